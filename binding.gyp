@@ -1,0 +1,51 @@
+{
+  "variables": {
+    "node_api_headers": "<!(node -p \"require('node-addon-api').include_dir\")",
+    "simdjson": "<!(node -p \"require('path').relative('.', require('path').dirname(require.resolve('@nozbe/simdjson/package.json'))) + '/src'\")",
+    "sanitize%": ""
+  },
+  "target_defaults": {
+    "cflags": ["-fvisibility=hidden"],
+    "cflags_cc!": ["-std=gnu++20", "-std=gnu++17"],
+    "cflags_cc": ["-std=c++17", "-O3"],
+    "conditions": [
+      ["sanitize!=''", {
+        "cflags": ["-fsanitize=<(sanitize)", "-fno-omit-frame-pointer", "-fno-sanitize-recover=all", "-g"],
+        "ldflags": ["-fsanitize=<(sanitize)"]
+      }]
+    ]
+  },
+  "targets": [
+    {
+      "target_name": "simdjson",
+      "type": "static_library",
+      "sources": ["<(simdjson)/simdjson.cpp"],
+      "include_dirs": ["<(simdjson)"],
+      "defines": ["SIMDJSON_EXCEPTIONS=0"],
+      "cflags": ["-fPIC", "-w"]
+    },
+    {
+      "target_name": "sentinel_ipc",
+      "dependencies": ["simdjson"],
+      "defines": ["NAPI_VERSION=8", "NAPI_DISABLE_CPP_EXCEPTIONS", "SIMDJSON_EXCEPTIONS=0"],
+      "sources": [
+        "native/acceptor.cc",
+        "native/addon.cc",
+        "native/frame_reader.cc",
+        "native/line_checker.cc",
+        "native/line_scanner.cc",
+        "native/peer_policy.cc"
+      ],
+      "conditions": [
+        ["OS=='linux'", {
+          "sources": ["native/linux.cc", "native/posix.cc", "native/posix_claim.cc", "native/posix_path.cc"],
+          "cflags_cc": [
+            "-isystem", "../<(node_api_headers)", "-isystem", "../<(simdjson)",
+            "-Wall", "-Wextra", "-Werror", "-Wshadow", "-Wconversion", "-Wsign-conversion", "-Wnon-virtual-dtor",
+            "-Wold-style-cast", "-Wcast-align", "-Woverloaded-virtual"
+          ]
+        }]
+      ]
+    }
+  ]
+}

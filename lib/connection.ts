@@ -1,0 +1,299 @@
+// One connected peer: the descriptor in a socket of Node's, who is at the other end, and the reading and writing that
+// senders and receivers share. Also how to get one: dial and dialWithRetry.
+
+import { Socket } from 'node:net'
+import { setTimeout as sleep } from 'node:timers/promises'
+
+import { resolveAddress, type AddressOptions } from './address.js'
+import { abortedError, hasCode, IpcError } from './errors.js'
+import { FrameWriter } from './frame-writer.js'
+import { DEFAULT_TIMEOUT_MS } from './message.js'
+import { addon, fromNative, wouldBlock, type NativeClient } from './native.js'
+import { describePeer, resolvePolicy, toPeerIdentity, type PeerIdentity, type PeerPolicy } from './peer.js'
+import { readArea } from './read-window.js'
+
+/** Takes the bytes of a connection. */
+export interface ByteReader {
+  /** `size` bytes stand at the start of the read area, until this returns. False: no more for now. */
+  onBytes(size: number): boolean
+  /** Nothing more will come; with an error when the stream did not simply end. */
+  onEnd(error: IpcError | undefined): void
+}
+
+// Set by the static block of Connection. For this package's own files; index.ts does not pass them on.
+/** Wraps a descriptor, which then belongs to the connection. */
+export let openConnection: (
+  client: NativeClient,
+  address: string,
+  redial?: (signal?: AbortSignal) => Promise<Connection>,
+) => Connection
+/** The one writer of a connection. */
+export let writerOf: (connection: Connection) => FrameWriter
+/** Starts reading. A connection has one reader for its whole life. */
+export let attachReader: (connection: Connection, reader: ByteReader) => void
+/** Goes on reading after `onBytes` has answered false. */
+export let resumeReading: (connection: Connection) => void
+/** Makes another connection to the same address, where this one was dialled. */
+export let redialOf: (connection: Connection) => ((signal?: AbortSignal) => Promise<Connection>) | undefined
+/** Has `listener` called once, when the connection has ended. */
+export let onClosed: (connection: Connection, listener: () => void) => void
+
+const OWNER = Symbol('connection')
+
+interface OwnedSocket extends Socket {
+  [OWNER]: Connection
+}
+
+// One function for all sockets, as thousands of closures would take memory. Node calls it on the socket.
+const onread = {
+  buffer: readArea,
+  callback(this: unknown, size: number): boolean {
+    return bytesArrived((this as OwnedSocket)[OWNER], size)
+  },
+}
+let bytesArrived: (connection: Connection, size: number) => boolean
+let socketEnded: (connection: Connection) => void
+let socketFailed: (connection: Connection, error: Error) => void
+let socketClosed: (connection: Connection) => void
+
+/**
+ * A connection to a checked peer (Go: `net.Conn`). Made by {@link dial} or a `Listener`. What goes over it is up to a
+ * `Sender`, `BufferedSender` or `Receiver`; nothing is read before a `Receiver` is there.
+ */
+export class Connection {
+  /** Who is at the other end, as the kernel told when the connection was made. */
+  readonly peer: PeerIdentity
+  /** Path of the socket. */
+  readonly address: string
+  readonly #socket: Socket
+  readonly #descriptor: number
+  readonly #redial: ((signal?: AbortSignal) => Promise<Connection>) | undefined
+  #writer: FrameWriter | undefined
+  #reader: ByteReader | undefined
+  #error: Error | undefined
+  #ended = false
+  #closing: Promise<void> | undefined
+  #closed = false
+  #closedListeners: (() => void)[] | undefined
+
+  private constructor(
+    client: NativeClient,
+    address: string,
+    redial: ((signal?: AbortSignal) => Promise<Connection>) | undefined,
+  ) {
+    // First of all, so that the descriptor has an owner whatever comes.
+    const socket = new Socket({ fd: client.descriptor, onread } as ConstructorParameters<typeof Socket>[0])
+    ;(socket as OwnedSocket)[OWNER] = this
+    socket.pause()
+    socket.on('end', onSocketEnd)
+    socket.on('error', onSocketError)
+    socket.on('close', onSocketClose)
+    this.#socket = socket
+    this.#descriptor = client.descriptor
+    this.#redial = redial
+    this.address = address
+    this.peer = toPeerIdentity(client)
+  }
+
+  static {
+    openConnection = (client, address, redial) => new Connection(client, address, redial)
+    writerOf = (connection) => {
+      const writer = (connection.#writer ??= new FrameWriter(connection.#socket, connection.#descriptor))
+      if (connection.closed) writer.fail(connection.#closedError())
+      return writer
+    }
+    attachReader = (connection, reader) => {
+      if (connection.#reader !== undefined) throw new TypeError('the connection has a receiver already')
+      connection.#reader = reader
+      if (connection.#closed) reader.onEnd(undefined)
+      else connection.#socket.resume()
+    }
+    resumeReading = (connection) => void connection.#socket.resume()
+    redialOf = (connection) => connection.#redial
+    onClosed = (connection, listener) => {
+      if (connection.#closed) queueMicrotask(listener)
+      else (connection.#closedListeners ??= []).push(listener)
+    }
+    bytesArrived = (connection, size) => connection.#reader?.onBytes(size) ?? false
+    socketEnded = (connection) => {
+      connection.#ended = true
+      connection.#reader?.onEnd(undefined)
+    }
+    socketFailed = (connection, error) => {
+      connection.#error = error
+    }
+    socketClosed = (connection) => {
+      connection.#afterClose()
+    }
+  }
+
+  /** True once nothing can be sent or received any more. */
+  get closed(): boolean {
+    return this.#closed || this.#socket.destroyed
+  }
+
+  /** Resolves when the connection has ended, for whatever reason. Never rejects. */
+  whenClosed(): Promise<void> {
+    return new Promise((resolve) => {
+      onClosed(this, resolve)
+    })
+  }
+
+  /**
+   * Waits until the kernel has what was sent, then closes. What the kernel has reaches the peer even so. Safe to call
+   * again; resolves when the connection is closed.
+   *
+   * @throws {IpcError} ERR_IPC_TIMEOUT or ERR_IPC_CLOSED when something that was sent did not get out; it is closed all
+   *   the same
+   */
+  close(): Promise<void> {
+    return (this.#closing ??= this.#close())
+  }
+
+  async #close(): Promise<void> {
+    try {
+      const writer = this.#writer
+      if (writer !== undefined && writer.failure === undefined) {
+        writer.flush()
+        await writer.settled(DEFAULT_TIMEOUT_MS)
+      }
+    } finally {
+      this.destroy()
+      await this.whenClosed()
+    }
+  }
+
+  /** Closes at once. What the kernel does not have yet is lost, and whoever waits for it is told. */
+  destroy(): void {
+    this.#socket.destroy()
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.close()
+  }
+
+  #closedError(): IpcError {
+    return new IpcError('ERR_IPC_CLOSED', `the connection to ${this.address} is closed`, { cause: this.#error })
+  }
+
+  #afterClose(): void {
+    this.#closed = true
+    this.#writer?.fail(this.#closedError())
+    if (!this.#ended) this.#reader?.onEnd(this.#error === undefined ? undefined : this.#closedError())
+    for (const listener of this.#closedListeners ?? []) listener()
+    this.#closedListeners = undefined
+  }
+}
+
+function onSocketEnd(this: Socket): void {
+  socketEnded((this as OwnedSocket)[OWNER])
+}
+function onSocketError(this: Socket, error: Error): void {
+  socketFailed((this as OwnedSocket)[OWNER], error)
+}
+function onSocketClose(this: Socket): void {
+  socketClosed((this as OwnedSocket)[OWNER])
+}
+
+/** Options of {@link dial}. */
+export interface DialOptions extends AddressOptions {
+  /** Who must be listening there. Default: this process's own user. */
+  readonly policy?: PeerPolicy
+  readonly signal?: AbortSignal
+  /** How long to wait while the listener's queue is full. Default: {@link DEFAULT_TIMEOUT_MS}. */
+  readonly timeoutMs?: number
+}
+
+const FIRST_WAIT_MS = 1
+const LONGEST_WAIT_MS = 50
+const RETRY_WAIT_MS = 500
+
+/**
+ * Connects to a pipe and checks who listens there, before anything is sent or read (Go: `Dial`).
+ *
+ * @throws {IpcError} ERR_IPC_NOT_LISTENING, ERR_IPC_PEER_REJECTED, ERR_IPC_PEER_UNKNOWN, ERR_IPC_UNSAFE_PATH,
+ *   ERR_IPC_PATH_TOO_LONG, ERR_IPC_TIMEOUT, ERR_IPC_ABORTED, ERR_IPC_SYSTEM
+ * @throws TypeError for a name or policy that makes no sense
+ */
+export async function dial(name: string, options: DialOptions = {}): Promise<Connection> {
+  const address = resolveAddress(name, options)
+  const policy = resolvePolicy(options.policy)
+  const timeoutMs = checkTimeout(options.timeoutMs)
+  const deadline = performance.now() + timeoutMs
+  for (let waitMs = FIRST_WAIT_MS; ; waitMs = Math.min(waitMs * 2, LONGEST_WAIT_MS)) {
+    if (options.signal?.aborted === true) throw abortedError(options.signal, `dial of ${address}`)
+    const client = tryConnect(address, policy)
+    if (client !== undefined) {
+      return openConnection(client, address, (signal) =>
+        dial(name, signal === undefined ? options : { ...options, signal }),
+      )
+    }
+    const leftMs = deadline - performance.now()
+    if (leftMs <= 0) {
+      throw new IpcError('ERR_IPC_TIMEOUT', `${address} had no room for another connection within ${timeoutMs} ms`)
+    }
+    // Clients that were turned away together must not come back together.
+    await pause(Math.min(leftMs, waitMs * (0.5 + Math.random())), options.signal, `dial of ${address}`)
+  }
+}
+
+/** Undefined: the listener's queue is full. */
+function tryConnect(
+  address: string,
+  policy: { users: Uint32Array; groups: Uint32Array },
+): NativeClient | undefined {
+  let answer
+  try {
+    answer = addon.connect(address, policy.users, policy.groups)
+  } catch (error) {
+    if (wouldBlock(error)) return undefined
+    throw fromNative(error)
+  }
+  if ('descriptor' in answer) return answer
+  throw new IpcError(
+    'ERR_IPC_PEER_REJECTED',
+    `the listener at ${address} is refused: ${answer.reason} (${describePeer(answer)})`,
+    { reason: answer.reason },
+  )
+}
+
+/**
+ * Dials up to `maxRetries` times, at least once, waiting 500 ms, 1 s, 1.5 s … between tries, while nobody listens or the
+ * listener is busy (Go: `DialWithRetry`). For starting up beside a peer that may not be ready. What no waiting can mend,
+ * such as a refused peer, ends it at once.
+ *
+ * @throws as {@link dial}; the error of the last try
+ */
+export async function dialWithRetry(
+  name: string,
+  maxRetries: number,
+  options: DialOptions = {},
+): Promise<Connection> {
+  if (!Number.isInteger(maxRetries) || maxRetries < 0) throw new RangeError('maxRetries must be 0 or more')
+  for (let tries = 1; ; ++tries) {
+    try {
+      return await dial(name, options)
+    } catch (error) {
+      const worthATry = hasCode(error, 'ERR_IPC_NOT_LISTENING', 'ERR_IPC_TIMEOUT')
+      if (!worthATry || tries >= maxRetries) throw error
+    }
+    await pause(tries * RETRY_WAIT_MS, options.signal, `dial of ${name}`)
+  }
+}
+
+/** Waits, unless the signal fires. */
+export async function pause(ms: number, signal: AbortSignal | undefined, what: string): Promise<void> {
+  try {
+    await sleep(ms, undefined, signal === undefined ? undefined : { signal })
+  } catch (error) {
+    if (signal?.aborted === true) throw abortedError(signal, what)
+    throw error
+  }
+}
+
+/** A time-out in milliseconds, or the default. */
+export function checkTimeout(timeoutMs: number | undefined, fallback = DEFAULT_TIMEOUT_MS): number {
+  if (timeoutMs === undefined) return fallback
+  if (!(timeoutMs > 0)) throw new RangeError('a time-out must be a positive number of milliseconds, or Infinity')
+  return Math.min(timeoutMs, 0x7fff_ffff)
+}

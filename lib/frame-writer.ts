@@ -1,0 +1,303 @@
+// Puts the frames of one connection on the wire: gathers those of a batch, writes them with one system call, and
+// knows whether the kernel has taken them. A frame goes out whole, or the connection is not used any more.
+
+import type { Socket } from 'node:net'
+
+import { IpcError } from './errors.js'
+import { checkFrameSize, frameOf, isChecked, MAX_MESSAGE_BYTES, type Frame, type SOCMessage } from './message.js'
+import { addon, systemError } from './native.js'
+
+/** A batch of about this size goes out without waiting for more. */
+const BATCH_BYTES = 1 << 16
+/** A remainder up to this size is copied, so that the slab is free again; a larger one takes the slab along. */
+const SMALL_REMAINDER = 1 << 14
+const SLAB_BYTES = 4 * BATCH_BYTES
+
+const DONE = Promise.resolve()
+
+/** Memory in which batches are laid out. One serves a whole thread, as a batch is written as soon as it is there. */
+let spareSlab: Buffer | undefined
+
+function takeSlab(bytes: number): Buffer {
+  if (bytes > SLAB_BYTES) return Buffer.allocUnsafeSlow(bytes)
+  const slab = spareSlab ?? Buffer.allocUnsafeSlow(SLAB_BYTES)
+  spareSlab = undefined
+  return slab
+}
+
+function returnSlab(slab: Buffer): void {
+  if (slab.length === SLAB_BYTES) spareSlab = slab
+}
+
+/** Told when its message turns out not to be JSON; the rest of the batch goes out without it. */
+export type OnRefused = (error: IpcError) => void
+
+interface Outcome {
+  readonly promise: Promise<void>
+  readonly resolve: () => void
+  readonly reject: (error: IpcError) => void
+}
+
+function invalidPayload(): IpcError {
+  return new IpcError('ERR_IPC_INVALID_MESSAGE', 'the raw payload is not one JSON value on one line', {
+    reason: 'not-json',
+  })
+}
+
+function createOutcome(): Outcome {
+  let resolve!: () => void
+  let reject!: (error: IpcError) => void
+  const promise = new Promise<void>((onResolve, onReject) => {
+    resolve = onResolve
+    reject = onReject
+  })
+  // Whoever waits gets it from `promise`; nobody may be waiting.
+  promise.catch(() => undefined)
+  return { promise, resolve, reject }
+}
+
+interface UncheckedFrame {
+  readonly frame: Frame
+  readonly onRefused: OnRefused | undefined
+}
+
+/** Frames one after the other, joined as far as they are text: one conversion serves many. */
+class FrameText {
+  #chunks: (string | Buffer)[] = []
+  #text = ''
+
+  add(frame: Frame): void {
+    if (typeof frame === 'string') {
+      this.#text += frame
+      return
+    }
+    this.#chunks.push(this.#text + frame[0], frame[1])
+    this.#text = frame[2]
+  }
+
+  /** Writes all of it at `begin`; answers where it ends. */
+  encode(slab: Buffer, begin: number): number {
+    let end = begin
+    for (const chunk of this.#chunks) {
+      end += typeof chunk === 'string' ? slab.write(chunk, end, 'utf8') : chunk.copy(slab, end)
+    }
+    return this.#text === '' ? end : end + slab.write(this.#text, end, 'utf8')
+  }
+
+  clear(): void {
+    if (this.#chunks.length > 0) this.#chunks = []
+    this.#text = ''
+  }
+}
+
+function frameUnits(frame: Frame): number {
+  return typeof frame === 'string' ? frame.length : frame[0].length + frame[1].length + frame[2].length
+}
+
+function frameBytes(frame: Frame): Buffer {
+  return Buffer.concat((typeof frame === 'string' ? [frame] : frame).map((part) => Buffer.from(part)))
+}
+
+export class FrameWriter {
+  readonly #socket: Socket
+  readonly #descriptor: number
+  /** What the batch begins with: frames known to be valid. */
+  #checked = new FrameText()
+  /** What it goes on with: everything from the first frame on that nobody has checked yet. */
+  #unchecked: UncheckedFrame[] = []
+  /** UTF-16 units and bytes in the batch: how full it is, roughly. */
+  #size = 0
+  #outcome: Outcome | undefined
+  #timeoutMs = Infinity
+  #timer: NodeJS.Timeout | undefined
+  /** The kernel did not take all of the last batch; the remainder is with the socket. */
+  #blocked = false
+  #corked = false
+  #failure: IpcError | undefined
+  /** Called, in order, each time that the writer is ready again. Once it has failed, called a last time. */
+  readonly #clients = new Set<() => void>()
+
+  constructor(socket: Socket, descriptor: number) {
+    this.#socket = socket
+    this.#descriptor = descriptor
+  }
+
+  /** The kernel takes no more for now: nothing may be added. */
+  get blocked(): boolean {
+    return this.#blocked
+  }
+
+  /** Something was written in this tick already, so more is worth waiting for. */
+  get corked(): boolean {
+    return this.#corked
+  }
+
+  /** The batch is large enough to go. */
+  get full(): boolean {
+    return this.#size >= BATCH_BYTES
+  }
+
+  /** Why nothing can be written any more. */
+  get failure(): IpcError | undefined {
+    return this.#failure
+  }
+
+  /** Has `onReady` called whenever the writer was blocked and is not any more, and when it fails. */
+  register(onReady: () => void): void {
+    this.#clients.add(onReady)
+  }
+
+  unregister(onReady: () => void): void {
+    this.#clients.delete(onReady)
+  }
+
+  /**
+   * Adds a message to the batch. Not to be called while blocked or failed.
+   *
+   * @throws {IpcError} ERR_IPC_MESSAGE_TOO_LARGE; the batch is as it was
+   */
+  append(message: SOCMessage, onRefused?: OnRefused): void {
+    const frame = frameOf(message)
+    checkFrameSize(frame)
+    if (this.#unchecked.length > 0 || !isChecked(message)) this.#unchecked.push({ frame, onRefused })
+    else this.#checked.add(frame)
+    this.#size += frameUnits(frame)
+  }
+
+  /**
+   * Resolves when the kernel has all that was added so far. Rejects with ERR_IPC_TIMEOUT, and gives the connection up,
+   * when that takes longer than `timeoutMs`; with ERR_IPC_CLOSED when the connection fails.
+   */
+  settled(timeoutMs: number): Promise<void> {
+    if (this.#failure !== undefined) return Promise.reject(this.#failure)
+    if (this.#size === 0 && !this.#blocked) return DONE
+    this.#timeoutMs = Math.min(this.#timeoutMs, timeoutMs)
+    if (this.#blocked) this.#armTimer()
+    return (this.#outcome ??= createOutcome()).promise
+  }
+
+  /** Flushes when the current tick's microtasks have run, and lets sends until then join the batch. */
+  cork(): void {
+    if (this.#corked) return
+    this.#corked = true
+    queueMicrotask(() => {
+      this.#corked = false
+      this.flush()
+    })
+  }
+
+  /** Writes the batch with one system call. */
+  flush(): void {
+    if (this.#size === 0 || this.#blocked || this.#failure !== undefined) return
+    if (this.#socket.destroyed) return // the close event comes, and fails what is here
+    // Three bytes a UTF-16 unit is the worst case.
+    const slab = takeSlab(this.#size * 3)
+    let end = this.#checked.encode(slab, 0)
+    if (this.#unchecked.length > 0) end = this.#encodeUnchecked(slab, end)
+    this.#clear()
+    this.#write(slab, end)
+  }
+
+  /** Gives up: whatever waits is rejected with this error. */
+  fail(error: IpcError): void {
+    if (this.#failure !== undefined) return
+    this.#failure = error
+    this.#clear()
+    this.#settle(error)
+    for (const client of [...this.#clients]) client()
+    this.#clients.clear()
+  }
+
+  #clear(): void {
+    this.#checked.clear()
+    if (this.#unchecked.length > 0) this.#unchecked = []
+    this.#size = 0
+  }
+
+  /** Writes the unchecked frames at `begin`, without those that are not one valid message each. */
+  #encodeUnchecked(slab: Buffer, begin: number): number {
+    const text = new FrameText()
+    for (const { frame } of this.#unchecked) text.add(frame)
+    const end = text.encode(slab, begin)
+    if (addon.checkFrames(slab.subarray(begin, end), MAX_MESSAGE_BYTES) === this.#unchecked.length) return end
+
+    text.clear()
+    for (const { frame, onRefused } of this.#unchecked) {
+      if (addon.checkFrames(frameBytes(frame), MAX_MESSAGE_BYTES) === 1) text.add(frame)
+      else onRefused?.(invalidPayload())
+    }
+    return text.encode(slab, begin)
+  }
+
+  #write(slab: Buffer, end: number): void {
+    const written = end === 0 ? 0 : addon.writeBatch(this.#descriptor, slab, 0, end)
+    if (written === end) {
+      returnSlab(slab)
+      this.#settle()
+    } else if (written < 0) {
+      returnSlab(slab)
+      this.#giveUp(
+        new IpcError('ERR_IPC_CLOSED', 'the peer has closed the connection', { cause: systemError(written, 'send') }),
+      )
+    } else {
+      this.#handOver(slab, written, end)
+    }
+  }
+
+  /** Lets the socket write what the kernel did not take, as soon as it does. */
+  #handOver(slab: Buffer, begin: number, end: number): void {
+    this.#blocked = true
+    let remainder = slab.subarray(begin, end)
+    if (remainder.length <= SMALL_REMAINDER) {
+      remainder = Buffer.from(remainder)
+      returnSlab(slab)
+    }
+    if (this.#outcome !== undefined) this.#armTimer()
+    this.#socket.write(remainder, (error) => {
+      if (remainder.length > SMALL_REMAINDER) returnSlab(slab)
+      if (error != null || this.#failure !== undefined) return // the close event tells why
+      this.#blocked = false
+      this.#settle()
+      for (const client of [...this.#clients]) {
+        if (this.#blocked) break
+        // To the end of the queue, so that next time it is another one's turn.
+        if (this.#clients.delete(client)) this.#clients.add(client)
+        client()
+      }
+    })
+  }
+
+  #armTimer(): void {
+    if (this.#timeoutMs === Infinity || this.#timer !== undefined) return
+    const timeoutMs = this.#timeoutMs
+    this.#timer = setTimeout(() => {
+      this.#giveUp(
+        // Part of a frame may be on the wire. To go on after it would tear it, so nothing is written any more.
+        new IpcError(
+          'ERR_IPC_TIMEOUT',
+          `the peer did not take a message within ${timeoutMs} ms, and the connection was given up`,
+        ),
+      )
+    }, timeoutMs)
+  }
+
+  #settle(error?: IpcError): void {
+    const outcome = this.#outcome
+    this.#outcome = undefined
+    this.#timeoutMs = Infinity
+    clearTimeout(this.#timer)
+    this.#timer = undefined
+    if (error === undefined) outcome?.resolve()
+    else outcome?.reject(error)
+  }
+
+  #giveUp(error: IpcError): void {
+    this.#settle(error)
+    this.fail(
+      error.code === 'ERR_IPC_CLOSED'
+        ? error
+        : new IpcError('ERR_IPC_CLOSED', 'the connection was given up', { cause: error }),
+    )
+    this.#socket.destroy()
+  }
+}

@@ -1,0 +1,21 @@
+// What the package offers. Re-exports only.
+
+export { BufferedSender, type BufferedSenderOptions, type BufferedSenderStats } from './buffered-sender.js'
+export { Connection, dial, dialWithRetry, type DialOptions } from './connection.js'
+export { IpcError, type IpcErrorCode, type IpcErrorDetails } from './errors.js'
+export { listen, Listener, type ListenerStats, type ListenOptions } from './listener.js'
+export {
+  BUFFER_SIZE,
+  DEFAULT_TIMEOUT_MS,
+  MAX_MESSAGE_BYTES,
+  MAX_RETRIES,
+  newSOCMessage,
+  rawJSON,
+  SOCMessage,
+  SOCMsgType,
+  type NewMessageOptions,
+  type RawJSON,
+} from './message.js'
+export type { PeerIdentity, PeerPolicy } from './peer.js'
+export { Receiver, type ReceiverOptions, type ReceiverStats } from './receiver.js'
+export { Sender, type SenderOptions, type SendOptions } from './sender.js'

@@ -1,0 +1,250 @@
+// A listening address. The accept thread (native/acceptor.h) checks clients and turns strangers away; here the admitted
+// ones become connections when somebody asks for them.
+
+import { Socket } from 'node:net'
+
+import { resolveAddress, type AddressOptions } from './address.js'
+import { openConnection, onClosed, type Connection } from './connection.js'
+import { abortedError, IpcError } from './errors.js'
+import { addon, fromNative, type NativeAcceptor, type NativeClient } from './native.js'
+import { resolvePolicy, type PeerPolicy } from './peer.js'
+import { publishRefusals } from './audit.js'
+
+/** Options of {@link listen}. */
+export interface ListenOptions extends AddressOptions {
+  /** Who may connect. Default: this process's own user. */
+  readonly policy?: PeerPolicy
+  /** Closes the listener when it fires. */
+  readonly signal?: AbortSignal
+  /** Clients that the kernel lets wait before they are looked at. Default 511; Linux caps it at `net.core.somaxconn`. */
+  readonly backlog?: number
+  /** Connections open at once; further clients are turned away. Default 4096. */
+  readonly maxConnections?: number
+  /** The same for each user. Default: `maxConnections`. */
+  readonly maxConnectionsPerUser?: number
+}
+
+/** Counts since the listener was made. */
+export interface ListenerStats {
+  /** Clients let in. */
+  readonly accepted: number
+  /** Clients turned away, by policy or quota. */
+  readonly refused: number
+  /** Connections open now, with those that nobody has accepted yet. */
+  readonly open: number
+  /** Pauses because descriptors or memory had run out. */
+  readonly exhausted: number
+}
+
+interface Waiter {
+  readonly resolve: (connection: Connection) => void
+  readonly reject: (error: IpcError) => void
+}
+
+/** Clients that the accept thread lets in ahead of `accept`. */
+const MAX_QUEUED = 256
+/** Accepts that may follow each other without the event loop having had a turn. */
+const ACCEPTS_PER_TURN = 64
+
+// What the accept thread writes to wake us up is not worth keeping.
+const wakeUpBytes = Buffer.allocUnsafeSlow(64)
+
+// Set by the static block of Listener, which keeps its constructor to itself.
+let createListener: (
+  address: string,
+  acceptor: NativeAcceptor,
+  signal: AbortSignal | undefined,
+) => Listener
+
+/** Accepts checked connections (Go: `Listener`). Made by {@link listen}. */
+export class Listener implements AsyncIterable<Connection> {
+  /** Path of the socket. */
+  readonly address: string
+  readonly #acceptor: NativeAcceptor
+  readonly #wakeUp: Socket
+  #waiters: Waiter[] = []
+  #acceptsThisTurn = 0
+  #closed = false
+  #finalStats: ListenerStats | undefined
+  readonly #signal: AbortSignal | undefined
+  readonly #onAbort = (): void => {
+    this.close()
+  }
+
+  private constructor(address: string, acceptor: NativeAcceptor, signal: AbortSignal | undefined) {
+    this.address = address
+    this.#signal = signal
+    signal?.addEventListener('abort', this.#onAbort)
+    this.#acceptor = acceptor
+    this.#wakeUp = new Socket({
+      fd: acceptor.takeNotifyDescriptor(),
+      onread: {
+        buffer: wakeUpBytes,
+        callback: () => {
+          this.#onWakeUp()
+          return true
+        },
+      },
+    } as ConstructorParameters<typeof Socket>[0])
+    this.#wakeUp.resume()
+  }
+
+  static {
+    createListener = (address, acceptor, signal) => new Listener(address, acceptor, signal)
+  }
+
+  get stats(): ListenerStats {
+    return this.#finalStats ?? this.#readStats()
+  }
+
+  #readStats(): ListenerStats {
+    const { admitted, refused, open, exhausted } = this.#acceptor.stats()
+    return { accepted: admitted, refused, open, exhausted }
+  }
+
+  /**
+   * Waits for the next client that the policy admits (Go: `Accept`).
+   *
+   * @throws {IpcError} ERR_IPC_CLOSED when the listener is or gets closed, ERR_IPC_ABORTED
+   */
+  accept({ signal }: { signal?: AbortSignal } = {}): Promise<Connection> {
+    if (this.#closed) return Promise.reject(this.#closedError())
+    if (signal?.aborted === true) return Promise.reject(abortedError(signal, `accept on ${this.address}`))
+    // A loop of accepts that never has to wait would keep timers and other sockets from their turn.
+    if (this.#waiters.length === 0 && this.#acceptsThisTurn < ACCEPTS_PER_TURN) {
+      const [client] = this.#acceptor.take(1)
+      if (client !== undefined) return Promise.resolve(this.#open(client))
+    }
+    return new Promise((resolve, reject) => {
+      this.#wait({ resolve, reject }, signal)
+    })
+  }
+
+  #wait(waiter: Waiter, signal: AbortSignal | undefined): void {
+    if (signal === undefined) {
+      this.#waiters.push(waiter)
+      return
+    }
+    const onAbort = (): void => {
+      this.#waiters = this.#waiters.filter((other) => other !== waiting)
+      waiter.reject(abortedError(signal, `accept on ${this.address}`))
+    }
+    const waiting: Waiter = {
+      resolve: (connection) => {
+        signal.removeEventListener('abort', onAbort)
+        waiter.resolve(connection)
+      },
+      reject: (error) => {
+        signal.removeEventListener('abort', onAbort)
+        waiter.reject(error)
+      },
+    }
+    signal.addEventListener('abort', onAbort, { once: true })
+    this.#waiters.push(waiting)
+  }
+
+  #onWakeUp(): void {
+    publishRefusals(this.address, this.#acceptor.takeRefusals())
+    this.#serveWaiters()
+  }
+
+  #serveWaiters(): void {
+    if (this.#closed || this.#waiters.length === 0) return
+    for (const client of this.#acceptor.take(Math.min(this.#waiters.length, ACCEPTS_PER_TURN))) {
+      this.#waiters.shift()?.resolve(this.#open(client))
+    }
+  }
+
+  #open(client: NativeClient): Connection {
+    const connection = openConnection(client, this.address)
+    onClosed(connection, () => {
+      this.#acceptor.release(connection.peer.uid)
+    })
+    if (++this.#acceptsThisTurn === 1) {
+      setImmediate(() => {
+        this.#acceptsThisTurn = 0
+        this.#serveWaiters()
+      })
+    }
+    return connection
+  }
+
+  /** Connections as they come, until the listener is closed. */
+  async *[Symbol.asyncIterator](): AsyncGenerator<Connection, void, undefined> {
+    while (!this.#closed) {
+      let connection
+      try {
+        connection = await this.accept()
+      } catch (error) {
+        if (this.#closed) return
+        throw error
+      }
+      yield connection
+    }
+  }
+
+  /**
+   * Stops listening and removes the socket (Go: `Close`). Connections that were accepted stay open; clients that nobody
+   * accepted are hung up on. Safe to call again.
+   */
+  close(): void {
+    if (this.#closed) return
+    this.#closed = true
+    this.#signal?.removeEventListener('abort', this.#onAbort)
+    this.#finalStats = this.#readStats()
+    this.#acceptor.stop()
+    this.#wakeUp.destroy()
+    const waiters = this.#waiters
+    this.#waiters = []
+    for (const waiter of waiters) waiter.reject(this.#closedError())
+  }
+
+  [Symbol.asyncDispose](): Promise<void> {
+    this.close()
+    return Promise.resolve()
+  }
+
+  #closedError(): IpcError {
+    return new IpcError('ERR_IPC_CLOSED', `the listener at ${this.address} is closed`)
+  }
+}
+
+function checkCount(what: string, value: number | undefined, fallback: number): number {
+  if (value === undefined) return fallback
+  if (!Number.isInteger(value) || value < 1 || value > 1_000_000) {
+    throw new RangeError(`${what} must be a whole number from 1 to 1,000,000`)
+  }
+  return value
+}
+
+/**
+ * Listens on a pipe (Go: `Listen`). The first listener keeps the address: a second one is refused as long as the first
+ * one lives, and what a dead one left behind is replaced. The socket is open to this user only, whatever the policy.
+ *
+ * @throws {IpcError} ERR_IPC_ADDRESS_IN_USE, ERR_IPC_UNSAFE_PATH, ERR_IPC_PATH_TOO_LONG, ERR_IPC_ABORTED,
+ *   ERR_IPC_SYSTEM
+ * @throws TypeError for a name or policy that makes no sense; RangeError for a limit that does not
+ */
+export async function listen(name: string, options: ListenOptions = {}): Promise<Listener> {
+  const address = resolveAddress(name, options)
+  const policy = resolvePolicy(options.policy)
+  const maxConnections = checkCount('maxConnections', options.maxConnections, 4096)
+  const { signal } = options
+  if (signal?.aborted === true) throw abortedError(signal, `listen on ${address}`)
+  let acceptor
+  try {
+    acceptor = new addon.Acceptor(
+      address,
+      options.directory !== undefined,
+      checkCount('backlog', options.backlog, 511),
+      policy.users,
+      policy.groups,
+      maxConnections,
+      checkCount('maxConnectionsPerUser', options.maxConnectionsPerUser, maxConnections),
+      MAX_QUEUED,
+    )
+  } catch (error) {
+    throw fromNative(error)
+  }
+  return createListener(address, acceptor, signal)
+}

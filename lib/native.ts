@@ -1,0 +1,143 @@
+// Loads the addon and types it. The counterpart of native/addon.cc.
+
+import { createRequire } from 'node:module'
+import { fileURLToPath } from 'node:url'
+import { getSystemErrorName } from 'node:util'
+
+import { IpcError, type IpcErrorCode } from './errors.js'
+
+/** An identity as the addon gives it: numbers are null where the system has no such thing. */
+export interface NativePeer {
+  readonly pid: number
+  readonly uid: number | null
+  readonly gid: number | null
+  readonly groups: readonly number[]
+}
+
+export interface NativeClient extends NativePeer {
+  /** An open, connected descriptor. The receiver owns it and must wrap it before anything else happens. */
+  readonly descriptor: number
+}
+
+export interface NativeRefusal extends NativePeer {
+  readonly reason: string
+  readonly errno: number
+}
+
+export interface NativeAcceptor {
+  take(most: number): NativeClient[]
+  takeRefusals(): { readonly refusals: NativeRefusal[]; readonly omitted: number }
+  release(uid: number): void
+  stats(): {
+    readonly admitted: number
+    readonly refused: number
+    readonly exhausted: number
+    readonly open: number
+  }
+  takeNotifyDescriptor(): number
+  stop(): void
+}
+
+export interface NativeFrameReader {
+  /** Looks at `size` bytes at the start of the read area; answers how many records there are. */
+  push(size: number): number
+  more(): number
+  finish(): number
+}
+
+interface Addon {
+  readonly Acceptor: new (
+    path: string,
+    createDirectory: boolean,
+    backlog: number,
+    users: Uint32Array,
+    groups: Uint32Array,
+    maxConnections: number,
+    maxConnectionsPerUser: number,
+    maxQueued: number,
+  ) => NativeAcceptor
+  readonly FrameReader: new (maxLineBytes: number) => NativeFrameReader
+  attachWindow(bytes: Uint8Array, readBegin: number, records: Int32Array, progress: Int32Array): void
+  /** The number of messages in these lines, or -1 if any of them is none. */
+  checkFrames(bytes: Uint8Array, maxLineBytes: number): number
+  writeBatch(descriptor: number, bytes: Uint8Array, begin: number, end: number): number
+  connect(
+    path: string,
+    users: Uint32Array,
+    groups: Uint32Array,
+  ): NativeClient | (NativePeer & { reason: string })
+  resolveUser(name: string): number | null
+  resolveGroup(name: string): number | null
+  ownUserId(): number
+}
+
+/** What the addon throws. */
+interface NativeFailure extends Error {
+  readonly kind: string
+  readonly errno: number
+  readonly syscall: string
+}
+
+const supported = ['linux']
+
+function load(): Addon {
+  const root = fileURLToPath(new URL('..', import.meta.url))
+  const { platform, arch, version } = process
+  if (!supported.includes(platform)) {
+    throw new IpcError(
+      'ERR_IPC_SYSTEM',
+      `sentinel-ipc does not run on ${platform} (${arch}); it supports ${supported.join(', ')}`,
+    )
+  }
+  const require = createRequire(import.meta.url)
+  try {
+    return (require('node-gyp-build') as (root: string) => Addon)(root)
+  } catch (cause) {
+    const glibc = (process.report.getReport() as { header?: { glibcVersionRuntime?: string } }).header
+      ?.glibcVersionRuntime
+    const libc = glibc === undefined ? 'no glibc' : `glibc ${glibc}`
+    throw new IpcError(
+      'ERR_IPC_SYSTEM',
+      `sentinel-ipc found no addon that loads here (${platform} ${arch}, ${libc}, Node ${version}). ` +
+        `Looked in ${root}build/Release and ${root}prebuilds. In a checkout of the repository, ` +
+        `'npm ci' builds it; that needs Python and a C++17 compiler.`,
+      { cause },
+    )
+  }
+}
+
+/** The addon. Loading fails loudly: there is no slower way without the checks that it makes. */
+export const addon: Addon = load()
+
+const codeOfKind: Readonly<Record<string, IpcErrorCode>> = {
+  'unsafe-path': 'ERR_IPC_UNSAFE_PATH',
+  'path-too-long': 'ERR_IPC_PATH_TOO_LONG',
+  'address-in-use': 'ERR_IPC_ADDRESS_IN_USE',
+  'not-listening': 'ERR_IPC_NOT_LISTENING',
+  'peer-unknown': 'ERR_IPC_PEER_UNKNOWN',
+}
+
+function isNativeFailure(error: unknown): error is NativeFailure {
+  return error instanceof Error && 'kind' in error && 'syscall' in error
+}
+
+/** A system error as Node's own modules make them: `code` is the name, `errno` negative. */
+export function systemError(errno: number, syscall: string): Error {
+  const code = getSystemErrorName(errno)
+  return Object.assign(new Error(`${syscall} ${code}`), { errno, code, syscall })
+}
+
+/** Whether the addon failed only because it would have had to wait. */
+export function wouldBlock(error: unknown): boolean {
+  return isNativeFailure(error) && error.kind === 'would-block'
+}
+
+/** The IpcError for what the addon threw; anything else comes back as it is. */
+export function fromNative(error: unknown): unknown {
+  if (!isNativeFailure(error)) return error
+  const code = codeOfKind[error.kind] ?? 'ERR_IPC_SYSTEM'
+  const cause = error.errno === 0 ? undefined : systemError(error.errno, error.syscall)
+  const what = cause === undefined ? error.syscall : cause.message
+  const message = error.message === '' ? what : `${error.message} (${what})`
+  return new IpcError(code, message, { cause })
+}

@@ -1,0 +1,322 @@
+// Reads messages from a connection: has the addon cut and check what arrives, makes messages of it, and hands them out
+// as they are asked for. Stops reading while nobody asks, so that a slow application slows its sender down.
+
+import { attachReader, resumeReading, type Connection } from './connection.js'
+import { hasCode, IpcError } from './errors.js'
+import { INVALID_REASONS, MESSAGE_STATE, RecordFlag, RecordWord, TOO_LARGE_STATE } from './frame-record.js'
+import { MAX_MESSAGE_BYTES, MessageFlag, messageFromParts, SOCMsgType, type SOCMessage } from './message.js'
+import { addon, type NativeFrameReader } from './native.js'
+import { progress, readWindow, records } from './read-window.js'
+
+/** Options of {@link Receiver}. */
+export interface ReceiverOptions {
+  /**
+   * What to do with a line that is no message: `throw` rejects one `next()` with ERR_IPC_INVALID_MESSAGE or
+   * ERR_IPC_MESSAGE_TOO_LARGE and goes on with the next line, `skip` only counts it. Default `throw`.
+   */
+  readonly onInvalid?: 'throw' | 'skip'
+  /** Longest line in bytes. Default and most: {@link MAX_MESSAGE_BYTES}. */
+  readonly maxMessageBytes?: number
+  /** Hang up after this many lines that are no messages. Default: never. */
+  readonly maxInvalid?: number
+}
+
+/** Counts since the receiver was made. */
+export interface ReceiverStats {
+  /** Messages read, with those that nobody has asked for yet. */
+  readonly received: number
+  /** Lines that were no messages. */
+  readonly invalid: number
+  /** Bytes read. */
+  readonly bytes: number
+}
+
+interface Waiter {
+  readonly resolve: (result: IteratorResult<SOCMessage[], undefined>) => void
+  readonly reject: (error: IpcError) => void
+}
+
+/** Messages that wait in here before reading stops. What one read brought comes on top. */
+const HIGH_WATER = 1024
+
+const TYPES: readonly string[] = [
+  '',
+  SOCMsgType.Event,
+  SOCMsgType.Incident,
+  SOCMsgType.Ack,
+  SOCMsgType.Heartbeat,
+]
+
+/** Reads messages from a connection (Go: `Receiver`). A connection has at most one. */
+export class Receiver implements AsyncIterableIterator<SOCMessage, undefined, undefined> {
+  /** What this receiver is called in errors. */
+  readonly name: string
+  readonly #connection: Connection
+  readonly #frames: NativeFrameReader
+  readonly #skipInvalid: boolean
+  readonly #maxInvalid: number
+  /** What was read and not yet asked for: runs of messages, and errors at their place between them. */
+  #queue: (SOCMessage[] | IpcError)[] = []
+  #queued = 0
+  /** The run that `next` is going through, and how far it is. */
+  #run: SOCMessage[] = []
+  #runNext = 0
+  #waiters: Waiter[] = []
+  #paused = false
+  #ended = false
+  #received = 0
+  #invalid = 0
+  #bytes = 0
+
+  /** @throws TypeError when the connection has a receiver already; RangeError for a limit that makes no sense */
+  constructor(connection: Connection, name: string, options: ReceiverOptions = {}) {
+    const maxMessageBytes = options.maxMessageBytes ?? MAX_MESSAGE_BYTES
+    if (!Number.isInteger(maxMessageBytes) || maxMessageBytes < 1 || maxMessageBytes > MAX_MESSAGE_BYTES) {
+      throw new RangeError(`maxMessageBytes must be a whole number from 1 to ${MAX_MESSAGE_BYTES}`)
+    }
+    this.#maxInvalid = options.maxInvalid ?? Infinity
+    if (!(this.#maxInvalid >= 0)) throw new RangeError('maxInvalid must be 0 or more')
+    const onInvalid = options.onInvalid ?? 'throw'
+    if (onInvalid !== 'throw' && onInvalid !== 'skip') throw new TypeError("onInvalid must be 'throw' or 'skip'")
+    this.name = name
+    this.#connection = connection
+    this.#skipInvalid = onInvalid === 'skip'
+    this.#frames = new addon.FrameReader(maxMessageBytes)
+    attachReader(connection, {
+      onBytes: (size) => this.#onBytes(size),
+      onEnd: (error) => {
+        this.#onEnd(error)
+      },
+    })
+  }
+
+  /** The connection that this receiver reads from. */
+  get connection(): Connection {
+    return this.#connection
+  }
+
+  get stats(): ReceiverStats {
+    return { received: this.#received, invalid: this.#invalid, bytes: this.#bytes }
+  }
+
+  /**
+   * The next message; `done` at the end of the stream (Go: `Next`, which returns io.EOF there). A last line without a
+   * newline counts if it is a whole message.
+   *
+   * @throws {IpcError} ERR_IPC_INVALID_MESSAGE or ERR_IPC_MESSAGE_TOO_LARGE for a line that is no message: call again for
+   *   the next one. ERR_IPC_CLOSED once when the connection broke; then `done`.
+   */
+  next(): Promise<IteratorResult<SOCMessage, undefined>> {
+    const message = this.#run[this.#runNext]
+    if (message !== undefined) {
+      ++this.#runNext
+      return Promise.resolve({ value: message, done: false })
+    }
+    return this.#nextFromQueue()
+  }
+
+  async #nextFromQueue(): Promise<IteratorResult<SOCMessage, undefined>> {
+    const batch = await this.#nextBatch()
+    if (batch.done === true) return batch
+    // Another call may have come first and be in the middle of its run.
+    const left = this.#run.slice(this.#runNext)
+    this.#run = left.length === 0 ? batch.value : left.concat(batch.value)
+    this.#runNext = 0
+    return this.next()
+  }
+
+  /** Ends an iteration with `for await`: closes the connection. */
+  async return(): Promise<IteratorResult<SOCMessage, undefined>> {
+    await this.close()
+    return { value: undefined, done: true }
+  }
+
+  [Symbol.asyncIterator](): this {
+    return this
+  }
+
+  /**
+   * The messages in runs, as they were read: the fastest way to take many. Errors come at their place between the runs, as
+   * with {@link next}; a loop that one of them ended may be started again.
+   */
+  batches(): AsyncIterableIterator<SOCMessage[], undefined, undefined> {
+    const iterator: AsyncIterableIterator<SOCMessage[], undefined, undefined> = {
+      next: () => {
+        if (this.#runNext < this.#run.length) {
+          const value = this.#run.slice(this.#runNext)
+          this.#run = []
+          this.#runNext = 0
+          return Promise.resolve({ value, done: false })
+        }
+        return this.#nextBatch()
+      },
+      return: async () => {
+        await this.close()
+        return { value: undefined, done: true }
+      },
+      [Symbol.asyncIterator]: () => iterator,
+    }
+    return iterator
+  }
+
+  /** Closes the connection (Go: `Close`). What was read stays to be asked for. */
+  async close(): Promise<void> {
+    try {
+      await this.#connection.close()
+    } catch (error) {
+      // A sender that shares the connection hears of it itself.
+      if (!hasCode(error, 'ERR_IPC_CLOSED', 'ERR_IPC_TIMEOUT')) throw error
+    }
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.close()
+  }
+
+  #nextBatch(): Promise<IteratorResult<SOCMessage[], undefined>> {
+    const entry = this.#queue.shift()
+    if (entry instanceof IpcError) return Promise.reject(entry)
+    if (entry !== undefined) {
+      this.#queued -= entry.length
+      return Promise.resolve({ value: entry, done: false })
+    }
+    if (this.#ended) return Promise.resolve({ value: undefined, done: true })
+    if (this.#paused) {
+      this.#paused = false
+      resumeReading(this.#connection)
+    }
+    return new Promise((resolve, reject) => {
+      this.#waiters.push({ resolve, reject })
+    })
+  }
+
+  #deliver(entry: SOCMessage[] | IpcError): void {
+    const waiter = this.#waiters.shift()
+    if (waiter === undefined) {
+      this.#queue.push(entry)
+      this.#queued += entry instanceof IpcError ? 1 : entry.length
+    } else if (entry instanceof IpcError) waiter.reject(entry)
+    else waiter.resolve({ value: entry, done: false })
+  }
+
+  #onBytes(size: number): boolean {
+    this.#bytes += size
+    for (let count = this.#frames.push(size); ; count = this.#frames.more()) {
+      this.#takeRecords(count)
+      if (progress[2] === 0) break
+    }
+    this.#paused = this.#queued >= HIGH_WATER
+    return !this.#paused
+  }
+
+  #onEnd(error: IpcError | undefined): void {
+    if (this.#ended) return
+    this.#takeRecords(this.#frames.finish())
+    if (error !== undefined) this.#deliver(error)
+    this.#ended = true
+    const waiters = this.#waiters
+    this.#waiters = []
+    for (const waiter of waiters) waiter.resolve({ value: undefined, done: true })
+  }
+
+  /** Makes messages of the records of one step, and delivers them. */
+  #takeRecords(count: number): void {
+    if (count === 0) return
+    const textBegin = progress[0] as number
+    const text = readWindow.toString('latin1', textBegin, progress[1])
+    const { peer } = this.#connection
+    let run: SOCMessage[] = []
+    for (let i = 0, at = 0; i < count; ++i, at += RecordWord.count) {
+      if (records[at + RecordWord.state] === MESSAGE_STATE) {
+        run.push(toMessage(at, text, textBegin, peer))
+        continue
+      }
+      ++this.#invalid
+      if (this.#skipInvalid) continue
+      if (run.length > 0) this.#deliverRun(run)
+      run = []
+      this.#deliver(toError(at, this.name))
+    }
+    if (run.length > 0) this.#deliverRun(run)
+    if (this.#invalid > this.#maxInvalid) this.#connection.destroy()
+  }
+
+  #deliverRun(run: SOCMessage[]): void {
+    this.#received += run.length
+    this.#deliver(run)
+  }
+}
+
+/** Makes a message of the record at `at`, without cutting more from the text than it must. */
+function toMessage(at: number, text: string, textBegin: number, peer: Connection['peer']): SOCMessage {
+  const flags = records[at + RecordWord.flags] as number
+  const typeCode = records[at + RecordWord.typeCode] as number
+  const timestamp =
+    (records[at + RecordWord.timestampHigh] as number) * 0x1_0000_0000 +
+    ((records[at + RecordWord.timestampLow] as number) >>> 0)
+  const idStart = records[at + RecordWord.idStart] as number
+  const idEnd = records[at + RecordWord.idEnd] as number
+  const payloadStart = records[at + RecordWord.payloadStart] as number
+  const payloadEnd = records[at + RecordWord.payloadEnd] as number
+  const type =
+    typeCode !== 0
+      ? (TYPES[typeCode] as string)
+      : cut(
+          records[at + RecordWord.typeStart] as number,
+          records[at + RecordWord.typeEnd] as number,
+          (flags & RecordFlag.typeEscaped) !== 0,
+        )
+  if ((flags & RecordFlag.ascii) === 0) {
+    // Bytes are not characters here, so the parts cannot be cut from the common text.
+    const id = cut(idStart, idEnd, (flags & RecordFlag.idEscaped) !== 0)
+    const payload = readWindow.toString('utf8', payloadStart, payloadEnd)
+    return messageFromParts(
+      type, id, timestamp, undefined, payload, 0, 0, 0, 0, payload.length, MessageFlag.checked, peer,
+    )
+  }
+  return messageFromParts(
+    type,
+    idStart === idEnd ? '' : (flags & RecordFlag.idEscaped) !== 0 ? cut(idStart, idEnd, true) : undefined,
+    timestamp,
+    undefined,
+    text,
+    (records[at + RecordWord.lineStart] as number) - textBegin,
+    idStart - textBegin,
+    idEnd - textBegin,
+    payloadStart - textBegin,
+    payloadEnd - textBegin,
+    (flags & RecordFlag.canonical) !== 0 && payloadStart !== payloadEnd
+      ? MessageFlag.checked | MessageFlag.shared | MessageFlag.canonical
+      : MessageFlag.checked | MessageFlag.shared,
+    peer,
+  )
+}
+
+/** A string of the envelope, within its quotes. */
+function cut(start: number, end: number, escaped: boolean): string {
+  const text = readWindow.toString('utf8', start, end)
+  return escaped ? (JSON.parse(`"${text}"`) as string) : text
+}
+
+/** First bytes of a line that go into an error. */
+const SAMPLE_BYTES = 64
+
+function toError(at: number, name: string): IpcError {
+  const state = records[at + RecordWord.state] as number
+  const start = records[at + RecordWord.lineStart] as number
+  const end = Math.min(records[at + RecordWord.lineEnd] as number, start + SAMPLE_BYTES)
+  const [reason, sentence] = INVALID_REASONS[state] ?? ['unknown', 'it is invalid']
+  const offset = records[at + RecordWord.errorOffset] as number
+  // Whoever wrote this line may not choose what a log or a terminal shows.
+  const sample = JSON.stringify(readWindow.toString('latin1', start, end)).replace(/[^\x20-\x7e]/g, escapeUnit)
+  const code = state === TOO_LARGE_STATE ? 'ERR_IPC_MESSAGE_TOO_LARGE' : 'ERR_IPC_INVALID_MESSAGE'
+  return new IpcError(code, `${name}: a line is no message: ${sentence} (at byte ${offset} of ${sample})`, {
+    reason,
+    offset,
+    sample,
+  })
+}
+
+function escapeUnit(character: string): string {
+  return `\\u${character.charCodeAt(0).toString(16).padStart(4, '0')}`
+}

@@ -1,0 +1,205 @@
+#include "acceptor.h"
+
+#include <algorithm>
+#include <utility>
+
+namespace sentinel {
+namespace {
+
+constexpr int kBatch = 64;
+// A batch with this many refusals is a flood. Without a pause the thread would take the processor from a busy
+// event loop; with one of 1 ms it still turns away tens of thousands a second.
+constexpr int kFloodRefusals = 48;
+constexpr int kFloodPauseMs = 1;
+// Out of descriptors: the kernel keeps the waiting clients, so a short pause loses nobody and spins nothing.
+constexpr int kExhaustedPauseMs = 50;
+constexpr std::size_t kReportedRefusals = 64;
+constexpr std::chrono::milliseconds kReportInterval{100};
+
+}  // namespace
+
+Acceptor::Acceptor(std::unique_ptr<ServerEndpoint> endpoint, PeerPolicy policy, AcceptorLimits limits,
+                   OwnedDescriptor notify_thread_end)
+    : endpoint_(std::move(endpoint)),
+      policy_(std::move(policy)),
+      limits_(limits),
+      notify_(std::move(notify_thread_end)),
+      unmapped_(ReadUnmappedIds()) {}
+
+Result<std::unique_ptr<Acceptor>> Acceptor::Start(std::unique_ptr<ServerEndpoint> endpoint, PeerPolicy policy,
+                                                  AcceptorLimits limits, OwnedDescriptor notify_thread_end) {
+  std::unique_ptr<Acceptor> acceptor(
+      new Acceptor(std::move(endpoint), std::move(policy), limits, std::move(notify_thread_end)));
+  Result<std::unique_ptr<Thread>> thread =
+      StartThread([](void* self) { static_cast<Acceptor*>(self)->Run(); }, acceptor.get());
+  if (!thread.ok()) return thread.failure();
+  acceptor->thread_ = std::move(thread.value());
+  return acceptor;
+}
+
+Acceptor::~Acceptor() { Stop(); }
+
+void Acceptor::Stop() {
+  if (thread_ != nullptr) {
+    {
+      const std::lock_guard<std::mutex> lock(mutex_);
+      stopping_ = true;
+    }
+    endpoint_->Interrupt();
+    thread_->Join();
+    thread_.reset();
+  }
+  endpoint_.reset();
+  const std::lock_guard<std::mutex> lock(mutex_);
+  queue_.clear();
+}
+
+void Acceptor::Run() {
+  while (!stopping()) {
+    const int report_in_ms = ReportRefusals();
+    const bool for_clients = !exhausted_ && HasRoom();
+    const int timeout_ms = exhausted_ ? kExhaustedPauseMs : report_in_ms;
+    switch (endpoint_->Wait(timeout_ms, for_clients)) {
+      case ServerEndpoint::Event::kClient:
+        if (AcceptBatch() >= kFloodRefusals) endpoint_->Wait(kFloodPauseMs, false);
+        break;
+      case ServerEndpoint::Event::kTimeout:
+        exhausted_ = false;
+        break;
+      case ServerEndpoint::Event::kInterrupted:
+        break;
+      case ServerEndpoint::Event::kFailed:
+        // poll(2) can fail so only for want of memory or by an error of ours: pause as for the former.
+        exhausted_ = true;
+        endpoint_->Wait(kExhaustedPauseMs, false);
+        break;
+    }
+  }
+}
+
+int Acceptor::AcceptBatch() {
+  int refused = 0;
+  for (int taken = 0; taken < kBatch && HasRoom(); ++taken) {
+    Result<OwnedDescriptor> client = endpoint_->Accept();
+    if (client.ok()) {
+      if (!Consider(std::move(client.value()))) ++refused;
+      continue;
+    }
+    if (client.failure().kind == FailureKind::kWouldBlock) break;
+    // Everything else is waited out: a listener that gives up on an unforeseen error would be a worse
+    // answer than one that tries again twenty times a second.
+    exhausted_ = true;
+    const std::lock_guard<std::mutex> lock(mutex_);
+    ++stats_.exhausted;
+    break;
+  }
+  return refused;
+}
+
+bool Acceptor::Consider(OwnedDescriptor client) {
+  Result<PeerIdentity> identity = ReadPeerIdentity(client.get());
+  if (!identity.ok()) {
+    Refuse(Verdict::kIdentityUnreadable, {}, identity.failure().code);
+    return false;
+  }
+  PeerIdentity& peer = identity.value();
+  Verdict verdict = Judge(peer, policy_, unmapped_);
+  bool notify = false;
+  if (verdict == Verdict::kAdmitted) {
+    const std::lock_guard<std::mutex> lock(mutex_);
+    verdict = ApplyQuota(*peer.user_id);
+    if (verdict == Verdict::kAdmitted) {
+      ++stats_.admitted;
+      ++stats_.open;
+      ++open_by_user_[*peer.user_id];
+      queue_.push_back({std::move(client), std::move(peer)});
+      notify = !std::exchange(notified_, true);
+    }
+  }
+  if (notify) Notify(notify_.get());
+  if (verdict == Verdict::kAdmitted) return true;
+  Refuse(verdict, std::move(peer), 0);
+  return false;
+}
+
+Verdict Acceptor::ApplyQuota(std::uint32_t user_id) const {
+  if (stats_.open >= limits_.max_connections) return Verdict::kTooManyConnections;
+  const auto of_user = open_by_user_.find(user_id);
+  if (of_user != open_by_user_.end() && of_user->second >= limits_.max_connections_per_user) {
+    return Verdict::kTooManyOfUser;
+  }
+  return Verdict::kAdmitted;
+}
+
+void Acceptor::Refuse(Verdict verdict, PeerIdentity peer, int code) {
+  const std::lock_guard<std::mutex> lock(mutex_);
+  ++stats_.refused;
+  if (report_.refusals.size() < kReportedRefusals) {
+    report_.refusals.push_back({verdict, std::move(peer), code});
+  } else {
+    ++report_.omitted;
+  }
+}
+
+int Acceptor::ReportRefusals() {
+  {
+    const std::lock_guard<std::mutex> lock(mutex_);
+    if (report_.refusals.empty()) return -1;
+  }
+  const Clock::time_point now = Clock::now();
+  const auto since = std::chrono::duration_cast<std::chrono::milliseconds>(now - last_report_);
+  if (since < kReportInterval) return static_cast<int>((kReportInterval - since).count()) + 1;
+  last_report_ = now;
+  Notify(notify_.get());
+  // Not taken yet: look again after the interval, in case more have come by then.
+  return static_cast<int>(kReportInterval.count());
+}
+
+bool Acceptor::HasRoom() {
+  const std::lock_guard<std::mutex> lock(mutex_);
+  starved_ = queue_.size() >= limits_.max_queued;
+  return !starved_;
+}
+
+bool Acceptor::stopping() {
+  const std::lock_guard<std::mutex> lock(mutex_);
+  return stopping_;
+}
+
+std::vector<AdmittedClient> Acceptor::Take(std::size_t most) {
+  std::vector<AdmittedClient> taken;
+  bool interrupt = false;
+  {
+    const std::lock_guard<std::mutex> lock(mutex_);
+    const std::size_t count = std::min(most, queue_.size());
+    taken.reserve(count);
+    for (std::size_t i = 0; i < count; ++i) {
+      taken.push_back(std::move(queue_.front()));
+      queue_.pop_front();
+    }
+    if (queue_.empty()) notified_ = false;
+    interrupt = count > 0 && std::exchange(starved_, false);
+  }
+  if (interrupt && endpoint_ != nullptr) endpoint_->Interrupt();
+  return taken;
+}
+
+RefusalReport Acceptor::TakeRefusals() {
+  const std::lock_guard<std::mutex> lock(mutex_);
+  return std::exchange(report_, {});
+}
+
+void Acceptor::Release(std::uint32_t user_id) {
+  const std::lock_guard<std::mutex> lock(mutex_);
+  const auto of_user = open_by_user_.find(user_id);
+  if (of_user == open_by_user_.end()) return;
+  --stats_.open;
+  if (--of_user->second == 0) open_by_user_.erase(of_user);
+}
+
+AcceptorStats Acceptor::Stats() {
+  const std::lock_guard<std::mutex> lock(mutex_);
+  return stats_;
+}
+
+}  // namespace sentinel

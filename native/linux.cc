@@ -1,0 +1,179 @@
+// What Linux does its own way: peer credentials, file facts, descriptor cookies, flags at creation.
+// Binaries must load with glibc 2.28 (RHEL 8); see the notes at the calls that would ask for more.
+
+#include <pthread.h>
+#include <signal.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/sysmacros.h>
+#include <sys/un.h>
+#include <fcntl.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <cstdio>
+#include <algorithm>
+
+#include "platform.h"
+#include "posix.h"
+#include "posix_path.h"
+
+// Since glibc 2.34 the thread functions live in libc under a new version; the old one is still there and is
+// what an older system has.
+#if defined(__GLIBC__) && defined(__x86_64__)
+__asm__(".symver pthread_create,pthread_create@GLIBC_2.2.5");
+__asm__(".symver pthread_join,pthread_join@GLIBC_2.2.5");
+__asm__(".symver pthread_sigmask,pthread_sigmask@GLIBC_2.2.5");
+#elif defined(__GLIBC__) && defined(__aarch64__)
+__asm__(".symver pthread_create,pthread_create@GLIBC_2.17");
+__asm__(".symver pthread_join,pthread_join@GLIBC_2.17");
+__asm__(".symver pthread_sigmask,pthread_sigmask@GLIBC_2.17");
+#endif
+
+namespace sentinel {
+namespace {
+
+int Number(Descriptor descriptor) { return static_cast<int>(descriptor); }
+
+// statx(2) rather than lstat: the latter's symbol is new in glibc 2.33.
+Result<FileFacts> Statx(int directory, const char* path, int flags) {
+  struct statx facts {};
+  if (statx(directory, path, flags | AT_SYMLINK_NOFOLLOW, STATX_BASIC_STATS, &facts) != 0) {
+    return Failure{FailureKind::kSystem, errno, "statx", path};
+  }
+  FileFacts answer;
+  switch (facts.stx_mode & S_IFMT) {
+    case S_IFDIR: answer.kind = FileFacts::Kind::kDirectory; break;
+    case S_IFLNK: answer.kind = FileFacts::Kind::kSymbolicLink; break;
+    case S_IFSOCK: answer.kind = FileFacts::Kind::kSocket; break;
+    case S_IFREG: answer.kind = FileFacts::Kind::kRegular; break;
+    default: answer.kind = FileFacts::Kind::kOther; break;
+  }
+  answer.mode = facts.stx_mode & ~static_cast<std::uint32_t>(S_IFMT);
+  answer.owner = facts.stx_uid;
+  answer.device = makedev(facts.stx_dev_major, facts.stx_dev_minor);
+  answer.inode = facts.stx_ino;
+  return answer;
+}
+
+std::uint32_t ReadOverflowId(const char* path, std::uint32_t otherwise) {
+  std::FILE* file = std::fopen(path, "re");
+  if (file == nullptr) return otherwise;
+  unsigned id = 0;
+  const bool read = std::fscanf(file, "%u", &id) == 1;  // NOLINT(cert-err34-c): the kernel writes one number
+  std::fclose(file);
+  return read ? id : otherwise;
+}
+
+Result<std::vector<std::uint32_t>> ReadPeerGroups(int number) {
+  std::vector<gid_t> groups(32);
+  for (;;) {
+    auto size = static_cast<socklen_t>(groups.size() * sizeof(gid_t));
+    if (getsockopt(number, SOL_SOCKET, SO_PEERGROUPS, groups.data(), &size) == 0) {
+      groups.resize(size / sizeof(gid_t));
+      return std::vector<std::uint32_t>(groups.begin(), groups.end());
+    }
+    switch (errno) {
+      case ERANGE:  // `size` now says how much room they need (socket(7))
+        groups.resize(std::max<std::size_t>(size / sizeof(gid_t), groups.size() * 2));
+        continue;
+      case ENOPROTOOPT:  // Linux before 4.13: no supplementary groups, so none can admit
+        return std::vector<std::uint32_t>();
+      default:
+        return Failure{FailureKind::kPeerUnknown, errno, "getsockopt SO_PEERGROUPS", {}};
+    }
+  }
+}
+
+struct StartedThread final : Thread {
+  pthread_t handle{};
+  void Join() override { pthread_join(handle, nullptr); }
+};
+
+struct ThreadStart {
+  ThreadBody body;
+  void* argument;
+};
+
+void* RunThread(void* raw) {
+  const std::unique_ptr<ThreadStart> start(static_cast<ThreadStart*>(raw));
+  start->body(start->argument);
+  return nullptr;
+}
+
+}  // namespace
+
+Result<FileFacts> InspectPath(const std::string& path) { return Statx(AT_FDCWD, path.c_str(), 0); }
+Result<FileFacts> InspectDescriptor(int descriptor) { return Statx(descriptor, "", AT_EMPTY_PATH); }
+
+OwnedDescriptor CreateSocket() {
+  return OwnedDescriptor(static_cast<Descriptor>(socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0)));
+}
+
+OwnedDescriptor AcceptClient(Descriptor listening) {
+  return OwnedDescriptor(
+      static_cast<Descriptor>(accept4(Number(listening), nullptr, nullptr, SOCK_CLOEXEC | SOCK_NONBLOCK)));
+}
+
+Result<NotifyPair> CreateNotifyPair() {
+  int ends[2];
+  if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0, ends) != 0) {
+    return Failure{errno == EMFILE || errno == ENFILE ? FailureKind::kExhausted : FailureKind::kSystem, errno,
+                   "socketpair", {}};
+  }
+  NotifyPair pair;
+  pair.loop = OwnedDescriptor(static_cast<Descriptor>(ends[0]));
+  pair.thread = OwnedDescriptor(static_cast<Descriptor>(ends[1]));
+  return pair;
+}
+
+Result<PeerIdentity> ReadPeerIdentity(Descriptor connected) {
+  ucred credentials{};
+  socklen_t size = sizeof(credentials);
+  if (getsockopt(Number(connected), SOL_SOCKET, SO_PEERCRED, &credentials, &size) != 0) {
+    return Failure{FailureKind::kPeerUnknown, errno, "getsockopt SO_PEERCRED", {}};
+  }
+  // What the kernel fills in when there are no credentials at all.
+  if (size != sizeof(credentials) || credentials.uid == static_cast<uid_t>(-1)) {
+    return Failure{FailureKind::kPeerUnknown, 0, "getsockopt SO_PEERCRED", "the kernel has no credentials"};
+  }
+  Result<std::vector<std::uint32_t>> groups = ReadPeerGroups(Number(connected));
+  if (!groups.ok()) return groups.failure();
+  PeerIdentity peer;
+  peer.process_id = credentials.pid;
+  peer.user_id = credentials.uid;
+  peer.group_id = credentials.gid;
+  peer.groups = std::move(groups.value());
+  return peer;
+}
+
+UnmappedIds ReadUnmappedIds() {
+  UnmappedIds ids;
+  ids.user = ReadOverflowId("/proc/sys/kernel/overflowuid", ids.user);
+  ids.group = ReadOverflowId("/proc/sys/kernel/overflowgid", ids.group);
+  return ids;
+}
+
+std::optional<std::uint64_t> DescriptorCookie(Descriptor descriptor) {
+  std::uint64_t cookie = 0;
+  socklen_t size = sizeof(cookie);
+  if (getsockopt(Number(descriptor), SOL_SOCKET, SO_COOKIE, &cookie, &size) != 0) return std::nullopt;
+  return cookie;
+}
+
+Result<std::unique_ptr<Thread>> StartThread(ThreadBody body, void* argument) {
+  auto thread = std::make_unique<StartedThread>();
+  auto start = std::make_unique<ThreadStart>(ThreadStart{body, argument});
+  // The new thread inherits this mask: signals stay with the threads that expect them.
+  sigset_t everything;
+  sigset_t before;
+  sigfillset(&everything);
+  pthread_sigmask(SIG_SETMASK, &everything, &before);
+  const int code = pthread_create(&thread->handle, nullptr, RunThread, start.get());
+  pthread_sigmask(SIG_SETMASK, &before, nullptr);
+  if (code != 0) return Failure{FailureKind::kExhausted, code, "pthread_create", {}};
+  start.release();  // NOLINT(bugprone-unused-return-value): RunThread owns it now
+  return std::unique_ptr<Thread>(std::move(thread));
+}
+
+}  // namespace sentinel

@@ -1,0 +1,43 @@
+#include "peer_policy.h"
+
+#include <algorithm>
+
+namespace sentinel {
+namespace {
+
+bool Contains(const std::vector<std::uint32_t>& ids, std::uint32_t id) {
+  return std::find(ids.begin(), ids.end(), id) != ids.end();
+}
+
+}  // namespace
+
+const char* VerdictName(Verdict verdict) {
+  switch (verdict) {
+    case Verdict::kAdmitted: return "admitted";
+    case Verdict::kIdentityUnreadable: return "identity-unreadable";
+    case Verdict::kNoUser: return "no-user";
+    case Verdict::kUnmappedUser: return "unmapped-user";
+    case Verdict::kForeignProcess: return "foreign-process";
+    case Verdict::kNotListed: return "not-listed";
+    case Verdict::kTooManyConnections: return "too-many-connections";
+    case Verdict::kTooManyOfUser: return "too-many-connections-of-user";
+  }
+  return "unknown";
+}
+
+Verdict Judge(const PeerIdentity& peer, const PeerPolicy& policy, const UnmappedIds& unmapped) {
+  if (!peer.user_id.has_value()) return Verdict::kNoUser;
+  // These two come before the lists: an identity that means nothing here must not match a number that
+  // somebody wrote into a policy.
+  if (*peer.user_id == unmapped.user) return Verdict::kUnmappedUser;
+  if (peer.process_id <= 0) return Verdict::kForeignProcess;
+  if (Contains(policy.users, *peer.user_id)) return Verdict::kAdmitted;
+  const auto admits = [&](std::uint32_t group) {
+    return group != unmapped.group && Contains(policy.groups, group);
+  };
+  if (peer.group_id.has_value() && admits(*peer.group_id)) return Verdict::kAdmitted;
+  if (std::any_of(peer.groups.begin(), peer.groups.end(), admits)) return Verdict::kAdmitted;
+  return Verdict::kNotListed;
+}
+
+}  // namespace sentinel

@@ -1,0 +1,40 @@
+// Decides whether an identity may pass: a pure function of identity and policy, default deny.
+// Must not know sockets, threads or Node-API.
+
+#ifndef SENTINEL_PEER_POLICY_H_
+#define SENTINEL_PEER_POLICY_H_
+
+#include <cstdint>
+#include <vector>
+
+#include "platform.h"
+
+namespace sentinel {
+
+// Whom to let in. A peer passes when its user is listed, or when its group or one of its supplementary
+// groups is. An empty policy lets nobody in.
+struct PeerPolicy {
+  std::vector<std::uint32_t> users;
+  std::vector<std::uint32_t> groups;
+};
+
+// The rule that decided.
+enum class Verdict : std::uint8_t {
+  kAdmitted = 0,
+  kIdentityUnreadable,  // the kernel would not say who the peer is
+  kNoUser,              // the identity carries no user
+  kUnmappedUser,        // the user exists in another user namespace only
+  kForeignProcess,      // process id 0: the peer lives in another pid namespace
+  kNotListed,           // neither user nor group is in the policy
+  kTooManyConnections,  // admitted by the policy, but the listener has all the connections it may have
+  kTooManyOfUser,       // the same for the connections of this user
+};
+
+// A short stable name of the verdict, as it is shown to people.
+const char* VerdictName(Verdict verdict);
+
+Verdict Judge(const PeerIdentity& peer, const PeerPolicy& policy, const UnmappedIds& unmapped);
+
+}  // namespace sentinel
+
+#endif  // SENTINEL_PEER_POLICY_H_

@@ -1,0 +1,178 @@
+// The contract with the operating system: what the rest of the addon may ask of it, in plain types.
+// One implementation per system (posix.cc with linux.cc; named pipes on Windows), chosen by the build.
+// Must not know Node-API, JSON or policy. Nothing here throws: a call answers with a value or a Failure.
+
+#ifndef SENTINEL_PLATFORM_H_
+#define SENTINEL_PLATFORM_H_
+
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <string>
+#include <utility>
+#include <variant>
+#include <vector>
+
+namespace sentinel {
+
+// Why a call to the operating system did not give what was asked.
+enum class FailureKind {
+  kSystem,          // the system call `operation` failed with `code`
+  kWouldBlock,      // not now: ask again
+  kExhausted,       // descriptors or memory have run out: wait, then ask again
+  kUnsafePath,      // somebody else could interfere with the address
+  kPathTooLong,     // the address does not fit the system's limit
+  kAddressInUse,    // somebody else listens there
+  kNotListening,    // nobody listens there
+  kPeerUnknown,     // the peer's identity cannot be read, so it is refused
+  kNotSupported,    // this system cannot do it
+};
+
+struct Failure {
+  FailureKind kind = FailureKind::kSystem;
+  int code = 0;                 // the system's error number; 0 when there is none
+  const char* operation = "";   // the system call, for people
+  std::string detail;           // a sentence for people; may be empty
+};
+
+template <typename T>
+class Result {
+ public:
+  Result(T value) : state_(std::in_place_index<0>, std::move(value)) {}                // NOLINT(google-explicit-constructor)
+  Result(Failure failure) : state_(std::in_place_index<1>, std::move(failure)) {}      // NOLINT(google-explicit-constructor)
+  bool ok() const { return state_.index() == 0; }
+  T& value() { return *std::get_if<0>(&state_); }
+  const Failure& failure() const { return *std::get_if<1>(&state_); }
+
+ private:
+  std::variant<T, Failure> state_;
+};
+
+struct Done {};
+using Status = Result<Done>;
+
+// An open socket or pipe, opaque: a file descriptor on POSIX, a HANDLE on Windows.
+enum class Descriptor : std::intptr_t { kNone = -1 };
+
+void CloseDescriptor(Descriptor descriptor);
+
+// Sole owner of a Descriptor: closes it unless it was released.
+class OwnedDescriptor {
+ public:
+  OwnedDescriptor() = default;
+  explicit OwnedDescriptor(Descriptor descriptor) : descriptor_(descriptor) {}
+  OwnedDescriptor(OwnedDescriptor&& other) noexcept : descriptor_(other.Release()) {}
+  OwnedDescriptor& operator=(OwnedDescriptor&& other) noexcept {
+    if (this != &other) {
+      Reset();
+      descriptor_ = other.Release();
+    }
+    return *this;
+  }
+  OwnedDescriptor(const OwnedDescriptor&) = delete;
+  OwnedDescriptor& operator=(const OwnedDescriptor&) = delete;
+  ~OwnedDescriptor() { Reset(); }
+
+  Descriptor get() const { return descriptor_; }
+  bool valid() const { return descriptor_ != Descriptor::kNone; }
+  Descriptor Release() { return std::exchange(descriptor_, Descriptor::kNone); }
+  void Reset() {
+    if (valid()) CloseDescriptor(Release());
+  }
+
+ private:
+  Descriptor descriptor_ = Descriptor::kNone;
+};
+
+// Who is at the other end, as the kernel tells it: never anything that the peer wrote.
+struct PeerIdentity {
+  std::int64_t process_id = 0;          // for logs only: process ids are reused
+  std::optional<std::uint32_t> user_id;
+  std::optional<std::uint32_t> group_id;
+  std::vector<std::uint32_t> groups;    // supplementary groups, without group_id
+};
+
+// Reads the identity of the process at the other end of a connected descriptor. For a client that is the
+// process that called listen; for a server the one that called connect. Frozen at that moment.
+Result<PeerIdentity> ReadPeerIdentity(Descriptor connected);
+
+// The user that this process acts as.
+std::uint32_t OwnUserId();
+
+// The ids by which the system stands in for a user or group that has none here (Linux: the overflow ids of
+// an unmapped user namespace). Never admitted.
+struct UnmappedIds {
+  std::uint32_t user = 65534;
+  std::uint32_t group = 65534;
+};
+UnmappedIds ReadUnmappedIds();
+
+Result<std::uint32_t> ResolveUser(const std::string& name);
+Result<std::uint32_t> ResolveGroup(const std::string& name);
+
+struct ListenRequest {
+  std::string path;
+  bool create_directory = false;  // make the last directory of `path`, for this user only, if it is absent
+  int backlog = 511;
+};
+
+// A listening address. Wait and Accept are for one thread at a time; Interrupt may come from any thread.
+class ServerEndpoint {
+ public:
+  enum class Event { kClient, kTimeout, kInterrupted, kFailed };
+
+  ServerEndpoint() = default;
+  ServerEndpoint(const ServerEndpoint&) = delete;
+  ServerEndpoint& operator=(const ServerEndpoint&) = delete;
+  // Closes the address, and removes from the file system what this endpoint put there and nothing else.
+  virtual ~ServerEndpoint() = default;
+
+  // Waits for a client (unless `for_clients` is false), for an interrupt, or for the time to pass.
+  // A negative time waits without end.
+  virtual Event Wait(int timeout_ms, bool for_clients) = 0;
+  // Takes one client off the queue, without waiting.
+  virtual Result<OwnedDescriptor> Accept() = 0;
+  // Ends a Wait under way, or the next one.
+  virtual void Interrupt() = 0;
+};
+
+// Claims an address and listens. The first claimant keeps it; a socket left behind by a process that is gone
+// is replaced, and only if it was this user's.
+Result<std::unique_ptr<ServerEndpoint>> Listen(const ListenRequest& request);
+
+// Connects without waiting. kWouldBlock: the server's queue is full, ask again later.
+Result<OwnedDescriptor> Connect(const std::string& path);
+
+// A one-way wire from a thread of ours to the event loop: `loop` is given to Node, `thread` stays.
+struct NotifyPair {
+  OwnedDescriptor loop;
+  OwnedDescriptor thread;
+};
+Result<NotifyPair> CreateNotifyPair();
+// Writes one byte, without waiting. A full wire is no failure: the loop has been told.
+void Notify(Descriptor thread_end);
+
+// A number that no other open descriptor of this system has, to tell whether a descriptor number still
+// stands for the same thing.
+std::optional<std::uint64_t> DescriptorCookie(Descriptor descriptor);
+
+// Writes as many of the bytes as the kernel takes now, in one system call.
+// Answers their count, which may be 0 when it takes none.
+Result<std::size_t> WriteBatch(Descriptor connected, const std::uint8_t* bytes, std::size_t size);
+
+// Runs `body(argument)` on a new thread that receives no signals, and waits for a thread to end.
+using ThreadBody = void (*)(void* argument);
+class Thread {
+ public:
+  Thread() = default;
+  Thread(const Thread&) = delete;
+  Thread& operator=(const Thread&) = delete;
+  virtual ~Thread() = default;
+  virtual void Join() = 0;
+};
+Result<std::unique_ptr<Thread>> StartThread(ThreadBody body, void* argument);
+
+}  // namespace sentinel
+
+#endif  // SENTINEL_PLATFORM_H_
