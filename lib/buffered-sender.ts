@@ -1,7 +1,7 @@
 // Sends without waiting: takes messages into a bounded buffer at once and writes them when the current tick is over.
 // What is taken is either written, pending, or counted as dropped and reported; never lost in silence.
 
-import { checkTimeout, writerOf, type Connection } from './connection.js'
+import { writerOf, type Connection } from './connection.js'
 import { IpcError } from './errors.js'
 import type { FrameWriter } from './frame-writer.js'
 import {
@@ -13,7 +13,8 @@ import {
   MAX_MESSAGE_BYTES,
   sizeBound,
   SOCMessage,
-} from "./message.js"
+} from './message.js'
+import { checkTimeout } from './timing.js'
 
 /** Options of {@link BufferedSender}. */
 export interface BufferedSenderOptions {
@@ -161,7 +162,10 @@ export class BufferedSender {
       if (this.pending > 0) {
         timer = setTimeout(() => {
           this.#dropAll(
-            new IpcError('ERR_IPC_TIMEOUT', `${this.name}: the peer did not take what was pending in ${timeoutMs} ms`),
+            new IpcError(
+              'ERR_IPC_TIMEOUT',
+              `${this.name}: the peer did not take what was pending in ${timeoutMs} ms`,
+            ),
           )
           this.#connection.destroy()
         }, timeoutMs)
@@ -177,16 +181,23 @@ export class BufferedSender {
   #failure(): IpcError | undefined {
     if (this.#closing !== undefined) return new IpcError('ERR_IPC_CLOSED', `${this.name} is closed`)
     const { failure } = this.#writer
-    return failure === undefined ? undefined : new IpcError('ERR_IPC_CLOSED', `${this.name}: ${failure.message}`, { cause: failure })
+    return failure === undefined
+      ? undefined
+      : new IpcError('ERR_IPC_CLOSED', `${this.name}: ${failure.message}`, { cause: failure })
   }
 
   #drain(): void {
     const writer = this.#writer
     while (this.#next < this.#queue.length && !writer.blocked && writer.failure === undefined) {
       const message = this.#queue[this.#next++] as SOCMessage
-      writer.append(message, isChecked(message) ? undefined : (error) => {
-        this.#onRefused(message, error)
-      })
+      writer.append(
+        message,
+        isChecked(message)
+          ? undefined
+          : (error) => {
+              this.#onRefused(message, error)
+            },
+      )
       if (writer.full) this.#flushWriter()
     }
     this.#flushWriter()

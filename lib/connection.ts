@@ -1,15 +1,13 @@
 // One connected peer: the descriptor in a socket of Node's, who is at the other end, and the reading and writing that
-// senders and receivers share. Also how to get one: dial and dialWithRetry.
+// senders and receivers share. How to get one: dial.ts and listener.ts.
 
 import { Socket } from 'node:net'
-import { setTimeout as sleep } from 'node:timers/promises'
 
-import { resolveAddress, type AddressOptions } from './address.js'
-import { abortedError, hasCode, IpcError } from './errors.js'
+import { IpcError } from './errors.js'
 import { FrameWriter } from './frame-writer.js'
 import { DEFAULT_TIMEOUT_MS } from './message.js'
-import { addon, fromNative, wouldBlock, type NativeClient } from './native.js'
-import { describePeer, resolvePolicy, toPeerIdentity, type PeerIdentity, type PeerPolicy } from './peer.js'
+import type { NativeClient } from './native.js'
+import { toPeerIdentity, type PeerIdentity } from './peer.js'
 import { readArea } from './read-window.js'
 
 /** Takes the bytes of a connection. */
@@ -57,7 +55,7 @@ let socketFailed: (connection: Connection, error: Error) => void
 let socketClosed: (connection: Connection) => void
 
 /**
- * A connection to a checked peer (Go: `net.Conn`). Made by {@link dial} or a `Listener`. What goes over it is up to a
+ * A connection to a checked peer (Go: `net.Conn`). Made by `dial` or a `Listener`. What goes over it is up to a
  * `Sender`, `BufferedSender` or `Receiver`; nothing is read before a `Receiver` is there.
  */
 export class Connection {
@@ -173,7 +171,9 @@ export class Connection {
   }
 
   #closedError(): IpcError {
-    return new IpcError('ERR_IPC_CLOSED', `the connection to ${this.address} is closed`, { cause: this.#error })
+    return new IpcError('ERR_IPC_CLOSED', `the connection to ${this.address} is closed`, {
+      cause: this.#error,
+    })
   }
 
   #afterClose(): void {
@@ -193,107 +193,4 @@ function onSocketError(this: Socket, error: Error): void {
 }
 function onSocketClose(this: Socket): void {
   socketClosed((this as OwnedSocket)[OWNER])
-}
-
-/** Options of {@link dial}. */
-export interface DialOptions extends AddressOptions {
-  /** Who must be listening there. Default: this process's own user. */
-  readonly policy?: PeerPolicy
-  readonly signal?: AbortSignal
-  /** How long to wait while the listener's queue is full. Default: {@link DEFAULT_TIMEOUT_MS}. */
-  readonly timeoutMs?: number
-}
-
-const FIRST_WAIT_MS = 1
-const LONGEST_WAIT_MS = 50
-const RETRY_WAIT_MS = 500
-
-/**
- * Connects to a pipe and checks who listens there, before anything is sent or read (Go: `Dial`).
- *
- * @throws {IpcError} ERR_IPC_NOT_LISTENING, ERR_IPC_PEER_REJECTED, ERR_IPC_PEER_UNKNOWN, ERR_IPC_UNSAFE_PATH,
- *   ERR_IPC_PATH_TOO_LONG, ERR_IPC_TIMEOUT, ERR_IPC_ABORTED, ERR_IPC_SYSTEM
- * @throws TypeError for a name or policy that makes no sense
- */
-export async function dial(name: string, options: DialOptions = {}): Promise<Connection> {
-  const address = resolveAddress(name, options)
-  const policy = resolvePolicy(options.policy)
-  const timeoutMs = checkTimeout(options.timeoutMs)
-  const deadline = performance.now() + timeoutMs
-  for (let waitMs = FIRST_WAIT_MS; ; waitMs = Math.min(waitMs * 2, LONGEST_WAIT_MS)) {
-    if (options.signal?.aborted === true) throw abortedError(options.signal, `dial of ${address}`)
-    const client = tryConnect(address, policy)
-    if (client !== undefined) {
-      return openConnection(client, address, (signal) =>
-        dial(name, signal === undefined ? options : { ...options, signal }),
-      )
-    }
-    const leftMs = deadline - performance.now()
-    if (leftMs <= 0) {
-      throw new IpcError('ERR_IPC_TIMEOUT', `${address} had no room for another connection within ${timeoutMs} ms`)
-    }
-    // Clients that were turned away together must not come back together.
-    await pause(Math.min(leftMs, waitMs * (0.5 + Math.random())), options.signal, `dial of ${address}`)
-  }
-}
-
-/** Undefined: the listener's queue is full. */
-function tryConnect(
-  address: string,
-  policy: { users: Uint32Array; groups: Uint32Array },
-): NativeClient | undefined {
-  let answer
-  try {
-    answer = addon.connect(address, policy.users, policy.groups)
-  } catch (error) {
-    if (wouldBlock(error)) return undefined
-    throw fromNative(error)
-  }
-  if ('descriptor' in answer) return answer
-  throw new IpcError(
-    'ERR_IPC_PEER_REJECTED',
-    `the listener at ${address} is refused: ${answer.reason} (${describePeer(answer)})`,
-    { reason: answer.reason },
-  )
-}
-
-/**
- * Dials up to `maxRetries` times, at least once, waiting 500 ms, 1 s, 1.5 s … between tries, while nobody listens or the
- * listener is busy (Go: `DialWithRetry`). For starting up beside a peer that may not be ready. What no waiting can mend,
- * such as a refused peer, ends it at once.
- *
- * @throws as {@link dial}; the error of the last try
- */
-export async function dialWithRetry(
-  name: string,
-  maxRetries: number,
-  options: DialOptions = {},
-): Promise<Connection> {
-  if (!Number.isInteger(maxRetries) || maxRetries < 0) throw new RangeError('maxRetries must be 0 or more')
-  for (let tries = 1; ; ++tries) {
-    try {
-      return await dial(name, options)
-    } catch (error) {
-      const worthATry = hasCode(error, 'ERR_IPC_NOT_LISTENING', 'ERR_IPC_TIMEOUT')
-      if (!worthATry || tries >= maxRetries) throw error
-    }
-    await pause(tries * RETRY_WAIT_MS, options.signal, `dial of ${name}`)
-  }
-}
-
-/** Waits, unless the signal fires. */
-export async function pause(ms: number, signal: AbortSignal | undefined, what: string): Promise<void> {
-  try {
-    await sleep(ms, undefined, signal === undefined ? undefined : { signal })
-  } catch (error) {
-    if (signal?.aborted === true) throw abortedError(signal, what)
-    throw error
-  }
-}
-
-/** A time-out in milliseconds, or the default. */
-export function checkTimeout(timeoutMs: number | undefined, fallback = DEFAULT_TIMEOUT_MS): number {
-  if (timeoutMs === undefined) return fallback
-  if (!(timeoutMs > 0)) throw new RangeError('a time-out must be a positive number of milliseconds, or Infinity')
-  return Math.min(timeoutMs, 0x7fff_ffff)
 }

@@ -4,7 +4,14 @@
 import type { Socket } from 'node:net'
 
 import { IpcError } from './errors.js'
-import { checkFrameSize, frameOf, isChecked, MAX_MESSAGE_BYTES, type Frame, type SOCMessage } from './message.js'
+import {
+  checkFrameSize,
+  frameOf,
+  isChecked,
+  MAX_MESSAGE_BYTES,
+  type Frame,
+  type SOCMessage,
+} from './message.js'
 import { addon, systemError } from './native.js'
 
 /** A batch of about this size goes out without waiting for more. */
@@ -56,11 +63,6 @@ function createOutcome(): Outcome {
   return { promise, resolve, reject }
 }
 
-interface UncheckedFrame {
-  readonly frame: Frame
-  readonly onRefused: OnRefused | undefined
-}
-
 /** Frames one after the other, joined as far as they are text: one conversion serves many. */
 class FrameText {
   #chunks: (string | Buffer)[] = []
@@ -104,7 +106,10 @@ export class FrameWriter {
   /** What the batch begins with: frames known to be valid. */
   #checked = new FrameText()
   /** What it goes on with: everything from the first frame on that nobody has checked yet. */
-  #unchecked: UncheckedFrame[] = []
+  #unchecked = new FrameText()
+  /** The same frames one by one, should the check fail, and whom to tell. */
+  #uncheckedFrames: Frame[] = []
+  #onRefused: (OnRefused | undefined)[] = []
   /** UTF-16 units and bytes in the batch: how full it is, roughly. */
   #size = 0
   #outcome: Outcome | undefined
@@ -159,8 +164,13 @@ export class FrameWriter {
   append(message: SOCMessage, onRefused?: OnRefused): void {
     const frame = frameOf(message)
     checkFrameSize(frame)
-    if (this.#unchecked.length > 0 || !isChecked(message)) this.#unchecked.push({ frame, onRefused })
-    else this.#checked.add(frame)
+    if (this.#uncheckedFrames.length > 0 || !isChecked(message)) {
+      this.#unchecked.add(frame)
+      this.#uncheckedFrames.push(frame)
+      this.#onRefused.push(onRefused)
+    } else {
+      this.#checked.add(frame)
+    }
     this.#size += frameUnits(frame)
   }
 
@@ -193,7 +203,7 @@ export class FrameWriter {
     // Three bytes a UTF-16 unit is the worst case.
     const slab = takeSlab(this.#size * 3)
     let end = this.#checked.encode(slab, 0)
-    if (this.#unchecked.length > 0) end = this.#encodeUnchecked(slab, end)
+    if (this.#uncheckedFrames.length > 0) end = this.#encodeUnchecked(slab, end)
     this.#clear()
     this.#write(slab, end)
   }
@@ -210,22 +220,25 @@ export class FrameWriter {
 
   #clear(): void {
     this.#checked.clear()
-    if (this.#unchecked.length > 0) this.#unchecked = []
     this.#size = 0
+    if (this.#uncheckedFrames.length === 0) return
+    this.#unchecked.clear()
+    this.#uncheckedFrames = []
+    this.#onRefused = []
   }
 
   /** Writes the unchecked frames at `begin`, without those that are not one valid message each. */
   #encodeUnchecked(slab: Buffer, begin: number): number {
-    const text = new FrameText()
-    for (const { frame } of this.#unchecked) text.add(frame)
+    const text = this.#unchecked
     const end = text.encode(slab, begin)
-    if (addon.checkFrames(slab.subarray(begin, end), MAX_MESSAGE_BYTES) === this.#unchecked.length) return end
+    const frames = this.#uncheckedFrames
+    if (addon.checkFrames(slab.subarray(begin, end), MAX_MESSAGE_BYTES) === frames.length) return end
 
     text.clear()
-    for (const { frame, onRefused } of this.#unchecked) {
+    frames.forEach((frame, i) => {
       if (addon.checkFrames(frameBytes(frame), MAX_MESSAGE_BYTES) === 1) text.add(frame)
-      else onRefused?.(invalidPayload())
-    }
+      else this.#onRefused[i]?.(invalidPayload())
+    })
     return text.encode(slab, begin)
   }
 
@@ -237,7 +250,9 @@ export class FrameWriter {
     } else if (written < 0) {
       returnSlab(slab)
       this.#giveUp(
-        new IpcError('ERR_IPC_CLOSED', 'the peer has closed the connection', { cause: systemError(written, 'send') }),
+        new IpcError('ERR_IPC_CLOSED', 'the peer has closed the connection', {
+          cause: systemError(written, 'send'),
+        }),
       )
     } else {
       this.#handOver(slab, written, end)

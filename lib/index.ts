@@ -1,7 +1,8 @@
 // What the package offers. Re-exports only.
 
 export { BufferedSender, type BufferedSenderOptions, type BufferedSenderStats } from './buffered-sender.js'
-export { Connection, dial, dialWithRetry, type DialOptions } from './connection.js'
+export { Connection } from './connection.js'
+export { dial, dialWithRetry, type DialOptions } from './dial.js'
 export { IpcError, type IpcErrorCode, type IpcErrorDetails } from './errors.js'
 export { listen, Listener, type ListenerStats, type ListenOptions } from './listener.js'
 export {

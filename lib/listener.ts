@@ -50,11 +50,7 @@ const ACCEPTS_PER_TURN = 64
 const wakeUpBytes = Buffer.allocUnsafeSlow(64)
 
 // Set by the static block of Listener, which keeps its constructor to itself.
-let createListener: (
-  address: string,
-  acceptor: NativeAcceptor,
-  signal: AbortSignal | undefined,
-) => Listener
+let createListener: (address: string, acceptor: NativeAcceptor, signal: AbortSignal | undefined) => Listener
 
 /** Accepts checked connections (Go: `Listener`). Made by {@link listen}. */
 export class Listener implements AsyncIterable<Connection> {

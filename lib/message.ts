@@ -64,6 +64,8 @@ export const MessageFlag = {
   shared: 2,
   /** Its payload is known to be valid JSON on one line. */
   checked: 4,
+  /** Its id needs no escapes in JSON. */
+  plainId: 8,
 } as const
 
 // Set by the static block of SOCMessage, which alone can reach its private fields.
@@ -192,12 +194,18 @@ export class SOCMessage<T = unknown> {
 
   #frame(): Frame {
     // What the gate found to be exactly what follows here is passed on as it came.
-    if ((this.#flags & MessageFlag.canonical) !== 0) return this.#text.slice(this.#lineStart, this.#payloadEnd) + '}\n'
-    const id = this.id
-    const head = `{"type":${quote(this.type)}${id === '' ? '' : `,"id":${quote(id)}`},"ts":${this.timestamp}`
-    if (this.#bytes !== undefined) return [`${head},"payload":`, this.#bytes, '}\n']
-    if (this.#payloadStart === this.#payloadEnd) return `${head}}\n`
-    return `${head},"payload":${this.#text.slice(this.#payloadStart, this.#payloadEnd)}}\n`
+    if ((this.#flags & MessageFlag.canonical) !== 0)
+      return this.#text.slice(this.#lineStart, this.#payloadEnd) + '}\n'
+    // Few pieces, most of them shared by many messages: each one costs when the batch is made into bytes.
+    const head =
+      (this.#flags & MessageFlag.plainId) !== 0
+        ? headWithId(this.type) + this.id + '"'
+        : `{"type":${JSON.stringify(this.type)}${this.id === '' ? '' : `,"id":${JSON.stringify(this.id)}`}`
+    if (this.#bytes !== undefined) return [head + beforePayload(this.timestamp), this.#bytes, '}\n']
+    if (this.#payloadStart === this.#payloadEnd) return head + `,"ts":${this.timestamp}}\n`
+    return (
+      head + beforePayload(this.timestamp) + this.#text.slice(this.#payloadStart, this.#payloadEnd) + '}\n'
+    )
   }
 
   /** What `JSON.stringify` writes: the same keys as on the wire. */
@@ -236,24 +244,38 @@ export function newSOCMessage<T = unknown>(
   options?: NewMessageOptions,
 ): SOCMessage<T> {
   if (typeof type !== 'string' || type === '') throw new TypeError('type must be a string that is not empty')
-  const id = options?.id ?? nextId()
-  if (typeof id !== 'string') throw new TypeError('id must be a string')
-  const timestamp = options?.timestamp ?? Math.floor(Date.now() / 1000)
+  const now = Date.now()
+  let id = options?.id
+  let flags = 0
+  if (id === undefined) {
+    id = nextId(now)
+    flags = MessageFlag.plainId
+  } else if (typeof id !== 'string') throw new TypeError('id must be a string')
+  const timestamp = options?.timestamp ?? Math.floor(now / 1000)
   if (!Number.isSafeInteger(timestamp)) throw new RangeError('timestamp must be a safe integer')
   let content: string | Buffer | undefined
-  let flags: number
   if (payload instanceof RawJSON) {
     if (payload.content.length === 0) throw new TypeError('rawJSON of nothing is no JSON value')
     content = payload.content
-    flags = 0
   } else {
     content = stringify(payload)
-    flags = MessageFlag.checked
+    flags |= MessageFlag.checked
   }
   const text = typeof content === 'string' ? content : ''
   const bytes = typeof content === 'object' ? content : undefined
   return messageFromParts(
-    type, id, timestamp, bytes, text, 0, 0, 0, 0, text.length, flags, undefined,
+    type,
+    id,
+    timestamp,
+    bytes,
+    text,
+    0,
+    0,
+    0,
+    0,
+    text.length,
+    flags,
+    undefined,
   ) as SOCMessage<T>
 }
 
@@ -281,11 +303,28 @@ export function checkFrameSize(frame: Frame): void {
   )
 }
 
-const PLAIN = /^[A-Za-z0-9_.:-]*$/
+let lastType = ''
+let lastHead = ''
 
-/** A text as a JSON string. */
-function quote(text: string): string {
-  return PLAIN.test(text) ? `"${text}"` : JSON.stringify(text)
+/** What stands in front of an id that needs no escapes. */
+function headWithId(type: string): string {
+  if (type !== lastType) {
+    lastType = type
+    lastHead = `{"type":${JSON.stringify(type)},"id":"`
+  }
+  return lastHead
+}
+
+let lastTimestamp = 0
+let lastBeforePayload = ',"ts":0,"payload":'
+
+/** What stands between id and payload. Messages of the same second share it. */
+function beforePayload(timestamp: number): string {
+  if (timestamp !== lastTimestamp) {
+    lastTimestamp = timestamp
+    lastBeforePayload = `,"ts":${timestamp},"payload":`
+  }
+  return lastBeforePayload
 }
 
 const scratch = Buffer.allocUnsafeSlow(4096)
@@ -314,18 +353,19 @@ function hidePrototypeKey(_key: string, value: unknown): unknown {
 }
 
 let lastMs = 0
-let lastNs = 0
+let lastMsText = ''
+let nanoseconds = 0
 
 /** Decimal Unix nanoseconds, rising with each call. */
-function nextId(): string {
-  const now = Date.now()
-  if (now > lastMs) {
-    lastMs = now
-    // The clock gives milliseconds; what the monotonic clock has below them tells threads and processes apart.
-    lastNs = Math.floor((performance.now() % 1) * 1e6)
-  } else if (++lastNs === 1e6) {
-    lastNs = 0
-    ++lastMs
+function nextId(now: number): string {
+  if (now > lastMs || nanoseconds === 999_999) {
+    lastMs = Math.max(now, lastMs + 1)
+    lastMsText = String(lastMs)
+    // What the monotonic clock has below the millisecond tells threads and processes apart. Six digits always: a
+    // padded number would cost more than all the rest.
+    nanoseconds = 100_000 + Math.floor((performance.now() % 1) * 800_000)
+  } else {
+    ++nanoseconds
   }
-  return String(lastMs) + String(lastNs).padStart(6, '0')
+  return lastMsText + String(nanoseconds)
 }

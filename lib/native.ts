@@ -57,18 +57,26 @@ interface Addon {
     maxQueued: number,
   ) => NativeAcceptor
   readonly FrameReader: new (maxLineBytes: number) => NativeFrameReader
-  attachWindow(bytes: Uint8Array, readBegin: number, records: Int32Array, progress: Int32Array): void
+  readonly attachWindow: (
+    bytes: Uint8Array,
+    readBegin: number,
+    records: Int32Array,
+    progress: Int32Array,
+  ) => void
   /** The number of messages in these lines, or -1 if any of them is none. */
-  checkFrames(bytes: Uint8Array, maxLineBytes: number): number
-  writeBatch(descriptor: number, bytes: Uint8Array, begin: number, end: number): number
-  connect(
+  readonly checkFrames: (bytes: Uint8Array, maxLineBytes: number) => number
+  /** Bytes that the kernel took, or a negative error number. */
+  readonly writeBatch: (descriptor: number, bytes: Uint8Array, begin: number, end: number) => number
+  /** A client; with a reason instead of a descriptor when the policy refuses the server. */
+  readonly connect: (
     path: string,
     users: Uint32Array,
     groups: Uint32Array,
-  ): NativeClient | (NativePeer & { reason: string })
-  resolveUser(name: string): number | null
-  resolveGroup(name: string): number | null
-  ownUserId(): number
+  ) => NativeClient | (NativePeer & { readonly reason: string })
+  /** Null: there is none of that name. */
+  readonly resolveUser: (name: string) => number | null
+  readonly resolveGroup: (name: string) => number | null
+  readonly ownUserId: () => number
 }
 
 /** What the addon throws. */

@@ -3,8 +3,9 @@
 
 import { attachReader, resumeReading, type Connection } from './connection.js'
 import { hasCode, IpcError } from './errors.js'
-import { INVALID_REASONS, MESSAGE_STATE, RecordFlag, RecordWord, TOO_LARGE_STATE } from './frame-record.js'
-import { MAX_MESSAGE_BYTES, MessageFlag, messageFromParts, SOCMsgType, type SOCMessage } from './message.js'
+import { toError, toMessage } from './frame-decoder.js'
+import { MESSAGE_STATE, RecordWord } from './frame-record.js'
+import { MAX_MESSAGE_BYTES, type SOCMessage } from './message.js'
 import { addon, type NativeFrameReader } from './native.js'
 import { progress, readWindow, records } from './read-window.js'
 
@@ -39,14 +40,6 @@ interface Waiter {
 /** Messages that wait in here before reading stops. What one read brought comes on top. */
 const HIGH_WATER = 1024
 
-const TYPES: readonly string[] = [
-  '',
-  SOCMsgType.Event,
-  SOCMsgType.Incident,
-  SOCMsgType.Ack,
-  SOCMsgType.Heartbeat,
-]
-
 /** Reads messages from a connection (Go: `Receiver`). A connection has at most one. */
 export class Receiver implements AsyncIterableIterator<SOCMessage, undefined, undefined> {
   /** What this receiver is called in errors. */
@@ -77,7 +70,8 @@ export class Receiver implements AsyncIterableIterator<SOCMessage, undefined, un
     this.#maxInvalid = options.maxInvalid ?? Infinity
     if (!(this.#maxInvalid >= 0)) throw new RangeError('maxInvalid must be 0 or more')
     const onInvalid = options.onInvalid ?? 'throw'
-    if (onInvalid !== 'throw' && onInvalid !== 'skip') throw new TypeError("onInvalid must be 'throw' or 'skip'")
+    if (onInvalid !== 'throw' && onInvalid !== 'skip')
+      throw new TypeError("onInvalid must be 'throw' or 'skip'")
     this.name = name
     this.#connection = connection
     this.#skipInvalid = onInvalid === 'skip'
@@ -245,78 +239,4 @@ export class Receiver implements AsyncIterableIterator<SOCMessage, undefined, un
     this.#received += run.length
     this.#deliver(run)
   }
-}
-
-/** Makes a message of the record at `at`, without cutting more from the text than it must. */
-function toMessage(at: number, text: string, textBegin: number, peer: Connection['peer']): SOCMessage {
-  const flags = records[at + RecordWord.flags] as number
-  const typeCode = records[at + RecordWord.typeCode] as number
-  const timestamp =
-    (records[at + RecordWord.timestampHigh] as number) * 0x1_0000_0000 +
-    ((records[at + RecordWord.timestampLow] as number) >>> 0)
-  const idStart = records[at + RecordWord.idStart] as number
-  const idEnd = records[at + RecordWord.idEnd] as number
-  const payloadStart = records[at + RecordWord.payloadStart] as number
-  const payloadEnd = records[at + RecordWord.payloadEnd] as number
-  const type =
-    typeCode !== 0
-      ? (TYPES[typeCode] as string)
-      : cut(
-          records[at + RecordWord.typeStart] as number,
-          records[at + RecordWord.typeEnd] as number,
-          (flags & RecordFlag.typeEscaped) !== 0,
-        )
-  if ((flags & RecordFlag.ascii) === 0) {
-    // Bytes are not characters here, so the parts cannot be cut from the common text.
-    const id = cut(idStart, idEnd, (flags & RecordFlag.idEscaped) !== 0)
-    const payload = readWindow.toString('utf8', payloadStart, payloadEnd)
-    return messageFromParts(
-      type, id, timestamp, undefined, payload, 0, 0, 0, 0, payload.length, MessageFlag.checked, peer,
-    )
-  }
-  return messageFromParts(
-    type,
-    idStart === idEnd ? '' : (flags & RecordFlag.idEscaped) !== 0 ? cut(idStart, idEnd, true) : undefined,
-    timestamp,
-    undefined,
-    text,
-    (records[at + RecordWord.lineStart] as number) - textBegin,
-    idStart - textBegin,
-    idEnd - textBegin,
-    payloadStart - textBegin,
-    payloadEnd - textBegin,
-    (flags & RecordFlag.canonical) !== 0 && payloadStart !== payloadEnd
-      ? MessageFlag.checked | MessageFlag.shared | MessageFlag.canonical
-      : MessageFlag.checked | MessageFlag.shared,
-    peer,
-  )
-}
-
-/** A string of the envelope, within its quotes. */
-function cut(start: number, end: number, escaped: boolean): string {
-  const text = readWindow.toString('utf8', start, end)
-  return escaped ? (JSON.parse(`"${text}"`) as string) : text
-}
-
-/** First bytes of a line that go into an error. */
-const SAMPLE_BYTES = 64
-
-function toError(at: number, name: string): IpcError {
-  const state = records[at + RecordWord.state] as number
-  const start = records[at + RecordWord.lineStart] as number
-  const end = Math.min(records[at + RecordWord.lineEnd] as number, start + SAMPLE_BYTES)
-  const [reason, sentence] = INVALID_REASONS[state] ?? ['unknown', 'it is invalid']
-  const offset = records[at + RecordWord.errorOffset] as number
-  // Whoever wrote this line may not choose what a log or a terminal shows.
-  const sample = JSON.stringify(readWindow.toString('latin1', start, end)).replace(/[^\x20-\x7e]/g, escapeUnit)
-  const code = state === TOO_LARGE_STATE ? 'ERR_IPC_MESSAGE_TOO_LARGE' : 'ERR_IPC_INVALID_MESSAGE'
-  return new IpcError(code, `${name}: a line is no message: ${sentence} (at byte ${offset} of ${sample})`, {
-    reason,
-    offset,
-    sample,
-  })
-}
-
-function escapeUnit(character: string): string {
-  return `\\u${character.charCodeAt(0).toString(16).padStart(4, '0')}`
 }

@@ -1,10 +1,11 @@
 // Sends messages one by one or in batches and tells when the kernel has them. At most once: what happens to a message
 // after that is up to the receiver.
 
-import { checkTimeout, onClosed, pause, redialOf, writerOf, type Connection } from './connection.js'
+import { onClosed, redialOf, writerOf, type Connection } from './connection.js'
 import { abortedError, hasCode, IpcError } from './errors.js'
 import type { FrameWriter } from './frame-writer.js'
 import { BUFFER_SIZE, isChecked, MAX_RETRIES, SOCMessage } from './message.js'
+import { checkTimeout, pause } from './timing.js'
 
 /** Options of {@link Sender}. */
 export interface SenderOptions {
@@ -25,7 +26,7 @@ interface WaitingSend {
   next: number
   readonly deadline: number
   readonly resolve: () => void
-  readonly reject: (error: unknown) => void
+  readonly reject: (error: Error) => void
 }
 
 const RETRY_WAIT_MS = 100
@@ -105,7 +106,9 @@ export class Sender {
    */
   sendBatch(messages: readonly SOCMessage[], options?: SendOptions): Promise<void> {
     if (messages.length === 0) return Promise.resolve()
-    return options?.signal === undefined ? this.#sendAll(messages) : this.#sendAbortable(messages, options.signal)
+    return options?.signal === undefined
+      ? this.#sendAll(messages)
+      : this.#sendAbortable(messages, options.signal)
   }
 
   /**
@@ -178,7 +181,7 @@ export class Sender {
         },
         reject: (error) => {
           signal.removeEventListener('abort', onAbort)
-          reject(error as Error)
+          reject(error)
         },
       }
       signal.addEventListener('abort', onAbort, { once: true })
@@ -191,7 +194,9 @@ export class Sender {
     if (failure !== undefined) {
       send.reject(failure)
     } else if (this.#waiting.length >= this.#maxPending) {
-      send.reject(new IpcError('ERR_IPC_BUFFER_FULL', `${this.name}: ${this.#maxPending} sends are waiting already`))
+      send.reject(
+        new IpcError('ERR_IPC_BUFFER_FULL', `${this.name}: ${this.#maxPending} sends are waiting already`),
+      )
     } else {
       this.#waiting.push(send)
       if (this.#waiting.length === 1) this.#serveWaiting()
@@ -223,7 +228,7 @@ export class Sender {
       if (!writer.corked) writer.flush()
       writer.cork()
     } catch (error) {
-      send.reject(error)
+      send.reject(error as Error)
     }
     return true
   }
@@ -252,7 +257,9 @@ export class Sender {
         const late = this.#waiting.filter((send) => send.deadline <= now)
         this.#waiting = this.#waiting.filter((send) => send.deadline > now)
         for (const send of late) {
-          send.reject(new IpcError('ERR_IPC_TIMEOUT', `${this.name}: the peer took nothing for ${this.#timeoutMs} ms`))
+          send.reject(
+            new IpcError('ERR_IPC_TIMEOUT', `${this.name}: the peer took nothing for ${this.#timeoutMs} ms`),
+          )
         }
         this.#armTimer()
       },
@@ -279,10 +286,11 @@ export class Sender {
     this.#connection = connection
     this.#writer = writerOf(connection)
     this.#writer.register(this.#onReady)
-    if (this.#closed) await new Promise<void>((resolve) => {
-      onClosed(connection, resolve)
-      connection.destroy()
-    })
+    if (this.#closed)
+      await new Promise<void>((resolve) => {
+        onClosed(connection, resolve)
+        connection.destroy()
+      })
   }
 }
 
@@ -291,5 +299,5 @@ function closedError(name: string): IpcError {
 }
 
 function rejected(error: unknown): Promise<never> {
-  return Promise.reject(error as Error)
+  return Promise.reject(error)
 }

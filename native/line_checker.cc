@@ -1,18 +1,20 @@
 #include "line_checker.h"
 
+#include <algorithm>
 #include <cstring>
 #include <string_view>
 
 namespace sentinel {
 namespace {
 
-constexpr std::uint8_t kObject = 1;
-constexpr std::uint8_t kArray = 2;
 constexpr std::int64_t kMaxSafeInteger = (std::int64_t{1} << 53) - 1;
+constexpr std::size_t kMaxSafeDigits = 16;
 
-bool IsDigit(std::uint8_t byte) { return byte >= '0' && byte <= '9'; }
+bool IsDigit(std::uint8_t byte) { return static_cast<std::uint8_t>(byte - '0') < 10; }
 
 bool IsBlank(std::uint8_t byte) { return byte == ' ' || byte == '\t' || byte == '\r' || byte == '\n'; }
+
+bool EndsScalar(std::uint8_t byte) { return byte == ',' || byte == '}' || byte == ']' || IsBlank(byte); }
 
 int HexValue(std::uint8_t byte) {
   if (IsDigit(byte)) return byte - '0';
@@ -25,6 +27,65 @@ bool Same(const std::uint8_t* bytes, const char* text, std::size_t length) {
   return std::memcmp(bytes, text, length) == 0;
 }
 
+// Just past the string that opens at `at`, where `next` is the structural position after it; 0 if it is none.
+// Stage one has found that the string is closed and holds no control character. It names no closing quotes, but
+// only blanks can stand between one and the next structural character.
+std::size_t StringEnd(const std::uint8_t* text, std::size_t at, std::size_t next) {
+  std::size_t last = next - 1;
+  while (IsBlank(text[last])) --last;  // stops at the opening quote at the latest
+  return last > at && text[last] == '"' ? last + 1 : 0;
+}
+
+// Just past a member's name and its colon, or nullptr.
+const std::uint32_t* SkipName(const std::uint8_t* text, const std::uint32_t* cursor) {
+  const std::size_t quote = cursor[0];
+  if (text[quote] != '"') return nullptr;
+  const std::size_t colon = cursor[1];
+  return text[colon] == ':' && StringEnd(text, quote, colon) != 0 ? cursor + 2 : nullptr;
+}
+
+// -?(0|[1-9][0-9]*)(\.[0-9]+)?([eE][+-]?[0-9]+)?  Just past it, or 0. A line ending stops it, as it is no digit.
+std::size_t NumberEnd(const std::uint8_t* text, std::size_t at) {
+  std::size_t i = at;
+  if (text[i] == '-') ++i;
+  if (!IsDigit(text[i])) return 0;
+  if (text[i] == '0') {
+    ++i;
+  } else {
+    while (IsDigit(text[i])) ++i;
+  }
+  if (text[i] == '.') {
+    ++i;
+    if (!IsDigit(text[i])) return 0;
+    while (IsDigit(text[i])) ++i;
+  }
+  if (text[i] == 'e' || text[i] == 'E') {
+    ++i;
+    if (text[i] == '+' || text[i] == '-') ++i;
+    if (!IsDigit(text[i])) return 0;
+    while (IsDigit(text[i])) ++i;
+  }
+  return EndsScalar(text[i]) ? i : 0;
+}
+
+// Compares byte by byte, so that a line ending stops it before anything behind the line is read.
+std::size_t LiteralEnd(const std::uint8_t* text, std::size_t at, std::string_view literal) {
+  for (const char character : literal) {
+    if (text[at] != static_cast<std::uint8_t>(character)) return 0;
+    ++at;
+  }
+  return EndsScalar(text[at]) ? at : 0;
+}
+
+std::size_t ScalarEnd(const std::uint8_t* text, std::size_t at) {
+  switch (text[at]) {
+    case 't': return LiteralEnd(text, at, "true");
+    case 'f': return LiteralEnd(text, at, "false");
+    case 'n': return LiteralEnd(text, at, "null");
+    default: return NumberEnd(text, at);
+  }
+}
+
 MessageType TypeOf(const std::uint8_t* bytes, std::size_t length) {
   switch (length) {
     case 7: return Same(bytes, "soc_ack", 7) ? MessageType::kAck : MessageType::kOther;
@@ -35,267 +96,189 @@ MessageType TypeOf(const std::uint8_t* bytes, std::size_t length) {
   }
 }
 
+std::int32_t Word(std::size_t value) { return static_cast<std::int32_t>(value); }
+
 }  // namespace
 
 void LineChecker::Check(std::size_t start, std::size_t end, bool ascii, std::int32_t* record) {
-  start_ = start;
-  end_ = end;
+  const std::uint32_t* const first = cursor_;
   error_ = start;
-  seen_ = 0;
-  canonical_ = true;
-  canonical_next_ = start;
-
+  Envelope envelope;
   LineState state = LineState::kSyntax;
-  if (!has_escapes_ || CheckEscapes(start, end)) state = CheckEnvelope(record);
+  if (!has_escapes_ || CheckEscapes(start, end)) state = CheckEnvelope(envelope);
+  if (state == LineState::kMessage && cursor_[-1] >= end) state = FailAt(end, LineState::kSyntax);
+  if (state == LineState::kMessage && *cursor_ < end) state = FailAt(*cursor_, LineState::kSyntax);
 
   record[FrameRecord::kState] = static_cast<std::int32_t>(state);
-  record[FrameRecord::kLineStart] = static_cast<std::int32_t>(start + origin_);
-  record[FrameRecord::kLineEnd] = static_cast<std::int32_t>(end + origin_);
-  record[FrameRecord::kErrorOffset] = static_cast<std::int32_t>(error_ - start);
-  if (ascii) record[FrameRecord::kFlags] |= FrameRecord::kAscii;
-  if (canonical_ && canonical_next_ == end) record[FrameRecord::kFlags] |= FrameRecord::kCanonical;
-  // The next line begins with its own positions, however far this one was followed.
-  while (*cursor_ < end_) ++cursor_;
+  record[FrameRecord::kLineStart] = Word(start + origin_);
+  record[FrameRecord::kLineEnd] = Word(end + origin_);
+  if (state != LineState::kMessage) {
+    record[FrameRecord::kErrorOffset] = Word(std::min(error_, end) - start);
+    // The walk may have stopped anywhere; the next line begins with its own positions.
+    cursor_ = first;
+    while (*cursor_ < end) ++cursor_;
+    return;
+  }
+  record[FrameRecord::kTypeCode] =
+      static_cast<std::int32_t>(TypeOf(text_ + envelope.type.start, envelope.type.size()));
+  record[FrameRecord::kTypeStart] = Word(envelope.type.start + origin_);
+  record[FrameRecord::kTypeEnd] = Word(envelope.type.end + origin_);
+  record[FrameRecord::kIdStart] = Word(envelope.id.start + origin_);
+  record[FrameRecord::kIdEnd] = Word(envelope.id.end + origin_);
+  record[FrameRecord::kPayloadStart] = Word(envelope.payload.start + origin_);
+  record[FrameRecord::kPayloadEnd] = Word(envelope.payload.end + origin_);
+  const auto seconds = static_cast<std::uint64_t>(envelope.seconds);
+  record[FrameRecord::kTimestampLow] = static_cast<std::int32_t>(seconds & 0xffffffffU);
+  record[FrameRecord::kTimestampHigh] = static_cast<std::int32_t>(seconds >> 32U);
+  record[FrameRecord::kFlags] = FlagsOf(envelope, end - start) | (ascii ? FrameRecord::kAscii : 0);
 }
 
-LineState LineChecker::CheckEnvelope(std::int32_t* record) {
-  const std::size_t open = Next();
-  if (open == end_) return FailAt(end_, LineState::kSyntax);
+std::int32_t LineChecker::FlagsOf(const Envelope& envelope, std::size_t line_bytes) const {
+  std::int32_t flags = 0;
+  if (has_escapes_) {
+    if (HasEscapes(envelope.type)) flags |= FrameRecord::kTypeEscaped;
+    if (HasEscapes(envelope.id)) flags |= FrameRecord::kIdEscaped;
+  }
+  // Our encoder writes {"type":"T","id":"I","ts":N,"payload":P}, without an empty id. When the parts stand in that
+  // order and the line is not a byte longer than that makes it, nothing else can be in it.
+  const bool in_order = envelope.type.start < envelope.timestamp.start &&
+                        envelope.timestamp.start < envelope.payload.start &&
+                        (envelope.id.size() == 0 || (envelope.type.start < envelope.id.start &&
+                                                     envelope.id.start < envelope.timestamp.start));
+  const std::size_t id_bytes = envelope.id.size() == 0 ? 0 : envelope.id.size() + sizeof(R"(,"id":"")") - 1;
+  const std::size_t canonical_bytes = sizeof(R"({"type":"","ts":,"payload":})") - 1 + envelope.type.size() + id_bytes +
+                                      envelope.timestamp.size() + envelope.payload.size();
+  const bool minus_zero = envelope.seconds == 0 && envelope.timestamp.size() > 1;
+  if (flags == 0 && in_order && line_bytes == canonical_bytes && !minus_zero) flags |= FrameRecord::kCanonical;
+  return flags;
+}
+
+bool LineChecker::HasEscapes(const Span& span) const {
+  return std::memchr(text_ + span.start, '\\', span.size()) != nullptr;
+}
+
+LineState LineChecker::CheckEnvelope(Envelope& envelope) {
+  const std::size_t open = *cursor_;
   if (text_[open] != '{') {
     Span value;
-    --cursor_;
-    if (LineState state = CheckValue(value); state != LineState::kMessage) return state;
-    return FailAt(open, Next() == end_ ? LineState::kNotAnObject : LineState::kSyntax);
+    const LineState state = CheckValue(value);
+    return state == LineState::kMessage ? FailAt(open, LineState::kNotAnObject) : state;
   }
-  canonical_ = open == start_;
-  canonical_next_ = open + 1;
-
-  if (Peek() == '}') {
-    Next();
+  ++cursor_;
+  if (text_[*cursor_] == '}') {
+    ++cursor_;
   } else {
     for (;;) {
-      if (LineState state = CheckMember(record); state != LineState::kMessage) return state;
-      const std::size_t at = Next();
-      if (at == end_) return FailAt(end_, LineState::kSyntax);
-      canonical_ = canonical_ && at == canonical_next_;
-      canonical_next_ = at + 1;
+      if (LineState state = CheckMember(envelope); state != LineState::kMessage) return state;
+      const std::size_t at = *cursor_++;
       if (text_[at] == '}') break;
       if (text_[at] != ',') return FailAt(at, LineState::kSyntax);
     }
   }
-  if (const std::size_t more = Next(); more != end_) return FailAt(more, LineState::kSyntax);
-  if (record[FrameRecord::kTypeStart] == record[FrameRecord::kTypeEnd]) return FailAt(open, LineState::kTypeMissing);
-  canonical_ = canonical_ && (seen_ & (1U << static_cast<unsigned>(Key::kTimestamp))) != 0;
-  return LineState::kMessage;
+  return envelope.type.size() == 0 ? FailAt(open, LineState::kTypeMissing) : LineState::kMessage;
 }
 
-LineState LineChecker::CheckMember(std::int32_t* record) {
-  Name name;
-  if (LineState state = CheckName(name); state != LineState::kMessage) return state;
-  const Key key = Identify(name.content);
-  const auto place = static_cast<unsigned>(key);
-  // Our encoder writes type, id, ts, payload, each right after the other.
-  canonical_ = canonical_ && key != Key::kUnknown && (seen_ >> place) == 0 && name.quote == canonical_next_ &&
-               name.colon == name.content.end + 1 && *cursor_ == name.colon + 1;
+LineState LineChecker::CheckMember(Envelope& envelope) {
+  const std::size_t quote = cursor_[0];
+  const std::size_t colon = cursor_[1];
+  const std::uint32_t* const value = SkipName(text_, cursor_);
+  if (value == nullptr) return FailAt(quote, LineState::kSyntax);
+  const Span name = {quote + 1, StringEnd(text_, quote, colon) - 1};
+  cursor_ = value;
+
+  const Key key = Identify(name);
   if (key != Key::kUnknown) {
-    if ((seen_ & (1U << place)) != 0) return FailAt(name.quote, LineState::kDuplicateKey);
-    seen_ |= 1U << place;
+    const unsigned bit = 1U << static_cast<unsigned>(key);
+    if ((envelope.seen & bit) != 0) return FailAt(quote, LineState::kDuplicateKey);
+    envelope.seen |= bit;
   }
-  return TakeField(key, record);
-}
-
-LineState LineChecker::CheckName(Name& name) {
-  name.quote = Next();
-  if (name.quote == end_ || text_[name.quote] != '"' || !CheckString(name.quote, name.content)) {
-    return FailAt(name.quote, LineState::kSyntax);
-  }
-  name.colon = Next();
-  if (name.colon == end_ || text_[name.colon] != ':') return FailAt(name.colon, LineState::kSyntax);
-  return LineState::kMessage;
-}
-
-LineState LineChecker::TakeField(Key key, std::int32_t* record) {
   switch (key) {
-    case Key::kType: {
-      const LineState state =
-          TakeString(record, FrameRecord::kTypeStart, FrameRecord::kTypeEscaped, LineState::kTypeInvalid);
-      if (state != LineState::kMessage) return state;
-      const auto start = static_cast<std::size_t>(record[FrameRecord::kTypeStart]) - origin_;
-      const auto end = static_cast<std::size_t>(record[FrameRecord::kTypeEnd]) - origin_;
-      record[FrameRecord::kTypeCode] = static_cast<std::int32_t>(TypeOf(text_ + start, end - start));
-      return state;
-    }
-    case Key::kId: {
-      const LineState state =
-          TakeString(record, FrameRecord::kIdStart, FrameRecord::kIdEscaped, LineState::kIdInvalid);
-      // The encoder leaves an empty id out.
-      canonical_ = canonical_ && record[FrameRecord::kIdStart] != record[FrameRecord::kIdEnd];
-      return state;
-    }
-    case Key::kTimestamp:
-      return TakeTimestamp(record);
-    case Key::kPayload:
-    case Key::kUnknown: {
-      Span value;
-      const LineState state = CheckValue(value);
-      canonical_next_ = value.end;
-      if (key == Key::kPayload) {
-        record[FrameRecord::kPayloadStart] = static_cast<std::int32_t>(value.start + origin_);
-        record[FrameRecord::kPayloadEnd] = static_cast<std::int32_t>(value.end + origin_);
-      }
-      return state;
-    }
+    case Key::kType: return TakeString(envelope.type, LineState::kTypeInvalid);
+    case Key::kId: return TakeString(envelope.id, LineState::kIdInvalid);
+    case Key::kTimestamp: return TakeTimestamp(envelope);
+    case Key::kPayload: return CheckValue(envelope.payload);
+    case Key::kUnknown: break;
   }
-  return LineState::kSyntax;
+  Span ignored;
+  return CheckValue(ignored);
 }
 
-LineState LineChecker::TakeString(std::int32_t* record, std::size_t start_word, std::int32_t escaped_flag,
-                                  LineState otherwise) {
-  if (Peek() != '"') {
-    Span value;
-    const std::size_t at = *cursor_ < end_ ? *cursor_ : end_;
-    if (LineState state = CheckValue(value); state != LineState::kMessage) return state;
-    return FailAt(at, otherwise);
-  }
-  const std::size_t quote = Next();
-  Span content;
-  if (!CheckString(quote, content)) return FailAt(quote, LineState::kSyntax);
-  record[start_word] = static_cast<std::int32_t>(content.start + origin_);
-  record[start_word + 1] = static_cast<std::int32_t>(content.end + origin_);
-  if (has_escapes_ && std::memchr(text_ + content.start, '\\', content.end - content.start) != nullptr) {
-    record[FrameRecord::kFlags] |= escaped_flag;
-    canonical_ = false;
-  }
-  canonical_next_ = content.end + 1;
-  return LineState::kMessage;
-}
-
-LineState LineChecker::TakeTimestamp(std::int32_t* record) {
+LineState LineChecker::TakeString(Span& content, LineState otherwise) {
+  const std::size_t at = *cursor_;
   Span value;
   if (LineState state = CheckValue(value); state != LineState::kMessage) return state;
+  if (text_[at] != '"') return FailAt(at, otherwise);
+  content = {at + 1, value.end - 1};
+  return LineState::kMessage;
+}
+
+LineState LineChecker::TakeTimestamp(Envelope& envelope) {
+  Span& value = envelope.timestamp;
+  if (LineState state = CheckValue(value); state != LineState::kMessage) return state;
   const bool negative = text_[value.start] == '-';
+  const std::size_t digits = value.start + (negative ? 1 : 0);
+  if (value.end - digits > kMaxSafeDigits) return FailAt(value.start, LineState::kTimestampInvalid);
   std::int64_t seconds = 0;
-  for (std::size_t i = value.start + (negative ? 1 : 0); i < value.end; ++i) {
+  for (std::size_t i = digits; i < value.end; ++i) {
     if (!IsDigit(text_[i])) return FailAt(value.start, LineState::kTimestampInvalid);
     seconds = seconds * 10 + (text_[i] - '0');
-    if (seconds > kMaxSafeInteger) return FailAt(value.start, LineState::kTimestampInvalid);
   }
-  if (negative) {
-    canonical_ = canonical_ && seconds != 0;
-    seconds = -seconds;
-  }
-  const auto bits = static_cast<std::uint64_t>(seconds);
-  record[FrameRecord::kTimestampLow] = static_cast<std::int32_t>(bits & 0xffffffffU);
-  record[FrameRecord::kTimestampHigh] = static_cast<std::int32_t>(bits >> 32U);
-  canonical_next_ = value.end;
+  if (seconds > kMaxSafeInteger) return FailAt(value.start, LineState::kTimestampInvalid);
+  envelope.seconds = negative ? -seconds : seconds;
   return LineState::kMessage;
 }
 
 LineState LineChecker::CheckValue(Span& value) {
-  value.start = *cursor_ < end_ ? *cursor_ : end_;
+  // Kept in registers: most of the time of a check is spent here.
+  const std::uint8_t* const text = text_;
+  const std::uint32_t* cursor = cursor_;
   std::size_t depth = 0;
-  for (bool more = true; more;) {
-    const std::size_t at = Next();
-    if (at == end_) return FailAt(end_, LineState::kSyntax);
-    const bool object = text_[at] == '{';
-    if (!object && text_[at] != '[') {
-      if (LineState state = CheckScalar(at, value); state != LineState::kMessage) return state;
-    } else if (Peek() == (object ? '}' : ']')) {
-      value.end = Next() + 1;
-    } else {
-      // The envelope itself is the first level.
-      if (depth + 1 >= kMaxDepth) return FailAt(at, LineState::kDepth);
-      containers_[depth++] = object ? kObject : kArray;
-      Name name;
-      if (object) {
-        if (LineState state = CheckName(name); state != LineState::kMessage) return state;
+  value.start = *cursor;
+  for (;;) {
+    // A value begins here.
+    std::size_t at = *cursor++;
+    const std::uint8_t first = text[at];
+    std::size_t end = 0;
+    if (first == '"') {
+      end = StringEnd(text, at, *cursor);
+    } else if (first == '{' || first == '[') {
+      const std::uint8_t closer = first + 2;  // ASCII has it so for both kinds
+      if (text[*cursor] == closer) {
+        end = *cursor++ + std::size_t{1};
+      } else {
+        // The envelope itself is the first level.
+        if (depth + 1 >= kMaxDepth) return FailAt(at, LineState::kDepth);
+        closers_[depth++] = closer;
+        if (closer == '}') {
+          const std::uint32_t* const member = SkipName(text, cursor);
+          if (member == nullptr) return FailAt(*cursor, LineState::kSyntax);
+          cursor = member;
+        }
+        continue;
       }
-      continue;
+    } else {
+      end = ScalarEnd(text, at);
     }
-    if (LineState state = CloseContainers(depth, value, more); state != LineState::kMessage) return state;
-  }
-  return LineState::kMessage;
-}
+    if (end == 0) return FailAt(at, LineState::kSyntax);
 
-LineState LineChecker::CloseContainers(std::size_t& depth, Span& value, bool& more) {
-  while (depth > 0) {
-    const std::size_t at = Next();
-    if (at == end_) return FailAt(end_, LineState::kSyntax);
-    const bool object = containers_[depth - 1] == kObject;
-    if (text_[at] == (object ? '}' : ']')) {
-      --depth;
-      value.end = at + 1;
-      continue;
+    // It has ended, and so may the containers around it.
+    for (;; --depth) {
+      if (depth == 0) {
+        value.end = end;
+        cursor_ = cursor;
+        return LineState::kMessage;
+      }
+      at = *cursor++;
+      if (text[at] != closers_[depth - 1]) break;
+      end = at + 1;
     }
-    if (text_[at] != ',') return FailAt(at, LineState::kSyntax);
-    Name name;
-    return object ? CheckName(name) : LineState::kMessage;
-  }
-  more = false;
-  return LineState::kMessage;
-}
-
-LineState LineChecker::CheckScalar(std::size_t at, Span& value) {
-  bool valid = false;
-  switch (text_[at]) {
-    case '"': {
-      Span content;
-      valid = CheckString(at, content);
-      value.end = content.end + 1;
-      break;
+    if (text[at] != ',') return FailAt(at, LineState::kSyntax);
+    if (closers_[depth - 1] == '}') {
+      const std::uint32_t* const member = SkipName(text, cursor);
+      if (member == nullptr) return FailAt(*cursor, LineState::kSyntax);
+      cursor = member;
     }
-    case 't': valid = CheckLiteral(at, "true", 4, value.end); break;
-    case 'f': valid = CheckLiteral(at, "false", 5, value.end); break;
-    case 'n': valid = CheckLiteral(at, "null", 4, value.end); break;
-    default: valid = CheckNumber(at, value.end); break;
   }
-  return valid ? LineState::kMessage : FailAt(at, LineState::kSyntax);
-}
-
-bool LineChecker::CheckString(std::size_t at, Span& content) {
-  // Stage one has found that the string is closed and holds no control character. It names no closing quotes,
-  // but only blanks can stand between one and the next structural character.
-  std::size_t last = (*cursor_ < end_ ? *cursor_ : end_) - 1;
-  while (last > at && IsBlank(text_[last])) --last;
-  if (last <= at || text_[last] != '"') return false;
-  content = {at + 1, last};
-  return true;
-}
-
-bool LineChecker::EndsScalar(std::size_t at) const {
-  const std::uint8_t byte = text_[at];
-  return byte == ',' || byte == '}' || byte == ']' || IsBlank(byte);
-}
-
-bool LineChecker::CheckLiteral(std::size_t at, const char* literal, std::size_t length,
-                               std::size_t& literal_end) const {
-  literal_end = at + length;
-  return literal_end <= end_ && Same(text_ + at, literal, length) && EndsScalar(literal_end);
-}
-
-// -?(0|[1-9][0-9]*)(\.[0-9]+)?([eE][+-]?[0-9]+)?  No look past the line: its ending is no digit.
-bool LineChecker::CheckNumber(std::size_t at, std::size_t& number_end) const {
-  std::size_t i = at;
-  if (text_[i] == '-') ++i;
-  if (!IsDigit(text_[i])) return false;
-  if (text_[i] == '0') {
-    ++i;
-  } else {
-    while (IsDigit(text_[i])) ++i;
-  }
-  if (text_[i] == '.') {
-    ++i;
-    if (!IsDigit(text_[i])) return false;
-    while (IsDigit(text_[i])) ++i;
-  }
-  if (text_[i] == 'e' || text_[i] == 'E') {
-    ++i;
-    if (text_[i] == '+' || text_[i] == '-') ++i;
-    if (!IsDigit(text_[i])) return false;
-    while (IsDigit(text_[i])) ++i;
-  }
-  number_end = i;
-  return EndsScalar(i);
 }
 
 // Every backslash of the line must begin an escape. One outside of a string is no JSON either way.
@@ -303,7 +286,7 @@ bool LineChecker::CheckEscapes(std::size_t start, std::size_t end) {
   std::size_t i = start;
   while (i < end) {
     const void* found = std::memchr(text_ + i, '\\', end - i);
-    if (found == nullptr) return true;
+    if (found == nullptr) break;
     i = static_cast<std::size_t>(static_cast<const std::uint8_t*>(found) - text_);
     error_ = i;
     if (i + 1 >= end) return false;
@@ -325,51 +308,43 @@ bool LineChecker::CheckEscapes(std::size_t start, std::size_t end) {
   return true;
 }
 
-LineChecker::Key LineChecker::Identify(const Span& content) const {
-  const std::uint8_t* name = text_ + content.start;
-  const std::size_t length = content.end - content.start;
-  switch (length) {
+LineChecker::Key LineChecker::Identify(const Span& name) const {
+  const std::uint8_t* const text = text_ + name.start;
+  switch (name.size()) {
     case 2:
-      if (Same(name, "id", 2)) return Key::kId;
-      if (Same(name, "ts", 2)) return Key::kTimestamp;
+      if (Same(text, "id", 2)) return Key::kId;
+      if (Same(text, "ts", 2)) return Key::kTimestamp;
       return Key::kUnknown;
     case 4:
-      if (Same(name, "type", 4)) return Key::kType;
-      return Key::kUnknown;
+      return Same(text, "type", 4) ? Key::kType : Key::kUnknown;
     case 7:
-      if (Same(name, "payload", 7)) return Key::kPayload;
+      if (Same(text, "payload", 7)) return Key::kPayload;
       break;
     default:
       break;
   }
-  if (has_escapes_ && std::memchr(name, '\\', length) != nullptr) return IdentifyEscaped(content);
-  return Key::kUnknown;
+  return has_escapes_ && HasEscapes(name) ? IdentifyEscaped(name) : Key::kUnknown;
 }
 
 // A key may be written with escapes ("\u0074ype") and is the same key to every JSON parser, so it must be to us:
-// otherwise a second `type` could hide from the check for duplicates.
-LineChecker::Key LineChecker::IdentifyEscaped(const Span& content) const {
-  char name[8];
+// otherwise a second `type` could hide from the check for duplicates. The short escapes give no character that
+// occurs in a key of ours.
+LineChecker::Key LineChecker::IdentifyEscaped(const Span& name) const {
+  std::array<char, sizeof("payload")> decoded{};
   std::size_t length = 0;
-  for (std::size_t i = content.start; i < content.end; ++i) {
+  for (std::size_t i = name.start; i < name.end; ++i) {
     unsigned character = text_[i];
     if (character == '\\') {
-      ++i;
-      character = text_[i];  // none of the short escapes but \/ \\ \" gives a character of a key of ours, nor do these
-      if (character == 'u') {
-        character = 0;
-        for (int digit = 0; digit < 4; ++digit) {
-          ++i;
-          character = character * 16 + static_cast<unsigned>(HexValue(text_[i]));
-        }
-      } else {
-        return Key::kUnknown;
+      if (text_[++i] != 'u') return Key::kUnknown;
+      character = 0;
+      for (int digit = 0; digit < 4; ++digit) {
+        character = character * 16 + static_cast<unsigned>(HexValue(text_[++i]));
       }
     }
-    if (length == sizeof(name) || character > 0x7f) return Key::kUnknown;
-    name[length++] = static_cast<char>(character);
+    if (length == decoded.size() || character > 0x7f) return Key::kUnknown;
+    decoded[length++] = static_cast<char>(character);
   }
-  const std::string_view key(name, length);
+  const std::string_view key(decoded.data(), length);
   if (key == "type") return Key::kType;
   if (key == "id") return Key::kId;
   if (key == "ts") return Key::kTimestamp;

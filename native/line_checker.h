@@ -17,8 +17,8 @@ class LineChecker {
  public:
   static constexpr std::size_t kMaxDepth = 256;
 
-  // `text` is the start of the block that `structurals` speaks of. `structurals` ends with a value that no line
-  // of the block reaches.
+  // `text` is the start of the block that `structurals` speaks of. The three values behind the last structural
+  // position must be there and be the position of a newline at or behind the end of every line.
   LineChecker(const std::uint8_t* text, const std::uint32_t* structurals, bool has_escapes, std::size_t origin)
       : text_(text), cursor_(structurals), has_escapes_(has_escapes), origin_(origin) {}
 
@@ -30,60 +30,43 @@ class LineChecker {
   struct Span {
     std::size_t start = 0;
     std::size_t end = 0;
-  };
-  struct Name {
-    Span content;
-    std::size_t quote = 0;
-    std::size_t colon = 0;
+    std::size_t size() const { return end - start; }
   };
   enum class Key : unsigned { kType = 0, kId = 1, kTimestamp = 2, kPayload = 3, kUnknown = 4 };
+  struct Envelope {
+    Span type;  // within the quotes, as that of id
+    Span id;
+    Span timestamp;
+    Span payload;
+    std::int64_t seconds = 0;
+    unsigned seen = 0;  // bit per Key
+  };
 
-  LineState CheckEnvelope(std::int32_t* record);
-  LineState CheckMember(std::int32_t* record);
-  LineState TakeField(Key key, std::int32_t* record);
-  LineState TakeString(std::int32_t* record, std::size_t start_word, std::int32_t escaped_flag, LineState otherwise);
-  LineState TakeTimestamp(std::int32_t* record);
-  // A member's name with its colon.
-  LineState CheckName(Name& name);
+  LineState CheckEnvelope(Envelope& envelope);
+  LineState CheckMember(Envelope& envelope);
+  LineState TakeString(Span& content, LineState otherwise);
+  LineState TakeTimestamp(Envelope& envelope);
   LineState CheckValue(Span& value);
-  // What follows a value inside of containers; `more` tells whether another value must come.
-  LineState CloseContainers(std::size_t& depth, Span& value, bool& more);
-  LineState CheckScalar(std::size_t at, Span& value);
-  bool CheckString(std::size_t at, Span& content);
-  bool CheckNumber(std::size_t at, std::size_t& number_end) const;
-  bool CheckLiteral(std::size_t at, const char* literal, std::size_t length, std::size_t& literal_end) const;
   bool CheckEscapes(std::size_t start, std::size_t end);
-  bool EndsScalar(std::size_t at) const;
-  Key Identify(const Span& content) const;
-  Key IdentifyEscaped(const Span& content) const;
+  bool HasEscapes(const Span& span) const;
+  Key Identify(const Span& name) const;
+  Key IdentifyEscaped(const Span& name) const;
+  std::int32_t FlagsOf(const Envelope& envelope, std::size_t line_bytes) const;
 
-  // The next structural position of this line, consumed; end_ when there is none.
-  std::size_t Next() {
-    const std::size_t at = *cursor_;
-    if (at >= end_) return end_;
-    ++cursor_;
-    return at;
-  }
-  // The character at the next structural position, not consumed; a newline when there is none.
-  std::uint8_t Peek() const { return *cursor_ < end_ ? text_[*cursor_] : std::uint8_t{'\n'}; }
   LineState FailAt(std::size_t at, LineState state) {
     error_ = at;
     return state;
   }
 
   const std::uint8_t* const text_;
+  // The next structural position. Within a line it is followed without a look at the line's end: should it leave
+  // the line, then either a newline is met that fits nowhere, or the envelope closes behind the end, which is
+  // checked once.
   const std::uint32_t* cursor_;
   const bool has_escapes_;
   const std::size_t origin_;
-
-  // Of the line under way.
-  std::size_t start_ = 0;
-  std::size_t end_ = 0;
   std::size_t error_ = 0;
-  unsigned seen_ = 0;            // bit per Key
-  bool canonical_ = false;
-  std::size_t canonical_next_ = 0;  // where the next byte of a canonical line must be
-  std::array<std::uint8_t, kMaxDepth> containers_{};
+  std::array<std::uint8_t, kMaxDepth> closers_{};  // of the containers around a value, the innermost last
 };
 
 }  // namespace sentinel

@@ -104,8 +104,12 @@ std::size_t LineScanner::ScanBlock(const std::uint8_t* window, std::size_t begin
     return end;
   }
 
+  // The checker follows positions without asking how many there are; it must end up at a newline.
+  std::uint32_t* const structurals = stage_->parser->structural_indexes.get();
+  std::fill_n(structurals + stage_->parser->n_structural_indexes, 3, static_cast<std::uint32_t>(size - 1));
+
   const bool all_ascii = IsAscii(block, size);
-  LineChecker checker(block, stage_->parser->structural_indexes.get(), HasBackslash(block, size), begin);
+  LineChecker checker(block, structurals, HasBackslash(block, size), begin);
   std::size_t start = begin;
   while (start < end && !sink.full()) {
     const std::size_t newline = FindNewline(window, start, end);
