@@ -34,9 +34,10 @@ export interface IpcErrorDetails {
  */
 export class IpcError extends Error {
   readonly code: IpcErrorCode
-  readonly reason?: string
-  readonly offset?: number
-  readonly sample?: string
+  // Declared only: a field of its own would be there, undefined, on every error.
+  declare readonly reason?: string
+  declare readonly offset?: number
+  declare readonly sample?: string
 
   constructor(code: IpcErrorCode, message: string, details: IpcErrorDetails = {}) {
     super(message, details.cause === undefined ? undefined : { cause: details.cause })

@@ -32,13 +32,20 @@ export interface ReceiverStats {
   readonly bytes: number
 }
 
+/** Somebody who waits for one message, or for a run of them. */
 interface Waiter {
-  readonly resolve: (result: IteratorResult<SOCMessage[], undefined>) => void
+  readonly one: boolean
+  readonly resolve: (
+    result: IteratorResult<SOCMessage, undefined> | IteratorResult<SOCMessage[], undefined>,
+  ) => void
   readonly reject: (error: IpcError) => void
 }
 
-/** Messages that wait in here before reading stops. What one read brought comes on top. */
-const HIGH_WATER = 1024
+const END = { value: undefined, done: true } as const
+
+/** Reading stops when this much waits to be asked for, and goes on when all of it is taken. */
+const MAX_QUEUED = 1024
+const MAX_QUEUED_BYTES = 1 << 18
 
 /** Reads messages from a connection (Go: `Receiver`). A connection has at most one. */
 export class Receiver implements AsyncIterableIterator<SOCMessage, undefined, undefined> {
@@ -50,10 +57,11 @@ export class Receiver implements AsyncIterableIterator<SOCMessage, undefined, un
   readonly #maxInvalid: number
   /** What was read and not yet asked for: runs of messages, and errors at their place between them. */
   #queue: (SOCMessage[] | IpcError)[] = []
+  /** How many messages of the first run have been handed out. */
+  #taken = 0
+  /** Messages and errors in the queue, and bytes of the lines that came since it was empty. */
   #queued = 0
-  /** The run that `next` is going through, and how far it is. */
-  #run: SOCMessage[] = []
-  #runNext = 0
+  #queuedBytes = 0
   #waiters: Waiter[] = []
   #paused = false
   #ended = false
@@ -101,28 +109,17 @@ export class Receiver implements AsyncIterableIterator<SOCMessage, undefined, un
    *   the next one. ERR_IPC_CLOSED once when the connection broke; then `done`.
    */
   next(): Promise<IteratorResult<SOCMessage, undefined>> {
-    const message = this.#run[this.#runNext]
-    if (message !== undefined) {
-      ++this.#runNext
-      return Promise.resolve({ value: message, done: false })
+    const [first] = this.#queue
+    if (first !== undefined && !(first instanceof IpcError)) {
+      return Promise.resolve({ value: this.#takeOne(first), done: false })
     }
-    return this.#nextFromQueue()
-  }
-
-  async #nextFromQueue(): Promise<IteratorResult<SOCMessage, undefined>> {
-    const batch = await this.#nextBatch()
-    if (batch.done === true) return batch
-    // Another call may have come first and be in the middle of its run.
-    const left = this.#run.slice(this.#runNext)
-    this.#run = left.length === 0 ? batch.value : left.concat(batch.value)
-    this.#runNext = 0
-    return this.next()
+    return this.#wait(true) as Promise<IteratorResult<SOCMessage, undefined>>
   }
 
   /** Ends an iteration with `for await`: closes the connection. */
   async return(): Promise<IteratorResult<SOCMessage, undefined>> {
     await this.close()
-    return { value: undefined, done: true }
+    return END
   }
 
   [Symbol.asyncIterator](): this {
@@ -135,18 +132,10 @@ export class Receiver implements AsyncIterableIterator<SOCMessage, undefined, un
    */
   batches(): AsyncIterableIterator<SOCMessage[], undefined, undefined> {
     const iterator: AsyncIterableIterator<SOCMessage[], undefined, undefined> = {
-      next: () => {
-        if (this.#runNext < this.#run.length) {
-          const value = this.#run.slice(this.#runNext)
-          this.#run = []
-          this.#runNext = 0
-          return Promise.resolve({ value, done: false })
-        }
-        return this.#nextBatch()
-      },
+      next: () => this.#wait(false) as Promise<IteratorResult<SOCMessage[], undefined>>,
       return: async () => {
         await this.close()
-        return { value: undefined, done: true }
+        return END
       },
       [Symbol.asyncIterator]: () => iterator,
     }
@@ -167,30 +156,58 @@ export class Receiver implements AsyncIterableIterator<SOCMessage, undefined, un
     await this.close()
   }
 
-  #nextBatch(): Promise<IteratorResult<SOCMessage[], undefined>> {
-    const entry = this.#queue.shift()
-    if (entry instanceof IpcError) return Promise.reject(entry)
-    if (entry !== undefined) {
-      this.#queued -= entry.length
-      return Promise.resolve({ value: entry, done: false })
-    }
-    if (this.#ended) return Promise.resolve({ value: undefined, done: true })
-    if (this.#paused) {
-      this.#paused = false
-      resumeReading(this.#connection)
-    }
+  #wait(one: boolean): Promise<unknown> {
     return new Promise((resolve, reject) => {
-      this.#waiters.push({ resolve, reject })
+      this.#waiters.push({ one, resolve, reject })
+      this.#serve()
     })
   }
 
-  #deliver(entry: SOCMessage[] | IpcError): void {
-    const waiter = this.#waiters.shift()
-    if (waiter === undefined) {
-      this.#queue.push(entry)
-      this.#queued += entry instanceof IpcError ? 1 : entry.length
-    } else if (entry instanceof IpcError) waiter.reject(entry)
-    else waiter.resolve({ value: entry, done: false })
+  /** Gives what there is to those who wait, first come, first served. */
+  #serve(): void {
+    while (this.#waiters.length > 0 && (this.#queue.length > 0 || this.#ended)) {
+      const waiter = this.#waiters.shift() as Waiter
+      const [first] = this.#queue
+      if (first === undefined) {
+        waiter.resolve(END)
+      } else if (first instanceof IpcError) {
+        this.#queue.shift()
+        --this.#queued
+        waiter.reject(first)
+      } else if (waiter.one) {
+        waiter.resolve({ value: this.#takeOne(first), done: false })
+      } else {
+        waiter.resolve({ value: this.#takeRun(first), done: false })
+      }
+    }
+    if (this.#paused && this.#queue.length === 0) {
+      this.#paused = false
+      this.#queuedBytes = 0
+      resumeReading(this.#connection)
+    }
+  }
+
+  #takeOne(run: SOCMessage[]): SOCMessage {
+    const message = run[this.#taken++] as SOCMessage
+    --this.#queued
+    if (this.#taken === run.length) {
+      this.#queue.shift()
+      this.#taken = 0
+    }
+    return message
+  }
+
+  #takeRun(run: SOCMessage[]): SOCMessage[] {
+    const rest = this.#taken === 0 ? run : run.slice(this.#taken)
+    this.#queue.shift()
+    this.#queued -= rest.length
+    this.#taken = 0
+    return rest
+  }
+
+  #enqueue(entry: SOCMessage[] | IpcError): void {
+    this.#queue.push(entry)
+    this.#queued += entry instanceof IpcError ? 1 : entry.length
   }
 
   #onBytes(size: number): boolean {
@@ -199,25 +216,26 @@ export class Receiver implements AsyncIterableIterator<SOCMessage, undefined, un
       this.#takeRecords(count)
       if (progress[2] === 0) break
     }
-    this.#paused = this.#queued >= HIGH_WATER
+    this.#serve()
+    if (this.#queue.length === 0) this.#queuedBytes = 0
+    this.#paused = this.#queued >= MAX_QUEUED || this.#queuedBytes >= MAX_QUEUED_BYTES
     return !this.#paused
   }
 
   #onEnd(error: IpcError | undefined): void {
     if (this.#ended) return
     this.#takeRecords(this.#frames.finish())
-    if (error !== undefined) this.#deliver(error)
+    if (error !== undefined) this.#enqueue(error)
     this.#ended = true
-    const waiters = this.#waiters
-    this.#waiters = []
-    for (const waiter of waiters) waiter.resolve({ value: undefined, done: true })
+    this.#serve()
   }
 
-  /** Makes messages of the records of one step, and delivers them. */
+  /** Makes messages of the records of one step, and queues them. */
   #takeRecords(count: number): void {
     if (count === 0) return
     const textBegin = progress[0] as number
     const text = readWindow.toString('latin1', textBegin, progress[1])
+    this.#queuedBytes += (progress[1] as number) - textBegin
     const { peer } = this.#connection
     let run: SOCMessage[] = []
     for (let i = 0, at = 0; i < count; ++i, at += RecordWord.count) {
@@ -227,16 +245,16 @@ export class Receiver implements AsyncIterableIterator<SOCMessage, undefined, un
       }
       ++this.#invalid
       if (this.#skipInvalid) continue
-      if (run.length > 0) this.#deliverRun(run)
+      if (run.length > 0) this.#enqueueRun(run)
       run = []
-      this.#deliver(toError(at, this.name))
+      this.#enqueue(toError(at, this.name))
     }
-    if (run.length > 0) this.#deliverRun(run)
+    if (run.length > 0) this.#enqueueRun(run)
     if (this.#invalid > this.#maxInvalid) this.#connection.destroy()
   }
 
-  #deliverRun(run: SOCMessage[]): void {
+  #enqueueRun(run: SOCMessage[]): void {
     this.#received += run.length
-    this.#deliver(run)
+    this.#enqueue(run)
   }
 }

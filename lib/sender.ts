@@ -41,7 +41,7 @@ export class Sender {
   #writer: FrameWriter
   #waiting: WaitingSend[] = []
   #timer: NodeJS.Timeout | undefined
-  #closed = false
+  #closing: Promise<void> | undefined
   readonly #onReady = (): void => {
     this.#serveWaiting()
   }
@@ -91,7 +91,7 @@ export class Sender {
     try {
       writer.append(message)
     } catch (error) {
-      return rejected(error)
+      return rejected(error as Error)
     }
     if (!writer.corked || writer.full) writer.flush()
     writer.cork()
@@ -141,8 +141,15 @@ export class Sender {
    *
    * @throws {IpcError} ERR_IPC_TIMEOUT or ERR_IPC_CLOSED when something did not get out; it is closed all the same
    */
-  async close(): Promise<void> {
-    this.#closed = true
+  close(): Promise<void> {
+    return (this.#closing ??= this.#close())
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.close()
+  }
+
+  async #close(): Promise<void> {
     try {
       await this.#idle()
     } finally {
@@ -151,8 +158,8 @@ export class Sender {
     }
   }
 
-  async [Symbol.asyncDispose](): Promise<void> {
-    await this.close()
+  get #closed(): boolean {
+    return this.#closing !== undefined
   }
 
   #sendAll(messages: readonly SOCMessage[]): Promise<void> {
@@ -298,6 +305,6 @@ function closedError(name: string): IpcError {
   return new IpcError('ERR_IPC_CLOSED', `${name} is closed`)
 }
 
-function rejected(error: unknown): Promise<never> {
+function rejected(error: Error): Promise<never> {
   return Promise.reject(error)
 }

@@ -116,7 +116,7 @@ void LineChecker::Check(std::size_t start, std::size_t end, bool ascii, std::int
     record[FrameRecord::kErrorOffset] = Word(std::min(error_, end) - start);
     // The walk may have stopped anywhere; the next line begins with its own positions.
     cursor_ = first;
-    while (*cursor_ < end) ++cursor_;
+    Skip(end);
     return;
   }
   record[FrameRecord::kTypeCode] =
@@ -242,12 +242,12 @@ LineState LineChecker::CheckValue(Span& value) {
     if (first == '"') {
       end = StringEnd(text, at, *cursor);
     } else if (first == '{' || first == '[') {
+      // The envelope itself is the first level.
+      if (depth + 1 >= kMaxDepth) return FailAt(at, LineState::kDepth);
       const std::uint8_t closer = first + 2;  // ASCII has it so for both kinds
       if (text[*cursor] == closer) {
         end = *cursor++ + std::size_t{1};
       } else {
-        // The envelope itself is the first level.
-        if (depth + 1 >= kMaxDepth) return FailAt(at, LineState::kDepth);
         closers_[depth++] = closer;
         if (closer == '}') {
           const std::uint32_t* const member = SkipName(text, cursor);

@@ -25,6 +25,10 @@ class LineChecker {
   // Checks [start, end), which holds no newline but is followed by a line ending, and fills the record, whose
   // positions count from `origin` bytes before the block. Lines must be given in their order.
   void Check(std::size_t start, std::size_t end, bool ascii, std::int32_t* record);
+  // Passes over a line that ends at `end` instead.
+  void Skip(std::size_t end) {
+    while (*cursor_ < end) ++cursor_;
+  }
 
  private:
   struct Span {

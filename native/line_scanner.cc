@@ -116,6 +116,7 @@ std::size_t LineScanner::ScanBlock(const std::uint8_t* window, std::size_t begin
     const std::size_t content_end = ContentEnd(window, start, newline);
     if (content_end - start > max_line_bytes_) {
       RefuseLine(start, content_end, LineState::kTooLarge, sink.Add());
+      checker.Skip(content_end - begin);
     } else if (content_end > start) {
       const bool ascii = all_ascii || IsAscii(window + start, content_end - start);
       checker.Check(start - begin, content_end - begin, ascii, sink.Add());

@@ -1,0 +1,56 @@
+// Two ends of one connection in this process, and raw sockets for what our own API would never send.
+
+import { connect, type Socket } from 'node:net'
+import { onTestFinished } from 'vitest'
+
+import { dial, type DialOptions } from '../../lib/dial.js'
+import type { Connection } from '../../lib/connection.js'
+import { listen, type Listener, type ListenOptions } from '../../lib/listener.js'
+import { Receiver, type ReceiverOptions } from '../../lib/receiver.js'
+import { temporaryDirectory } from './directory.js'
+
+export interface Pair {
+  readonly directory: string
+  readonly listener: Listener
+  readonly client: Connection
+  readonly server: Connection
+}
+
+/** A listener that is closed when the test is over. */
+export async function listening(directory: string, options: ListenOptions = {}): Promise<Listener> {
+  const listener = await listen('test', { directory, ...options })
+  onTestFinished(() => {
+    listener.close()
+  })
+  return listener
+}
+
+/** A dialled and accepted connection; both ends are destroyed when the test is over. */
+export async function connectedPair(
+  listenOptions: ListenOptions = {},
+  dialOptions: DialOptions = {},
+): Promise<Pair> {
+  const directory = temporaryDirectory()
+  const listener = await listening(directory, listenOptions)
+  const [client, server] = await Promise.all([dial('test', { directory, ...dialOptions }), listener.accept()])
+  onTestFinished(() => {
+    client.destroy()
+    server.destroy()
+  })
+  return { directory, listener, client, server }
+}
+
+/** A plain socket of Node's to a receiver of ours: whatever is written to it arrives as it is. */
+export async function rawToReceiver(
+  options?: ReceiverOptions,
+): Promise<{ raw: Socket; receiver: Receiver; server: Connection }> {
+  const listener = await listening(temporaryDirectory())
+  const raw = connect(listener.address)
+  const server = await listener.accept()
+  raw.on('error', () => undefined) // the other end may hang up
+  onTestFinished(() => {
+    raw.destroy()
+    server.destroy()
+  })
+  return { raw, receiver: new Receiver(server, 'receiver', options), server }
+}

@@ -1,0 +1,74 @@
+import { describe, expect, it } from 'vitest'
+
+import { newSOCMessage } from '../../lib/message.js'
+import { Receiver } from '../../lib/receiver.js'
+import { Sender } from '../../lib/sender.js'
+import { connectedPair } from '../support/pair.js'
+import { until } from '../support/wait.js'
+
+describe('Connection', () => {
+  it('is closed after close(), which may be called again', async () => {
+    const { client, server } = await connectedPair()
+    expect(client.closed).toBe(false)
+    await Promise.all([client.close(), client.close()])
+    await client.close()
+    expect(client.closed).toBe(true)
+    const receiver = new Receiver(server, 'r')
+    expect((await receiver.next()).done).toBe(true)
+    await server.whenClosed()
+  })
+
+  it('tells when it has ended, also to those who ask late', async () => {
+    const { client, server } = await connectedPair()
+    const early = client.whenClosed()
+    client.destroy()
+    await early
+    await client.whenClosed()
+    expect(server.closed).toBe(false) // nobody reads there yet
+  })
+
+  it('carries messages both ways at once', async () => {
+    const { client, server } = await connectedPair()
+    const ends = [client, server].map((connection) => ({
+      sender: new Sender(connection, 's'),
+      receiver: new Receiver(connection, 'r'),
+    }))
+    await Promise.all(ends.map(({ sender }, i) => sender.send(newSOCMessage('a', i))))
+    const received = await Promise.all(ends.map(({ receiver }) => receiver.next()))
+    expect(received.map((result) => result.value?.payload)).toEqual([1, 0])
+  })
+
+  it('keeps what arrives until there is a receiver', async () => {
+    const { client, server } = await connectedPair()
+    const sender = new Sender(client, 's')
+    await sender.send(newSOCMessage('a', 'early'))
+    await sender.close()
+    await new Promise((resolve) => setTimeout(resolve, 30))
+    const receiver = new Receiver(server, 'r')
+    expect((await receiver.next()).value?.payload).toBe('early')
+    expect((await receiver.next()).done).toBe(true)
+  })
+
+  it('gives its place in the listener back, once', async () => {
+    const { listener, client, server } = await connectedPair()
+    expect(listener.stats.open).toBe(1)
+    server.destroy()
+    client.destroy()
+    await until(() => listener.stats.open === 0)
+    expect(listener.stats.open).toBe(0)
+  })
+
+  it('can be used on either side after the listener is closed', async () => {
+    const { listener, client, server } = await connectedPair()
+    listener.close()
+    const receiver = new Receiver(server, 'r')
+    await new Sender(client, 's').send(newSOCMessage('a', 1))
+    expect((await receiver.next()).value?.payload).toBe(1)
+  })
+
+  it('is closed at the end of a block with await using', async () => {
+    const { client } = await connectedPair()
+    await client[Symbol.asyncDispose]()
+    expect(client.closed).toBe(true)
+  })
+})
