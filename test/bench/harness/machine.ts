@@ -1,0 +1,27 @@
+// What the figures were measured on.
+
+import { cpus, loadavg, release, totalmem, type } from 'node:os'
+
+export interface Machine {
+  readonly date: string
+  readonly cpu: string
+  readonly cores: number
+  readonly memoryGiB: number
+  readonly kernel: string
+  readonly node: string
+  /** Of the last minute before the run: what else was going on. */
+  readonly load: number
+}
+
+export function describeMachine(): Machine {
+  const all = cpus()
+  return {
+    date: new Date().toISOString(),
+    cpu: all[0]?.model.trim() ?? 'unknown processor',
+    cores: all.length,
+    memoryGiB: totalmem() / 2 ** 30,
+    kernel: `${type()} ${release()}`,
+    node: process.version,
+    load: loadavg()[0] ?? 0,
+  }
+}

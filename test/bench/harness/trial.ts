@@ -1,0 +1,149 @@
+// Runs one contestant once: starts its consumer, then its producer, waits for the figures of either, and sees to it
+// that both processes are gone afterwards, whatever happened.
+
+import { fork, type ChildProcess } from 'node:child_process'
+import { once } from 'node:events'
+import { mkdtemp, rm } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { fileURLToPath } from 'node:url'
+
+import type { ChildTask, FromChild, ToChild } from './messages.js'
+import type { Contestant, Figures, RoleSource, Scenario } from './scenario.js'
+
+/** Time for a child to end by itself, and to write its profile, before it is killed. */
+const STOP_MS = 3000
+
+const program = fileURLToPath(new URL('./child.js', import.meta.url))
+const running = new Set<ChildProcess>()
+
+/** Kills what is still running. For when the main process is told to end. */
+export function killChildren(): void {
+  for (const child of running) child.kill('SIGKILL')
+}
+
+export async function runTrial(
+  scenario: Scenario,
+  contestant: Contestant,
+  profileDirectory: string | undefined,
+): Promise<Figures> {
+  const directory = await mkdtemp(join(tmpdir(), 'sentinel-bench-'))
+  const trial = new Trial(scenario, contestant, directory, profileDirectory)
+  try {
+    return await trial.run()
+  } finally {
+    await trial.stop()
+    await rm(directory, { recursive: true, force: true })
+  }
+}
+
+class Trial {
+  readonly #scenario: Scenario
+  readonly #contestant: Contestant
+  readonly #directory: string
+  readonly #profileDirectory: string | undefined
+  readonly #children: ChildProcess[] = []
+  #onFigures!: (figures: Figures) => void
+  #onFailure!: (error: Error) => void
+
+  constructor(
+    scenario: Scenario,
+    contestant: Contestant,
+    directory: string,
+    profileDirectory: string | undefined,
+  ) {
+    this.#scenario = scenario
+    this.#contestant = contestant
+    this.#directory = directory
+    this.#profileDirectory = profileDirectory
+  }
+
+  async run(): Promise<Figures> {
+    const { timeoutMs } = this.#scenario
+    const { consumer, producer } = this.#contestant
+    const timer = setTimeout(() => {
+      this.#fail(`no figures within ${timeoutMs} ms`)
+    }, timeoutMs)
+    try {
+      return await new Promise<Figures>((resolve, reject) => {
+        this.#onFigures = resolve
+        this.#onFailure = reject
+        this.#start(consumer, () => {
+          this.#start(producer, () => undefined)
+        })
+      })
+    } finally {
+      clearTimeout(timer)
+    }
+  }
+
+  async stop(): Promise<void> {
+    await Promise.all(this.#children.map(stopChild))
+  }
+
+  #start(role: RoleSource, onReady: () => void): void {
+    const { params, execArgv = [] } = this.#scenario
+    const task: ChildTask = {
+      role,
+      directory: this.#directory,
+      params: { ...params, ...this.#contestant.params },
+    }
+    const profile =
+      this.#profileDirectory === undefined
+        ? []
+        : [
+            '--cpu-prof',
+            `--cpu-prof-dir=${this.#profileDirectory}`,
+            `--cpu-prof-name=${this.#scenario.name}-${this.#contestant.name}-${role.name}.cpuprofile`,
+          ]
+    const child = fork(program, [JSON.stringify(task)], {
+      execArgv: [...execArgv, ...profile],
+      // The table alone goes to standard output.
+      stdio: ['ignore', 2, 2, 'ipc'],
+    })
+    running.add(child)
+    this.#children.push(child)
+    child.on('message', (message: FromChild) => {
+      switch (message.kind) {
+        case 'ready':
+          onReady()
+          break
+        case 'tell':
+          for (const other of this.#children)
+            if (other !== child) tell(other, { kind: 'told', what: message.what })
+          break
+        case 'figures':
+          this.#onFigures(message.figures)
+          break
+        case 'failed':
+          this.#fail(`its ${role.name} failed: ${message.reason}`)
+      }
+    })
+    child.on('error', (error) => {
+      this.#fail(`its ${role.name}: ${error.message}`)
+    })
+    child.on('exit', (code, signal) => {
+      running.delete(child)
+      // Of no interest any more once there are figures.
+      this.#fail(`its ${role.name} ended early (${signal ?? `exit code ${String(code)}`})`)
+    })
+  }
+
+  #fail(reason: string): void {
+    this.#onFailure(new Error(`${this.#scenario.name}: ${this.#contestant.name}: ${reason}`))
+  }
+}
+
+function tell(child: ChildProcess, message: ToChild): void {
+  // It may be gone already, which is for its exit event to tell.
+  if (child.connected) child.send(message, () => undefined)
+}
+
+async function stopChild(child: ChildProcess): Promise<void> {
+  if (child.exitCode !== null || child.signalCode !== null || child.pid === undefined) return
+  const gone = once(child, 'exit')
+  tell(child, { kind: 'stop' })
+  const timer = setTimeout(() => child.kill('SIGKILL'), STOP_MS)
+  await gone
+  clearTimeout(timer)
+}

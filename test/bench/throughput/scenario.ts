@@ -1,0 +1,54 @@
+// How many messages of 287 bytes a second go one way, from objects to objects and from payload text to payload text.
+
+import { pairIn, type Scale, type Scenario } from '../harness/scenario.js'
+import { LINE_BYTES } from '../input/line.js'
+
+const MEASURE_MS: Readonly<Record<Scale, number>> = { quick: 150, normal: 1000, full: 3000 }
+
+export function throughput(scale: Scale): Scenario {
+  const measureMs = MEASURE_MS[scale]
+  const net = pairIn(new URL('./net.js', import.meta.url))
+  const ours = pairIn(new URL('./ours.js', import.meta.url))
+  return {
+    name: 'throughput',
+    title: `Throughput, one way, lines of ${LINE_BYTES} bytes with a payload of 7 keys`,
+    notes: [
+      'net: JSON.stringify of each message, 64 lines joined a write, drain awaited; setEncoding, newline search, JSON.parse.',
+      'ours: sendBatch of 256, batches(); every line is validated in full before it is handed out, whatever is read of it.',
+    ],
+    metrics: [
+      { name: 'messagesPerSecond', label: 'msg/s', digits: 0 },
+      { name: 'consumerCpuNs', label: 'consumer CPU ns/msg', digits: 0 },
+    ],
+    reference: 'net',
+    contestants: [
+      { name: 'net', label: 'objects in and out', ...net, params: { mode: 'object', linesPerWrite: 64 } },
+      {
+        name: 'net-line',
+        label: 'the same, one write a line',
+        ...net,
+        params: { mode: 'object', linesPerWrite: 1 },
+      },
+      {
+        name: 'net-text',
+        label: 'payload text in, line parsed, payload text cut out',
+        ...net,
+        params: { mode: 'text', linesPerWrite: 64 },
+      },
+      { name: 'ours', label: 'objects in and out', ...ours, params: { mode: 'object' } },
+      { name: 'ours-text', label: 'payload text in, payload text out', ...ours, params: { mode: 'text' } },
+      {
+        name: 'ours-untouched',
+        label: 'the same, payload not asked for',
+        ...ours,
+        params: { mode: 'untouched' },
+      },
+    ],
+    targets: [
+      { contestant: 'ours', metric: 'messagesPerSecond', of: 'ratio', atLeast: 1.6 },
+      { contestant: 'ours-text', metric: 'messagesPerSecond', of: 'ratio', atLeast: 5 },
+    ],
+    params: { warmUpMs: Math.min(500, measureMs), measureMs, messagesPerBatch: 256 },
+    timeoutMs: 20_000 + measureMs,
+  }
+}

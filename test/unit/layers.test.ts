@@ -1,0 +1,86 @@
+// The architecture as a test: imports point down only, and few files know the addon.
+
+import { readdirSync, readFileSync } from 'node:fs'
+import { describe, expect, it } from 'vitest'
+
+const root = new URL('../../', import.meta.url)
+
+/** From the top down. A file imports from layers below its own, never from its own or one above. */
+const LAYERS = [
+  ['index'],
+  ['buffered-sender', 'sender', 'receiver', 'dial', 'listener'],
+  ['connection'],
+  ['frame-writer', 'frame-decoder', 'audit', 'timing'],
+  ['read-window'],
+  ['message'],
+  ['peer'],
+  ['native', 'address', 'frame-record'],
+  ['errors'],
+]
+const KNOW_THE_ADDON = ['dial', 'frame-writer', 'listener', 'peer', 'read-window', 'receiver', 'connection', 'audit']
+
+function imports(text: string, pattern: RegExp): string[] {
+  return [...text.matchAll(pattern)].map((match) => match[1] ?? '')
+}
+
+function source(path: string): string {
+  return readFileSync(new URL(path, root), 'utf8')
+}
+
+describe('lib', () => {
+  const files = readdirSync(new URL('lib/', root)).map((file) => file.replace(/\.ts$/, ''))
+  const layerOf = (file: string): number => LAYERS.findIndex((layer) => layer.includes(file))
+
+  it('has a layer for each file', () => {
+    expect([...files].sort()).toEqual(LAYERS.flat().sort())
+  })
+
+  it.each(files)('%s imports from below only', (file) => {
+    for (const imported of imports(source(`lib/${file}.ts`), /from '\.\/([^']+)\.js'/g)) {
+      expect(layerOf(imported), `${file} imports ${imported}`).toBeGreaterThan(layerOf(file))
+    }
+  })
+
+  it.each(files)('%s knows the addon only if it may', (file) => {
+    if (source(`lib/${file}.ts`).includes("from './native.js'")) expect(KNOW_THE_ADDON).toContain(file)
+  })
+
+  it.each(files)('%s says its job in its first line', (file) => {
+    expect(source(`lib/${file}.ts`)).toMatch(/^\/\/ \S/)
+  })
+})
+
+describe('native', () => {
+  const ALLOWED: Record<string, string[]> = {
+    'acceptor': ['acceptor', 'peer_policy', 'platform'],
+    'addon': ['acceptor', 'frame_reader', 'frame_record', 'line_scanner', 'peer_policy', 'platform'],
+    'frame_reader': ['frame_reader', 'frame_record', 'line_scanner'],
+    'frame_record': [],
+    'line_checker': ['line_checker', 'frame_record'],
+    'line_scanner': ['line_scanner', 'line_checker', 'frame_record'],
+    'linux': ['platform', 'posix', 'posix_path'],
+    'peer_policy': ['peer_policy', 'platform'],
+    'platform': [],
+    'posix': ['platform', 'posix', 'posix_claim', 'posix_path'],
+    'posix_claim': ['platform', 'posix_claim', 'posix_path'],
+    'posix_path': ['platform', 'posix_path'],
+  }
+  const files = readdirSync(new URL('native/', root)).filter((file) => /\.(cc|h)$/.test(file))
+
+  it.each(files)('%s includes only what it may', (file) => {
+    const allowed = ALLOWED[file.replace(/\.(cc|h)$/, '')]
+    expect(allowed, `${file} has no layer`).toBeDefined()
+    for (const included of imports(source(`native/${file}`), /#include "([^"]+)\.h"/g)) {
+      if (included !== 'simdjson') expect(allowed, `${file} includes ${included}.h`).toContain(included)
+    }
+  })
+
+  it('knows Node-API in one place only', () => {
+    const knowing = files.filter((file) => /napi|node_api/.test(source(`native/${file}`)))
+    expect(knowing).toEqual(['addon.cc'])
+  })
+
+  it('keeps POSIX out of the platform contract', () => {
+    expect(source('native/platform.h')).not.toMatch(/#if(def)? (?!SENTINEL)|sys\/|unistd|\bpid_t\b|\buid_t\b|windows\.h/)
+  })
+})
