@@ -1,0 +1,143 @@
+// Who gets in, tried with real users. Needs root to become them.
+
+import { chmodSync, chownSync } from 'node:fs'
+import { connect } from 'node:net'
+import { join } from 'node:path'
+import { describe, expect, it } from 'vitest'
+
+import { dial } from '../../lib/dial.js'
+import { listen } from '../../lib/listener.js'
+import { Child, startChild } from '../support/child.js'
+import { temporaryDirectory } from '../support/directory.js'
+import { rejectionOf } from '../support/wait.js'
+
+const root = process.getuid?.() === 0
+const why = root ? '' : ' (skipped: needs root to act as other users)'
+const ALICE = 23_456
+const BOB = 23_457
+const GROUP = 24_242
+const UNMAPPED = 65_534
+
+function directoryOf(uid: number): string {
+  const directory = temporaryDirectory()
+  chownSync(directory, uid, uid)
+  return directory
+}
+
+async function listenAs(uid: number, directory: string, policy?: object): Promise<Child> {
+  const child = startChild('endpoint', { role: 'listen', directory, policy }, { uid, gid: uid })
+  expect(await child.report()).toHaveProperty('listening')
+  return child
+}
+
+describe.skipIf(!root)(`peers of other users${why}`, () => {
+  it('admits a user that the policy names, and both sides see who the other one is', async () => {
+    const directory = directoryOf(ALICE)
+    const listener = await listenAs(ALICE, directory, { users: [0] })
+    const connection = await dial('test', { directory, policy: { users: [ALICE] } })
+    expect(connection.peer).toMatchObject({ uid: ALICE, gid: ALICE, pid: listener.pid, groups: [] })
+    expect(await listener.report()).toEqual({
+      accepted: expect.objectContaining({ uid: 0, gid: 0, pid: process.pid }),
+    })
+    connection.destroy()
+  })
+
+  it('refuses a user that it does not name before reading a byte, and says which rule decided', async () => {
+    const directory = directoryOf(ALICE)
+    const listener = await listenAs(ALICE, directory)
+    const socket = connect(join(directory, 'test.sock'))
+    socket.on('error', () => undefined)
+    socket.write('{"type":"soc_event"}\n')
+    await new Promise((resolve) => socket.once('close', resolve).resume())
+    expect(await listener.report()).toEqual({
+      refused: expect.objectContaining({ reason: 'not-listed', uid: 0, pid: process.pid, omitted: 0 }),
+    })
+  })
+
+  it('admits by supplementary group', async () => {
+    const directory = directoryOf(ALICE)
+    const listener = await listenAs(ALICE, directory, { groups: [GROUP] })
+    const order = { role: 'dial', directory, policy: { users: [ALICE] } }
+    // Still root, so that the file system lets them reach the socket: only the groups differ.
+    const without = startChild('endpoint', { ...order, become: { uid: 0, gid: 0, groups: [77] } })
+    expect(await without.report()).toHaveProperty('dialled')
+    expect(await listener.report()).toMatchObject({ refused: { reason: 'not-listed', groups: [77] } })
+    const withIt = startChild('endpoint', { ...order, become: { uid: 0, gid: 0, groups: [77, GROUP] } })
+    expect(await withIt.report()).toHaveProperty('dialled')
+    expect(await listener.report()).toMatchObject({ accepted: { pid: withIt.pid, groups: [77, GROUP] } })
+    expect(await listener.report()).toMatchObject({
+      message: { payload: { from: withIt.pid } },
+      peer: { pid: withIt.pid, uid: 0 },
+    })
+  })
+
+  it('does not take the primary group of a process for more than it is', async () => {
+    const directory = directoryOf(ALICE)
+    const listener = await listenAs(ALICE, directory, { groups: [GROUP] })
+    const order = { role: 'dial', directory, policy: { users: [ALICE] } }
+    startChild('endpoint', { ...order, become: { uid: 0, gid: GROUP, groups: [] } })
+    expect(await listener.report()).toMatchObject({ accepted: { gid: GROUP, groups: [] } })
+  })
+
+  it('refuses the listener of another user by default', async () => {
+    const directory = directoryOf(ALICE)
+    await listenAs(ALICE, directory, { users: [0] })
+    expect(await rejectionOf(dial('test', { directory }))).toMatchObject({
+      code: 'ERR_IPC_PEER_REJECTED',
+      reason: 'not-listed',
+    })
+  })
+
+  it('does not even let another user reach the socket', async () => {
+    const directory = directoryOf(ALICE)
+    chmodSync(directory, 0o755)
+    await listenAs(ALICE, directory, { users: [BOB] })
+    const order = { role: 'dial', directory, policy: { users: [ALICE] } }
+    const bob = startChild('endpoint', { ...order, become: { uid: BOB, gid: BOB, groups: [] } })
+    expect(await bob.report()).toMatchObject({ failed: { code: 'ERR_IPC_SYSTEM', cause: 'EACCES' } })
+  })
+
+  it('refuses the unmapped user even where the policy names it', async () => {
+    const directory = directoryOf(UNMAPPED)
+    const listener = await listenAs(UNMAPPED, directory, { users: [UNMAPPED], groups: [UNMAPPED] })
+    const order = { role: 'dial', directory, policy: { users: [UNMAPPED] } }
+    const same = startChild('endpoint', { ...order, become: { uid: UNMAPPED, gid: UNMAPPED, groups: [] } })
+    expect(await same.report()).toMatchObject({
+      failed: { code: 'ERR_IPC_PEER_REJECTED', reason: 'unmapped-user' },
+    })
+    expect(await listener.report()).toMatchObject({ refused: { reason: 'unmapped-user', uid: UNMAPPED } })
+  })
+})
+
+describe.skipIf(!root)(`addresses that other users could touch${why}`, () => {
+  it('refuses a directory that belongs to somebody else', async () => {
+    const error = await rejectionOf(listen('test', { directory: directoryOf(ALICE) }))
+    expect(error).toMatchObject({ code: 'ERR_IPC_UNSAFE_PATH' })
+    expect((error as Error).message).toContain(`belongs to user ${ALICE}`)
+  })
+
+  it('does not fall for a socket that somebody else put there first', async () => {
+    const directory = temporaryDirectory()
+    chmodSync(directory, 0o1777)
+    const squatter = await listenAs(ALICE, directory, { users: [0] })
+    expect(await rejectionOf(dial('test', { directory }))).toMatchObject({ code: 'ERR_IPC_PEER_REJECTED' })
+    const inUse = await rejectionOf(listen('test', { directory }))
+    expect(['ERR_IPC_UNSAFE_PATH', 'ERR_IPC_ADDRESS_IN_USE']).toContain((inUse as { code: string }).code)
+    await squatter.kill()
+    // Dead or not: what belongs to another user is not ours to remove.
+    const stale = await rejectionOf(listen('test', { directory }))
+    expect(['ERR_IPC_UNSAFE_PATH', 'ERR_IPC_ADDRESS_IN_USE']).toContain((stale as { code: string }).code)
+  })
+
+  it('follows no link of another user', async () => {
+    const directory = temporaryDirectory()
+    chmodSync(directory, 0o1777)
+    const { symlinkSync, lchownSync, mkdirSync } = await import('node:fs')
+    mkdirSync(join(directory, 'ours'), { mode: 0o700 })
+    symlinkSync('ours', join(directory, 'theirs'))
+    lchownSync(join(directory, 'theirs'), ALICE, ALICE)
+    const error = await rejectionOf(listen('test', { directory: join(directory, 'theirs') }))
+    expect(error).toMatchObject({ code: 'ERR_IPC_UNSAFE_PATH' })
+    expect((error as Error).message).toContain(`symbolic link`)
+  })
+})

@@ -1,0 +1,67 @@
+// Real processes for tests: compiled helpers from test/children, spoken to over Node's own channel.
+
+import { fork, type ChildProcess } from 'node:child_process'
+import { once } from 'node:events'
+import { existsSync } from 'node:fs'
+import { fileURLToPath } from 'node:url'
+import { onTestFinished } from 'vitest'
+
+export interface ChildOptions {
+  readonly uid?: number
+  readonly gid?: number
+  readonly execArgv?: string[]
+}
+
+/** A process that answers questions. */
+export class Child {
+  readonly process: ChildProcess
+  #reports: unknown[] = []
+  #waiting: ((report: unknown) => void)[] = []
+  readonly exited: Promise<[code: number | null, signal: string | null]>
+
+  constructor(script: string, argument: unknown, options: ChildOptions) {
+    this.process = fork(script, [JSON.stringify(argument)], { ...options, stdio: ['ignore', 'inherit', 'inherit', 'ipc'] })
+    this.exited = once(this.process, 'exit') as Promise<[number | null, string | null]>
+    this.process.on('message', (report) => {
+      const waiting = this.#waiting.shift()
+      if (waiting === undefined) this.#reports.push(report)
+      else waiting(report)
+    })
+  }
+
+  get pid(): number {
+    return this.process.pid ?? -1
+  }
+
+  send(question: unknown): void {
+    this.process.send(question as object)
+  }
+
+  /** What it says next; fails when it ends instead. */
+  async report<T>(): Promise<T> {
+    const report = this.#reports.shift()
+    if (report !== undefined) return report as T
+    const said = new Promise((resolve) => this.#waiting.push(resolve))
+    const ended = this.exited.then(([code, signal]) => {
+      throw new Error(`the child ended (${code ?? signal ?? ''}) instead of answering`)
+    })
+    return (await Promise.race([said, ended])) as T
+  }
+
+  async kill(signal: NodeJS.Signals = 'SIGKILL'): Promise<void> {
+    this.process.kill(signal)
+    await this.exited
+  }
+}
+
+/** Starts test/children/<name>.ts, as compiled by the build. It is ended with the test. */
+export function startChild(name: string, argument: unknown, options: ChildOptions = {}): Child {
+  const script = fileURLToPath(new URL(`../../out/test/children/${name}.js`, import.meta.url))
+  if (!existsSync(script)) throw new Error(`${script} is not there: run 'npm run build' first`)
+  const child = new Child(script, argument, options)
+  child.exited.catch(() => undefined)
+  onTestFinished(() => {
+    child.process.kill('SIGKILL')
+  })
+  return child
+}
