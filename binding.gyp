@@ -27,7 +27,8 @@
     {
       "target_name": "sentinel_ipc",
       "dependencies": ["simdjson"],
-      "defines": ["NAPI_VERSION=8", "NAPI_DISABLE_CPP_EXCEPTIONS", "SIMDJSON_EXCEPTIONS=0"],
+      # SWALLOW: while a worker is being terminated no call may throw, and failing to is no reason to abort the process.
+      "defines": ["NAPI_VERSION=8", "NAPI_DISABLE_CPP_EXCEPTIONS", "NODE_API_SWALLOW_UNTHROWABLE_EXCEPTIONS", "SIMDJSON_EXCEPTIONS=0"],
       "sources": [
         "native/acceptor.cc",
         "native/addon.cc",

@@ -63,11 +63,8 @@ void Acceptor::Run() {
       case ServerEndpoint::Event::kClient:
         if (AcceptBatch() >= kFloodRefusals) endpoint_->Wait(kFloodPauseMs, false);
         break;
-      case ServerEndpoint::Event::kTimeout:
-        exhausted_ = false;
-        break;
-      case ServerEndpoint::Event::kInterrupted:
-        break;
+      case ServerEndpoint::Event::kTimeout: exhausted_ = false; break;
+      case ServerEndpoint::Event::kInterrupted: break;
       case ServerEndpoint::Event::kFailed:
         // poll(2) can fail so only for want of memory or by an error of ours: pause as for the former.
         exhausted_ = true;
@@ -103,23 +100,30 @@ bool Acceptor::Consider(OwnedDescriptor client) {
     return false;
   }
   PeerIdentity& peer = identity.value();
-  Verdict verdict = Judge(peer, policy_, unmapped_);
+  if (const Verdict verdict = Judge(peer, policy_, unmapped_); verdict != Verdict::kAdmitted) {
+    Refuse(verdict, std::move(peer), 0);
+    return false;
+  }
+  if (const Verdict verdict = Admit(client, peer); verdict != Verdict::kAdmitted) {
+    Refuse(verdict, std::move(peer), 0);
+    return false;
+  }
+  return true;
+}
+
+Verdict Acceptor::Admit(OwnedDescriptor& client, PeerIdentity& peer) {
   bool notify = false;
-  if (verdict == Verdict::kAdmitted) {
+  {
     const std::lock_guard<std::mutex> lock(mutex_);
-    verdict = ApplyQuota(*peer.user_id);
-    if (verdict == Verdict::kAdmitted) {
-      ++stats_.admitted;
-      ++stats_.open;
-      ++open_by_user_[*peer.user_id];
-      queue_.push_back({std::move(client), std::move(peer)});
-      notify = !std::exchange(notified_, true);
-    }
+    if (const Verdict verdict = ApplyQuota(*peer.user_id); verdict != Verdict::kAdmitted) return verdict;
+    ++stats_.admitted;
+    ++stats_.open;
+    ++open_by_user_[*peer.user_id];
+    queue_.push_back({std::move(client), std::move(peer)});
+    notify = !std::exchange(notified_, true);
   }
   if (notify) Notify(notify_.get());
-  if (verdict == Verdict::kAdmitted) return true;
-  Refuse(verdict, std::move(peer), 0);
-  return false;
+  return Verdict::kAdmitted;
 }
 
 Verdict Acceptor::ApplyQuota(std::uint32_t user_id) const {

@@ -81,6 +81,8 @@ class Acceptor {
   int AcceptBatch();
   // True if the client was admitted.
   bool Consider(OwnedDescriptor client);
+  // Queues the client, which is moved from then; or says which quota forbids it.
+  Verdict Admit(OwnedDescriptor& client, PeerIdentity& peer);
   Verdict ApplyQuota(std::uint32_t user_id) const;
   void Refuse(Verdict verdict, PeerIdentity peer, int code);
   bool HasRoom();

@@ -126,15 +126,16 @@ std::size_t ToSize(const Napi::Value& value) {
 class AcceptorObject final : public Napi::ObjectWrap<AcceptorObject> {
  public:
   static void Define(Napi::Env env, Napi::Object exports) {
-    exports.Set("Acceptor", DefineClass(env, "Acceptor",
-                                        {
-                                            InstanceMethod<&AcceptorObject::Take>("take"),
-                                            InstanceMethod<&AcceptorObject::TakeRefusals>("takeRefusals"),
-                                            InstanceMethod<&AcceptorObject::Release>("release"),
-                                            InstanceMethod<&AcceptorObject::Stats>("stats"),
-                                            InstanceMethod<&AcceptorObject::TakeNotifyDescriptor>("takeNotifyDescriptor"),
-                                            InstanceMethod<&AcceptorObject::StopFromScript>("stop"),
-                                        }));
+    exports.Set("Acceptor",
+                DefineClass(env, "Acceptor",
+                            {
+                                InstanceMethod<&AcceptorObject::Take>("take"),
+                                InstanceMethod<&AcceptorObject::TakeRefusals>("takeRefusals"),
+                                InstanceMethod<&AcceptorObject::Release>("release"),
+                                InstanceMethod<&AcceptorObject::Stats>("stats"),
+                                InstanceMethod<&AcceptorObject::TakeNotifyDescriptor>("takeNotifyDescriptor"),
+                                InstanceMethod<&AcceptorObject::StopFromScript>("stop"),
+                            }));
   }
 
   explicit AcceptorObject(const Napi::CallbackInfo& info) : Napi::ObjectWrap<AcceptorObject>(info) {
@@ -316,7 +317,8 @@ class FrameReaderObject final : public Napi::ObjectWrap<FrameReaderObject> {
     RecordSink sink(environment_.records, environment_.record_capacity);
     return Report(info, reader_.Finish(environment_.window, environment_.scanner, sink), sink);
   }
-  Napi::Value Report(const Napi::CallbackInfo& info, const FrameReader::Progress& progress, const RecordSink& sink) {
+  Napi::Value Report(const Napi::CallbackInfo& info, const FrameReader::Progress& progress,
+                     const RecordSink& sink) {
     environment_.progress[0] = static_cast<std::int32_t>(progress.text_begin);
     environment_.progress[1] = static_cast<std::int32_t>(progress.text_end);
     environment_.progress[2] = progress.more ? 1 : 0;
@@ -417,7 +419,9 @@ Napi::Value ResolveFromScript(const Napi::CallbackInfo& info) {
   return {};
 }
 
-Napi::Value OwnUserIdFromScript(const Napi::CallbackInfo& info) { return Napi::Number::New(info.Env(), OwnUserId()); }
+Napi::Value OwnUserIdFromScript(const Napi::CallbackInfo& info) {
+  return Napi::Number::New(info.Env(), OwnUserId());
+}
 
 void EndEnvironment(void* data) {
   auto* environment = static_cast<Environment*>(data);

@@ -11,8 +11,7 @@ constexpr std::size_t kNone = static_cast<std::size_t>(-1);
 std::size_t FirstNewline(const std::uint8_t* bytes, std::size_t begin, std::size_t end) {
   if (begin >= end) return kNone;
   const void* found = std::memchr(bytes + begin, '\n', end - begin);
-  return found == nullptr ? kNone
-                          : static_cast<std::size_t>(static_cast<const std::uint8_t*>(found) - bytes);
+  return found == nullptr ? kNone : static_cast<std::size_t>(static_cast<const std::uint8_t*>(found) - bytes);
 }
 
 // Just past the last newline of [begin, end), or `begin`.
@@ -123,7 +122,8 @@ FrameReader::Progress FrameReader::Finish(const ReadWindow& window, LineScanner&
   // However it fails, what ails it is that its end is missing.
   if (sink.count() == 1) {
     std::int32_t& state = sink.first()[FrameRecord::kState];
-    if (state != static_cast<std::int32_t>(LineState::kMessage)) state = static_cast<std::int32_t>(LineState::kTruncated);
+    if (state != static_cast<std::int32_t>(LineState::kMessage))
+      state = static_cast<std::int32_t>(LineState::kTruncated);
   }
   return progress;
 }

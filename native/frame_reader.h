@@ -31,7 +31,7 @@ class FrameReader {
   struct Progress {
     std::size_t text_begin = 0;  // the records of this step lie in [text_begin, text_end) of the window
     std::size_t text_end = 0;
-    bool more = false;           // the sink was too small: call Continue before anything else happens to the window
+    bool more = false;  // the sink was too small: call Continue before anything else happens to the window
   };
 
   // max_line_bytes: without the line ending. At most window.read_begin - kSlack.

@@ -11,29 +11,29 @@ namespace sentinel {
 
 enum class LineState : std::int32_t {
   kMessage = 0,
-  kSyntax = 1,          // not JSON
-  kEncoding = 2,        // not UTF-8
-  kDepth = 3,           // nested too deeply
+  kSyntax = 1,    // not JSON
+  kEncoding = 2,  // not UTF-8
+  kDepth = 3,     // nested too deeply
   kNotAnObject = 4,
-  kTypeMissing = 5,     // no `type`, or an empty one
-  kTypeInvalid = 6,     // `type` is not a string
-  kIdInvalid = 7,       // `id` is not a string
+  kTypeMissing = 5,       // no `type`, or an empty one
+  kTypeInvalid = 6,       // `type` is not a string
+  kIdInvalid = 7,         // `id` is not a string
   kTimestampInvalid = 8,  // `ts` is not an integer within 2^53
-  kDuplicateKey = 9,    // an envelope key stands there twice
-  kTooLarge = 10,       // longer than a line may be; start and end tell its first bytes
-  kTruncated = 11,      // the stream ended in the middle of it
+  kDuplicateKey = 9,      // an envelope key stands there twice
+  kTooLarge = 10,         // longer than a line may be; start and end tell its first bytes
+  kTruncated = 11,        // the stream ended in the middle of it
 };
 
 // Word indices. Positions are byte offsets from the start of the read window.
 struct FrameRecord {
   static constexpr std::size_t kState = 0;
-  static constexpr std::size_t kTypeCode = 1;      // see MessageType
+  static constexpr std::size_t kTypeCode = 1;  // see MessageType
   static constexpr std::size_t kFlags = 2;
   static constexpr std::size_t kLineStart = 3;
-  static constexpr std::size_t kLineEnd = 4;       // without the line ending
-  static constexpr std::size_t kTypeStart = 5;     // within the quotes
+  static constexpr std::size_t kLineEnd = 4;    // without the line ending
+  static constexpr std::size_t kTypeStart = 5;  // within the quotes
   static constexpr std::size_t kTypeEnd = 6;
-  static constexpr std::size_t kIdStart = 7;       // within the quotes; equal to the end when absent or empty
+  static constexpr std::size_t kIdStart = 7;  // within the quotes; equal to the end when absent or empty
   static constexpr std::size_t kIdEnd = 8;
   static constexpr std::size_t kPayloadStart = 9;  // the value's whole text; equal to the end when absent
   static constexpr std::size_t kPayloadEnd = 10;

@@ -143,11 +143,11 @@ std::int32_t LineChecker::FlagsOf(const Envelope& envelope, std::size_t line_byt
   // order and the line is not a byte longer than that makes it, nothing else can be in it.
   const bool in_order = envelope.type.start < envelope.timestamp.start &&
                         envelope.timestamp.start < envelope.payload.start &&
-                        (envelope.id.size() == 0 || (envelope.type.start < envelope.id.start &&
-                                                     envelope.id.start < envelope.timestamp.start));
+                        (envelope.id.size() == 0 ||
+                         (envelope.type.start < envelope.id.start && envelope.id.start < envelope.timestamp.start));
   const std::size_t id_bytes = envelope.id.size() == 0 ? 0 : envelope.id.size() + sizeof(R"(,"id":"")") - 1;
-  const std::size_t canonical_bytes = sizeof(R"({"type":"","ts":,"payload":})") - 1 + envelope.type.size() + id_bytes +
-                                      envelope.timestamp.size() + envelope.payload.size();
+  const std::size_t canonical_bytes = sizeof(R"({"type":"","ts":,"payload":})") - 1 + envelope.type.size() +
+                                      id_bytes + envelope.timestamp.size() + envelope.payload.size();
   const bool minus_zero = envelope.seconds == 0 && envelope.timestamp.size() > 1;
   if (flags == 0 && in_order && line_bytes == canonical_bytes && !minus_zero) flags |= FrameRecord::kCanonical;
   return flags;
@@ -291,9 +291,14 @@ bool LineChecker::CheckEscapes(std::size_t start, std::size_t end) {
     error_ = i;
     if (i + 1 >= end) return false;
     switch (text_[i + 1]) {
-      case '"': case '\\': case '/': case 'b': case 'f': case 'n': case 'r': case 't':
-        i += 2;
-        break;
+      case '"':
+      case '\\':
+      case '/':
+      case 'b':
+      case 'f':
+      case 'n':
+      case 'r':
+      case 't': i += 2; break;
       case 'u':
         if (i + 6 > end) return false;
         for (std::size_t digit = i + 2; digit < i + 6; ++digit) {
@@ -301,8 +306,7 @@ bool LineChecker::CheckEscapes(std::size_t start, std::size_t end) {
         }
         i += 6;
         break;
-      default:
-        return false;
+      default: return false;
     }
   }
   return true;
@@ -315,13 +319,11 @@ LineChecker::Key LineChecker::Identify(const Span& name) const {
       if (Same(text, "id", 2)) return Key::kId;
       if (Same(text, "ts", 2)) return Key::kTimestamp;
       return Key::kUnknown;
-    case 4:
-      return Same(text, "type", 4) ? Key::kType : Key::kUnknown;
+    case 4: return Same(text, "type", 4) ? Key::kType : Key::kUnknown;
     case 7:
       if (Same(text, "payload", 7)) return Key::kPayload;
       break;
-    default:
-      break;
+    default: break;
   }
   return has_escapes_ && HasEscapes(name) ? IdentifyEscaped(name) : Key::kUnknown;
 }

@@ -1,18 +1,18 @@
 // What Linux does its own way: peer credentials, file facts, descriptor cookies, flags at creation.
 // Binaries must load with glibc 2.28 (RHEL 8); see the notes at the calls that would ask for more.
 
+#include <fcntl.h>
 #include <pthread.h>
 #include <signal.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/sysmacros.h>
 #include <sys/un.h>
-#include <fcntl.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cerrno>
 #include <cstdio>
-#include <algorithm>
 
 #include "platform.h"
 #include "posix.h"
@@ -60,8 +60,9 @@ std::uint32_t ReadOverflowId(const char* path, std::uint32_t otherwise) {
   std::FILE* file = std::fopen(path, "re");
   if (file == nullptr) return otherwise;
   unsigned id = 0;
-  const bool read = std::fscanf(file, "%u", &id) == 1;  // NOLINT(cert-err34-c): the kernel writes one number
-  std::fclose(file);
+  // NOLINTNEXTLINE(cert-err34-c): the kernel writes one number
+  const bool read = std::fscanf(file, "%u", &id) == 1;
+  static_cast<void>(std::fclose(file));
   return read ? id : otherwise;
 }
 
@@ -79,8 +80,7 @@ Result<std::vector<std::uint32_t>> ReadPeerGroups(int number) {
         continue;
       case ENOPROTOOPT:  // Linux before 4.13: no supplementary groups, so none can admit
         return std::vector<std::uint32_t>();
-      default:
-        return Failure{FailureKind::kPeerUnknown, errno, "getsockopt SO_PEERGROUPS", {}};
+      default: return Failure{FailureKind::kPeerUnknown, errno, "getsockopt SO_PEERGROUPS", {}};
     }
   }
 }
@@ -118,8 +118,10 @@ OwnedDescriptor AcceptClient(Descriptor listening) {
 Result<NotifyPair> CreateNotifyPair() {
   int ends[2];
   if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0, ends) != 0) {
-    return Failure{errno == EMFILE || errno == ENFILE ? FailureKind::kExhausted : FailureKind::kSystem, errno,
-                   "socketpair", {}};
+    return Failure{errno == EMFILE || errno == ENFILE ? FailureKind::kExhausted : FailureKind::kSystem,
+                   errno,
+                   "socketpair",
+                   {}};
   }
   NotifyPair pair;
   pair.loop = OwnedDescriptor(static_cast<Descriptor>(ends[0]));

@@ -18,29 +18,32 @@ namespace sentinel {
 
 // Why a call to the operating system did not give what was asked.
 enum class FailureKind {
-  kSystem,          // the system call `operation` failed with `code`
-  kWouldBlock,      // not now: ask again
-  kExhausted,       // descriptors or memory have run out: wait, then ask again
-  kUnsafePath,      // somebody else could interfere with the address
-  kPathTooLong,     // the address does not fit the system's limit
-  kAddressInUse,    // somebody else listens there
-  kNotListening,    // nobody listens there
-  kPeerUnknown,     // the peer's identity cannot be read, so it is refused
-  kNotSupported,    // this system cannot do it
+  kSystem,        // the system call `operation` failed with `code`
+  kWouldBlock,    // not now: ask again
+  kExhausted,     // descriptors or memory have run out: wait, then ask again
+  kUnsafePath,    // somebody else could interfere with the address
+  kPathTooLong,   // the address does not fit the system's limit
+  kAddressInUse,  // somebody else listens there
+  kNotListening,  // nobody listens there
+  kPeerUnknown,   // the peer's identity cannot be read, so it is refused
+  kNotSupported,  // this system cannot do it
 };
 
 struct Failure {
   FailureKind kind = FailureKind::kSystem;
-  int code = 0;                 // the system's error number; 0 when there is none
-  const char* operation = "";   // the system call, for people
-  std::string detail;           // a sentence for people; may be empty
+  int code = 0;                // the system's error number; 0 when there is none
+  const char* operation = "";  // the system call, for people
+  std::string detail;          // a sentence for people; may be empty
 };
 
 template <typename T>
 class Result {
  public:
-  Result(T value) : state_(std::in_place_index<0>, std::move(value)) {}                // NOLINT(google-explicit-constructor)
-  Result(Failure failure) : state_(std::in_place_index<1>, std::move(failure)) {}      // NOLINT(google-explicit-constructor)
+  // Implicit both, so that a function simply returns the one or the other.
+  // NOLINTBEGIN(google-explicit-constructor)
+  Result(T value) : state_(std::in_place_index<0>, std::move(value)) {}
+  Result(Failure failure) : state_(std::in_place_index<1>, std::move(failure)) {}
+  // NOLINTEND(google-explicit-constructor)
   bool ok() const { return state_.index() == 0; }
   T& value() { return *std::get_if<0>(&state_); }
   const Failure& failure() const { return *std::get_if<1>(&state_); }
@@ -87,10 +90,10 @@ class OwnedDescriptor {
 
 // Who is at the other end, as the kernel tells it: never anything that the peer wrote.
 struct PeerIdentity {
-  std::int64_t process_id = 0;          // for logs only: process ids are reused
+  std::int64_t process_id = 0;  // for logs only: process ids are reused
   std::optional<std::uint32_t> user_id;
   std::optional<std::uint32_t> group_id;
-  std::vector<std::uint32_t> groups;    // supplementary groups, without group_id
+  std::vector<std::uint32_t> groups;  // supplementary groups, without group_id
 };
 
 // Reads the identity of the process at the other end of a connected descriptor. For a client that is the

@@ -44,10 +44,8 @@ FailureKind KindOfSocketError(int code) {
     case EMFILE:
     case ENFILE:
     case ENOBUFS:
-    case ENOMEM:
-      return FailureKind::kExhausted;
-    default:
-      return FailureKind::kSystem;
+    case ENOMEM: return FailureKind::kExhausted;
+    default: return FailureKind::kSystem;
   }
 }
 
@@ -81,10 +79,8 @@ class UnixServer final : public ServerEndpoint {
     switch (errno) {
       case EAGAIN:
       case ECONNABORTED:  // the client has gone again
-      case EINTR:
-        return Failure{FailureKind::kWouldBlock, errno, "accept", {}};
-      default:
-        return SocketFailure("accept");
+      case EINTR: return Failure{FailureKind::kWouldBlock, errno, "accept", {}};
+      default: return SocketFailure("accept");
     }
   }
 
@@ -143,8 +139,8 @@ Result<std::unique_ptr<ServerEndpoint>> Listen(const ListenRequest& request) {
   if (listen(Number(listening.get()), request.backlog) != 0) return SocketFailure("listen", path.value());
   Result<NotifyPair> interrupt = CreateNotifyPair();
   if (!interrupt.ok()) return interrupt.failure();
-  return std::unique_ptr<ServerEndpoint>(std::make_unique<UnixServer>(
-      std::move(claim.value()), std::move(listening), std::move(interrupt.value())));
+  return std::unique_ptr<ServerEndpoint>(
+      std::make_unique<UnixServer>(std::move(claim.value()), std::move(listening), std::move(interrupt.value())));
 }
 
 Result<OwnedDescriptor> Connect(const std::string& path) {
@@ -166,13 +162,10 @@ Result<OwnedDescriptor> Connect(const std::string& path) {
   switch (errno) {
     case EAGAIN:  // the backlog is full
     case EINTR:
-    case EINPROGRESS:
-      return Failure{FailureKind::kWouldBlock, errno, "connect", path};
+    case EINPROGRESS: return Failure{FailureKind::kWouldBlock, errno, "connect", path};
     case ECONNREFUSED:
-    case ENOENT:
-      return Failure{FailureKind::kNotListening, errno, "connect", path};
-    default:
-      return SocketFailure("connect", path);
+    case ENOENT: return Failure{FailureKind::kNotListening, errno, "connect", path};
+    default: return SocketFailure("connect", path);
   }
 }
 
@@ -188,12 +181,9 @@ Result<std::size_t> WriteBatch(Descriptor connected, const std::uint8_t* bytes, 
     const ssize_t written = send(Number(connected), bytes, size, MSG_DONTWAIT | MSG_NOSIGNAL);
     if (written >= 0) return static_cast<std::size_t>(written);
     switch (errno) {
-      case EINTR:
-        continue;
-      case EAGAIN:
-        return static_cast<std::size_t>(0);
-      default:
-        return SocketFailure("send");
+      case EINTR: continue;
+      case EAGAIN: return static_cast<std::size_t>(0);
+      default: return SocketFailure("send");
     }
   }
 }
@@ -205,7 +195,8 @@ constexpr std::size_t kFirstEntryBytes = 4096;
 constexpr std::size_t kMostEntryBytes = std::size_t{1} << 20;
 
 template <typename Entry, typename Lookup>
-Result<Entry> LookUpEntry(const std::string& name, const char* operation, std::vector<char>& memory, Lookup lookup) {
+Result<Entry> LookUpEntry(const std::string& name, const char* operation, std::vector<char>& memory,
+                          Lookup lookup) {
   memory.resize(kFirstEntryBytes);
   for (;;) {
     Entry entry{};

@@ -31,17 +31,16 @@ Result<OwnedDescriptor> OpenLockFile(const std::string& lock_path) {
     case EISDIR:
     case ENXIO:
       return Failure{FailureKind::kUnsafePath, errno, "open", "lock file " + lock_path + " is not this user's"};
-    default:
-      return Failure{FailureKind::kSystem, errno, "open", lock_path};
+    default: return Failure{FailureKind::kSystem, errno, "open", lock_path};
   }
 }
 
 // A lock file that somebody else owns, or has a second name for, could be locked by them for ever.
 Status CheckLockFile(const FileFacts& facts, const std::string& lock_path) {
   if (facts.kind == FileFacts::Kind::kRegular && facts.owner == OwnUserId()) return Done{};
-  return Failure{FailureKind::kUnsafePath, 0, "open",
-                 "lock file " + lock_path + " belongs to user " + std::to_string(facts.owner) +
-                     " or is no regular file"};
+  return Failure{
+      FailureKind::kUnsafePath, 0, "open",
+      "lock file " + lock_path + " belongs to user " + std::to_string(facts.owner) + " or is no regular file"};
 }
 
 // Empty optional: the file was removed by its last holder before we had it; try again.
@@ -97,12 +96,9 @@ Status AddressClaim::RemoveStaleSocket() const {
   Result<OwnedDescriptor> probe = Connect(path_);
   if (probe.ok()) return InUse(path_ + " answers");
   switch (probe.failure().kind) {
-    case FailureKind::kNotListening:
-      break;
-    case FailureKind::kWouldBlock:
-      return InUse(path_ + " answers, though it is busy");
-    default:
-      return probe.failure();
+    case FailureKind::kNotListening: break;
+    case FailureKind::kWouldBlock: return InUse(path_ + " answers, though it is busy");
+    default: return probe.failure();
   }
   if (unlink(path_.c_str()) != 0 && errno != ENOENT) {
     return Failure{FailureKind::kSystem, errno, "unlink", path_};

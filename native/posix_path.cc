@@ -89,7 +89,8 @@ Result<std::string> ResolveSafely(const std::string& path, bool create_last) {
       resolved = Parent(resolved);
       continue;
     }
-    const std::string next = resolved + "/" + component;
+    std::string next = resolved;
+    next.append("/").append(component);
     Result<FileFacts> facts = InspectOrCreate(next, create_last && pending.empty());
     if (!facts.ok()) return facts.failure();
 
@@ -111,8 +112,7 @@ Result<std::string> ResolveSafely(const std::string& path, bool create_last) {
       }
       case FileFacts::Kind::kSocket:
       case FileFacts::Kind::kRegular:
-      case FileFacts::Kind::kOther:
-        return Failure{FailureKind::kSystem, ENOTDIR, "lstat", next};
+      case FileFacts::Kind::kOther: return Failure{FailureKind::kSystem, ENOTDIR, "lstat", next};
     }
   }
   return resolved + path.substr(slash);

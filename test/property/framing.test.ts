@@ -12,7 +12,10 @@ import { connectedPair, rawToReceiver } from '../support/pair.js'
 const goodLine = fc
   .record(
     {
-      type: fc.oneof(fc.constantFrom('soc_event', 'soc_ack', 'a'), fc.string({ minLength: 1, unit: 'grapheme' })),
+      type: fc.oneof(
+        fc.constantFrom('soc_event', 'soc_ack', 'a'),
+        fc.string({ minLength: 1, unit: 'grapheme' }),
+      ),
       id: fc.string({ unit: 'grapheme' }),
       ts: fc.maxSafeInteger(),
       payload: fc.jsonValue({ maxDepth: 4 }),
@@ -22,7 +25,16 @@ const goodLine = fc
   )
   .map((envelope) => JSON.stringify(envelope))
 const badLine = fc.oneof(
-  fc.constantFrom('{', '[]', '{"type":1}', '{"type":"a","type":"b"}', '"', '\\', 'é', '{"type":"a","ts":0.5}'),
+  fc.constantFrom(
+    '{',
+    '[]',
+    '{"type":1}',
+    '{"type":"a","type":"b"}',
+    '"',
+    '\\',
+    'é',
+    '{"type":"a","ts":0.5}',
+  ),
   fc.string({ minLength: 1, unit: 'binary-ascii' }).map((text) => `!${text.replace(/[\r\n]/g, '')}`),
 )
 const ending = fc.constantFrom('\n', '\r\n', '\n\n')
@@ -60,7 +72,9 @@ async function read(pieces: Buffer[]): Promise<string[]> {
 
 function cut(bytes: Buffer, places: number[]): Buffer[] {
   const sorted = [...new Set(places.map((place) => place % (bytes.length + 1)))].sort((a, b) => a - b)
-  return [0, ...sorted].map((place, i) => bytes.subarray(place, sorted[i] ?? bytes.length)).filter((p) => p.length > 0)
+  return [0, ...sorted]
+    .map((place, i) => bytes.subarray(place, sorted[i] ?? bytes.length))
+    .filter((p) => p.length > 0)
 }
 
 describe('a stream', () => {
@@ -78,7 +92,12 @@ describe('a stream', () => {
       fc.asyncProperty(fc.array(goodLine, { maxLength: 30 }), async (lines) => {
         const expected = lines.map((line) => {
           const { type, id, ts, payload } = JSON.parse(line) as Record<string, unknown>
-          return [type, id ?? '', Object.is(ts, -0) ? 0 : (ts ?? 0), payload === undefined ? null : JSON.stringify(payload)]
+          return [
+            type,
+            id ?? '',
+            Object.is(ts, -0) ? 0 : (ts ?? 0),
+            payload === undefined ? null : JSON.stringify(payload),
+          ]
         })
         const seen = await read([Buffer.from(lines.map((line) => `${line}\n`).join(''))])
         expect(seen.map((entry) => JSON.parse(entry) as unknown)).toEqual(expected)
@@ -88,7 +107,9 @@ describe('a stream', () => {
   })
 
   it('is cut at every single place of a small one', async () => {
-    const bytes = Buffer.from('{"type":"a","id":"é","payload":"\\"\\\\"}\r\n\nbad\n{"type":"b","ts":1}\n{"type":"c"}')
+    const bytes = Buffer.from(
+      '{"type":"a","id":"é","payload":"\\"\\\\"}\r\n\nbad\n{"type":"b","ts":1}\n{"type":"c"}',
+    )
     const whole = await read([bytes])
     expect(whole).toHaveLength(4)
     for (let place = 1; place < bytes.length; ++place) {

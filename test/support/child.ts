@@ -10,6 +10,8 @@ export interface ChildOptions {
   readonly uid?: number
   readonly gid?: number
   readonly execArgv?: string[]
+  /** Its standard error is not shown: it fails on purpose. */
+  readonly quiet?: boolean
 }
 
 /** A process that answers questions. */
@@ -19,8 +21,11 @@ export class Child {
   #waiting: ((report: unknown) => void)[] = []
   readonly exited: Promise<[code: number | null, signal: string | null]>
 
-  constructor(script: string, argument: unknown, options: ChildOptions) {
-    this.process = fork(script, [JSON.stringify(argument)], { ...options, stdio: ['ignore', 'inherit', 'inherit', 'ipc'] })
+  constructor(script: string, argument: unknown, { quiet = false, ...options }: ChildOptions) {
+    this.process = fork(script, [JSON.stringify(argument)], {
+      ...options,
+      stdio: ['ignore', 'inherit', quiet ? 'ignore' : 'inherit', 'ipc'],
+    })
     this.exited = once(this.process, 'exit') as Promise<[number | null, string | null]>
     this.process.on('message', (report) => {
       const waiting = this.#waiting.shift()

@@ -171,9 +171,12 @@ describe('the counters', () => {
   it('add up at every moment, whatever is sent and however the peer behaves', async () => {
     await fc.assert(
       fc.asyncProperty(
-        fc.array(fc.oneof(fc.constant('small'), fc.constant('large'), fc.constant('bad'), fc.constant('turn')), {
-          maxLength: 60,
-        }),
+        fc.array(
+          fc.oneof(fc.constant('small'), fc.constant('large'), fc.constant('bad'), fc.constant('turn')),
+          {
+            maxLength: 60,
+          },
+        ),
         fc.boolean(),
         async (steps, lost) => {
           const { client, server } = await connectedPair()

@@ -39,8 +39,18 @@ describe('dial', () => {
   })
 
   it.each<[string, (path: string) => void]>([
-    ['a link', (path) => { symlinkSync('/tmp/other.sock', path) }],
-    ['a file', (path) => { writeFileSync(path, '') }],
+    [
+      'a link',
+      (path) => {
+        symlinkSync('/tmp/other.sock', path)
+      },
+    ],
+    [
+      'a file',
+      (path) => {
+        writeFileSync(path, '')
+      },
+    ],
   ])('refuses %s in the place of the socket', async (_what, make) => {
     const directory = temporaryDirectory()
     make(join(directory, 'test.sock'))

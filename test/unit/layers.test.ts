@@ -17,7 +17,16 @@ const LAYERS = [
   ['native', 'address', 'frame-record'],
   ['errors'],
 ]
-const KNOW_THE_ADDON = ['dial', 'frame-writer', 'listener', 'peer', 'read-window', 'receiver', 'connection', 'audit']
+const KNOW_THE_ADDON = [
+  'dial',
+  'frame-writer',
+  'listener',
+  'peer',
+  'read-window',
+  'receiver',
+  'connection',
+  'audit',
+]
 
 function imports(text: string, pattern: RegExp): string[] {
   return [...text.matchAll(pattern)].map((match) => match[1] ?? '')
@@ -52,18 +61,18 @@ describe('lib', () => {
 
 describe('native', () => {
   const ALLOWED: Record<string, string[]> = {
-    'acceptor': ['acceptor', 'peer_policy', 'platform'],
-    'addon': ['acceptor', 'frame_reader', 'frame_record', 'line_scanner', 'peer_policy', 'platform'],
-    'frame_reader': ['frame_reader', 'frame_record', 'line_scanner'],
-    'frame_record': [],
-    'line_checker': ['line_checker', 'frame_record'],
-    'line_scanner': ['line_scanner', 'line_checker', 'frame_record'],
-    'linux': ['platform', 'posix', 'posix_path'],
-    'peer_policy': ['peer_policy', 'platform'],
-    'platform': [],
-    'posix': ['platform', 'posix', 'posix_claim', 'posix_path'],
-    'posix_claim': ['platform', 'posix_claim', 'posix_path'],
-    'posix_path': ['platform', 'posix_path'],
+    acceptor: ['acceptor', 'peer_policy', 'platform'],
+    addon: ['acceptor', 'frame_reader', 'frame_record', 'line_scanner', 'peer_policy', 'platform'],
+    frame_reader: ['frame_reader', 'frame_record', 'line_scanner'],
+    frame_record: [],
+    line_checker: ['line_checker', 'frame_record'],
+    line_scanner: ['line_scanner', 'line_checker', 'frame_record'],
+    linux: ['platform', 'posix', 'posix_path'],
+    peer_policy: ['peer_policy', 'platform'],
+    platform: [],
+    posix: ['platform', 'posix', 'posix_claim', 'posix_path'],
+    posix_claim: ['platform', 'posix_claim', 'posix_path'],
+    posix_path: ['platform', 'posix_path'],
   }
   const files = readdirSync(new URL('native/', root)).filter((file) => /\.(cc|h)$/.test(file))
 
@@ -81,6 +90,8 @@ describe('native', () => {
   })
 
   it('keeps POSIX out of the platform contract', () => {
-    expect(source('native/platform.h')).not.toMatch(/#if(def)? (?!SENTINEL)|sys\/|unistd|\bpid_t\b|\buid_t\b|windows\.h/)
+    expect(source('native/platform.h')).not.toMatch(
+      /#if(def)? (?!SENTINEL)|sys\/|unistd|\bpid_t\b|\buid_t\b|windows\.h/,
+    )
   })
 })

@@ -53,10 +53,30 @@ describe('listen', () => {
   })
 
   it.each<[string, (path: string) => void]>([
-    ['a file', (path) => { writeFileSync(path, 'precious') }],
-    ['a directory', (path) => { mkdirSync(path) }],
-    ['a symbolic link', (path) => { symlinkSync('/etc/passwd', path) }],
-    ['a dangling link', (path) => { symlinkSync('/nowhere', path) }],
+    [
+      'a file',
+      (path) => {
+        writeFileSync(path, 'precious')
+      },
+    ],
+    [
+      'a directory',
+      (path) => {
+        mkdirSync(path)
+      },
+    ],
+    [
+      'a symbolic link',
+      (path) => {
+        symlinkSync('/etc/passwd', path)
+      },
+    ],
+    [
+      'a dangling link',
+      (path) => {
+        symlinkSync('/nowhere', path)
+      },
+    ],
   ])('refuses to replace %s', async (_what, make) => {
     const directory = temporaryDirectory()
     const path = join(directory, 'test.sock')
@@ -67,8 +87,18 @@ describe('listen', () => {
   })
 
   it.each<[string, (path: string) => void]>([
-    ['a symbolic link', (path) => { symlinkSync('/tmp/elsewhere', path) }],
-    ['a directory', (path) => { mkdirSync(path) }],
+    [
+      'a symbolic link',
+      (path) => {
+        symlinkSync('/tmp/elsewhere', path)
+      },
+    ],
+    [
+      'a directory',
+      (path) => {
+        mkdirSync(path)
+      },
+    ],
   ])('refuses a lock file that is %s', async (_what, make) => {
     const directory = temporaryDirectory()
     make(join(directory, 'test.sock.lock'))
@@ -136,9 +166,14 @@ describe('listen', () => {
     expect(readdirSync(directory)).toEqual([])
   })
 
-  it.each([{ backlog: 0 }, { maxConnections: 1.5 }, { maxConnectionsPerUser: -1 }])('refuses %j', async (limits) => {
-    expect(await rejectionOf(listen('test', { directory: temporaryDirectory(), ...limits }))).toBeInstanceOf(RangeError)
-  })
+  it.each([{ backlog: 0 }, { maxConnections: 1.5 }, { maxConnectionsPerUser: -1 }])(
+    'refuses %j',
+    async (limits) => {
+      expect(
+        await rejectionOf(listen('test', { directory: temporaryDirectory(), ...limits })),
+      ).toBeInstanceOf(RangeError)
+    },
+  )
 })
 
 describe('accept', () => {

@@ -164,7 +164,8 @@ describe('lines that are too long', () => {
     expect((error as { sample: string }).sample).toBe(`"${'x'.repeat(64)}"`)
     expect((await receiver.next()).value?.id).toBe('7')
     expect((await receiver.next()).done).toBe(true)
-    expect(process.memoryUsage.rss() - before).toBeLessThan(32 << 20)
+    // A sanitizer keeps freed memory back.
+    if (process.env['SANITIZED'] !== '1') expect(process.memoryUsage.rss() - before).toBeLessThan(32 << 20)
   })
 
   it('has a limit of its own with maxMessageBytes', async () => {

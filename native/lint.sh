@@ -1,0 +1,17 @@
+#!/usr/bin/env bash
+# Checks the C++ sources: their format, and what clang-tidy has to say. Changes nothing.
+# Needs clang-format and clang-tidy 14 or newer (Debian: apt-get install clang-format clang-tidy).
+set -euo pipefail
+cd "$(dirname "$0")/.."
+for tool in clang-format clang-tidy; do
+  command -v "$tool" >/dev/null || { echo "lint:cpp needs $tool; see native/lint.sh" >&2; exit 1; }
+done
+clang-format --dry-run --Werror native/*.cc native/*.h
+napi=$(node -p "require('node-addon-api').include_dir")
+simdjson=$(dirname "$(node -p "require.resolve('@nozbe/simdjson/package.json')")")/src
+node_headers=$(node -p "
+  const candidates = [process.env.npm_config_nodedir, require('path').resolve(process.execPath, '../..')]
+  candidates.filter(Boolean).map((root) => root + '/include/node').find((folder) => require('fs').existsSync(folder + '/node_api.h')) ?? ''")
+[ -n "$node_headers" ] || { echo 'lint:cpp needs the headers of Node: set npm_config_nodedir' >&2; exit 1; }
+clang-tidy --quiet native/*.cc -- -std=c++17 -DNAPI_VERSION=8 -DNAPI_DISABLE_CPP_EXCEPTIONS -DSIMDJSON_EXCEPTIONS=0 \
+  -fno-exceptions -isystem "$napi" -isystem "$simdjson" -isystem "$node_headers" 2>/dev/null

@@ -1,0 +1,37 @@
+// However a process ends, it ends: no thread of ours keeps it, none brings it down.
+
+import { describe, expect, it } from 'vitest'
+
+import { listen } from '../../lib/listener.js'
+import { Child, startChild } from '../support/child.js'
+import { temporaryDirectory } from '../support/directory.js'
+
+describe('a process with a listener and a connection open', () => {
+  it.each([
+    ['by itself', 0],
+    ['process.exit', 7],
+    ['an error', 1],
+    ['a rejection', 1],
+  ])('ends with %s', async (how, code) => {
+    const directory = temporaryDirectory()
+    const endings = Array.from({ length: 5 }, async (_, i) => {
+      const child: Child = startChild(
+        'ending',
+        { how, directory: `${directory}/${i}` },
+        { quiet: true },
+      )
+      return (await child.exited)[0]
+    })
+    expect(await Promise.all(endings)).toEqual([code, code, code, code, code])
+    // What it left behind is no obstacle.
+    const listener = await listen('test', { directory: `${directory}/0` })
+    listener.close()
+  })
+
+  it('ends with a signal', async () => {
+    const child = startChild('endpoint', { role: 'listen', directory: temporaryDirectory() })
+    await child.report()
+    child.process.kill('SIGTERM')
+    expect(await child.exited).toEqual([null, 'SIGTERM'])
+  })
+})
