@@ -5,7 +5,7 @@ set -euo pipefail
 cd "$(dirname "$0")/../.."
 root=$PWD
 place=out/sanitized
-npm run --silent build
+npm run --silent compile
 mkdir -p "$place"
 for entry in native node_modules binding.gyp package.json; do ln -sfn "$root/$entry" "$place/$entry"; done
 (

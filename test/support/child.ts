@@ -62,7 +62,7 @@ export class Child {
 /** Starts test/children/<name>.ts, as compiled by the build. It is ended with the test. */
 export function startChild(name: string, argument: unknown, options: ChildOptions = {}): Child {
   const script = fileURLToPath(new URL(`../../out/test/children/${name}.js`, import.meta.url))
-  if (!existsSync(script)) throw new Error(`${script} is not there: run 'npm run build' first`)
+  if (!existsSync(script)) throw new Error(`${script} is not there: run 'npm run compile' first`)
   const child = new Child(script, argument, options)
   child.exited.catch(() => undefined)
   onTestFinished(() => {

@@ -1,0 +1,171 @@
+// The demo: reads the command line, starts the three processes in a directory of their own, shows what they do, and
+// checks at the end that every event and every incident is accounted for.
+
+import { accessSync, constants, existsSync, mkdtempSync, rmSync, statSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+
+import { HELP, parseArguments, type DemoArguments } from './arguments.js'
+import { Pipeline } from './pipeline.js'
+import { EVENT_PIPE, INCIDENT_PIPE } from './protocol.js'
+import { STDIN } from './sources/files.js'
+import { summarize } from './summary.js'
+import { plural, printable } from './text.js'
+import { View } from './view.js'
+
+/** npm passes on the Ctrl-C that we get anyway: what comes this soon after the first one is no second one. */
+const SAME_SIGNAL_MS = 1000
+
+process.exitCode = await main()
+
+async function main(): Promise<number> {
+  let args
+  try {
+    args = parseArguments(process.argv.slice(2))
+  } catch (error) {
+    return fail(`${messageOf(error)}\nSee --help.`, 2)
+  }
+  if (args === 'help') {
+    process.stdout.write(HELP)
+    return 0
+  }
+  const problem = findProblem(args)
+  if (problem !== undefined) return fail(problem, 1)
+  // Only we can enter this directory, so only we can listen in it or take its sockets away.
+  const directory = mkdtempSync(join(tmpdir(), 'soc-'))
+  try {
+    return await run(args, directory)
+  } finally {
+    rmSync(directory, { recursive: true, force: true })
+  }
+}
+
+async function run(args: DemoArguments, directory: string): Promise<number> {
+  const { files, seconds, rate, quiet } = args
+  const pipeline: Pipeline = new Pipeline(
+    { directory, files, rate, quiet },
+    {
+      onNotice: (stage, text) => {
+        if (!quiet) view.print(`${stage}: ${printable(text, 200)}`)
+      },
+      onError: (stage, text) => {
+        const line = `${stage}: error: ${printable(text, 500)}`
+        // On a terminal it must not tear the view.
+        if (process.stdout.isTTY) view.print(line)
+        else process.stderr.write(`${line}\n`)
+      },
+      onOutput: (line) => view.print(line),
+    },
+  )
+  const view: View = new View(process.stdout, args.view, () => pipeline.counts)
+  const begin = performance.now()
+  stopOnSignals(pipeline, directory)
+  process.stdout.on('drain', () => {
+    pipeline.resumeOutput()
+  })
+  // Whoever read our output has gone, as `head` does: there is nobody to show anything to.
+  process.stdout.on('error', () => {
+    pipeline.stop()
+    pipeline.resumeOutput()
+  })
+
+  if (!quiet) view.print(`reading ${sourceText(args)}`)
+  await pipeline.start()
+  if (!quiet) view.print(diagram(pipeline))
+  view.start()
+  const timer = setTimeout(
+    () => {
+      pipeline.stop()
+    },
+    (seconds ?? 0) * 1000,
+  )
+  if (seconds === undefined) clearTimeout(timer)
+  await pipeline.finished()
+  clearTimeout(timer)
+  view.stop()
+
+  if (pipeline.stoppedEarly) {
+    view.print('stopped before anything was read')
+    return 0
+  }
+  const summary = summarize(pipeline.counts, nameOfInput(files), (performance.now() - begin) / 1000)
+  for (const line of [...summary.lines, ...pipeline.failures.map((failure) => `failed: ${failure}`)])
+    view.print(line)
+  return summary.addsUp && pipeline.failures.length === 0 ? 0 : 1
+}
+
+/** Why it cannot even begin; undefined when it can. */
+function findProblem({ files }: DemoArguments): string | undefined {
+  if (files.length === 0 && !existsSync('/proc/self/stat')) {
+    return 'no files are given, and this system has no /proc to watch: give files (see --help)'
+  }
+  for (const file of files) {
+    if (file === STDIN) continue
+    try {
+      if (statSync(file).isDirectory()) return `${file} is a directory`
+      accessSync(file, constants.R_OK)
+    } catch (error) {
+      return `cannot read ${file}: ${reasonOf(error)}`
+    }
+  }
+  return undefined
+}
+
+/** 3 files, standard input, 3 files and standard input; undefined for this machine. */
+function nameOfInput(files: readonly string[]): string | undefined {
+  if (files.length === 0) return undefined
+  const named = files.filter((file) => file !== STDIN).length
+  return [
+    ...(named > 0 ? [plural(named, 'file')] : []),
+    ...(named < files.length ? ['standard input'] : []),
+  ].join(' and ')
+}
+
+function sourceText({ files, seconds }: DemoArguments): string {
+  const limit = seconds === undefined ? '' : ` for ${plural(seconds, 'second')}`
+  if (files.length === 0) {
+    return `this machine's own activity from /proc${limit}: new processes and listening sockets (--help: how to give files)`
+  }
+  return `${nameOfInput(files) ?? ''}${limit}: ${files.join(', ')}`
+}
+
+function diagram(pipeline: Pipeline): string {
+  const pipes = [`--${EVENT_PIPE}--> `, `--${INCIDENT_PIPE}--> `, '']
+  return pipeline.processes.map(([name, pid], i) => `${name} (pid ${pid}) ${pipes[i] ?? ''}`).join('')
+}
+
+/**
+ * Ctrl-C and the like wind up; a second one, when the first did not help, ends it the hard way. They stay caught to the
+ * end: one that comes late must not cut the summary short.
+ */
+function stopOnSignals(pipeline: Pipeline, directory: string): void {
+  const signals = ['SIGINT', 'SIGTERM', 'SIGHUP'] as const
+  let firstAt: number | undefined
+  const onSignal = (): void => {
+    firstAt ??= performance.now()
+    if (performance.now() - firstAt < SAME_SIGNAL_MS) {
+      pipeline.stop()
+      return
+    }
+    pipeline.kill()
+    rmSync(directory, { recursive: true, force: true })
+    process.exit(1)
+  }
+  for (const signal of signals) process.on(signal, onSignal)
+}
+
+function fail(message: string, code: number): number {
+  process.stderr.write(`error: ${message}\n`)
+  return code
+}
+
+function reasonOf(error: unknown): string {
+  const code = error instanceof Error && 'code' in error ? error.code : undefined
+  if (code === 'ENOENT') return 'there is no such file'
+  if (code === 'EACCES') return 'permission denied'
+  return messageOf(error)
+}
+
+function messageOf(error: unknown): string {
+  return error instanceof Error ? error.message : String(error)
+}

@@ -1,0 +1,217 @@
+// The correlation rules. Each is a function that looks at one fact at a time and answers a finding or nothing. They know
+// no clock, no files and no sockets: the same facts in the same order always give the same findings.
+
+import { dirname } from 'node:path'
+
+import type { Evidence, Severity } from '../protocol.js'
+import { BoundedMap } from './bounded-map.js'
+import { Burst } from './burst.js'
+import { decodedCommand, isDownload } from './commands.js'
+import type { Fact, FactOf } from './fact.js'
+import { addressOf, isPublicName } from './network.js'
+import type { Kind } from './happening.js'
+
+/** What a rule has found in a fact. Findings with the same key belong to the same incident. */
+export interface Finding {
+  readonly rule: string
+  readonly severity: Severity
+  readonly key: string
+  readonly title: string
+  /** Evidence that is new, with the fact itself. */
+  readonly evidence: readonly Evidence[]
+}
+
+export type Rule = (fact: Fact) => Finding | undefined
+
+const MINUTE_MS = 60_000
+
+/** Ask what there is to find on a host; together, or started by a script, they are what an intruder does first. */
+const DISCOVERY = new Set(
+  'net whoami ipconfig systeminfo tasklist nltest quser qwinsta arp route netstat nbtstat dsquery'
+    .split(' ')
+    .map((program) => `${program}.exe`),
+)
+const SCRIPT_HOSTS = new Set(['powershell.exe', 'pwsh.exe', 'wscript.exe', 'cscript.exe', 'mshta.exe'])
+/** Known by name. Renaming them would do, so their absence means nothing. */
+const ATTACK_TOOLS = new Set(
+  'seatbelt mimikatz rubeus sharphound sharpup lazagne procdump psexec psexesvc winpeas'
+    .split(' ')
+    .map((program) => `${program}.exe`),
+)
+
+function isKind<K extends Kind>(fact: Fact, kind: K): fact is FactOf<K> {
+  return fact.what.kind === kind
+}
+
+/** A rule for facts of one kind, which reports each of them that `examine` has something to say about. */
+function rule<K extends Kind>(
+  name: string,
+  severity: Severity,
+  kind: K,
+  examine: (
+    fact: FactOf<K>,
+  ) => { subject: string; title: string; evidence?: readonly Evidence[] } | undefined,
+): Rule {
+  return (fact) => {
+    if (!isKind(fact, kind)) return undefined
+    const found = examine(fact)
+    if (found === undefined) return undefined
+    const { subject, title, evidence = [fact.evidence] } = found
+    return { rule: name, severity, key: `${name}|${fact.host}|${subject}`, title, evidence }
+  }
+}
+
+/** All rules, with nothing seen yet. */
+export function createRules(): Rule[] {
+  return [...commandRules(), ...logonRules(), ...changeRules(), ...localRules()]
+}
+
+function commandRules(): Rule[] {
+  const discoveries = new Burst(3, MINUTE_MS)
+  const suspicious = (
+    fact: FactOf<'process'> | FactOf<'script'>,
+  ): { subject: string; title: string } | undefined => {
+    const { program, commandLine } = fact.what
+    if (!SCRIPT_HOSTS.has(program)) return undefined
+    const command = decodedCommand(commandLine)
+    if (command !== undefined)
+      return { subject: commandLine, title: `encoded PowerShell command: ${command}` }
+    return isDownload(commandLine)
+      ? { subject: commandLine, title: `script that runs what it downloads: ${commandLine}` }
+      : undefined
+  }
+  return [
+    rule('suspicious-script', 'high', 'process', suspicious),
+    rule('suspicious-script', 'high', 'script', suspicious),
+    rule('attack-tool', 'high', 'process', ({ what: { program, commandLine } }) =>
+      ATTACK_TOOLS.has(program)
+        ? { subject: program, title: `known attack tool: ${commandLine}` }
+        : undefined,
+    ),
+    rule('discovery-by-script', 'medium', 'process', ({ what: { program, parent, commandLine } }) =>
+      DISCOVERY.has(program) && SCRIPT_HOSTS.has(parent)
+        ? { subject: commandLine, title: `${parent} started ${commandLine}` }
+        : undefined,
+    ),
+    rule('discovery-burst', 'medium', 'process', (fact) => {
+      if (!DISCOVERY.has(fact.what.program)) return undefined
+      const evidence = discoveries.add(fact.host, fact)
+      return evidence && { subject: '', title: '3 or more discovery commands within a minute', evidence }
+    }),
+    rule('script-on-network', 'medium', 'connection', ({ what: { program, to } }) =>
+      SCRIPT_HOSTS.has(program) && isPublicName(to)
+        ? { subject: program, title: `${program} reaches out to ${to}` }
+        : undefined,
+    ),
+  ]
+}
+
+function logonRules(): Rule[] {
+  const failures = new Burst(5, 2 * MINUTE_MS)
+  const refusals = new Burst(3, 5 * MINUTE_MS)
+  /** Where failures come from; the user, when the event does not tell. */
+  const source = ({ host, what: { from, user } }: FactOf<'logon'>): string => `${host}|${from || user}`
+  return [
+    rule('failed-logon-burst', 'medium', 'logon', (fact) => {
+      if (fact.what.ok) return undefined
+      const evidence = failures.add(source(fact), fact, fact.what.times)
+      const { from, user } = fact.what
+      const title = `5 or more failed logons within 2 minutes ${from === '' ? `as ${user}` : `from ${from}`}`
+      return evidence && { subject: from || user, title, evidence }
+    }),
+    rule('logon-after-failures', 'critical', 'logon', (fact) => {
+      const { ok, from, user } = fact.what
+      if (!ok || !failures.isOver(source(fact), fact.time)) return undefined
+      return {
+        subject: `${from}|${user}`,
+        title: `${user} logged on${from && ` from ${from}`} right after a burst of failures`,
+      }
+    }),
+    rule('sudo-refused', 'medium', 'sudo-refused', (fact) => {
+      const { user, listed, times } = fact.what
+      if (!listed) return { subject: user, title: `${user} tried sudo and is not in sudoers` }
+      const evidence = refusals.add(`${fact.host}|${user}`, fact, times)
+      return (
+        evidence && {
+          subject: user,
+          title: `3 or more wrong sudo passwords within 5 minutes by ${user}`,
+          evidence,
+        }
+      )
+    }),
+  ]
+}
+
+function changeRules(): Rule[] {
+  /** Sessions that came over the network, and from where. */
+  const sessions = new BoundedMap<string, string>(10_000)
+  return [
+    rule('remote-task', 'high', 'task', ({ host, what: { action, name, user, session } }) => {
+      const from = sessions.get(`${host}|${session}`)
+      return from === undefined
+        ? undefined
+        : {
+            subject: name,
+            title: `scheduled task ${name} ${action} over the network by ${user} from ${from}`,
+          }
+    }),
+    rule('scheduled-task', 'medium', 'task', ({ what: { action, name, user } }) => ({
+      subject: name,
+      title: `scheduled task ${name} ${action} by ${user}`,
+    })),
+    // Finds nothing by itself: it remembers what remote-task asks for.
+    ({ host, what }) => {
+      if (what.kind === 'logon' && what.ok && what.remote && what.session !== '') {
+        sessions.set(`${host}|${what.session}`, what.from || 'an unknown address')
+      }
+      return undefined
+    },
+    rule('schtasks', 'medium', 'process', ({ what: { program, commandLine } }) =>
+      program === 'schtasks.exe' && /\/(?:create|change)\b/i.test(commandLine)
+        ? { subject: commandLine, title: commandLine }
+        : undefined,
+    ),
+    rule('new-service', 'medium', 'service', ({ what: { name, image } }) => ({
+      subject: name,
+      title: `service ${name} installed: ${image}`,
+    })),
+    rule('new-account', 'medium', 'account', ({ what: { name, by } }) => ({
+      subject: name,
+      title: `account ${name} created${by && ` by ${by}`}`,
+    })),
+    rule('log-cleared', 'high', 'log-cleared', ({ what: { log, by } }) => ({
+      subject: log,
+      title: `${log} cleared${by && ` by ${by}`}`,
+    })),
+  ]
+}
+
+const TEMPORARY = /^\/(?:tmp|var\/tmp|dev\/shm)\//
+const LOOPBACK = /^(?:127\.|::1$)/
+
+function localRules(): Rule[] {
+  const starts = new Burst(40, 10_000)
+  return [
+    rule('temporary-program', 'high', 'local-process', ({ what: { exe, commandLine } }) =>
+      TEMPORARY.test(exe) ? { subject: exe, title: `program runs from ${exe}: ${commandLine}` } : undefined,
+    ),
+    rule('deleted-program', 'medium', 'local-process', ({ what: { exe, commandLine } }) =>
+      exe.endsWith(' (deleted)')
+        ? { subject: exe, title: `program runs whose file is gone: ${commandLine}` }
+        : undefined,
+    ),
+    rule('process-burst', 'low', 'local-process', (fact) => {
+      const evidence = starts.add(fact.host, fact)
+      return evidence && { subject: '', title: '40 or more process starts within 10 seconds', evidence }
+    }),
+    rule('new-listener', 'low', 'listener', ({ what: { program, protocol, address, port } }) => {
+      const open = port !== undefined && !LOOPBACK.test(address)
+      const where = port === undefined ? address || '(unnamed)' : addressOf(address, port)
+      return {
+        // Local ports and names of sockets are often random; where they stand tells more.
+        subject: `${program}|${protocol}|${port === undefined ? dirname(address) : open ? port : 'local'}`,
+        title: `${program} listens on ${protocol} ${where}${open ? ', open to the network' : ''}`,
+      }
+    }),
+  ]
+}

@@ -1,0 +1,82 @@
+// What the three processes have in common: their configuration, their reports to the live view, and how they end.
+// Must not know what a stage does.
+
+import { rmdirSync } from 'node:fs'
+
+import { IpcError } from 'sentinel-ipc'
+
+import { isStopCommand, type Counts, type Report, type StageConfig } from './protocol.js'
+
+const STATUS_EVERY_MS = 250
+/** How long a stage may take to wind up when the live view has vanished. */
+const ORPHAN_MS = 5000
+
+/** What a stage gets to work with. */
+export interface Stage {
+  readonly config: StageConfig
+  /** Fires when the stage should wind up: on command, or when the live view has vanished. */
+  readonly stop: AbortSignal
+  report(report: Report): Promise<void>
+}
+
+/**
+ * Runs a stage to its end. `run` hands over, as soon as it can, a function that answers the counts; they are reported
+ * regularly from then on, and once more when it has ended, even by an error.
+ */
+export async function runStage(
+  run: (stage: Stage, countBy: (counts: () => Counts) => void) => Promise<void>,
+): Promise<void> {
+  // Ctrl-C goes to all processes of the terminal. To lose nothing, they must end one after the other: the live view
+  // tells soc-ingest, and the others follow when their input ends.
+  for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.on(signal, () => undefined)
+
+  const config = JSON.parse(process.argv[2] ?? '') as StageConfig
+  const stop = new AbortController()
+  /** Resolves when the report is on its way, or cannot be. */
+  const report = (value: Report): Promise<void> =>
+    new Promise((resolve) => {
+      if (!process.connected || process.send === undefined) resolve()
+      else
+        process.send(value, undefined, undefined, () => {
+          resolve()
+        })
+    })
+  process.on('message', (message) => {
+    if (isStopCommand(message)) stop.abort()
+  })
+  process.once('disconnect', () => {
+    stop.abort()
+    setTimeout(() => process.exit(1), ORPHAN_MS).unref()
+    process.once('exit', () => {
+      removeDirectory(config.directory)
+    })
+  })
+
+  let counts: (() => Counts) | undefined
+  const timer = setInterval(() => {
+    if (counts !== undefined) void report({ report: 'status', counts: counts() })
+  }, STATUS_EVERY_MS)
+  try {
+    await run({ config, stop: stop.signal, report }, (provided) => {
+      counts = provided
+    })
+  } catch (error) {
+    if (stop.signal.aborted && error instanceof IpcError && error.code === 'ERR_IPC_ABORTED') return
+    process.exitCode = 1
+    process.stderr.write(`${error instanceof Error ? error.message : String(error)}\n`)
+  } finally {
+    clearInterval(timer)
+    if (counts !== undefined) await report({ report: 'final', counts: counts() })
+    process.removeAllListeners('disconnect')
+    if (process.connected) process.disconnect()
+  }
+}
+
+/** Where the live view cannot do it any more, the last stage to end finds the directory empty. */
+function removeDirectory(directory: string): void {
+  try {
+    rmdirSync(directory)
+  } catch {
+    // Another stage is still at work, or has done it.
+  }
+}

@@ -1,0 +1,215 @@
+// The demo as a user runs it: a process of its own, judged by what it prints and by its exit code.
+
+import { spawn, type ChildProcessByStdio } from 'node:child_process'
+import { existsSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import type { Readable } from 'node:stream'
+import { fileURLToPath } from 'node:url'
+
+import { afterEach, beforeEach, describe, expect, it } from 'vitest'
+
+const MAIN = fileURLToPath(new URL('../../out/examples/soc-pipeline/main.js', import.meta.url))
+const REAL_EVENTS = fileURLToPath(new URL('../../../shared/data/security-events/', import.meta.url))
+
+interface Run {
+  readonly code: number | null
+  readonly stdout: string
+  readonly stderr: string
+}
+
+let directory: string
+beforeEach(() => {
+  directory = mkdtempSync(join(tmpdir(), 'demo-test-'))
+})
+afterEach(() => {
+  rmSync(directory, { recursive: true, force: true })
+})
+
+/** Starts the demo; its sockets go into the directory of the test. */
+function start(args: readonly string[]): ChildProcessByStdio<null, Readable, Readable> {
+  return spawn(process.execPath, [MAIN, ...args], {
+    env: { ...process.env, TMPDIR: directory },
+    stdio: ['ignore', 'pipe', 'pipe'],
+  })
+}
+
+function finish(
+  demo: ChildProcessByStdio<null, Readable, Readable>,
+  onOutput?: (all: string) => void,
+): Promise<Run> {
+  let stdout = ''
+  let stderr = ''
+  demo.stdout.setEncoding('utf8').on('data', (text: string) => {
+    stdout += text
+    onOutput?.(stdout)
+  })
+  demo.stderr.setEncoding('utf8').on('data', (text: string) => {
+    stderr += text
+  })
+  return new Promise((resolve, reject) => {
+    demo.once('error', reject)
+    demo.once('close', (code) => {
+      resolve({ code, stdout, stderr })
+    })
+  })
+}
+
+function run(...args: string[]): Promise<Run> {
+  return finish(start(args))
+}
+
+function socketDirectories(): string[] {
+  return readdirSync(directory).filter((name) => name.startsWith('soc-'))
+}
+
+function failedLogon(second: number): string {
+  return `<86>Nov  3 04:05:${String(second).padStart(2, '0')} web1 sshd[77]: Failed password for root from 192.0.2.7 port 4711 ssh2`
+}
+
+describe('files', () => {
+  it('accounts for every line and prints the incidents in them', async () => {
+    const file = join(directory, 'events.log')
+    const lines = [
+      JSON.stringify({
+        EventID: 4698,
+        SourceName: 'Microsoft-Windows-Security-Auditing',
+        Hostname: 'ws1',
+        TaskName: '\\Evil\u001b[2J',
+        SubjectUserName: 'mallory',
+        '@timestamp': '2020-12-19T07:50:49Z',
+      }),
+      ...[1, 2, 3, 4, 5, 6].map(failedLogon),
+      '2020-12-19T07:50:50Z web1 sshd[78]: Accepted publickey for alice from 192.0.2.8 port 4712 ssh2',
+      '<86>Nov  3 04:05:09 web1 sshd[79]: Accepted password for root from 192.0.2.7 port 4713 ssh2',
+      JSON.stringify({ long: 'ü'.repeat(20_000) }),
+      '{"EventID":1,"cut off',
+      '',
+      '{"spliced":1},"form":{}',
+      JSON.stringify({ last: 'without a line break' }),
+    ]
+    writeFileSync(file, lines.join('\n'))
+
+    const { code, stdout, stderr } = await run(file)
+
+    expect(stderr).toBe('')
+    expect(stdout).toContain(
+      'read 14 lines from 1 file: 11 events (3 JSON, 8 syslog), 3 lines unparsed (1 blank, 2 neither JSON nor syslog)',
+    )
+    expect(stdout).toContain('11 events sent, 11 received')
+    expect(stdout).toContain('events.log:11 is neither a JSON object nor syslog: {"EventID":1,"cut off')
+    expect(stdout).toMatch(
+      /^MEDIUM .* ws1 .*scheduled task \\Evil\\u001b\[2J created by mallory.*events\.log:1\]$/m,
+    )
+    expect(stdout).toMatch(/^MEDIUM .* web1 .*5 or more failed logons within 2 minutes from 192\.0\.2\.7/m)
+    expect(stdout).toMatch(
+      /^CRITICAL .* web1 .*root logged on from 192\.0\.2\.7 right after a burst of failures/m,
+    )
+    expect(stdout).not.toMatch(/^CRITICAL .*alice/m)
+    expect(stdout).toMatch(/^adds up: yes$/m)
+    expect(code).toBe(0)
+    expect(socketDirectories()).toEqual([])
+  })
+
+  it('loses nothing of more events than fit its buffers', async () => {
+    const file = join(directory, 'many.log')
+    writeFileSync(file, Array.from({ length: 30_000 }, (_, i) => `{"i":${i}}\n`).join(''))
+    const { code, stdout } = await run('--no-view', file)
+    expect(stdout).toContain('30,000 events sent, 30,000 received')
+    expect(stdout).toMatch(/^adds up: yes$/m)
+    expect(code).toBe(0)
+  })
+
+  it('adds up for an empty file', async () => {
+    const file = join(directory, 'empty')
+    writeFileSync(file, '')
+    const { code, stdout } = await run('--quiet', file)
+    expect(stdout).toContain('read 0 lines from 1 file')
+    expect(stdout).toMatch(/^adds up: yes$/m)
+    expect(code).toBe(0)
+  })
+
+  it('reports a file that is cut short, after what could be read of it', async () => {
+    const file = join(directory, 'broken.gz')
+    writeFileSync(file, 'this is no gzip\n')
+    const { code, stderr } = await run('--quiet', file)
+    expect(stderr).toMatch(/^soc-ingest: error: .*broken\.gz: /m)
+    expect(code).toBe(1)
+  })
+
+  it.skipIf(!existsSync(REAL_EVENTS))(
+    'finds the attacks in real events (skipped where ../shared/data/security-events is not there)',
+    async () => {
+      const names = ['cmd_seatbelt_group_user', 'empire_shell_net_local_users', 'schtask_modification']
+      const { code, stdout } = await run(...names.map((name) => join(REAL_EVENTS, `${name}.ndjson.gz`)))
+      expect(stdout).toContain(
+        'read 5,016 lines from 3 files: 5,015 events (5,015 JSON, 0 syslog), 1 line unparsed (1 blank)',
+      )
+      expect(stdout).toContain('5,015 events sent, 5,015 received')
+      expect(stdout).toMatch(/^HIGH .*attack-tool.*Seatbelt\.exe/m)
+      expect(stdout).toMatch(/^HIGH .*encoded PowerShell command: IF\(\$PSVeRsiONTABLe/m)
+      expect(stdout).toMatch(/^HIGH .*remote-task.*EventCacheManager updated over the network/m)
+      expect(stdout).toMatch(/^adds up: yes$/m)
+      expect(code).toBe(0)
+    },
+  )
+})
+
+describe('this machine', () => {
+  it('sees a new listening socket, and adds up after Ctrl-C', async () => {
+    const demo = start(['--seconds', '25'])
+    let listener: ReturnType<typeof spawn> | undefined
+    const path = join(directory, 'listener.sock')
+    const { code, stdout, stderr } = await finish(demo, (output) => {
+      if (listener === undefined && output.includes('were there before')) {
+        const script = 'require("node:net").createServer().listen(process.argv[1])'
+        listener = spawn(process.execPath, ['-e', script, path], { stdio: 'ignore' })
+      }
+      // Again and again with each output, as npm passes on what the terminal has sent to all.
+      if (/^LOW .*listens on unix .*listener\.sock/m.test(output)) demo.kill('SIGINT')
+    })
+    listener?.kill()
+    expect(stderr).toBe('')
+    expect(stdout).toMatch(/observed \d+ new process(es)? and \d+ new listening sockets? on this machine/)
+    expect(stdout).toMatch(/^LOW .*listens on unix .*listener\.sock/m)
+    expect(stdout).toMatch(/^adds up: yes$/m)
+    expect(code).toBe(0)
+    expect(socketDirectories()).toEqual([])
+  })
+
+  it('ends without an error when it is stopped at its very first line', async () => {
+    const demo = start([])
+    const { code, stderr } = await finish(demo, () => {
+      demo.kill('SIGINT')
+    })
+    expect(stderr).toBe('')
+    expect(code).toBe(0)
+    expect(socketDirectories()).toEqual([])
+  })
+})
+
+describe('command line', () => {
+  it('explains itself', async () => {
+    const { code, stdout } = await run('--help')
+    expect(stdout).toContain('Usage: npm run demo')
+    expect(code).toBe(0)
+  })
+
+  it.each([
+    [['--bogus'], "error: Unknown option '--bogus'"],
+    [['--seconds', 'soon'], 'error: --seconds takes a number above 0'],
+    [['-', '-'], 'error: standard input can be read only once'],
+  ])('refuses %j', async (args, message) => {
+    const { code, stdout, stderr } = await run(...args)
+    expect(stderr).toContain(message)
+    expect(stdout).toBe('')
+    expect(code).toBe(2)
+  })
+
+  it('does not begin when a file is missing', async () => {
+    const { code, stdout, stderr } = await run(join(directory, 'absent.log'))
+    expect(stderr).toMatch(/^error: cannot read .*absent\.log: there is no such file$/m)
+    expect(stdout).toBe('')
+    expect(code).toBe(1)
+  })
+})
