@@ -64,7 +64,9 @@ describe('the packed package', () => {
     ]
 
     const files = packed.files.map((file) => file.path)
-    const lib = readdirSync(join(root, 'lib')).map((file) => file.replace(/\.ts$/, ''))
+    const lib = readdirSync(join(root, 'lib'), { recursive: true, encoding: 'utf8' })
+      .filter((file) => file.endsWith('.ts'))
+      .map((file) => file.replace(/\.ts$/, ''))
     const expected = [
       ...['LICENSE', 'README.md', 'SECURITY.md', 'package.json', 'prebuilds/README.md'],
       'prebuilds/linux-x64/sentinel-ipc.glibc.node',

@@ -1,0 +1,3 @@
+// What needs the optional peer dependency `lmdb`: import it as `sentinel-ipc/lmdb`. Re-exports only.
+
+export {}
