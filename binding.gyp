@@ -35,11 +35,16 @@
         "native/frame_reader.cc",
         "native/line_checker.cc",
         "native/line_scanner.cc",
-        "native/peer_policy.cc"
+        "native/node_acceptor.cc",
+        "native/node_convert.cc",
+        "native/node_frames.cc",
+        "native/node_peers.cc",
+        "native/peer_policy.cc",
+        "native/peer_watcher.cc"
       ],
       "conditions": [
         ["OS=='linux'", {
-          "sources": ["native/linux.cc", "native/posix.cc", "native/posix_claim.cc", "native/posix_path.cc"],
+          "sources": ["native/linux.cc", "native/posix.cc", "native/posix_accounts.cc", "native/posix_claim.cc", "native/posix_path.cc"],
           "cflags_cc": [
             "-isystem", "../<(node_api_headers)", "-isystem", "../<(simdjson)",
             "-Wall", "-Wextra", "-Werror", "-Wshadow", "-Wconversion", "-Wsign-conversion", "-Wnon-virtual-dtor",

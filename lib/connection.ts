@@ -3,11 +3,13 @@
 
 import { Socket } from 'node:net'
 
+import { publishClose, type CloseReason } from './audit.js'
 import { IpcError } from './errors.js'
 import { FrameWriter } from './frame-writer.js'
 import { DEFAULT_TIMEOUT_MS } from './message.js'
 import type { NativeClient } from './native.js'
 import { toPeerIdentity, type PeerIdentity } from './peer.js'
+import { watchPeerExit, type PeerExitWatch } from './peer-exit.js'
 import { readArea } from './read-window.js'
 
 /** Takes the bytes of a connection. */
@@ -33,6 +35,8 @@ export let attachReader: (connection: Connection, reader: ByteReader) => void
 export let resumeReading: (connection: Connection) => void
 /** Makes another connection to the same address, where this one was dialled. */
 export let redialOf: (connection: Connection) => ((signal?: AbortSignal) => Promise<Connection>) | undefined
+/** Closes at once, for a reason that is told to the audit channel. */
+export let closeBecause: (connection: Connection, reason: CloseReason) => void
 /** Has `listener` called once, when the connection has ended. */
 export let onClosed: (connection: Connection, listener: () => void) => void
 
@@ -73,6 +77,8 @@ export class Connection {
   #closing: Promise<void> | undefined
   #closed = false
   #closedListeners: (() => void)[] | undefined
+  #closeReason: CloseReason | undefined
+  #peerExit: PeerExitWatch | undefined
 
   private constructor(
     client: NativeClient,
@@ -96,7 +102,13 @@ export class Connection {
   static {
     openConnection = (client, address, redial) => new Connection(client, address, redial)
     writerOf = (connection) => {
-      const writer = (connection.#writer ??= new FrameWriter(connection.#socket, connection.#descriptor))
+      const writer = (connection.#writer ??= new FrameWriter(
+        connection.#socket,
+        connection.#descriptor,
+        (reason) => {
+          closeBecause(connection, reason)
+        },
+      ))
       if (connection.closed) writer.fail(connection.#closedError())
       return writer
     }
@@ -108,6 +120,10 @@ export class Connection {
     }
     resumeReading = (connection) => void connection.#socket.resume()
     redialOf = (connection) => connection.#redial
+    closeBecause = (connection, reason) => {
+      connection.#closeReason ??= reason
+      connection.#socket.destroy()
+    }
     onClosed = (connection, listener) => {
       if (connection.#closed) queueMicrotask(listener)
       else (connection.#closedListeners ??= []).push(listener)
@@ -115,10 +131,12 @@ export class Connection {
     bytesArrived = (connection, size) => connection.#reader?.onBytes(size) ?? false
     socketEnded = (connection) => {
       connection.#ended = true
+      connection.#closeReason ??= 'peer-closed'
       connection.#reader?.onEnd(undefined)
     }
     socketFailed = (connection, error) => {
       connection.#error = error
+      connection.#closeReason ??= 'failed'
     }
     socketClosed = (connection) => {
       connection.#afterClose()
@@ -128,6 +146,18 @@ export class Connection {
   /** True once nothing can be sent or received any more. */
   get closed(): boolean {
     return this.#closed || this.#socket.destroyed
+  }
+
+  /**
+   * Fires when the process that made the other end of this connection has ended (Linux 6.5 and later, by pidfd), even if
+   * a child of it keeps the connection open. Elsewhere it fires when the connection ends. Watched from the first time that
+   * this is asked for.
+   *
+   * @throws {IpcError} ERR_IPC_SYSTEM when descriptors or memory have run out
+   */
+  get peerExited(): AbortSignal {
+    if (this.closed && this.#peerExit === undefined) return AbortSignal.any([])
+    return (this.#peerExit ??= watchPeerExit(this.#descriptor)).signal
   }
 
   /** Resolves when the connection has ended, for whatever reason. Never rejects. */
@@ -163,7 +193,7 @@ export class Connection {
 
   /** Closes at once. What the kernel does not have yet is lost, and whoever waits for it is told. */
   destroy(): void {
-    this.#socket.destroy()
+    closeBecause(this, 'closed')
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
@@ -178,10 +208,17 @@ export class Connection {
 
   #afterClose(): void {
     this.#closed = true
+    this.#peerExit?.connectionEnded()
     this.#writer?.fail(this.#closedError())
     if (!this.#ended) this.#reader?.onEnd(this.#error === undefined ? undefined : this.#closedError())
     for (const listener of this.#closedListeners ?? []) listener()
     this.#closedListeners = undefined
+    publishClose({
+      address: this.address,
+      peer: this.peer,
+      reason: this.#closeReason ?? 'closed',
+      error: this.#error,
+    })
   }
 }
 

@@ -3,8 +3,8 @@
 import { resolveAddress, type AddressOptions } from './address.js'
 import { openConnection, type Connection } from './connection.js'
 import { abortedError, hasCode, IpcError } from './errors.js'
-import { addon, fromNative, wouldBlock, type NativeClient } from './native.js'
-import { describePeer, resolvePolicy, type PeerPolicy, type ResolvedPolicy } from './peer.js'
+import { addon, fromNative, wouldBlock, type NativeClient, type NativePolicy } from './native.js'
+import { describePeer, resolvePolicy, type PeerPolicy } from './peer.js'
 import { checkTimeout, pause } from './timing.js'
 
 /** Options of {@link dial}. */
@@ -53,10 +53,10 @@ export async function dial(name: string, options: DialOptions = {}): Promise<Con
 }
 
 /** Undefined: the listener's queue is full. */
-function tryConnect(address: string, policy: ResolvedPolicy): NativeClient | undefined {
+function tryConnect(address: string, policy: NativePolicy): NativeClient | undefined {
   let answer
   try {
-    answer = addon.connect(address, policy.users, policy.groups)
+    answer = addon.connect(address, policy)
   } catch (error) {
     if (wouldBlock(error)) return undefined
     throw fromNative(error)

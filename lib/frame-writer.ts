@@ -103,6 +103,7 @@ function frameBytes(frame: Frame): Buffer {
 export class FrameWriter {
   readonly #socket: Socket
   readonly #descriptor: number
+  readonly #closeConnection: (reason: 'send-timeout' | 'peer-closed') => void
   /** What the batch begins with: frames known to be valid. */
   #checked = new FrameText()
   /** What it goes on with: everything from the first frame on that nobody has checked yet. */
@@ -122,9 +123,14 @@ export class FrameWriter {
   /** Called, in order, each time that the writer is ready again. Once it has failed, called a last time. */
   readonly #clients = new Set<() => void>()
 
-  constructor(socket: Socket, descriptor: number) {
+  constructor(
+    socket: Socket,
+    descriptor: number,
+    closeConnection: (reason: 'send-timeout' | 'peer-closed') => void,
+  ) {
     this.#socket = socket
     this.#descriptor = descriptor
+    this.#closeConnection = closeConnection
   }
 
   /** The kernel takes no more for now: nothing may be added. */
@@ -313,6 +319,6 @@ export class FrameWriter {
         ? error
         : new IpcError('ERR_IPC_CLOSED', 'the connection was given up', { cause: error }),
     )
-    this.#socket.destroy()
+    this.#closeConnection(error.code === 'ERR_IPC_CLOSED' ? 'peer-closed' : 'send-timeout')
   }
 }

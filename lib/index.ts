@@ -1,5 +1,6 @@
 // What the package offers. Re-exports only.
 
+export type { AcceptEvent, CloseEvent, CloseReason, DropEvent, InvalidEvent, RejectEvent } from './audit.js'
 export { BufferedSender, type BufferedSenderOptions, type BufferedSenderStats } from './buffered-sender.js'
 export { Connection } from './connection.js'
 export { dial, dialWithRetry, type DialOptions } from './dial.js'

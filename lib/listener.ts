@@ -3,12 +3,18 @@
 
 import { Socket } from 'node:net'
 
+import { publishAccept, publishRejects } from './audit.js'
 import { resolveAddress, type AddressOptions } from './address.js'
 import { openConnection, onClosed, type Connection } from './connection.js'
 import { abortedError, IpcError } from './errors.js'
-import { addon, fromNative, type NativeAcceptor, type NativeClient } from './native.js'
-import { resolvePolicy, type PeerPolicy } from './peer.js'
-import { publishRefusals } from './audit.js'
+import {
+  addon,
+  fromNative,
+  type NativeAcceptor,
+  type NativeClient,
+  type NativeListenAddress,
+} from './native.js'
+import { resolveGroupId, resolvePolicy, type PeerPolicy } from './peer.js'
 
 /** Options of {@link listen}. */
 export interface ListenOptions extends AddressOptions {
@@ -22,6 +28,20 @@ export interface ListenOptions extends AddressOptions {
   readonly maxConnections?: number
   /** The same for each user. Default: `maxConnections`. */
   readonly maxConnectionsPerUser?: number
+  /** New connections of each user in any one second; further ones are turned away. Default: no limit. */
+  readonly maxNewConnectionsPerSecondPerUser?: number
+  /**
+   * Permissions of the socket file: 0o600 (only this user can connect; the default), 0o660 (and members of `group`) or
+   * 0o666 (everybody). The file is 0600 first and opened then; who can connect must still pass the policy.
+   */
+  readonly mode?: 0o600 | 0o660 | 0o666
+  /** Group of the socket file, by id or name. Default: what the system gives it. */
+  readonly group?: number | string
+  /**
+   * A descriptor that listens already, as systemd passes it (sd_listen_fds(3): the first is 3), instead of an address. It
+   * then belongs to the listener; its socket file stays. `name` is used for nothing but messages then.
+   */
+  readonly fd?: number
 }
 
 /** Counts since the listener was made. */
@@ -140,7 +160,7 @@ export class Listener implements AsyncIterable<Connection> {
   }
 
   #onWakeUp(): void {
-    publishRefusals(this.address, this.#acceptor.takeRefusals())
+    publishRejects(this.address, this.#acceptor.takeRefusals())
     this.#serveWaiters()
   }
 
@@ -153,6 +173,7 @@ export class Listener implements AsyncIterable<Connection> {
 
   #open(client: NativeClient): Connection {
     const connection = openConnection(client, this.address)
+    publishAccept({ address: this.address, peer: connection.peer })
     onClosed(connection, () => {
       this.#acceptor.release(connection.peer.uid)
     })
@@ -222,25 +243,59 @@ function checkCount(what: string, value: number | undefined, fallback: number): 
  * @throws TypeError for a name or policy that makes no sense; RangeError for a limit that does not
  */
 export async function listen(name: string, options: ListenOptions = {}): Promise<Listener> {
-  const address = resolveAddress(name, options)
   const policy = resolvePolicy(options.policy)
   const maxConnections = checkCount('maxConnections', options.maxConnections, 4096)
+  const limits = {
+    backlog: checkCount('backlog', options.backlog, 511),
+    maxConnections,
+    maxConnectionsPerUser: checkCount('maxConnectionsPerUser', options.maxConnectionsPerUser, maxConnections),
+    maxNewPerSecondPerUser: checkCount(
+      'maxNewConnectionsPerSecondPerUser',
+      options.maxNewConnectionsPerSecondPerUser,
+      0,
+    ),
+    maxQueued: MAX_QUEUED,
+  }
   const { signal } = options
-  if (signal?.aborted === true) throw abortedError(signal, `listen on ${address}`)
-  let acceptor
+  const place = options.fd === undefined ? placeOf(name, options) : adoptedPlace(options)
+  if (signal?.aborted === true) throw abortedError(signal, `listen on ${place.address}`)
   try {
-    acceptor = new addon.Acceptor(
-      address,
-      options.directory !== undefined,
-      checkCount('backlog', options.backlog, 511),
-      policy.users,
-      policy.groups,
-      maxConnections,
-      checkCount('maxConnectionsPerUser', options.maxConnectionsPerUser, maxConnections),
-      MAX_QUEUED,
-    )
+    return createListener(place.address, new addon.Acceptor(place.native, policy, limits), signal)
   } catch (error) {
     throw fromNative(error)
   }
-  return createListener(address, acceptor, signal)
+}
+
+interface Place {
+  readonly address: string
+  readonly native: NativeListenAddress
+}
+
+function placeOf(name: string, options: ListenOptions): Place {
+  const address = resolveAddress(name, options)
+  const mode = options.mode ?? 0o600
+  if (mode !== 0o600 && mode !== 0o660 && mode !== 0o666) {
+    throw new RangeError('mode must be 0o600, 0o660 or 0o666')
+  }
+  return {
+    address,
+    native: {
+      path: address,
+      createDirectory: options.directory !== undefined,
+      groupAccess: mode !== 0o600,
+      publicAccess: mode === 0o666,
+      group: options.group === undefined ? null : resolveGroupId(options.group),
+    },
+  }
+}
+
+function adoptedPlace(options: ListenOptions): Place {
+  const { fd, path, directory, mode, group } = options
+  if (path !== undefined || directory !== undefined || mode !== undefined || group !== undefined) {
+    throw new TypeError('with fd, the address and its permissions are not ours to choose')
+  }
+  if (fd === undefined || !Number.isInteger(fd) || fd < 0 || fd > 0x7fff_ffff) {
+    throw new RangeError('fd must be the number of an open descriptor')
+  }
+  return { address: addon.addressOf(fd), native: { descriptor: fd } }
 }

@@ -12,6 +12,37 @@ export interface NativePeer {
   readonly uid: number | null
   readonly gid: number | null
   readonly groups: readonly number[]
+  /** '' where the system does not say. */
+  readonly executable: string
+  readonly label: string
+}
+
+/** A policy with its names looked up. Empty lists of executables and labels mean any. */
+export interface NativePolicy {
+  readonly users: Uint32Array
+  readonly groups: Uint32Array
+  readonly executables: readonly string[]
+  readonly labels: readonly string[]
+}
+
+/** Where to listen: at a path, or on a descriptor that listens already. */
+export type NativeListenAddress =
+  | {
+      readonly path: string
+      readonly createDirectory: boolean
+      readonly groupAccess: boolean
+      readonly publicAccess: boolean
+      readonly group: number | null
+    }
+  | { readonly descriptor: number }
+
+export interface NativeLimits {
+  readonly backlog: number
+  readonly maxConnections: number
+  readonly maxConnectionsPerUser: number
+  /** 0: no limit. */
+  readonly maxNewPerSecondPerUser: number
+  readonly maxQueued: number
 }
 
 export interface NativeClient extends NativePeer {
@@ -38,6 +69,13 @@ export interface NativeAcceptor {
   stop(): void
 }
 
+export interface NativePeerWatcher {
+  takeNotifyDescriptor(): number
+  /** Watches the process behind a connected descriptor. Its end is told by `id`, in 8 bytes on the notify descriptor. */
+  watch(id: number, descriptor: number): 'watching' | 'ended' | 'not-supported'
+  forget(id: number): void
+}
+
 export interface NativeFrameReader {
   /** Looks at `size` bytes at the start of the read area; answers how many records there are. */
   push(size: number): number
@@ -47,15 +85,11 @@ export interface NativeFrameReader {
 
 interface Addon {
   readonly Acceptor: new (
-    path: string,
-    createDirectory: boolean,
-    backlog: number,
-    users: Uint32Array,
-    groups: Uint32Array,
-    maxConnections: number,
-    maxConnectionsPerUser: number,
-    maxQueued: number,
+    address: NativeListenAddress,
+    policy: NativePolicy,
+    limits: NativeLimits,
   ) => NativeAcceptor
+  readonly PeerWatcher: new () => NativePeerWatcher
   readonly FrameReader: new (maxLineBytes: number) => NativeFrameReader
   readonly attachWindow: (
     bytes: Uint8Array,
@@ -70,9 +104,10 @@ interface Addon {
   /** A client; with a reason instead of a descriptor when the policy refuses the server. */
   readonly connect: (
     path: string,
-    users: Uint32Array,
-    groups: Uint32Array,
+    policy: NativePolicy,
   ) => NativeClient | (NativePeer & { readonly reason: string })
+  /** The path that a listening descriptor stands at, or ''. */
+  readonly addressOf: (descriptor: number) => string
   /** Null: there is none of that name. */
   readonly resolveUser: (name: string) => number | null
   readonly resolveGroup: (name: string) => number | null

@@ -1,7 +1,7 @@
 // Who may be at the other end: identities as the kernel gives them, and policies that name whom to let in.
 
 import { IpcError } from './errors.js'
-import { addon, fromNative, type NativePeer } from './native.js'
+import { addon, fromNative, type NativePeer, type NativePolicy } from './native.js'
 
 /**
  * Who is at the other end, as the kernel tells it and frozen when the connection was made (Linux: SO_PEERCRED and
@@ -16,12 +16,20 @@ export interface PeerIdentity {
   readonly gid: number
   /** Supplementary groups, without `gid`. */
   readonly groups: readonly number[]
+  /**
+   * Path of the program, read while its process was held fast (Linux 6.5 and later, from /proc/PID/exe). Undefined where
+   * it may not be read, as with processes of other users.
+   */
+  readonly executable?: string
+  /** Label of the security module (SO_PEERSEC: SELinux, AppArmor). Undefined where there is none. */
+  readonly label?: string
 }
 
 /**
  * Whom to let in: a peer whose user is in `users`, or whose group or any supplementary group is in `groups`. Users and
- * groups are numbers or names; names are looked up once. Nobody else gets in. Without a policy: this process's own
- * user.
+ * groups are numbers or names; names are looked up once. Nobody else gets in. Without either: this process's own user.
+ *
+ * `executables` and `labels` narrow that further: where given, the peer's must be known and listed.
  *
  * Refused whatever the lists say: a user or group that is mapped from another user namespace (Linux: the overflow ids,
  * 65534), a peer in another pid namespace (pid 0), and a peer whose identity cannot be read.
@@ -29,12 +37,15 @@ export interface PeerIdentity {
 export interface PeerPolicy {
   readonly users?: readonly (number | string)[]
   readonly groups?: readonly (number | string)[]
-}
-
-/** A policy with its names looked up, as the addon takes it. */
-export interface ResolvedPolicy {
-  readonly users: Uint32Array
-  readonly groups: Uint32Array
+  /**
+   * Absolute paths of programs. A path is what the kernel started, not a proof of what runs: whoever may debug the
+   * process or replace the file decides that.
+   */
+  readonly executables?: readonly string[]
+  /** Labels of the security module. */
+  readonly labels?: readonly string[]
+  /** Security identifiers of Windows. Not supported on this system: refused. */
+  readonly sids?: readonly string[]
 }
 
 const MAX_ID = 0xffff_fffe // (uid_t) -1 means "none" everywhere
@@ -62,37 +73,68 @@ function resolveIds(
   })
 }
 
+function checkTexts(what: 'executables' | 'labels', entries: unknown, pattern: RegExp): string[] {
+  if (entries === undefined) return []
+  const texts = Array.isArray(entries) ? entries.map(String).filter((entry) => pattern.test(entry)) : []
+  if (!Array.isArray(entries) || texts.length === 0 || texts.length < entries.length) {
+    throw new TypeError(
+      `policy.${what} must be an array of at least one ${what === 'labels' ? 'label' : 'absolute path'}`,
+    )
+  }
+  return texts
+}
+
 /**
  * Looks up the names of a policy. The default is this process's own (effective) user.
  *
  * @throws TypeError for names that do not exist, unknown keys, and a policy that lets nobody in
  */
-export function resolvePolicy(policy: PeerPolicy | undefined): ResolvedPolicy {
-  const { users, groups, ...unknown } = policy ?? {}
+export function resolvePolicy(policy: PeerPolicy | undefined): NativePolicy {
+  const { users, groups, executables, labels, sids, ...unknown } = policy ?? {}
   // A misspelt key must not silently mean the default.
   const strange = Object.keys(unknown)
   if (strange.length > 0) throw new TypeError(`policy has no key ${strange.join(', ')}`)
+  if (sids !== undefined) throw new TypeError('policy.sids has no meaning on this system')
+  const narrowing = {
+    executables: checkTexts('executables', executables, /^\/[^\0]+$/),
+    labels: checkTexts('labels', labels, /^[^\0]+$/),
+  }
   if (users === undefined && groups === undefined) {
-    return { users: Uint32Array.of(addon.ownUserId()), groups: new Uint32Array(0) }
+    return { users: Uint32Array.of(addon.ownUserId()), groups: new Uint32Array(0), ...narrowing }
   }
   const resolved = {
     users: resolveIds('users', users, addon.resolveUser),
     groups: resolveIds('groups', groups, addon.resolveGroup),
+    ...narrowing,
   }
   if (resolved.users.length + resolved.groups.length === 0) throw new TypeError('policy lets nobody in')
   return resolved
 }
 
+/** The id of a group given by number or name. */
+export function resolveGroupId(group: number | string): number {
+  return resolveIds('group', [group], addon.resolveGroup)[0] as number
+}
+
 /** The identity of an admitted peer; frozen, as many messages share it. */
 export function toPeerIdentity(native: NativePeer): PeerIdentity {
-  const { pid, uid, gid, groups } = native
+  const { pid, uid, gid, groups, executable, label } = native
   if (uid === null || gid === null) {
     throw new IpcError('ERR_IPC_PEER_UNKNOWN', 'the peer has no user or group')
   }
-  return Object.freeze({ pid, uid, gid, groups: Object.freeze(groups) })
+  return Object.freeze({
+    pid,
+    uid,
+    gid,
+    groups: Object.freeze(groups),
+    ...(executable !== '' && { executable }),
+    ...(label !== '' && { label }),
+  })
 }
 
 /** An identity in words, for errors and logs. */
 export function describePeer(peer: NativePeer): string {
-  return `uid ${peer.uid ?? 'unknown'}, gid ${peer.gid ?? 'unknown'}, pid ${peer.pid}`
+  const where = peer.executable === '' ? '' : `, executable ${JSON.stringify(peer.executable)}`
+  const label = peer.label === '' ? '' : `, label ${JSON.stringify(peer.label)}`
+  return `uid ${peer.uid ?? 'unknown'}, gid ${peer.gid ?? 'unknown'}, pid ${peer.pid}${where}${label}`
 }

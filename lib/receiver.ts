@@ -1,13 +1,16 @@
 // Reads messages from a connection: has the addon cut and check what arrives, makes messages of it, and hands them out
 // as they are asked for. Stops reading while nobody asks, so that a slow application slows its sender down.
 
-import { attachReader, resumeReading, type Connection } from './connection.js'
-import { hasCode, IpcError } from './errors.js'
+import { publishInvalid, wantsInvalid, type CloseReason } from './audit.js'
+import { attachReader, closeBecause, resumeReading, type Connection } from './connection.js'
+import { hasCode, IpcError, type IpcErrorCode } from './errors.js'
 import { toError, toMessage } from './frame-decoder.js'
 import { MESSAGE_STATE, RecordWord } from './frame-record.js'
 import { MAX_MESSAGE_BYTES, type SOCMessage } from './message.js'
 import { addon, type NativeFrameReader } from './native.js'
 import { progress, readWindow, records } from './read-window.js'
+import { SilenceLimit, type Silence } from './silence-limit.js'
+import { checkTimeout } from './timing.js'
 
 /** Options of {@link Receiver}. */
 export interface ReceiverOptions {
@@ -18,8 +21,15 @@ export interface ReceiverOptions {
   readonly onInvalid?: 'throw' | 'skip'
   /** Longest line in bytes. Default and most: {@link MAX_MESSAGE_BYTES}. */
   readonly maxMessageBytes?: number
-  /** Hang up after this many lines that are no messages. Default: never. */
+  /** Lines that are no messages that are put up with; one more closes the connection. Default: any number. */
   readonly maxInvalid?: number
+  /**
+   * Milliseconds without a byte after which the connection is closed and `next` rejects with ERR_IPC_TIMEOUT, while it is
+   * being read. Default: any time.
+   */
+  readonly idleTimeoutMs?: number
+  /** The same for the first message, from when the receiver is made. Default: any time. */
+  readonly firstMessageTimeoutMs?: number
 }
 
 /** Counts since the receiver was made. */
@@ -41,6 +51,7 @@ interface Waiter {
   readonly reject: (error: IpcError) => void
 }
 
+const SILENCE: Record<Silence, string> = { 'no-first-message': 'no message', idle: 'nothing' }
 const END = { value: undefined, done: true } as const
 
 /** Reading stops when this much waits to be asked for, and goes on when all of it is taken. */
@@ -55,6 +66,7 @@ export class Receiver implements AsyncIterableIterator<SOCMessage, undefined, un
   readonly #frames: NativeFrameReader
   readonly #skipInvalid: boolean
   readonly #maxInvalid: number
+  readonly #silence: SilenceLimit | undefined
   /** What was read and not yet asked for: runs of messages, and errors at their place between them. */
   #queue: (SOCMessage[] | IpcError)[] = []
   /** How many messages of the first run have been handed out. */
@@ -84,6 +96,16 @@ export class Receiver implements AsyncIterableIterator<SOCMessage, undefined, un
     this.#connection = connection
     this.#skipInvalid = onInvalid === 'skip'
     this.#frames = new addon.FrameReader(maxMessageBytes)
+    const { idleTimeoutMs, firstMessageTimeoutMs } = options
+    if (idleTimeoutMs !== undefined || firstMessageTimeoutMs !== undefined) {
+      this.#silence = new SilenceLimit(
+        idleTimeoutMs === undefined ? undefined : checkTimeout(idleTimeoutMs),
+        firstMessageTimeoutMs === undefined ? undefined : checkTimeout(firstMessageTimeoutMs),
+        (why, afterMs) => {
+          this.#hangUp(why, 'ERR_IPC_TIMEOUT', `the peer sent ${SILENCE[why]} within ${afterMs} ms`)
+        },
+      )
+    }
     attachReader(connection, {
       onBytes: (size) => this.#onBytes(size),
       onEnd: (error) => {
@@ -183,6 +205,7 @@ export class Receiver implements AsyncIterableIterator<SOCMessage, undefined, un
     if (this.#paused && this.#queue.length === 0) {
       this.#paused = false
       this.#queuedBytes = 0
+      this.#silence?.resume()
       resumeReading(this.#connection)
     }
   }
@@ -212,6 +235,7 @@ export class Receiver implements AsyncIterableIterator<SOCMessage, undefined, un
 
   #onBytes(size: number): boolean {
     this.#bytes += size
+    this.#silence?.heard()
     for (let count = this.#frames.push(size); ; count = this.#frames.more()) {
       this.#takeRecords(count)
       if (progress[2] === 0) break
@@ -219,11 +243,13 @@ export class Receiver implements AsyncIterableIterator<SOCMessage, undefined, un
     this.#serve()
     if (this.#queue.length === 0) this.#queuedBytes = 0
     this.#paused = this.#queued >= MAX_QUEUED || this.#queuedBytes >= MAX_QUEUED_BYTES
+    if (this.#paused) this.#silence?.pause()
     return !this.#paused
   }
 
   #onEnd(error: IpcError | undefined): void {
     if (this.#ended) return
+    this.#silence?.end()
     this.#takeRecords(this.#frames.finish())
     if (error !== undefined) this.#enqueue(error)
     this.#ended = true
@@ -244,16 +270,36 @@ export class Receiver implements AsyncIterableIterator<SOCMessage, undefined, un
         continue
       }
       ++this.#invalid
+      if (this.#skipInvalid && !wantsInvalid()) continue
+      const error = toError(at, this.name)
+      publishInvalid({ address: this.#connection.address, peer, error })
       if (this.#skipInvalid) continue
       if (run.length > 0) this.#enqueueRun(run)
       run = []
-      this.#enqueue(toError(at, this.name))
+      this.#enqueue(error)
     }
     if (run.length > 0) this.#enqueueRun(run)
-    if (this.#invalid > this.#maxInvalid) this.#connection.destroy()
+    if (this.#invalid > this.#maxInvalid) {
+      this.#hangUp(
+        'too-many-invalid',
+        'ERR_IPC_CLOSED',
+        `more than ${this.#maxInvalid} lines were no messages`,
+      )
+    }
+  }
+
+  /** Ends the connection, and the stream with an error that says why. */
+  #hangUp(reason: CloseReason, code: IpcErrorCode, why: string): void {
+    if (this.#ended) return
+    this.#silence?.end()
+    this.#ended = true
+    this.#enqueue(new IpcError(code, `${this.name}: ${why}`, { reason }))
+    closeBecause(this.#connection, reason)
+    this.#serve()
   }
 
   #enqueueRun(run: SOCMessage[]): void {
+    this.#silence?.understood()
     this.#received += run.length
     this.#enqueue(run)
   }

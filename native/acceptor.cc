@@ -1,6 +1,7 @@
 #include "acceptor.h"
 
 #include <algorithm>
+#include <iterator>
 #include <utility>
 
 namespace sentinel {
@@ -14,6 +15,8 @@ constexpr int kFloodPauseMs = 1;
 // Out of descriptors: the kernel keeps the waiting clients, so a short pause loses nobody and spins nothing.
 constexpr int kExhaustedPauseMs = 50;
 constexpr std::size_t kReportedRefusals = 64;
+constexpr std::chrono::seconds kRateInterval{1};
+constexpr std::size_t kRememberedUsers = 1024;
 constexpr std::chrono::milliseconds kReportInterval{100};
 
 }  // namespace
@@ -100,15 +103,32 @@ bool Acceptor::Consider(OwnedDescriptor client) {
     return false;
   }
   PeerIdentity& peer = identity.value();
-  if (const Verdict verdict = Judge(peer, policy_, unmapped_); verdict != Verdict::kAdmitted) {
-    Refuse(verdict, std::move(peer), 0);
-    return false;
+  Verdict verdict = Judge(peer, policy_, unmapped_);
+  if (verdict == Verdict::kAdmitted && TooFast(*peer.user_id)) verdict = Verdict::kTooFast;
+  if (verdict == Verdict::kAdmitted) {
+    ReadPeerDetails(client.get(), peer);
+    verdict = JudgeDetails(peer, policy_);
   }
-  if (const Verdict verdict = Admit(client, peer); verdict != Verdict::kAdmitted) {
-    Refuse(verdict, std::move(peer), 0);
-    return false;
+  if (verdict == Verdict::kAdmitted) verdict = Admit(client, peer);
+  if (verdict == Verdict::kAdmitted) return true;
+  Refuse(verdict, std::move(peer), 0);
+  return false;
+}
+
+bool Acceptor::TooFast(std::uint32_t user_id) {
+  if (limits_.max_new_per_second_per_user == 0) return false;
+  const Clock::time_point now = Clock::now();
+  // Users that have not come lately need no entry. Only as many as the policy admits ever get one.
+  if (recent_by_user_.size() >= kRememberedUsers) {
+    for (auto entry = recent_by_user_.begin(); entry != recent_by_user_.end();) {
+      entry = now - entry->second.since >= kRateInterval ? recent_by_user_.erase(entry) : std::next(entry);
+    }
   }
-  return true;
+  RecentConnections& recent = recent_by_user_[user_id];
+  if (now - recent.since >= kRateInterval) recent = {now, 0};
+  if (recent.count >= limits_.max_new_per_second_per_user) return true;
+  ++recent.count;
+  return false;
 }
 
 Verdict Acceptor::Admit(OwnedDescriptor& client, PeerIdentity& peer) {

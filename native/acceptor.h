@@ -21,7 +21,9 @@ namespace sentinel {
 struct AcceptorLimits {
   std::size_t max_connections = 4096;           // open at once
   std::size_t max_connections_per_user = 4096;  // of them, by one user
-  std::size_t max_queued = 256;                 // admitted and not yet taken; the kernel's backlog comes on top
+  // New connections of one user in any one second; 0 for no limit.
+  std::size_t max_new_per_second_per_user = 0;
+  std::size_t max_queued = 256;  // admitted and not yet taken; the kernel's backlog comes on top
 };
 
 struct AdmittedClient {
@@ -84,6 +86,8 @@ class Acceptor {
   // Queues the client, which is moved from then; or says which quota forbids it.
   Verdict Admit(OwnedDescriptor& client, PeerIdentity& peer);
   Verdict ApplyQuota(std::uint32_t user_id) const;
+  // True if the user has made all the connections it may make within this second.
+  bool TooFast(std::uint32_t user_id);
   void Refuse(Verdict verdict, PeerIdentity peer, int code);
   bool HasRoom();
   bool stopping();
@@ -99,6 +103,11 @@ class Acceptor {
   std::unique_ptr<Thread> thread_;
 
   // Of the thread alone.
+  struct RecentConnections {
+    Clock::time_point since{};
+    std::size_t count = 0;
+  };
+  std::unordered_map<std::uint32_t, RecentConnections> recent_by_user_;
   bool exhausted_ = false;
   Clock::time_point last_report_{};
 

@@ -2,6 +2,8 @@
 // Binaries must load with glibc 2.28 (RHEL 8); see the notes at the calls that would ask for more.
 
 #include <fcntl.h>
+#include <limits.h>
+#include <poll.h>
 #include <pthread.h>
 #include <signal.h>
 #include <sys/socket.h>
@@ -85,6 +87,39 @@ Result<std::vector<std::uint32_t>> ReadPeerGroups(int number) {
   }
 }
 
+// SO_PEERPIDFD of Linux 6.5; the headers of Debian 12 do not have it.
+constexpr int kPeerPidfd = 77;
+
+// "" where no security module labels sockets.
+std::string ReadPeerLabel(int number) {
+  constexpr std::size_t kMostLabelBytes = 4096;
+  std::string label(256, '\0');
+  for (;;) {
+    auto size = static_cast<socklen_t>(label.size());
+    if (getsockopt(number, SOL_SOCKET, SO_PEERSEC, label.data(), &size) == 0) {
+      label.resize(size);
+      // Some modules count the terminating NUL, some do not.
+      return label.c_str();
+    }
+    if (errno != ERANGE || label.size() >= kMostLabelBytes) return {};
+    label.resize(label.size() * 2);
+  }
+}
+
+// "" where it may not be read, as with processes of other users.
+std::string ReadExecutable(std::int64_t process_id) {
+  const std::string link = "/proc/" + std::to_string(process_id) + "/exe";
+  std::string path(PATH_MAX, '\0');
+  const ssize_t length = readlink(link.c_str(), path.data(), path.size());
+  path.resize(length > 0 ? static_cast<std::size_t>(length) : 0);
+  return path;
+}
+
+bool HasEnded(Descriptor process) {
+  pollfd watched = {Number(process), POLLIN, 0};
+  return poll(&watched, 1, 0) != 0;  // an error is no proof of life
+}
+
 struct StartedThread final : Thread {
   pthread_t handle{};
   void Join() override { pthread_join(handle, nullptr); }
@@ -147,6 +182,35 @@ Result<PeerIdentity> ReadPeerIdentity(Descriptor connected) {
   peer.group_id = credentials.gid;
   peer.groups = std::move(groups.value());
   return peer;
+}
+
+Result<OwnedDescriptor> OpenPeerProcess(Descriptor connected) {
+  int process = -1;
+  socklen_t size = sizeof(process);
+  if (getsockopt(Number(connected), SOL_SOCKET, kPeerPidfd, &process, &size) == 0) {
+    return OwnedDescriptor(static_cast<Descriptor>(process));
+  }
+  switch (errno) {
+    case ENOPROTOOPT:  // Linux before 6.5
+      return Failure{FailureKind::kNotSupported, errno, "getsockopt SO_PEERPIDFD", {}};
+    case EMFILE:
+    case ENFILE:
+    case ENOMEM: return Failure{FailureKind::kExhausted, errno, "getsockopt SO_PEERPIDFD", {}};
+    case EINVAL:   // the process has been reaped
+    case ESRCH:    // the same, on other kernels
+    case ENODATA:  // there never was one
+      return Failure{FailureKind::kPeerUnknown, errno, "getsockopt SO_PEERPIDFD", {}};
+    default: return Failure{FailureKind::kSystem, errno, "getsockopt SO_PEERPIDFD", {}};
+  }
+}
+
+void ReadPeerDetails(Descriptor connected, PeerIdentity& peer) {
+  peer.label = ReadPeerLabel(Number(connected));
+  // Whoever /proc/PID speaks of is the peer only as long as its process is held fast: the id could be another's.
+  Result<OwnedDescriptor> process = OpenPeerProcess(connected);
+  if (!process.ok()) return;
+  std::string executable = ReadExecutable(peer.process_id);
+  if (!HasEnded(process.value().get())) peer.executable = std::move(executable);
 }
 
 UnmappedIds ReadUnmappedIds() {

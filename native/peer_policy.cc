@@ -5,8 +5,9 @@
 namespace sentinel {
 namespace {
 
-bool Contains(const std::vector<std::uint32_t>& ids, std::uint32_t id) {
-  return std::find(ids.begin(), ids.end(), id) != ids.end();
+template <typename T>
+bool Contains(const std::vector<T>& listed, const T& value) {
+  return std::find(listed.begin(), listed.end(), value) != listed.end();
 }
 
 }  // namespace
@@ -19,6 +20,11 @@ const char* VerdictName(Verdict verdict) {
     case Verdict::kUnmappedUser: return "unmapped-user";
     case Verdict::kForeignProcess: return "foreign-process";
     case Verdict::kNotListed: return "not-listed";
+    case Verdict::kExecutableUnknown: return "executable-unknown";
+    case Verdict::kExecutableNotListed: return "executable-not-listed";
+    case Verdict::kLabelUnknown: return "label-unknown";
+    case Verdict::kLabelNotListed: return "label-not-listed";
+    case Verdict::kTooFast: return "too-many-new-connections";
     case Verdict::kTooManyConnections: return "too-many-connections";
     case Verdict::kTooManyOfUser: return "too-many-connections-of-user";
   }
@@ -38,6 +44,18 @@ Verdict Judge(const PeerIdentity& peer, const PeerPolicy& policy, const Unmapped
   if (peer.group_id.has_value() && admits(*peer.group_id)) return Verdict::kAdmitted;
   if (std::any_of(peer.groups.begin(), peer.groups.end(), admits)) return Verdict::kAdmitted;
   return Verdict::kNotListed;
+}
+
+Verdict JudgeDetails(const PeerIdentity& peer, const PeerPolicy& policy) {
+  if (!policy.executables.empty()) {
+    if (peer.executable.empty()) return Verdict::kExecutableUnknown;
+    if (!Contains(policy.executables, peer.executable)) return Verdict::kExecutableNotListed;
+  }
+  if (!policy.labels.empty()) {
+    if (peer.label.empty()) return Verdict::kLabelUnknown;
+    if (!Contains(policy.labels, peer.label)) return Verdict::kLabelNotListed;
+  }
+  return Verdict::kAdmitted;
 }
 
 }  // namespace sentinel

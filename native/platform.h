@@ -94,11 +94,23 @@ struct PeerIdentity {
   std::optional<std::uint32_t> user_id;
   std::optional<std::uint32_t> group_id;
   std::vector<std::uint32_t> groups;  // supplementary groups, without group_id
+  // The following are empty where the system does not give them.
+  std::string executable;  // path of the program, read while the process was held fast
+  std::string label;       // of the security module (SELinux, AppArmor)
 };
 
-// Reads the identity of the process at the other end of a connected descriptor. For a client that is the
-// process that called listen; for a server the one that called connect. Frozen at that moment.
+// Reads the identity of the process at the other end of a connected descriptor, without executable and label.
+// For a client that is the process that called listen; for a server the one that called connect. Frozen at that
+// moment.
 Result<PeerIdentity> ReadPeerIdentity(Descriptor connected);
+
+// Adds executable and label, as far as the system gives them. Takes longer: for peers that may pass otherwise.
+void ReadPeerDetails(Descriptor connected, PeerIdentity& peer);
+
+// A handle of the process at the other end that stays with that process even when its id is used again, and
+// that becomes readable when it has ended. kNotSupported where the system has no such thing; kPeerUnknown when the
+// process is gone already.
+Result<OwnedDescriptor> OpenPeerProcess(Descriptor connected);
 
 // The user that this process acts as.
 std::uint32_t OwnUserId();
@@ -118,6 +130,9 @@ struct ListenRequest {
   std::string path;
   bool create_directory = false;  // make the last directory of `path`, for this user only, if it is absent
   int backlog = 511;
+  bool group_access = false;           // members of the socket's group may connect too
+  bool public_access = false;          // everybody may
+  std::optional<std::uint32_t> group;  // the group of the socket; otherwise what the system gives it
 };
 
 // A listening address. Wait and Accept are for one thread at a time; Interrupt may come from any thread.
@@ -144,6 +159,12 @@ class ServerEndpoint {
 // is replaced, and only if it was this user's.
 Result<std::unique_ptr<ServerEndpoint>> Listen(const ListenRequest& request);
 
+// Takes over a listening descriptor that somebody else made (systemd socket activation), after checking that it is
+// one. Its address stays when the endpoint goes.
+Result<std::unique_ptr<ServerEndpoint>> Adopt(Descriptor listening);
+// The path that a listening descriptor stands at; empty when it has none.
+std::string AddressOf(Descriptor listening);
+
 // Connects without waiting. kWouldBlock: the server's queue is full, ask again later.
 Result<OwnedDescriptor> Connect(const std::string& path);
 
@@ -155,6 +176,14 @@ struct NotifyPair {
 Result<NotifyPair> CreateNotifyPair();
 // Writes one byte, without waiting. A full wire is no failure: the loop has been told.
 void Notify(Descriptor thread_end);
+// Writes a number in 8 bytes, least significant first. False when the wire has no room for it.
+bool NotifyNumber(Descriptor thread_end, std::uint64_t number);
+
+// Waits until one of the descriptors is readable, the first being a wire's loop end that interrupts the wait.
+// `ready` tells for each one whether it is. False on failure, after a short pause.
+bool WaitReadable(const std::vector<Descriptor>& descriptors, std::vector<bool>& ready);
+// Takes all bytes off a wire's loop end.
+void DrainNotifications(Descriptor loop_end);
 
 // A number that no other open descriptor of this system has, to tell whether a descriptor number still
 // stands for the same thing.

@@ -3,16 +3,17 @@
 
 #include "posix.h"
 
-#include <grp.h>
+#include <fcntl.h>
 #include <poll.h>
-#include <pwd.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/un.h>
 #include <unistd.h>
 
 #include <cerrno>
+#include <cstddef>
 #include <cstring>
+#include <optional>
 
 #include "platform.h"
 #include "posix_claim.h"
@@ -56,7 +57,7 @@ Failure SocketFailure(const char* operation, std::string detail = {}) {
 
 class UnixServer final : public ServerEndpoint {
  public:
-  UnixServer(AddressClaim claim, OwnedDescriptor listening, NotifyPair interrupt)
+  UnixServer(std::optional<AddressClaim> claim, OwnedDescriptor listening, NotifyPair interrupt)
       : claim_(std::move(claim)), listening_(std::move(listening)), interrupt_(std::move(interrupt)) {}
 
   Event Wait(int timeout_ms, bool for_clients) override {
@@ -64,9 +65,7 @@ class UnixServer final : public ServerEndpoint {
     const int ready = poll(watched, for_clients ? 2 : 1, timeout_ms);
     if (ready < 0) return errno == EINTR || errno == ENOMEM ? Event::kTimeout : Event::kFailed;
     if (watched[0].revents != 0) {
-      std::uint8_t bytes[64];
-      while (recv(Number(interrupt_.loop.get()), bytes, sizeof(bytes), MSG_DONTWAIT) == sizeof(bytes)) {
-      }
+      DrainNotifications(interrupt_.loop.get());
       return Event::kInterrupted;
     }
     if (watched[1].revents != 0) return Event::kClient;
@@ -88,32 +87,56 @@ class UnixServer final : public ServerEndpoint {
 
  private:
   // Destroyed from the last to the first: the claim goes when the address no longer answers.
-  AddressClaim claim_;
+  std::optional<AddressClaim> claim_;  // none for an address that somebody else made
   OwnedDescriptor listening_;
   NotifyPair interrupt_;
 };
 
-// Binds so that the socket file is never, at any instant, more open than 0600.
-Status BindPrivately(const OwnedDescriptor& socket, AddressClaim& claim) {
-  Result<sockaddr_un> address = SocketAddress(claim.path());
+// Binds so that the socket file is never, at any instant, more open than it shall be: first for this user alone,
+// then the group, then what the group and others may do.
+Status BindPrivately(const OwnedDescriptor& socket, AddressClaim& claim, const ListenRequest& request) {
+  const std::string& path = claim.path();
+  Result<sockaddr_un> address = SocketAddress(path);
   if (!address.ok()) return address.failure();
   // On Linux the mode of the unbound socket, cut by the umask, becomes the mode of the file.
-  if (fchmod(Number(socket.get()), S_IRUSR | S_IWUSR) != 0) return SocketFailure("fchmod", claim.path());
+  if (fchmod(Number(socket.get()), S_IRUSR | S_IWUSR) != 0) return SocketFailure("fchmod", path);
   if (bind(Number(socket.get()), Generic(address.value()), sizeof(sockaddr_un)) != 0) {
     if (errno == EADDRINUSE) {
-      return Failure{FailureKind::kAddressInUse, EADDRINUSE, "bind", claim.path() + " was taken just now"};
+      return Failure{FailureKind::kAddressInUse, EADDRINUSE, "bind", path + " was taken just now"};
     }
-    return SocketFailure("bind", claim.path());
+    return SocketFailure("bind", path);
   }
-  Result<FileFacts> facts = InspectPath(claim.path());
+  Result<FileFacts> facts = InspectPath(path);
   if (!facts.ok()) return facts.failure();
   claim.Own(facts.value());
   if (facts.value().kind != FileFacts::Kind::kSocket || facts.value().owner != OwnUserId() ||
       (facts.value().mode & (S_IRWXG | S_IRWXO)) != 0) {
     return Failure{FailureKind::kUnsafePath, 0, "bind",
-                   "the file system of " + claim.path() + " does not keep a socket private"};
+                   "the file system of " + path + " does not keep a socket private"};
   }
+  // By path: nobody else can change what it means, as ResolveSafely has found, and fchmod reaches the socket but
+  // not its file once it is bound.
+  if (request.group.has_value() && lchown(path.c_str(), static_cast<uid_t>(-1), *request.group) != 0) {
+    return SocketFailure("lchown", path);
+  }
+  mode_t mode = S_IRUSR | S_IWUSR;
+  if (request.group_access) mode |= S_IRGRP | S_IWGRP;
+  if (request.public_access) mode |= S_IROTH | S_IWOTH;
+  if (mode != (S_IRUSR | S_IWUSR) && chmod(path.c_str(), mode) != 0) return SocketFailure("chmod", path);
   return Done{};
+}
+
+Result<std::unique_ptr<ServerEndpoint>> Serve(std::optional<AddressClaim> claim, OwnedDescriptor listening) {
+  Result<NotifyPair> interrupt = CreateNotifyPair();
+  if (!interrupt.ok()) return interrupt.failure();
+  return std::unique_ptr<ServerEndpoint>(
+      std::make_unique<UnixServer>(std::move(claim), std::move(listening), std::move(interrupt.value())));
+}
+
+int IntegerOption(Descriptor descriptor, int option) {
+  int value = -1;
+  socklen_t size = sizeof(value);
+  return getsockopt(Number(descriptor), SOL_SOCKET, option, &value, &size) == 0 ? value : -1;
 }
 
 }  // namespace
@@ -135,12 +158,31 @@ Result<std::unique_ptr<ServerEndpoint>> Listen(const ListenRequest& request) {
 
   OwnedDescriptor listening = CreateSocket();
   if (!listening.valid()) return SocketFailure("socket");
-  if (Status status = BindPrivately(listening, claim.value()); !status.ok()) return status.failure();
+  if (Status status = BindPrivately(listening, claim.value(), request); !status.ok()) return status.failure();
   if (listen(Number(listening.get()), request.backlog) != 0) return SocketFailure("listen", path.value());
-  Result<NotifyPair> interrupt = CreateNotifyPair();
-  if (!interrupt.ok()) return interrupt.failure();
-  return std::unique_ptr<ServerEndpoint>(
-      std::make_unique<UnixServer>(std::move(claim.value()), std::move(listening), std::move(interrupt.value())));
+  return Serve(std::move(claim.value()), std::move(listening));
+}
+
+Result<std::unique_ptr<ServerEndpoint>> Adopt(Descriptor listening) {
+  if (IntegerOption(listening, SO_DOMAIN) != AF_UNIX || IntegerOption(listening, SO_TYPE) != SOCK_STREAM ||
+      IntegerOption(listening, SO_ACCEPTCONN) != 1) {
+    return Failure{FailureKind::kUnsafePath, 0, "getsockopt",
+                   "descriptor " + std::to_string(Number(listening)) + " is no listening Unix stream socket"};
+  }
+  const int flags = fcntl(Number(listening), F_GETFL);
+  if (flags < 0 || fcntl(Number(listening), F_SETFL, flags | O_NONBLOCK) != 0 ||
+      fcntl(Number(listening), F_SETFD, FD_CLOEXEC) != 0) {
+    return SocketFailure("fcntl");
+  }
+  return Serve(std::nullopt, OwnedDescriptor(listening));
+}
+
+std::string AddressOf(Descriptor listening) {
+  sockaddr_un address{};
+  socklen_t size = sizeof(address);
+  if (getsockname(Number(listening), reinterpret_cast<sockaddr*>(&address), &size) != 0) return {};
+  if (size <= offsetof(sockaddr_un, sun_path) || address.sun_path[0] == '\0') return {};
+  return {address.sun_path, strnlen(address.sun_path, sizeof(address.sun_path))};
 }
 
 Result<OwnedDescriptor> Connect(const std::string& path) {
@@ -176,6 +218,39 @@ void Notify(Descriptor thread_end) {
   }
 }
 
+bool NotifyNumber(Descriptor thread_end, std::uint64_t number) {
+  std::uint8_t bytes[8];
+  for (std::uint8_t& byte : bytes) {
+    byte = static_cast<std::uint8_t>(number & 0xffU);
+    number >>= 8U;
+  }
+  // All or nothing: so few bytes are never split.
+  for (;;) {
+    if (send(Number(thread_end), bytes, sizeof(bytes), MSG_DONTWAIT | MSG_NOSIGNAL) == sizeof(bytes)) return true;
+    if (errno != EINTR) return errno == EPIPE;  // nobody listens any more
+  }
+}
+
+void DrainNotifications(Descriptor loop_end) {
+  std::uint8_t bytes[64];
+  while (recv(Number(loop_end), bytes, sizeof(bytes), MSG_DONTWAIT) == sizeof(bytes)) {
+  }
+}
+
+bool WaitReadable(const std::vector<Descriptor>& descriptors, std::vector<bool>& ready) {
+  constexpr int kPauseMs = 50;
+  std::vector<pollfd> watched;
+  watched.reserve(descriptors.size());
+  for (const Descriptor descriptor : descriptors) watched.push_back({Number(descriptor), POLLIN, 0});
+  ready.assign(descriptors.size(), false);
+  if (poll(watched.data(), watched.size(), -1) < 0) {
+    if (errno != EINTR) poll(nullptr, 0, kPauseMs);  // out of memory, most likely
+    return false;
+  }
+  for (std::size_t i = 0; i < watched.size(); ++i) ready[i] = watched[i].revents != 0;
+  return true;
+}
+
 Result<std::size_t> WriteBatch(Descriptor connected, const std::uint8_t* bytes, std::size_t size) {
   for (;;) {
     const ssize_t written = send(Number(connected), bytes, size, MSG_DONTWAIT | MSG_NOSIGNAL);
@@ -186,47 +261,6 @@ Result<std::size_t> WriteBatch(Descriptor connected, const std::uint8_t* bytes, 
       default: return SocketFailure("send");
     }
   }
-}
-
-namespace {
-
-// Room for one entry of the user or group database; grown until it fits (getpwnam(3)).
-constexpr std::size_t kFirstEntryBytes = 4096;
-constexpr std::size_t kMostEntryBytes = std::size_t{1} << 20;
-
-template <typename Entry, typename Lookup>
-Result<Entry> LookUpEntry(const std::string& name, const char* operation, std::vector<char>& memory,
-                          Lookup lookup) {
-  memory.resize(kFirstEntryBytes);
-  for (;;) {
-    Entry entry{};
-    Entry* found = nullptr;
-    const int code = lookup(name.c_str(), &entry, memory.data(), memory.size(), &found);
-    if (code == EINTR) continue;
-    if (code == ERANGE && memory.size() < kMostEntryBytes) {
-      memory.resize(memory.size() * 2);
-      continue;
-    }
-    if (code != 0) return Failure{FailureKind::kSystem, code, operation, name};
-    if (found == nullptr) return Failure{FailureKind::kSystem, ENOENT, operation, name};
-    return entry;
-  }
-}
-
-}  // namespace
-
-Result<std::uint32_t> ResolveUser(const std::string& name) {
-  std::vector<char> memory;
-  Result<passwd> entry = LookUpEntry<passwd>(name, "getpwnam_r", memory, getpwnam_r);
-  if (!entry.ok()) return entry.failure();
-  return static_cast<std::uint32_t>(entry.value().pw_uid);
-}
-
-Result<std::uint32_t> ResolveGroup(const std::string& name) {
-  std::vector<char> memory;
-  Result<group> entry = LookUpEntry<group>(name, "getgrnam_r", memory, getgrnam_r);
-  if (!entry.ok()) return entry.failure();
-  return static_cast<std::uint32_t>(entry.value().gr_gid);
 }
 
 }  // namespace sentinel

@@ -1,0 +1,75 @@
+// What one environment of Node (the main thread, or a worker) has of its own, and how it is taken down.
+//
+// Descriptors go to JavaScript as plain numbers, which wraps each one in a net.Socket at once. A worker may be
+// terminated between the two; what was left without an owner then is closed here.
+
+#ifndef SENTINEL_NODE_ENVIRONMENT_H_
+#define SENTINEL_NODE_ENVIRONMENT_H_
+
+#include <napi.h>
+
+#include <cstdint>
+#include <set>
+#include <vector>
+
+#include "frame_reader.h"
+#include "line_scanner.h"
+#include "platform.h"
+
+namespace sentinel {
+
+// Descriptors given to JavaScript whose new owner has not been seen yet.
+class HandedDescriptors {
+ public:
+  // Whatever was handed before has found its owner by now: JavaScript wraps before it asks again.
+  void Forget() { handed_.clear(); }
+  int Hand(OwnedDescriptor descriptor) {
+    const Descriptor released = descriptor.Release();
+    if (const std::optional<std::uint64_t> cookie = DescriptorCookie(released); cookie.has_value()) {
+      handed_.push_back({released, *cookie});
+    }
+    return static_cast<int>(released);
+  }
+  // When the environment ends: its sockets are closed already, so a number that still means the same socket has no
+  // owner.
+  void Reclaim() {
+    for (const Entry& entry : handed_) {
+      if (DescriptorCookie(entry.descriptor) == entry.cookie) CloseDescriptor(entry.descriptor);
+    }
+    handed_.clear();
+  }
+
+ private:
+  struct Entry {
+    Descriptor descriptor;
+    std::uint64_t cookie;
+  };
+  std::vector<Entry> handed_;
+};
+
+// Something that must be stopped before the environment goes: it owns a thread.
+class EnvironmentMember {
+ public:
+  EnvironmentMember() = default;
+  EnvironmentMember(const EnvironmentMember&) = delete;
+  EnvironmentMember& operator=(const EnvironmentMember&) = delete;
+  virtual ~EnvironmentMember() = default;
+  virtual void EnvironmentEnds() = 0;
+};
+
+struct Environment {
+  LineScanner scanner;
+  ReadWindow window;
+  std::int32_t* records = nullptr;
+  std::size_t record_capacity = 0;
+  std::int32_t* progress = nullptr;
+  std::vector<Napi::ObjectReference> attached;  // keeps that memory alive
+  HandedDescriptors dialled;
+  std::set<EnvironmentMember*> members;
+
+  static Environment& Of(Napi::Env env) { return *env.GetInstanceData<Environment>(); }
+};
+
+}  // namespace sentinel
+
+#endif  // SENTINEL_NODE_ENVIRONMENT_H_

@@ -1,0 +1,142 @@
+#include "node_frames.h"
+
+#include <algorithm>
+#include <array>
+
+#include "frame_reader.h"
+#include "node_convert.h"
+#include "node_environment.h"
+
+namespace sentinel {
+namespace {
+
+// attachWindow(bytes: Uint8Array, readBegin, records: Int32Array, progress: Int32Array)
+Napi::Value AttachWindow(const Napi::CallbackInfo& info) {
+  const Napi::Env env = info.Env();
+  if (info.Length() < 4 || !info[0].IsTypedArray() || !info[2].IsTypedArray() || !info[3].IsTypedArray()) {
+    ThrowMisuse(env, "attachWindow: wrong arguments");
+    return {};
+  }
+  Environment& environment = Environment::Of(env);
+  auto bytes = info[0].As<Napi::Uint8Array>();
+  auto records = info[2].As<Napi::Int32Array>();
+  auto progress = info[3].As<Napi::Int32Array>();
+  const std::size_t read_begin = ToSize(info[1]);
+  if (read_begin >= bytes.ElementLength() || bytes.ElementLength() > INT32_MAX || progress.ElementLength() < 3 ||
+      records.ElementLength() < FrameRecord::kWords || !environment.attached.empty()) {
+    ThrowMisuse(env, "attachWindow: sizes do not fit, or a window is attached already");
+    return {};
+  }
+  environment.window = {bytes.Data(), read_begin, bytes.ElementLength() - read_begin};
+  environment.records = records.Data();
+  environment.record_capacity = records.ElementLength() / FrameRecord::kWords;
+  environment.progress = progress.Data();
+  for (Napi::Object object : {bytes.As<Napi::Object>(), records.As<Napi::Object>(), progress.As<Napi::Object>()}) {
+    environment.attached.push_back(Napi::Persistent(object));
+  }
+  return env.Undefined();
+}
+
+// new FrameReader(maxLineBytes); push(size), more(), finish() → number of records; progress[0..2] = text begin,
+// text end, 1 if more() must be called
+class FrameReaderObject final : public Napi::ObjectWrap<FrameReaderObject> {
+ public:
+  static Napi::Function Define(Napi::Env env) {
+    return DefineClass(env, "FrameReader",
+                       {
+                           InstanceMethod<&FrameReaderObject::Push>("push"),
+                           InstanceMethod<&FrameReaderObject::More>("more"),
+                           InstanceMethod<&FrameReaderObject::Finish>("finish"),
+                       });
+  }
+
+  explicit FrameReaderObject(const Napi::CallbackInfo& info)
+      : Napi::ObjectWrap<FrameReaderObject>(info),
+        environment_(Environment::Of(info.Env())),
+        reader_(ToSize(info[0])) {
+    if (ToSize(info[0]) + ReadWindow::kSlack > environment_.window.read_begin) {
+      ThrowMisuse(info.Env(), "FrameReader: the attached window is too small for lines of that length");
+    }
+  }
+
+ private:
+  Napi::Value Push(const Napi::CallbackInfo& info) {
+    RecordSink sink(environment_.records, environment_.record_capacity);
+    const std::size_t size = std::min(ToSize(info[0]), environment_.window.read_capacity);
+    return Report(info, reader_.Push(environment_.window, size, environment_.scanner, sink), sink);
+  }
+  Napi::Value More(const Napi::CallbackInfo& info) {
+    RecordSink sink(environment_.records, environment_.record_capacity);
+    return Report(info, reader_.Continue(environment_.window, environment_.scanner, sink), sink);
+  }
+  Napi::Value Finish(const Napi::CallbackInfo& info) {
+    RecordSink sink(environment_.records, environment_.record_capacity);
+    return Report(info, reader_.Finish(environment_.window, environment_.scanner, sink), sink);
+  }
+  Napi::Value Report(const Napi::CallbackInfo& info, const FrameReader::Progress& progress,
+                     const RecordSink& sink) {
+    environment_.progress[0] = static_cast<std::int32_t>(progress.text_begin);
+    environment_.progress[1] = static_cast<std::int32_t>(progress.text_end);
+    environment_.progress[2] = progress.more ? 1 : 0;
+    return Napi::Number::New(info.Env(), static_cast<double>(sink.count()));
+  }
+
+  Environment& environment_;
+  FrameReader reader_;
+};
+
+// checkFrames(bytes: Uint8Array, maxLineBytes) → the number of messages, or -1 if any line is none. The last line
+// must end in a newline too.
+Napi::Value CheckFrames(const Napi::CallbackInfo& info) {
+  const Napi::Env env = info.Env();
+  if (info.Length() < 2 || !info[0].IsTypedArray()) {
+    ThrowMisuse(env, "checkFrames: wrong arguments");
+    return {};
+  }
+  const auto bytes = info[0].As<Napi::Uint8Array>();
+  const std::size_t size = bytes.ElementLength();
+  const std::size_t max_line_bytes = ToSize(info[1]);
+  const std::uint8_t* data = bytes.Data();
+  if (size == 0 || data[size - 1] != '\n') return Napi::Number::New(env, size == 0 ? 0 : -1);
+
+  std::array<std::int32_t, 64 * FrameRecord::kWords> words;
+  double messages = 0;
+  for (std::size_t begin = 0; begin < size;) {
+    RecordSink sink(words.data(), words.size() / FrameRecord::kWords);
+    begin = Environment::Of(env).scanner.Scan(data, begin, size, max_line_bytes, sink);
+    for (std::size_t i = 0; i < sink.count(); ++i) {
+      if (words[i * FrameRecord::kWords + FrameRecord::kState] != static_cast<std::int32_t>(LineState::kMessage)) {
+        return Napi::Number::New(env, -1);
+      }
+    }
+    messages += static_cast<double>(sink.count());
+  }
+  return Napi::Number::New(env, messages);
+}
+
+// writeBatch(descriptor, bytes: Uint8Array, begin, end) → bytes written, or a negative error number
+Napi::Value WriteBatchFromScript(const Napi::CallbackInfo& info) {
+  const Napi::Env env = info.Env();
+  if (info.Length() < 4 || !info[0].IsNumber() || !info[1].IsTypedArray()) {
+    ThrowMisuse(env, "writeBatch: wrong arguments");
+    return {};
+  }
+  const auto bytes = info[1].As<Napi::Uint8Array>();
+  const std::size_t end = std::min(ToSize(info[3]), bytes.ElementLength());
+  const std::size_t begin = std::min(ToSize(info[2]), end);
+  const auto descriptor = static_cast<Descriptor>(info[0].As<Napi::Number>().Int32Value());
+  Result<std::size_t> written = WriteBatch(descriptor, bytes.Data() + begin, end - begin);
+  if (!written.ok()) return Napi::Number::New(env, -written.failure().code);
+  return Napi::Number::New(env, static_cast<double>(written.value()));
+}
+
+}  // namespace
+
+void DefineFrames(Napi::Env env, Napi::Object exports) {
+  exports.Set("FrameReader", FrameReaderObject::Define(env));
+  exports.Set("attachWindow", Napi::Function::New<AttachWindow>(env, "attachWindow"));
+  exports.Set("checkFrames", Napi::Function::New<CheckFrames>(env, "checkFrames"));
+  exports.Set("writeBatch", Napi::Function::New<WriteBatchFromScript>(env, "writeBatch"));
+}
+
+}  // namespace sentinel

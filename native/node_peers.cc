@@ -1,0 +1,160 @@
+#include "node_peers.h"
+
+#include <cerrno>
+#include <memory>
+#include <string>
+#include <utility>
+
+#include "node_convert.h"
+#include "node_environment.h"
+#include "peer_policy.h"
+#include "peer_watcher.h"
+
+namespace sentinel {
+namespace {
+
+// connect(path, policy) → an identity with a `descriptor`, or with a `reason` when the policy refuses the server.
+// Throws what keeps it from connecting.
+Napi::Value ConnectFromScript(const Napi::CallbackInfo& info) {
+  const Napi::Env env = info.Env();
+  if (info.Length() < 2 || !info[0].IsString()) {
+    ThrowMisuse(env, "connect: wrong arguments");
+    return {};
+  }
+  Result<OwnedDescriptor> connected = Connect(info[0].As<Napi::String>());
+  if (!connected.ok()) {
+    Throw(env, connected.failure());
+    return {};
+  }
+  Result<PeerIdentity> peer = ReadPeerIdentity(connected.value().get());
+  if (!peer.ok()) {
+    Throw(env, peer.failure());
+    return {};
+  }
+  const PeerPolicy policy = ToPolicy(info[1]);
+  Verdict verdict = Judge(peer.value(), policy, ReadUnmappedIds());
+  if (verdict == Verdict::kAdmitted) {
+    ReadPeerDetails(connected.value().get(), peer.value());
+    verdict = JudgeDetails(peer.value(), policy);
+  }
+  Napi::Object object = ToObject(env, peer.value());
+  if (verdict != Verdict::kAdmitted) {
+    object.Set("reason", VerdictName(verdict));
+    return object;
+  }
+  HandedDescriptors& handed = Environment::Of(env).dialled;
+  handed.Forget();
+  object.Set("descriptor", handed.Hand(std::move(connected.value())));
+  return object;
+}
+
+// resolveUser(name), resolveGroup(name) → id, or null when there is none of that name
+template <Result<std::uint32_t> (*resolve)(const std::string&)>
+Napi::Value ResolveFromScript(const Napi::CallbackInfo& info) {
+  const Napi::Env env = info.Env();
+  if (info.Length() < 1 || !info[0].IsString()) {
+    ThrowMisuse(env, "resolve: wrong arguments");
+    return {};
+  }
+  Result<std::uint32_t> id = resolve(info[0].As<Napi::String>());
+  if (id.ok()) return Napi::Number::New(env, id.value());
+  if (id.failure().code == ENOENT) return env.Null();
+  Throw(env, id.failure());
+  return {};
+}
+
+Napi::Value OwnUserIdFromScript(const Napi::CallbackInfo& info) {
+  return Napi::Number::New(info.Env(), OwnUserId());
+}
+
+// addressOf(descriptor) → the path that a listening descriptor stands at, or ''
+Napi::Value AddressOfFromScript(const Napi::CallbackInfo& info) {
+  return Napi::String::New(info.Env(), AddressOf(static_cast<Descriptor>(ToSize(info[0]))));
+}
+
+// new PeerWatcher(); takeNotifyDescriptor() → number, once; watch(number, descriptor) → whether this system can
+// tell; forget(number); stop()
+class PeerWatcherObject final : public Napi::ObjectWrap<PeerWatcherObject>, public EnvironmentMember {
+ public:
+  static Napi::Function Define(Napi::Env env) {
+    return DefineClass(env, "PeerWatcher",
+                       {
+                           InstanceMethod<&PeerWatcherObject::Watch>("watch"),
+                           InstanceMethod<&PeerWatcherObject::Forget>("forget"),
+                           InstanceMethod<&PeerWatcherObject::TakeNotifyDescriptor>("takeNotifyDescriptor"),
+                       });
+  }
+
+  explicit PeerWatcherObject(const Napi::CallbackInfo& info) : Napi::ObjectWrap<PeerWatcherObject>(info) {
+    Result<NotifyPair> notify = CreateNotifyPair();
+    if (!notify.ok()) {
+      Throw(info.Env(), notify.failure());
+      return;
+    }
+    Result<std::unique_ptr<PeerWatcher>> watcher = PeerWatcher::Start(std::move(notify.value().thread));
+    if (!watcher.ok()) {
+      Throw(info.Env(), watcher.failure());
+      return;
+    }
+    watcher_ = std::move(watcher.value());
+    notify_loop_end_ = std::move(notify.value().loop);
+    environment_ = &Environment::Of(info.Env());
+    environment_->members.insert(this);
+  }
+
+  ~PeerWatcherObject() override {
+    if (environment_ != nullptr) environment_->members.erase(this);
+  }
+
+  void EnvironmentEnds() override {
+    watcher_->Stop();
+    handed_.Reclaim();
+    environment_ = nullptr;
+  }
+
+ private:
+  Napi::Value Watch(const Napi::CallbackInfo& info) {
+    const Napi::Env env = info.Env();
+    Result<OwnedDescriptor> process = OpenPeerProcess(static_cast<Descriptor>(ToSize(info[1])));
+    if (process.ok()) {
+      watcher_->Watch(ToSize(info[0]), std::move(process.value()));
+      return Napi::String::New(env, "watching");
+    }
+    switch (process.failure().kind) {
+      case FailureKind::kPeerUnknown: return Napi::String::New(env, "ended");
+      case FailureKind::kNotSupported: return Napi::String::New(env, "not-supported");
+      default: Throw(env, process.failure()); return {};
+    }
+  }
+
+  Napi::Value Forget(const Napi::CallbackInfo& info) {
+    watcher_->Forget(ToSize(info[0]));
+    return info.Env().Undefined();
+  }
+
+  Napi::Value TakeNotifyDescriptor(const Napi::CallbackInfo& info) {
+    if (!notify_loop_end_.valid()) {
+      ThrowMisuse(info.Env(), "PeerWatcher: the notify descriptor was taken already");
+      return {};
+    }
+    return Napi::Number::New(info.Env(), handed_.Hand(std::move(notify_loop_end_)));
+  }
+
+  std::unique_ptr<PeerWatcher> watcher_;
+  OwnedDescriptor notify_loop_end_;
+  HandedDescriptors handed_;
+  Environment* environment_ = nullptr;
+};
+
+}  // namespace
+
+void DefinePeers(Napi::Env env, Napi::Object exports) {
+  exports.Set("PeerWatcher", PeerWatcherObject::Define(env));
+  exports.Set("connect", Napi::Function::New<ConnectFromScript>(env, "connect"));
+  exports.Set("addressOf", Napi::Function::New<AddressOfFromScript>(env, "addressOf"));
+  exports.Set("resolveUser", Napi::Function::New<ResolveFromScript<ResolveUser>>(env, "resolveUser"));
+  exports.Set("resolveGroup", Napi::Function::New<ResolveFromScript<ResolveGroup>>(env, "resolveGroup"));
+  exports.Set("ownUserId", Napi::Function::New<OwnUserIdFromScript>(env, "ownUserId"));
+}
+
+}  // namespace sentinel
