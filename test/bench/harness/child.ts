@@ -9,6 +9,7 @@ import type { Role, RoleContext } from './scenario.js'
 const { role, directory, params } = JSON.parse(process.argv[2] ?? '') as ChildTask
 const told = new Set<string>()
 const waiting = new Map<string, () => void>()
+let otherPid: number | undefined
 
 function say(message: FromChild): void {
   if (process.connected) process.send?.(message)
@@ -20,10 +21,15 @@ function param(name: string): number | string {
   return value
 }
 
+function fail(error: unknown): void {
+  say({ kind: 'failed', reason: inspect(error) })
+}
+
 const context: RoleContext = {
   directory,
   number: (name) => Number(param(name)),
   text: (name) => String(param(name)),
+  otherPid: () => otherPid,
   ready: () => {
     say({ kind: 'ready' })
   },
@@ -38,11 +44,21 @@ const context: RoleContext = {
 }
 
 process.on('message', (message: ToChild) => {
-  if (message.kind === 'stop') process.exit(0)
-  told.add(message.what)
-  waiting.get(message.what)?.()
+  switch (message.kind) {
+    case 'other':
+      otherPid = message.pid
+      break
+    case 'told':
+      told.add(message.what)
+      waiting.get(message.what)?.()
+      break
+    case 'stop':
+      process.exit(0)
+  }
 })
 process.on('disconnect', () => process.exit(0))
+// For the main process to print or not: once there are figures, a connection that breaks is no failure.
+process.on('uncaughtException', fail)
 
 try {
   const module = (await import(role.module)) as Readonly<Record<string, Role | undefined>>
@@ -51,5 +67,5 @@ try {
   const figures = await run(context)
   if (figures !== undefined) say({ kind: 'figures', figures })
 } catch (error) {
-  say({ kind: 'failed', reason: inspect(error) })
+  fail(error)
 }

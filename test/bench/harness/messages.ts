@@ -15,4 +15,7 @@ export type FromChild =
   | { readonly kind: 'figures'; readonly figures: Figures }
   | { readonly kind: 'failed'; readonly reason: string }
 
-export type ToChild = { readonly kind: 'told'; readonly what: string } | { readonly kind: 'stop' }
+export type ToChild =
+  | { readonly kind: 'other'; readonly pid: number }
+  | { readonly kind: 'told'; readonly what: string }
+  | { readonly kind: 'stop' }

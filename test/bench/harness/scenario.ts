@@ -12,6 +12,8 @@ export interface RoleContext {
   readonly directory: string
   readonly number: (param: string) => number
   readonly text: (param: string) => string
+  /** Process id of the other role; undefined before it is started. */
+  readonly otherPid: () => number | undefined
   /** To be called by the consumer once it can be reached; only then is the producer started. */
   readonly ready: () => void
   /** Tells the other process that something has happened. */

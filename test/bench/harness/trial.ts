@@ -102,6 +102,7 @@ class Trial {
       stdio: ['ignore', 2, 2, 'ipc'],
     })
     running.add(child)
+    for (const other of this.#children) introduce(child, other)
     this.#children.push(child)
     child.on('message', (message: FromChild) => {
       switch (message.kind) {
@@ -137,6 +138,13 @@ class Trial {
 function tell(child: ChildProcess, message: ToChild): void {
   // It may be gone already, which is for its exit event to tell.
   if (child.connected) child.send(message, () => undefined)
+}
+
+function introduce(one: ChildProcess, other: ChildProcess): void {
+  // A child that could not be started has no id, and its error event is on its way.
+  if (one.pid === undefined || other.pid === undefined) return
+  tell(one, { kind: 'other', pid: other.pid })
+  tell(other, { kind: 'other', pid: one.pid })
 }
 
 async function stopChild(child: ChildProcess): Promise<void> {

@@ -42,7 +42,7 @@ function readRealEvents(): string[] | undefined {
     .flatMap((file) =>
       gunzipSync(readFileSync(join(realEvents, file)))
         .toString()
-        .split('\n'),
+        .split(/\r?\n/),
     )
     .filter(isJson)
 }

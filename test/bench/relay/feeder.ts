@@ -2,86 +2,111 @@
 // same for all contestants, and fast enough to be in nobody's way.
 
 import { once } from 'node:events'
-import { connect, createServer, type Socket } from 'node:net'
+import { connect, type Socket } from 'node:net'
 
 import { Meter } from '../harness/meter.js'
 import type { Figures, RoleContext } from '../harness/scenario.js'
 import { loadEventLines } from '../input/events.js'
 import { socketPath } from '../input/line.js'
 
-/** Where the relay passes on what it gets. */
-export const OUTLET_NAME = 'outlet'
-
-const WRITE_BYTES = 1 << 16
+/** As much at once as makes sense: what the kernel does not take, libuv writes without coming back to JavaScript. */
+const WRITE_BYTES = 1 << 20
+const READ_BYTES = 1 << 18
 const NEWLINE = 10
 
+/** Makes two connections to the relay, the first one to write to and the second one to read from. */
 export async function feeder(context: RoleContext): Promise<Figures> {
   const { bytes } = loadEventLines()
-  const outlet = createServer()
-  outlet.listen(socketPath(context.directory, OUTLET_NAME))
-  await once(outlet, 'listening')
-  const inlet = connect({ path: socketPath(context.directory) })
+  const path = socketPath(context.directory)
+  const inlet = connect({ path })
   await once(inlet, 'connect')
-  const [behind] = (await once(outlet, 'connection')) as [Socket]
-  feed(inlet, bytes)
-  return drain(behind, context, bytes)
+  return new Promise((resolve, reject) => {
+    const drain = new Drain(context, bytes, resolve, reject)
+    const outlet = connect({
+      path,
+      onread: {
+        buffer: Buffer.allocUnsafeSlow(READ_BYTES),
+        callback: (size, buffer) => drain.take(buffer as Buffer, size),
+      },
+    })
+    outlet.on('connect', () => {
+      feed(inlet, bytes)
+    })
+  })
 }
 
 function feed(inlet: Socket, bytes: Buffer): void {
   let at = 0
   const fill = (): void => {
-    for (let more = true; more; at = at >= bytes.length ? 0 : at) {
-      const begin = at
+    let more = true
+    while (more) {
+      more = inlet.write(bytes.subarray(at, at + WRITE_BYTES))
       at += WRITE_BYTES
-      more = inlet.write(bytes.subarray(begin, at))
+      if (at >= bytes.length) at = 0
     }
   }
   inlet.on('drain', fill)
   fill()
 }
 
-function drain(behind: Socket, context: RoleContext, bytes: Buffer): Promise<Figures> {
-  const meter = new Meter(context.number('warmUpMs'), context.number('measureMs'))
-  const mustBeSame = context.number('untouched') === 1
-  let at = 0
-  let measuredBytes = 0
-  let since = 0
-  return new Promise((resolve, reject) => {
-    behind.on('data', (chunk) => {
-      if (meter.warmingUp && mustBeSame) {
-        at = compare(chunk, bytes, at)
-        if (at === -1) {
-          reject(new Error('the relay has changed what it passed on'))
-          return
-        }
-      }
-      const wasWarmingUp = meter.warmingUp
-      const over = meter.add(countLines(chunk))
-      const now = performance.now()
-      if (wasWarmingUp) since = now
-      else measuredBytes += chunk.length
-      if (!over) return
-      resolve({
-        messagesPerSecond: meter.rate,
-        mebibytesPerSecond: (measuredBytes / 2 ** 20 / (now - since)) * 1000,
-      })
+/** Counts what comes out, and compares it with what went in. */
+class Drain {
+  readonly #meter: Meter
+  readonly #bytes: Buffer
+  readonly #mustBeSame: boolean
+  readonly #resolve: (figures: Figures) => void
+  readonly #reject: (error: Error) => void
+  #at = 0
+  #measuredBytes = 0
+  #since = 0
+
+  constructor(
+    context: RoleContext,
+    bytes: Buffer,
+    resolve: (figures: Figures) => void,
+    reject: (error: Error) => void,
+  ) {
+    this.#meter = new Meter(context.number('warmUpMs'), context.number('measureMs'))
+    this.#bytes = bytes
+    this.#mustBeSame = context.number('untouched') === 1
+    this.#resolve = resolve
+    this.#reject = reject
+  }
+
+  /** Answers whether it wants more. */
+  take(buffer: Buffer, size: number): boolean {
+    const chunk = buffer.subarray(0, size)
+    const { warmingUp } = this.#meter
+    if (warmingUp && this.#mustBeSame && !this.#compare(chunk)) {
+      this.#reject(new Error('the relay has changed what it passed on'))
+      return false
+    }
+    const over = this.#meter.add(countLines(chunk))
+    const now = performance.now()
+    if (warmingUp) this.#since = now
+    else this.#measuredBytes += size
+    if (!over) return true
+    this.#resolve({
+      messagesPerSecond: this.#meter.rate,
+      mebibytesPerSecond: (this.#measuredBytes / 2 ** 20 / (now - this.#since)) * 1000,
     })
-  })
+    return false
+  }
+
+  /** Whether this chunk goes on where the last one ended, in the endless repetition of the events. */
+  #compare(chunk: Buffer): boolean {
+    for (let done = 0; done < chunk.length;) {
+      const size = Math.min(chunk.length - done, this.#bytes.length - this.#at)
+      if (chunk.compare(this.#bytes, this.#at, this.#at + size, done, done + size) !== 0) return false
+      done += size
+      this.#at = (this.#at + size) % this.#bytes.length
+    }
+    return true
+  }
 }
 
 function countLines(chunk: Buffer): number {
   let lines = 0
   for (let at = chunk.indexOf(NEWLINE); at !== -1; at = chunk.indexOf(NEWLINE, at + 1)) ++lines
   return lines
-}
-
-/** Where the next chunk must go on in the endless repetition of `bytes`; -1 when this one differs. */
-function compare(chunk: Buffer, bytes: Buffer, at: number): number {
-  for (let done = 0; done < chunk.length;) {
-    const size = Math.min(chunk.length - done, bytes.length - at)
-    if (chunk.compare(bytes, at, at + size, done, done + size) !== 0) return -1
-    done += size
-    at = (at + size) % bytes.length
-  }
-  return at
 }

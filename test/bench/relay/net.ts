@@ -1,27 +1,26 @@
 // The relay over node:net without a library: finds the lines itself, parses each to be sure that it is JSON, and writes
 // those of one read together.
 
-import { once } from 'node:events'
-import { connect, createServer, type Socket } from 'node:net'
+import { createServer, type Socket } from 'node:net'
 
 import type { RoleContext } from '../harness/scenario.js'
 import { socketPath } from '../input/line.js'
-import { OUTLET_NAME } from './feeder.js'
 
-/** Listens, takes the one connection that comes, and connects to where it leads. */
-export async function connectRelay(context: RoleContext): Promise<{ from: Socket; to: Socket }> {
-  const server = createServer({ pauseOnConnect: true })
-  server.listen(socketPath(context.directory))
-  await once(server, 'listening')
-  context.ready()
-  const [from] = (await once(server, 'connection')) as [Socket]
-  const to = connect({ path: socketPath(context.directory, OUTLET_NAME) })
-  await once(to, 'connect')
-  return { from, to }
+/** Listens, and takes two connections: the first one to read from, the second one to write to. */
+export function acceptBoth(context: RoleContext): Promise<{ from: Socket; to: Socket }> {
+  return new Promise((resolve, reject) => {
+    let from: Socket | undefined
+    const server = createServer({ pauseOnConnect: true }, (socket) => {
+      if (from === undefined) from = socket
+      else resolve({ from, to: socket })
+    })
+    server.on('error', reject)
+    server.listen(socketPath(context.directory), context.ready)
+  })
 }
 
 export async function consumer(context: RoleContext): Promise<undefined> {
-  const { from, to } = await connectRelay(context)
+  const { from, to } = await acceptBoth(context)
   let rest = ''
   from.setEncoding('utf8')
   from.on('data', (chunk: string) => {

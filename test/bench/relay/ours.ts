@@ -1,18 +1,16 @@
 // The relay with sentinel-ipc. Back-pressure needs no code: the next batch is asked for when the last one is sent.
 
-import { dial, listen, newSOCMessage, rawJSON, Receiver, Sender, type SOCMessage } from 'sentinel-ipc'
+import { listen, newSOCMessage, rawJSON, Receiver, Sender, type SOCMessage } from 'sentinel-ipc'
 
 import type { RoleContext } from '../harness/scenario.js'
 import { PIPE_NAME } from '../input/line.js'
-import { OUTLET_NAME } from './feeder.js'
 
 export async function consumer(context: RoleContext): Promise<undefined> {
-  const { directory } = context
   const rewrap = context.text('mode') === 'payload'
-  const listener = await listen(PIPE_NAME, { directory })
+  const listener = await listen(PIPE_NAME, { directory: context.directory })
   context.ready()
   const receiver = new Receiver(await listener.accept(), 'relay')
-  const sender = new Sender(await dial(OUTLET_NAME, { directory }), 'relay')
+  const sender = new Sender(await listener.accept(), 'relay')
   for await (const batch of receiver.batches()) await sender.sendBatch(rewrap ? batch.map(wrapAgain) : batch)
   return undefined
 }

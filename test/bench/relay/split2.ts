@@ -5,7 +5,7 @@ import { pipeline, type Transform } from 'node:stream'
 
 import { requirePeer } from '../harness/project.js'
 import type { RoleContext } from '../harness/scenario.js'
-import { connectRelay } from './net.js'
+import { acceptBoth } from './net.js'
 
 const split2 = requirePeer('split2') as (map: (line: string) => unknown) => Transform
 
@@ -29,7 +29,7 @@ const modes: Readonly<Record<string, { map: (line: string) => unknown; write: (i
 export async function consumer(context: RoleContext): Promise<undefined> {
   const mode = modes[context.text('mode')]
   if (mode === undefined) throw new Error(`there is no mode ${context.text('mode')}`)
-  const { from, to } = await connectRelay(context)
+  const { from, to } = await acceptBoth(context)
   const lines = pipeline(from, split2(mode.map), () => undefined)
   let text = ''
   const flush = (): void => {

@@ -25,18 +25,21 @@ const takers: Readonly<Record<string, (batch: readonly SOCMessage[], tally: Tall
   untouched: () => undefined,
 }
 
-export async function consumer(context: RoleContext): Promise<Figures | undefined> {
+export async function consumer(context: RoleContext): Promise<Figures> {
   const tally = new Tally(context)
   const take = takers[context.text('mode')]
   const listener = await listen(PIPE_NAME, { directory: context.directory })
   context.ready()
   const receiver = new Receiver(await listener.accept(), 'consumer')
-  for await (const batch of receiver.batches()) {
+  const batches = receiver.batches()
+  // Not with `for await`: leaving that would hang up, and make the producer fail before there are figures.
+  for (;;) {
+    const { value: batch } = await batches.next()
+    if (batch === undefined) throw new Error('the producer hung up')
     take?.(batch, tally)
     const figures = tally.add(batch.length)
     if (figures !== undefined) return figures
   }
-  return undefined
 }
 
 export async function producer(context: RoleContext): Promise<undefined> {

@@ -1,17 +1,21 @@
-// What every consumer of the throughput scenario does besides consuming: counts, measures its processor time, and makes
-// sure that nothing was lost or reordered.
+// What every consumer of the throughput scenario does besides consuming: counts, takes the processor time of both sides,
+// and makes sure that nothing was lost or reordered.
 
 import { Meter } from '../harness/meter.js'
+import { processorTimeNs } from '../harness/processor-time.js'
 import type { Figures, RoleContext } from '../harness/scenario.js'
 import { numberOf, PAYLOAD_BYTES, type LogonEvent } from '../input/line.js'
 
 export class Tally {
+  readonly #context: RoleContext
   readonly #meter: Meter
   #next = 0
-  #cpu: NodeJS.CpuUsage | undefined
+  /** Of producer and consumer, when the measuring began. */
+  #cpuNs: readonly [number, number] | undefined
   #measured = 0
 
   constructor(context: RoleContext) {
+    this.#context = context
     this.#meter = new Meter(context.number('warmUpMs'), context.number('measureMs'))
   }
 
@@ -29,13 +33,18 @@ export class Tally {
   add(messages: number): Figures | undefined {
     const over = this.#meter.add(messages)
     if (this.#meter.warmingUp) return undefined
-    if (this.#cpu === undefined) this.#cpu = process.cpuUsage()
+    if (this.#cpuNs === undefined) this.#cpuNs = this.#readCpuNs()
     else this.#measured += messages
     if (!over) return undefined
-    const { user, system } = process.cpuUsage(this.#cpu)
+    const [producer, consumer] = this.#readCpuNs()
     return {
       messagesPerSecond: this.#meter.rate,
-      consumerCpuNs: ((user + system) * 1000) / this.#measured,
+      producerCpuNs: (producer - this.#cpuNs[0]) / this.#measured,
+      consumerCpuNs: (consumer - this.#cpuNs[1]) / this.#measured,
     }
+  }
+
+  #readCpuNs(): readonly [number, number] {
+    return [processorTimeNs(this.#context.otherPid() ?? 0), processorTimeNs(process.pid)]
   }
 }
