@@ -64,6 +64,7 @@ class RecordSink {
     return record;
   }
   std::int32_t* first() { return words_; }
+  void RemoveLast() { --count_; }
   void Clear() { count_ = 0; }
 
  private:

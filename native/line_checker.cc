@@ -100,12 +100,12 @@ std::int32_t Word(std::size_t value) { return static_cast<std::int32_t>(value); 
 
 }  // namespace
 
-void LineChecker::Check(std::size_t start, std::size_t end, bool ascii, std::int32_t* record) {
-  const std::uint32_t* const first = cursor_;
+bool LineChecker::Check(std::size_t start, std::size_t end, bool ascii, std::int32_t* record) {
   error_ = start;
   Envelope envelope;
   LineState state = LineState::kSyntax;
-  if (!has_escapes_ || CheckEscapes(start, end)) state = CheckEnvelope(envelope);
+  // A line of blanks has no position of its own: the next one belongs to another line.
+  if (*cursor_ < end && (!has_escapes_ || CheckEscapes(start, end))) state = CheckEnvelope(envelope);
   if (state == LineState::kMessage && cursor_[-1] >= end) state = FailAt(end, LineState::kSyntax);
   if (state == LineState::kMessage && *cursor_ < end) state = FailAt(*cursor_, LineState::kSyntax);
 
@@ -114,10 +114,7 @@ void LineChecker::Check(std::size_t start, std::size_t end, bool ascii, std::int
   record[FrameRecord::kLineEnd] = Word(end + origin_);
   if (state != LineState::kMessage) {
     record[FrameRecord::kErrorOffset] = Word(std::min(error_, end) - start);
-    // The walk may have stopped anywhere; the next line begins with its own positions.
-    cursor_ = first;
-    Skip(end);
-    return;
+    return false;
   }
   record[FrameRecord::kTypeCode] =
       static_cast<std::int32_t>(TypeOf(text_ + envelope.type.start, envelope.type.size()));
@@ -131,6 +128,7 @@ void LineChecker::Check(std::size_t start, std::size_t end, bool ascii, std::int
   record[FrameRecord::kTimestampLow] = static_cast<std::int32_t>(seconds & 0xffffffffU);
   record[FrameRecord::kTimestampHigh] = static_cast<std::int32_t>(seconds >> 32U);
   record[FrameRecord::kFlags] = FlagsOf(envelope, end - start) | (ascii ? FrameRecord::kAscii : 0);
+  return true;
 }
 
 std::int32_t LineChecker::FlagsOf(const Envelope& envelope, std::size_t line_bytes) const {

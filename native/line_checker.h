@@ -23,8 +23,9 @@ class LineChecker {
       : text_(text), cursor_(structurals), has_escapes_(has_escapes), origin_(origin) {}
 
   // Checks [start, end), which holds no newline but is followed by a line ending, and fills the record, whose
-  // positions count from `origin` bytes before the block. Lines must be given in their order.
-  void Check(std::size_t start, std::size_t end, bool ascii, std::int32_t* record);
+  // positions count from `origin` bytes before the block. Lines must be given in their order. False: it is no
+  // message, and nothing more may be asked; where the block has other lines, they have had a say in what is wrong.
+  bool Check(std::size_t start, std::size_t end, bool ascii, std::int32_t* record);
   // Passes over a line that ends at `end` instead.
   void Skip(std::size_t end) {
     while (*cursor_ < end) ++cursor_;

@@ -119,7 +119,11 @@ std::size_t LineScanner::ScanBlock(const std::uint8_t* window, std::size_t begin
       checker.Skip(content_end - begin);
     } else if (content_end > start) {
       const bool ascii = all_ascii || IsAscii(window + start, content_end - start);
-      checker.Check(start - begin, content_end - begin, ascii, sink.Add());
+      const bool valid = checker.Check(start - begin, content_end - begin, ascii, sink.Add());
+      if (!valid && !(start == begin && newline + 1 == end)) {
+        sink.RemoveLast();
+        return ScanOneByOne(window, start, end, sink);
+      }
     }
     start = newline + 1;
   }

@@ -1,0 +1,28 @@
+#!/usr/bin/env bash
+# Fuzzes the frame reader and the peer policy under AddressSanitizer and UBSan with libFuzzer.
+# Usage: run.sh [seconds for each target, default 60]. Needs clang and its runtime (Debian: clang libclang-rt-14-dev).
+# What it finds that is new goes to out/fuzz; keep in test/fuzz/corpus what is worth it. A crash is left in out/fuzz too.
+set -euo pipefail
+cd "$(dirname "$0")/../.."
+seconds=${1:-60}
+place=out/fuzz
+simdjson=$(dirname "$(node -p "require.resolve('@nozbe/simdjson/package.json')")")/src
+flags=(-std=c++17 -O1 -g -fno-exceptions -DSIMDJSON_EXCEPTIONS=0 -isystem "$simdjson" -Wall -Wextra -Werror
+  -fsanitize=address,undefined -fno-sanitize-recover=all)
+command -v clang++ >/dev/null || { echo 'fuzzing needs clang++' >&2; exit 1; }
+mkdir -p "$place"
+[ -f "$place/simdjson.o" ] || clang++ "${flags[@]}" -w -fsanitize=fuzzer-no-link -c "$simdjson/simdjson.cpp" -o "$place/simdjson.o"
+
+fuzz() {
+  local name=$1
+  shift
+  clang++ "${flags[@]}" -fsanitize=fuzzer "test/fuzz/${name}_fuzz.cc" "$@" -o "$place/$name"
+  mkdir -p "$place/corpus/$name"
+  echo "== $name, $seconds s"
+  "$place/$name" -max_total_time="$seconds" -max_len=8192 -timeout=10 -rss_limit_mb=2048 -print_final_stats=1 \
+    -artifact_prefix="$place/$name-" "$place/corpus/$name" "test/fuzz/corpus/$name" 2>&1 |
+    grep -E '^(#[0-9]+.*(DONE|INITED)|stat::|==|violated|SUMMARY|artifact)' ; return "${PIPESTATUS[0]}"
+}
+
+fuzz frame_reader native/frame_reader.cc native/line_scanner.cc native/line_checker.cc "$place/simdjson.o"
+fuzz peer_policy native/peer_policy.cc
