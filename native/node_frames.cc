@@ -85,8 +85,18 @@ class FrameReaderObject final : public Napi::ObjectWrap<FrameReaderObject> {
   FrameReader reader_;
 };
 
-// checkFrames(bytes: Uint8Array, maxLineBytes) → the number of messages, or -1 if any line is none. The last line
-// must end in a newline too.
+// Whether a record is of a message whose payload is all that follows its key, up to the closing brace: text that
+// was given as a payload must not bring other keys along.
+bool IsMessageAlone(const std::uint8_t* bytes, const std::int32_t* record) {
+  if (record[FrameRecord::kState] != static_cast<std::int32_t>(LineState::kMessage)) return false;
+  const std::int32_t payload_end = record[FrameRecord::kPayloadEnd];
+  if (payload_end == record[FrameRecord::kPayloadStart]) return true;
+  return std::all_of(bytes + payload_end, bytes + record[FrameRecord::kLineEnd] - 1,
+                     [](std::uint8_t byte) { return byte == ' ' || byte == '\t' || byte == '\r'; });
+}
+
+// checkFrames(bytes: Uint8Array, maxLineBytes) → the number of messages, or -1 if any line is not one as our
+// encoder writes it, with the payload last. The last line must end in a newline too.
 Napi::Value CheckFrames(const Napi::CallbackInfo& info) {
   const Napi::Env env = info.Env();
   if (info.Length() < 2 || !info[0].IsTypedArray()) {
@@ -105,9 +115,7 @@ Napi::Value CheckFrames(const Napi::CallbackInfo& info) {
     RecordSink sink(words.data(), words.size() / FrameRecord::kWords);
     begin = Environment::Of(env).scanner.Scan(data, begin, size, max_line_bytes, sink);
     for (std::size_t i = 0; i < sink.count(); ++i) {
-      if (words[i * FrameRecord::kWords + FrameRecord::kState] != static_cast<std::int32_t>(LineState::kMessage)) {
-        return Napi::Number::New(env, -1);
-      }
+      if (!IsMessageAlone(data, words.data() + i * FrameRecord::kWords)) return Napi::Number::New(env, -1);
     }
     messages += static_cast<double>(sink.count());
   }

@@ -1,0 +1,125 @@
+// The native gate and JSON.parse, given the same texts: where they differ, it is on purpose.
+
+import { existsSync, readdirSync, readFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { fileURLToPath } from 'node:url'
+import fc from 'fast-check'
+import { describe, expect, it } from 'vitest'
+
+import { MAX_MESSAGE_BYTES } from '../../lib/message.js'
+import { addon } from '../../lib/native.js'
+import '../../lib/read-window.js'
+import { rawToReceiver } from '../support/pair.js'
+
+const suite = new URL('../../../shared/data/json-test-suite/test_parsing/', import.meta.url)
+const present = existsSync(suite)
+const why = present ? '' : ' (skipped: ../shared/data/json-test-suite is not there)'
+const files = present ? readdirSync(suite).sort() : []
+
+const HEAD = Buffer.from('{"type":"t","payload":')
+
+function asLine(payload: Buffer): Buffer {
+  return Buffer.concat([HEAD, payload, Buffer.from('}\n')])
+}
+
+function gateTakes(payload: Buffer): boolean {
+  return addon.checkFrames(asLine(payload), MAX_MESSAGE_BYTES) === 1
+}
+
+function parsed(payload: Buffer): { value: unknown } | undefined {
+  try {
+    return { value: JSON.parse(new TextDecoder('utf-8', { fatal: true, ignoreBOM: true }).decode(payload)) }
+  } catch {
+    return undefined
+  }
+}
+
+/** A newline ends a line, so a text on several lines is no payload; a trailing one is not part of the text. */
+function onOneLine(text: Buffer): Buffer | undefined {
+  const trimmed = text.at(-1) === 0x0a ? text.subarray(0, -1) : text
+  return trimmed.includes(0x0a) ? undefined : trimmed
+}
+
+describe.skipIf(!present)(`JSONTestSuite${why}`, () => {
+  const texts = files.map((file) => ({
+    file,
+    text: onOneLine(readFileSync(join(fileURLToPath(suite), file))),
+  }))
+
+  it('is all there', () => {
+    expect(files).toHaveLength(318)
+    expect(texts.filter(({ text }) => text === undefined).length).toBeLessThan(12)
+  })
+
+  it.each(texts.filter(({ file }) => file.startsWith('y_')))('$file is taken', ({ text }) => {
+    if (text === undefined) return // on several lines
+    expect(gateTakes(text)).toBe(true)
+  })
+
+  it.each(texts.filter(({ file }) => file.startsWith('n_')))('$file is refused', ({ text }) => {
+    if (text === undefined) return
+    expect(gateTakes(text)).toBe(false)
+  })
+
+  it.each(texts.filter(({ file }) => file.startsWith('i_')))(
+    '$file is judged as strict UTF-8 and JSON.parse do',
+    ({ file, text }) => {
+      if (text === undefined) return
+      const deep = file.includes('500_nested')
+      expect(gateTakes(text)).toBe(parsed(text) !== undefined && !deep) // 256 levels, see README
+    },
+  )
+
+  it('is delivered as JSON.parse gives it', async () => {
+    const taken = texts.flatMap(({ text }) => (text !== undefined && gateTakes(text) ? [text] : []))
+    const { raw, receiver } = await rawToReceiver()
+    raw.end(Buffer.concat(taken.map(asLine)))
+    for (const text of taken) {
+      const message = (await receiver.next()).value
+      expect(message?.rawPayload).toBe(text.toString('utf8').trim())
+      expect(message?.payload).toEqual(parsed(text)?.value)
+    }
+    expect((await receiver.next()).done).toBe(true)
+    expect(taken.length).toBeGreaterThan(90)
+  })
+})
+
+describe('generated texts', () => {
+  const nearlyJson = fc
+    .tuple(
+      fc.json({ maxDepth: 4 }),
+      fc.array(fc.tuple(fc.nat(), fc.constantFrom(...'[]{}:,"\\0129eE+-.tfnu \t\r\x00\x1fé')), {
+        maxLength: 3,
+      }),
+    )
+    .map(([text, edits]) =>
+      edits.reduce(
+        (t, [at, c]) => t.slice(0, at % (t.length + 1)) + c + t.slice((at % (t.length + 1)) + (at % 2)),
+        text,
+      ),
+    )
+
+  it('are taken or refused as JSON.parse does', () => {
+    fc.assert(
+      fc.property(nearlyJson, (text) => {
+        const bytes = Buffer.from(text)
+        expect(gateTakes(bytes), JSON.stringify(text)).toBe(parsed(bytes) !== undefined)
+      }),
+      {
+        numRuns: 20_000,
+        examples: [['1'], ['1,"x":2'], ['"\\u12"'], ['-'], ['[1,]'], ['{"a":1,}'], ['\t1\r']],
+      },
+    )
+  })
+
+  it('of bytes that are not UTF-8 are refused', () => {
+    fc.assert(
+      fc.property(fc.uint8Array({ maxLength: 12 }), (bytes) => {
+        const text = Buffer.concat([Buffer.from('"'), bytes, Buffer.from('"')])
+        if (text.includes(0x0a)) return
+        expect(gateTakes(text), text.toString('hex')).toBe(parsed(text) !== undefined)
+      }),
+      { numRuns: 20_000 },
+    )
+  })
+})
