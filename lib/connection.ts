@@ -12,29 +12,37 @@ import { toPeerIdentity, type PeerIdentity } from './peer.js'
 import { watchPeerExit, type PeerExitWatch } from './peer-exit.js'
 import { readArea } from './read-window.js'
 
-/** Takes the bytes of a connection. */
-export interface ByteReader {
+/** Takes the bytes of connections for a reader of each. One object serves all readers of a kind. */
+export interface ByteReader<Reader> {
   /** `size` bytes stand at the start of the read area, until this returns. False: no more for now. */
-  onBytes(size: number): boolean
+  onBytes(reader: Reader, size: number): boolean
   /** Nothing more will come; with an error when the stream did not simply end. */
-  onEnd(error: IpcError | undefined): void
+  onEnd(reader: Reader, error: IpcError | undefined): void
+}
+
+/** Where a connection comes from. One object serves all connections of a listener. */
+export interface ConnectionOrigin {
+  /** Makes another connection to the same address, where this one was dialled. */
+  readonly redial?: (signal?: AbortSignal) => Promise<Connection>
+  /** Told when a connection has ended. */
+  readonly onClosed?: (connection: Connection) => void
 }
 
 // Set by the static block of Connection. For this package's own files; index.ts does not pass them on.
 /** Wraps a descriptor, which then belongs to the connection. */
-export let openConnection: (
-  client: NativeClient,
-  address: string,
-  redial?: (signal?: AbortSignal) => Promise<Connection>,
-) => Connection
+export let openConnection: (client: NativeClient, address: string, origin: ConnectionOrigin) => Connection
 /** The one writer of a connection. */
 export let writerOf: (connection: Connection) => FrameWriter
 /** Starts reading. A connection has one reader for its whole life. */
-export let attachReader: (connection: Connection, reader: ByteReader) => void
+export let attachReader: <Reader extends object>(
+  connection: Connection,
+  reader: Reader,
+  kind: ByteReader<Reader>,
+) => void
 /** Goes on reading after `onBytes` has answered false. */
 export let resumeReading: (connection: Connection) => void
 /** Makes another connection to the same address, where this one was dialled. */
-export let redialOf: (connection: Connection) => ((signal?: AbortSignal) => Promise<Connection>) | undefined
+export let redialOf: (connection: Connection) => ConnectionOrigin['redial']
 /** Closes at once, for a reason that is told to the audit channel. */
 export let closeBecause: (connection: Connection, reason: CloseReason) => void
 /** Has `listener` called once, when the connection has ended. */
@@ -69,9 +77,10 @@ export class Connection {
   readonly address: string
   readonly #socket: Socket
   readonly #descriptor: number
-  readonly #redial: ((signal?: AbortSignal) => Promise<Connection>) | undefined
+  readonly #origin: ConnectionOrigin
   #writer: FrameWriter | undefined
-  #reader: ByteReader | undefined
+  #reader: object | undefined
+  #readerKind: ByteReader<object> | undefined
   #error: Error | undefined
   #ended = false
   #closing: Promise<void> | undefined
@@ -80,11 +89,7 @@ export class Connection {
   #closeReason: CloseReason | undefined
   #peerExit: PeerExitWatch | undefined
 
-  private constructor(
-    client: NativeClient,
-    address: string,
-    redial: ((signal?: AbortSignal) => Promise<Connection>) | undefined,
-  ) {
+  private constructor(client: NativeClient, address: string, origin: ConnectionOrigin) {
     // First of all, so that the descriptor has an owner whatever comes.
     const socket = new Socket({ fd: client.descriptor, onread } as ConstructorParameters<typeof Socket>[0])
     ;(socket as OwnedSocket)[OWNER] = this
@@ -94,13 +99,13 @@ export class Connection {
     socket.on('close', onSocketClose)
     this.#socket = socket
     this.#descriptor = client.descriptor
-    this.#redial = redial
+    this.#origin = origin
     this.address = address
     this.peer = toPeerIdentity(client)
   }
 
   static {
-    openConnection = (client, address, redial) => new Connection(client, address, redial)
+    openConnection = (client, address, origin) => new Connection(client, address, origin)
     writerOf = (connection) => {
       const writer = (connection.#writer ??= new FrameWriter(
         connection.#socket,
@@ -112,14 +117,15 @@ export class Connection {
       if (connection.closed) writer.fail(connection.#closedError())
       return writer
     }
-    attachReader = (connection, reader) => {
+    attachReader = (connection, reader, kind) => {
       if (connection.#reader !== undefined) throw new TypeError('the connection has a receiver already')
       connection.#reader = reader
-      if (connection.#closed) reader.onEnd(undefined)
+      connection.#readerKind = kind
+      if (connection.#closed) connection.#endReading(undefined)
       else connection.#socket.resume()
     }
     resumeReading = (connection) => void connection.#socket.resume()
-    redialOf = (connection) => connection.#redial
+    redialOf = (connection) => connection.#origin.redial
     closeBecause = (connection, reason) => {
       connection.#closeReason ??= reason
       connection.#socket.destroy()
@@ -128,11 +134,14 @@ export class Connection {
       if (connection.#closed) queueMicrotask(listener)
       else (connection.#closedListeners ??= []).push(listener)
     }
-    bytesArrived = (connection, size) => connection.#reader?.onBytes(size) ?? false
+    bytesArrived = (connection, size) => {
+      const reader = connection.#reader
+      return reader !== undefined && connection.#readerKind?.onBytes(reader, size) === true
+    }
     socketEnded = (connection) => {
       connection.#ended = true
       connection.#closeReason ??= 'peer-closed'
-      connection.#reader?.onEnd(undefined)
+      connection.#endReading(undefined)
     }
     socketFailed = (connection, error) => {
       connection.#error = error
@@ -206,11 +215,16 @@ export class Connection {
     })
   }
 
+  #endReading(error: IpcError | undefined): void {
+    if (this.#reader !== undefined) this.#readerKind?.onEnd(this.#reader, error)
+  }
+
   #afterClose(): void {
     this.#closed = true
     this.#peerExit?.connectionEnded()
     this.#writer?.fail(this.#closedError())
-    if (!this.#ended) this.#reader?.onEnd(this.#error === undefined ? undefined : this.#closedError())
+    if (!this.#ended) this.#endReading(this.#error === undefined ? undefined : this.#closedError())
+    this.#origin.onClosed?.(this)
     for (const listener of this.#closedListeners ?? []) listener()
     this.#closedListeners = undefined
     publishClose({

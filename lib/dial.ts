@@ -36,9 +36,9 @@ export async function dial(name: string, options: DialOptions = {}): Promise<Con
     if (options.signal?.aborted === true) throw abortedError(options.signal, `dial of ${address}`)
     const client = tryConnect(address, policy)
     if (client !== undefined) {
-      return openConnection(client, address, (signal) =>
-        dial(name, signal === undefined ? options : { ...options, signal }),
-      )
+      return openConnection(client, address, {
+        redial: (signal) => dial(name, signal === undefined ? options : { ...options, signal }),
+      })
     }
     const leftMs = deadline - performance.now()
     if (leftMs <= 0) {

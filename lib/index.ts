@@ -21,3 +21,4 @@ export {
 export type { PeerIdentity, PeerPolicy } from './peer.js'
 export { Receiver, type ReceiverOptions, type ReceiverStats } from './receiver.js'
 export { Sender, type SenderOptions, type SendOptions } from './sender.js'
+export * from './swarm/index.js'

@@ -5,7 +5,7 @@ import { Socket } from 'node:net'
 
 import { publishAccept, publishRejects } from './audit.js'
 import { resolveAddress, type AddressOptions } from './address.js'
-import { openConnection, onClosed, type Connection } from './connection.js'
+import { openConnection, type Connection, type ConnectionOrigin } from './connection.js'
 import { abortedError, IpcError } from './errors.js'
 import {
   addon,
@@ -83,6 +83,11 @@ export class Listener implements AsyncIterable<Connection> {
   #closed = false
   #finalStats: ListenerStats | undefined
   readonly #signal: AbortSignal | undefined
+  readonly #origin: ConnectionOrigin = {
+    onClosed: (connection) => {
+      this.#acceptor.release(connection.peer.uid)
+    },
+  }
   readonly #onAbort = (): void => {
     this.close()
   }
@@ -172,11 +177,8 @@ export class Listener implements AsyncIterable<Connection> {
   }
 
   #open(client: NativeClient): Connection {
-    const connection = openConnection(client, this.address)
+    const connection = openConnection(client, this.address, this.#origin)
     publishAccept({ address: this.address, peer: connection.peer })
-    onClosed(connection, () => {
-      this.#acceptor.release(connection.peer.uid)
-    })
     if (++this.#acceptsThisTurn === 1) {
       setImmediate(() => {
         this.#acceptsThisTurn = 0

@@ -116,20 +116,32 @@ export function resolveGroupId(group: number | string): number {
   return resolveIds('group', [group], addon.resolveGroup)[0] as number
 }
 
-/** The identity of an admitted peer; frozen, as many messages share it. */
+let lastIdentity: PeerIdentity | undefined
+
+/** The identity of an admitted peer; frozen, as its messages and the connections that it makes in a row share it. */
 export function toPeerIdentity(native: NativePeer): PeerIdentity {
   const { pid, uid, gid, groups, executable, label } = native
   if (uid === null || gid === null) {
     throw new IpcError('ERR_IPC_PEER_UNKNOWN', 'the peer has no user or group')
   }
-  return Object.freeze({
+  const last = lastIdentity
+  const same =
+    last?.pid === pid &&
+    last.uid === uid &&
+    last.gid === gid &&
+    (last.executable ?? '') === executable &&
+    (last.label ?? '') === label &&
+    last.groups.length === groups.length &&
+    last.groups.every((group, i) => group === groups[i])
+  if (same) return last
+  return (lastIdentity = Object.freeze({
     pid,
     uid,
     gid,
     groups: Object.freeze(groups),
     ...(executable !== '' && { executable }),
     ...(label !== '' && { label }),
-  })
+  }))
 }
 
 /** An identity in words, for errors and logs. */

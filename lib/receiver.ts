@@ -2,13 +2,13 @@
 // as they are asked for. Stops reading while nobody asks, so that a slow application slows its sender down.
 
 import { publishInvalid, wantsInvalid, type CloseReason } from './audit.js'
-import { attachReader, closeBecause, resumeReading, type Connection } from './connection.js'
+import { attachReader, closeBecause, resumeReading, type ByteReader, type Connection } from './connection.js'
 import { hasCode, IpcError, type IpcErrorCode } from './errors.js'
 import { toError, toMessage } from './frame-decoder.js'
 import { MESSAGE_STATE, RecordWord } from './frame-record.js'
 import { MAX_MESSAGE_BYTES, type SOCMessage } from './message.js'
-import { addon, type NativeFrameReader } from './native.js'
-import { progress, readWindow, records } from './read-window.js'
+import type { NativeFrameReader } from './native.js'
+import { borrowFrameReader, progress, readWindow, records, returnFrameReader } from './read-window.js'
 import { SilenceLimit, type Silence } from './silence-limit.js'
 import { checkTimeout } from './timing.js'
 
@@ -63,7 +63,9 @@ export class Receiver implements AsyncIterableIterator<SOCMessage, undefined, un
   /** What this receiver is called in errors. */
   readonly name: string
   readonly #connection: Connection
-  readonly #frames: NativeFrameReader
+  readonly #maxMessageBytes: number
+  /** Has the beginning of a line that is not whole yet. */
+  #frames: NativeFrameReader | undefined
   readonly #skipInvalid: boolean
   readonly #maxInvalid: number
   readonly #silence: SilenceLimit | undefined
@@ -74,12 +76,22 @@ export class Receiver implements AsyncIterableIterator<SOCMessage, undefined, un
   /** Messages and errors in the queue, and bytes of the lines that came since it was empty. */
   #queued = 0
   #queuedBytes = 0
-  #waiters: Waiter[] = []
+  /** The first one who waits, and the others: mostly there is but one. */
+  #waiter: Waiter | undefined
+  #moreWaiters: Waiter[] | undefined
   #paused = false
   #ended = false
   #received = 0
   #invalid = 0
   #bytes = 0
+
+  // One for all, as thousands of closures would take memory.
+  static readonly #byteReader: ByteReader<Receiver> = {
+    onBytes: (receiver, size) => receiver.#onBytes(size),
+    onEnd: (receiver, error) => {
+      receiver.#onEnd(error)
+    },
+  }
 
   /** @throws TypeError when the connection has a receiver already; RangeError for a limit that makes no sense */
   constructor(connection: Connection, name: string, options: ReceiverOptions = {}) {
@@ -95,7 +107,7 @@ export class Receiver implements AsyncIterableIterator<SOCMessage, undefined, un
     this.name = name
     this.#connection = connection
     this.#skipInvalid = onInvalid === 'skip'
-    this.#frames = new addon.FrameReader(maxMessageBytes)
+    this.#maxMessageBytes = maxMessageBytes
     const { idleTimeoutMs, firstMessageTimeoutMs } = options
     if (idleTimeoutMs !== undefined || firstMessageTimeoutMs !== undefined) {
       this.#silence = new SilenceLimit(
@@ -106,12 +118,7 @@ export class Receiver implements AsyncIterableIterator<SOCMessage, undefined, un
         },
       )
     }
-    attachReader(connection, {
-      onBytes: (size) => this.#onBytes(size),
-      onEnd: (error) => {
-        this.#onEnd(error)
-      },
-    })
+    attachReader(connection, this, Receiver.#byteReader)
   }
 
   /** The connection that this receiver reads from. */
@@ -180,15 +187,18 @@ export class Receiver implements AsyncIterableIterator<SOCMessage, undefined, un
 
   #wait(one: boolean): Promise<unknown> {
     return new Promise((resolve, reject) => {
-      this.#waiters.push({ one, resolve, reject })
+      const waiter = { one, resolve, reject }
+      if (this.#waiter === undefined) this.#waiter = waiter
+      else (this.#moreWaiters ??= []).push(waiter)
       this.#serve()
     })
   }
 
   /** Gives what there is to those who wait, first come, first served. */
   #serve(): void {
-    while (this.#waiters.length > 0 && (this.#queue.length > 0 || this.#ended)) {
-      const waiter = this.#waiters.shift() as Waiter
+    while (this.#waiter !== undefined && (this.#queue.length > 0 || this.#ended)) {
+      const waiter = this.#waiter
+      this.#waiter = this.#moreWaiters?.shift()
       const [first] = this.#queue
       if (first === undefined) {
         waiter.resolve(END)
@@ -236,9 +246,15 @@ export class Receiver implements AsyncIterableIterator<SOCMessage, undefined, un
   #onBytes(size: number): boolean {
     this.#bytes += size
     this.#silence?.heard()
-    for (let count = this.#frames.push(size); ; count = this.#frames.more()) {
+    const frames = this.#frames ?? borrowFrameReader(this.#maxMessageBytes)
+    this.#frames = frames
+    for (let count = frames.push(size); ; count = frames.more()) {
       this.#takeRecords(count)
       if (progress[2] === 0) break
+    }
+    if (progress[3] === 0) {
+      this.#frames = undefined
+      returnFrameReader(frames, this.#maxMessageBytes)
     }
     this.#serve()
     if (this.#queue.length === 0) this.#queuedBytes = 0
@@ -250,7 +266,7 @@ export class Receiver implements AsyncIterableIterator<SOCMessage, undefined, un
   #onEnd(error: IpcError | undefined): void {
     if (this.#ended) return
     this.#silence?.end()
-    this.#takeRecords(this.#frames.finish())
+    if (this.#frames !== undefined) this.#takeRecords(this.#frames.finish())
     if (error !== undefined) this.#enqueue(error)
     this.#ended = true
     this.#serve()

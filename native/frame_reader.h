@@ -46,6 +46,8 @@ class FrameReader {
 
   // Bytes of an unfinished line that are kept.
   std::size_t carried() const { return carry_.size(); }
+  // Nothing of the stream so far bears on what comes next: as good as new.
+  bool idle() const { return carry_.empty() && !discarding_; }
 
  private:
   Progress ScanLines(const ReadWindow& window, std::size_t begin, std::size_t end, LineScanner& scanner,

@@ -22,7 +22,7 @@ Napi::Value AttachWindow(const Napi::CallbackInfo& info) {
   auto records = info[2].As<Napi::Int32Array>();
   auto progress = info[3].As<Napi::Int32Array>();
   const std::size_t read_begin = ToSize(info[1]);
-  if (read_begin >= bytes.ElementLength() || bytes.ElementLength() > INT32_MAX || progress.ElementLength() < 3 ||
+  if (read_begin >= bytes.ElementLength() || bytes.ElementLength() > INT32_MAX || progress.ElementLength() < 4 ||
       records.ElementLength() < FrameRecord::kWords || !environment.attached.empty()) {
     ThrowMisuse(env, "attachWindow: sizes do not fit, or a window is attached already");
     return {};
@@ -37,8 +37,8 @@ Napi::Value AttachWindow(const Napi::CallbackInfo& info) {
   return env.Undefined();
 }
 
-// new FrameReader(maxLineBytes); push(size), more(), finish() → number of records; progress[0..2] = text begin,
-// text end, 1 if more() must be called
+// new FrameReader(maxLineBytes); push(size), more(), finish() → number of records; progress = text begin, text
+// end, 1 if more() must be called, 1 if something is kept for the next push
 class FrameReaderObject final : public Napi::ObjectWrap<FrameReaderObject> {
  public:
   static Napi::Function Define(Napi::Env env) {
@@ -78,6 +78,7 @@ class FrameReaderObject final : public Napi::ObjectWrap<FrameReaderObject> {
     environment_.progress[0] = static_cast<std::int32_t>(progress.text_begin);
     environment_.progress[1] = static_cast<std::int32_t>(progress.text_end);
     environment_.progress[2] = progress.more ? 1 : 0;
+    environment_.progress[3] = reader_.idle() ? 0 : 1;
     return Napi::Number::New(info.Env(), static_cast<double>(sink.count()));
   }
 
