@@ -48,17 +48,33 @@ export let closeBecause: (connection: Connection, reason: CloseReason) => void
 /** Has `listener` called once, when the connection has ended. */
 export let onClosed: (connection: Connection, listener: () => void) => void
 
-const OWNER = Symbol('connection')
+/**
+ * A socket that knows its connection and tells it of its events itself: thousands of sockets with three listeners each
+ * take memory.
+ */
+class OwnedSocket extends Socket {
+  owner: Connection | undefined = undefined
 
-interface OwnedSocket extends Socket {
-  [OWNER]: Connection
+  override emit(event: string | symbol, ...values: unknown[]): boolean {
+    const { owner } = this
+    if (owner === undefined) return super.emit(event, ...values)
+    if (event === 'error') {
+      socketFailed(owner, values[0] as Error)
+      return true
+    }
+    const heard = super.emit(event, ...values)
+    if (event === 'end') socketEnded(owner)
+    else if (event === 'close') socketClosed(owner)
+    return heard
+  }
 }
 
 // One function for all sockets, as thousands of closures would take memory. Node calls it on the socket.
 const onread = {
   buffer: readArea,
   callback(this: unknown, size: number): boolean {
-    return bytesArrived((this as OwnedSocket)[OWNER], size)
+    const { owner } = this as OwnedSocket
+    return owner !== undefined && bytesArrived(owner, size)
   },
 }
 let bytesArrived: (connection: Connection, size: number) => boolean
@@ -91,12 +107,11 @@ export class Connection {
 
   private constructor(client: NativeClient, address: string, origin: ConnectionOrigin) {
     // First of all, so that the descriptor has an owner whatever comes.
-    const socket = new Socket({ fd: client.descriptor, onread } as ConstructorParameters<typeof Socket>[0])
-    ;(socket as OwnedSocket)[OWNER] = this
+    const socket = new OwnedSocket({ fd: client.descriptor, onread } as ConstructorParameters<
+      typeof Socket
+    >[0])
+    socket.owner = this
     socket.pause()
-    socket.on('end', onSocketEnd)
-    socket.on('error', onSocketError)
-    socket.on('close', onSocketClose)
     this.#socket = socket
     this.#descriptor = client.descriptor
     this.#origin = origin
@@ -234,14 +249,4 @@ export class Connection {
       error: this.#error,
     })
   }
-}
-
-function onSocketEnd(this: Socket): void {
-  socketEnded((this as OwnedSocket)[OWNER])
-}
-function onSocketError(this: Socket, error: Error): void {
-  socketFailed((this as OwnedSocket)[OWNER], error)
-}
-function onSocketClose(this: Socket): void {
-  socketClosed((this as OwnedSocket)[OWNER])
 }

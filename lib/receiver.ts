@@ -42,14 +42,10 @@ export interface ReceiverStats {
   readonly bytes: number
 }
 
-/** Somebody who waits for one message, or for a run of them. */
-interface Waiter {
-  readonly one: boolean
-  readonly resolve: (
-    result: IteratorResult<SOCMessage, undefined> | IteratorResult<SOCMessage[], undefined>,
-  ) => void
-  readonly reject: (error: IpcError) => void
-}
+type Result = IteratorResult<SOCMessage, undefined> | IteratorResult<SOCMessage[], undefined>
+
+/** Answers somebody who waits; with a promise that rejects, where it is an error. */
+type Answer = (result: Result | Promise<never>) => void
 
 const SILENCE: Record<Silence, string> = { 'no-first-message': 'no message', idle: 'nothing' }
 const END = { value: undefined, done: true } as const
@@ -76,9 +72,10 @@ export class Receiver implements AsyncIterableIterator<SOCMessage, undefined, un
   /** Messages and errors in the queue, and bytes of the lines that came since it was empty. */
   #queued = 0
   #queuedBytes = 0
-  /** The first one who waits, and the others: mostly there is but one. */
-  #waiter: Waiter | undefined
-  #moreWaiters: Waiter[] | undefined
+  /** The first one who waits and whether for one message or for a run; and the others. Mostly there is but one. */
+  #answer: Answer | undefined
+  #answerOne = false
+  #moreWaiting: { readonly answer: Answer; readonly one: boolean }[] | undefined
   #paused = false
   #ended = false
   #received = 0
@@ -186,30 +183,37 @@ export class Receiver implements AsyncIterableIterator<SOCMessage, undefined, un
   }
 
   #wait(one: boolean): Promise<unknown> {
-    return new Promise((resolve, reject) => {
-      const waiter = { one, resolve, reject }
-      if (this.#waiter === undefined) this.#waiter = waiter
-      else (this.#moreWaiters ??= []).push(waiter)
+    // Without the function that rejects: thousands of connections may wait, and each such function takes memory.
+    return new Promise<Result>((answer) => {
+      if (this.#answer === undefined) {
+        this.#answer = answer
+        this.#answerOne = one
+      } else {
+        ;(this.#moreWaiting ??= []).push({ answer, one })
+      }
       this.#serve()
     })
   }
 
   /** Gives what there is to those who wait, first come, first served. */
   #serve(): void {
-    while (this.#waiter !== undefined && (this.#queue.length > 0 || this.#ended)) {
-      const waiter = this.#waiter
-      this.#waiter = this.#moreWaiters?.shift()
+    while (this.#answer !== undefined && (this.#queue.length > 0 || this.#ended)) {
+      const answer = this.#answer
+      const one = this.#answerOne
+      const next = this.#moreWaiting?.shift()
+      this.#answer = next?.answer
+      this.#answerOne = next?.one === true
       const [first] = this.#queue
       if (first === undefined) {
-        waiter.resolve(END)
+        answer(END)
       } else if (first instanceof IpcError) {
         this.#queue.shift()
         --this.#queued
-        waiter.reject(first)
-      } else if (waiter.one) {
-        waiter.resolve({ value: this.#takeOne(first), done: false })
+        answer(Promise.reject(first))
+      } else if (one) {
+        answer({ value: this.#takeOne(first), done: false })
       } else {
-        waiter.resolve({ value: this.#takeRun(first), done: false })
+        answer({ value: this.#takeRun(first), done: false })
       }
     }
     if (this.#paused && this.#queue.length === 0) {
