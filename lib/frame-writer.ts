@@ -4,11 +4,15 @@
 import type { Socket } from 'node:net'
 
 import { IpcError } from './errors.js'
+import { FrameText, frameBytes, frameUnits, returnSlab, takeSlab } from './frame-text.js'
 import {
   checkFrameSize,
   frameOf,
   isChecked,
   MAX_MESSAGE_BYTES,
+  readyFrameEnd,
+  readyFrameStart,
+  readyFrameText,
   type Frame,
   type SOCMessage,
 } from './message.js'
@@ -18,23 +22,7 @@ import { addon, systemError } from './native.js'
 const BATCH_BYTES = 1 << 16
 /** A remainder up to this size is copied, so that the slab is free again; a larger one takes the slab along. */
 const SMALL_REMAINDER = 1 << 14
-const SLAB_BYTES = 4 * BATCH_BYTES
-
 const DONE = Promise.resolve()
-
-/** Memory in which batches are laid out. One serves a whole thread, as a batch is written as soon as it is there. */
-let spareSlab: Buffer | undefined
-
-function takeSlab(bytes: number): Buffer {
-  if (bytes > SLAB_BYTES) return Buffer.allocUnsafeSlow(bytes)
-  const slab = spareSlab ?? Buffer.allocUnsafeSlow(SLAB_BYTES)
-  spareSlab = undefined
-  return slab
-}
-
-function returnSlab(slab: Buffer): void {
-  if (slab.length === SLAB_BYTES) spareSlab = slab
-}
 
 /** Told when its message turns out not to be JSON; the rest of the batch goes out without it. */
 export type OnRefused = (error: IpcError) => void
@@ -63,43 +51,7 @@ function createOutcome(): Outcome {
   return { promise, resolve, reject }
 }
 
-/** Frames one after the other, joined as far as they are text: one conversion serves many. */
-class FrameText {
-  #chunks: (string | Buffer)[] = []
-  #text = ''
-
-  add(frame: Frame): void {
-    if (typeof frame === 'string') {
-      this.#text += frame
-      return
-    }
-    this.#chunks.push(this.#text + frame[0], frame[1])
-    this.#text = frame[2]
-  }
-
-  /** Writes all of it at `begin`; answers where it ends. */
-  encode(slab: Buffer, begin: number): number {
-    let end = begin
-    for (const chunk of this.#chunks) {
-      end += typeof chunk === 'string' ? slab.write(chunk, end, 'utf8') : chunk.copy(slab, end)
-    }
-    return this.#text === '' ? end : end + slab.write(this.#text, end, 'utf8')
-  }
-
-  clear(): void {
-    if (this.#chunks.length > 0) this.#chunks = []
-    this.#text = ''
-  }
-}
-
-function frameUnits(frame: Frame): number {
-  return typeof frame === 'string' ? frame.length : frame[0].length + frame[1].length + frame[2].length
-}
-
-function frameBytes(frame: Frame): Buffer {
-  return Buffer.concat((typeof frame === 'string' ? [frame] : frame).map((part) => Buffer.from(part)))
-}
-
+/** Writes the frames of one connection. */
 export class FrameWriter {
   readonly #socket: Socket
   readonly #descriptor: number
@@ -168,6 +120,13 @@ export class FrameWriter {
    * @throws {IpcError} ERR_IPC_MESSAGE_TOO_LARGE; the batch is as it was
    */
   append(message: SOCMessage, onRefused?: OnRefused): void {
+    const ready = readyFrameStart(message)
+    if (ready >= 0 && this.#uncheckedFrames.length === 0) {
+      // It was received, so it is neither too large nor unchecked.
+      this.#checked.addReady(readyFrameText(message), ready, readyFrameEnd(message))
+      this.#size += readyFrameEnd(message) - ready
+      return
+    }
     const frame = frameOf(message)
     checkFrameSize(frame)
     if (this.#uncheckedFrames.length > 0 || !isChecked(message)) {

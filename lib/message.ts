@@ -4,6 +4,8 @@
 import { inspect, type InspectOptions } from 'node:util'
 
 import { IpcError } from './errors.js'
+import { nextId } from './message-id.js'
+import { detached, parsePayload, stringifyPayload } from './payload.js'
 import type { PeerIdentity } from './peer.js'
 
 /** The message kinds that the Go package defines (Go: `SOCMsgType`). Others are passed on as they are. */
@@ -89,6 +91,13 @@ export let messageFromParts: (
 ) => SOCMessage
 /** The message as a line with its newline. Keys in the order type, id, ts, payload. */
 export let frameOf: (message: SOCMessage) => Frame
+/**
+ * Where the frame stands ready in a text that messages share, as `[start, end)`: start, or -1 when it does not. Messages
+ * that came one after the other stand one after the other there.
+ */
+export let readyFrameStart: (message: SOCMessage) => number
+export let readyFrameEnd: (message: SOCMessage) => number
+export let readyFrameText: (message: SOCMessage) => string
 /** Whether the payload is known to be valid JSON on one line. */
 export let isChecked: (message: SOCMessage) => boolean
 /** About how large the frame is, in UTF-16 units and bytes of buffers; never less than it is. */
@@ -151,6 +160,13 @@ export class SOCMessage<T = unknown> {
     messageFromParts = (type, id, timestamp, bytes, text, line, idStart, idEnd, start, end, flags, peer) =>
       new SOCMessage(type, id, timestamp, bytes, text, line, idStart, idEnd, start, end, flags, peer)
     frameOf = (message) => message.#frame()
+    readyFrameStart = (message) =>
+      (message.#flags & MessageFlag.canonical) !== 0 &&
+      message.#text.charCodeAt(message.#payloadEnd + 1) === 0x0a
+        ? message.#lineStart
+        : -1
+    readyFrameEnd = (message) => message.#payloadEnd + 2
+    readyFrameText = (message) => message.#text
     isChecked = (message) => (message.#flags & MessageFlag.checked) !== 0
     sizeBound = (message) =>
       message.#payloadEnd -
@@ -258,7 +274,7 @@ export function newSOCMessage<T = unknown>(
     if (payload.content.length === 0) throw new TypeError('rawJSON of nothing is no JSON value')
     content = payload.content
   } else {
-    content = stringify(payload)
+    content = stringifyPayload(payload)
     flags |= MessageFlag.checked
   }
   const text = typeof content === 'string' ? content : ''
@@ -277,14 +293,6 @@ export function newSOCMessage<T = unknown>(
     flags,
     undefined,
   ) as SOCMessage<T>
-}
-
-function stringify(payload: unknown): string | undefined {
-  if (payload === undefined) return undefined
-  // The type of JSON.stringify hides that functions and symbols give undefined.
-  const text = JSON.stringify(payload) as string | undefined
-  if (text === undefined) throw new TypeError(`payload is a ${typeof payload}, which JSON cannot express`)
-  return text
 }
 
 /** Throws ERR_IPC_MESSAGE_TOO_LARGE for a line that no receiver would take. */
@@ -325,47 +333,4 @@ function beforePayload(timestamp: number): string {
     lastBeforePayload = `,"ts":${timestamp},"payload":`
   }
   return lastBeforePayload
-}
-
-const scratch = Buffer.allocUnsafeSlow(4096)
-
-/**
- * A copy of an ASCII text that shares nothing with the text it was cut from. V8 lets a slice of 13 characters or more
- * keep its whole parent alive, so one id kept in a Map would hold a read of 64 KiB.
- */
-function detached(slice: string): string {
-  if (slice.length < 13) return slice
-  const buffer = slice.length <= scratch.length ? scratch : Buffer.allocUnsafeSlow(slice.length)
-  return buffer.toString('latin1', 0, buffer.write(slice, 'latin1'))
-}
-
-const SUSPICIOUS = /__proto__|\\u005[fF]/
-
-function parsePayload(text: string): unknown {
-  return SUSPICIOUS.test(text) ? JSON.parse(text, hidePrototypeKey) : JSON.parse(text)
-}
-
-function hidePrototypeKey(_key: string, value: unknown): unknown {
-  if (typeof value === 'object' && value !== null && Object.hasOwn(value, '__proto__')) {
-    Object.defineProperty(value, '__proto__', { enumerable: false })
-  }
-  return value
-}
-
-let lastMs = 0
-let lastMsText = ''
-let nanoseconds = 0
-
-/** Decimal Unix nanoseconds, rising with each call. */
-function nextId(now: number): string {
-  if (now > lastMs || nanoseconds === 999_999) {
-    lastMs = Math.max(now, lastMs + 1)
-    lastMsText = String(lastMs)
-    // What the monotonic clock has below the millisecond tells threads and processes apart. Six digits always: a
-    // padded number would cost more than all the rest.
-    nanoseconds = 100_000 + Math.floor((performance.now() % 1) * 800_000)
-  } else {
-    ++nanoseconds
-  }
-  return lastMsText + String(nanoseconds)
 }

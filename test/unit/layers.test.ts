@@ -16,10 +16,10 @@ const LAYERS = [
   ['buffered-sender', 'sender', 'receiver', 'dial', 'listener'],
   ['connection'],
   ['frame-writer', 'frame-decoder', 'audit', 'timing', 'peer-exit', 'silence-limit', 'message-queue'],
-  ['read-window'],
+  ['read-window', 'frame-text'],
   ['message'],
   ['peer'],
-  ['native', 'address', 'frame-record'],
+  ['native', 'address', 'frame-record', 'message-id', 'payload', 'waiters'],
   ['errors'],
 ]
 const KNOW_THE_ADDON = [

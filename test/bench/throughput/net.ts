@@ -49,11 +49,18 @@ export async function producer(context: RoleContext): Promise<undefined> {
   const socket = connect({ path: socketPath(context.directory) })
   await once(socket, 'connect')
   const linesPerWrite = context.number('linesPerWrite')
+  const linesPerCork = context.number('linesPerCork')
   const makeLine = context.text('mode') === 'object' ? lineOfObject : lineOfText
   for (let i = 0; ;) {
-    let lines = ''
-    for (const end = i + linesPerWrite; i < end; ++i) lines += makeLine(i)
-    if (!socket.write(lines)) await once(socket, 'drain')
+    let more = true
+    if (linesPerCork > 0) socket.cork()
+    for (const corkEnd = i + Math.max(1, linesPerCork); i < corkEnd;) {
+      let lines = ''
+      for (const end = i + linesPerWrite; i < end; ++i) lines += makeLine(i)
+      more = socket.write(lines)
+    }
+    if (linesPerCork > 0) socket.uncork()
+    if (!more) await once(socket, 'drain')
   }
 }
 

@@ -24,18 +24,24 @@ export function throughput(scale: Scale): Scenario {
     ],
     reference: 'net',
     contestants: [
-      { name: 'net', label: 'objects in and out', ...net, params: { mode: 'object', linesPerWrite: 64 } },
+      { name: 'net', label: 'objects in and out', ...net, params: { mode: 'object', linesPerWrite: 64, linesPerCork: 0 } },
       {
         name: 'net-line',
         label: 'the same, one write a line',
         ...net,
-        params: { mode: 'object', linesPerWrite: 1 },
+        params: { mode: 'object', linesPerWrite: 1, linesPerCork: 0 },
+      },
+      {
+        name: 'net-cork',
+        label: 'the same, corked by 64 lines',
+        ...net,
+        params: { mode: 'object', linesPerWrite: 1, linesPerCork: 64 },
       },
       {
         name: 'net-text',
         label: 'payload text in, line parsed, payload text cut out',
         ...net,
-        params: { mode: 'text', linesPerWrite: 64 },
+        params: { mode: 'text', linesPerWrite: 64, linesPerCork: 0 },
       },
       { name: 'ours', label: 'objects in and out', ...ours, params: { mode: 'object' } },
       { name: 'ours-text', label: 'payload text in, payload text out', ...ours, params: { mode: 'text' } },
