@@ -60,8 +60,9 @@ void Acceptor::Stop() {
 void Acceptor::Run() {
   while (!stopping()) {
     const int report_in_ms = ReportRefusals();
+    if (notify_again_) notify_again_ = !Notify(notify_.get());
     const bool for_clients = !exhausted_ && HasRoom();
-    const int timeout_ms = exhausted_ ? kExhaustedPauseMs : report_in_ms;
+    const int timeout_ms = exhausted_ || notify_again_ ? kExhaustedPauseMs : report_in_ms;
     switch (endpoint_->Wait(timeout_ms, for_clients)) {
       case ServerEndpoint::Event::kClient:
         if (AcceptBatch() >= kFloodRefusals) endpoint_->Wait(kFloodPauseMs, false);
@@ -142,7 +143,7 @@ Verdict Acceptor::Admit(OwnedDescriptor& client, PeerIdentity& peer) {
     queue_.push_back({std::move(client), std::move(peer)});
     notify = !std::exchange(notified_, true);
   }
-  if (notify) Notify(notify_.get());
+  if (notify) notify_again_ = !Notify(notify_.get());
   return Verdict::kAdmitted;
 }
 

@@ -109,6 +109,7 @@ class Acceptor {
   };
   std::unordered_map<std::uint32_t, RecentConnections> recent_by_user_;
   bool exhausted_ = false;
+  bool notify_again_ = false;  // the loop could not be told of a client for want of memory
   Clock::time_point last_report_{};
 
   std::mutex mutex_;  // guards all that follows

@@ -6,6 +6,7 @@
 #include <poll.h>
 #include <pthread.h>
 #include <signal.h>
+#include <sys/eventfd.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/sysmacros.h>
@@ -148,6 +149,25 @@ OwnedDescriptor CreateSocket() {
 OwnedDescriptor AcceptClient(Descriptor listening) {
   return OwnedDescriptor(
       static_cast<Descriptor>(accept4(Number(listening), nullptr, nullptr, SOCK_CLOEXEC | SOCK_NONBLOCK)));
+}
+
+Result<OwnedDescriptor> CreateWaker() {
+  OwnedDescriptor waker(static_cast<Descriptor>(eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK)));
+  if (waker.valid()) return waker;
+  return Failure{FailureKind::kExhausted, errno, "eventfd", {}};
+}
+
+void Wake(Descriptor waker) {
+  const std::uint64_t one = 1;
+  // EAGAIN means that the count is full: the thread will wake up. Nothing else can go wrong (eventfd(2)).
+  while (write(Number(waker), &one, sizeof(one)) < 0 && errno == EINTR) {
+  }
+}
+
+void DrainWaker(Descriptor waker) {
+  std::uint64_t count = 0;
+  while (read(Number(waker), &count, sizeof(count)) < 0 && errno == EINTR) {
+  }
 }
 
 Result<NotifyPair> CreateNotifyPair() {

@@ -4,11 +4,16 @@
 #include <vector>
 
 namespace sentinel {
+namespace {
+
+constexpr int kRetryMs = 20;
+
+}  // namespace
 
 Result<std::unique_ptr<PeerWatcher>> PeerWatcher::Start(OwnedDescriptor notify_thread_end) {
-  Result<NotifyPair> interrupt = CreateNotifyPair();
-  if (!interrupt.ok()) return interrupt.failure();
-  std::unique_ptr<PeerWatcher> watcher(new PeerWatcher(std::move(interrupt.value()), std::move(notify_thread_end)));
+  Result<OwnedDescriptor> waker = CreateWaker();
+  if (!waker.ok()) return waker.failure();
+  std::unique_ptr<PeerWatcher> watcher(new PeerWatcher(std::move(waker.value()), std::move(notify_thread_end)));
   Result<std::unique_ptr<Thread>> thread =
       StartThread([](void* self) { static_cast<PeerWatcher*>(self)->Run(); }, watcher.get());
   if (!thread.ok()) return thread.failure();
@@ -24,7 +29,7 @@ void PeerWatcher::Stop() {
     const std::lock_guard<std::mutex> lock(mutex_);
     stopping_ = true;
   }
-  Notify(interrupt_.thread.get());
+  Wake(waker_.get());
   thread_->Join();
   thread_.reset();
   const std::lock_guard<std::mutex> lock(mutex_);
@@ -36,7 +41,7 @@ void PeerWatcher::Watch(std::uint64_t number, OwnedDescriptor process) {
     const std::lock_guard<std::mutex> lock(mutex_);
     watched_[number] = std::make_shared<const OwnedDescriptor>(std::move(process));
   }
-  Notify(interrupt_.thread.get());
+  Wake(waker_.get());
 }
 
 void PeerWatcher::Forget(std::uint64_t number) {
@@ -44,14 +49,14 @@ void PeerWatcher::Forget(std::uint64_t number) {
     const std::lock_guard<std::mutex> lock(mutex_);
     if (watched_.erase(number) == 0) return;
   }
-  Notify(interrupt_.thread.get());
+  Wake(waker_.get());
 }
 
 void PeerWatcher::Run() {
   for (;;) {
     std::vector<std::uint64_t> numbers;
     std::vector<std::shared_ptr<const OwnedDescriptor>> held;
-    std::vector<Descriptor> descriptors = {interrupt_.loop.get()};
+    std::vector<Descriptor> descriptors = {waker_.get()};
     {
       const std::lock_guard<std::mutex> lock(mutex_);
       if (stopping_) return;
@@ -62,22 +67,24 @@ void PeerWatcher::Run() {
       }
     }
     std::vector<bool> ready;
-    if (!WaitReadable(descriptors, ready)) continue;
-    if (ready[0]) DrainNotifications(interrupt_.loop.get());
+    if (!WaitReadable(descriptors, -1, ready)) continue;
+    if (ready[0]) DrainWaker(waker_.get());
+    bool all_reported = true;
     for (std::size_t i = 0; i < numbers.size(); ++i) {
-      if (ready[i + 1]) Report(numbers[i]);
+      if (ready[i + 1]) all_reported = Report(numbers[i]) && all_reported;
     }
+    // What could not be reported stays watched and ready: without a pause this would spin.
+    if (!all_reported) WaitReadable({waker_.get()}, kRetryMs, ready);
   }
 }
 
-void PeerWatcher::Report(std::uint64_t number) {
-  {
-    const std::lock_guard<std::mutex> lock(mutex_);
-    if (watched_.erase(number) == 0) return;  // forgotten meanwhile
-  }
-  // The wire holds thousands of numbers and the loop empties it whenever it turns. Should it be full all the same,
-  // the connection still ends when its socket does.
-  NotifyNumber(notify_.get(), number);
+bool PeerWatcher::Report(std::uint64_t number) {
+  const std::lock_guard<std::mutex> lock(mutex_);
+  const auto watch = watched_.find(number);
+  if (watch == watched_.end()) return true;  // forgotten meanwhile
+  if (!NotifyNumber(notify_.get(), number)) return false;
+  watched_.erase(watch);
+  return true;
 }
 
 }  // namespace sentinel

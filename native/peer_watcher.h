@@ -29,13 +29,13 @@ class PeerWatcher {
   void Stop();
 
  private:
-  PeerWatcher(NotifyPair interrupt, OwnedDescriptor notify_thread_end)
-      : interrupt_(std::move(interrupt)), notify_(std::move(notify_thread_end)) {}
+  PeerWatcher(OwnedDescriptor waker, OwnedDescriptor notify_thread_end)
+      : waker_(std::move(waker)), notify_(std::move(notify_thread_end)) {}
   void Run();
-  // Reports a watch whose process has ended.
-  void Report(std::uint64_t number);
+  // Reports a watch whose process has ended. False when that must be tried again.
+  bool Report(std::uint64_t number);
 
-  const NotifyPair interrupt_;
+  const OwnedDescriptor waker_;
   const OwnedDescriptor notify_;
   std::unique_ptr<Thread> thread_;
 

@@ -168,22 +168,26 @@ std::string AddressOf(Descriptor listening);
 // Connects without waiting. kWouldBlock: the server's queue is full, ask again later.
 Result<OwnedDescriptor> Connect(const std::string& path);
 
+// Wakes a thread of ours that waits for descriptors. Cannot fail for want of anything, unlike a wire.
+Result<OwnedDescriptor> CreateWaker();
+void Wake(Descriptor waker);
+void DrainWaker(Descriptor waker);
+
+// Waits until one of the descriptors is readable or the time has passed; a negative time waits without end. `ready`
+// tells for each one whether it is. False on failure, after a short pause.
+bool WaitReadable(const std::vector<Descriptor>& descriptors, int timeout_ms, std::vector<bool>& ready);
+
 // A one-way wire from a thread of ours to the event loop: `loop` is given to Node, `thread` stays.
 struct NotifyPair {
   OwnedDescriptor loop;
   OwnedDescriptor thread;
 };
 Result<NotifyPair> CreateNotifyPair();
-// Writes one byte, without waiting. A full wire is no failure: the loop has been told.
-void Notify(Descriptor thread_end);
-// Writes a number in 8 bytes, least significant first. False when the wire has no room for it.
+// Writes one byte, without waiting. True also when the wire is full, as the loop has been told then, and when
+// nobody listens any more; false when memory has run out: try again later.
+bool Notify(Descriptor thread_end);
+// Writes a number in 8 bytes, least significant first. False when there is no room or no memory: try again later.
 bool NotifyNumber(Descriptor thread_end, std::uint64_t number);
-
-// Waits until one of the descriptors is readable, the first being a wire's loop end that interrupts the wait.
-// `ready` tells for each one whether it is. False on failure, after a short pause.
-bool WaitReadable(const std::vector<Descriptor>& descriptors, std::vector<bool>& ready);
-// Takes all bytes off a wire's loop end.
-void DrainNotifications(Descriptor loop_end);
 
 // A number that no other open descriptor of this system has, to tell whether a descriptor number still
 // stands for the same thing.

@@ -57,15 +57,15 @@ Failure SocketFailure(const char* operation, std::string detail = {}) {
 
 class UnixServer final : public ServerEndpoint {
  public:
-  UnixServer(std::optional<AddressClaim> claim, OwnedDescriptor listening, NotifyPair interrupt)
-      : claim_(std::move(claim)), listening_(std::move(listening)), interrupt_(std::move(interrupt)) {}
+  UnixServer(std::optional<AddressClaim> claim, OwnedDescriptor listening, OwnedDescriptor waker)
+      : claim_(std::move(claim)), listening_(std::move(listening)), waker_(std::move(waker)) {}
 
   Event Wait(int timeout_ms, bool for_clients) override {
-    pollfd watched[2] = {{Number(interrupt_.loop.get()), POLLIN, 0}, {Number(listening_.get()), POLLIN, 0}};
+    pollfd watched[2] = {{Number(waker_.get()), POLLIN, 0}, {Number(listening_.get()), POLLIN, 0}};
     const int ready = poll(watched, for_clients ? 2 : 1, timeout_ms);
     if (ready < 0) return errno == EINTR || errno == ENOMEM ? Event::kTimeout : Event::kFailed;
     if (watched[0].revents != 0) {
-      DrainNotifications(interrupt_.loop.get());
+      DrainWaker(waker_.get());
       return Event::kInterrupted;
     }
     if (watched[1].revents != 0) return Event::kClient;
@@ -83,13 +83,13 @@ class UnixServer final : public ServerEndpoint {
     }
   }
 
-  void Interrupt() override { Notify(interrupt_.thread.get()); }
+  void Interrupt() override { Wake(waker_.get()); }
 
  private:
   // Destroyed from the last to the first: the claim goes when the address no longer answers.
   std::optional<AddressClaim> claim_;  // none for an address that somebody else made
   OwnedDescriptor listening_;
-  NotifyPair interrupt_;
+  OwnedDescriptor waker_;
 };
 
 // Binds so that the socket file is never, at any instant, more open than it shall be: first for this user alone,
@@ -127,10 +127,10 @@ Status BindPrivately(const OwnedDescriptor& socket, AddressClaim& claim, const L
 }
 
 Result<std::unique_ptr<ServerEndpoint>> Serve(std::optional<AddressClaim> claim, OwnedDescriptor listening) {
-  Result<NotifyPair> interrupt = CreateNotifyPair();
-  if (!interrupt.ok()) return interrupt.failure();
+  Result<OwnedDescriptor> waker = CreateWaker();
+  if (!waker.ok()) return waker.failure();
   return std::unique_ptr<ServerEndpoint>(
-      std::make_unique<UnixServer>(std::move(claim), std::move(listening), std::move(interrupt.value())));
+      std::make_unique<UnixServer>(std::move(claim), std::move(listening), std::move(waker.value())));
 }
 
 int IntegerOption(Descriptor descriptor, int option) {
@@ -211,11 +211,28 @@ Result<OwnedDescriptor> Connect(const std::string& path) {
   }
 }
 
-void Notify(Descriptor thread_end) {
-  const std::uint8_t byte = 1;
-  // EAGAIN means that bytes are waiting already, EPIPE that nobody listens any more: nothing to do either way.
-  while (send(Number(thread_end), &byte, 1, MSG_DONTWAIT | MSG_NOSIGNAL) < 0 && errno == EINTR) {
+namespace {
+
+// All or nothing: so few bytes are never split. `when_full` is the answer when the wire has no room.
+bool SendNotification(Descriptor thread_end, const std::uint8_t* bytes, std::size_t size, bool when_full) {
+  for (;;) {
+    if (send(Number(thread_end), bytes, size, MSG_DONTWAIT | MSG_NOSIGNAL) >= 0) return true;
+    switch (errno) {
+      case EINTR: continue;
+      case EAGAIN: return when_full;
+      case EPIPE:  // nobody listens any more
+      case ECONNRESET: return true;
+      default:  // ENOBUFS, ENOMEM
+        return false;
+    }
   }
+}
+
+}  // namespace
+
+bool Notify(Descriptor thread_end) {
+  const std::uint8_t byte = 1;
+  return SendNotification(thread_end, &byte, 1, true);
 }
 
 bool NotifyNumber(Descriptor thread_end, std::uint64_t number) {
@@ -224,26 +241,16 @@ bool NotifyNumber(Descriptor thread_end, std::uint64_t number) {
     byte = static_cast<std::uint8_t>(number & 0xffU);
     number >>= 8U;
   }
-  // All or nothing: so few bytes are never split.
-  for (;;) {
-    if (send(Number(thread_end), bytes, sizeof(bytes), MSG_DONTWAIT | MSG_NOSIGNAL) == sizeof(bytes)) return true;
-    if (errno != EINTR) return errno == EPIPE;  // nobody listens any more
-  }
+  return SendNotification(thread_end, bytes, sizeof(bytes), false);
 }
 
-void DrainNotifications(Descriptor loop_end) {
-  std::uint8_t bytes[64];
-  while (recv(Number(loop_end), bytes, sizeof(bytes), MSG_DONTWAIT) == sizeof(bytes)) {
-  }
-}
-
-bool WaitReadable(const std::vector<Descriptor>& descriptors, std::vector<bool>& ready) {
+bool WaitReadable(const std::vector<Descriptor>& descriptors, int timeout_ms, std::vector<bool>& ready) {
   constexpr int kPauseMs = 50;
   std::vector<pollfd> watched;
   watched.reserve(descriptors.size());
   for (const Descriptor descriptor : descriptors) watched.push_back({Number(descriptor), POLLIN, 0});
   ready.assign(descriptors.size(), false);
-  if (poll(watched.data(), watched.size(), -1) < 0) {
+  if (poll(watched.data(), watched.size(), timeout_ms) < 0) {
     if (errno != EINTR) poll(nullptr, 0, kPauseMs);  // out of memory, most likely
     return false;
   }

@@ -10,6 +10,7 @@ export interface ChildOptions {
   readonly uid?: number
   readonly gid?: number
   readonly execArgv?: string[]
+  readonly env?: NodeJS.ProcessEnv
   /** Its standard error is not shown: it fails on purpose. */
   readonly quiet?: boolean
 }
