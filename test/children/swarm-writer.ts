@@ -1,0 +1,21 @@
+// Adds batches of 100 facts to a store on disk until it is killed, and says how many are flushed.
+
+import { LmdbFactStore } from 'sentinel-ipc/lmdb'
+
+const { path } = JSON.parse(process.argv[2] ?? '{}') as { path: string }
+const store = new LmdbFactStore(path)
+for (let at = 0; ; at += 100) {
+  await store.addBatch(
+    Array.from({ length: 100 }, (_, i) => ({
+      id: `f${at + i}`,
+      content: 'content',
+      level: 0 as const,
+      isGene: false,
+      source: 'writer',
+      createdAt: new Date(),
+    })),
+  )
+  if (at % 300 !== 0) continue
+  await store.flush()
+  process.send?.({ flushed: at + 100 })
+}

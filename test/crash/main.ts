@@ -1,0 +1,141 @@
+// The crash run: a sender with a spool and a receiver, killed again and again while messages go through. Each acknowledged
+// or spooled message must be there in the end, once, in order.
+
+import { fork, type ChildProcess } from 'node:child_process'
+import { once } from 'node:events'
+import { mkdtempSync, realpathSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { setTimeout as sleep } from 'node:timers/promises'
+import { fileURLToPath } from 'node:url'
+
+import { parseOptions, randomFrom, type CrashOptions } from './options.js'
+import { inspectOutput } from './output.js'
+
+interface Report {
+  readonly ready?: true
+  readonly failed?: string
+  readonly done?: object
+}
+
+/** Longest life of a pair before the next kill; a process needs about 100 ms to start. */
+const LONGEST_LIFE_MS = 350
+/** Kills come about this many batches apart. */
+const BATCHES_PER_KILL = 40
+const FINISH_WITHIN_MS = 120_000
+
+class CrashRun {
+  readonly #options: CrashOptions
+  readonly #directory = mkdtempSync(join(realpathSync(tmpdir()), 'sipc-crash-'))
+  readonly #random: () => number
+  readonly #failures: string[] = []
+  readonly #kills = { sender: 0, receiver: 0, both: 0 }
+  #done: object | undefined
+  #upTo = 0
+  #sender: ChildProcess
+  #receiver: ChildProcess
+
+  constructor(options: CrashOptions) {
+    this.#options = options
+    this.#random = randomFrom(options.seed)
+    this.#sender = this.#start('sender')
+    this.#receiver = this.#start('receiver')
+  }
+
+  async run(): Promise<boolean> {
+    const { kills, messages, seed, durability } = this.#options
+    const startedAt = performance.now()
+    console.log(`crash run: ${kills} kills over ${messages} messages, durability ${durability}, seed ${seed}`)
+    for (let kill = 1; kill <= kills && this.#failures.length === 0; ++kill) {
+      this.#allow(Math.ceil((messages * kill) / (kills + 1)))
+      await sleep(this.#random() * LONGEST_LIFE_MS)
+      await this.#killSome()
+      if (kill % Math.max(1, Math.floor(kills / 10)) === 0) this.#progress(kill, startedAt)
+    }
+    this.#allow(messages)
+    await this.#finish()
+    this.#sender.kill('SIGKILL')
+    this.#receiver.kill('SIGKILL')
+    const passed = this.#judge(startedAt)
+    if (passed) rmSync(this.#directory, { recursive: true, force: true })
+    else console.log(`what is left is in ${this.#directory}`)
+    return passed
+  }
+
+  #start(role: 'sender' | 'receiver'): ChildProcess {
+    const { messages, kills, durability } = this.#options
+    const batch = Math.max(1, Math.ceil((2 * messages) / (kills + 1) / BATCHES_PER_KILL))
+    const script = fileURLToPath(new URL(`${role}.js`, import.meta.url))
+    const child = fork(script, [JSON.stringify({ directory: this.#directory, batch, durability })])
+    child.on('message', (report: Report) => {
+      if (report.failed !== undefined) this.#failures.push(report.failed)
+      if (report.done !== undefined) this.#done = report.done
+      if (report.ready === true && role === 'sender') this.#tellLimit()
+    })
+    child.on('error', () => undefined)
+    child.on('exit', (code) => {
+      if (code !== null && code !== 0) this.#failures.push(`the ${role} ended with code ${code}`)
+    })
+    return child
+  }
+
+  #allow(upTo: number): void {
+    this.#upTo = upTo
+    this.#tellLimit()
+  }
+
+  #tellLimit(): void {
+    if (this.#sender.connected) {
+      this.#sender.send({ upTo: this.#upTo, total: this.#options.messages }, () => undefined)
+    }
+  }
+
+  async #killSome(): Promise<void> {
+    const target = (['sender', 'receiver', 'both'] as const)[Math.floor(this.#random() * 3)] ?? 'both'
+    ++this.#kills[target]
+    const dying: Promise<unknown>[] = []
+    if (target !== 'receiver') {
+      dying.push(once(this.#sender, 'exit'))
+      this.#sender.kill('SIGKILL')
+    }
+    if (target !== 'sender') {
+      dying.push(once(this.#receiver, 'exit'))
+      this.#receiver.kill('SIGKILL')
+    }
+    await Promise.all(dying)
+    if (target !== 'receiver') this.#sender = this.#start('sender')
+    if (target !== 'sender') this.#receiver = this.#start('receiver')
+  }
+
+  async #finish(): Promise<void> {
+    const deadline = performance.now() + FINISH_WITHIN_MS
+    while (this.#done === undefined && this.#failures.length === 0) {
+      if (performance.now() > deadline) this.#failures.push(`not finished after ${FINISH_WITHIN_MS} ms`)
+      await sleep(10)
+    }
+  }
+
+  #progress(kill: number, startedAt: number): void {
+    const seconds = ((performance.now() - startedAt) / 1000).toFixed(0)
+    console.log(`  ${kill} kills, up to message ${this.#upTo}, ${seconds} s`)
+  }
+
+  #judge(startedAt: number): boolean {
+    const { messages } = this.#options
+    const findings = inspectOutput(this.#directory, messages)
+    const { sender, receiver, both } = this.#kills
+    const seconds = ((performance.now() - startedAt) / 1000).toFixed(1)
+    console.log(`killed: sender ${sender}, receiver ${receiver}, both ${both}; ${seconds} s`)
+    console.log(
+      `delivered ${findings.messages} of ${messages}: lost ${findings.lost}, twice ${findings.twice}, ` +
+        `out of order ${findings.disordered}`,
+    )
+    for (const failure of new Set(this.#failures)) console.log(`FAILED: ${failure}`)
+    const wrong = findings.lost + findings.twice + findings.disordered + this.#failures.length
+    console.log(wrong === 0 ? 'passed' : `FAILED; repeat with --seed ${this.#options.seed}`)
+    return wrong === 0
+  }
+}
+
+const options = parseOptions()
+if (options !== undefined) process.exitCode = (await new CrashRun(options).run()) ? 0 : 1

@@ -1,0 +1,65 @@
+// What the crash run was asked for, and chance that a seed repeats.
+
+import { parseArgs } from 'node:util'
+
+export interface CrashOptions {
+  readonly kills: number
+  readonly messages: number
+  readonly seed: number
+  readonly durability: 'process' | 'fsync'
+}
+
+const HELP = `Kills sender, receiver or both with SIGKILL at random moments and looks whether a message was lost, came twice or
+out of order.
+
+  --kills N       how often (default 100; --long: 1000)
+  --messages N    how many messages go through meanwhile (default 100000; --long: 1000000)
+  --seed S        repeats the choices of an earlier run (default: by chance)
+  --durability D  process (default) or fsync
+  --long          the long run
+  --help          this text`
+
+export function parseOptions(): CrashOptions | undefined {
+  const { values } = parseArgs({
+    options: {
+      kills: { type: 'string' },
+      messages: { type: 'string' },
+      seed: { type: 'string' },
+      durability: { type: 'string', default: 'process' },
+      long: { type: 'boolean', default: false },
+      help: { type: 'boolean', default: false },
+    },
+  })
+  if (values.help) {
+    console.log(HELP)
+    return undefined
+  }
+  if (values.durability !== 'process' && values.durability !== 'fsync') {
+    throw new RangeError('--durability must be process or fsync')
+  }
+  return {
+    kills: count('kills', values.kills ?? (values.long ? '1000' : '100')),
+    messages: count('messages', values.messages ?? (values.long ? '1000000' : '100000')),
+    seed: values.seed === undefined ? Math.floor(Math.random() * 2 ** 32) : count('seed', values.seed),
+    durability: values.durability,
+  }
+}
+
+function count(what: string, text: string): number {
+  const value = Number(text)
+  if (!Number.isInteger(value) || value < 0 || value >= 2 ** 32) {
+    throw new RangeError(`--${what} must be a whole number`)
+  }
+  return value
+}
+
+/** Numbers in [0, 1) that a seed repeats (mulberry32). */
+export function randomFrom(seed: number): () => number {
+  let state = seed
+  return () => {
+    state = (state + 0x6d2b79f5) | 0
+    let mixed = Math.imul(state ^ (state >>> 15), 1 | state)
+    mixed = (mixed + Math.imul(mixed ^ (mixed >>> 7), 61 | mixed)) ^ mixed
+    return ((mixed ^ (mixed >>> 14)) >>> 0) / 2 ** 32
+  }
+}

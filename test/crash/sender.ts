@@ -1,0 +1,80 @@
+// The sending process of the crash run. Message i has number i in the session, so after a kill the spool itself tells
+// where to go on; and what the spool had promised to keep is noted in a file, to be compared with what it has.
+
+import { AcknowledgedSender, newSOCMessage, rawJSON, SOCMsgType } from 'sentinel-ipc'
+import { LmdbSpool } from 'sentinel-ipc/lmdb'
+import { openSync, readSync, writeSync } from 'node:fs'
+import { join } from 'node:path'
+
+const { directory, batch, durability } = JSON.parse(process.argv[2] ?? '{}') as {
+  directory: string
+  batch: number
+  durability: 'process' | 'fsync'
+}
+let upTo = 0
+let total = Infinity
+
+const promised = openSync(join(directory, 'promised'), 'a+')
+const promise = Buffer.alloc(4)
+function noteBefore(): number {
+  let last = 0
+  for (let at = 0; readSync(promised, promise, 0, 4, at) === 4; at += 4) last = promise.readUInt32LE(0)
+  return last
+}
+
+const spool = await LmdbSpool.open({
+  directory: join(directory, 'spool'),
+  durability,
+  onDamage: (damage) => process.send?.({ failed: `the spool is damaged: ${JSON.stringify(damage)}` }),
+})
+if (spool.next <= noteBefore()) {
+  process.send?.({ failed: `the spool had promised to keep ${noteBefore()} and has ${spool.next - 1}` })
+}
+const sender = new AcknowledgedSender('crash', {
+  directory,
+  spool,
+  minBackoffMs: 5,
+  maxBackoffMs: 50,
+  answerTimeoutMs: 5000,
+  onDrop: ({ count, reason }) => process.send?.({ failed: `${count} messages were dropped: ${reason}` }),
+  onEvent: (event) => {
+    if ('error' in event && event.error?.code === 'ERR_IPC_INVALID_MESSAGE') {
+      process.send?.({
+        failed: `the protocol was broken: ${event.error.message} (${event.error.reason ?? ''})`,
+      })
+    }
+  },
+})
+process.on('message', (limit: { upTo: number; total: number }) => {
+  upTo = limit.upTo
+  total = limit.total
+})
+process.send?.({ ready: true })
+
+let next = spool.next
+for (; next <= total;) {
+  if (next > upTo) {
+    await new Promise((resolve) => setTimeout(resolve, 2))
+    continue
+  }
+  const messages = []
+  for (const end = Math.min(upTo + 1, next + 1 + Math.floor(Math.random() * batch)); next < end; ++next) {
+    messages.push(newSOCMessage(SOCMsgType.Event, rawJSON(`{"i":${next}}`)))
+  }
+  const last = next - 1
+  void sender.sendBatch(messages).then(() => {
+    promise.writeUInt32LE(last, 0)
+    writeSync(promised, promise)
+  })
+  if (Math.random() < 0.5) await new Promise((resolve) => setTimeout(resolve, 1))
+  else await new Promise(setImmediate)
+}
+await sender.flush()
+const { stats } = sender
+const { accepted, acknowledged, written, pending, dropped } = stats
+if (accepted !== acknowledged + written + pending + dropped) {
+  process.send?.({ failed: `the counters do not add up: ${JSON.stringify(stats)}` })
+}
+await sender.close()
+process.send?.({ done: stats })
+process.disconnect()

@@ -1,0 +1,73 @@
+// The swarm across processes: as its demo shows it, and with a store that does not fit a line by far.
+
+import { spawn } from 'node:child_process'
+import { fileURLToPath } from 'node:url'
+import { describe, expect, it } from 'vitest'
+
+const DEMO = fileURLToPath(new URL('../../out/examples/swarm/main.js', import.meta.url))
+const THROUGHPUT = fileURLToPath(new URL('../../out/test/children/swarm-throughput.js', import.meta.url))
+
+interface Run {
+  readonly code: number | null
+  readonly stdout: string
+  readonly stderr: string
+}
+
+function run(
+  script: string,
+  args: readonly string[],
+  onOutput?: (text: string, stop: () => void) => void,
+): Promise<Run> {
+  const child = spawn(process.execPath, [script, ...args], { stdio: ['ignore', 'pipe', 'pipe'] })
+  let stdout = ''
+  let stderr = ''
+  child.stdout.setEncoding('utf8').on('data', (text: string) => {
+    stdout += text
+    onOutput?.(stdout, () => child.kill('SIGINT'))
+  })
+  child.stderr.setEncoding('utf8').on('data', (text: string) => {
+    stderr += text
+  })
+  return new Promise((resolve) => {
+    child.once('close', (code) => {
+      resolve({ code, stdout, stderr })
+    })
+  })
+}
+
+describe('the demo', () => {
+  it('kills a node, brings it back, and all hold the same facts', async () => {
+    const { code, stdout, stderr } = await run(DEMO, ['--facts', '3000'])
+    expect(stderr).toBe('')
+    expect(stdout).toMatch(/kills node-\d, which listens/)
+    expect(stdout).toMatch(/synced with node-\d: 9\d{3} in/) // the one that came back knowing nothing
+    expect(stdout).not.toMatch(/critical|error:/)
+    expect(stdout).toContain('all 3 nodes hold the same facts: yes')
+    expect(code).toBe(0)
+  })
+
+  it('checks itself at Ctrl-C', async () => {
+    const { code, stdout } = await run(DEMO, ['--facts', '100'], (text, stop) => {
+      if (text.includes('starts node-2')) stop()
+    })
+    expect(stdout).toContain('is interrupted')
+    expect(stdout).toContain('hold the same facts: yes')
+    expect(code).toBe(0)
+  })
+
+  it('explains itself, and refuses what it does not know', async () => {
+    expect(await run(DEMO, ['--help'])).toMatchObject({
+      code: 0,
+      stdout: expect.stringContaining('Usage') as string,
+    })
+    expect(await run(DEMO, ['--facts', 'many'])).toMatchObject({ code: 2, stdout: '' })
+  })
+})
+
+describe('a sync between processes', () => {
+  it.each(['memory', 'lmdb'])('moves every fact, into a store of kind %s', async (kind) => {
+    const { stdout, code } = await run(THROUGHPUT, ['30000', kind, '200', '1'])
+    expect(stdout).toContain('30000 of 30000 facts, synced')
+    expect(code).toBe(0)
+  })
+})

@@ -1,0 +1,3 @@
+module sentinel-ipc/test/interop/go-peer
+
+go 1.18

@@ -1,0 +1,75 @@
+// A flood of connections by a user that is not let in: whoever is let in is served all the same.
+
+import { chmodSync } from 'node:fs'
+import { describe, expect, it } from 'vitest'
+
+import { dial } from '../../lib/dial.js'
+import { newSOCMessage } from '../../lib/message.js'
+import { Receiver } from '../../lib/receiver.js'
+import { Sender } from '../../lib/sender.js'
+import { startChild } from '../support/child.js'
+import { temporaryDirectory } from '../support/directory.js'
+import { listening } from '../support/pair.js'
+import { until } from '../support/wait.js'
+
+const root = process.getuid?.() === 0
+const [ALICE, BOB] = [23_456, 23_457]
+
+describe.skipIf(!root)(`a flood${root ? '' : ' (skipped: needs root to act as other users)'}`, () => {
+  it('neither keeps others out nor reaches the event loop', async () => {
+    const directory = temporaryDirectory()
+    chmodSync(directory, 0o755)
+    const listener = await listening(directory, { mode: 0o666, policy: { users: [0, ALICE] } })
+    let received = 0
+    const serving = (async () => {
+      for await (const connection of listener) {
+        void (async () => {
+          const echo = new Sender(connection, 'echo')
+          for await (const message of new Receiver(connection, 'r')) {
+            if (message.type === 'ping') await echo.send(message)
+            else ++received
+          }
+        })()
+      }
+    })()
+    const established = await dial('test', { directory })
+    const ping = new Sender(established, 'ping')
+    const pong = new Receiver(established, 'pong')
+    const roundTrips = async (count: number): Promise<number> => {
+      const begin = performance.now()
+      for (let i = 0; i < count; ++i) {
+        await ping.send(newSOCMessage('ping', i))
+        expect((await pong.next()).value?.payload).toBe(i)
+      }
+      return (performance.now() - begin) / count
+    }
+    await roundTrips(200)
+    const quietMs = await roundTrips(500)
+
+    const flooder = startChild('flooder', { address: listener.address, uid: BOB })
+    await flooder.report()
+    await until(() => listener.stats.refused > 1000)
+    const honest = startChild('honest', { path: listener.address, uid: ALICE, times: 200 })
+    const { p50, p99 } = await honest.report<{ p50: number; p99: number }>()
+    const floodedMs = await roundTrips(500)
+    const cpu = process.cpuUsage()
+    const refusedBefore = listener.stats.refused
+    await new Promise((resolve) => setTimeout(resolve, 500))
+    const used = process.cpuUsage(cpu)
+    const refused = listener.stats.refused - refusedBefore
+    flooder.send('stop')
+    await flooder.report()
+
+    await until(() => received === 200)
+    expect(listener.stats.accepted).toBe(201)
+    expect(refused).toBeGreaterThan(0)
+    console.log(
+      `flood: ${(refused * 2).toLocaleString('en')} refused/s at ${((used.user + used.system) / 5000).toFixed(0)} % of a core; ` +
+        `honest dial p50 ${p50.toFixed(1)} ms, p99 ${p99.toFixed(1)} ms; ` +
+        `round trip ${(quietMs * 1000).toFixed(0)} µs quiet, ${(floodedMs * 1000).toFixed(0)} µs flooded`,
+    )
+    established.destroy()
+    listener.close()
+    await serving
+  }, 60_000)
+})

@@ -1,0 +1,288 @@
+import fc from 'fast-check'
+import { execFileSync } from 'node:child_process'
+import {
+  chmodSync,
+  mkdirSync,
+  readdirSync,
+  statSync,
+  symlinkSync,
+  truncateSync,
+  writeFileSync,
+} from 'node:fs'
+import { join } from 'node:path'
+import { open } from 'lmdb'
+import { describe, expect, it, onTestFinished } from 'vitest'
+
+import { newSOCMessage, rawJSON } from '../../../lib/message.js'
+import { fromLines, toLines } from '../../../lib/delivery/spool-lines.js'
+import { LmdbSpool, type LmdbSpoolOptions } from '../../../lib/lmdb/spool.js'
+import type { SpoolDamage } from '../../../lib/lmdb/spool-opening.js'
+import { temporaryDirectory } from '../../support/directory.js'
+import { rejectionOf } from '../../support/wait.js'
+
+const TYPES = ['soc_heartbeat', 'soc_event', 'soc_incident'] as const
+
+function entry(types: readonly string[], from: number): ReturnType<typeof toLines> {
+  return toLines(types.map((type, i) => newSOCMessage(type, { n: from + i }, { id: String(from + i) })))
+}
+
+async function opened(directory: string, options: Partial<LmdbSpoolOptions> = {}): Promise<LmdbSpool> {
+  const spool = await LmdbSpool.open({ directory, ...options })
+  onTestFinished(() => spool.close())
+  return spool
+}
+
+/** Numbers and ids of all that is in it. */
+function contents(spool: LmdbSpool): [number, string][] {
+  return spool
+    .read(spool.acknowledged + 1, Infinity)
+    .flatMap(({ first, lines }) =>
+      fromLines(lines).flatMap((message, i): [number, string][] =>
+        message === undefined || first + i <= spool.acknowledged ? [] : [[first + i, message.id]],
+      ),
+    )
+}
+
+describe('a spool', () => {
+  it('agrees with a model, whatever is done to it and however often it is opened again', async () => {
+    const step = fc.oneof(
+      {
+        weight: 4,
+        arbitrary: fc.record({
+          kind: fc.constant('append' as const),
+          types: fc.array(fc.constantFrom(...TYPES), { minLength: 1, maxLength: 6 }),
+        }),
+      },
+      { weight: 3, arbitrary: fc.record({ kind: fc.constant('acknowledge' as const), count: fc.nat(9) }) },
+      {
+        weight: 1,
+        arbitrary: fc.record({
+          kind: fc.constant('shed' as const),
+          below: fc.option(fc.integer({ min: 1, max: 2 })),
+        }),
+      },
+    )
+    await fc.assert(
+      fc.asyncProperty(fc.array(step, { maxLength: 14 }), fc.boolean(), async (steps, reopen) => {
+        const directory = join(temporaryDirectory(), 'spool')
+        let model: { number: number; type: string }[] = []
+        let acknowledged = 0
+        let spool = await LmdbSpool.open({ directory, maxBytes: 2000 })
+        const { session } = spool
+        for (const each of steps) {
+          if (each.kind === 'append') {
+            const made = entry(each.types, spool.next)
+            if (!spool.fits(made.lines.length)) continue
+            const { first, durable } = spool.append(made)
+            await durable
+            model.push(...each.types.map((type, i) => ({ number: first + i, type })))
+          } else if (each.kind === 'acknowledge') {
+            acknowledged = Math.min(acknowledged + each.count, spool.next - 1)
+            const gone = model.filter(({ number }) => number <= acknowledged).length
+            expect(spool.acknowledge(acknowledged)).toBe(gone)
+            model = model.filter(({ number }) => number > acknowledged)
+          } else {
+            const before = spool.messages
+            const dropped = spool.makeRoom(1500, acknowledged, each.below ?? undefined)
+            expect(spool.messages).toBe(before - dropped)
+            const left = new Set(contents(spool).map(([number]) => number))
+            const lost = model.filter(({ number }) => !left.has(number))
+            expect(lost).toHaveLength(dropped)
+            if (each.below !== null)
+              for (const { type } of lost) expect(TYPES.indexOf(type as 'soc_event')).toBeLessThan(each.below)
+            model = model.filter(({ number }) => left.has(number))
+          }
+          if (reopen) {
+            await spool.close()
+            spool = await LmdbSpool.open({ directory, maxBytes: 2000 })
+            expect(spool.session).toBe(session)
+            expect(spool.acknowledged).toBe(acknowledged)
+          }
+          expect(spool.messages).toBe(model.length)
+          expect(contents(spool)).toEqual(model.map(({ number }) => [number, String(number)]))
+        }
+        await spool.close()
+      }),
+      { numRuns: 40 },
+    )
+  })
+
+  it('is for one user of it at a time', async () => {
+    const directory = join(temporaryDirectory(), 'spool')
+    const spool = await opened(directory)
+    expect(await rejectionOf(LmdbSpool.open({ directory }))).toMatchObject({ code: 'ERR_IPC_ADDRESS_IN_USE' })
+    await spool.close()
+    await opened(directory)
+  })
+
+  it('is private', async () => {
+    const directory = join(temporaryDirectory(), 'spool')
+    await opened(directory)
+    expect(statSync(directory).mode & 0o777).toBe(0o700)
+    for (const file of readdirSync(directory))
+      expect(statSync(join(directory, file)).mode & 0o777).toBe(0o600)
+  })
+
+  it('refuses directories that others may use, and links', async () => {
+    const directory = temporaryDirectory()
+    mkdirSync(join(directory, 'open'))
+    chmodSync(join(directory, 'open'), 0o755)
+    mkdirSync(join(directory, 'own'), { mode: 0o700 })
+    symlinkSync(join(directory, 'own'), join(directory, 'link'))
+    for (const name of ['open', 'link']) {
+      expect(await rejectionOf(LmdbSpool.open({ directory: join(directory, name) }))).toMatchObject({
+        code: 'ERR_IPC_UNSAFE_PATH',
+      })
+    }
+  })
+
+  it('gives up what is too old, but not what is in flight', async () => {
+    const spool = await opened(join(temporaryDirectory(), 'spool'), { maxAgeMs: 1 })
+    const lost: unknown[] = []
+    spool.attach({ onLost: (count, reason) => lost.push([count, reason]) })
+    await spool.append(entry(['a', 'b'], 1)).durable
+    await spool.append(entry(['c'], 3)).durable
+    await new Promise((resolve) => setTimeout(resolve, 10))
+    spool.expire(2)
+    expect(lost).toEqual([[1, 'expired']])
+    expect(spool.messages).toBe(2)
+  })
+
+  it('keeps any message byte for byte', async () => {
+    const spool = await opened(join(temporaryDirectory(), 'spool'))
+    const message = fc.tuple(
+      fc.oneof(fc.constantFrom(...TYPES), fc.string({ minLength: 1, unit: 'grapheme' })),
+      fc.option(fc.jsonValue({ maxDepth: 2 }), { nil: undefined }),
+      fc.string({ unit: 'grapheme' }),
+      fc.maxSafeInteger(),
+      fc.boolean(),
+    )
+    await fc.assert(
+      fc.asyncProperty(fc.array(message, { minLength: 1, maxLength: 8 }), async (parts) => {
+        const messages = parts.map(([type, payload, id, timestamp, raw]) =>
+          newSOCMessage(
+            type,
+            raw && payload !== undefined ? rawJSON(Buffer.from(JSON.stringify(payload))) : payload,
+            { id, timestamp },
+          ),
+        )
+        const { first, durable } = spool.append(toLines(messages))
+        await durable
+        const [record] = spool.read(first, 1)
+        expect(
+          fromLines(record?.lines ?? Buffer.of()).map((each) => [
+            each?.type,
+            each?.id,
+            each?.timestamp,
+            each?.rawPayload,
+          ]),
+        ).toEqual(messages.map((each) => [each.type, each.id, each.timestamp, each.rawPayload]))
+        expect(
+          toLines(fromLines(record?.lines ?? Buffer.of()).flatMap((each) => each ?? [])).lines.equals(
+            record?.lines ?? Buffer.of(),
+          ),
+        ).toBe(true)
+      }),
+      { numRuns: 60 },
+    )
+  })
+})
+
+describe('damage', () => {
+  async function filled(directory: string): Promise<string> {
+    const spool = await LmdbSpool.open({ directory, durability: 'fsync' })
+    for (let i = 0; i < 50; ++i)
+      await spool.append(
+        entry(
+          Array.from({ length: 20 }, () => 'soc_event'),
+          i * 20 + 1,
+        ),
+      ).durable
+    const { session } = spool
+    await spool.close()
+    return session
+  }
+
+  it('of a value costs that value, which is put aside', async () => {
+    const directory = join(temporaryDirectory(), 'spool')
+    const session = await filled(directory)
+    const db = open<Buffer>({ path: directory, encoding: 'binary', noSubdir: false })
+    const value = Buffer.from(db.get(21) as Buffer)
+    value.writeUInt8(value.readUInt8(100) ^ 1, 100)
+    await db.put(21, value)
+    await db.close()
+    const damages: SpoolDamage[] = []
+    const spool = await opened(directory, { onDamage: (damage) => damages.push(damage) })
+    expect(damages).toMatchObject([{ what: 'record', first: 21 }])
+    expect(statSync(damages[0]?.path ?? '').size).toBe(value.length)
+    expect(spool.messages).toBe(980)
+    expect(spool.session).toBe(session)
+    expect(contents(spool).map(([number]) => number)).not.toContain(21)
+  })
+
+  it('of the whole file has it put aside and a new one begun', async () => {
+    const directory = join(temporaryDirectory(), 'spool')
+    await filled(directory)
+    writeFileSync(join(directory, 'data.mdb'), Buffer.alloc(100_000, 7))
+    const damages: SpoolDamage[] = []
+    const spool = await opened(directory, { onDamage: (damage) => damages.push(damage) })
+    expect(damages).toMatchObject([{ what: 'database' }])
+    expect(readdirSync(directory).some((file) => file.startsWith('data.mdb.damaged-'))).toBe(true)
+    expect(spool.messages).toBe(0)
+    await spool.append(entry(['a'], 1)).durable
+  })
+
+  it.each([1, 5000, 40_000, 150_000, 400_000])(
+    'a file %i bytes too short is no end of the process, and the rest is kept',
+    async (missing) => {
+      const directory = join(temporaryDirectory(), 'spool')
+      await filled(directory)
+      const path = join(directory, 'data.mdb')
+      truncateSync(path, Math.max(8192, statSync(path).size - missing))
+      const damages: SpoolDamage[] = []
+      const spool = await opened(directory, { onDamage: (damage) => damages.push(damage) })
+      const left = contents(spool)
+      expect(left).toHaveLength(spool.messages)
+      expect(left.map(([number]) => number)).toEqual(
+        [...new Set(left.map(([number]) => number))].sort((a, b) => a - b),
+      )
+      await spool.append(entry(['a'], spool.next)).durable
+      expect(spool.messages).toBe(left.length + 1)
+    },
+  )
+})
+
+describe('a full disk', () => {
+  it.skipIf(process.getuid?.() !== 0)(
+    'refuses what does not fit, keeps the rest, and goes on when there is room (needs root to mount)',
+    async () => {
+      const directory = temporaryDirectory()
+      execFileSync('mount', ['-t', 'tmpfs', '-o', 'size=1m,mode=0700', 'tmpfs', directory])
+      onTestFinished(() => void execFileSync('umount', ['-l', directory]))
+      let spool = await LmdbSpool.open({ directory: join(directory, 'spool') })
+      const types = Array.from({ length: 500 }, () => 'soc_event')
+      let kept = 0
+      let failed = 0
+      for (let i = 0; i < 60; ++i) {
+        const { durable } = spool.append(entry(types, 1))
+        try {
+          await durable
+          kept += types.length
+        } catch {
+          ++failed
+        }
+      }
+      expect(failed).toBeGreaterThan(0)
+      expect(kept).toBeGreaterThan(0)
+      expect(spool.messages).toBe(kept)
+      expect(contents(spool)).toHaveLength(kept)
+      spool.acknowledge(spool.read(1, Infinity).at(3)?.first ?? 1)
+      await new Promise((resolve) => setTimeout(resolve, 100))
+      const left = spool.messages
+      await spool.close().catch(() => undefined)
+      spool = await opened(join(directory, 'spool'))
+      expect(spool.messages).toBeLessThanOrEqual(kept)
+      expect(spool.messages).toBeGreaterThanOrEqual(left)
+    },
+  )
+})

@@ -1,0 +1,252 @@
+import { describe, expect, it } from 'vitest'
+
+import { MemoryFactStore } from '../../../lib/swarm/memory-fact-store.js'
+import { PeerRegistry } from '../../../lib/swarm/peer-registry.js'
+import { SwarmTransport } from '../../../lib/swarm/transport.js'
+import { temporaryDirectory } from '../../support/directory.js'
+import { rejectionOf, until } from '../../support/wait.js'
+import { fact, facts, GENOME, idsOf, incident, listening, node } from './facts.js'
+
+describe('dial', () => {
+  it('answers false when nobody listens', async () => {
+    const alone = node(temporaryDirectory(), 'alone')
+    expect(await alone.transport.dial()).toBe(false)
+    expect(alone.alerts.emitted).toBe(0)
+  })
+
+  it('exchanges facts of levels 0 and 1 and incidents both ways', async () => {
+    const directory = temporaryDirectory()
+    const a = node(directory, 'a')
+    const b = node(directory, 'b')
+    await a.store.addBatch([
+      fact('a0'),
+      fact('a1', { level: 1, domain: 'd', module: 'm' }),
+      fact('a2', { level: 2 }),
+    ])
+    await b.store.addBatch([fact('b0'), fact('b3', { level: 3 }), fact('gene', { isGene: true })])
+    await a.incidents.addBatch([incident('i1')])
+    await b.incidents.addBatch([incident('i2', { title: 'ü\u2028"\\' })])
+    await listening(a)
+    expect(await b.transport.dial()).toBe(true)
+    await until(() => a.reports.length === 1)
+    expect(await idsOf(a.store)).toEqual(['a0', 'a1', 'a2', 'b0', 'gene'])
+    expect(await idsOf(b.store)).toEqual(['a0', 'a1', 'b0', 'b3', 'gene'])
+    expect(await b.store.get('a1')).toEqual(
+      fact('a1', { level: 1, domain: 'd', module: 'm', source: 'swarm:test' }),
+    )
+    expect(await a.store.get('gene')).toEqual(fact('gene', { isGene: true, source: 'swarm:test' }))
+    expect(await a.incidents.get('i2')).toEqual(incident('i2', { title: 'ü\u2028"\\' }))
+    expect(await b.incidents.get('i1')).toEqual(incident('i1'))
+    expect(b.reports).toEqual([
+      expect.objectContaining({
+        role: 'dialer',
+        outcome: 'synced',
+        protocol: 'pages',
+        received: 2,
+        sent: 2,
+        node: 'a',
+      }),
+    ])
+    expect(a.reports[0]).toMatchObject({ role: 'listener', outcome: 'synced', received: 2, sent: 2 })
+    expect(a.registry.trustedPeers()).toMatchObject([{ id: b.registry.selfId, node: 'b', factsReceived: 2 }])
+    expect(b.registry.trustedPeers()).toMatchObject([{ id: a.registry.selfId, syncs: 1 }])
+    expect(a.alerts.recent()).toMatchObject([{ type: 'genes-imported', counts: { genes: 1 } }])
+  })
+
+  it('sends nothing twice, and does not echo what it was given', async () => {
+    const directory = temporaryDirectory()
+    const a = node(directory, 'a')
+    const b = node(directory, 'b')
+    await a.store.addBatch(facts(3000, 'a'))
+    await b.store.addBatch(facts(2000, 'b'))
+    await listening(a)
+    expect(await b.transport.dial()).toBe(true)
+    expect(await b.transport.dial()).toBe(true)
+    await a.store.add(fact('new'))
+    expect(await b.transport.dial()).toBe(true)
+    expect(b.reports.map(({ received, known, sent }) => [received, known, sent])).toEqual([
+      [3000, 0, 2000],
+      [0, 0, 0],
+      [1, 0, 0],
+    ])
+    expect(await idsOf(a.store)).toEqual(await idsOf(b.store))
+  })
+
+  it('fits texts that take six bytes a unit, and the largest facts there can be', async () => {
+    const directory = temporaryDirectory()
+    const a = node(directory, 'a')
+    const b = node(directory, 'b')
+    await a.store.addBatch(facts(300, 'x', { content: '\u0001'.repeat(5000) }))
+    await a.store.addBatch(facts(3, 'y', { content: '\u0001'.repeat(1 << 17) }))
+    await a.store.addBatch(facts(3, 'z', { content: '語'.repeat(1 << 17) }))
+    await listening(a)
+    expect(await b.transport.dial()).toBe(true)
+    expect(await b.store.get('y2')).toMatchObject({ content: '\u0001'.repeat(1 << 17) })
+    expect(await idsOf(a.store)).toEqual(await idsOf(b.store))
+  })
+
+  it('goes on after a break', async () => {
+    const directory = temporaryDirectory()
+    const a = node(directory, 'a')
+    const stop = new AbortController()
+    const breaking = new MemoryFactStore()
+    const addBatch = breaking.addBatch.bind(breaking)
+    let pages = 0
+    breaking.addBatch = (page) => {
+      if (++pages === 4) stop.abort()
+      return addBatch(page)
+    }
+    const b = node(directory, 'b', { store: breaking })
+    await a.store.addBatch(facts(20_000))
+    await listening(a)
+    expect(await rejectionOf(b.transport.dial({ signal: stop.signal }))).toMatchObject({
+      code: 'ERR_IPC_ABORTED',
+    })
+    const first = await b.store.count()
+    expect(first).toBeGreaterThan(1000)
+    expect(first).toBeLessThan(20_000)
+    expect(await b.transport.dial()).toBe(true)
+    expect(b.reports[1]).toMatchObject({ received: 20_000 - first, known: 0 })
+    expect(await b.store.count()).toBe(20_000)
+  })
+
+  it('begins anew when either store is another one', async () => {
+    const directory = temporaryDirectory()
+    const a = node(directory, 'a')
+    const b = node(directory, 'b')
+    await a.store.addBatch(facts(100))
+    await listening(a)
+    expect(await b.transport.dial()).toBe(true)
+    const emptied = node(directory, 'b', { registry: b.registry })
+    expect(await emptied.transport.dial()).toBe(true)
+    expect(await emptied.store.count()).toBe(100)
+    expect(emptied.reports).toMatchObject([{ received: 100 }])
+  })
+
+  it('keeps both versions of a fact that was updated, and is no conflict', async () => {
+    const directory = temporaryDirectory()
+    const a = node(directory, 'a')
+    const b = node(directory, 'b')
+    await a.store.add(fact('x'))
+    await listening(a)
+    expect(await b.transport.dial()).toBe(true)
+    await a.store.update(fact('x', { content: 'updated' }))
+    await a.store.add(fact('y'))
+    expect(await b.transport.dial()).toBe(true)
+    expect(await b.store.get('x')).toMatchObject({ content: 'content of x' })
+    expect(await b.store.get('y')).toBeDefined()
+    const c = node(directory, 'c')
+    expect(await c.transport.dial()).toBe(true)
+    expect(await c.store.get('x')).toMatchObject({ content: 'updated' })
+    expect(a.alerts.emitted + b.alerts.emitted + c.alerts.emitted).toBe(0)
+  })
+
+  it('answers false and alerts on both sides when the genomes differ', async () => {
+    const directory = temporaryDirectory()
+    const a = node(directory, 'a', { genes: [{ id: 'g', content: '1' }] })
+    const b = node(directory, 'b', { genes: [{ id: 'g', content: '2' }] })
+    await a.store.add(fact('a'))
+    await listening(a)
+    expect(await b.transport.dial()).toBe(false)
+    await until(() => a.alerts.emitted === 1)
+    for (const { alerts, registry } of [a, b]) {
+      expect(alerts.recent()).toMatchObject([
+        { type: 'genome-mismatch', severity: 'warning', peer: { pid: process.pid } },
+      ])
+      expect(registry.peerCount).toBe(0)
+    }
+    expect(await b.store.count()).toBe(0)
+  })
+
+  it('exchanges nothing with a peer that was rejected', async () => {
+    const directory = temporaryDirectory()
+    const a = node(directory, 'a')
+    const b = node(directory, 'b')
+    await listening(a)
+    expect(await b.transport.dial()).toBe(true)
+    b.registry.reject(a.registry.selfId)
+    expect(await b.transport.dial()).toBe(false)
+    expect(b.alerts.recent(1)).toMatchObject([{ type: 'peer-rejected' }])
+  })
+
+  it('refuses a listener that the policy does not name', async () => {
+    const directory = temporaryDirectory()
+    const a = node(directory, 'a')
+    const b = node(directory, 'b', { policy: { users: [4_000_000] } })
+    await listening(a)
+    expect(await rejectionOf(b.transport.dial())).toMatchObject({ code: 'ERR_IPC_PEER_REJECTED' })
+  })
+
+  it('serves several peers at once', async () => {
+    const directory = temporaryDirectory()
+    const a = node(directory, 'a')
+    await a.store.addBatch(facts(2000, 'a'))
+    await listening(a)
+    const others = ['b', 'c', 'd', 'e'].map((name) => node(directory, name))
+    await Promise.all(others.map((other, i) => other.store.addBatch(facts(1000, `${i}-`))))
+    expect(await Promise.all(others.map(({ transport }) => transport.dial()))).toEqual([
+      true,
+      true,
+      true,
+      true,
+    ])
+    expect(await Promise.all(others.map(({ transport }) => transport.dial()))).toEqual([
+      true,
+      true,
+      true,
+      true,
+    ])
+    expect(await a.store.count()).toBe(6000)
+    for (const other of others) expect(await idsOf(other.store)).toEqual(await idsOf(a.store))
+  })
+})
+
+describe('listen', () => {
+  it('lets the first one win, quietly, and frees the address', async () => {
+    const directory = temporaryDirectory()
+    const a = node(directory, 'a')
+    const b = node(directory, 'b')
+    const stop = await listening(a)
+    await b.transport.listen()
+    expect([a.transport.isListening, b.transport.isListening]).toEqual([true, false])
+    expect(await a.transport.dial()).toBe(false)
+    await stop()
+    expect(a.transport.isListening).toBe(false)
+    await listening(b)
+    expect(b.transport.isListening).toBe(true)
+  })
+
+  it('returns at once when it is aborted already', async () => {
+    const a = node(temporaryDirectory(), 'a')
+    await a.transport.listen({ signal: AbortSignal.abort() })
+    expect(a.transport.isListening).toBe(false)
+  })
+
+  it('ends exchanges that are under way when it is aborted', async () => {
+    const directory = temporaryDirectory()
+    const a = node(directory, 'a')
+    const stop = await listening(a)
+    const { connect } = await import('node:net')
+    const silent = connect(`${directory}/swarm.sock`)
+    await new Promise((resolve) => silent.once('connect', resolve))
+    const begin = performance.now()
+    await stop()
+    expect(performance.now() - begin).toBeLessThan(1000)
+    silent.destroy()
+  })
+})
+
+describe('options', () => {
+  const registry = new PeerRegistry('n')
+  const store = new MemoryFactStore()
+  it.each([
+    [{ directory: '', genomeHash: '' }, TypeError],
+    [{ directory: 'd' }, TypeError],
+    [{ directory: 'd', genomeHash: '', genes: [] }, TypeError],
+    [{ directory: 'd', genomeHash: 'xyz' }, TypeError],
+    [{ directory: 'd', genomeHash: GENOME, maxBatch: 0 }, RangeError],
+    [{ directory: 'd', genomeHash: GENOME, exchangeTimeoutMs: -1 }, RangeError],
+  ])('refuses %j', (options, type) => {
+    expect(() => new SwarmTransport({ registry, store, ...options })).toThrow(type)
+  })
+})
