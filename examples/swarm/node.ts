@@ -1,0 +1,156 @@
+// One node of the swarm: sees something of this machine now and then, listens when nobody else does, and dials whoever
+// does. All it knows is in memory, so when it is killed it has to learn everything anew.
+
+import { createHash } from 'node:crypto'
+import { freemem, loadavg } from 'node:os'
+import { setTimeout as sleep } from 'node:timers/promises'
+
+import {
+  AlertBus,
+  genomeHash,
+  MemoryFactStore,
+  PeerRegistry,
+  SwarmTransport,
+  type ExchangeReport,
+  type Fact,
+} from 'sentinel-ipc'
+
+import type { NodeCommand, NodeConfig, NodeReport, NodeState } from './protocol.js'
+
+const DIAL_EVERY_MS = 250
+const SEE_EVERY_MS = 100
+const SAY_EVERY_MS = 1000
+/** Facts that make an exchange worth a line of its own. */
+const LARGE = 100
+const CHUNK = 5000
+
+/** What all nodes of this swarm have in common; one with another genome would be left out. */
+const GENES = [{ id: 'gene-0', content: 'a fact is what somebody has seen' }]
+
+const config = JSON.parse(process.argv[2] ?? '{}') as NodeConfig
+const stop = new AbortController()
+const store = new MemoryFactStore()
+const registry = new PeerRegistry(config.name)
+const alerts = new AlertBus()
+const transport = new SwarmTransport({
+  directory: config.directory,
+  registry,
+  store,
+  alerts,
+  genomeHash: genomeHash(GENES),
+  onExchange: tell,
+})
+let seeing = true
+
+function report(what: NodeReport): void {
+  if (process.connected) process.send?.(what)
+}
+
+function notice(text: string): void {
+  report({ report: 'notice', text })
+}
+
+/** Small exchanges since they were last spoken of. */
+const small = { count: 0, received: 0, sent: 0 }
+let smallSaidAt = performance.now()
+
+/** Says what an exchange has moved: large ones one by one, small ones together. */
+function tell({ role, node, received, sent, durationMs, outcome, error }: ExchangeReport): void {
+  if (stop.signal.aborted) return
+  if (outcome !== 'synced') {
+    notice(`exchange ${outcome}${error === undefined ? '' : `: ${error.message}`}`)
+    return
+  }
+  if (role !== 'dialer') return
+  if (received + sent >= LARGE) {
+    const perSecond = Math.round(((received + sent) / durationMs) * 1000).toLocaleString('en-US')
+    notice(
+      `synced with ${node ?? '?'}: ${received} in, ${sent} out, ${durationMs.toFixed(1)} ms, ${perSecond} facts/s`,
+    )
+    return
+  }
+  ++small.count
+  small.received += received
+  small.sent += sent
+  if (performance.now() - smallSaidAt < SAY_EVERY_MS) return
+  notice(
+    `${small.count} more syncs with ${node ?? '?'}: ${small.received} in, ${small.sent} out; the last took ${durationMs.toFixed(1)} ms`,
+  )
+  small.count = small.received = small.sent = 0
+  smallSaidAt = performance.now()
+}
+
+function fact(id: string, content: string): Fact {
+  return { id, content, level: 0, isGene: false, source: config.name, createdAt: new Date() }
+}
+
+async function fill(): Promise<void> {
+  for (let at = 0; at < config.facts; at += CHUNK) {
+    const size = Math.min(CHUNK, config.facts - at)
+    await store.addBatch(
+      Array.from({ length: size }, (_, i) =>
+        fact(`${config.name}-${at + i}`, `what ${config.name} has learnt before, number ${at + i}`),
+      ),
+    )
+  }
+}
+
+async function see(): Promise<void> {
+  for (let i = 0; !stop.signal.aborted; ++i) {
+    const [load = 0] = loadavg()
+    const free = Math.round(freemem() / 2 ** 20)
+    if (seeing)
+      await store.add(fact(`${config.name}-${process.pid}-${i}`, `load ${load.toFixed(2)}, ${free} MiB free`))
+    await sleep(SEE_EVERY_MS)
+  }
+}
+
+/** Listens as soon as nobody else does; the first of those who try wins. */
+async function listen(): Promise<void> {
+  while (!stop.signal.aborted) {
+    const listening = transport.listen({ signal: stop.signal })
+    await sleep(20)
+    if (transport.isListening) notice('listens now')
+    await listening
+    await sleep(DIAL_EVERY_MS)
+  }
+}
+
+async function dial(): Promise<void> {
+  while (!stop.signal.aborted) {
+    try {
+      await transport.dial({ signal: stop.signal })
+    } catch {
+      // The exchange has told: what broke off goes on at the next dial.
+    }
+    await sleep(DIAL_EVERY_MS)
+  }
+}
+
+async function stateOf(): Promise<NodeState> {
+  const { facts } = await store.page({ maxFacts: Number.MAX_SAFE_INTEGER })
+  const lines = facts.map(({ id, content }) => `${id}\0${content}`).sort()
+  const digest = createHash('sha256').update(lines.join('\0')).digest('hex').slice(0, 16)
+  return { listening: transport.isListening, facts: facts.length, trusted: registry.trustedCount, digest }
+}
+
+// Ctrl-C goes to all processes of the terminal; the one that shows us tells us when to end.
+for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.on(signal, () => undefined)
+process.on('message', (command: NodeCommand) => {
+  if (command === 'settle') seeing = false
+  else if (command === 'stop') stop.abort()
+  else
+    void stateOf().then((state) => {
+      report({ report: 'state', state })
+    })
+})
+process.once('disconnect', () => {
+  stop.abort()
+})
+alerts.subscribe(({ severity, message }) => {
+  notice(`${severity}: ${message}`)
+})
+
+await fill()
+await Promise.all([see(), listen(), dial()])
+if (process.connected) process.disconnect()

@@ -1,0 +1,56 @@
+// The swarm: peers on one machine that exchange facts. Re-exports only.
+
+export {
+  AlertBus,
+  SEVERITIES,
+  type Alert,
+  type RaisedAlert,
+  type Severity,
+  type Subscription,
+} from './alert-bus.js'
+export type { ExchangeReport } from './exchange.js'
+export {
+  agreementOf,
+  checkFact,
+  FactError,
+  MAX_CONTENT_UNITS,
+  MAX_NAME_UNITS,
+  MAX_SOURCE_UNITS,
+  type Agreement,
+  type Fact,
+  type FactErrorCode,
+  type FactLevel,
+} from './fact.js'
+export {
+  unitsOf,
+  type AddResult,
+  type FactPage,
+  type FactQuery,
+  type FactStore,
+  type PageQuery,
+} from './fact-store.js'
+export { genomeHash } from './genome.js'
+export { MemoryIncidentStore, type Incident, type IncidentStore } from './incident.js'
+export { MemoryFactStore, type MemoryFactStoreOptions } from './memory-fact-store.js'
+export { SwarmMsgType } from './messages.js'
+export {
+  Trust,
+  type BackupGene,
+  type GeneBackup,
+  type GivenFacts,
+  type PeerGenes,
+  type PeerRecord,
+  type ReadPosition,
+  type RegistrySnapshot,
+} from './peer-record.js'
+export {
+  DEFAULT_PEER_TIMEOUT_MS,
+  PeerRegistry,
+  type HandshakeDecision,
+  type HandshakeInfo,
+  type PeerRegistryOptions,
+  type RegistryStats,
+  type SyncRecord,
+} from './peer-registry.js'
+export { FileRegistryStorage, type RegistryStorage } from './registry-storage.js'
+export { SwarmTransport, type SwarmTransportOptions } from './transport.js'

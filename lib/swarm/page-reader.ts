@@ -1,0 +1,146 @@
+// Asks a peer for its facts and stores them page by page: each page whole or not at all, and confirmed when it is stored.
+
+import { swarmMessage, type Channel } from './channel.js'
+import { storeFacts, storeIncidents, type ExchangeContext, type Progress } from './exchange.js'
+import { parseSyncPage, SwarmMsgType, type Handshake, type SyncPage } from './messages.js'
+import type { ReadPosition } from './peer-record.js'
+import { invalid } from './protocol-error.js'
+import { formatPosition } from './rfc3339.js'
+import { MAX_INCIDENTS } from './wire-fact.js'
+
+/** Reads one peer in one exchange. */
+export class PageReader {
+  readonly #channel: Channel
+  readonly #context: ExchangeContext
+  readonly #progress: Progress
+  readonly #peer: Handshake
+  /** Our own store's position up to which nothing but this peer's facts has come in since the exchange began. */
+  #echo: number
+  #position: number
+  #store: string | undefined
+  #pages = 0
+  #incidents = 0
+  #done = false
+  #lastCame = false
+  #storing: Promise<void> = Promise.resolve()
+
+  /** @param until our own store's last position when the exchange began */
+  constructor(
+    channel: Channel,
+    context: ExchangeContext,
+    progress: Progress,
+    peer: Handshake,
+    until: number,
+  ) {
+    this.#channel = channel
+    this.#context = context
+    this.#progress = progress
+    this.#peer = peer
+    this.#echo = until
+    const read = context.registry.get(peer.peerId)?.read
+    // What we have read for another store of ours, this one does not have.
+    const goesOn = read?.ownStore === context.store.id
+    this.#position = goesOn ? read.position : 0
+    this.#store = goesOn ? read.store : undefined
+  }
+
+  /** Everything that the peer had is stored and confirmed. */
+  get done(): boolean {
+    return this.#done
+  }
+
+  /** How far the peer's store was read; undefined when not one page of it was stored. */
+  get read(): ReadPosition | undefined {
+    if (this.#pages === 0 || this.#store === undefined) return undefined
+    return { ownStore: this.#context.store.id, store: this.#store, position: this.#position }
+  }
+
+  /** Asks for the first page. */
+  begin(): void {
+    this.#post({ ...(this.#store !== undefined && { store: this.#store }) })
+  }
+
+  /**
+   * Checks a page and has it stored, while the next one may come in already. Resolves when that has begun.
+   *
+   * @throws {IpcError} ERR_IPC_INVALID_MESSAGE: then nothing of it is stored
+   */
+  async onPage(payload: unknown): Promise<void> {
+    const page = parseSyncPage(payload, this.#peer, this.#context.maxBatch)
+    await this.#storing
+    this.#check(page)
+    this.#lastCame = !page.hasMore
+    this.#storing = this.#storePage(page)
+    this.#storing.catch((error: unknown) => {
+      this.#channel.fail(error as Error)
+    })
+  }
+
+  /** The last page has come, and may still be being stored. */
+  get lastCame(): boolean {
+    return this.#lastCame
+  }
+
+  /** Resolves when what came is stored. @throws what kept it from being stored */
+  stored(): Promise<void> {
+    return this.#storing
+  }
+
+  /** Resolves when nothing is being stored any more, however that went. */
+  async settled(): Promise<void> {
+    await this.#storing.catch(() => undefined)
+  }
+
+  #check(page: SyncPage): void {
+    if (this.#lastCame) throw invalid('unexpected-message', 'a page came after the last one')
+    // The first page may begin anew: the peer may have another store, or have lost some of it.
+    const before = this.#pages > 0 ? this.#position : 0
+    if (this.#pages > 0 && page.store !== this.#store)
+      throw invalid('bad-page', 'a page is from another store')
+    if (page.next < before || (page.facts.length > 0 && page.next === before)) {
+      throw invalid('bad-page', 'the pages do not go forward')
+    }
+    if (page.hasMore && page.facts.length + page.incidents.length === 0) {
+      throw invalid('bad-page', 'a page says that there is more, and holds nothing')
+    }
+    this.#incidents += page.incidents.length
+    if (this.#incidents > MAX_INCIDENTS) throw invalid('bad-page', 'there are too many incidents')
+  }
+
+  async #storePage(page: SyncPage): Promise<void> {
+    if (page.facts.length > 0) {
+      const result = await storeFacts(page.facts, this.#context, this.#progress, this.#channel.peer)
+      if (result.before === this.#echo) this.#echo = result.after
+    }
+    await storeIncidents(page.incidents, this.#context, this.#progress)
+    ++this.#pages
+    this.#store = page.store
+    this.#position = page.next
+    if (page.hasMore) {
+      this.#post({})
+      return
+    }
+    // Whoever is told that we have it all may never send it again.
+    await this.#context.store.flush()
+    this.#done = true
+    this.#post({ done: true, skip_to: formatPosition(this.#echo) })
+  }
+
+  /** The peer's own word that what follows in its store, up to there, is what we gave it. */
+  skipTo(position: number | undefined): void {
+    if (position !== undefined && this.#done && position > this.#position) this.#position = position
+  }
+
+  #post(more: object): void {
+    const { registry, genomeHash, maxBatch } = this.#context
+    this.#channel.post(
+      swarmMessage(SwarmMsgType.SyncRequest, {
+        from_peer_id: registry.selfId,
+        genome_hash: genomeHash,
+        since: formatPosition(this.#position),
+        max_batch: maxBatch,
+        ...more,
+      }),
+    )
+  }
+}

@@ -1,0 +1,66 @@
+// What goes to a Go listener: chosen newest first, resumed, and counted. With a peer written in Go: test/interop.
+
+import { describe, expect, it } from 'vitest'
+
+import { selectFacts } from '../../../lib/swarm/go-exchange.js'
+import { MemoryFactStore } from '../../../lib/swarm/memory-fact-store.js'
+import type { GivenFacts } from '../../../lib/swarm/peer-record.js'
+import { fact, facts } from './facts.js'
+
+const PID = 77
+const BUDGET = 3000
+
+describe('selectFacts', () => {
+  it('gives every fact once, whatever comes in between, and counts what is left', async () => {
+    const store = new MemoryFactStore()
+    await store.addBatch(facts(200))
+    let given: GivenFacts | undefined
+    const seen: string[] = []
+    let total = 200
+    for (let i = 0; ; ++i) {
+      if (i < 8) {
+        // More than a line takes, now and then, so that holes stay behind.
+        const size = i % 2 === 0 ? 30 : 3
+        await store.addBatch(facts(size, `late${i}-`))
+        await store.addBatch(facts(5, `other${i}-`, { level: 1 }))
+        total += size
+      }
+      const selection = await selectFacts(store, given, PID, BUDGET)
+      given = selection.given
+      seen.push(...selection.facts.map(({ id }) => id))
+      expect(selection.unsent).toBe(total - seen.length)
+      expect(selection.bytes).toBeLessThanOrEqual(BUDGET)
+      if (selection.unsent === 0) break
+      expect(selection.facts.length).toBeGreaterThan(5)
+    }
+    expect(new Set(seen).size).toBe(total)
+    expect(seen).toHaveLength(total)
+    expect(given.ranges).toHaveLength(1)
+    expect((await selectFacts(store, given, PID, BUDGET)).facts).toEqual([])
+  })
+
+  it('passes over what never fits, and does not forget it', async () => {
+    const store = new MemoryFactStore()
+    await store.addBatch([fact('a'), fact('huge', { content: 'ü'.repeat(BUDGET) }), fact('b')])
+    const { facts: chosen, given, unsent } = await selectFacts(store, undefined, PID, BUDGET)
+    expect(chosen.map(({ id }) => id)).toEqual(['b', 'a'])
+    expect([given.tooLarge, unsent]).toEqual([1, 0])
+    expect((await selectFacts(store, given, PID, BUDGET)).given.tooLarge).toBe(1)
+  })
+
+  it('begins anew for another process and for another store', async () => {
+    const store = new MemoryFactStore()
+    await store.addBatch(facts(3))
+    const { given } = await selectFacts(store, undefined, PID, BUDGET)
+    expect((await selectFacts(store, given, PID, BUDGET)).facts).toHaveLength(0)
+    expect((await selectFacts(store, given, PID + 1, BUDGET)).facts).toHaveLength(3)
+    expect((await selectFacts(store, { ...given, ownStore: 'x' }, PID, BUDGET)).facts).toHaveLength(3)
+  })
+
+  it('has nothing to give of an empty store', async () => {
+    expect(await selectFacts(new MemoryFactStore(), undefined, PID, BUDGET)).toMatchObject({
+      facts: [],
+      unsent: 0,
+    })
+  })
+})
