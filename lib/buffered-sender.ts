@@ -1,9 +1,11 @@
 // Sends without waiting: takes messages into a bounded buffer at once and writes them when the current tick is over.
 // What is taken is either written, pending, or counted as dropped and reported; never lost in silence.
 
+import { publishDrop } from './audit.js'
 import { writerOf, type Connection } from './connection.js'
 import { IpcError } from './errors.js'
 import type { FrameWriter } from './frame-writer.js'
+import { checkLimit, checkOnFull, MessageQueue, type OnFull } from './message-queue.js'
 import {
   BUFFER_SIZE,
   checkFrameSize,
@@ -15,6 +17,7 @@ import {
   SOCMessage,
 } from './message.js'
 import { checkTimeout } from './timing.js'
+import { Waiters } from './waiters.js'
 
 /** Options of {@link BufferedSender}. */
 export interface BufferedSenderOptions {
@@ -22,8 +25,22 @@ export interface BufferedSenderOptions {
   readonly capacity?: number
   /** What they may come to, in UTF-16 units of text and bytes of buffers. Default 8 MiB. */
   readonly maxBytes?: number
+  /** What to do with a message when there is no room. Default `reject`: `send` throws. See {@link OnFull}. */
+  readonly onFull?: OnFull
   /** Told of messages that were taken and could not be written, and why. Default: nobody; they are counted all the same. */
   readonly onDrop?: (messages: readonly SOCMessage[], error: IpcError) => void
+}
+
+/** Why messages that were taken have been dropped. */
+export interface BufferedSenderDrops {
+  /** There was no room, and `onFull` said so. */
+  readonly full: number
+  /** Their raw payload was not JSON. */
+  readonly invalid: number
+  /** The connection was lost. */
+  readonly closed: number
+  /** `close` ran out of time. */
+  readonly timeout: number
 }
 
 /** Counts since the sender was made: accepted = written + pending + dropped. */
@@ -34,20 +51,12 @@ export interface BufferedSenderStats {
   readonly written: number
   /** Messages taken that the kernel does not have, or not whole. */
   readonly pending: number
-  /** Messages taken that could not be written: the connection was lost, or they were not JSON. */
+  /** Messages taken that were not written: the sum of {@link droppedBy}. */
   readonly dropped: number
-}
-
-interface FlushWaiter {
-  /** Messages that must be written or dropped. */
-  readonly settled: number
-  readonly resolve: () => void
-  readonly reject: (error: IpcError) => void
+  readonly droppedBy: BufferedSenderDrops
 }
 
 const DEFAULT_MAX_BYTES = 8 << 20
-/** Written messages at the front of the queue are cut off once they are this many. */
-const COMPACT_AT = 1024
 
 /** Writes messages to a connection in the background (Go: `BufferedSender`). */
 export class BufferedSender {
@@ -55,33 +64,35 @@ export class BufferedSender {
   readonly name: string
   readonly #connection: Connection
   readonly #writer: FrameWriter
-  readonly #capacity: number
-  readonly #maxBytes: number
+  readonly #queue: MessageQueue<undefined>
   readonly #onDrop: ((messages: readonly SOCMessage[], error: IpcError) => void) | undefined
-  /** Pending messages from #head on; those before #next are with the writer. */
-  #queue: SOCMessage[] = []
-  #head = 0
-  #next = 0
-  #bytes = 0
-  /** Of the messages with the writer, those that it refused. */
-  #refused = 0
+  /** Messages with the writer. */
+  #handedOver: SOCMessage[] = []
   #accepted = 0
   #written = 0
-  #dropped = 0
+  readonly #dropped = { full: 0, invalid: 0, closed: 0, timeout: 0 }
   #scheduled = false
   #closing: Promise<void> | undefined
-  #waiters: FlushWaiter[] = []
+  /** Wait until everything up to a place in the queue is written or dropped. */
+  readonly #flushing = new Waiters()
+  readonly #wantRoom = new Waiters()
   readonly #onReady = (): void => {
     if (!this.#writer.blocked && this.#writer.failure === undefined) this.#markWritten()
     this.#drain()
   }
 
-  /** @throws RangeError for options that make no sense */
+  /** @throws RangeError, TypeError for options that make no sense */
   constructor(connection: Connection, name: string, options: BufferedSenderOptions = {}) {
     this.name = name
     this.#connection = connection
-    this.#capacity = checkLimit('capacity', options.capacity, BUFFER_SIZE)
-    this.#maxBytes = checkLimit('maxBytes', options.maxBytes, DEFAULT_MAX_BYTES)
+    this.#queue = new MessageQueue(
+      checkLimit('capacity', options.capacity, BUFFER_SIZE),
+      checkLimit('maxBytes', options.maxBytes, DEFAULT_MAX_BYTES),
+      checkOnFull(options.onFull),
+      (message) => {
+        this.#dropForRoom(message)
+      },
+    )
     this.#onDrop = options.onDrop
     this.#writer = writerOf(connection)
     this.#writer.register(this.#onReady)
@@ -89,15 +100,22 @@ export class BufferedSender {
 
   /** Messages taken and not yet written (Go: `Pending`). */
   get pending(): number {
-    return this.#queue.length - this.#head - this.#refused
+    return this.#queue.length
   }
 
   get stats(): BufferedSenderStats {
-    return { accepted: this.#accepted, written: this.#written, pending: this.pending, dropped: this.#dropped }
+    return {
+      accepted: this.#accepted,
+      written: this.#written,
+      pending: this.pending,
+      dropped: this.#droppedInAll,
+      droppedBy: { ...this.#dropped },
+    }
   }
 
   /**
-   * Takes a message, to be written when the current tick is over (Go: `Send`). Never waits and makes no system call.
+   * Takes a message, to be written when the current tick is over (Go: `Send`). Never waits and makes no system call. When
+   * there is no room, `onFull` decides; a message that it drops was taken, and is counted and reported.
    *
    * @throws {IpcError} ERR_IPC_BUFFER_FULL, ERR_IPC_CLOSED, ERR_IPC_MESSAGE_TOO_LARGE: the message was not taken
    */
@@ -105,17 +123,14 @@ export class BufferedSender {
     if (!(message instanceof SOCMessage)) throw new TypeError('a message must be a SOCMessage')
     const failure = this.#failure()
     if (failure !== undefined) throw failure
-    const bytes = sizeBound(message)
-    if (bytes * 3 > MAX_MESSAGE_BYTES) checkFrameSize(frameOf(message))
-    if (this.pending >= this.#capacity || this.#bytes + bytes > this.#maxBytes) {
-      throw new IpcError(
-        'ERR_IPC_BUFFER_FULL',
-        `${this.name}: the buffer is full (${this.pending} messages, about ${this.#bytes} bytes)`,
-      )
-    }
-    this.#queue.push(message)
-    this.#bytes += bytes
+    if (sizeBound(message) * 3 > MAX_MESSAGE_BYTES) checkFrameSize(frameOf(message))
+    const taken = this.#queue.push(message, undefined)
+    if (!taken && this.#queue.onFull === 'reject') throw this.#fullError()
     ++this.#accepted
+    if (!taken) {
+      this.#dropForRoom(message)
+      return
+    }
     if (!this.#scheduled) {
       this.#scheduled = true
       queueMicrotask(() => {
@@ -133,11 +148,24 @@ export class BufferedSender {
   flush(): Promise<void> {
     if (this.pending === 0) {
       const { failure } = this.#writer
-      return this.#dropped > 0 && failure !== undefined ? Promise.reject(failure) : Promise.resolve()
+      return this.#dropped.closed + this.#dropped.timeout > 0 && failure !== undefined
+        ? Promise.reject(failure)
+        : Promise.resolve()
     }
-    return new Promise((resolve, reject) => {
-      this.#waiters.push({ settled: this.#accepted, resolve, reject })
-    })
+    return this.#flushing.wait(this.#queue.end)
+  }
+
+  /**
+   * Resolves when there is room: at most half of the buffer is in use. For a producer that would rather wait than be
+   * refused.
+   *
+   * @throws {IpcError} ERR_IPC_CLOSED when the connection is lost or the sender closed before
+   */
+  drained(): Promise<void> {
+    const failure = this.#failure()
+    if (failure !== undefined) return Promise.reject(failure)
+    if (this.#queue.roomy) return Promise.resolve()
+    return this.#wantRoom.wait()
   }
 
   /**
@@ -166,6 +194,7 @@ export class BufferedSender {
               'ERR_IPC_TIMEOUT',
               `${this.name}: the peer did not take what was pending in ${timeoutMs} ms`,
             ),
+            'timeout',
           )
           this.#connection.destroy()
         }, timeoutMs)
@@ -186,10 +215,26 @@ export class BufferedSender {
       : new IpcError('ERR_IPC_CLOSED', `${this.name}: ${failure.message}`, { cause: failure })
   }
 
+  #fullError(): IpcError {
+    const { length, bytes, onFull } = this.#queue
+    return new IpcError(
+      'ERR_IPC_BUFFER_FULL',
+      `${this.name}: the buffer is full (${length} messages, about ${bytes} bytes)`,
+      { reason: onFull },
+    )
+  }
+
+  get #droppedInAll(): number {
+    const { full, invalid, closed, timeout } = this.#dropped
+    return full + invalid + closed + timeout
+  }
+
   #drain(): void {
     const writer = this.#writer
-    while (this.#next < this.#queue.length && !writer.blocked && writer.failure === undefined) {
-      const message = this.#queue[this.#next++] as SOCMessage
+    while (!writer.blocked && writer.failure === undefined) {
+      const message = this.#queue.take()
+      if (message === undefined) break
+      this.#handedOver.push(message)
       writer.append(
         message,
         isChecked(message)
@@ -201,7 +246,7 @@ export class BufferedSender {
       if (writer.full) this.#flushWriter()
     }
     this.#flushWriter()
-    if (writer.failure !== undefined) this.#dropAll(writer.failure)
+    if (writer.failure !== undefined) this.#dropAll(writer.failure, 'closed')
   }
 
   #flushWriter(): void {
@@ -211,52 +256,43 @@ export class BufferedSender {
 
   /** All messages that the writer has are with the kernel. */
   #markWritten(): void {
-    if (this.#next === this.#head) return
-    for (let i = this.#head; i < this.#next; ++i) this.#bytes -= sizeBound(this.#queue[i] as SOCMessage)
-    this.#written += this.#next - this.#head - this.#refused
-    this.#refused = 0
-    this.#head = this.#next
-    if (this.#head === this.#queue.length) this.#reset()
-    else if (this.#head >= COMPACT_AT) {
-      this.#queue = this.#queue.slice(this.#head)
-      this.#head = this.#next = 0
-    }
-    this.#wakeWaiters(undefined)
+    if (this.#handedOver.length === 0) return
+    this.#written += this.#handedOver.length
+    this.#letGo()
+    this.#flushing.wake(this.#queue.front)
+    if (this.#queue.roomy) this.#wantRoom.wake()
   }
 
-  #reset(): void {
-    this.#queue = []
-    this.#head = this.#next = this.#bytes = this.#refused = 0
+  #letGo(): SOCMessage[] {
+    const messages = this.#handedOver
+    this.#handedOver = []
+    for (const message of messages) this.#queue.release(message)
+    return messages
   }
 
   #onRefused(message: SOCMessage, error: IpcError): void {
-    ++this.#refused
-    ++this.#dropped
-    this.#onDrop?.([message], error)
+    this.#handedOver = this.#handedOver.filter((other) => other !== message)
+    this.#queue.release(message)
+    ++this.#dropped.invalid
+    this.#report([message], error)
   }
 
-  #dropAll(error: IpcError): void {
-    const lost = this.#queue.slice(this.#head)
-    this.#dropped += this.pending
-    this.#reset()
-    if (lost.length > 0) this.#onDrop?.(lost, error)
-    this.#wakeWaiters(error)
+  #dropForRoom(message: SOCMessage): void {
+    ++this.#dropped.full
+    this.#report([message], this.#fullError())
   }
 
-  #wakeWaiters(error: IpcError | undefined): void {
-    const settled = this.#written + this.#dropped
-    const ready = this.#waiters.filter((waiter) => waiter.settled <= settled)
-    if (ready.length === 0) return
-    this.#waiters = this.#waiters.filter((waiter) => waiter.settled > settled)
-    for (const waiter of ready) {
-      if (error === undefined) waiter.resolve()
-      else waiter.reject(error)
-    }
+  #report(messages: readonly SOCMessage[], error: IpcError): void {
+    const { address, peer } = this.#connection
+    publishDrop({ address, peer, count: messages.length, error })
+    this.#onDrop?.(messages, error)
   }
-}
 
-function checkLimit(what: string, value: number | undefined, fallback: number): number {
-  if (value === undefined) return fallback
-  if (!Number.isInteger(value) || value < 1) throw new RangeError(`${what} must be a whole number from 1`)
-  return value
+  #dropAll(error: IpcError, reason: 'closed' | 'timeout'): void {
+    this.#dropped[reason] += this.pending
+    const lost = [...this.#letGo(), ...this.#queue.clear().messages]
+    if (lost.length > 0) this.#report(lost, error)
+    this.#flushing.fail(error)
+    this.#wantRoom.fail(error)
+  }
 }

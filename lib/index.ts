@@ -3,6 +3,7 @@
 export type { AcceptEvent, CloseEvent, CloseReason, DropEvent, InvalidEvent, RejectEvent } from './audit.js'
 export { BufferedSender, type BufferedSenderOptions, type BufferedSenderStats } from './buffered-sender.js'
 export { Connection } from './connection.js'
+export * from './delivery/index.js'
 export { dial, dialWithRetry, type DialOptions } from './dial.js'
 export { IpcError, type IpcErrorCode, type IpcErrorDetails } from './errors.js'
 export { listen, Listener, type ListenerStats, type ListenOptions } from './listener.js'

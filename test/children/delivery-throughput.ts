@@ -32,7 +32,10 @@ async function consume(directory: string, mode: Mode): Promise<void> {
   const connection = await listener.accept()
   const receiver =
     mode === 'plain' ? new Receiver(connection, 'r') : new AcknowledgingReceiver(connection, 'r')
-  for await (const run of receiver.batches()) for (const message of run) void message.rawPayload
+  let bytes = 0
+  for await (const run of receiver.batches())
+    for (const message of run) bytes += message.rawPayload?.length ?? 0
+  if (bytes === 0) process.exitCode = 1
   process.disconnect()
 }
 

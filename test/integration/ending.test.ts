@@ -15,11 +15,7 @@ describe('a process with a listener and a connection open', () => {
   ])('ends with %s', async (how, code) => {
     const directory = temporaryDirectory()
     const endings = Array.from({ length: 5 }, async (_, i) => {
-      const child: Child = startChild(
-        'ending',
-        { how, directory: `${directory}/${i}` },
-        { quiet: true },
-      )
+      const child: Child = startChild('ending', { how, directory: `${directory}/${i}` }, { quiet: true })
       return (await child.exited)[0]
     })
     expect(await Promise.all(endings)).toEqual([code, code, code, code, code])

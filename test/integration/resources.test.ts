@@ -117,7 +117,7 @@ describe('a worker thread that is terminated', () => {
         await running.terminate()
       }
       for (let i = 0; i < 5; ++i) await run(i)
-        const sockets = openSockets()
+      const sockets = openSockets()
       const running = threads()
       for (let i = 5; i < 45; ++i) await run(i)
       await until(() => openSockets() <= sockets && threads() <= running)

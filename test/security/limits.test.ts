@@ -7,9 +7,11 @@ import { connect, createServer } from 'node:net'
 import { join } from 'node:path'
 import { describe, expect, it, onTestFinished } from 'vitest'
 
-import type { CloseEvent, InvalidEvent, RejectEvent } from '../../lib/audit.js'
+import type { CloseEvent, DropEvent, InvalidEvent, RejectEvent } from '../../lib/audit.js'
+import { BufferedSender } from '../../lib/buffered-sender.js'
 import { dial } from '../../lib/dial.js'
 import { listen } from '../../lib/listener.js'
+import { newSOCMessage, rawJSON } from '../../lib/message.js'
 import { Receiver } from '../../lib/receiver.js'
 import { startChild } from '../support/child.js'
 import { openSockets } from '../support/descriptors.js'
@@ -253,9 +255,6 @@ describe('talkative peers', () => {
 
 describe('descriptors that a peer sends along', () => {
   it('never reach us', async () => {
-    const { receiver, server } = await rawToReceiver()
-    server.destroy()
-    void receiver
     const listener = await listening(temporaryDirectory())
     const before = openSockets()
     const sender = spawn(
@@ -334,6 +333,17 @@ describe('the audit channels', () => {
     await Promise.all([client.whenClosed(), server.whenClosed()])
     const ours = closes.filter((event) => event.address === server.address)
     expect(ours.map((event) => event.reason).sort()).toEqual(['closed', 'peer-closed'])
+  })
+
+  it('tell of messages that were taken and dropped', async () => {
+    const drops = heard<DropEvent>('sentinel-ipc:drop')
+    const { client } = await connectedPair()
+    const sender = new BufferedSender(client, 's')
+    sender.send(newSOCMessage('a', rawJSON('{')))
+    await sender.flush()
+    expect(drops).toEqual([{ address: client.address, peer: client.peer, count: 1, error: drops[0]?.error }])
+    expect(drops[0]?.error.code).toBe('ERR_IPC_INVALID_MESSAGE')
+    expect(sender.stats).toMatchObject({ accepted: 1, written: 0, pending: 0, dropped: 1 })
   })
 
   it('count refusals that they leave out', async () => {

@@ -36,9 +36,7 @@ describe.skipIf(!root)(`peers of other users${why}`, () => {
     const listener = await listenAs(ALICE, directory, { users: [0] })
     const connection = await dial('test', { directory, policy: { users: [ALICE] } })
     expect(connection.peer).toMatchObject({ uid: ALICE, gid: ALICE, pid: listener.pid, groups: [] })
-    expect(await listener.report()).toEqual({
-      accepted: expect.objectContaining({ uid: 0, gid: 0, pid: process.pid }),
-    })
+    expect(await listener.report()).toMatchObject({ accepted: { uid: 0, gid: 0, pid: process.pid } })
     connection.destroy()
   })
 
@@ -49,8 +47,8 @@ describe.skipIf(!root)(`peers of other users${why}`, () => {
     socket.on('error', () => undefined)
     socket.write('{"type":"soc_event"}\n')
     await new Promise((resolve) => socket.once('close', resolve).resume())
-    expect(await listener.report()).toEqual({
-      refused: expect.objectContaining({ reason: 'not-listed', uid: 0, pid: process.pid, omitted: 0 }),
+    expect(await listener.report()).toMatchObject({
+      refused: { reason: 'not-listed', uid: 0, pid: process.pid, omitted: 0 },
     })
   })
 

@@ -6,7 +6,8 @@ import { setTimeout as sleep } from 'node:timers/promises'
 export async function until(condition: () => boolean, timeoutMs = 20_000): Promise<void> {
   const deadline = performance.now() + timeoutMs
   while (!condition()) {
-    if (performance.now() > deadline) throw new Error(`waited ${timeoutMs} ms in vain for ${condition}`)
+    if (performance.now() > deadline)
+      throw new Error(`waited ${timeoutMs} ms in vain for ${condition.toString()}`)
     await sleep(5)
   }
 }

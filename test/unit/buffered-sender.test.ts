@@ -8,6 +8,7 @@ import { connectedPair } from '../support/pair.js'
 import { rejectionOf, until } from '../support/wait.js'
 
 const large = 'x'.repeat(100_000)
+const none = { full: 0, invalid: 0, closed: 0, timeout: 0 }
 
 function fill(sender: BufferedSender, payload: unknown): unknown {
   for (let i = 0; i < 100_000; ++i) {
@@ -21,8 +22,9 @@ function fill(sender: BufferedSender, payload: unknown): unknown {
 }
 
 function sums(sender: BufferedSender): boolean {
-  const { accepted, written, pending, dropped } = sender.stats
-  return accepted === written + pending + dropped
+  const { accepted, written, pending, dropped, droppedBy } = sender.stats
+  const byReason = droppedBy.full + droppedBy.invalid + droppedBy.closed + droppedBy.timeout
+  return accepted === written + pending + dropped && dropped === byReason
 }
 
 async function allIds(receiver: Receiver): Promise<string[]> {
@@ -38,10 +40,10 @@ describe('send', () => {
     const sender = new BufferedSender(client, 's')
     for (let i = 0; i < 1000; ++i) sender.send(newSOCMessage('a', { i }, { id: String(i) }))
     expect(sender.pending).toBe(1000)
-    expect(sender.stats).toEqual({ accepted: 1000, written: 0, pending: 1000, dropped: 0 })
+    expect(sender.stats).toEqual({ accepted: 1000, written: 0, pending: 1000, dropped: 0, droppedBy: none })
     await sender.close()
     expect(await allIds(receiver)).toEqual(Array.from({ length: 1000 }, (_, i) => String(i)))
-    expect(sender.stats).toEqual({ accepted: 1000, written: 1000, pending: 0, dropped: 0 })
+    expect(sender.stats).toEqual({ accepted: 1000, written: 1000, pending: 0, dropped: 0, droppedBy: none })
   })
 
   it('throws ERR_IPC_BUFFER_FULL at its bound and keeps what it took', async () => {
@@ -100,7 +102,13 @@ describe('send', () => {
     sender.send(newSOCMessage('a', rawJSON('{}'), { id: '1' }))
     await sender.flush()
     expect(dropped).toEqual([['bad', 'ERR_IPC_INVALID_MESSAGE']])
-    expect(sender.stats).toEqual({ accepted: 3, written: 2, pending: 0, dropped: 1 })
+    expect(sender.stats).toEqual({
+      accepted: 3,
+      written: 2,
+      pending: 0,
+      dropped: 1,
+      droppedBy: { ...none, invalid: 1 },
+    })
     await sender.close()
     expect(await allIds(receiver)).toEqual(['0', '1'])
   })
@@ -160,7 +168,79 @@ describe('close', () => {
   })
 })
 
+describe('a full buffer', () => {
+  const types = ['soc_heartbeat', 'soc_event', 'soc_incident'] as const
+
+  it.each([
+    ['drop-oldest', ['20', '21', '22', '23', '24', '25', '26', '27', '28', '29']],
+    ['drop-newest', ['0', '1', '2', '3', '4', '5', '6', '7', '8', '9']],
+    ['shed', ['2', '5', '8', '11', '14', '17', '20', '23', '26', '29']],
+  ] as const)('keeps with %s what it should, and counts and reports the rest', async (onFull, kept) => {
+    const { client, server } = await connectedPair()
+    const receiver = new Receiver(server, 'r')
+    const dropped: string[] = []
+    const sender = new BufferedSender(client, 's', {
+      capacity: 10,
+      onFull,
+      onDrop: (messages, error) => {
+        expect(error).toMatchObject({ code: 'ERR_IPC_BUFFER_FULL', reason: onFull })
+        dropped.push(...messages.map((message) => message.id))
+      },
+    })
+    for (let i = 0; i < 30; ++i) sender.send(newSOCMessage(types[i % 3] as string, 1, { id: String(i) }))
+    expect(sender.stats).toMatchObject({ accepted: 30, pending: 10, dropped: 20, droppedBy: { full: 20 } })
+    await sender.close()
+    expect(await allIds(receiver)).toEqual(kept)
+    expect([...dropped, ...kept].sort()).toEqual(Array.from({ length: 30 }, (_, i) => String(i)).sort())
+  })
+
+  it('sheds as many small ones as a large important one needs, or none', async () => {
+    const { client, server } = await connectedPair()
+    const receiver = new Receiver(server, 'r')
+    const sender = new BufferedSender(client, 's', { maxBytes: 110_000, onFull: 'shed' })
+    for (let i = 0; i < 100; ++i) sender.send(newSOCMessage('soc_event', 'x'.repeat(800), { id: String(i) }))
+    sender.send(newSOCMessage('soc_incident', large, { id: 'incident' }))
+    sender.send(newSOCMessage('soc_incident', large, { id: 'too much' }))
+    await sender.close()
+    const ids = await allIds(receiver)
+    expect(ids.at(-1)).toBe('incident')
+    expect(ids.length).toBeLessThan(100)
+    expect(sums(sender)).toBe(true)
+  })
+
+  it('can be waited for', async () => {
+    const { client, server } = await connectedPair()
+    const sender = new BufferedSender(client, 's', { capacity: 50 })
+    await sender.drained()
+    fill(sender, large)
+    let roomy = false
+    const drained = sender.drained().then(() => (roomy = true))
+    await new Promise((resolve) => setTimeout(resolve, 30))
+    expect(roomy).toBe(false)
+    const ids = allIds(new Receiver(server, 'r'))
+    await drained
+    expect(sender.pending).toBeLessThanOrEqual(25)
+    await sender.close()
+    expect(await ids).toHaveLength(50)
+    expect(await rejectionOf(sender.drained())).toMatchObject({ code: 'ERR_IPC_CLOSED' })
+  })
+
+  it('ends the wait when the connection is lost', async () => {
+    const { client, server } = await connectedPair()
+    const sender = new BufferedSender(client, 's', { capacity: 50 })
+    fill(sender, large)
+    const drained = rejectionOf(sender.drained())
+    server.destroy()
+    expect(await drained).toMatchObject({ code: 'ERR_IPC_CLOSED' })
+  })
+})
+
 describe('misuse', () => {
+  it('refuses a rule that there is not', async () => {
+    const { client } = await connectedPair()
+    expect(() => new BufferedSender(client, 's', { onFull: 'forget' as 'shed' })).toThrow(TypeError)
+  })
+
   it.each([{ capacity: 0 }, { maxBytes: -1 }, { capacity: 1.5 }])('refuses %j', async (options) => {
     const { client } = await connectedPair()
     expect(() => new BufferedSender(client, 's', options)).toThrow(RangeError)
@@ -178,14 +258,18 @@ describe('the counters', () => {
           },
         ),
         fc.boolean(),
-        async (steps, lost) => {
+        fc.constantFrom('reject' as const, 'drop-oldest' as const, 'drop-newest' as const, 'shed' as const),
+        async (steps, lost, onFull) => {
           const { client, server } = await connectedPair()
-          const sender = new BufferedSender(client, 's', { capacity: 20 })
+          const sender = new BufferedSender(client, 's', { capacity: 20, onFull })
+          const types = ['soc_event', 'soc_heartbeat', 'soc_incident']
+          let sent = 0
           for (const step of steps) {
             if (step === 'turn') await new Promise(setImmediate)
             else {
               try {
-                sender.send(newSOCMessage('a', step === 'bad' ? rawJSON('{') : step === 'large' ? large : 1))
+                const payload = step === 'bad' ? rawJSON('{') : step === 'large' ? large : 1
+                sender.send(newSOCMessage(types[sent++ % 3] as string, payload))
               } catch (error) {
                 expect(error).toMatchObject({ code: 'ERR_IPC_BUFFER_FULL' })
               }

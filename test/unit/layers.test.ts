@@ -23,6 +23,7 @@ const LAYERS = [
   ['errors'],
 ]
 const KNOW_THE_ADDON = [
+  'delivery/frame-check',
   'dial',
   'frame-writer',
   'listener',

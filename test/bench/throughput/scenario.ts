@@ -24,7 +24,12 @@ export function throughput(scale: Scale): Scenario {
     ],
     reference: 'net',
     contestants: [
-      { name: 'net', label: 'objects in and out', ...net, params: { mode: 'object', linesPerWrite: 64, linesPerCork: 0 } },
+      {
+        name: 'net',
+        label: 'objects in and out',
+        ...net,
+        params: { mode: 'object', linesPerWrite: 64, linesPerCork: 0 },
+      },
       {
         name: 'net-line',
         label: 'the same, one write a line',

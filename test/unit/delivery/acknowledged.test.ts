@@ -4,12 +4,10 @@ import { join } from 'node:path'
 import { describe, expect, it, onTestFinished } from 'vitest'
 
 import { AcknowledgedSender } from '../../../lib/delivery/acknowledged-sender.js'
-import {
-  AcknowledgingReceiver,
-  type AcknowledgingReceiverOptions,
-} from '../../../lib/delivery/acknowledging-receiver.js'
+import { AcknowledgingReceiver } from '../../../lib/delivery/acknowledging-receiver.js'
 import { DeliveryLedger } from '../../../lib/delivery/ledger.js'
 import type { AcknowledgedSenderOptions, DeliveryEvent } from '../../../lib/delivery/options.js'
+import type { AcknowledgingReceiverOptions } from '../../../lib/delivery/receiver-options.js'
 import { newSOCMessage, rawJSON, SOCMsgType, type SOCMessage } from '../../../lib/message.js'
 import { Receiver } from '../../../lib/receiver.js'
 import type { Connection } from '../../../lib/connection.js'
@@ -459,7 +457,9 @@ describe('what a hostile peer says', () => {
     }
     const error = await rejectionOf(
       (async () => {
-        for await (const message of receiver) void message
+        let count = 0
+        for await (const message of receiver) count += message.timestamp
+        return count
       })(),
     )
     expect(error).toMatchObject({ code: 'ERR_IPC_INVALID_MESSAGE' })
@@ -542,7 +542,8 @@ describe('the counters', () => {
         fc.constantFrom('reject' as const, 'drop-oldest' as const, 'drop-newest' as const, 'shed' as const),
         async (steps, onFull) => {
           const directory = temporaryDirectory()
-          const { ids, connections, receivers, stop } = await receiving(directory)
+          const peer = await receiving(directory)
+          const { ids, connections, receivers } = peer
           const made = sender(directory, { maxMessages: 40, onFull })
           const types = ['soc_event', 'soc_incident', 'soc_heartbeat']
           let sent = 0
@@ -568,7 +569,7 @@ describe('the counters', () => {
             made.stats.droppedBy.full,
           )
           await made.close()
-          stop()
+          peer.stop()
         },
       ),
       { numRuns: 25 },

@@ -115,6 +115,19 @@ describe('a spool', () => {
     await opened(directory)
   })
 
+  it('tells in their order when entries are durable', async () => {
+    const spool = await opened(join(temporaryDirectory(), 'spool'), { durability: 'fsync' })
+    const told: number[] = []
+    const all: Promise<void>[] = []
+    for (let i = 0; i < 200; ++i) {
+      const { first, durable } = spool.append(entry(['a', 'b'], spool.next))
+      all.push(durable.then(() => void told.push(first)))
+      if (i % 3 === 0) await new Promise(setImmediate)
+    }
+    await Promise.all(all)
+    expect(told).toEqual(Array.from({ length: 200 }, (_, i) => 2 * i + 1))
+  })
+
   it('is private', async () => {
     const directory = join(temporaryDirectory(), 'spool')
     await opened(directory)
@@ -135,6 +148,26 @@ describe('a spool', () => {
       })
     }
   })
+
+  it.each([
+    ['process', false],
+    ['fsync', true],
+  ] as const)(
+    'with durability %s begins a new session after a boot: %s keeps it',
+    async (durability, kept) => {
+      const directory = join(temporaryDirectory(), 'spool')
+      const first = await LmdbSpool.open({ directory, durability })
+      await first.append(entry(['a'], 1)).durable
+      await first.close()
+      const db = open<Buffer>({ path: directory, encoding: 'binary', noSubdir: false })
+      const state = JSON.parse(String(db.get('state'))) as object
+      await db.put('state', Buffer.from(JSON.stringify({ ...state, boot: 'another' })))
+      await db.close()
+      const second = await opened(directory, { durability })
+      expect(second.session === first.session).toBe(kept)
+      expect(contents(second)).toEqual([[1, '1']])
+    },
+  )
 
   it('gives up what is too old, but not what is in flight', async () => {
     const spool = await opened(join(temporaryDirectory(), 'spool'), { maxAgeMs: 1 })

@@ -1,0 +1,68 @@
+// A value of the spool: lines, when they were kept, and a checksum over both. Must not know LMDB.
+
+import { crc32 } from 'node:zlib'
+
+import { priorityOf } from '../message-queue.js'
+import { SOCMsgType } from '../message.js'
+
+export interface StoredRecord {
+  readonly count: number
+  /** Unix milliseconds. */
+  readonly keptAtMs: number
+  readonly priorities: readonly [number, number, number]
+  readonly lines: Buffer
+}
+
+const VERSION = 1
+/** checksum, version, count, time, three counts by priority. */
+const HEADER_BYTES = 4 + 4 + 4 + 8 + 12
+
+export function encodeRecord({ count, keptAtMs, priorities, lines }: StoredRecord): Buffer {
+  const value = Buffer.allocUnsafeSlow(HEADER_BYTES + lines.length)
+  value.writeUInt32LE(VERSION, 4)
+  value.writeUInt32LE(count, 8)
+  value.writeDoubleLE(keptAtMs, 12)
+  priorities.forEach((lives, rank) => value.writeUInt32LE(lives, 20 + 4 * rank))
+  lines.copy(value, HEADER_BYTES)
+  value.writeUInt32LE(crc32(value.subarray(4)), 0)
+  return value
+}
+
+/** Undefined: it is damaged. */
+export function decodeRecord(value: Buffer | undefined): StoredRecord | undefined {
+  if (value === undefined || value.length < HEADER_BYTES) return undefined
+  if (value.readUInt32LE(0) !== crc32(value.subarray(4)) || value.readUInt32LE(4) !== VERSION)
+    return undefined
+  return {
+    count: value.readUInt32LE(8),
+    keptAtMs: value.readDoubleLE(12),
+    priorities: [value.readUInt32LE(20), value.readUInt32LE(24), value.readUInt32LE(28)],
+    lines: value.subarray(HEADER_BYTES),
+  }
+}
+
+/** The lines without some of them; those become empty. */
+export function blankLines(lines: Buffer, isGone: (line: Buffer, index: number) => boolean): Buffer {
+  const kept: Buffer[] = []
+  for (let begin = 0, index = 0; begin < lines.length; ++index) {
+    const end = lines.indexOf(10, begin) + 1
+    kept.push(
+      isGone(lines.subarray(begin, end), index) ? lines.subarray(end - 1, end) : lines.subarray(begin, end),
+    )
+    begin = end
+  }
+  return Buffer.concat(kept)
+}
+
+const INCIDENT = Buffer.from(`{"type":"${SOCMsgType.Incident}",`)
+const HEARTBEAT = Buffer.from(`{"type":"${SOCMsgType.Heartbeat}",`)
+
+/** How important the message of a line is; 1 for an empty line too, which nobody asks for. */
+export function priorityOfLine(line: Buffer): number {
+  if (begins(line, INCIDENT)) return priorityOf(SOCMsgType.Incident)
+  return begins(line, HEARTBEAT) ? priorityOf(SOCMsgType.Heartbeat) : priorityOf(SOCMsgType.Event)
+}
+
+function begins(line: Buffer, head: Buffer): boolean {
+  return line.length > head.length && line.subarray(0, head.length).equals(head)
+}

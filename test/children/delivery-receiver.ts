@@ -1,0 +1,17 @@
+// Receives acknowledged messages and tells their payloads when asked.
+
+import { AcknowledgingReceiver, DeliveryLedger, listen } from 'sentinel-ipc'
+
+const { directory } = JSON.parse(process.argv[2] ?? '{}') as { directory: string }
+const payloads: unknown[] = []
+const ledger = new DeliveryLedger()
+const listener = await listen('test', { directory })
+process.on('message', () => process.send?.({ payloads }))
+process.send?.({ ready: true })
+for await (const connection of listener) {
+  void (async () => {
+    for await (const message of new AcknowledgingReceiver(connection, 'r', { ledger })) {
+      payloads.push(message.payload)
+    }
+  })().catch(() => undefined)
+}
