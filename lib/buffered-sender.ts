@@ -259,6 +259,10 @@ export class BufferedSender {
     if (this.#handedOver.length === 0) return
     this.#written += this.#handedOver.length
     this.#letGo()
+    this.#wakeWaiting()
+  }
+
+  #wakeWaiting(): void {
     this.#flushing.wake(this.#queue.front)
     if (this.#queue.roomy) this.#wantRoom.wake()
   }
@@ -274,6 +278,7 @@ export class BufferedSender {
     this.#handedOver = this.#handedOver.filter((other) => other !== message)
     this.#queue.release(message)
     ++this.#dropped.invalid
+    this.#wakeWaiting()
     this.#report([message], error)
   }
 

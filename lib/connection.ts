@@ -16,8 +16,11 @@ import { readArea } from './read-window.js'
 export interface ByteReader<Reader> {
   /** `size` bytes stand at the start of the read area, until this returns. False: no more for now. */
   onBytes(reader: Reader, size: number): boolean
-  /** Nothing more will come; with an error when the stream did not simply end. */
-  onEnd(reader: Reader, error: IpcError | undefined): void
+  /**
+   * Nothing more will come. `whole`: the peer has ended the stream, so what is unfinished stays so; otherwise the connection
+   * was closed here, or broke, which `error` tells.
+   */
+  onEnd(reader: Reader, whole: boolean, error: IpcError | undefined): void
 }
 
 /** Where a connection comes from. One object serves all connections of a listener. */
@@ -126,7 +129,10 @@ export class Connection {
         connection.#socket,
         connection.#descriptor,
         (reason) => {
-          closeBecause(connection, reason)
+          // What the peer sent before it went is still to be read; the end of the stream then closes.
+          const unread = reason === 'peer-closed' && connection.#reader !== undefined && !connection.#ended
+          if (unread) connection.#closeReason ??= reason
+          else closeBecause(connection, reason)
         },
       ))
       if (connection.closed) writer.fail(connection.#closedError())
@@ -136,13 +142,15 @@ export class Connection {
       if (connection.#reader !== undefined) throw new TypeError('the connection has a receiver already')
       connection.#reader = reader
       connection.#readerKind = kind
-      if (connection.#closed) connection.#endReading(undefined)
+      if (connection.#closed) connection.#endReading(false, undefined)
       else connection.#socket.resume()
     }
     resumeReading = (connection) => void connection.#socket.resume()
     redialOf = (connection) => connection.#origin.redial
     closeBecause = (connection, reason) => {
       connection.#closeReason ??= reason
+      // Before the socket goes: it ends a write under way as if it had succeeded.
+      connection.#writer?.fail(connection.#closedError())
       connection.#socket.destroy()
     }
     onClosed = (connection, listener) => {
@@ -156,7 +164,7 @@ export class Connection {
     socketEnded = (connection) => {
       connection.#ended = true
       connection.#closeReason ??= 'peer-closed'
-      connection.#endReading(undefined)
+      connection.#endReading(true, undefined)
     }
     socketFailed = (connection, error) => {
       connection.#error = error
@@ -184,7 +192,10 @@ export class Connection {
     return (this.#peerExit ??= watchPeerExit(this.#descriptor)).signal
   }
 
-  /** Resolves when the connection has ended, for whatever reason. Never rejects. */
+  /**
+   * Resolves when the connection has ended. Never rejects. That the peer has gone shows only where somebody reads (a
+   * `Receiver`) or writes.
+   */
   whenClosed(): Promise<void> {
     return new Promise((resolve) => {
       onClosed(this, resolve)
@@ -192,8 +203,9 @@ export class Connection {
   }
 
   /**
-   * Waits until the kernel has what was sent, then closes. What the kernel has reaches the peer even so. Safe to call
-   * again; resolves when the connection is closed.
+   * Waits until the kernel has what was being written, then closes. What the kernel has reaches the peer even so. Sends
+   * that still wait for their turn are rejected; close the sender instead to have them sent. Safe to call again; resolves
+   * when the connection is closed.
    *
    * @throws {IpcError} ERR_IPC_TIMEOUT or ERR_IPC_CLOSED when something that was sent did not get out; it is closed all
    *   the same
@@ -207,6 +219,7 @@ export class Connection {
       const writer = this.#writer
       if (writer !== undefined && writer.failure === undefined) {
         writer.flush()
+        writer.stopServing()
         await writer.settled(DEFAULT_TIMEOUT_MS)
       }
     } finally {
@@ -230,15 +243,15 @@ export class Connection {
     })
   }
 
-  #endReading(error: IpcError | undefined): void {
-    if (this.#reader !== undefined) this.#readerKind?.onEnd(this.#reader, error)
+  #endReading(whole: boolean, error: IpcError | undefined): void {
+    if (this.#reader !== undefined) this.#readerKind?.onEnd(this.#reader, whole, error)
   }
 
   #afterClose(): void {
     this.#closed = true
     this.#peerExit?.connectionEnded()
     this.#writer?.fail(this.#closedError())
-    if (!this.#ended) this.#endReading(this.#error === undefined ? undefined : this.#closedError())
+    if (!this.#ended) this.#endReading(false, this.#error === undefined ? undefined : this.#closedError())
     this.#origin.onClosed?.(this)
     for (const listener of this.#closedListeners ?? []) listener()
     this.#closedListeners = undefined

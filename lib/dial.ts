@@ -37,7 +37,12 @@ export async function dial(name: string, options: DialOptions = {}): Promise<Con
     const client = tryConnect(address, policy)
     if (client !== undefined) {
       return openConnection(client, address, {
-        redial: (signal) => dial(name, signal === undefined ? options : { ...options, signal }),
+        redial: (signal) => {
+          // The signal of this dial was for this dial.
+          const again: { -readonly [Key in keyof DialOptions]: DialOptions[Key] } = { ...options }
+          delete again.signal
+          return dial(name, signal === undefined ? again : { ...again, signal })
+        },
       })
     }
     const leftMs = deadline - performance.now()

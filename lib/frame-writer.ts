@@ -71,6 +71,7 @@ export class FrameWriter {
   /** The kernel did not take all of the last batch; the remainder is with the socket. */
   #blocked = false
   #corked = false
+  #stopped = false
   #failure: IpcError | undefined
   /** Called, in order, each time that the writer is ready again. Once it has failed, called a last time. */
   readonly #clients = new Set<() => void>()
@@ -103,6 +104,21 @@ export class FrameWriter {
   /** Why nothing can be written any more. */
   get failure(): IpcError | undefined {
     return this.#failure
+  }
+
+  /** Something was added that the kernel does not have. */
+  get pending(): boolean {
+    return this.#size > 0 || this.#blocked
+  }
+
+  /** The batch is checked before it is written, and its frames may be refused. */
+  get checking(): boolean {
+    return this.#uncheckedFrames.length > 0
+  }
+
+  /** Calls no client any more when it is ready: the connection is about to close. */
+  stopServing(): void {
+    this.#stopped = true
   }
 
   /** Has `onReady` called whenever the writer was blocked and is not any more, and when it fails. */
@@ -146,7 +162,11 @@ export class FrameWriter {
   settled(timeoutMs: number): Promise<void> {
     if (this.#failure !== undefined) return Promise.reject(this.#failure)
     if (this.#size === 0 && !this.#blocked) return DONE
-    this.#timeoutMs = Math.min(this.#timeoutMs, timeoutMs)
+    if (timeoutMs < this.#timeoutMs) {
+      this.#timeoutMs = timeoutMs
+      clearTimeout(this.#timer)
+      this.#timer = undefined
+    }
     if (this.#blocked) this.#armTimer()
     return (this.#outcome ??= createOutcome()).promise
   }
@@ -164,13 +184,19 @@ export class FrameWriter {
   /** Writes the batch with one system call. */
   flush(): void {
     if (this.#size === 0 || this.#blocked || this.#failure !== undefined) return
-    if (this.#socket.destroyed) return // the close event comes, and fails what is here
+    if (this.#socket.destroyed) {
+      this.fail(new IpcError('ERR_IPC_CLOSED', 'the connection is closed'))
+      return
+    }
     // Three bytes a UTF-16 unit is the worst case.
     const slab = takeSlab(this.#size * 3)
     let end = this.#checked.encode(slab, 0)
-    if (this.#uncheckedFrames.length > 0) end = this.#encodeUnchecked(slab, end)
+    const refused: OnRefused[] = []
+    if (this.#uncheckedFrames.length > 0) end = this.#encodeUnchecked(slab, end, refused)
     this.#clear()
     this.#write(slab, end)
+    // Last of all, as it runs code of others, who may send.
+    for (const onRefused of refused) onRefused(invalidPayload())
   }
 
   /** Gives up: whatever waits is rejected with this error. */
@@ -193,7 +219,7 @@ export class FrameWriter {
   }
 
   /** Writes the unchecked frames at `begin`, without those that are not one valid message each. */
-  #encodeUnchecked(slab: Buffer, begin: number): number {
+  #encodeUnchecked(slab: Buffer, begin: number, refused: OnRefused[]): number {
     const text = this.#unchecked
     const end = text.encode(slab, begin)
     const frames = this.#uncheckedFrames
@@ -202,7 +228,7 @@ export class FrameWriter {
     text.clear()
     frames.forEach((frame, i) => {
       if (addon.checkFrames(frameBytes(frame), MAX_MESSAGE_BYTES) === 1) text.add(frame)
-      else this.#onRefused[i]?.(invalidPayload())
+      else if (this.#onRefused[i] !== undefined) refused.push(this.#onRefused[i])
     })
     return text.encode(slab, begin)
   }
@@ -235,11 +261,12 @@ export class FrameWriter {
     if (this.#outcome !== undefined) this.#armTimer()
     this.#socket.write(remainder, (error) => {
       if (remainder.length > SMALL_REMAINDER) returnSlab(slab)
-      if (error != null || this.#failure !== undefined) return // the close event tells why
+      // A socket that is destroyed ends its writes without an error; the close event tells why.
+      if (error != null || this.#failure !== undefined || this.#socket.destroyed) return
       this.#blocked = false
       this.#settle()
       for (const client of [...this.#clients]) {
-        if (this.#blocked) break
+        if (this.#blocked || this.#stopped) break
         // To the end of the queue, so that next time it is another one's turn.
         if (this.#clients.delete(client)) this.#clients.add(client)
         client()

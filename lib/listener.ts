@@ -171,8 +171,14 @@ export class Listener implements AsyncIterable<Connection> {
 
   #serveWaiters(): void {
     if (this.#closed || this.#waiters.length === 0) return
-    for (const client of this.#acceptor.take(Math.min(this.#waiters.length, ACCEPTS_PER_TURN))) {
-      this.#waiters.shift()?.resolve(this.#open(client))
+    for (let served = 0; served < ACCEPTS_PER_TURN && this.#waiters.length > 0 && !this.#closed; ++served) {
+      // One at a time: each is wrapped before anything else can happen.
+      const [client] = this.#acceptor.take(1)
+      if (client === undefined) return
+      const connection = this.#open(client)
+      const waiter = this.#waiters.shift()
+      if (waiter === undefined) connection.destroy()
+      else waiter.resolve(connection)
     }
   }
 

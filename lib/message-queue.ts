@@ -238,6 +238,7 @@ export class MessageQueue<Owner> {
     const at = this.onFull === 'shed' ? this.#oldestOf(rank) : this.#firstWaiting()
     const message = this.#messages[at]
     if (message === undefined) return
+    const owner = this.#owners[at] as Owner // before compacting moves it
     const bytes = sizeBound(message)
     this.#messages[at] = undefined
     this.#uncount(message, bytes)
@@ -246,7 +247,7 @@ export class MessageQueue<Owner> {
       ++this.#head
       this.#compact()
     }
-    this.#onDropped(message, this.#owners[at] as Owner)
+    this.#onDropped(message, owner)
   }
 
   #firstWaiting(): number {

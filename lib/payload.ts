@@ -14,7 +14,8 @@ export function stringifyPayload(payload: unknown): string | undefined {
   return text
 }
 
-const SUSPICIOUS = /__proto__|\\u005[fF]/
+// Any letter of the key may be written as an escape.
+const SUSPICIOUS = /__proto__|\\u00[4-7]/
 
 /** The value of a JSON text, in which a key `__proto__` stays data. */
 export function parsePayload(text: string): unknown {

@@ -85,8 +85,8 @@ export class Receiver implements AsyncIterableIterator<SOCMessage, undefined, un
   // One for all, as thousands of closures would take memory.
   static readonly #byteReader: ByteReader<Receiver> = {
     onBytes: (receiver, size) => receiver.#onBytes(size),
-    onEnd: (receiver, error) => {
-      receiver.#onEnd(error)
+    onEnd: (receiver, whole, error) => {
+      receiver.#onEnd(whole, error)
     },
   }
 
@@ -105,6 +105,8 @@ export class Receiver implements AsyncIterableIterator<SOCMessage, undefined, un
     this.#connection = connection
     this.#skipInvalid = onInvalid === 'skip'
     this.#maxMessageBytes = maxMessageBytes
+    // Before any timer: a second receiver must not disturb the first.
+    attachReader(connection, this, Receiver.#byteReader)
     const { idleTimeoutMs, firstMessageTimeoutMs } = options
     if (idleTimeoutMs !== undefined || firstMessageTimeoutMs !== undefined) {
       this.#silence = new SilenceLimit(
@@ -115,7 +117,6 @@ export class Receiver implements AsyncIterableIterator<SOCMessage, undefined, un
         },
       )
     }
-    attachReader(connection, this, Receiver.#byteReader)
   }
 
   /** The connection that this receiver reads from. */
@@ -219,7 +220,7 @@ export class Receiver implements AsyncIterableIterator<SOCMessage, undefined, un
     if (this.#paused && this.#queue.length === 0) {
       this.#paused = false
       this.#queuedBytes = 0
-      this.#silence?.resume()
+      if (!this.#ended) this.#silence?.resume()
       resumeReading(this.#connection)
     }
   }
@@ -267,10 +268,10 @@ export class Receiver implements AsyncIterableIterator<SOCMessage, undefined, un
     return !this.#paused
   }
 
-  #onEnd(error: IpcError | undefined): void {
+  #onEnd(whole: boolean, error: IpcError | undefined): void {
     if (this.#ended) return
     this.#silence?.end()
-    if (this.#frames !== undefined) this.#takeRecords(this.#frames.finish())
+    if (whole && this.#frames !== undefined) this.#takeRecords(this.#frames.finish())
     if (error !== undefined) this.#enqueue(error)
     this.#ended = true
     this.#serve()
@@ -278,7 +279,7 @@ export class Receiver implements AsyncIterableIterator<SOCMessage, undefined, un
 
   /** Makes messages of the records of one step, and queues them. */
   #takeRecords(count: number): void {
-    if (count === 0) return
+    if (count === 0 || this.#ended) return
     const textBegin = progress[0] as number
     const text = readWindow.toString('latin1', textBegin, progress[1])
     this.#queuedBytes += (progress[1] as number) - textBegin

@@ -1,7 +1,7 @@
 // Sends messages one by one or in batches and tells when the kernel has them. At most once: what happens to a message
 // after that is up to the receiver.
 
-import { onClosed, redialOf, writerOf, type Connection } from './connection.js'
+import { redialOf, writerOf, type Connection } from './connection.js'
 import { abortedError, hasCode, IpcError } from './errors.js'
 import type { FrameWriter } from './frame-writer.js'
 import { BUFFER_SIZE, isChecked, MAX_RETRIES, SOCMessage } from './message.js'
@@ -42,6 +42,8 @@ export class Sender {
   #waiting: WaitingSend[] = []
   #timer: NodeJS.Timeout | undefined
   #closing: Promise<void> | undefined
+  /** Shared by all who find the connection dead. */
+  #redialling: Promise<void> | undefined
   readonly #onReady = (): void => {
     this.#serveWaiting()
   }
@@ -82,6 +84,7 @@ export class Sender {
       this.#closed ||
       writer.failure !== undefined ||
       writer.blocked ||
+      writer.checking ||
       this.#waiting.length > 0 ||
       !(message instanceof SOCMessage) ||
       !isChecked(message)
@@ -122,7 +125,8 @@ export class Sender {
   async sendWithRetry(message: SOCMessage, options: SendOptions = {}): Promise<void> {
     for (let tries = 1; ; ++tries) {
       try {
-        if (this.#connection.closed && !this.#closed) await this.#redial(options.signal)
+        const dead = this.#connection.closed || this.#writer.failure !== undefined
+        if (dead && !this.#closed) await (this.#redialling ??= this.#redial(options.signal))
         await this.send(message, options)
         return
       } catch (error) {
@@ -232,11 +236,12 @@ export class Sender {
         writer.append(send.messages[send.next++] as SOCMessage, send.reject)
         if (writer.full) writer.flush()
       }
-      if (!writer.corked) writer.flush()
-      writer.cork()
     } catch (error) {
       send.reject(error as Error)
     }
+    // What was added before an error goes out all the same.
+    if (!writer.corked) writer.flush()
+    writer.cork()
     return true
   }
 
@@ -281,23 +286,27 @@ export class Sender {
         this.#waiting.push({ messages: [], next: 0, deadline: last.deadline, resolve, reject })
       })
     }
+    if (!this.#writer.pending) return
     this.#writer.flush()
     await this.#writer.settled(this.#timeoutMs)
   }
 
   async #redial(signal: AbortSignal | undefined): Promise<void> {
-    const redial = redialOf(this.#connection)
-    if (redial === undefined) return
-    const connection = await redial(signal)
-    this.#writer.unregister(this.#onReady)
-    this.#connection = connection
-    this.#writer = writerOf(connection)
-    this.#writer.register(this.#onReady)
-    if (this.#closed)
-      await new Promise<void>((resolve) => {
-        onClosed(connection, resolve)
+    try {
+      const connection = await redialOf(this.#connection)?.(signal)
+      if (connection === undefined) return
+      if (this.#closed) {
         connection.destroy()
-      })
+        return
+      }
+      this.#writer.unregister(this.#onReady)
+      this.#connection.destroy()
+      this.#connection = connection
+      this.#writer = writerOf(connection)
+      this.#writer.register(this.#onReady)
+    } finally {
+      this.#redialling = undefined
+    }
   }
 }
 

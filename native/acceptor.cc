@@ -69,10 +69,8 @@ void Acceptor::Run() {
         break;
       case ServerEndpoint::Event::kTimeout: exhausted_ = false; break;
       case ServerEndpoint::Event::kInterrupted: break;
-      case ServerEndpoint::Event::kFailed:
-        // poll(2) can fail so only for want of memory or by an error of ours: pause as for the former.
+      case ServerEndpoint::Event::kFailed:  // it has paused already
         exhausted_ = true;
-        endpoint_->Wait(kExhaustedPauseMs, false);
         break;
     }
   }

@@ -22,6 +22,9 @@ std::size_t EndOfLines(const std::uint8_t* bytes, std::size_t begin, std::size_t
   return begin;
 }
 
+// Assigning {} would keep the memory.
+void Release(std::vector<std::uint8_t>& bytes) { std::vector<std::uint8_t>().swap(bytes); }
+
 void AddTooLarge(std::size_t start, std::size_t sample_end, RecordSink& sink) {
   std::int32_t* record = sink.Add();
   record[FrameRecord::kState] = static_cast<std::int32_t>(LineState::kTooLarge);
@@ -80,7 +83,7 @@ std::size_t FrameReader::JoinCarry(const ReadWindow& window, std::size_t end, Re
   }
   const std::size_t start = window.read_begin - carry_.size();
   std::memcpy(window.bytes + start, carry_.data(), carry_.size());
-  carry_ = {};
+  Release(carry_);
   return start;
 }
 
@@ -107,7 +110,7 @@ void FrameReader::ReportCarryTooLarge(const ReadWindow& window, RecordSink& sink
   const std::size_t sample = std::min(carry_.size(), ReadWindow::kSampleBytes);
   std::memcpy(window.bytes, carry_.data(), sample);
   AddTooLarge(0, sample, sink);
-  carry_ = {};
+  Release(carry_);
 }
 
 FrameReader::Progress FrameReader::Finish(const ReadWindow& window, LineScanner& scanner, RecordSink& sink) {
@@ -117,7 +120,7 @@ FrameReader::Progress FrameReader::Finish(const ReadWindow& window, LineScanner&
   progress.text_end = window.read_begin + 1;
   std::memcpy(window.bytes + progress.text_begin, carry_.data(), carry_.size());
   window.bytes[window.read_begin] = '\n';
-  carry_ = {};
+  Release(carry_);
   scanner.Scan(window.bytes, progress.text_begin, progress.text_end, max_line_bytes_, sink);
   // However it fails, what ails it is that its end is missing.
   if (sink.count() == 1) {

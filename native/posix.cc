@@ -22,6 +22,8 @@
 namespace sentinel {
 namespace {
 
+constexpr int kFailurePauseMs = 50;
+
 int Number(Descriptor descriptor) { return static_cast<int>(descriptor); }
 
 Result<sockaddr_un> SocketAddress(const std::string& path) {
@@ -63,7 +65,11 @@ class UnixServer final : public ServerEndpoint {
   Event Wait(int timeout_ms, bool for_clients) override {
     pollfd watched[2] = {{Number(waker_.get()), POLLIN, 0}, {Number(listening_.get()), POLLIN, 0}};
     const int ready = poll(watched, for_clients ? 2 : 1, timeout_ms);
-    if (ready < 0) return errno == EINTR || errno == ENOMEM ? Event::kTimeout : Event::kFailed;
+    if (ready < 0) {
+      if (errno == EINTR) return Event::kTimeout;
+      poll(nullptr, 0, kFailurePauseMs);  // out of memory, most likely: do not spin
+      return Event::kFailed;
+    }
     if (watched[0].revents != 0) {
       DrainWaker(waker_.get());
       return Event::kInterrupted;
@@ -245,13 +251,12 @@ bool NotifyNumber(Descriptor thread_end, std::uint64_t number) {
 }
 
 bool WaitReadable(const std::vector<Descriptor>& descriptors, int timeout_ms, std::vector<bool>& ready) {
-  constexpr int kPauseMs = 50;
   std::vector<pollfd> watched;
   watched.reserve(descriptors.size());
   for (const Descriptor descriptor : descriptors) watched.push_back({Number(descriptor), POLLIN, 0});
   ready.assign(descriptors.size(), false);
   if (poll(watched.data(), watched.size(), timeout_ms) < 0) {
-    if (errno != EINTR) poll(nullptr, 0, kPauseMs);  // out of memory, most likely
+    if (errno != EINTR) poll(nullptr, 0, kFailurePauseMs);  // out of memory, most likely
     return false;
   }
   for (std::size_t i = 0; i < watched.size(); ++i) ready[i] = watched[i].revents != 0;
@@ -264,7 +269,9 @@ Result<std::size_t> WriteBatch(Descriptor connected, const std::uint8_t* bytes, 
     if (written >= 0) return static_cast<std::size_t>(written);
     switch (errno) {
       case EINTR: continue;
-      case EAGAIN: return static_cast<std::size_t>(0);
+      case EAGAIN:
+      case ENOBUFS:  // not now, for want of memory
+      case ENOMEM: return static_cast<std::size_t>(0);
       default: return SocketFailure("send");
     }
   }

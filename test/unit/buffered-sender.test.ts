@@ -4,6 +4,7 @@ import { describe, expect, it } from 'vitest'
 import { BufferedSender } from '../../lib/buffered-sender.js'
 import { BUFFER_SIZE, newSOCMessage, rawJSON, type SOCMessage } from '../../lib/message.js'
 import { Receiver } from '../../lib/receiver.js'
+import { Sender } from '../../lib/sender.js'
 import { connectedPair } from '../support/pair.js'
 import { rejectionOf, until } from '../support/wait.js'
 
@@ -115,6 +116,31 @@ describe('send', () => {
 })
 
 describe('a lost connection', () => {
+  it('is no success when it is destroyed here', async () => {
+    const { client } = await connectedPair()
+    const sender = new BufferedSender(client, 's')
+    sender.send(newSOCMessage('a'))
+    sender.send(newSOCMessage('a'))
+    client.destroy()
+    await client.whenClosed()
+    expect(sender.stats).toMatchObject({ accepted: 2, written: 0, pending: 0, dropped: 2 })
+  })
+
+  it('may be reported to somebody who sends on it', async () => {
+    const { client, server } = await connectedPair()
+    const receiver = new Receiver(server, 'r')
+    const notes = new Sender(client, 'notes')
+    const sender = new BufferedSender(client, 's', {
+      onDrop: (messages) => {
+        void notes.send(newSOCMessage('a', 1, { id: `dropped ${messages.length}` }))
+      },
+    })
+    sender.send(newSOCMessage('a', rawJSON('{')))
+    sender.send(newSOCMessage('a', rawJSON('{}'), { id: 'kept' }))
+    expect((await receiver.next()).value?.id).toBe('kept')
+    expect((await receiver.next()).value?.id).toBe('dropped 1')
+  })
+
   it('has what is pending counted and reported, and later sends refused', async () => {
     const { client, server } = await connectedPair()
     let reported = 0

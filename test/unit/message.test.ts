@@ -145,6 +145,8 @@ describe('SOCMessage', () => {
   it.each([
     '{"__proto__":{"admin":true},"a":1}',
     '{"\\u005f_proto__":{"admin":true},"a":1}',
+    '{"__pr\\u006fto__":{"admin":true},"a":1}',
+    '{"__prot\\u006F__":{"admin":true},"a":1}',
     '{"b":[{"__proto__":{"admin":true}}],"a":1}',
   ])('keeps __proto__ data in %s', (text) => {
     const value = newSOCMessage<{ a: number; b?: object[] }>('a', rawJSON(text)).payload

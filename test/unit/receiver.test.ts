@@ -284,7 +284,26 @@ describe('taking messages', () => {
   })
 })
 
+describe('a connection that is closed here', () => {
+  it('is no fault of the peer', async () => {
+    const { raw, receiver, server } = await rawToReceiver()
+    raw.write('{"type":"a"}\n{"type":')
+    expect((await receiver.next()).value?.type).toBe('a')
+    server.destroy()
+    expect((await receiver.next()).done).toBe(true)
+    expect(receiver.stats.invalid).toBe(0)
+  })
+})
+
 describe('misuse', () => {
+  it('of a second receiver does not disturb the first', async () => {
+    const { raw, receiver, server } = await rawToReceiver()
+    expect(() => new Receiver(server, 'second', { idleTimeoutMs: 20 })).toThrow(TypeError)
+    await new Promise((resolve) => setTimeout(resolve, 60))
+    raw.end(`${good}\n`)
+    expect((await receiver.next()).value?.id).toBe('7')
+  })
+
   it('refuses a second receiver', async () => {
     const { client } = await connectedPair()
     new Receiver(client, 'first')

@@ -126,6 +126,14 @@ describe('send', () => {
     expect(await idsFrom(receiver, 2)).toEqual(['0', '1'])
   })
 
+  it('sends what stands before it at once', async () => {
+    const { client, server } = await connectedPair()
+    const receiver = new Receiver(server, 'r')
+    const tooLarge = newSOCMessage('a', 'x'.repeat(1 << 20))
+    await rejectionOf(new Sender(client, 's').sendBatch([newSOCMessage('a', 1, { id: 'ok' }), tooLarge]))
+    expect((await receiver.next()).value?.id).toBe('ok')
+  })
+
   it('refuses what is no message with a TypeError', async () => {
     const { client } = await connectedPair()
     const sender = new Sender(client, 's')
@@ -235,7 +243,70 @@ describe('a peer that goes away', () => {
   })
 })
 
+describe('a connection that is destroyed here', () => {
+  it('rejects a send of which the kernel has a part', async () => {
+    const { client } = await connectedPair()
+    const sender = new Sender(client, 's')
+    const sent = sender.send(newSOCMessage('a', 'x'.repeat(1_000_000)))
+    client.destroy()
+    expect(await rejectionOf(sent)).toMatchObject({ code: 'ERR_IPC_CLOSED' })
+  })
+
+  it('rejects those that wait for their turn when it is closed', async () => {
+    const { client, server } = await connectedPair()
+    const sender = new Sender(client, 's')
+    const sends = numbered(200, large).map((message) => sender.send(message))
+    const outcomes = Promise.allSettled(sends)
+    const closed = client.close()
+    const ids = await idsFrom(new Receiver(server, 'r'), 200)
+    await closed
+    const kept = (await outcomes).filter((outcome) => outcome.status === 'fulfilled').length
+    expect(ids).toHaveLength(kept)
+    expect(kept).toBeLessThan(200)
+  })
+})
+
+describe('a peer that goes after it has sent', () => {
+  it('is read to the end although writing to it has failed', async () => {
+    const { client, server } = await connectedPair()
+    const sender = new Sender(client, 's')
+    await sender.sendBatch(numbered(1300))
+    await sender.close()
+    const receiver = new Receiver(server, 'r')
+    expect((await receiver.next()).value?.id).toBe('0')
+    expect(await rejectionOf(new Sender(server, 'reply').send(newSOCMessage('a')))).toMatchObject({
+      code: 'ERR_IPC_CLOSED',
+    })
+    expect(await idsFrom(receiver, 2000)).toHaveLength(1299)
+    await server.whenClosed()
+  })
+})
+
 describe('sendWithRetry', () => {
+  it('dials once for all who find the connection dead', async () => {
+    const directory = temporaryDirectory()
+    const listener = await listen('test', { directory })
+    onTestFinished(() => {
+      listener.close()
+    })
+    const [client, server] = await Promise.all([
+      dial('test', { directory, signal: AbortSignal.timeout(5000) }),
+      listener.accept(),
+    ])
+    const sender = new Sender(client, 's')
+    server.destroy()
+    await server.whenClosed()
+    client.destroy()
+    const sends = Array.from({ length: 50 }, (_, i) =>
+      sender.sendWithRetry(newSOCMessage('a', 1, { id: String(i) })),
+    )
+    const accepted = await listener.accept()
+    expect(await idsFrom(new Receiver(accepted, 'r'), 50)).toEqual(numbered(50).map((message) => message.id))
+    await Promise.all(sends)
+    expect(listener.stats.accepted).toBe(2)
+    await sender.close()
+  })
+
   it('dials anew when the listener has come back', async () => {
     const directory = temporaryDirectory()
     const first = await listen('test', { directory })
@@ -291,6 +362,27 @@ describe('sendWithRetry', () => {
 })
 
 describe('close', () => {
+  it('has nothing to complain of when nothing was under way', async () => {
+    const { client, server } = await connectedPair()
+    const sender = new Sender(client, 's')
+    server.destroy()
+    await server.whenClosed()
+    client.destroy()
+    await sender.close()
+  })
+
+  it('does not wait longer than its time for a send that waits longer', async () => {
+    const { client } = await connectedPair()
+    const sends = numbered(20, large).map((message) =>
+      new Sender(client, 's', { timeoutMs: Infinity }).send(message),
+    )
+    const settled = Promise.allSettled(sends)
+    const begin = performance.now()
+    await client.close().catch(() => undefined)
+    expect(performance.now() - begin).toBeLessThan(15_000)
+    await settled
+  })
+
   it('waits for the sends under way', async () => {
     const { client, server } = await connectedPair()
     const receiver = new Receiver(server, 'r')
