@@ -1,6 +1,7 @@
 // A spool in LMDB: messages wait here, in order, until they are acknowledged, and survive the process. One value holds
 // what came in one tick. The index of what is there is in memory; see spool-index.ts.
 
+import { statfsSync } from 'node:fs'
 import type { Spool, SpoolEntry, SpoolEvents, SpoolRecord } from '../delivery/index.js'
 import { IpcError } from '../errors.js'
 import { checkLimit } from '../message-queue.js'
@@ -36,6 +37,8 @@ export interface LmdbSpoolOptions {
   readonly onDamage?: (damage: SpoolDamage) => void
 }
 
+/** Room on the disk that is left alone: what LMDB writes besides the value itself. */
+const DISK_MARGIN_BYTES = 1 << 18
 /** What is done with in this time is removed together. */
 const REMOVE_AFTER_MS = 20
 
@@ -137,6 +140,11 @@ export class LmdbSpool implements Spool {
   async #commit(entry: IndexEntry, value: Buffer, before: Promise<void>): Promise<void> {
     try {
       if (this.#closing !== undefined) throw new IpcError('ERR_IPC_CLOSED', 'the spool is closed')
+      // LMDB answers a write that finds no room with rejections that nobody can catch: they would end the process.
+      const { bavail, bsize } = statfsSync(this.directory)
+      if (bavail * bsize < value.length * 2 + DISK_MARGIN_BYTES) {
+        throw new IpcError('ERR_IPC_BUFFER_FULL', `the file system of ${this.directory} is full`)
+      }
       const put = this.#db.put(entry.first, value) as Promise<boolean> & { flushed?: Promise<unknown> }
       await put
       if (this.durability === 'fsync') await (put.flushed ?? this.#db.flushed)
