@@ -278,7 +278,8 @@ export class BufferedSender {
     this.#handedOver = this.#handedOver.filter((other) => other !== message)
     this.#queue.release(message)
     ++this.#dropped.invalid
-    this.#wakeWaiting()
+    // Where others of the batch are under way still, those who wait do so for them too.
+    if (this.#handedOver.length === 0) this.#wakeWaiting()
     this.#report([message], error)
   }
 

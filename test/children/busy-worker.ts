@@ -5,7 +5,8 @@ import { parentPort, workerData } from 'node:worker_threads'
 
 const { what, directory } = workerData as { what: string; directory: string }
 const listener = await listen('test', { directory })
-const started = (): void => parentPort?.postMessage('started')
+let received = 0
+const started = (): void => parentPort?.postMessage({ received })
 
 async function hammer(): Promise<void> {
   for (;;) {
@@ -24,7 +25,7 @@ async function acceptAll(): Promise<void> {
 }
 
 async function drain(connection: Parameters<typeof addReceiver>[0]): Promise<void> {
-  for await (const batch of addReceiver(connection).batches()) void batch
+  for await (const batch of addReceiver(connection).batches()) received += batch.length
 }
 
 function addReceiver(connection: Awaited<ReturnType<typeof dial>>): Receiver {
@@ -50,7 +51,7 @@ if (what === 'idle') {
   else {
     // Read slowly, so that the sender is mostly blocked.
     for await (const batch of addReceiver(server).batches()) {
-      void batch
+      received += batch.length
       await new Promise((resolve) => setTimeout(resolve, 1))
     }
   }

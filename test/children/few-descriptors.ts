@@ -23,12 +23,13 @@ if (order.clients === undefined) {
   const free = 40
   for (const descriptor of ballast.splice(0, free)) closeSync(descriptor)
   let served = 0
+  let messages = 0
   for await (const connection of listener) {
     void (async () => {
-      for await (const message of new Receiver(connection, 'r')) void message
+      for await (const message of new Receiver(connection, 'r')) messages += message.timestamp > 0 ? 1 : 0
       if (++served === CLIENTS) {
         for (const descriptor of ballast) closeSync(descriptor)
-        process.send?.({ served, exhausted: listener.stats.exhausted })
+        process.send?.({ served, messages, exhausted: listener.stats.exhausted })
         listener.close()
         clients.kill('SIGKILL')
         process.disconnect()
