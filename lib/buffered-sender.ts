@@ -275,7 +275,9 @@ export class BufferedSender {
   }
 
   #onRefused(message: SOCMessage, error: IpcError): void {
-    this.#handedOver = this.#handedOver.filter((other) => other !== message)
+    const at = this.#handedOver.indexOf(message)
+    if (at === -1) return // dropped with the connection meanwhile
+    this.#handedOver.splice(at, 1)
     this.#queue.release(message)
     ++this.#dropped.invalid
     // Where others of the batch are under way still, those who wait do so for them too.
