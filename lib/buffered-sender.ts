@@ -6,16 +6,8 @@ import { writerOf, type Connection } from './connection.js'
 import { IpcError } from './errors.js'
 import type { FrameWriter } from './frame-writer.js'
 import { checkLimit, checkOnFull, MessageQueue, type OnFull } from './message-queue.js'
-import {
-  BUFFER_SIZE,
-  checkFrameSize,
-  DEFAULT_TIMEOUT_MS,
-  frameOf,
-  isChecked,
-  MAX_MESSAGE_BYTES,
-  sizeBound,
-  SOCMessage,
-} from './message.js'
+import { checkFrameSize, MAX_MESSAGE_BYTES } from './envelope.js'
+import { BUFFER_SIZE, DEFAULT_TIMEOUT_MS, frameOf, sizeBound, SOCMessage } from './message.js'
 import { checkTimeout } from './timing.js'
 import { Waiters } from './waiters.js'
 
@@ -79,6 +71,17 @@ export class BufferedSender {
   readonly #onReady = (): void => {
     if (!this.#writer.blocked && this.#writer.failure === undefined) this.#markWritten()
     this.#drain()
+  }
+
+  readonly #onRefused = (error: IpcError, message: SOCMessage): void => {
+    const at = this.#handedOver.indexOf(message)
+    if (at === -1) return // dropped with the connection meanwhile
+    this.#handedOver.splice(at, 1)
+    this.#queue.release(message)
+    ++this.#dropped.invalid
+    // Where others of the batch are under way still, those who wait do so for them too.
+    if (this.#handedOver.length === 0) this.#wakeWaiting()
+    this.#report([message], error)
   }
 
   /** @throws RangeError, TypeError for options that make no sense */
@@ -235,14 +238,7 @@ export class BufferedSender {
       const message = this.#queue.take()
       if (message === undefined) break
       this.#handedOver.push(message)
-      writer.append(
-        message,
-        isChecked(message)
-          ? undefined
-          : (error) => {
-              this.#onRefused(message, error)
-            },
-      )
+      writer.append(message, this.#onRefused)
       if (writer.full) this.#flushWriter()
     }
     this.#flushWriter()
@@ -272,17 +268,6 @@ export class BufferedSender {
     this.#handedOver = []
     for (const message of messages) this.#queue.release(message)
     return messages
-  }
-
-  #onRefused(message: SOCMessage, error: IpcError): void {
-    const at = this.#handedOver.indexOf(message)
-    if (at === -1) return // dropped with the connection meanwhile
-    this.#handedOver.splice(at, 1)
-    this.#queue.release(message)
-    ++this.#dropped.invalid
-    // Where others of the batch are under way still, those who wait do so for them too.
-    if (this.#handedOver.length === 0) this.#wakeWaiting()
-    this.#report([message], error)
   }
 
   #dropForRoom(message: SOCMessage): void {

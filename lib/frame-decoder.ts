@@ -1,18 +1,28 @@
 // From the record of a checked line to a message, or to the error that says why it is none.
 
 import { IpcError } from './errors.js'
-import { INVALID_REASONS, RecordFlag, RecordWord, TOO_LARGE_STATE } from './frame-record.js'
-import { MessageFlag, messageFromParts, SOCMsgType, type SOCMessage } from './message.js'
+import { INVALID_REASONS, MESSAGE_STATE, RecordFlag, RecordWord, TOO_LARGE_STATE } from './frame-record.js'
+import { MessageFlag, messageFromParts, TYPE_NAMES, type SOCMessage } from './message.js'
 import type { PeerIdentity } from './peer.js'
 import { readWindow, records } from './read-window.js'
 
-const TYPES: readonly string[] = [
-  '',
-  SOCMsgType.Event,
-  SOCMsgType.Incident,
-  SOCMsgType.Ack,
-  SOCMsgType.Heartbeat,
-]
+/**
+ * A message kept for long keeps the text alive that it shares with others: a page at most, or its own line. Much smaller, and
+ * cutting the texts would cost more than it saves.
+ */
+const SHARED_TEXT_BYTES = 4096
+
+/** Where the text ends that the message at `at` may share with those after it, up to `endAt`: behind a line ending. */
+export function sharedTextEnd(at: number, endAt: number): number {
+  const begin = records[at + RecordWord.lineStart] as number
+  let end = records[at + RecordWord.lineEnd] as number
+  for (let next = at + RecordWord.count; next < endAt; next += RecordWord.count) {
+    const lineEnd = records[next + RecordWord.lineEnd] as number
+    if (lineEnd - begin >= SHARED_TEXT_BYTES || records[next + RecordWord.state] !== MESSAGE_STATE) break
+    end = lineEnd
+  }
+  return end + 1
+}
 
 /** Makes a message of the record at `at`, without cutting more from the text than it must. */
 export function toMessage(at: number, text: string, textBegin: number, peer: PeerIdentity): SOCMessage {
@@ -27,7 +37,7 @@ export function toMessage(at: number, text: string, textBegin: number, peer: Pee
   const payloadEnd = records[at + RecordWord.payloadEnd] as number
   const type =
     typeCode !== 0
-      ? (TYPES[typeCode] as string)
+      ? (TYPE_NAMES[typeCode] as string)
       : cut(
           records[at + RecordWord.typeStart] as number,
           records[at + RecordWord.typeEnd] as number,

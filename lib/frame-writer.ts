@@ -3,19 +3,10 @@
 
 import type { Socket } from 'node:net'
 
+import { frameBytes, MAX_MESSAGE_BYTES } from './envelope.js'
 import { IpcError } from './errors.js'
-import { FrameText, frameBytes, frameUnits, returnSlab, takeSlab } from './frame-text.js'
-import {
-  checkFrameSize,
-  frameOf,
-  isChecked,
-  MAX_MESSAGE_BYTES,
-  readyFrameEnd,
-  readyFrameStart,
-  readyFrameText,
-  type Frame,
-  type SOCMessage,
-} from './message.js'
+import { FrameText, returnSlab, takeSlab } from './frame-text.js'
+import { frameOf, isChecked, type SOCMessage } from './message.js'
 import { addon, systemError } from './native.js'
 
 /** A batch of about this size goes out without waiting for more. */
@@ -24,8 +15,16 @@ const BATCH_BYTES = 1 << 16
 const SMALL_REMAINDER = 1 << 14
 const DONE = Promise.resolve()
 
-/** Told when its message turns out not to be JSON; the rest of the batch goes out without it. */
-export type OnRefused = (error: IpcError) => void
+/** Told of a message that turned out not to be JSON; the rest of the batch goes out without it. */
+export type OnRefused = (error: IpcError, message: SOCMessage) => void
+
+/** Messages that nobody has checked yet: those of [begin, end). */
+interface UncheckedRun {
+  readonly messages: readonly SOCMessage[]
+  readonly begin: number
+  readonly end: number
+  readonly onRefused: OnRefused | undefined
+}
 
 interface Outcome {
   readonly promise: Promise<void>
@@ -60,9 +59,8 @@ export class FrameWriter {
   #checked = new FrameText()
   /** What it goes on with: everything from the first frame on that nobody has checked yet. */
   #unchecked = new FrameText()
-  /** The same frames one by one, should the check fail, and whom to tell. */
-  #uncheckedFrames: Frame[] = []
-  #onRefused: (OnRefused | undefined)[] = []
+  /** Its messages, should the check fail, and whom to tell. */
+  #uncheckedRuns: UncheckedRun[] = []
   /** UTF-16 units and bytes in the batch: how full it is, roughly. */
   #size = 0
   #outcome: Outcome | undefined
@@ -113,7 +111,7 @@ export class FrameWriter {
 
   /** The batch is checked before it is written, and its frames may be refused. */
   get checking(): boolean {
-    return this.#uncheckedFrames.length > 0
+    return this.#uncheckedRuns.length > 0
   }
 
   /** Calls no client any more when it is ready: the connection is about to close. */
@@ -136,23 +134,36 @@ export class FrameWriter {
    * @throws {IpcError} ERR_IPC_MESSAGE_TOO_LARGE; the batch is as it was
    */
   append(message: SOCMessage, onRefused?: OnRefused): void {
-    const ready = readyFrameStart(message)
-    if (ready >= 0 && this.#uncheckedFrames.length === 0) {
-      // It was received, so it is neither too large nor unchecked.
-      this.#checked.addReady(readyFrameText(message), ready, readyFrameEnd(message))
-      this.#size += readyFrameEnd(message) - ready
-      return
+    if (this.#uncheckedRuns.length === 0 && isChecked(message)) this.#size += this.#checked.add(message)
+    else this.appendRun([message], 0, onRefused)
+  }
+
+  /**
+   * Adds messages to the batch from an index on, until it is full; answers the index of the first one that was not added.
+   * The array must stay as it is until the batch is written. Not to be called while blocked or failed.
+   *
+   * @throws {IpcError} ERR_IPC_MESSAGE_TOO_LARGE; those before the message that is too large are added
+   */
+  appendRun(messages: readonly SOCMessage[], from: number, onRefused?: OnRefused): number {
+    let next = from
+    const { length } = messages
+    if (this.#uncheckedRuns.length === 0) {
+      const checked = this.#checked
+      while (next < length && this.#size < BATCH_BYTES && isChecked(messages[next] as SOCMessage)) {
+        this.#size += checked.add(messages[next++] as SOCMessage)
+      }
     }
-    const frame = frameOf(message)
-    checkFrameSize(frame)
-    if (this.#uncheckedFrames.length > 0 || !isChecked(message)) {
-      this.#unchecked.add(frame)
-      this.#uncheckedFrames.push(frame)
-      this.#onRefused.push(onRefused)
-    } else {
-      this.#checked.add(frame)
+    const begin = next
+    const unchecked = this.#unchecked
+    try {
+      while (next < length && this.#size < BATCH_BYTES) {
+        this.#size += unchecked.add(messages[next] as SOCMessage)
+        ++next
+      }
+    } finally {
+      if (next > begin) this.#uncheckedRuns.push({ messages, begin, end: next, onRefused })
     }
-    this.#size += frameUnits(frame)
+    return next
   }
 
   /**
@@ -188,15 +199,15 @@ export class FrameWriter {
       this.fail(new IpcError('ERR_IPC_CLOSED', 'the connection is closed'))
       return
     }
-    // Three bytes a UTF-16 unit is the worst case.
-    const slab = takeSlab(this.#size * 3)
+    const checking = this.checking
+    const slab = takeSlab(this.#checked.complete() + (checking ? this.#unchecked.complete() : 0))
     let end = this.#checked.encode(slab, 0)
-    const refused: OnRefused[] = []
-    if (this.#uncheckedFrames.length > 0) end = this.#encodeUnchecked(slab, end, refused)
+    const refusals: (() => void)[] = []
+    if (checking) end = this.#encodeUnchecked(slab, end, refusals)
     this.#clear()
     this.#write(slab, end)
     // Last of all, as it runs code of others, who may send.
-    for (const onRefused of refused) onRefused(invalidPayload())
+    for (const tell of refusals) tell()
   }
 
   /** Gives up: whatever waits is rejected with this error. */
@@ -212,25 +223,31 @@ export class FrameWriter {
   #clear(): void {
     this.#checked.clear()
     this.#size = 0
-    if (this.#uncheckedFrames.length === 0) return
+    if (this.#uncheckedRuns.length === 0) return
     this.#unchecked.clear()
-    this.#uncheckedFrames = []
-    this.#onRefused = []
+    this.#uncheckedRuns = []
   }
 
   /** Writes the unchecked frames at `begin`, without those that are not one valid message each. */
-  #encodeUnchecked(slab: Buffer, begin: number, refused: OnRefused[]): number {
-    const text = this.#unchecked
-    const end = text.encode(slab, begin)
-    const frames = this.#uncheckedFrames
-    if (addon.checkFrames(slab.subarray(begin, end), MAX_MESSAGE_BYTES) === frames.length) return end
+  #encodeUnchecked(slab: Buffer, begin: number, refusals: (() => void)[]): number {
+    const runs = this.#uncheckedRuns
+    const end = this.#unchecked.encode(slab, begin)
+    const count = runs.reduce((sum, run) => sum + run.end - run.begin, 0)
+    if (addon.checkFrames(slab, begin, end, MAX_MESSAGE_BYTES) === count) return end
 
-    text.clear()
-    frames.forEach((frame, i) => {
-      if (addon.checkFrames(frameBytes(frame), MAX_MESSAGE_BYTES) === 1) text.add(frame)
-      else if (this.#onRefused[i] !== undefined) refused.push(this.#onRefused[i])
-    })
-    return text.encode(slab, begin)
+    let good = begin
+    for (const { messages, begin: first, end: last, onRefused } of runs) {
+      for (const message of messages.slice(first, last)) {
+        const bytes = frameBytes(frameOf(message))
+        if (addon.checkFrames(bytes, 0, bytes.length, MAX_MESSAGE_BYTES) === 1) good += bytes.copy(slab, good)
+        else if (onRefused !== undefined) {
+          refusals.push(() => {
+            onRefused(invalidPayload(), message)
+          })
+        }
+      }
+    }
+    return good
   }
 
   #write(slab: Buffer, end: number): void {

@@ -5,12 +5,12 @@ export { BufferedSender, type BufferedSenderOptions, type BufferedSenderStats } 
 export { Connection } from './connection.js'
 export * from './delivery/index.js'
 export { dial, dialWithRetry, type DialOptions } from './dial.js'
+export { MAX_MESSAGE_BYTES } from './envelope.js'
 export { IpcError, type IpcErrorCode, type IpcErrorDetails } from './errors.js'
 export { listen, Listener, type ListenerStats, type ListenOptions } from './listener.js'
 export {
   BUFFER_SIZE,
   DEFAULT_TIMEOUT_MS,
-  MAX_MESSAGE_BYTES,
   MAX_RETRIES,
   newSOCMessage,
   rawJSON,

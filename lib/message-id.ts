@@ -1,19 +1,30 @@
-// Ids of messages: decimal Unix nanoseconds.
+// Ids of messages: decimal Unix nanoseconds. Kept in two parts, the millisecond and six digits that follow, so that an id
+// becomes text only when somebody asks for it.
 
-let lastMs = 0
-let lastMsText = ''
-let nanoseconds = 0
+/** A millisecond in which messages were made. They all share it. */
+export interface Millisecond {
+  readonly text: string
+  /** The milliseconds since 1970, divided by a million, and what is left of them. */
+  readonly millions: number
+  readonly rest: number
+}
 
-/** Decimal Unix nanoseconds, rising with each call. `now` is Date.now(). */
-export function nextId(now: number): string {
-  if (now > lastMs || nanoseconds === 999_999) {
-    lastMs = Math.max(now, lastMs + 1)
-    lastMsText = String(lastMs)
-    // What the monotonic clock has below the millisecond tells threads and processes apart. Six digits always: a
-    // padded number would cost more than all the rest.
-    nanoseconds = 100_000 + Math.floor((performance.now() % 1) * 800_000)
-  } else {
-    ++nanoseconds
-  }
-  return lastMsText + String(nanoseconds)
+let latestMs = 0
+let latest: Millisecond = { text: '0', millions: 0, rest: 0 }
+let sequence = 0
+
+/** The six digits of the next id. They rise within a millisecond. `now` is Date.now(). */
+export function nextSequence(now: number): number {
+  if (now <= latestMs && sequence < 999_999) return ++sequence
+  latestMs = Math.max(now, latestMs + 1)
+  latest = { text: String(latestMs), millions: Math.floor(latestMs / 1e6), rest: latestMs % 1e6 }
+  // What the monotonic clock has below the millisecond tells threads and processes apart. Six digits always: a
+  // padded number would cost more than all the rest.
+  sequence = 100_000 + Math.floor((performance.now() % 1) * 800_000)
+  return sequence
+}
+
+/** The millisecond that {@link nextSequence} counted last. */
+export function latestMillisecond(): Millisecond {
+  return latest
 }

@@ -3,8 +3,9 @@
 
 import { inspect, type InspectOptions } from 'node:util'
 
-import { IpcError } from './errors.js'
-import { nextId } from './message-id.js'
+import { closeFrame, openFrame, type Frame } from './envelope.js'
+import { WHOLE_FRAME, LayoutWord } from './frame-layout.js'
+import { latestMillisecond, nextSequence, type Millisecond } from './message-id.js'
 import { detached, parsePayload, stringifyPayload } from './payload.js'
 import type { PeerIdentity } from './peer.js'
 
@@ -27,8 +28,6 @@ export const DEFAULT_TIMEOUT_MS = 5000
 export const MAX_RETRIES = 3
 /** Messages that a `BufferedSender` holds (Go: `BufferSize`). */
 export const BUFFER_SIZE = 4096
-/** Longest message in bytes, as a line without its newline: what a Go `Receiver` takes. */
-export const MAX_MESSAGE_BYTES = 1 << 20
 
 /** JSON that goes out as it is. Made by {@link rawJSON}. */
 export class RawJSON {
@@ -51,9 +50,6 @@ export function rawJSON(content: string | Buffer): RawJSON {
   return new RawJSON(content)
 }
 
-/** A message as bytes to be written: text, or text around bytes that go out untouched. */
-export type Frame = string | readonly [head: string, payload: Buffer, tail: string]
-
 const UNPARSED = Symbol('unparsed')
 /** Keys, quotes, a timestamp of at most 17 characters and the newline. */
 const FRAME_OVERHEAD = 64
@@ -66,9 +62,23 @@ export const MessageFlag = {
   shared: 2,
   /** Its payload is known to be valid JSON on one line. */
   checked: 4,
-  /** Its id needs no escapes in JSON. */
-  plainId: 8,
 } as const
+
+/** The message types in the order of native/frame_record.h (MessageType); 0 stands for any other. */
+export const TYPE_NAMES: readonly string[] = [
+  '',
+  SOCMsgType.Event,
+  SOCMsgType.Incident,
+  SOCMsgType.Ack,
+  SOCMsgType.Heartbeat,
+]
+/** What messages share that were made within the same millisecond: the start of their ids. */
+interface Stamp extends Millisecond {
+  readonly type: string
+  readonly typeCode: number
+}
+/** Digits of such an id: the milliseconds, until the year 2286, and six more. */
+const STAMPED_ID_LENGTH = 19
 
 // Set by the static block of SOCMessage, which alone can reach its private fields.
 /**
@@ -89,6 +99,15 @@ export let messageFromParts: (
   flags: number,
   peer: PeerIdentity | undefined,
 ) => SOCMessage
+/** Makes a message of our own with an id of our own. */
+let stampedMessage: (
+  stamp: Stamp,
+  sequence: number,
+  timestamp: number,
+  bytes: Buffer | undefined,
+  text: string,
+  flags: number,
+) => SOCMessage
 /** The message as a line with its newline. Keys in the order type, id, ts, payload. */
 export let frameOf: (message: SOCMessage) => Frame
 /**
@@ -98,6 +117,11 @@ export let frameOf: (message: SOCMessage) => Frame
 export let readyFrameStart: (message: SOCMessage) => number
 export let readyFrameEnd: (message: SOCMessage) => number
 export let readyFrameText: (message: SOCMessage) => string
+/**
+ * Describes the frame in the words at `at`, if a payload's text and a few numbers are all it takes (see
+ * {@link LayoutWord}); answers that text, or undefined if the frame must be given whole.
+ */
+export let describeFrame: (message: SOCMessage, words: Int32Array, at: number) => string | undefined
 /** Whether the payload is known to be valid JSON on one line. */
 export let isChecked: (message: SOCMessage) => boolean
 /** About how large the frame is, in UTF-16 units and bytes of buffers; never less than it is. */
@@ -106,9 +130,8 @@ export let sizeBound: (message: SOCMessage) => number
 /**
  * One message (Go: `SOCMessage`). Immutable. Made by {@link newSOCMessage}, or by a `Receiver`.
  *
- * A received message cuts its parts from the text of the read that it came with when they are first asked for, and keeps
- * that text (at most 64 KiB unless a message is longer) alive as long as it lives. To keep many messages for long, keep
- * what you need of them instead.
+ * A received message cuts its parts from a text that it shares with those that came beside it (at most 4 KiB, unless the
+ * message itself is longer), and it and its `rawPayload` keep that text alive as long as they live.
  */
 export class SOCMessage<T = unknown> {
   /** What kind of message it is: a {@link SOCMsgType} or any other text that is not empty. */
@@ -117,20 +140,24 @@ export class SOCMessage<T = unknown> {
   readonly timestamp: number
   /** Who sent it, as the kernel told at the connection: nothing that the sender wrote. Undefined on messages of our own. */
   readonly peer: PeerIdentity | undefined
+  /** Cut from the text, or put together from the stamp, when asked for. */
   #id: string | undefined
+  readonly #stamp: Stamp | undefined
   #value: unknown = UNPARSED
-  #bytes: Buffer | undefined
-  #text: string
-  #lineStart: number
-  #idStart: number
-  #idEnd: number
-  #payloadStart: number
-  #payloadEnd: number
-  #flags: number
+  readonly #bytes: Buffer | undefined
+  readonly #text: string
+  readonly #lineStart: number
+  /** With a stamp: the digits of the id that follow it. */
+  readonly #idStart: number
+  readonly #idEnd: number
+  readonly #payloadStart: number
+  readonly #payloadEnd: number
+  readonly #flags: number
 
   private constructor(
     type: string,
     id: string | undefined,
+    stamp: Stamp | undefined,
     timestamp: number,
     bytes: Buffer | undefined,
     text: string,
@@ -146,6 +173,7 @@ export class SOCMessage<T = unknown> {
     this.timestamp = timestamp
     this.peer = peer
     this.#id = id
+    this.#stamp = stamp
     this.#bytes = bytes
     this.#text = text
     this.#lineStart = lineStart
@@ -158,7 +186,37 @@ export class SOCMessage<T = unknown> {
 
   static {
     messageFromParts = (type, id, timestamp, bytes, text, line, idStart, idEnd, start, end, flags, peer) =>
-      new SOCMessage(type, id, timestamp, bytes, text, line, idStart, idEnd, start, end, flags, peer)
+      new SOCMessage(
+        type,
+        id,
+        undefined,
+        timestamp,
+        bytes,
+        text,
+        line,
+        idStart,
+        idEnd,
+        start,
+        end,
+        flags,
+        peer,
+      )
+    stampedMessage = (stamp, sequence, timestamp, bytes, text, flags) =>
+      new SOCMessage(
+        stamp.type,
+        undefined,
+        stamp,
+        timestamp,
+        bytes,
+        text,
+        0,
+        sequence,
+        sequence,
+        0,
+        text.length,
+        flags,
+        undefined,
+      )
     frameOf = (message) => message.#frame()
     readyFrameStart = (message) =>
       (message.#flags & MessageFlag.canonical) !== 0 &&
@@ -167,19 +225,45 @@ export class SOCMessage<T = unknown> {
         : -1
     readyFrameEnd = (message) => message.#payloadEnd + 2
     readyFrameText = (message) => message.#text
+    describeFrame = (message, words, at) => {
+      const stamp = message.#stamp
+      const { timestamp } = message
+      if (
+        stamp === undefined ||
+        stamp.typeCode === WHOLE_FRAME ||
+        message.#bytes !== undefined ||
+        message.#payloadEnd === 0
+      ) {
+        return undefined
+      }
+      words[at + LayoutWord.units] = message.#payloadEnd
+      words[at + LayoutWord.type] = stamp.typeCode
+      words[at + LayoutWord.idMillions] = stamp.millions
+      words[at + LayoutWord.idRest] = stamp.rest
+      words[at + LayoutWord.idSequence] = message.#idStart
+      words[at + LayoutWord.timestamp] = timestamp
+      return message.#text
+    }
     isChecked = (message) => (message.#flags & MessageFlag.checked) !== 0
     sizeBound = (message) =>
       message.#payloadEnd -
       message.#payloadStart +
       (message.#bytes?.length ?? 0) +
       // A character may become an escape of six.
-      (message.type.length + (message.#id?.length ?? message.#idEnd - message.#idStart)) * 6 +
+      (message.type.length +
+        (message.#stamp === undefined
+          ? (message.#id?.length ?? message.#idEnd - message.#idStart)
+          : STAMPED_ID_LENGTH)) *
+        6 +
       FRAME_OVERHEAD
   }
 
   /** The sender's id for it; '' when the line had none. By default decimal Unix nanoseconds. */
   get id(): string {
-    return (this.#id ??= detached(this.#text.slice(this.#idStart, this.#idEnd)))
+    return (this.#id ??=
+      this.#stamp === undefined
+        ? detached(this.#text.slice(this.#idStart, this.#idEnd))
+        : this.#stamp.text + String(this.#idStart))
   }
 
   /**
@@ -190,7 +274,7 @@ export class SOCMessage<T = unknown> {
    */
   get payload(): T {
     if (this.#value === UNPARSED) {
-      const text = this.#payloadText()
+      const text = this.rawPayload
       this.#value = text === undefined ? undefined : parsePayload(text)
     }
     return this.#value as T
@@ -198,11 +282,6 @@ export class SOCMessage<T = unknown> {
 
   /** The payload's text exactly as it was received or will be sent; undefined when there is none. */
   get rawPayload(): string | undefined {
-    const text = this.#payloadText()
-    return text === undefined || (this.#flags & MessageFlag.shared) === 0 ? text : detached(text)
-  }
-
-  #payloadText(): string | undefined {
     if (this.#bytes !== undefined) return this.#bytes.toString('utf8')
     if (this.#payloadStart === this.#payloadEnd) return undefined
     return this.#text.slice(this.#payloadStart, this.#payloadEnd)
@@ -212,16 +291,10 @@ export class SOCMessage<T = unknown> {
     // What the gate found to be exactly what follows here is passed on as it came.
     if ((this.#flags & MessageFlag.canonical) !== 0)
       return this.#text.slice(this.#lineStart, this.#payloadEnd) + '}\n'
-    // Few pieces, most of them shared by many messages: each one costs when the batch is made into bytes.
-    const head =
-      (this.#flags & MessageFlag.plainId) !== 0
-        ? headWithId(this.type) + this.id + '"'
-        : `{"type":${JSON.stringify(this.type)}${this.id === '' ? '' : `,"id":${JSON.stringify(this.id)}`}`
-    if (this.#bytes !== undefined) return [head + beforePayload(this.timestamp), this.#bytes, '}\n']
-    if (this.#payloadStart === this.#payloadEnd) return head + `,"ts":${this.timestamp}}\n`
-    return (
-      head + beforePayload(this.timestamp) + this.#text.slice(this.#payloadStart, this.#payloadEnd) + '}\n'
-    )
+    const head = openFrame(this.type, this.id, this.timestamp)
+    if (this.#bytes !== undefined) return closeFrame(head, this.#bytes)
+    if (this.#payloadStart === this.#payloadEnd) return closeFrame(head, undefined)
+    return closeFrame(head, this.#text.slice(this.#payloadStart, this.#payloadEnd))
   }
 
   /** What `JSON.stringify` writes: the same keys as on the wire. */
@@ -260,77 +333,66 @@ export function newSOCMessage<T = unknown>(
   options?: NewMessageOptions,
 ): SOCMessage<T> {
   if (typeof type !== 'string' || type === '') throw new TypeError('type must be a string that is not empty')
-  const now = Date.now()
-  let id = options?.id
   let flags = 0
-  if (id === undefined) {
-    id = nextId(now)
-    flags = MessageFlag.plainId
-  } else if (typeof id !== 'string') throw new TypeError('id must be a string')
-  const timestamp = options?.timestamp ?? Math.floor(now / 1000)
-  if (!Number.isSafeInteger(timestamp)) throw new RangeError('timestamp must be a safe integer')
-  let content: string | Buffer | undefined
+  let text = ''
+  let bytes: Buffer | undefined
   if (payload instanceof RawJSON) {
     if (payload.content.length === 0) throw new TypeError('rawJSON of nothing is no JSON value')
-    content = payload.content
+    if (typeof payload.content === 'string') text = payload.content
+    else bytes = payload.content
   } else {
-    content = stringifyPayload(payload)
-    flags |= MessageFlag.checked
+    text = stringifyPayload(payload) ?? ''
+    flags = MessageFlag.checked
   }
-  const text = typeof content === 'string' ? content : ''
-  const bytes = typeof content === 'object' ? content : undefined
-  return messageFromParts(
-    type,
-    id,
-    timestamp,
-    bytes,
-    text,
-    0,
-    0,
-    0,
-    0,
-    text.length,
-    flags,
-    undefined,
-  ) as SOCMessage<T>
+  const message =
+    options === undefined
+      ? stampMessage(type, Date.now(), bytes, text, flags)
+      : describedMessage(type, options, bytes, text, flags)
+  return message as SOCMessage<T>
 }
 
-/** Throws ERR_IPC_MESSAGE_TOO_LARGE for a line that no receiver would take. */
-export function checkFrameSize(frame: Frame): void {
-  // A UTF-16 unit takes at most three bytes, so most lines need no count.
-  if (typeof frame === 'string' && frame.length * 3 <= MAX_MESSAGE_BYTES) return
-  const bytes =
-    typeof frame === 'string'
-      ? Buffer.byteLength(frame)
-      : Buffer.byteLength(frame[0]) + frame[1].length + frame[2].length
-  if (bytes - 1 <= MAX_MESSAGE_BYTES) return
-  throw new IpcError(
-    'ERR_IPC_MESSAGE_TOO_LARGE',
-    `the message is ${bytes - 1} bytes long; at most ${MAX_MESSAGE_BYTES} are allowed`,
-    { reason: 'too-large' },
-  )
+let lastStamp: Stamp = { ...latestMillisecond(), type: '', typeCode: 0 }
+let lastStampOf = latestMillisecond()
+
+function stampMessage(
+  type: string,
+  now: number,
+  bytes: Buffer | undefined,
+  text: string,
+  flags: number,
+): SOCMessage {
+  const sequence = nextSequence(now)
+  const millisecond = latestMillisecond()
+  if (millisecond !== lastStampOf || type !== lastStamp.type) {
+    lastStampOf = millisecond
+    lastStamp = { ...millisecond, type, typeCode: typeCodeOf(type, millisecond) }
+  }
+  return stampedMessage(lastStamp, sequence, Math.floor(now / 1000), bytes, text, flags)
 }
 
-let lastType = ''
-let lastHead = ''
-
-/** What stands in front of an id that needs no escapes. */
-function headWithId(type: string): string {
-  if (type !== lastType) {
-    lastType = type
-    lastHead = `{"type":${JSON.stringify(type)},"id":"`
-  }
-  return lastHead
+/** The addon writes ids of 13 digits of milliseconds: a clock before 2001 gives fewer. */
+function typeCodeOf(type: string, millisecond: Millisecond): number {
+  return millisecond.text.length === STAMPED_ID_LENGTH - 6
+    ? Math.max(WHOLE_FRAME, TYPE_NAMES.indexOf(type))
+    : WHOLE_FRAME
 }
 
-let lastTimestamp = 0
-let lastBeforePayload = ',"ts":0,"payload":'
+function describedMessage(
+  type: string,
+  options: NewMessageOptions,
+  bytes: Buffer | undefined,
+  text: string,
+  flags: number,
+): SOCMessage {
+  const now = Date.now()
+  const id = options.id ?? nextId(now)
+  if (typeof id !== 'string') throw new TypeError('id must be a string')
+  const timestamp = options.timestamp ?? Math.floor(now / 1000)
+  if (!Number.isSafeInteger(timestamp)) throw new RangeError('timestamp must be a safe integer')
+  return messageFromParts(type, id, timestamp, bytes, text, 0, 0, 0, 0, text.length, flags, undefined)
+}
 
-/** What stands between id and payload. Messages of the same second share it. */
-function beforePayload(timestamp: number): string {
-  if (timestamp !== lastTimestamp) {
-    lastTimestamp = timestamp
-    lastBeforePayload = `,"ts":${timestamp},"payload":`
-  }
-  return lastBeforePayload
+function nextId(now: number): string {
+  const sequence = nextSequence(now)
+  return latestMillisecond().text + String(sequence)
 }

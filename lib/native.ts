@@ -97,8 +97,21 @@ interface Addon {
     records: Int32Array,
     progress: Int32Array,
   ) => void
-  /** The number of messages in these lines, or -1 if any of them is none. */
-  readonly checkFrames: (bytes: Uint8Array, maxLineBytes: number) => number
+  /**
+   * Writes the frames that `words` describe (see frame-layout.ts) at `begin`; answers where they end. `text` is what they
+   * have of text, one after the other, known to be ASCII or not. There must be room for {@link ENVELOPE_BYTES} a frame and
+   * three bytes a UTF-16 unit (ASCII: one), and one more.
+   */
+  readonly layOutFrames: (
+    bytes: Uint8Array,
+    begin: number,
+    text: string,
+    ascii: boolean,
+    words: Int32Array,
+    count: number,
+  ) => number
+  /** The number of messages in the lines of [begin, end), or -1 if any of them is none. */
+  readonly checkFrames: (bytes: Uint8Array, begin: number, end: number, maxLineBytes: number) => number
   /** Bytes that the kernel took, or a negative error number. */
   readonly writeBatch: (descriptor: number, bytes: Uint8Array, begin: number, end: number) => number
   /** A client; with a reason instead of a descriptor when the policy refuses the server. */

@@ -2,7 +2,7 @@
 // the addon says what it found there, laid out as native/frame_reader.h wants it, and frame readers that are not in use.
 
 import { RecordWord } from './frame-record.js'
-import { MAX_MESSAGE_BYTES } from './message.js'
+import { MAX_MESSAGE_BYTES } from './envelope.js'
 import { addon, type NativeFrameReader } from './native.js'
 
 /** Bytes that one read can take. */

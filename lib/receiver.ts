@@ -4,9 +4,10 @@
 import { publishInvalid, wantsInvalid, type CloseReason } from './audit.js'
 import { attachReader, closeBecause, resumeReading, type ByteReader, type Connection } from './connection.js'
 import { hasCode, IpcError, type IpcErrorCode } from './errors.js'
-import { toError, toMessage } from './frame-decoder.js'
+import { sharedTextEnd, toError, toMessage } from './frame-decoder.js'
 import { MESSAGE_STATE, RecordWord } from './frame-record.js'
-import { MAX_MESSAGE_BYTES, type SOCMessage } from './message.js'
+import { MAX_MESSAGE_BYTES } from './envelope.js'
+import { type SOCMessage } from './message.js'
 import type { NativeFrameReader } from './native.js'
 import { borrowFrameReader, progress, readWindow, records, returnFrameReader } from './read-window.js'
 import { SilenceLimit, type Silence } from './silence-limit.js'
@@ -280,13 +281,19 @@ export class Receiver implements AsyncIterableIterator<SOCMessage, undefined, un
   /** Makes messages of the records of one step, and queues them. */
   #takeRecords(count: number): void {
     if (count === 0 || this.#ended) return
-    const textBegin = progress[0] as number
-    const text = readWindow.toString('latin1', textBegin, progress[1])
-    this.#queuedBytes += (progress[1] as number) - textBegin
+    this.#queuedBytes += (progress[1] as number) - (progress[0] as number)
     const { peer } = this.#connection
     let run: SOCMessage[] = []
+    let text = ''
+    let textBegin = 0
+    let textEnd = 0
     for (let i = 0, at = 0; i < count; ++i, at += RecordWord.count) {
       if (records[at + RecordWord.state] === MESSAGE_STATE) {
+        if ((records[at + RecordWord.lineEnd] as number) >= textEnd) {
+          textBegin = records[at + RecordWord.lineStart] as number
+          textEnd = sharedTextEnd(at, count * RecordWord.count)
+          text = readWindow.toString('latin1', textBegin, textEnd)
+        }
         run.push(toMessage(at, text, textBegin, peer))
         continue
       }

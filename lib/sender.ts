@@ -233,7 +233,7 @@ export class Sender {
     try {
       while (send.next < send.messages.length) {
         if (writer.blocked || writer.failure !== undefined) return false
-        writer.append(send.messages[send.next++] as SOCMessage, send.reject)
+        send.next = writer.appendRun(send.messages, send.next, send.reject)
         if (writer.full) writer.flush()
       }
     } catch (error) {

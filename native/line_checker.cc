@@ -105,7 +105,7 @@ bool LineChecker::Check(std::size_t start, std::size_t end, bool ascii, std::int
   Envelope envelope;
   LineState state = LineState::kSyntax;
   // A line of blanks has no position of its own: the next one belongs to another line.
-  if (*cursor_ < end && (!has_escapes_ || CheckEscapes(start, end))) state = CheckEnvelope(envelope);
+  if (*cursor_ < end && (!has_escapes_ || CheckEscapes(start, end))) state = CheckEnvelope(end, envelope);
   if (state == LineState::kMessage && cursor_[-1] >= end) state = FailAt(end, LineState::kSyntax);
   if (state == LineState::kMessage && *cursor_ < end) state = FailAt(*cursor_, LineState::kSyntax);
 
@@ -127,16 +127,18 @@ bool LineChecker::Check(std::size_t start, std::size_t end, bool ascii, std::int
   const auto seconds = static_cast<std::uint64_t>(envelope.seconds);
   record[FrameRecord::kTimestampLow] = static_cast<std::int32_t>(seconds & 0xffffffffU);
   record[FrameRecord::kTimestampHigh] = static_cast<std::int32_t>(seconds >> 32U);
-  record[FrameRecord::kFlags] = FlagsOf(envelope, end - start) | (ascii ? FrameRecord::kAscii : 0);
+  record[FrameRecord::kFlags] = FlagsOf(envelope, start, end) | (ascii ? FrameRecord::kAscii : 0);
   return true;
 }
 
-std::int32_t LineChecker::FlagsOf(const Envelope& envelope, std::size_t line_bytes) const {
+std::int32_t LineChecker::FlagsOf(const Envelope& envelope, std::size_t line_start, std::size_t line_end) const {
   std::int32_t flags = 0;
   if (has_escapes_) {
     if (HasEscapes(envelope.type)) flags |= FrameRecord::kTypeEscaped;
     if (HasEscapes(envelope.id)) flags |= FrameRecord::kIdEscaped;
   }
+  // What came the short way is ours if the payload is the last of it.
+  if (flags == 0 && envelope.own && envelope.payload.end + 1 == line_end) return FrameRecord::kCanonical;
   // Our encoder writes {"type":"T","id":"I","ts":N,"payload":P}, without an empty id. When the parts stand in that
   // order and the line is not a byte longer than that makes it, nothing else can be in it.
   const bool in_order = envelope.type.start < envelope.timestamp.start &&
@@ -147,7 +149,8 @@ std::int32_t LineChecker::FlagsOf(const Envelope& envelope, std::size_t line_byt
   const std::size_t canonical_bytes = sizeof(R"({"type":"","ts":,"payload":})") - 1 + envelope.type.size() +
                                       id_bytes + envelope.timestamp.size() + envelope.payload.size();
   const bool minus_zero = envelope.seconds == 0 && envelope.timestamp.size() > 1;
-  if (flags == 0 && in_order && line_bytes == canonical_bytes && !minus_zero) flags |= FrameRecord::kCanonical;
+  if (flags == 0 && in_order && line_end - line_start == canonical_bytes && !minus_zero)
+    flags |= FrameRecord::kCanonical;
   return flags;
 }
 
@@ -155,25 +158,77 @@ bool LineChecker::HasEscapes(const Span& span) const {
   return std::memchr(text_ + span.start, '\\', span.size()) != nullptr;
 }
 
-LineState LineChecker::CheckEnvelope(Envelope& envelope) {
+LineState LineChecker::CheckEnvelope(std::size_t end, Envelope& envelope) {
   const std::size_t open = *cursor_;
   if (text_[open] != '{') {
     Span value;
     const LineState state = CheckValue(value);
     return state == LineState::kMessage ? FailAt(open, LineState::kNotAnObject) : state;
   }
-  ++cursor_;
-  if (text_[*cursor_] == '}') {
+  const bool own = TakeOwnEnvelope(end, envelope);
+  if (!own) ++cursor_;
+  if (!own && text_[*cursor_] == '}') {
     ++cursor_;
   } else {
+    bool payload_only = own;
     for (;;) {
-      if (LineState state = CheckMember(envelope); state != LineState::kMessage) return state;
+      LineState state = payload_only ? CheckValue(envelope.payload) : CheckMember(envelope);
+      payload_only = false;
+      if (state != LineState::kMessage) return state;
       const std::size_t at = *cursor_++;
       if (text_[at] == '}') break;
       if (text_[at] != ',') return FailAt(at, LineState::kSyntax);
     }
   }
   return envelope.type.size() == 0 ? FailAt(open, LineState::kTypeMissing) : LineState::kMessage;
+}
+
+// Takes the envelope up to the payload's value in one go, if it stands there as our encoder writes it. Structural
+// characters are where the text says they are only if no string was left open in front of it, so each is compared.
+bool LineChecker::TakeOwnEnvelope(std::size_t end, Envelope& envelope) {
+  constexpr std::string_view kOpen = R"({"type":")";
+  constexpr std::string_view kBeforeId = R"(","id":")";
+  constexpr std::string_view kBeforeTimestamp = R"(","ts":)";
+  constexpr std::string_view kBeforePayload = R"(,"payload":)";
+  const std::uint32_t* const at = cursor_;
+  const auto stands = [&](std::size_t where, std::string_view what) {
+    return where + what.size() <= end && Same(text_ + where, what.data(), what.size());
+  };
+
+  const std::size_t open = at[0];
+  if (!stands(open, kOpen) || at[1] != open + 1 || at[2] != open + 7 || at[3] != open + 8) return false;
+  const Span type = {open + kOpen.size(), at[4] - std::size_t{1}};
+  if (type.end <= type.start || !stands(type.end, kBeforeId) || at[5] != type.end + 2 || at[6] != type.end + 6 ||
+      at[7] != type.end + 7) {
+    return false;
+  }
+  const Span id = {type.end + kBeforeId.size(), at[8] - std::size_t{1}};
+  if (id.end <= id.start || !stands(id.end, kBeforeTimestamp) || at[9] != id.end + 2 || at[10] != id.end + 6 ||
+      at[11] != id.end + 7) {
+    return false;
+  }
+  const Span timestamp = {id.end + kBeforeTimestamp.size(), at[12]};
+  if (!stands(timestamp.end, kBeforePayload) || at[13] != timestamp.end + 1 || at[14] != timestamp.end + 10 ||
+      at[15] != timestamp.end + kBeforePayload.size()) {
+    return false;
+  }
+  // A number with neither sign nor leading zero that is safe by its length; others are for the long way.
+  if (timestamp.size() == 0 || timestamp.size() >= kMaxSafeDigits || text_[timestamp.start] == '0') return false;
+  std::int64_t seconds = 0;
+  for (std::size_t i = timestamp.start; i < timestamp.end; ++i) {
+    if (!IsDigit(text_[i])) return false;
+    seconds = seconds * 10 + (text_[i] - '0');
+  }
+
+  envelope.type = type;
+  envelope.id = id;
+  envelope.timestamp = timestamp;
+  envelope.seconds = seconds;
+  envelope.seen = 1U << static_cast<unsigned>(Key::kType) | 1U << static_cast<unsigned>(Key::kId) |
+                  1U << static_cast<unsigned>(Key::kTimestamp) | 1U << static_cast<unsigned>(Key::kPayload);
+  envelope.own = true;
+  cursor_ = at + 15;
+  return true;
 }
 
 LineState LineChecker::CheckMember(Envelope& envelope) {

@@ -45,9 +45,11 @@ class LineChecker {
     Span payload;
     std::int64_t seconds = 0;
     unsigned seen = 0;  // bit per Key
+    bool own = false;   // up to the payload it stands there as our encoder writes it
   };
 
-  LineState CheckEnvelope(Envelope& envelope);
+  LineState CheckEnvelope(std::size_t end, Envelope& envelope);
+  bool TakeOwnEnvelope(std::size_t end, Envelope& envelope);
   LineState CheckMember(Envelope& envelope);
   LineState TakeString(Span& content, LineState otherwise);
   LineState TakeTimestamp(Envelope& envelope);
@@ -56,7 +58,7 @@ class LineChecker {
   bool HasEscapes(const Span& span) const;
   Key Identify(const Span& name) const;
   Key IdentifyEscaped(const Span& name) const;
-  std::int32_t FlagsOf(const Envelope& envelope, std::size_t line_bytes) const;
+  std::int32_t FlagsOf(const Envelope& envelope, std::size_t line_start, std::size_t line_end) const;
 
   LineState FailAt(std::size_t at, LineState state) {
     error_ = at;

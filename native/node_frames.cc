@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <array>
 
+#include "frame_layout.h"
 #include "frame_reader.h"
 #include "node_convert.h"
 #include "node_environment.h"
@@ -96,18 +97,56 @@ bool IsMessageAlone(const std::uint8_t* bytes, const std::int32_t* record) {
                      [](std::uint8_t byte) { return byte == ' ' || byte == '\t' || byte == '\r'; });
 }
 
-// checkFrames(bytes: Uint8Array, maxLineBytes) → the number of messages, or -1 if any line is not one as our
-// encoder writes it, with the payload last. The last line must end in a newline too.
+// layOutFrames(bytes: Uint8Array, begin, text, ascii, words: Int32Array, count) → where the frames end. `words`
+// describes them as FrameLayout has it. `ascii`: the text is known to be.
+Napi::Value LayOutFramesFromScript(const Napi::CallbackInfo& info) {
+  const Napi::Env env = info.Env();
+  if (info.Length() < 6 || !info[0].IsTypedArray() || !info[2].IsString() || !info[4].IsTypedArray()) {
+    ThrowMisuse(env, "layOutFrames: wrong arguments");
+    return {};
+  }
+  auto bytes = info[0].As<Napi::Uint8Array>();
+  const auto words = info[4].As<Napi::Int32Array>();
+  const std::size_t begin = ToSize(info[1]);
+  const bool ascii = info[3].ToBoolean();
+  const std::size_t count = ToSize(info[5]);
+  const std::size_t capacity = bytes.ElementLength();
+  const std::size_t text_begin = begin + count * FrameLayout::kEnvelopeBytes;
+  if (words.ElementLength() < count * FrameLayout::kWords || text_begin >= capacity) {
+    ThrowMisuse(env, "layOutFrames: sizes do not fit");
+    return {};
+  }
+  char* const text = reinterpret_cast<char*>(bytes.Data() + text_begin);
+  const std::size_t room = capacity - text_begin;
+  std::size_t units = 0;
+  std::size_t size = 0;
+  // What does not fit would be cut short without a word. A unit takes at most three bytes, and the text ends in a
+  // NUL.
+  if (napi_get_value_string_utf16(env, info[2], nullptr, 0, &units) != napi_ok || room <= units * (ascii ? 1 : 3) ||
+      (ascii ? napi_get_value_string_latin1(env, info[2], text, room, &size)
+             : napi_get_value_string_utf8(env, info[2], text, room, &size)) != napi_ok) {
+    ThrowMisuse(env, "layOutFrames: the text does not fit");
+    return {};
+  }
+  const std::size_t end =
+      LayOutFrames(bytes.Data(), begin, text_begin, text_begin + size, units, words.Data(), count);
+  return Napi::Number::New(env, static_cast<double>(end));
+}
+
+// checkFrames(bytes: Uint8Array, begin, end, maxLineBytes) → the number of messages, or -1 if any line is not one
+// as our encoder writes it, with the payload last. The last line must end in a newline too.
 Napi::Value CheckFrames(const Napi::CallbackInfo& info) {
   const Napi::Env env = info.Env();
-  if (info.Length() < 2 || !info[0].IsTypedArray()) {
+  if (info.Length() < 4 || !info[0].IsTypedArray()) {
     ThrowMisuse(env, "checkFrames: wrong arguments");
     return {};
   }
   const auto bytes = info[0].As<Napi::Uint8Array>();
-  const std::size_t size = bytes.ElementLength();
-  const std::size_t max_line_bytes = ToSize(info[1]);
-  const std::uint8_t* data = bytes.Data();
+  const std::size_t end = std::min(ToSize(info[2]), bytes.ElementLength());
+  const std::size_t start = std::min(ToSize(info[1]), end);
+  const std::size_t max_line_bytes = ToSize(info[3]);
+  const std::uint8_t* data = bytes.Data() + start;
+  const std::size_t size = end - start;
   if (size == 0 || data[size - 1] != '\n') return Napi::Number::New(env, size == 0 ? 0 : -1);
 
   std::array<std::int32_t, 64 * FrameRecord::kWords> words;
@@ -144,6 +183,7 @@ Napi::Value WriteBatchFromScript(const Napi::CallbackInfo& info) {
 void DefineFrames(Napi::Env env, Napi::Object exports) {
   exports.Set("FrameReader", FrameReaderObject::Define(env));
   exports.Set("attachWindow", Napi::Function::New<AttachWindow>(env, "attachWindow"));
+  exports.Set("layOutFrames", Napi::Function::New<LayOutFramesFromScript>(env, "layOutFrames"));
   exports.Set("checkFrames", Napi::Function::New<CheckFrames>(env, "checkFrames"));
   exports.Set("writeBatch", Napi::Function::New<WriteBatchFromScript>(env, "writeBatch"));
 }

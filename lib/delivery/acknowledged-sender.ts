@@ -3,14 +3,8 @@
 
 import { dial } from '../dial.js'
 import { IpcError } from '../errors.js'
-import {
-  checkFrameSize,
-  DEFAULT_TIMEOUT_MS,
-  frameOf,
-  MAX_MESSAGE_BYTES,
-  sizeBound,
-  SOCMessage,
-} from '../message.js'
+import { checkFrameSize, MAX_MESSAGE_BYTES } from '../envelope.js'
+import { DEFAULT_TIMEOUT_MS, frameOf, sizeBound, SOCMessage } from '../message.js'
 import { checkTimeout, pause } from '../timing.js'
 import { Waiters } from '../waiters.js'
 import { Backoff } from './backoff.js'

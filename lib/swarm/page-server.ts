@@ -1,7 +1,8 @@
 // Gives a peer the facts that it asks for, page by page: builds the next one while the peer stores the one before, and
 // stops at a small number of pages that the peer has not confirmed.
 
-import { MAX_MESSAGE_BYTES, type SOCMessage } from '../message.js'
+import { MAX_MESSAGE_BYTES } from '../envelope.js'
+import { type SOCMessage } from '../message.js'
 import { swarmMessage, type Channel } from './channel.js'
 import type { ExchangeContext, Progress } from './exchange.js'
 import type { FactLevel } from './fact.js'

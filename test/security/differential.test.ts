@@ -6,7 +6,7 @@ import { fileURLToPath } from 'node:url'
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
 
-import { MAX_MESSAGE_BYTES } from '../../lib/message.js'
+import { MAX_MESSAGE_BYTES } from '../../lib/envelope.js'
 import { addon } from '../../lib/native.js'
 import '../../lib/read-window.js'
 import { rawToReceiver } from '../support/pair.js'
@@ -23,7 +23,8 @@ function asLine(payload: Buffer): Buffer {
 }
 
 function gateTakes(payload: Buffer): boolean {
-  return addon.checkFrames(asLine(payload), MAX_MESSAGE_BYTES) === 1
+  const line = asLine(payload)
+  return addon.checkFrames(line, 0, line.length, MAX_MESSAGE_BYTES) === 1
 }
 
 function parsed(payload: Buffer): { value: unknown } | undefined {

@@ -19,12 +19,13 @@ const LAYERS = [
   ['read-window', 'frame-text'],
   ['message'],
   ['peer'],
-  ['native', 'address', 'frame-record', 'message-id', 'payload', 'waiters'],
+  ['native', 'address', 'envelope', 'frame-layout', 'frame-record', 'message-id', 'payload', 'waiters'],
   ['errors'],
 ]
 const KNOW_THE_ADDON = [
   'delivery/frame-check',
   'dial',
+  'frame-text',
   'frame-writer',
   'listener',
   'peer',
@@ -79,6 +80,7 @@ describe('native', () => {
   const ALLOWED: Record<string, string[]> = {
     acceptor: ['peer_policy', 'platform'],
     addon: ['node_acceptor', 'node_environment', 'node_frames', 'node_peers'],
+    frame_layout: ['frame_record'],
     frame_reader: ['frame_record', 'line_scanner'],
     frame_record: [],
     line_checker: ['frame_record'],
@@ -87,7 +89,7 @@ describe('native', () => {
     node_acceptor: ['acceptor', 'node_convert', 'node_environment'],
     node_convert: ['peer_policy', 'platform'],
     node_environment: ['frame_reader', 'line_scanner', 'platform'],
-    node_frames: ['frame_reader', 'node_convert', 'node_environment'],
+    node_frames: ['frame_layout', 'frame_reader', 'node_convert', 'node_environment'],
     node_peers: ['node_convert', 'node_environment', 'peer_policy', 'peer_watcher'],
     peer_policy: ['platform'],
     peer_watcher: ['platform'],

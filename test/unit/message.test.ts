@@ -1,14 +1,8 @@
 import { inspect } from 'node:util'
 import { describe, expect, it } from 'vitest'
 
-import {
-  checkFrameSize,
-  frameOf,
-  MAX_MESSAGE_BYTES,
-  newSOCMessage,
-  rawJSON,
-  SOCMsgType,
-} from '../../lib/message.js'
+import { checkFrameSize, MAX_MESSAGE_BYTES } from '../../lib/envelope.js'
+import { frameOf, newSOCMessage, rawJSON, SOCMsgType } from '../../lib/message.js'
 
 const fixed = { id: '1', timestamp: 1_700_000_000 }
 

@@ -1,6 +1,7 @@
 import { describe, expect, it } from 'vitest'
 
-import { MAX_MESSAGE_BYTES, type SOCMessage } from '../../lib/message.js'
+import { MAX_MESSAGE_BYTES } from '../../lib/envelope.js'
+import { type SOCMessage } from '../../lib/message.js'
 import { Receiver } from '../../lib/receiver.js'
 import { connectedPair, rawToReceiver } from '../support/pair.js'
 import { rejectionOf, until } from '../support/wait.js'
