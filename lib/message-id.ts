@@ -9,7 +9,7 @@ export interface Millisecond {
   readonly rest: number
 }
 
-let latestMs = 0
+let latestMs = -1
 let latest: Millisecond = { text: '0', millions: 0, rest: 0 }
 let sequence = 0
 
