@@ -4,79 +4,58 @@ import { IpcError } from './errors.js'
 import { INVALID_REASONS, MESSAGE_STATE, RecordFlag, RecordWord, TOO_LARGE_STATE } from './frame-record.js'
 import { MessageFlag, messageFromParts, TYPE_NAMES, type SOCMessage } from './message.js'
 import type { PeerIdentity } from './peer.js'
+import { PAGE_BYTES, type ReadPage } from './read-page.js'
 import { readWindow, records } from './read-window.js'
 
-/**
- * A message kept for long keeps the text alive that it shares with others: a page at most, or its own line. Much smaller, and
- * cutting the texts would cost more than it saves.
- */
-const SHARED_TEXT_BYTES = 4096
-
-/** Where the text ends that the message at `at` may share with those after it, up to `endAt`: behind a line ending. */
-export function sharedTextEnd(at: number, endAt: number): number {
+/** Where the page ends that begins with the record at `at`, of those up to `endAt`: behind a line ending. */
+export function pageEndOf(at: number, endAt: number): number {
   const begin = records[at + RecordWord.lineStart] as number
   let end = records[at + RecordWord.lineEnd] as number
   for (let next = at + RecordWord.count; next < endAt; next += RecordWord.count) {
     const lineEnd = records[next + RecordWord.lineEnd] as number
-    if (lineEnd - begin >= SHARED_TEXT_BYTES || records[next + RecordWord.state] !== MESSAGE_STATE) break
+    if (lineEnd - begin >= PAGE_BYTES || records[next + RecordWord.state] !== MESSAGE_STATE) break
     end = lineEnd
   }
   return end + 1
 }
 
-/** Makes a message of the record at `at`, without cutting more from the text than it must. */
-export function toMessage(at: number, text: string, textBegin: number, peer: PeerIdentity): SOCMessage {
+/** Makes a message of the record at `at`; `begin` is where the page's read stood in the window. */
+export function toMessage(at: number, page: ReadPage, begin: number, peer: PeerIdentity): SOCMessage {
   const flags = records[at + RecordWord.flags] as number
   const typeCode = records[at + RecordWord.typeCode] as number
-  const timestamp =
-    (records[at + RecordWord.timestampHigh] as number) * 0x1_0000_0000 +
-    ((records[at + RecordWord.timestampLow] as number) >>> 0)
   const idStart = records[at + RecordWord.idStart] as number
   const idEnd = records[at + RecordWord.idEnd] as number
   const payloadStart = records[at + RecordWord.payloadStart] as number
-  const payloadEnd = records[at + RecordWord.payloadEnd] as number
-  const type =
-    typeCode !== 0
-      ? (TYPE_NAMES[typeCode] as string)
-      : cut(
-          records[at + RecordWord.typeStart] as number,
-          records[at + RecordWord.typeEnd] as number,
-          (flags & RecordFlag.typeEscaped) !== 0,
-        )
-  if ((flags & RecordFlag.ascii) === 0) {
-    // Bytes are not characters here, so the parts cannot be cut from the common text.
-    const id = cut(idStart, idEnd, (flags & RecordFlag.idEscaped) !== 0)
-    const payload = readWindow.toString('utf8', payloadStart, payloadEnd)
-    return messageFromParts(
-      type,
-      id,
-      timestamp,
-      undefined,
-      payload,
-      0,
-      0,
-      0,
-      0,
-      payload.length,
-      MessageFlag.checked,
-      peer,
-    )
-  }
   return messageFromParts(
-    type,
+    typeCode !== 0 ? (TYPE_NAMES[typeCode] as string) : typeAt(at, flags),
     idStart === idEnd ? '' : (flags & RecordFlag.idEscaped) !== 0 ? cut(idStart, idEnd, true) : undefined,
-    timestamp,
-    undefined,
-    text,
-    (records[at + RecordWord.lineStart] as number) - textBegin,
-    idStart - textBegin,
-    idEnd - textBegin,
-    payloadStart - textBegin,
-    payloadEnd - textBegin,
-    (flags & RecordFlag.canonical) !== 0 && payloadStart !== payloadEnd
-      ? MessageFlag.checked | MessageFlag.shared | MessageFlag.canonical
-      : MessageFlag.checked | MessageFlag.shared,
+    (records[at + RecordWord.timestampHigh] as number) * 0x1_0000_0000 +
+      ((records[at + RecordWord.timestampLow] as number) >>> 0),
+    page,
+    '',
+    (records[at + RecordWord.lineStart] as number) - begin,
+    idStart - begin,
+    idEnd - begin,
+    payloadStart - begin,
+    (records[at + RecordWord.payloadEnd] as number) - begin,
+    messageFlagsOf(flags),
     peer,
+  )
+}
+
+function messageFlagsOf(flags: number): number {
+  return (
+    MessageFlag.checked |
+    ((flags & RecordFlag.ascii) !== 0 ? MessageFlag.ascii : 0) |
+    ((flags & RecordFlag.canonical) !== 0 ? MessageFlag.canonical : 0)
+  )
+}
+
+function typeAt(at: number, flags: number): string {
+  return cut(
+    records[at + RecordWord.typeStart] as number,
+    records[at + RecordWord.typeEnd] as number,
+    (flags & RecordFlag.typeEscaped) !== 0,
   )
 }
 

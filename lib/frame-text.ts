@@ -6,9 +6,9 @@ import { ENVELOPE_BYTES, LayoutWord, WHOLE_FRAME } from './frame-layout.js'
 import {
   describeFrame,
   frameOf,
+  readyFrameBytes,
   readyFrameEnd,
   readyFrameStart,
-  readyFrameText,
   type SOCMessage,
 } from './message.js'
 import { addon } from './native.js'
@@ -33,41 +33,57 @@ export function returnSlab(slab: Buffer): void {
   if (slab.length === SLAB_BYTES) spareSlab = slab
 }
 
-let spareLayout: Int32Array | undefined
+const spareLayouts: Int32Array[] = []
+const MAX_SPARE_LAYOUTS = 8
 
 function takeLayout(): Int32Array {
-  const layout = spareLayout ?? new Int32Array(LAYOUT_FRAMES * LayoutWord.count)
-  spareLayout = undefined
-  return layout
+  return spareLayouts.pop() ?? new Int32Array(LAYOUT_FRAMES * LayoutWord.count)
 }
 
+function returnLayout(layout: Int32Array): void {
+  if (layout.length === LAYOUT_FRAMES * LayoutWord.count && spareLayouts.length < MAX_SPARE_LAYOUTS)
+    spareLayouts.push(layout)
+}
+
+const NO_PARTS: (Laid | Run)[] = []
+
 /** Frames that are laid out in one call. */
-interface Part {
+interface Laid {
   readonly text: string
-  readonly ascii: boolean
   readonly layout: Int32Array
   readonly frames: number
 }
 
+/** Bytes that go out as they are. */
+export interface Run {
+  readonly bytes: Buffer
+  readonly start: number
+  readonly end: number
+}
+
 /** Frames one after the other, joined as far as they are text: one conversion serves many. */
 export class FrameText {
-  /** Parts that are complete, and bytes that go between them as they are. */
-  #parts: (Part | Buffer)[] | undefined
+  /** Parts that are complete. */
+  #parts: (Laid | Run)[] = NO_PARTS
+  /** The part under way: a text and the layout of its frames, or else a run of frames that stand one after the other. */
   #text = ''
-  /** All of the text came with messages that were found to be ASCII. */
-  #ascii = true
   #layout: Int32Array | undefined
   #frames = 0
-  /** A run of frames that stand one after the other in a text that they share; it comes after #text. */
-  #run = ''
+  #run: Buffer | undefined
   #runStart = 0
   #runEnd = 0
   #bytesBound = 0
 
   /** Completes it; answers how much room it may need. */
   complete(): number {
-    this.#endRun()
+    this.#endPart()
     return this.#bytesBound + 1
+  }
+
+  /** The bytes that are all of it, when it is complete and needs no layout. */
+  get soleRun(): Run | undefined {
+    const [only] = this.#parts
+    return this.#parts.length === 1 && only !== undefined && 'bytes' in only ? only : undefined
   }
 
   /**
@@ -77,45 +93,26 @@ export class FrameText {
    */
   add(message: SOCMessage): number {
     const ready = readyFrameStart(message)
-    if (ready >= 0) return this.#addReady(readyFrameText(message), ready, readyFrameEnd(message))
+    if (ready >= 0) return this.#addReady(readyFrameBytes(message), ready, readyFrameEnd(message))
     const layout = this.#roomyLayout()
-    const at = this.#frames * LayoutWord.count
-    const payload = describeFrame(message, layout, at)
+    const payload = describeFrame(message, layout, this.#frames * LayoutWord.count)
     if (payload === undefined) return this.#addWhole(message)
     if (payload.length > SMALL_TEXT) checkFrameSize(frameOf(message))
-    if (this.#runEnd !== 0) {
-      this.#endRun()
+    if (this.#run !== undefined) {
+      this.#endPart()
       return this.add(message)
     }
-    this.#ascii = false
     this.#text += payload
     ++this.#frames
     this.#bytesBound += payload.length * 3 + ENVELOPE_BYTES
     return payload.length + ENVELOPE_BYTES
   }
 
-  #addWhole(message: SOCMessage): number {
-    const frame = frameOf(message)
-    checkFrameSize(frame)
-    this.#endRun()
-    if (typeof frame === 'string') {
-      this.#addText(frame, false)
-      return frame.length
-    }
-    const [head, payload, tail] = frame
-    this.#addText(head, false)
-    this.#endPart()
-    this.#parts?.push(payload)
-    this.#bytesBound += payload.length
-    this.#addText(tail, true)
-    return head.length + payload.length + tail.length
-  }
-
-  /** Adds a frame that stands ready in a text. What is passed on as it came is so cut out once for many messages. */
-  #addReady(text: string, start: number, end: number): number {
-    if (text !== this.#run || start !== this.#runEnd) {
-      this.#endRun()
-      this.#run = text
+  /** Adds a frame that stands ready among the bytes of a read. What is passed on as it came is so copied at once. */
+  #addReady(bytes: Buffer, start: number, end: number): number {
+    if (bytes !== this.#run || start !== this.#runEnd) {
+      this.#endPart()
+      this.#run = bytes
       this.#runStart = start
     }
     this.#runEnd = end
@@ -123,16 +120,24 @@ export class FrameText {
     return end - start
   }
 
-  #endRun(): void {
-    if (this.#runEnd === 0) return
-    const run = this.#run.slice(this.#runStart, this.#runEnd)
-    this.#run = ''
-    this.#runEnd = 0
-    this.#bytesBound -= run.length
-    this.#addText(run, true)
+  #addWhole(message: SOCMessage): number {
+    const frame = frameOf(message)
+    checkFrameSize(frame)
+    if (this.#run !== undefined) this.#endPart()
+    if (typeof frame === 'string') {
+      this.#addText(frame)
+      return frame.length
+    }
+    const [head, payload, tail] = frame
+    this.#addText(head)
+    this.#endPart()
+    this.#parts.push({ bytes: payload, start: 0, end: payload.length })
+    this.#bytesBound += payload.length
+    this.#addText(tail)
+    return head.length + payload.length + tail.length
   }
 
-  #addText(text: string, ascii: boolean): void {
+  #addText(text: string): void {
     const layout = this.#roomyLayout()
     const last = (this.#frames - 1) * LayoutWord.count
     if (last >= 0 && layout[last + LayoutWord.type] === WHOLE_FRAME) {
@@ -143,7 +148,6 @@ export class FrameText {
       ++this.#frames
       this.#bytesBound += ENVELOPE_BYTES
     }
-    this.#ascii &&= ascii
     this.#text += text
     this.#bytesBound += text.length * 3
   }
@@ -157,42 +161,41 @@ export class FrameText {
   }
 
   #endPart(): void {
-    const layout = this.#layout
-    this.#parts ??= []
-    if (layout === undefined || this.#frames === 0) return
-    this.#parts.push({
-      text: this.#text,
-      ascii: this.#ascii,
-      layout: layout.slice(0, this.#frames * LayoutWord.count),
-      frames: this.#frames,
-    })
+    if (this.#run === undefined && this.#frames === 0) return
+    if (this.#parts === NO_PARTS) this.#parts = []
+    if (this.#run !== undefined) {
+      this.#parts.push({ bytes: this.#run, start: this.#runStart, end: this.#runEnd })
+      this.#run = undefined
+      return
+    }
+    const layout = this.#layout as Int32Array
+    this.#parts.push({ text: this.#text, layout, frames: this.#frames })
+    this.#layout = undefined
     this.#text = ''
-    this.#ascii = true
     this.#frames = 0
   }
 
   /** Writes all of it at `begin`, where there must be as much room as {@link complete} said; answers where it ends. */
   encode(slab: Buffer, begin: number): number {
     let end = begin
-    for (const part of this.#parts ?? []) {
-      end = Buffer.isBuffer(part)
-        ? end + part.copy(slab, end)
-        : addon.layOutFrames(slab, end, part.text, part.ascii, part.layout, part.frames)
+    for (const part of this.#parts) {
+      if ('bytes' in part) {
+        end += part.bytes.copy(slab, end, part.start, part.end)
+      } else {
+        end = addon.layOutFrames(slab, end, part.text, part.layout, part.frames)
+        returnLayout(part.layout)
+      }
     }
-    return this.#frames === 0
-      ? end
-      : addon.layOutFrames(slab, end, this.#text, this.#ascii, this.#layout as Int32Array, this.#frames)
+    return end
   }
 
   clear(): void {
-    if (this.#layout?.length === LAYOUT_FRAMES * LayoutWord.count) spareLayout = this.#layout
+    this.#parts = NO_PARTS
+    if (this.#layout !== undefined) returnLayout(this.#layout)
     this.#layout = undefined
-    this.#parts = undefined
     this.#text = ''
-    this.#ascii = true
     this.#frames = 0
-    this.#run = ''
-    this.#runEnd = 0
+    this.#run = undefined
     this.#bytesBound = 0
   }
 }

@@ -199,13 +199,21 @@ export class FrameWriter {
       this.fail(new IpcError('ERR_IPC_CLOSED', 'the connection is closed'))
       return
     }
-    const checking = this.checking
-    const slab = takeSlab(this.#checked.complete() + (checking ? this.#unchecked.complete() : 0))
+    const { checking } = this
+    const bytesBound = this.#checked.complete() + (checking ? this.#unchecked.complete() : 0)
+    const run = checking ? undefined : this.#checked.soleRun
+    if (run !== undefined) {
+      // What is only passed on is written from where it was read to.
+      this.#clear()
+      this.#write(run.bytes, run.start, run.end, undefined)
+      return
+    }
+    const slab = takeSlab(bytesBound)
     let end = this.#checked.encode(slab, 0)
     const refusals: (() => void)[] = []
     if (checking) end = this.#encodeUnchecked(slab, end, refusals)
     this.#clear()
-    this.#write(slab, end)
+    this.#write(slab, 0, end, slab)
     // Last of all, as it runs code of others, who may send.
     for (const tell of refusals) tell()
   }
@@ -250,34 +258,37 @@ export class FrameWriter {
     return good
   }
 
-  #write(slab: Buffer, end: number): void {
-    const written = end === 0 ? 0 : addon.writeBatch(this.#descriptor, slab, 0, end)
-    if (written === end) {
-      returnSlab(slab)
+  /** `slab` is the memory to give back, if the bytes stand in some. */
+  #write(bytes: Buffer, begin: number, end: number, slab: Buffer | undefined): void {
+    const written = end === begin ? 0 : addon.writeBatch(this.#descriptor, bytes, begin, end)
+    if (written === end - begin) {
+      if (slab !== undefined) returnSlab(slab)
       this.#settle()
     } else if (written < 0) {
-      returnSlab(slab)
+      if (slab !== undefined) returnSlab(slab)
       this.#giveUp(
         new IpcError('ERR_IPC_CLOSED', 'the peer has closed the connection', {
           cause: systemError(written, 'send'),
         }),
       )
     } else {
-      this.#handOver(slab, written, end)
+      this.#handOver(bytes.subarray(begin + written, end), slab)
     }
   }
 
   /** Lets the socket write what the kernel did not take, as soon as it does. */
-  #handOver(slab: Buffer, begin: number, end: number): void {
+  #handOver(bytes: Buffer, slab: Buffer | undefined): void {
     this.#blocked = true
-    let remainder = slab.subarray(begin, end)
-    if (remainder.length <= SMALL_REMAINDER) {
-      remainder = Buffer.from(remainder)
+    let remainder = bytes
+    let held = slab
+    if (slab !== undefined && bytes.length <= SMALL_REMAINDER) {
+      remainder = Buffer.from(bytes)
       returnSlab(slab)
+      held = undefined
     }
     if (this.#outcome !== undefined) this.#armTimer()
     this.#socket.write(remainder, (error) => {
-      if (remainder.length > SMALL_REMAINDER) returnSlab(slab)
+      if (held !== undefined) returnSlab(held)
       // A socket that is destroyed ends its writes without an error; the close event tells why.
       if (error != null || this.#failure !== undefined || this.#socket.destroyed) return
       this.#blocked = false

@@ -8,6 +8,7 @@ import { WHOLE_FRAME, LayoutWord } from './frame-layout.js'
 import { latestMillisecond, nextSequence, type Millisecond } from './message-id.js'
 import { detached, parsePayload, stringifyPayload } from './payload.js'
 import type { PeerIdentity } from './peer.js'
+import { ReadPage } from './read-page.js'
 
 /** The message kinds that the Go package defines (Go: `SOCMsgType`). Others are passed on as they are. */
 export const SOCMsgType = {
@@ -50,6 +51,7 @@ export function rawJSON(content: string | Buffer): RawJSON {
   return new RawJSON(content)
 }
 
+const NEWLINE = 0x0a
 const UNPARSED = Symbol('unparsed')
 /** Keys, quotes, a timestamp of at most 17 characters and the newline. */
 const FRAME_OVERHEAD = 64
@@ -58,8 +60,8 @@ const FRAME_OVERHEAD = 64
 export const MessageFlag = {
   /** Its line is byte for byte what {@link frameOf} would make. */
   canonical: 1,
-  /** Its text belongs to a whole read and is ASCII. */
-  shared: 2,
+  /** The bytes of its line are ASCII, so that its page can be cut as text. */
+  ascii: 2,
   /** Its payload is known to be valid JSON on one line. */
   checked: 4,
 } as const
@@ -82,14 +84,14 @@ const STAMPED_ID_LENGTH = 19
 
 // Set by the static block of SOCMessage, which alone can reach its private fields.
 /**
- * Makes a message from parts of a text. Positional and without defaults, because one is made for each line received.
- * `id` undefined: cut from the text when asked for. Equal payload positions and no bytes: no payload.
+ * Makes a message from parts of a page or of a text. Positional and without defaults, because one is made for each line
+ * received. `id` undefined: cut from the page when asked for. Equal payload positions: no payload.
  */
 export let messageFromParts: (
   type: string,
   id: string | undefined,
   timestamp: number,
-  bytes: Buffer | undefined,
+  page: ReadPage | undefined,
   text: string,
   lineStart: number,
   idStart: number,
@@ -104,19 +106,20 @@ let stampedMessage: (
   stamp: Stamp,
   sequence: number,
   timestamp: number,
-  bytes: Buffer | undefined,
+  page: ReadPage | undefined,
   text: string,
+  payloadEnd: number,
   flags: number,
 ) => SOCMessage
 /** The message as a line with its newline. Keys in the order type, id, ts, payload. */
 export let frameOf: (message: SOCMessage) => Frame
 /**
- * Where the frame stands ready in a text that messages share, as `[start, end)`: start, or -1 when it does not. Messages
- * that came one after the other stand one after the other there.
+ * Where the frame stands ready in the bytes of a read, as `[start, end)`: start, or -1 when it does not. Messages that came
+ * one after the other stand one after the other there.
  */
 export let readyFrameStart: (message: SOCMessage) => number
 export let readyFrameEnd: (message: SOCMessage) => number
-export let readyFrameText: (message: SOCMessage) => string
+export let readyFrameBytes: (message: SOCMessage) => Buffer
 /**
  * Describes the frame in the words at `at`, if a payload's text and a few numbers are all it takes (see
  * {@link LayoutWord}); answers that text, or undefined if the frame must be given whole.
@@ -130,8 +133,9 @@ export let sizeBound: (message: SOCMessage) => number
 /**
  * One message (Go: `SOCMessage`). Immutable. Made by {@link newSOCMessage}, or by a `Receiver`.
  *
- * A received message cuts its parts from a text that it shares with those that came beside it (at most 4 KiB, unless the
- * message itself is longer), and it and its `rawPayload` keep that text alive as long as they live.
+ * A received message cuts its parts from what came with it when they are first asked for, and keeps the bytes of that read
+ * alive as long as it lives (at most 64 KiB unless a message is longer). What `rawPayload` gives keeps a page of 4 KiB, or
+ * its own line. To keep many messages for long, keep what you need of them instead.
  */
 export class SOCMessage<T = unknown> {
   /** What kind of message it is: a {@link SOCMsgType} or any other text that is not empty. */
@@ -144,7 +148,8 @@ export class SOCMessage<T = unknown> {
   #id: string | undefined
   readonly #stamp: Stamp | undefined
   #value: unknown = UNPARSED
-  readonly #bytes: Buffer | undefined
+  /** Holds the line, or the payload alone on a message of our own; otherwise the text does. */
+  readonly #page: ReadPage | undefined
   readonly #text: string
   readonly #lineStart: number
   /** With a stamp: the digits of the id that follow it. */
@@ -159,7 +164,7 @@ export class SOCMessage<T = unknown> {
     id: string | undefined,
     stamp: Stamp | undefined,
     timestamp: number,
-    bytes: Buffer | undefined,
+    page: ReadPage | undefined,
     text: string,
     lineStart: number,
     idStart: number,
@@ -174,7 +179,7 @@ export class SOCMessage<T = unknown> {
     this.peer = peer
     this.#id = id
     this.#stamp = stamp
-    this.#bytes = bytes
+    this.#page = page
     this.#text = text
     this.#lineStart = lineStart
     this.#idStart = idStart
@@ -185,13 +190,13 @@ export class SOCMessage<T = unknown> {
   }
 
   static {
-    messageFromParts = (type, id, timestamp, bytes, text, line, idStart, idEnd, start, end, flags, peer) =>
+    messageFromParts = (type, id, timestamp, page, text, line, idStart, idEnd, start, end, flags, peer) =>
       new SOCMessage(
         type,
         id,
         undefined,
         timestamp,
-        bytes,
+        page,
         text,
         line,
         idStart,
@@ -201,37 +206,38 @@ export class SOCMessage<T = unknown> {
         flags,
         peer,
       )
-    stampedMessage = (stamp, sequence, timestamp, bytes, text, flags) =>
+    stampedMessage = (stamp, sequence, timestamp, page, text, payloadEnd, flags) =>
       new SOCMessage(
         stamp.type,
         undefined,
         stamp,
         timestamp,
-        bytes,
+        page,
         text,
         0,
         sequence,
         sequence,
         0,
-        text.length,
+        payloadEnd,
         flags,
         undefined,
       )
     frameOf = (message) => message.#frame()
     readyFrameStart = (message) =>
       (message.#flags & MessageFlag.canonical) !== 0 &&
-      message.#text.charCodeAt(message.#payloadEnd + 1) === 0x0a
+      message.#page !== undefined &&
+      message.#page.bytes[message.#payloadEnd + 1] === NEWLINE
         ? message.#lineStart
         : -1
     readyFrameEnd = (message) => message.#payloadEnd + 2
-    readyFrameText = (message) => message.#text
+    readyFrameBytes = (message) => (message.#page as ReadPage).bytes
     describeFrame = (message, words, at) => {
       const stamp = message.#stamp
       const { timestamp } = message
       if (
         stamp === undefined ||
         stamp.typeCode === WHOLE_FRAME ||
-        message.#bytes !== undefined ||
+        message.#page !== undefined ||
         message.#payloadEnd === 0
       ) {
         return undefined
@@ -248,7 +254,6 @@ export class SOCMessage<T = unknown> {
     sizeBound = (message) =>
       message.#payloadEnd -
       message.#payloadStart +
-      (message.#bytes?.length ?? 0) +
       // A character may become an escape of six.
       (message.type.length +
         (message.#stamp === undefined
@@ -262,7 +267,7 @@ export class SOCMessage<T = unknown> {
   get id(): string {
     return (this.#id ??=
       this.#stamp === undefined
-        ? detached(this.#text.slice(this.#idStart, this.#idEnd))
+        ? detached(this.#slice(this.#idStart, this.#idEnd))
         : this.#stamp.text + String(this.#idStart))
   }
 
@@ -282,19 +287,29 @@ export class SOCMessage<T = unknown> {
 
   /** The payload's text exactly as it was received or will be sent; undefined when there is none. */
   get rawPayload(): string | undefined {
-    if (this.#bytes !== undefined) return this.#bytes.toString('utf8')
     if (this.#payloadStart === this.#payloadEnd) return undefined
-    return this.#text.slice(this.#payloadStart, this.#payloadEnd)
+    return this.#slice(this.#payloadStart, this.#payloadEnd)
+  }
+
+  #slice(start: number, end: number): string {
+    if (this.#page === undefined) return this.#text.slice(start, end)
+    return (this.#flags & MessageFlag.ascii) === 0
+      ? this.#page.utf8(start, end)
+      : this.#page.ascii(start, end)
   }
 
   #frame(): Frame {
     // What the gate found to be exactly what follows here is passed on as it came.
     if ((this.#flags & MessageFlag.canonical) !== 0)
-      return this.#text.slice(this.#lineStart, this.#payloadEnd) + '}\n'
+      return this.#slice(this.#lineStart, this.#payloadEnd) + '}\n'
     const head = openFrame(this.type, this.id, this.timestamp)
-    if (this.#bytes !== undefined) return closeFrame(head, this.#bytes)
     if (this.#payloadStart === this.#payloadEnd) return closeFrame(head, undefined)
-    return closeFrame(head, this.#text.slice(this.#payloadStart, this.#payloadEnd))
+    return closeFrame(
+      head,
+      this.#page === undefined
+        ? this.#text.slice(this.#payloadStart, this.#payloadEnd)
+        : this.#page.bytes.subarray(this.#payloadStart, this.#payloadEnd),
+    )
   }
 
   /** What `JSON.stringify` writes: the same keys as on the wire. */
@@ -335,19 +350,19 @@ export function newSOCMessage<T = unknown>(
   if (typeof type !== 'string' || type === '') throw new TypeError('type must be a string that is not empty')
   let flags = 0
   let text = ''
-  let bytes: Buffer | undefined
+  let page: ReadPage | undefined
   if (payload instanceof RawJSON) {
     if (payload.content.length === 0) throw new TypeError('rawJSON of nothing is no JSON value')
     if (typeof payload.content === 'string') text = payload.content
-    else bytes = payload.content
+    else page = new ReadPage(payload.content, 0, payload.content.length)
   } else {
     text = stringifyPayload(payload) ?? ''
     flags = MessageFlag.checked
   }
   const message =
     options === undefined
-      ? stampMessage(type, Date.now(), bytes, text, flags)
-      : describedMessage(type, options, bytes, text, flags)
+      ? stampMessage(type, Date.now(), page, text, flags)
+      : describedMessage(type, options, page, text, flags)
   return message as SOCMessage<T>
 }
 
@@ -357,7 +372,7 @@ let lastStampOf = latestMillisecond()
 function stampMessage(
   type: string,
   now: number,
-  bytes: Buffer | undefined,
+  page: ReadPage | undefined,
   text: string,
   flags: number,
 ): SOCMessage {
@@ -367,7 +382,15 @@ function stampMessage(
     lastStampOf = millisecond
     lastStamp = { ...millisecond, type, typeCode: typeCodeOf(type, millisecond) }
   }
-  return stampedMessage(lastStamp, sequence, Math.floor(now / 1000), bytes, text, flags)
+  return stampedMessage(
+    lastStamp,
+    sequence,
+    Math.floor(now / 1000),
+    page,
+    text,
+    page?.bytes.length ?? text.length,
+    flags,
+  )
 }
 
 /** The addon writes ids of 13 digits of milliseconds: a clock before 2001 gives fewer. */
@@ -380,7 +403,7 @@ function typeCodeOf(type: string, millisecond: Millisecond): number {
 function describedMessage(
   type: string,
   options: NewMessageOptions,
-  bytes: Buffer | undefined,
+  page: ReadPage | undefined,
   text: string,
   flags: number,
 ): SOCMessage {
@@ -389,7 +412,20 @@ function describedMessage(
   if (typeof id !== 'string') throw new TypeError('id must be a string')
   const timestamp = options.timestamp ?? Math.floor(now / 1000)
   if (!Number.isSafeInteger(timestamp)) throw new RangeError('timestamp must be a safe integer')
-  return messageFromParts(type, id, timestamp, bytes, text, 0, 0, 0, 0, text.length, flags, undefined)
+  return messageFromParts(
+    type,
+    id,
+    timestamp,
+    page,
+    text,
+    0,
+    0,
+    0,
+    0,
+    page?.bytes.length ?? text.length,
+    flags,
+    undefined,
+  )
 }
 
 function nextId(now: number): string {

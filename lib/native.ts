@@ -99,14 +99,13 @@ interface Addon {
   ) => void
   /**
    * Writes the frames that `words` describe (see frame-layout.ts) at `begin`; answers where they end. `text` is what they
-   * have of text, one after the other, known to be ASCII or not. There must be room for {@link ENVELOPE_BYTES} a frame and
-   * three bytes a UTF-16 unit (ASCII: one), and one more.
+   * have of text, one after the other. There must be room for ENVELOPE_BYTES a frame, three bytes a UTF-16 unit, and one
+   * more.
    */
   readonly layOutFrames: (
     bytes: Uint8Array,
     begin: number,
     text: string,
-    ascii: boolean,
     words: Int32Array,
     count: number,
   ) => number

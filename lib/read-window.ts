@@ -25,6 +25,14 @@ export const progress = new Int32Array(4)
 
 addon.attachWindow(readWindow, HEADROOM_BYTES, records, progress)
 
+/** A copy of bytes of the window, which the next read overwrites. */
+export function keepBytes(begin: number, size: number): Buffer {
+  // Small ones share a block, as memory of their own would take longer than the copy.
+  const bytes = size < Buffer.poolSize >>> 1 ? Buffer.allocUnsafe(size) : Buffer.allocUnsafeSlow(size)
+  readWindow.copy(bytes, 0, begin, begin + size)
+  return bytes
+}
+
 const spareReaders = new Map<number, NativeFrameReader[]>()
 
 /** Idle readers of each limit that are kept. */

@@ -4,12 +4,13 @@
 import { publishInvalid, wantsInvalid, type CloseReason } from './audit.js'
 import { attachReader, closeBecause, resumeReading, type ByteReader, type Connection } from './connection.js'
 import { hasCode, IpcError, type IpcErrorCode } from './errors.js'
-import { sharedTextEnd, toError, toMessage } from './frame-decoder.js'
+import { pageEndOf, toError, toMessage } from './frame-decoder.js'
 import { MESSAGE_STATE, RecordWord } from './frame-record.js'
 import { MAX_MESSAGE_BYTES } from './envelope.js'
 import { type SOCMessage } from './message.js'
 import type { NativeFrameReader } from './native.js'
-import { borrowFrameReader, progress, readWindow, records, returnFrameReader } from './read-window.js'
+import { ReadPage } from './read-page.js'
+import { borrowFrameReader, keepBytes, progress, records, returnFrameReader } from './read-window.js'
 import { SilenceLimit, type Silence } from './silence-limit.js'
 import { checkTimeout } from './timing.js'
 
@@ -281,20 +282,22 @@ export class Receiver implements AsyncIterableIterator<SOCMessage, undefined, un
   /** Makes messages of the records of one step, and queues them. */
   #takeRecords(count: number): void {
     if (count === 0 || this.#ended) return
-    this.#queuedBytes += (progress[1] as number) - (progress[0] as number)
+    const begin = progress[0] as number
+    const size = (progress[1] as number) - begin
+    this.#queuedBytes += size
     const { peer } = this.#connection
     let run: SOCMessage[] = []
-    let text = ''
-    let textBegin = 0
-    let textEnd = 0
+    let bytes: Buffer | undefined
+    let page: ReadPage | undefined
+    let pageEnd = 0
     for (let i = 0, at = 0; i < count; ++i, at += RecordWord.count) {
       if (records[at + RecordWord.state] === MESSAGE_STATE) {
-        if ((records[at + RecordWord.lineEnd] as number) >= textEnd) {
-          textBegin = records[at + RecordWord.lineStart] as number
-          textEnd = sharedTextEnd(at, count * RecordWord.count)
-          text = readWindow.toString('latin1', textBegin, textEnd)
+        if (page === undefined || (records[at + RecordWord.lineEnd] as number) >= pageEnd) {
+          bytes ??= keepBytes(begin, size)
+          pageEnd = pageEndOf(at, count * RecordWord.count)
+          page = new ReadPage(bytes, (records[at + RecordWord.lineStart] as number) - begin, pageEnd - begin)
         }
-        run.push(toMessage(at, text, textBegin, peer))
+        run.push(toMessage(at, page, begin, peer))
         continue
       }
       ++this.#invalid

@@ -101,15 +101,14 @@ bool IsMessageAlone(const std::uint8_t* bytes, const std::int32_t* record) {
 // describes them as FrameLayout has it. `ascii`: the text is known to be.
 Napi::Value LayOutFramesFromScript(const Napi::CallbackInfo& info) {
   const Napi::Env env = info.Env();
-  if (info.Length() < 6 || !info[0].IsTypedArray() || !info[2].IsString() || !info[4].IsTypedArray()) {
+  if (info.Length() < 5 || !info[0].IsTypedArray() || !info[2].IsString() || !info[3].IsTypedArray()) {
     ThrowMisuse(env, "layOutFrames: wrong arguments");
     return {};
   }
   auto bytes = info[0].As<Napi::Uint8Array>();
-  const auto words = info[4].As<Napi::Int32Array>();
+  const auto words = info[3].As<Napi::Int32Array>();
   const std::size_t begin = ToSize(info[1]);
-  const bool ascii = info[3].ToBoolean();
-  const std::size_t count = ToSize(info[5]);
+  const std::size_t count = ToSize(info[4]);
   const std::size_t capacity = bytes.ElementLength();
   const std::size_t text_begin = begin + count * FrameLayout::kEnvelopeBytes;
   if (words.ElementLength() < count * FrameLayout::kWords || text_begin >= capacity) {
@@ -122,9 +121,8 @@ Napi::Value LayOutFramesFromScript(const Napi::CallbackInfo& info) {
   std::size_t size = 0;
   // What does not fit would be cut short without a word. A unit takes at most three bytes, and the text ends in a
   // NUL.
-  if (napi_get_value_string_utf16(env, info[2], nullptr, 0, &units) != napi_ok || room <= units * (ascii ? 1 : 3) ||
-      (ascii ? napi_get_value_string_latin1(env, info[2], text, room, &size)
-             : napi_get_value_string_utf8(env, info[2], text, room, &size)) != napi_ok) {
+  if (napi_get_value_string_utf16(env, info[2], nullptr, 0, &units) != napi_ok || room <= units * 3 ||
+      napi_get_value_string_utf8(env, info[2], text, room, &size) != napi_ok) {
     ThrowMisuse(env, "layOutFrames: the text does not fit");
     return {};
   }

@@ -13,6 +13,7 @@ import {
   type SOCMessage,
 } from '../../lib/message.js'
 import { FrameText } from '../../lib/frame-text.js'
+import { ReadPage } from '../../lib/read-page.js'
 
 function laidOut(messages: readonly SOCMessage[], begin = 0): string {
   const text = new FrameText()
@@ -28,20 +29,20 @@ function oneByOne(messages: readonly SOCMessage[]): string {
 }
 
 /** A message as a receiver makes it of a line that is already what we would write. */
-function received(text: string, lineStart: number, payload: string): SOCMessage {
-  const payloadStart = text.indexOf('"payload":', lineStart) + '"payload":'.length
+function received(bytes: Buffer, lineStart: number, payload: string): SOCMessage {
+  const payloadStart = bytes.indexOf('"payload":', lineStart) + '"payload":'.length
   return messageFromParts(
     'soc_event',
     'i',
     5,
-    undefined,
-    text,
+    new ReadPage(bytes, 0, bytes.length),
+    '',
     lineStart,
     0,
     0,
     payloadStart,
     payloadStart + payload.length,
-    MessageFlag.canonical | MessageFlag.shared | MessageFlag.checked,
+    MessageFlag.canonical | MessageFlag.ascii | MessageFlag.checked,
     undefined,
   )
 }
@@ -50,9 +51,9 @@ const sharedPayloads = ['1', '"two"', '{"three":3}']
 const sharedLines = sharedPayloads.map(
   (payload) => `{"type":"soc_event","id":"i","ts":5,"payload":${payload}}\n`,
 )
-const sharedText = sharedLines.join('')
+const sharedBytes = Buffer.from(sharedLines.join(''))
 const sharedMessages = sharedPayloads.map((payload, i) =>
-  received(sharedText, sharedLines.slice(0, i).join('').length, payload),
+  received(sharedBytes, sharedLines.slice(0, i).join('').length, payload),
 )
 
 const types = ['soc_event', 'soc_incident', 'soc_ack', 'soc_heartbeat', 'mine', 'ü"']

@@ -19,7 +19,17 @@ const LAYERS = [
   ['read-window', 'frame-text'],
   ['message'],
   ['peer'],
-  ['native', 'address', 'envelope', 'frame-layout', 'frame-record', 'message-id', 'payload', 'waiters'],
+  [
+    'native',
+    'address',
+    'envelope',
+    'frame-layout',
+    'frame-record',
+    'message-id',
+    'payload',
+    'read-page',
+    'waiters',
+  ],
   ['errors'],
 ]
 const KNOW_THE_ADDON = [
