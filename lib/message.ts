@@ -265,10 +265,13 @@ export class SOCMessage<T = unknown> {
 
   /** The sender's id for it; '' when the line had none. By default decimal Unix nanoseconds. */
   get id(): string {
-    return (this.#id ??=
-      this.#stamp === undefined
-        ? detached(this.#slice(this.#idStart, this.#idEnd))
-        : this.#stamp.text + String(this.#idStart))
+    return (this.#id ??= this.#stamp === undefined ? this.#cutId() : this.#stamp.text + String(this.#idStart))
+  }
+
+  #cutId(): string {
+    const id = this.#slice(this.#idStart, this.#idEnd)
+    // Ids are what people keep, and one must not keep its page.
+    return (this.#flags & MessageFlag.ascii) === 0 ? id : detached(id)
   }
 
   /**
