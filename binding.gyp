@@ -45,7 +45,7 @@
       ],
       "conditions": [
         ["OS=='linux'", {
-          "sources": ["native/linux.cc", "native/posix.cc", "native/posix_accounts.cc", "native/posix_claim.cc", "native/posix_path.cc"],
+          "sources": ["native/linux.cc", "native/posix.cc", "native/posix_accounts.cc", "native/posix_claim.cc", "native/posix_path.cc", "native/posix_poll.cc"],
           "cflags_cc": [
             "-isystem", "../<(node_api_headers)", "-isystem", "../<(simdjson)",
             "-Wall", "-Wextra", "-Werror", "-Wshadow", "-Wconversion", "-Wsign-conversion", "-Wnon-virtual-dtor",

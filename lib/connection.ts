@@ -7,15 +7,18 @@ import { publishClose, type CloseReason } from './audit.js'
 import { IpcError } from './errors.js'
 import { FrameWriter } from './frame-writer.js'
 import { DEFAULT_TIMEOUT_MS } from './message.js'
-import type { NativeClient } from './native.js'
+import { addon, type NativeClient } from './native.js'
 import { toPeerIdentity, type PeerIdentity } from './peer.js'
 import { watchPeerExit, type PeerExitWatch } from './peer-exit.js'
 import { readArea } from './read-window.js'
 
 /** Takes the bytes of connections for a reader of each. One object serves all readers of a kind. */
 export interface ByteReader<Reader> {
-  /** `size` bytes stand at the start of the read area, until this returns. False: no more for now. */
-  onBytes(reader: Reader, size: number): boolean
+  /**
+   * `size` bytes stand at the start of the read area, until this returns. False: no more for now. `polled`: they were
+   * asked for by {@link pollBytes}.
+   */
+  onBytes(reader: Reader, size: number, polled: boolean): boolean
   /**
    * Nothing more will come. `whole`: the peer has ended the stream, so what is unfinished stays so; otherwise the connection
    * was closed here, or broke, which `error` tells.
@@ -29,6 +32,8 @@ export interface ConnectionOrigin {
   readonly redial?: (signal?: AbortSignal) => Promise<Connection>
   /** Told when a connection has ended. */
   readonly onClosed?: (connection: Connection) => void
+  /** How long receivers of these connections look for bytes in a loop, in microseconds. Default: not at all. */
+  readonly busyPollMicroseconds?: number
 }
 
 // Set by the static block of Connection. For this package's own files; index.ts does not pass them on.
@@ -44,6 +49,10 @@ export let attachReader: <Reader extends object>(
 ) => void
 /** Goes on reading after `onBytes` has answered false. */
 export let resumeReading: (connection: Connection) => void
+/** Looks for bytes in a loop for at most so long, and passes what comes to the reader. */
+export let pollBytes: (connection: Connection, maxMicroseconds: number) => void
+/** How long its receivers should do so; 0: not at all. */
+export let busyPollOf: (connection: Connection) => number
 /** Makes another connection to the same address, where this one was dialled. */
 export let redialOf: (connection: Connection) => ConnectionOrigin['redial']
 /** Closes at once, for a reason that is told to the audit channel. */
@@ -146,6 +155,15 @@ export class Connection {
       else connection.#socket.resume()
     }
     resumeReading = (connection) => void connection.#socket.resume()
+    busyPollOf = (connection) => connection.#origin.busyPollMicroseconds ?? 0
+    pollBytes = (connection, maxMicroseconds) => {
+      // A descriptor that was closed may be another one's by now.
+      if (connection.closed || connection.#reader === undefined) return
+      const size = addon.pollRead(connection.#descriptor, maxMicroseconds)
+      if (size > 0 && connection.#readerKind?.onBytes(connection.#reader, size, true) === false) {
+        connection.#socket.pause()
+      }
+    }
     redialOf = (connection) => connection.#origin.redial
     closeBecause = (connection, reason) => {
       connection.#closeReason ??= reason
@@ -159,7 +177,7 @@ export class Connection {
     }
     bytesArrived = (connection, size) => {
       const reader = connection.#reader
-      return reader !== undefined && connection.#readerKind?.onBytes(reader, size) === true
+      return reader !== undefined && connection.#readerKind?.onBytes(reader, size, false) === true
     }
     socketEnded = (connection) => {
       connection.#ended = true

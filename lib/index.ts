@@ -1,6 +1,7 @@
 // What the package offers. Re-exports only.
 
 export type { AcceptEvent, CloseEvent, CloseReason, DropEvent, InvalidEvent, RejectEvent } from './audit.js'
+export type { BusyPollOptions } from './busy-poll.js'
 export { BufferedSender, type BufferedSenderOptions, type BufferedSenderStats } from './buffered-sender.js'
 export { Connection } from './connection.js'
 export * from './delivery/index.js'

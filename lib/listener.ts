@@ -5,6 +5,7 @@ import { Socket } from 'node:net'
 
 import { publishAccept, publishRejects } from './audit.js'
 import { resolveAddress, type AddressOptions } from './address.js'
+import { checkBusyPoll, type BusyPollOptions } from './busy-poll.js'
 import { openConnection, type Connection, type ConnectionOrigin } from './connection.js'
 import { abortedError, IpcError } from './errors.js'
 import {
@@ -42,6 +43,8 @@ export interface ListenOptions extends AddressOptions {
    * then belongs to the listener; its socket file stays. `name` is used for nothing but messages then.
    */
   readonly fd?: number
+  /** Has receivers on its connections wait in a loop first. Default: not at all. */
+  readonly busyPoll?: BusyPollOptions
 }
 
 /** Counts since the listener was made. */
@@ -70,7 +73,12 @@ const ACCEPTS_PER_TURN = 64
 const wakeUpBytes = Buffer.allocUnsafeSlow(64)
 
 // Set by the static block of Listener, which keeps its constructor to itself.
-let createListener: (address: string, acceptor: NativeAcceptor, signal: AbortSignal | undefined) => Listener
+let createListener: (
+  address: string,
+  acceptor: NativeAcceptor,
+  signal: AbortSignal | undefined,
+  busyPollMicroseconds: number,
+) => Listener
 
 /** Accepts checked connections (Go: `Listener`). Made by {@link listen}. */
 export class Listener implements AsyncIterable<Connection> {
@@ -83,17 +91,24 @@ export class Listener implements AsyncIterable<Connection> {
   #closed = false
   #finalStats: ListenerStats | undefined
   readonly #signal: AbortSignal | undefined
-  readonly #origin: ConnectionOrigin = {
-    onClosed: (connection) => {
-      this.#acceptor.release(connection.peer.uid)
-    },
-  }
+  readonly #origin: ConnectionOrigin
   readonly #onAbort = (): void => {
     this.close()
   }
 
-  private constructor(address: string, acceptor: NativeAcceptor, signal: AbortSignal | undefined) {
+  private constructor(
+    address: string,
+    acceptor: NativeAcceptor,
+    signal: AbortSignal | undefined,
+    busyPollMicroseconds: number,
+  ) {
     this.address = address
+    this.#origin = {
+      busyPollMicroseconds,
+      onClosed: (connection) => {
+        acceptor.release(connection.peer.uid)
+      },
+    }
     this.#signal = signal
     signal?.addEventListener('abort', this.#onAbort)
     this.#acceptor = acceptor
@@ -111,7 +126,7 @@ export class Listener implements AsyncIterable<Connection> {
   }
 
   static {
-    createListener = (address, acceptor, signal) => new Listener(address, acceptor, signal)
+    createListener = (...values) => new Listener(...values)
   }
 
   get stats(): ListenerStats {
@@ -268,7 +283,12 @@ export async function listen(name: string, options: ListenOptions = {}): Promise
   const place = options.fd === undefined ? placeOf(name, options) : adoptedPlace(options)
   if (signal?.aborted === true) throw abortedError(signal, `listen on ${place.address}`)
   try {
-    return createListener(place.address, new addon.Acceptor(place.native, policy, limits), signal)
+    return createListener(
+      place.address,
+      new addon.Acceptor(place.native, policy, limits),
+      signal,
+      checkBusyPoll(options.busyPoll),
+    )
   } catch (error) {
     throw fromNative(error)
   }

@@ -2,7 +2,16 @@
 // as they are asked for. Stops reading while nobody asks, so that a slow application slows its sender down.
 
 import { publishInvalid, wantsInvalid, type CloseReason } from './audit.js'
-import { attachReader, closeBecause, resumeReading, type ByteReader, type Connection } from './connection.js'
+import { BusyPoll, checkBusyPoll, noteTurn, type BusyPollOptions } from './busy-poll.js'
+import {
+  attachReader,
+  busyPollOf,
+  closeBecause,
+  pollBytes,
+  resumeReading,
+  type ByteReader,
+  type Connection,
+} from './connection.js'
 import { hasCode, IpcError, type IpcErrorCode } from './errors.js'
 import { pageEndOf, toError, toMessage } from './frame-decoder.js'
 import { MESSAGE_STATE, RecordWord } from './frame-record.js'
@@ -32,6 +41,11 @@ export interface ReceiverOptions {
   readonly idleTimeoutMs?: number
   /** The same for the first message, from when the receiver is made. Default: any time. */
   readonly firstMessageTimeoutMs?: number
+  /**
+   * Waits for messages in a loop first, for the shortest latency at the price of a processor. Default: as the connection
+   * was dialled or its listener made, and there: not at all.
+   */
+  readonly busyPoll?: BusyPollOptions
 }
 
 /** Counts since the receiver was made. */
@@ -67,6 +81,7 @@ export class Receiver implements AsyncIterableIterator<SOCMessage, undefined, un
   readonly #skipInvalid: boolean
   readonly #maxInvalid: number
   readonly #silence: SilenceLimit | undefined
+  readonly #busyPoll: BusyPoll | undefined
   /** What was read and not yet asked for: runs of messages, and errors at their place between them. */
   #queue: (SOCMessage[] | IpcError)[] = []
   /** How many messages of the first run have been handed out. */
@@ -86,7 +101,10 @@ export class Receiver implements AsyncIterableIterator<SOCMessage, undefined, un
 
   // One for all, as thousands of closures would take memory.
   static readonly #byteReader: ByteReader<Receiver> = {
-    onBytes: (receiver, size) => receiver.#onBytes(size),
+    onBytes: (receiver, size, polled) => {
+      if (!polled && receiver.#busyPoll !== undefined) noteTurn()
+      return receiver.#onBytes(size)
+    },
     onEnd: (receiver, whole, error) => {
       receiver.#onEnd(whole, error)
     },
@@ -109,6 +127,13 @@ export class Receiver implements AsyncIterableIterator<SOCMessage, undefined, un
     this.#maxMessageBytes = maxMessageBytes
     // Before any timer: a second receiver must not disturb the first.
     attachReader(connection, this, Receiver.#byteReader)
+    const maxMicroseconds = checkBusyPoll(options.busyPoll) || busyPollOf(connection)
+    if (maxMicroseconds > 0) {
+      this.#busyPoll = new BusyPoll(() => {
+        if (this.#answer !== undefined && !this.#ended && !this.#paused)
+          pollBytes(connection, maxMicroseconds)
+      })
+    }
     const { idleTimeoutMs, firstMessageTimeoutMs } = options
     if (idleTimeoutMs !== undefined || firstMessageTimeoutMs !== undefined) {
       this.#silence = new SilenceLimit(
@@ -195,6 +220,7 @@ export class Receiver implements AsyncIterableIterator<SOCMessage, undefined, un
         ;(this.#moreWaiting ??= []).push({ answer, one })
       }
       this.#serve()
+      if (this.#answer !== undefined) this.#busyPoll?.request()
     })
   }
 

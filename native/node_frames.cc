@@ -176,6 +176,25 @@ Napi::Value WriteBatchFromScript(const Napi::CallbackInfo& info) {
   return Napi::Number::New(env, static_cast<double>(written.value()));
 }
 
+// pollRead(descriptor, maxMicroseconds) → bytes that came, and stand in the read area
+Napi::Value PollReadFromScript(const Napi::CallbackInfo& info) {
+  const Napi::Env env = info.Env();
+  const Environment& environment = Environment::Of(env);
+  if (info.Length() < 2 || !info[0].IsNumber() || !info[1].IsNumber() || environment.window.bytes == nullptr) {
+    ThrowMisuse(env, "pollRead: wrong arguments, or no window is attached");
+    return {};
+  }
+  const ReadWindow& window = environment.window;
+  Result<std::size_t> size =
+      PollRead(static_cast<Descriptor>(info[0].As<Napi::Number>().Int32Value()), window.bytes + window.read_begin,
+               window.read_capacity, info[1].As<Napi::Number>().Uint32Value());
+  if (!size.ok()) {
+    Throw(env, size.failure());
+    return {};
+  }
+  return Napi::Number::New(env, static_cast<double>(size.value()));
+}
+
 }  // namespace
 
 void DefineFrames(Napi::Env env, Napi::Object exports) {
@@ -183,6 +202,7 @@ void DefineFrames(Napi::Env env, Napi::Object exports) {
   exports.Set("attachWindow", Napi::Function::New<AttachWindow>(env, "attachWindow"));
   exports.Set("layOutFrames", Napi::Function::New<LayOutFramesFromScript>(env, "layOutFrames"));
   exports.Set("checkFrames", Napi::Function::New<CheckFrames>(env, "checkFrames"));
+  exports.Set("pollRead", Napi::Function::New<PollReadFromScript>(env, "pollRead"));
   exports.Set("writeBatch", Napi::Function::New<WriteBatchFromScript>(env, "writeBatch"));
 }
 

@@ -197,6 +197,12 @@ std::optional<std::uint64_t> DescriptorCookie(Descriptor descriptor);
 // Answers their count, which may be 0 when it takes none.
 Result<std::size_t> WriteBatch(Descriptor connected, const std::uint8_t* bytes, std::size_t size);
 
+// Reads what has arrived. While there is nothing, asks again and again for at most so long, without giving the processor
+// up. 0: nothing came, or the stream has ended or broken, which reading in the usual way tells. kNotSupported where it
+// cannot be done beside the event loop's own reading.
+Result<std::size_t> PollRead(Descriptor connected, std::uint8_t* bytes, std::size_t size,
+                             std::uint32_t max_microseconds);
+
 // Runs `body(argument)` on a new thread that receives no signals, and waits for a thread to end.
 using ThreadBody = void (*)(void* argument);
 class Thread {

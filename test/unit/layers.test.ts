@@ -29,6 +29,7 @@ const LAYERS = [
     'payload',
     'read-page',
     'waiters',
+    'busy-poll',
   ],
   ['errors'],
 ]
@@ -108,6 +109,7 @@ describe('native', () => {
     posix_accounts: ['platform'],
     posix_claim: ['platform', 'posix_path'],
     posix_path: ['platform'],
+    posix_poll: ['platform'],
   }
   const files = readdirSync(new URL('native/', root)).filter((file) => /\.(cc|h)$/.test(file))
 
