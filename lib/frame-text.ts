@@ -59,6 +59,8 @@ export interface Run {
   readonly bytes: Buffer
   readonly start: number
   readonly end: number
+  /** They stay as they are, so that they need not be copied. */
+  readonly kept: boolean
 }
 
 /** Frames one after the other, joined as far as they are text: one conversion serves many. */
@@ -80,10 +82,10 @@ export class FrameText {
     return this.#bytesBound + 1
   }
 
-  /** The bytes that are all of it, when it is complete and needs no layout. */
+  /** The bytes that are all of it, when it is complete and they can be written from where they are. */
   get soleRun(): Run | undefined {
     const [only] = this.#parts
-    return this.#parts.length === 1 && only !== undefined && 'bytes' in only ? only : undefined
+    return this.#parts.length === 1 && only !== undefined && 'bytes' in only && only.kept ? only : undefined
   }
 
   /**
@@ -106,6 +108,15 @@ export class FrameText {
     ++this.#frames
     this.#bytesBound += payload.length * 3 + ENVELOPE_BYTES
     return payload.length + ENVELOPE_BYTES
+  }
+
+  /** Adds lines as they are; answers their size. They must not change before it is encoded. */
+  addLines(lines: Buffer): number {
+    this.#endPart()
+    if (this.#parts === NO_PARTS) this.#parts = []
+    this.#parts.push({ bytes: lines, start: 0, end: lines.length, kept: false })
+    this.#bytesBound += lines.length
+    return lines.length
   }
 
   /** Adds a frame that stands ready among the bytes of a read. What is passed on as it came is so copied at once. */
@@ -131,7 +142,7 @@ export class FrameText {
     const [head, payload, tail] = frame
     this.#addText(head)
     this.#endPart()
-    this.#parts.push({ bytes: payload, start: 0, end: payload.length })
+    this.#parts.push({ bytes: payload, start: 0, end: payload.length, kept: false })
     this.#bytesBound += payload.length
     this.#addText(tail)
     return head.length + payload.length + tail.length
@@ -164,7 +175,7 @@ export class FrameText {
     if (this.#run === undefined && this.#frames === 0) return
     if (this.#parts === NO_PARTS) this.#parts = []
     if (this.#run !== undefined) {
-      this.#parts.push({ bytes: this.#run, start: this.#runStart, end: this.#runEnd })
+      this.#parts.push({ bytes: this.#run, start: this.#runStart, end: this.#runEnd, kept: true })
       this.#run = undefined
       return
     }

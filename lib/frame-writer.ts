@@ -166,6 +166,13 @@ export class FrameWriter {
     return next
   }
 
+  /** Adds lines that were checked before. They must not change before the batch is written. */
+  appendLines(lines: Buffer): void {
+    // What is not checked comes last in a batch.
+    if (this.checking) this.flush()
+    this.#size += this.#checked.addLines(lines)
+  }
+
   /**
    * Resolves when the kernel has all that was added so far. Rejects with ERR_IPC_TIMEOUT, and gives the connection up,
    * when that takes longer than `timeoutMs`; with ERR_IPC_CLOSED when the connection fails.

@@ -4,7 +4,7 @@
 import { randomBytes } from 'node:crypto'
 
 import { IpcError } from '../errors.js'
-import { newSOCMessage, rawJSON, SOCMsgType, type SOCMessage } from '../message.js'
+import { newSOCMessage, SOCMsgType, type SOCMessage } from '../message.js'
 
 /** The id that control messages have, and messages of the application must not. */
 export const CONTROL_ID = 'sentinel-delivery'
@@ -45,18 +45,15 @@ export function isControl(message: SOCMessage): boolean {
 }
 
 export function positionMessage({ session, next, heartbeatMs }: PositionClaim): SOCMessage {
-  return control(
-    SOCMsgType.Heartbeat,
-    `{"session":"${session}","next":${next},"heartbeat_ms":${heartbeatMs}}`,
-  )
+  return control(SOCMsgType.Heartbeat, { session, next, heartbeat_ms: heartbeatMs })
 }
 
 export function acknowledgementMessage({ session, through }: Acknowledgement): SOCMessage {
-  return control(SOCMsgType.Ack, `{"session":"${session}","through":${through}}`)
+  return control(SOCMsgType.Ack, { session, through })
 }
 
-function control(type: SOCMsgType, payload: string): SOCMessage {
-  return newSOCMessage(type, rawJSON(payload), { id: CONTROL_ID })
+function control(type: SOCMsgType, payload: object): SOCMessage {
+  return newSOCMessage(type, payload, { id: CONTROL_ID })
 }
 
 /** @throws {IpcError} ERR_IPC_INVALID_MESSAGE, reason `bad-position` */

@@ -3,19 +3,39 @@
 
 import type { SOCMessage } from '../message.js'
 
-/** Messages with numbers that follow each other. */
-export interface Run {
-  /** Number of `messages[0]`. */
+interface Place {
+  /** Number of the first message. */
   first: number
-  readonly messages: SOCMessage[]
   /** Messages before this index are released. */
   begin: number
   /** The present connection was told where this run begins, so that a change before it does not matter. */
   anchored: boolean
 }
 
-export function createRun(first: number, messages: SOCMessage[]): Run {
+/** Messages with numbers that follow each other. */
+export interface MessageRun extends Place {
+  readonly messages: SOCMessage[]
+}
+
+/** The same as the lines that go over the wire, which were checked before. */
+export interface LineRun extends Place {
+  readonly count: number
+  readonly lines: Buffer
+}
+
+export type Run = MessageRun | LineRun
+
+export function messageRun(first: number, messages: SOCMessage[]): MessageRun {
   return { first, messages, begin: 0, anchored: false }
+}
+
+export function lineRun(first: number, count: number, lines: Buffer): LineRun {
+  return { first, count, lines, begin: 0, anchored: false }
+}
+
+/** Messages in a run, with those that are released. */
+export function lengthOf(run: Run): number {
+  return 'messages' in run ? run.messages.length : run.count
 }
 
 export class InFlight {
@@ -35,6 +55,7 @@ export class InFlight {
   }
 
   add(run: Run): void {
+    if (this.#cursor === this.#runs.length) this.#at = run.begin
     this.#runs.push(run)
   }
 
@@ -49,13 +70,13 @@ export class InFlight {
   current(): Run | undefined {
     for (;;) {
       const run = this.#runs[this.#cursor]
-      if (run === undefined || this.#at < run.messages.length) return run
+      if (run === undefined || this.#at < lengthOf(run)) return run
       ++this.#cursor
       this.#at = this.#runs[this.#cursor]?.begin ?? 0
     }
   }
 
-  /** A message of {@link current} was written. */
+  /** Messages of {@link current} were written. */
   advance(messages: number): void {
     this.#at += messages
   }
@@ -64,13 +85,14 @@ export class InFlight {
   releaseThrough(through: number, onReleased: (run: Run, begin: number, end: number) => void): void {
     while (this.#runs.length > 0) {
       const run = this.#runs[0] as Run
-      const end = Math.min(through - run.first + 1, run.messages.length)
+      const length = lengthOf(run)
+      const end = Math.min(through - run.first + 1, length)
       if (end > run.begin) {
         const { begin } = run
         run.begin = end
         onReleased(run, begin, end)
       }
-      if (run.begin < run.messages.length) break
+      if (run.begin < length) break
       this.#runs.shift()
       if (this.#cursor > 0) --this.#cursor
       else this.#at = this.#runs[0]?.begin ?? 0
@@ -83,7 +105,7 @@ export class InFlight {
    * Takes a message out that turned out not to be one and was not written. Those after it have been written with numbers
    * one lower, up to where the connection was told a number again. Answers whether that goes on to the very end.
    */
-  remove(run: Run, index: number): boolean {
+  remove(run: MessageRun, index: number): boolean {
     run.messages.splice(index, 1)
     const place = this.#runs.indexOf(run)
     if (place === this.#cursor && index < this.#at) --this.#at

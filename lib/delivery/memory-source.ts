@@ -2,9 +2,9 @@
 
 import { IpcError } from '../errors.js'
 import { MessageQueue, type OnFull } from '../message-queue.js'
-import { sizeBound, type SOCMessage } from '../message.js'
+import type { SOCMessage } from '../message.js'
 import { newSession } from './control.js'
-import { createRun, type Run } from './in-flight.js'
+import { messageRun, type MessageRun, type Run } from './in-flight.js'
 import { Receipt, type DropReason, type SendResult } from './receipt.js'
 import type { Source, SourceEvents } from './source.js'
 
@@ -20,7 +20,7 @@ export class MemorySource implements Source {
   readonly #queue: MessageQueue<Receipt>
   readonly #events: SourceEvents
   /** Receipts of the messages in flight. */
-  readonly #receipts = new Map<Run, Receipt[]>()
+  readonly #receipts = new Map<MessageRun, Receipt[]>()
   /** Dropped since the last run: the numbers that the peer will find missing. */
   #skipped = 0
   #released = 0
@@ -58,13 +58,14 @@ export class MemorySource implements Source {
   take(next: number): Run | undefined {
     if (this.#queue.waiting === 0) return undefined
     const { messages, owners } = this.#queue.takeRun(RUN_MESSAGES)
-    const run = createRun(next + this.#skipped, messages)
+    const run = messageRun(next + this.#skipped, messages)
     this.#skipped = 0
     this.#receipts.set(run, owners)
     return run
   }
 
-  release(run: Run, begin: number, end: number, status: 'acknowledged' | 'written'): void {
+  release(released: Run, begin: number, end: number, status: 'acknowledged' | 'written'): void {
+    const run = released as MessageRun
     const receipts = this.#receipts.get(run)
     if (receipts === undefined) return
     this.#released += end - begin
@@ -85,7 +86,7 @@ export class MemorySource implements Source {
     return released
   }
 
-  refuse(message: SOCMessage, index: number, run: Run, error: IpcError): void {
+  refuse(message: SOCMessage, index: number, run: MessageRun, error: IpcError): void {
     const [receipt] = this.#receipts.get(run)?.splice(index, 1) ?? []
     if (run.begin === run.messages.length) this.#receipts.delete(run)
     this.#queue.release(message)
@@ -134,11 +135,4 @@ export class MemorySource implements Source {
       { reason: onFull },
     )
   }
-}
-
-/** What messages come to, as buffers count it. */
-export function sizeOf(messages: readonly SOCMessage[]): number {
-  let bytes = 0
-  for (const message of messages) bytes += sizeBound(message)
-  return bytes
 }

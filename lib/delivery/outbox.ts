@@ -4,7 +4,7 @@
 import type { IpcError } from '../errors.js'
 import { isChecked, type SOCMessage } from '../message.js'
 import { violation, type Acknowledgement } from './control.js'
-import { InFlight, type Run } from './in-flight.js'
+import { InFlight, lengthOf, type MessageRun } from './in-flight.js'
 import type { Source } from './source.js'
 
 export class Outbox {
@@ -40,7 +40,7 @@ export class Outbox {
   takeMore(): boolean {
     const run = this.source.take(this.#next)
     if (run === undefined) return false
-    this.#next = run.first + run.messages.length
+    this.#next = run.first + lengthOf(run)
     this.inFlight.add(run)
     return true
   }
@@ -67,7 +67,7 @@ export class Outbox {
 
   /** Takes out messages of these runs that turned out not to be any; answers how far the numbers after them moved. */
   refuse(
-    spans: readonly { readonly run: Run; readonly from: number; readonly to: number }[],
+    spans: readonly { readonly run: MessageRun; readonly from: number; readonly to: number }[],
     isValid: (message: SOCMessage) => boolean,
     error: IpcError,
   ): number {

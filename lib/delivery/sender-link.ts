@@ -8,8 +8,9 @@ import { frameOf, isChecked, type SOCMessage } from '../message.js'
 import { Receiver } from '../receiver.js'
 import { isControl, parseAcknowledgement, positionMessage, violation } from './control.js'
 import { countFrames } from './frame-check.js'
-import type { Run } from './in-flight.js'
+import { lengthOf, type MessageRun, type Run } from './in-flight.js'
 import type { Outbox } from './outbox.js'
+import { offsetOfLine } from './spool-lines.js'
 
 export interface LinkOptions {
   readonly heartbeatMs: number
@@ -42,8 +43,9 @@ export class SenderLink {
   #state: LinkState = 'greeting'
   /** Number that the peer gives to the next message on the wire. */
   #next = 0
-  /** Appended since the last flush. */
-  #spans: { run: Run; from: number; to: number }[] = []
+  /** Messages appended since the last flush. */
+  #spans: { run: MessageRun; from: number; to: number }[] = []
+  #appended = false
   #refused: IpcError | undefined
   /** Frames went out since the last heartbeat. */
   #spoke = true
@@ -123,13 +125,19 @@ export class SenderLink {
       run.anchored = true
     }
     let at = from
-    while (at < run.messages.length && !writer.full) {
-      const message = run.messages[at++] as SOCMessage
-      writer.append(message, isChecked(message) ? undefined : this.#onRefused)
+    if ('lines' in run) {
+      writer.appendLines(from === 0 ? run.lines : run.lines.subarray(offsetOfLine(run.lines, from)))
+      at = lengthOf(run)
+    } else {
+      while (at < run.messages.length && !writer.full) {
+        const message = run.messages[at++] as SOCMessage
+        writer.append(message, isChecked(message) ? undefined : this.#onRefused)
+      }
+      this.#spans.push({ run, from, to: at })
     }
     inFlight.advance(at - from)
     this.#next += at - from
-    this.#spans.push({ run, from, to: at })
+    this.#appended = true
   }
 
   /** Tells the peer which number the next message has. */
@@ -149,7 +157,8 @@ export class SenderLink {
       this.#refused = undefined
       this.#events.onProgress()
     }
-    if (spans.length > 0) {
+    if (this.#appended) {
+      this.#appended = false
       this.#spans = []
       this.#spoke = true
       this.#outbox.noteWritten(this.#next - 1)

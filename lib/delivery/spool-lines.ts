@@ -1,120 +1,59 @@
-// Messages as the lines that a spool keeps, and back. The lines are those that go over the wire.
+// The lines that a spool keeps, which are those that go over the wire: cut into runs, and back into messages.
 
-import { IpcError } from '../errors.js'
-import { frameOf, MessageFlag, messageFromParts, type SOCMessage } from '../message.js'
-import { priorityOf } from '../message-queue.js'
-import { countFrames } from './frame-check.js'
-import type { SpoolEntry } from './spool.js'
+import { newSOCMessage, rawJSON, type SOCMessage } from '../message.js'
+import { lineRun, type LineRun } from './in-flight.js'
+import type { SpoolRecord } from './spool.js'
 
-/** Messages as lines, and as messages that do not change when their makers reuse a buffer. */
-export interface KeptLines extends SpoolEntry {
-  readonly messages: readonly SOCMessage[]
+const NEWLINE = 10
+
+/** Where line `index` begins. */
+export function offsetOfLine(lines: Buffer, index: number): number {
+  let offset = 0
+  for (let i = 0; i < index; ++i) offset = lines.indexOf(NEWLINE, offset) + 1
+  return offset
 }
 
-/** @throws {IpcError} ERR_IPC_INVALID_MESSAGE when one of them is none */
-export function toLines(messages: readonly SOCMessage[]): KeptLines {
-  let text = ''
-  const chunks: Buffer[] = []
-  const priorities: [number, number, number] = [0, 0, 0]
-  for (const message of messages) {
-    ++priorities[priorityOf(message.type)]
-    const frame = frameOf(message)
-    if (typeof frame === 'string') {
-      text += frame
-    } else {
-      chunks.push(Buffer.from(text + frame[0]), frame[1], Buffer.from(frame[2]))
-      text = ''
-    }
+/** A record's messages from a number on, in runs without those that were given up. */
+export function runsOf(record: SpoolRecord, from: number): LineRun[] {
+  const { first, count, lines } = record
+  const skip = Math.max(0, from - first)
+  if (skip >= count) return []
+  let begin = offsetOfLine(lines, skip)
+  if (!record.patchy) return [lineRun(first + skip, count - skip, lines.subarray(begin))]
+  const runs: LineRun[] = []
+  let run = 0
+  const end = (at: number, index: number): void => {
+    if (run > 0) runs.push(lineRun(first + index - run, run, lines.subarray(begin, at)))
+    run = 0
   }
-  const lines = chunks.length === 0 ? Buffer.from(text) : Buffer.concat([...chunks, Buffer.from(text)])
-  if (countFrames(lines) !== messages.length) {
-    throw new IpcError('ERR_IPC_INVALID_MESSAGE', 'a raw payload is not one JSON value on one line', {
-      reason: 'not-json',
-    })
+  let at = begin
+  for (let index = skip; index < count; ++index) {
+    const next = lines.indexOf(NEWLINE, at) + 1
+    if (next - at === 1) {
+      end(at, index)
+      begin = next
+    } else ++run
+    at = next
   }
-  return {
-    count: messages.length,
-    lines,
-    priorities,
-    messages: chunks.length === 0 ? messages.slice() : fromLines(lines).flatMap((message) => message ?? []),
-  }
+  end(at, count)
+  return runs
 }
 
-/** The messages of a record; undefined where one was given up. */
-export function fromLines(lines: Buffer): (SOCMessage | undefined)[] {
-  const texts = lines.toString('utf8').split('\n')
-  texts.pop()
-  return texts.map((text) => (text === '' ? undefined : fromLine(text)))
-}
-
-const TYPE_AT = '{"type":"'.length
-const BEFORE_ID = ',"id":"'
-const BEFORE_TIMESTAMP = ',"ts":'
-const BEFORE_PAYLOAD = ',"payload":'
 const LINE =
   /^\{"type":("(?:[^"\\]|\\.)*")(?:,"id":("(?:[^"\\]|\\.)*"))?,"ts":(-?\d+)(?:,"payload":(.*))?\}$/s
 
-/** A line that `frameOf` wrote. */
-function fromLine(line: string): SOCMessage {
-  // Almost all have an id, a payload, and no escapes: their line can be sent again as it is.
-  const typeEnd = line.indexOf('"', TYPE_AT)
-  const idStart = typeEnd + 1 + BEFORE_ID.length
-  const idEnd = line.indexOf('"', idStart)
-  const timestampStart = idEnd + 1 + BEFORE_TIMESTAMP.length
-  const timestampEnd = line.indexOf(',', timestampStart)
-  const payloadStart = timestampEnd + BEFORE_PAYLOAD.length
-  if (
-    !line.startsWith(BEFORE_ID, typeEnd + 1) ||
-    !line.startsWith(BEFORE_TIMESTAMP, idEnd + 1) ||
-    timestampEnd < 0 ||
-    idStart === idEnd ||
-    line.lastIndexOf('\\', idEnd) > 0
-  ) {
-    return fromUnusualLine(line)
+/** The messages of lines that `frameOf` wrote, without those that were given up. */
+export function messagesOf(lines: Buffer): SOCMessage[] {
+  const messages: SOCMessage[] = []
+  for (const line of lines.toString('utf8').split('\n')) {
+    const [, type, id, timestamp, payload] = LINE.exec(line) ?? []
+    if (type === undefined) continue
+    messages.push(
+      newSOCMessage(JSON.parse(type) as string, payload === undefined ? undefined : rawJSON(payload), {
+        id: id === undefined ? '' : (JSON.parse(id) as string),
+        timestamp: Number(timestamp),
+      }),
+    )
   }
-  return messageFromParts(
-    typeOf(line, typeEnd),
-    // Now: what a message cuts later is taken for ASCII.
-    line.slice(idStart, idEnd),
-    Number(line.slice(timestampStart, timestampEnd)),
-    undefined,
-    line,
-    0,
-    idStart,
-    idEnd,
-    payloadStart,
-    line.length - 1,
-    MessageFlag.checked | MessageFlag.canonical,
-    undefined,
-  )
-}
-
-let lastType = ''
-
-/** The same string for the same type, as most follow one of their own type. */
-function typeOf(line: string, end: number): string {
-  if (end - TYPE_AT !== lastType.length || !line.startsWith(lastType, TYPE_AT))
-    lastType = line.slice(TYPE_AT, end)
-  return lastType
-}
-
-function fromUnusualLine(line: string): SOCMessage {
-  const [, type, id, timestamp, payload = ''] = LINE.exec(line) ?? []
-  if (type === undefined || timestamp === undefined) {
-    throw new IpcError('ERR_IPC_SYSTEM', 'the spool holds a line that is no message')
-  }
-  return messageFromParts(
-    JSON.parse(type) as string,
-    id === undefined ? '' : (JSON.parse(id) as string),
-    Number(timestamp),
-    undefined,
-    payload,
-    0,
-    0,
-    0,
-    0,
-    payload.length,
-    MessageFlag.checked,
-    undefined,
-  )
+  return messages
 }

@@ -1,28 +1,18 @@
-// Messages of an acknowledged sender that live in a spool. They are sent once they are as safe as the spool makes them:
-// before, a number might be given twice. Those that came last are in memory too; others are read back.
+// Messages of an acknowledged sender that live in a spool: taken in as lines, kept, and sent once they are as safe as the
+// spool makes them: before, a number might be given twice.
 
 import { IpcError } from '../errors.js'
-import { PRIORITIES, type OnFull } from '../message-queue.js'
-import { sizeBound, type SOCMessage } from '../message.js'
-import { createRun, type Run } from './in-flight.js'
+import { priorityOf, type OnFull } from '../message-queue.js'
+import type { SOCMessage } from '../message.js'
+import type { LineRun, Run } from './in-flight.js'
 import { Receipt, type SendResult } from './receipt.js'
 import type { Source, SourceEvents } from './source.js'
-import { fromLines, toLines, type KeptLines } from './spool-lines.js'
+import { RECORD_BYTES, SpoolDraft, type DraftMark, type DraftRecord } from './spool-draft.js'
+import { messagesOf } from './spool-lines.js'
+import { SpoolWindow } from './spool-window.js'
 import type { Spool } from './spool.js'
 
-/** A record goes to the spool at the end of the tick, or when it is so large. */
-const RECORD_BYTES = 1 << 16
-/** What is read back at once. */
-const READ_BYTES = 1 << 18
 const EXPIRE_EVERY_MS = 1000
-
-/** What becomes one record. */
-interface Group {
-  entries: KeptLines[]
-  receipts: [receipt: Receipt, messages: number][]
-  count: number
-  bytes: number
-}
 
 export class SpoolSource implements Source {
   readonly highestBefore: number
@@ -33,22 +23,13 @@ export class SpoolSource implements Source {
   readonly #maxBytes: number
   readonly #onFull: OnFull
   readonly #events: SourceEvents
-  #group: Group = newGroup()
-  /** Messages that are not in the spool's keeping yet. */
-  #unkept = 0
-  #unkeptBytes = 0
+  readonly #draft: SpoolDraft
+  readonly #window: SpoolWindow
+  #scheduled = false
+  /** What the spool was given and does not have for sure yet. */
   #keeping = new Set<Promise<void>>()
-  /** Durable, in memory, not in flight; they follow each other up to the last durable one unless #spilled. */
-  #ready: Run[] = []
-  #readyMessages = 0
-  #readFrom: number
-  /** What is in #ready ends here; a record that becomes durable may have been read back a moment before it is told. */
-  #readyThrough: number
-  /** What comes after #ready has to be read back. */
-  #spilled: boolean
-  #settledThrough: number
-  #inFlight = 0
-  #inFlightBytes = 0
+  #keepingMessages = 0
+  #keepingBytes = 0
   readonly #expiry: NodeJS.Timeout
 
   constructor(
@@ -65,19 +46,18 @@ export class SpoolSource implements Source {
     this.#maxBytes = maxBytes
     this.#onFull = onFull
     this.#events = events
+    this.#draft = new SpoolDraft(spool.headerBytes, spool.overheadBytes)
+    this.#window = new SpoolWindow(spool, maxMessages, maxBytes)
     this.highestBefore = spool.next - 1
-    this.acknowledgedBefore = this.#settledThrough = spool.acknowledged
-    this.#readFrom = spool.acknowledged + 1
-    this.#readyThrough = spool.acknowledged
-    this.#spilled = spool.messages > 0
+    this.acknowledgedBefore = spool.acknowledged
     spool.attach({
       onLost: (count, reason, error) => {
-        this.#forgetReady()
+        this.#window.forget()
         events.onDropped(count, reason, error, [])
       },
     })
     this.#expiry = setInterval(() => {
-      spool.expire(this.#readFrom - 1)
+      spool.expire(this.#window.taken)
     }, EXPIRE_EVERY_MS).unref()
   }
 
@@ -86,66 +66,54 @@ export class SpoolSource implements Source {
   }
 
   get oldest(): number | undefined {
-    return this.#ready[0]?.first ?? (this.#spilled ? this.#readFrom : undefined)
+    return this.#window.oldest
   }
 
   get pending(): number {
-    return this.#spool.messages + this.#group.count
+    return this.#spool.messages + this.#draft.count
   }
 
   get roomy(): boolean {
     return (
-      this.#unkept * 2 <= this.#maxMessages &&
-      this.#unkeptBytes * 2 <= this.#maxBytes &&
+      (this.#keepingMessages + this.#draft.count) * 2 <= this.#maxMessages &&
+      (this.#keepingBytes + this.#draft.bytes) * 2 <= this.#maxBytes &&
       this.#spool.bytes * 2 <= this.#spool.maxBytes
     )
   }
 
-  accept(messages: readonly SOCMessage[], bytes: number): Promise<SendResult> {
-    let lines: KeptLines
+  accept(messages: readonly SOCMessage[]): Promise<SendResult> {
+    let before: DraftMark
     try {
-      lines = toLines(messages)
+      before = this.#draft.add(messages)
     } catch (error) {
       return rejected(error as Error)
     }
-    const fits = this.#makeRoom(lines, bytes)
+    const fits = this.#makeRoom(messages)
+    if (!fits) this.#draft.rollBack(before)
     if (!fits && this.#onFull === 'reject') return Promise.reject(this.#fullError())
     const receipt = new Receipt(messages.length)
-    if (!fits && this.#onFull === 'shed' && messages.length > 1) {
+    if (fits) {
+      this.#admit(messages, receipt, before)
+    } else if (this.#onFull === 'shed' && messages.length > 1) {
       // Each for itself, so that the important ones among them get in.
-      for (const message of messages) {
-        const line = toLines([message])
-        const size = sizeBound(message)
-        this.#admit(line, size, receipt, this.#makeRoom(line, size))
-      }
+      for (const message of messages) this.#acceptOne(message, receipt)
     } else {
-      this.#admit(lines, bytes, receipt, fits)
+      this.#dropNew(messages, receipt)
     }
     return receipt.promise
   }
 
   take(): Run | undefined {
-    if (this.#inFlight >= this.#maxMessages || this.#inFlightBytes >= this.#maxBytes) return undefined
-    for (;;) {
-      if (this.#ready.length === 0 && !this.#load()) return undefined
-      const run = this.#ready.shift() as Run
-      const { messages } = run
-      this.#readyMessages -= messages.length
-      this.#readFrom = Math.max(this.#readFrom, run.first + messages.length)
-      run.begin = Math.min(messages.length, Math.max(0, this.#settledThrough + 1 - run.first))
-      if (run.begin === messages.length) continue
-      this.#count(run, run.begin, messages.length, 1)
-      return run
-    }
+    return this.#window.take()
   }
 
   release(run: Run, begin: number, end: number): void {
-    this.#count(run, begin, end, -1)
+    const { lines } = run as LineRun
+    if (this.#window.release(run as LineRun, begin, end)) this.#draft.recycle(lines)
   }
 
   settle(through: number): number {
-    this.#settledThrough = Math.max(this.#settledThrough, through)
-    this.#readFrom = Math.max(this.#readFrom, through + 1)
+    this.#window.settle(through)
     return this.#spool.acknowledge(through)
   }
 
@@ -169,138 +137,101 @@ export class SpoolSource implements Source {
     await this.#spool.close()
   }
 
-  #makeRoom(lines: KeptLines, bytes: number): boolean {
-    if (this.#unkept + lines.count > this.#maxMessages || this.#unkeptBytes + bytes > this.#maxBytes)
+  #acceptOne(message: SOCMessage, receipt: Receipt): void {
+    const before = this.#draft.add([message])
+    if (this.#makeRoom([message])) {
+      this.#admit([message], receipt, before)
+    } else {
+      this.#draft.rollBack(before)
+      this.#dropNew([message], receipt)
+    }
+  }
+
+  #admit(messages: readonly SOCMessage[], receipt: Receipt, before: DraftMark): void {
+    this.#draft.assign(receipt, before)
+    this.#events.onAccepted(messages.length)
+    if (this.#draft.bytes >= RECORD_BYTES) {
+      this.#keep()
+    } else if (!this.#scheduled) {
+      this.#scheduled = true
+      queueMicrotask(() => {
+        this.#scheduled = false
+        this.#keep()
+      })
+    }
+  }
+
+  #dropNew(messages: readonly SOCMessage[], receipt: Receipt): void {
+    this.#events.onAccepted(messages.length)
+    const error = this.#fullError()
+    this.#events.onDropped(messages.length, 'full', error, messages)
+    receipt.drop(error, messages.length)
+  }
+
+  /** Whether the draft, with these messages at its end, fits; others may be dropped for it. */
+  #makeRoom(messages: readonly SOCMessage[]): boolean {
+    const needed = this.#draft.bytes
+    if (
+      this.#keepingMessages + this.#draft.count > this.#maxMessages ||
+      this.#keepingBytes + needed > this.#maxBytes
+    ) {
       return false
-    const needed = this.#group.bytes + lines.lines.length
+    }
     if (this.#spool.fits(needed)) return true
     if (this.#onFull !== 'drop-oldest' && this.#onFull !== 'shed') return false
     let below: number | undefined
     if (this.#onFull === 'shed') {
-      below = 0
-      for (let rank = 0; rank < PRIORITIES; ++rank) if (lines.priorities[rank as 0] > 0) below = rank
-      if (lines.count > 1 && lines.priorities[below as 0] !== lines.count) return false
+      below = rankOf(messages)
+      if (below === undefined) return false
     }
-    const dropped = this.#spool.makeRoom(needed, this.#readFrom - 1, below)
+    const dropped = this.#spool.makeRoom(needed, this.#window.taken, below)
     if (dropped > 0) {
-      this.#forgetReady()
+      this.#window.forget()
       this.#events.onDropped(dropped, 'full', this.#fullError(), [])
     }
     return this.#spool.fits(needed)
   }
 
-  #admit(lines: KeptLines, bytes: number, receipt: Receipt, fits: boolean): void {
-    this.#events.onAccepted(lines.count)
-    if (!fits) {
-      const error = this.#fullError()
-      this.#events.onDropped(lines.count, 'full', error, lines.messages)
-      receipt.drop(error, lines.count)
-      return
-    }
-    const group = this.#group
-    if (group.count === 0) {
-      queueMicrotask(() => {
-        if (this.#group === group) this.#keep()
-      })
-    }
-    group.entries.push(lines)
-    group.receipts.push([receipt, lines.count])
-    group.count += lines.count
-    group.bytes += lines.lines.length
-    this.#unkept += lines.count
-    this.#unkeptBytes += bytes
-    if (group.bytes >= RECORD_BYTES) this.#keep()
-  }
-
   /** Gives what was gathered to the spool. */
   #keep(): void {
-    const group = this.#group
-    if (group.count === 0) return
-    this.#group = newGroup()
-    const { first, durable } = this.#spool.append(merge(group))
-    const messages =
-      group.entries.length === 1
-        ? (group.entries[0] as KeptLines).messages
-        : group.entries.flatMap((entry) => entry.messages)
-    const kept = durable.then(
-      () => {
-        this.#onKept(group, first, messages)
-      },
-      (error: unknown) => {
-        this.#onNotKept(group, messages, error)
-      },
-    )
-    this.#keeping.add(kept)
-    void kept.finally(() => this.#keeping.delete(kept))
+    for (const record of this.#draft.take()) {
+      const { first, durable } = this.#spool.append(record)
+      this.#keepingMessages += record.count
+      this.#keepingBytes += record.value.length
+      const kept = durable.then(
+        () => {
+          this.#onKept(record, first)
+        },
+        (error: unknown) => {
+          this.#onNotKept(record, error)
+        },
+      )
+      this.#keeping.add(kept)
+      void kept.finally(() => this.#keeping.delete(kept))
+    }
   }
 
-  #onKept(group: Group, first: number, messages: readonly SOCMessage[]): void {
-    this.#uncount(messages)
-    if (first > this.#readyThrough) {
-      if (!this.#spilled && this.#readyMessages + messages.length <= this.#maxMessages) {
-        this.#ready.push(createRun(first, messages as SOCMessage[]))
-        this.#readyMessages += messages.length
-        this.#readyThrough = first + messages.length - 1
-      } else {
-        this.#spilled = true
-      }
-    }
-    for (const [receipt, count] of group.receipts) receipt.settle('spooled', count)
+  #onKept(record: DraftRecord, first: number): void {
+    this.#uncount(record)
+    const lines = record.value.subarray(this.#spool.headerBytes)
+    if (!this.#window.offer(first, record.count, lines)) this.#draft.recycle(record.value)
+    for (const [receipt, messages] of record.receipts) receipt.settle('spooled', messages)
     this.#events.onReady()
   }
 
-  #onNotKept(group: Group, messages: readonly SOCMessage[], cause: unknown): void {
-    this.#uncount(messages)
+  #onNotKept(record: DraftRecord, cause: unknown): void {
+    this.#uncount(record)
     const error = new IpcError('ERR_IPC_SYSTEM', `${this.#name}: the spool could not keep messages`, {
       cause,
     })
-    this.#events.onDropped(messages.length, 'storage', error, messages)
-    for (const [receipt, count] of group.receipts) receipt.drop(error, count)
+    const messages = messagesOf(record.value.subarray(this.#spool.headerBytes))
+    this.#events.onDropped(record.count, 'storage', error, messages)
+    for (const [receipt, count] of record.receipts) receipt.drop(error, count)
   }
 
-  #uncount(messages: readonly SOCMessage[]): void {
-    this.#unkept -= messages.length
-    if (this.#unkept === 0) this.#unkeptBytes = 0
-    else for (const message of messages) this.#unkeptBytes -= sizeBound(message)
-  }
-
-  /** Reads back what comes next. False: there is nothing. */
-  #load(): boolean {
-    if (!this.#spilled) return false
-    // #ready is empty, so nothing behind this was taken in yet.
-    const records = this.#spool.read(this.#readFrom, READ_BYTES)
-    if (records.length === 0) {
-      this.#spilled = false
-      return false
-    }
-    for (const { first, count, lines } of records) {
-      let run: Run | undefined
-      this.#readyThrough = first + count - 1
-      fromLines(lines).forEach((message, i) => {
-        if (message === undefined || first + i < this.#readFrom) {
-          run = undefined
-          return
-        }
-        if (run === undefined) this.#ready.push((run = createRun(first + i, [])))
-        run.messages.push(message)
-        ++this.#readyMessages
-      })
-      // Also where nothing of it is left, so that it is not read again.
-      if (this.#ready.length === 0) this.#readFrom = first + count
-    }
-    return this.#ready.length > 0 || this.#load()
-  }
-
-  #forgetReady(): void {
-    this.#ready = []
-    this.#readyMessages = 0
-    this.#readyThrough = this.#readFrom - 1
-    this.#spilled = true
-  }
-
-  #count(run: Run, begin: number, end: number, sign: 1 | -1): void {
-    this.#inFlight += sign * (end - begin)
-    for (let i = begin; i < end; ++i) this.#inFlightBytes += sign * sizeBound(run.messages[i] as SOCMessage)
+  #uncount({ count, value }: DraftRecord): void {
+    this.#keepingMessages -= count
+    this.#keepingBytes -= value.length
   }
 
   #fullError(): IpcError {
@@ -312,22 +243,10 @@ export class SpoolSource implements Source {
   }
 }
 
-function newGroup(): Group {
-  return { entries: [], receipts: [], count: 0, bytes: 0 }
-}
-
-function merge(group: Group): KeptLines {
-  const [first] = group.entries
-  if (group.entries.length === 1 && first !== undefined) return first
-  const priorities: [number, number, number] = [0, 0, 0]
-  for (const entry of group.entries)
-    entry.priorities.forEach((count, rank) => (priorities[rank as 0] += count))
-  return {
-    count: group.count,
-    lines: Buffer.concat(group.entries.map((entry) => entry.lines)),
-    priorities,
-    messages: [],
-  }
+/** How important messages are, where all of them are as important. */
+function rankOf(messages: readonly SOCMessage[]): number | undefined {
+  const ranks = new Set(messages.map(({ type }) => priorityOf(type)))
+  return ranks.size === 1 ? [...ranks][0] : undefined
 }
 
 function rejected(error: Error): Promise<never> {

@@ -9,12 +9,15 @@ export interface SpoolRecord {
   readonly first: number
   readonly count: number
   readonly lines: Buffer
+  /** Some lines are empty. */
+  readonly patchy: boolean
 }
 
 /** What is about to be kept. */
 export interface SpoolEntry {
   readonly count: number
-  readonly lines: Buffer
+  /** `headerBytes` that the spool fills in, then the lines. Both stay as they are until it is durable. */
+  readonly value: Buffer
   /** How many of the lines are of priority 0, 1 and 2. */
   readonly priorities: readonly [number, number, number]
 }
@@ -37,13 +40,17 @@ export interface Spool {
   readonly messages: number
   readonly bytes: number
   readonly maxBytes: number
+  /** Room that it wants in front of the lines of an entry. */
+  readonly headerBytes: number
+  /** What an entry counts for besides its lines. */
+  readonly overheadBytes: number
   /** Says who is told of losses; what was lost before is told at once. */
   attach(events: SpoolEvents): void
-  /** Whether an entry of so many bytes would be taken. */
+  /** Whether entries that count for so many bytes would be taken. */
   fits(bytes: number): boolean
   /**
-   * Gives up kept lines behind `through` until an entry of so many bytes fits: the oldest first, with `below` only those of
-   * lower priority. Answers how many lines went; an entry may still not fit.
+   * Gives up kept lines behind `through` until entries that count for so many bytes fit: the oldest first, with `below` only those of
+   * lower priority. Answers how many lines went; they may still not fit.
    */
   makeRoom(bytes: number, through: number, below: number | undefined): number
   /**

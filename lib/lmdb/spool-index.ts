@@ -19,9 +19,12 @@ export interface IndexEntry {
   removed: boolean
 }
 
-/** Bytes that a record counts for: its lines, and about what its header and LMDB need. */
-export function recordBytes(lineBytes: number): number {
-  return lineBytes + 96
+/** About what the header of a record and LMDB need besides its lines. */
+export const OVERHEAD_BYTES = 96
+
+/** Bytes that a record counts for. */
+function recordBytes(lineBytes: number): number {
+  return lineBytes + OVERHEAD_BYTES
 }
 
 const COMPACT_AT = 1024
@@ -43,7 +46,11 @@ export class SpoolIndex {
   }
 
   /** Adds a record behind all others. */
-  add(first: number, { count, keptAtMs, priorities, lines }: StoredRecord): IndexEntry {
+  add(
+    first: number,
+    { count, keptAtMs, priorities }: Omit<StoredRecord, 'lines'>,
+    lineBytes: number,
+  ): IndexEntry {
     const live = priorities[0] + priorities[1] + priorities[2]
     const entry: IndexEntry = {
       first,
@@ -51,7 +58,7 @@ export class SpoolIndex {
       keptAtMs,
       live,
       priorities: [...priorities],
-      bytes: recordBytes(lines.length),
+      bytes: recordBytes(lineBytes),
       durable: false,
       patchy: live !== count,
       removed: false,

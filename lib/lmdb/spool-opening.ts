@@ -62,7 +62,6 @@ export function openSpool(
   fsync: boolean,
   onDamage: (damage: SpoolDamage) => void,
 ): OpenedSpool {
-  if (typeof directory !== 'string' || directory === '') throw new TypeError('directory must be a path')
   try {
     // So that all that stands above it is looked at.
     claimDirectory(resolve(directory))
@@ -145,7 +144,7 @@ function readAll(
       continue
     }
     found.push({ key, value: Buffer.from(value) })
-    index.add(key, record).durable = true
+    index.add(key, record, record.lines.length).durable = true
     next = Math.max(next, key + record.count)
   }
   const boot = bootOfMachine()

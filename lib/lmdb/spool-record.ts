@@ -15,17 +15,25 @@ export interface StoredRecord {
 
 const VERSION = 1
 /** checksum, version, count, time, three counts by priority. */
-const HEADER_BYTES = 4 + 4 + 4 + 8 + 12
+export const HEADER_BYTES = 4 + 4 + 4 + 8 + 12
 
-export function encodeRecord({ count, keptAtMs, priorities, lines }: StoredRecord): Buffer {
-  const value = Buffer.allocUnsafeSlow(HEADER_BYTES + lines.length)
+export function encodeRecord(record: StoredRecord): Buffer {
+  const value = Buffer.allocUnsafeSlow(HEADER_BYTES + record.lines.length)
+  record.lines.copy(value, HEADER_BYTES)
+  writeHeader(value, record)
+  return value
+}
+
+/** Completes a value in which the lines stand already. */
+export function writeHeader(
+  value: Buffer,
+  { count, keptAtMs, priorities }: Omit<StoredRecord, 'lines'>,
+): void {
   value.writeUInt32LE(VERSION, 4)
   value.writeUInt32LE(count, 8)
   value.writeDoubleLE(keptAtMs, 12)
   priorities.forEach((lives, rank) => value.writeUInt32LE(lives, 20 + 4 * rank))
-  lines.copy(value, HEADER_BYTES)
   value.writeUInt32LE(crc32(value.subarray(4)), 0)
-  return value
 }
 
 /** Undefined: it is damaged. */

@@ -1,12 +1,11 @@
 // A spool in LMDB: messages wait here, in order, until they are acknowledged, and survive the process. One value holds
 // what came in one tick. The index of what is there is in memory; see spool-index.ts.
 
-import { statfsSync } from 'node:fs'
 import type { Spool, SpoolEntry, SpoolEvents, SpoolRecord } from '../delivery/index.js'
 import { IpcError } from '../errors.js'
-import { checkLimit } from '../message-queue.js'
+import { DiskRoom } from './disk-room.js'
 import { setValueAside } from './spool-files.js'
-import { recordBytes, SpoolIndex, type IndexEntry } from './spool-index.js'
+import { OVERHEAD_BYTES, SpoolIndex, type IndexEntry } from './spool-index.js'
 import {
   openDirectories,
   openSpool,
@@ -16,29 +15,19 @@ import {
   type SpoolDamage,
   type SpoolState,
 } from './spool-opening.js'
-import { blankLines, decodeRecord, encodeRecord, priorityOfLine } from './spool-record.js'
+import { checkOptions, type LmdbSpoolOptions } from './spool-options.js'
+import {
+  blankLines,
+  decodeRecord,
+  encodeRecord,
+  HEADER_BYTES,
+  priorityOfLine,
+  writeHeader,
+} from './spool-record.js'
 
 export type { SpoolDamage } from './spool-opening.js'
+export type { LmdbSpoolOptions } from './spool-options.js'
 
-/** Options of {@link LmdbSpool.open}. */
-export interface LmdbSpoolOptions {
-  /** Where it is; made with mode 0700 when it is absent. It must be this user's alone. */
-  readonly directory: string
-  /** What kept messages may come to in bytes, as lines and a little more. The file may be larger. Default 256 MiB. */
-  readonly maxBytes?: number
-  /** Messages that wait for longer, and are not in flight, are given up. Default: never. */
-  readonly maxAgeMs?: number
-  /**
-   * What a kept message survives: `process` the death of this process at any moment, `fsync` also the loss of power.
-   * Default `process`.
-   */
-  readonly durability?: 'process' | 'fsync'
-  /** Told of damage that was found, and of where the damaged part was put. Default: a process warning. */
-  readonly onDamage?: (damage: SpoolDamage) => void
-}
-
-/** Room on the disk that is left alone: what LMDB writes besides the value itself. */
-const DISK_MARGIN_BYTES = 1 << 18
 /** What is done with in this time is removed together. */
 const REMOVE_AFTER_MS = 20
 
@@ -47,12 +36,15 @@ export class LmdbSpool implements Spool {
   readonly directory: string
   readonly session: string
   readonly maxBytes: number
+  readonly headerBytes = HEADER_BYTES
+  readonly overheadBytes = OVERHEAD_BYTES
   readonly durability: 'process' | 'fsync'
   readonly #maxAgeMs: number
   readonly #onDamage: (damage: SpoolDamage) => void
   readonly #path: string
   readonly #db: Database
   readonly #index: SpoolIndex
+  readonly #room: DiskRoom
   readonly #opened: SpoolState
   #acknowledged: number
   #next: number
@@ -66,20 +58,14 @@ export class LmdbSpool implements Spool {
   #closing: Promise<void> | undefined
 
   private constructor(options: LmdbSpoolOptions) {
-    this.directory = options.directory
-    this.maxBytes = checkLimit('maxBytes', options.maxBytes, 256 << 20)
-    this.#maxAgeMs = options.maxAgeMs ?? Infinity
-    if (!(this.#maxAgeMs > 0)) throw new RangeError('maxAgeMs must be a positive number of milliseconds')
-    this.durability = options.durability ?? 'process'
-    if (this.durability !== 'process' && this.durability !== 'fsync') {
-      throw new TypeError("durability must be 'process' or 'fsync'")
-    }
-    this.#onDamage = options.onDamage ?? warn
-    const { db, state, index, path } = openSpool(
-      options.directory,
-      this.durability === 'fsync',
-      this.#onDamage,
-    )
+    const { directory, maxBytes, maxAgeMs, durability, onDamage } = checkOptions(options)
+    this.directory = directory
+    this.maxBytes = maxBytes
+    this.#maxAgeMs = maxAgeMs
+    this.durability = durability
+    this.#onDamage = onDamage
+    const { db, state, index, path } = openSpool(directory, durability === 'fsync', onDamage)
+    this.#room = new DiskRoom(path)
     this.#path = path
     this.#db = db
     this.#index = index
@@ -123,15 +109,15 @@ export class LmdbSpool implements Spool {
   }
 
   fits(bytes: number): boolean {
-    return this.bytes + recordBytes(bytes) <= this.maxBytes
+    return this.bytes + bytes <= this.maxBytes
   }
 
-  append({ count, lines, priorities }: SpoolEntry): { first: number; durable: Promise<void> } {
+  append({ count, value, priorities }: SpoolEntry): { first: number; durable: Promise<void> } {
     const first = this.#next
     this.#next += count
     const keptAtMs = Date.now()
-    const entry = this.#index.add(first, { count, keptAtMs, priorities, lines })
-    const value = encodeRecord({ count, keptAtMs, priorities, lines })
+    const entry = this.#index.add(first, { count, keptAtMs, priorities }, value.length - HEADER_BYTES)
+    writeHeader(value, entry)
     const durable = this.#commit(entry, value, this.#lastCommit)
     this.#lastCommit = durable.catch(() => undefined)
     return { first, durable }
@@ -140,11 +126,7 @@ export class LmdbSpool implements Spool {
   async #commit(entry: IndexEntry, value: Buffer, before: Promise<void>): Promise<void> {
     try {
       if (this.#closing !== undefined) throw new IpcError('ERR_IPC_CLOSED', 'the spool is closed')
-      // LMDB answers a write that finds no room with rejections that nobody can catch: they would end the process.
-      const { bavail, bsize } = statfsSync(this.directory)
-      if (bavail * bsize < value.length * 2 + DISK_MARGIN_BYTES) {
-        throw new IpcError('ERR_IPC_BUFFER_FULL', `the file system of ${this.directory} is full`)
-      }
+      this.#room.claim(value.length)
       const put = this.#db.put(entry.first, value) as Promise<boolean> & { flushed?: Promise<unknown> }
       await put
       if (this.durability === 'fsync') await (put.flushed ?? this.#db.flushed)
@@ -168,7 +150,7 @@ export class LmdbSpool implements Spool {
         this.#giveUpDamaged(entry)
         continue
       }
-      records.push({ first: entry.first, count: entry.count, lines })
+      records.push({ first: entry.first, count: entry.count, lines, patchy: entry.patchy })
       bytes += entry.bytes
     }
     return records
@@ -185,7 +167,7 @@ export class LmdbSpool implements Spool {
   }
 
   makeRoom(bytes: number, through: number, below: number | undefined): number {
-    const excess = (): number => this.bytes + recordBytes(bytes) - this.maxBytes
+    const excess = (): number => this.bytes + bytes - this.maxBytes
     const candidates = [...this.#index.from(through + 1)].filter(
       (entry) => entry.durable && entry.first > through,
     )
@@ -294,13 +276,4 @@ export class LmdbSpool implements Spool {
     // What is not removed is found acknowledged, or sent again and known to the receiver, after a restart.
     this.#removing = Promise.allSettled([this.#removing, ...writes])
   }
-}
-
-function warn(damage: SpoolDamage): void {
-  process.emitWarning(
-    `the spool is damaged (${damage.what}); see ${damage.path ?? 'nothing that could be kept'}`,
-    {
-      code: 'SENTINEL_IPC_SPOOL_DAMAGED',
-    },
-  )
 }

@@ -13,8 +13,11 @@ import { join } from 'node:path'
 import { open } from 'lmdb'
 import { describe, expect, it, onTestFinished } from 'vitest'
 
-import { newSOCMessage, rawJSON } from '../../../lib/message.js'
-import { fromLines, toLines } from '../../../lib/delivery/spool-lines.js'
+import { newSOCMessage, rawJSON, type SOCMessage } from '../../../lib/message.js'
+import { SpoolDraft, type DraftRecord } from '../../../lib/delivery/spool-draft.js'
+import { messagesOf, runsOf } from '../../../lib/delivery/spool-lines.js'
+import { OVERHEAD_BYTES } from '../../../lib/lmdb/spool-index.js'
+import { HEADER_BYTES } from '../../../lib/lmdb/spool-record.js'
 import { LmdbSpool, type LmdbSpoolOptions } from '../../../lib/lmdb/spool.js'
 import type { SpoolDamage } from '../../../lib/lmdb/spool-opening.js'
 import { temporaryDirectory } from '../../support/directory.js'
@@ -22,8 +25,17 @@ import { rejectionOf } from '../../support/wait.js'
 
 const TYPES = ['soc_heartbeat', 'soc_event', 'soc_incident'] as const
 
-function entry(types: readonly string[], from: number): ReturnType<typeof toLines> {
-  return toLines(types.map((type, i) => newSOCMessage(type, { n: from + i }, { id: String(from + i) })))
+/** Messages as one record. */
+function record(messages: readonly SOCMessage[]): DraftRecord {
+  const draft = new SpoolDraft(HEADER_BYTES, OVERHEAD_BYTES)
+  draft.add(messages)
+  const [first, ...more] = draft.take()
+  if (first === undefined || more.length > 0) throw new Error('that is not one record')
+  return first
+}
+
+function entry(types: readonly string[], from: number): DraftRecord {
+  return record(types.map((type, i) => newSOCMessage(type, { n: from + i }, { id: String(from + i) })))
 }
 
 async function opened(directory: string, options: Partial<LmdbSpoolOptions> = {}): Promise<LmdbSpool> {
@@ -34,13 +46,14 @@ async function opened(directory: string, options: Partial<LmdbSpoolOptions> = {}
 
 /** Numbers and ids of all that is in it. */
 function contents(spool: LmdbSpool): [number, string][] {
-  return spool
-    .read(spool.acknowledged + 1, Infinity)
-    .flatMap(({ first, lines }) =>
-      fromLines(lines).flatMap((message, i): [number, string][] =>
-        message === undefined || first + i <= spool.acknowledged ? [] : [[first + i, message.id]],
-      ),
-    )
+  const from = spool.acknowledged + 1
+  return spool.read(from, Infinity).flatMap((each) =>
+    runsOf(each, from).flatMap(({ first, count, lines }) => {
+      const messages = messagesOf(lines)
+      expect(messages).toHaveLength(count)
+      return messages.map((message, i): [number, string] => [first + i, message.id])
+    }),
+  )
 }
 
 describe('a spool', () => {
@@ -72,7 +85,7 @@ describe('a spool', () => {
         for (const each of steps) {
           if (each.kind === 'append') {
             const made = entry(each.types, spool.next)
-            if (!spool.fits(made.lines.length)) continue
+            if (!spool.fits(made.value.length - HEADER_BYTES + OVERHEAD_BYTES)) continue
             const { first, durable } = spool.append(made)
             await durable
             model.push(...each.types.map((type, i) => ({ number: first + i, type })))
@@ -199,22 +212,14 @@ describe('a spool', () => {
             { id, timestamp },
           ),
         )
-        const { first, durable } = spool.append(toLines(messages))
+        const made = record(messages)
+        const { first, durable } = spool.append(made)
         await durable
-        const [record] = spool.read(first, 1)
-        expect(
-          fromLines(record?.lines ?? Buffer.of()).map((each) => [
-            each?.type,
-            each?.id,
-            each?.timestamp,
-            each?.rawPayload,
-          ]),
-        ).toEqual(messages.map((each) => [each.type, each.id, each.timestamp, each.rawPayload]))
-        expect(
-          toLines(fromLines(record?.lines ?? Buffer.of()).flatMap((each) => each ?? [])).lines.equals(
-            record?.lines ?? Buffer.of(),
-          ),
-        ).toBe(true)
+        const lines = spool.read(first, 1)[0]?.lines ?? Buffer.of()
+        const shown = (each: SOCMessage): unknown => [each.type, each.id, each.timestamp, each.rawPayload]
+        expect(messagesOf(lines).map(shown)).toEqual(messages.map(shown))
+        expect(lines.equals(made.value.subarray(HEADER_BYTES))).toBe(true)
+        expect(record(messagesOf(lines)).value.subarray(HEADER_BYTES).equals(lines)).toBe(true)
       }),
       { numRuns: 60 },
     )
