@@ -211,6 +211,8 @@ export class AcknowledgedSender {
         queueMicrotask(() => {
           this.#scheduled = false
           this.#link?.pump()
+          // What the spool has now, takes no room here any more.
+          this.#onProgress()
         })
       },
       onAccepted: (messages) => {

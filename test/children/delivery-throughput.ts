@@ -22,7 +22,7 @@ import { fileURLToPath } from 'node:url'
 import { payloadTexts } from '../bench/input/line.js'
 
 type Mode = 'plain' | 'acknowledged' | 'spooled' | 'spooled-fsync'
-const MODES: readonly Mode[] = ['plain', 'acknowledged', 'spooled', 'spooled-fsync']
+const MODES = (process.argv[4]?.split(',') ?? ['plain', 'acknowledged', 'spooled', 'spooled-fsync']) as Mode[]
 const BATCH = 512
 const texts = payloadTexts()
 

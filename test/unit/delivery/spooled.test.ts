@@ -90,6 +90,14 @@ describe('send', () => {
     expect(ids).toEqual(['0'])
   })
 
+  it('has room again when the spool has what came, whether or not anybody listens', async () => {
+    const made = await spooled(temporaryDirectory(), { maxMessages: 10 })
+    const sent = made.sendBatch(Array.from({ length: 10 }, (_, i) => newSOCMessage('soc_event', i)))
+    await made.drained()
+    expect(await sent).toEqual({ status: 'spooled' })
+    expect(made.pending).toBe(10)
+  })
+
   it('goes through the disk in order when memory is too small', async () => {
     const directory = temporaryDirectory()
     const made = await spooled(directory, { maxMessages: 50 })

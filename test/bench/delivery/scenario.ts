@@ -1,0 +1,43 @@
+// What a promise costs: messages of 287 bytes a second, plain, acknowledged, and through a spool.
+
+import { pairIn, type Scale, type Scenario } from '../harness/scenario.js'
+import { LINE_BYTES } from '../input/line.js'
+
+const MEASURE_MS: Readonly<Record<Scale, number>> = { quick: 150, normal: 1000, full: 3000 }
+
+export function delivery(scale: Scale): Scenario {
+  const measureMs = MEASURE_MS[scale]
+  const ours = pairIn(new URL('./ours.js', import.meta.url))
+  return {
+    name: 'delivery',
+    title: `Levels of delivery, one way, lines of ${LINE_BYTES} bytes, payload text in and out`,
+    notes: [
+      'plain: Sender.sendBatch. acknowledged: AcknowledgedSender.sendBatch, the window kept below half by drained().',
+      'spooled: the same with an LmdbSpool; what is measured is what came out of the other end, not what went into the spool.',
+      'All of 512 messages a batch. A spool adds a third busy thread, which writes to the temporary directory.',
+    ],
+    metrics: [
+      { name: 'messagesPerSecond', label: 'msg/s', digits: 0 },
+      { name: 'producerCpuNs', label: 'producer CPU ns', digits: 0 },
+      { name: 'consumerCpuNs', label: 'consumer CPU ns', digits: 0 },
+    ],
+    reference: 'plain',
+    contestants: [
+      { name: 'plain', label: 'Sender', ...ours, params: { level: 'plain' } },
+      { name: 'acknowledged', label: 'AcknowledgedSender', ...ours, params: { level: 'acknowledged' } },
+      { name: 'spooled', label: "… spool, 'process'", ...ours, params: { level: 'process' } },
+      { name: 'spooled-fsync', label: "… spool, 'fsync'", ...ours, params: { level: 'fsync' } },
+    ],
+    targets: [
+      { contestant: 'acknowledged', metric: 'messagesPerSecond', of: 'ratio', atLeast: 0.6 },
+      { contestant: 'spooled', metric: 'messagesPerSecond', of: 'value', atLeast: 500_000 },
+    ],
+    params: {
+      warmUpMs: Math.min(500, measureMs),
+      measureMs,
+      messagesPerBatch: 512,
+      spoolBytes: 1 << 26,
+    },
+    timeoutMs: 20_000 + measureMs,
+  }
+}
