@@ -1,13 +1,12 @@
 // Sends until the receiving application has said that it is done: across lost connections, restarts of the receiver, and
 // with a spool across restarts of this process. Dials by itself; each connection is a SenderLink.
 
-import { dial } from '../dial.js'
+import type { Connection } from '../connection.js'
 import { IpcError } from '../errors.js'
 import { checkFrameSize, MAX_MESSAGE_BYTES } from '../envelope.js'
 import { DEFAULT_TIMEOUT_MS, frameOf, sizeBound, SOCMessage } from '../message.js'
-import { checkTimeout, pause } from '../timing.js'
+import { checkTimeout } from '../timing.js'
 import { Waiters } from '../waiters.js'
-import { Backoff } from './backoff.js'
 import { isControl } from './control.js'
 import { MemorySource } from './memory-source.js'
 import {
@@ -19,6 +18,7 @@ import {
 } from './options.js'
 import { Outbox } from './outbox.js'
 import type { DropReason, SendResult } from './receipt.js'
+import { keepConnected, type RedialEvents } from './redialler.js'
 import { SenderLink } from './sender-link.js'
 import type { Source, SourceEvents } from './source.js'
 import { SpoolSource } from './spool-source.js'
@@ -71,7 +71,18 @@ export class AcknowledgedSender {
         ? new MemorySource(name, maxMessages, maxBytes, onFull, events)
         : new SpoolSource(name, options.spool, maxMessages, maxBytes, onFull, events)
     this.#outbox = new Outbox(this.#source)
-    this.#running = this.#run()
+    this.#running = keepConnected(
+      name,
+      this.#options.redial,
+      {
+        use: (connection) => this.#use(connection),
+        onRetrying: (error, tries, delayMs) => this.#onEvent?.({ type: 'retrying', error, tries, delayMs }),
+        onGivenUp: (error) => {
+          this.#fail(error)
+        },
+      },
+      this.#stop.signal,
+    )
   }
 
   get state(): AcknowledgedSenderState {
@@ -233,48 +244,12 @@ export class AcknowledgedSender {
     if (this.#source.roomy) this.#wantRoom.wake()
   }
 
-  /** Connects again and again until it is closed. */
-  async #run(): Promise<void> {
-    const { minBackoffMs, maxBackoffMs, giveUpAfterMs } = this.#options
-    const backoff = new Backoff(minBackoffMs, maxBackoffMs)
-    let answeredAt = performance.now()
-    while (!this.#stop.signal.aborted) {
-      const before = this.#connections
-      const error = await this.#connectOnce()
-      if (this.#stop.signal.aborted) return
-      if (this.#connections > before) {
-        backoff.reset()
-        answeredAt = performance.now()
-      }
-      const silentMs = performance.now() - answeredAt
-      if (silentMs > giveUpAfterMs) {
-        this.#fail(
-          new IpcError('ERR_IPC_TIMEOUT', `${this.name}: no peer answered for ${Math.round(silentMs)} ms`, {
-            cause: error,
-          }),
-        )
-        return
-      }
-      const delayMs = backoff.next()
-      if (error !== undefined) this.#onEvent?.({ type: 'retrying', error, tries: backoff.tries, delayMs })
-      await pause(delayMs, this.#stop.signal, this.name).catch(() => undefined)
-    }
-  }
-
-  /** One connection, from dialling to its end. */
-  async #connectOnce(): Promise<IpcError | undefined> {
-    let connection
-    try {
-      connection = await dial(this.name, { ...this.#options.dial, signal: this.#stop.signal })
-    } catch (error) {
-      return error as IpcError
-    }
-    if (this.#stop.signal.aborted) {
-      connection.destroy()
-      return undefined
-    }
+  /** Uses one connection to its end. */
+  async #use(connection: Connection): ReturnType<RedialEvents['use']> {
     const { peer } = connection
+    let answered = false
     const connected = (acknowledging: boolean): void => {
+      answered = true
       ++this.#connections
       this.#state = acknowledging ? 'acknowledging' : 'unacknowledged'
       this.#onEvent?.({ type: 'connected', peer, acknowledging })
@@ -309,7 +284,7 @@ export class AcknowledgedSender {
       this.#state = 'connecting'
       this.#onEvent?.({ type: 'disconnected', error })
     }
-    return error
+    return { answered, error }
   }
 
   #fail(error: IpcError): void {

@@ -5,29 +5,14 @@ import type { Connection } from '../connection.js'
 import { hasCode, IpcError } from '../errors.js'
 import type { SOCMessage } from '../message.js'
 import { Receiver } from '../receiver.js'
+import { END, iterateRuns, WaitingReaders } from '../waiting-readers.js'
 import { Acknowledger } from './acknowledger.js'
-import { isControl, parsePosition, violation } from './control.js'
-import { DeliveryLedger, type Hold, type Position, type Session } from './ledger.js'
+import type { PositionClaim } from './control.js'
+import { InHand } from './in-hand.js'
+import { DeliveryLedger, type Position, type Session } from './ledger.js'
+import { NumberedInput } from './numbered-input.js'
+import { ReadAhead, type ReadRun } from './read-ahead.js'
 import type { AcknowledgingReceiverOptions, AcknowledgingReceiverStats } from './receiver-options.js'
-
-interface Run {
-  readonly messages: SOCMessage[]
-  /** Number of the first message; 0: the sender does not number them. */
-  readonly first: number
-  at: number
-}
-
-interface Waiter {
-  readonly one: boolean
-  readonly resolve: (
-    result: IteratorResult<SOCMessage, undefined> | IteratorResult<SOCMessage[], undefined>,
-  ) => void
-  readonly reject: (error: IpcError) => void
-}
-
-const END = { value: undefined, done: true } as const
-/** Reading stops when so many messages wait to be asked for. */
-const MAX_QUEUED = 1024
 
 /**
  * Receives what an `AcknowledgedSender` sends: each message once, in order, across reconnects of the sender. A sender
@@ -40,22 +25,20 @@ export class AcknowledgingReceiver implements AsyncIterableIterator<SOCMessage, 
   readonly #inner: Receiver
   readonly #ledger: DeliveryLedger
   readonly #autoAck: boolean
-  readonly #maxUnacknowledged: number
   readonly #acknowledger: Acknowledger
+  readonly #input = new NumberedInput({
+    onSession: (claim) => {
+      this.#onSession(claim)
+    },
+    onMessages: (messages, first) => {
+      this.#onMessages(messages, first)
+    },
+  })
   #session: Session | undefined
-  /** The sender spoke without saying where it is. */
-  #plain = false
-  /** Number of the next message on the wire. */
-  #expected = 0
-  #queue: (Run | IpcError)[] = []
-  #queued = 0
-  #waiters: Waiter[] = []
-  /** What the application has in hand: with autoAck one range, else a range for each message. */
-  #held: Hold | undefined
-  readonly #inHand = new Map<SOCMessage, Hold>()
-  #last = 0
+  readonly #ahead = new ReadAhead()
+  readonly #readers = new WaitingReaders()
+  readonly #inHand: InHand
   #waitingForOthers = false
-  #wakeReader: (() => void) | undefined
   #ended = false
   #received = 0
   #delivered = 0
@@ -79,11 +62,12 @@ export class AcknowledgingReceiver implements AsyncIterableIterator<SOCMessage, 
     this.#connection = connection
     this.#ledger = options.ledger ?? new DeliveryLedger()
     this.#autoAck = options.autoAck ?? true
-    this.#maxUnacknowledged = options.maxUnacknowledged ?? 65_536
-    if (!(this.#maxUnacknowledged >= 1)) throw new RangeError('maxUnacknowledged must be 1 or more')
+    const maxUnacknowledged = options.maxUnacknowledged ?? 65_536
+    if (!(maxUnacknowledged >= 1)) throw new RangeError('maxUnacknowledged must be 1 or more')
+    this.#inHand = new InHand(this.#autoAck, maxUnacknowledged)
     this.#acknowledger = new Acknowledger(connection, options, {
       bytesRead: () => this.#inner.stats.bytes,
-      isReading: () => this.#wakeReader === undefined,
+      isReading: () => !this.#ahead.stopped,
       onSilent: (error) => {
         this.#fail(error)
       },
@@ -122,8 +106,9 @@ export class AcknowledgingReceiver implements AsyncIterableIterator<SOCMessage, 
    */
   get position(): Position | undefined {
     const session = this.#session
-    if (session === undefined || this.#last === 0) return undefined
-    return { uid: session.uid, session: session.id, sequence: this.#last }
+    const { last } = this.#inHand
+    if (session === undefined || last === 0) return undefined
+    return { uid: session.uid, session: session.id, sequence: last }
   }
 
   /**
@@ -134,20 +119,23 @@ export class AcknowledgingReceiver implements AsyncIterableIterator<SOCMessage, 
    *   (reason `bad-position` …) when it does not keep to the protocol; both close the connection, and then it is `done`
    */
   next(): Promise<IteratorResult<SOCMessage, undefined>> {
-    return this.#wait(true) as Promise<IteratorResult<SOCMessage, undefined>>
+    this.#inHand.askedForMore(this.#session)
+    const answer = this.#readers.wait(true)
+    this.#serve()
+    return answer
   }
 
   /** Messages in runs, the fastest way to take many. With `autoAck`, asking for the next run says that one is done with. */
   batches(): AsyncIterableIterator<SOCMessage[], undefined, undefined> {
-    const iterator: AsyncIterableIterator<SOCMessage[], undefined, undefined> = {
-      next: () => this.#wait(false) as Promise<IteratorResult<SOCMessage[], undefined>>,
-      return: async () => {
-        await this.close()
-        return END
+    return iterateRuns(
+      () => {
+        this.#inHand.askedForMore(this.#session)
+        const answer = this.#readers.wait(false)
+        this.#serve()
+        return answer
       },
-      [Symbol.asyncIterator]: () => iterator,
-    }
-    return iterator
+      () => this.close(),
+    )
   }
 
   /**
@@ -155,12 +143,7 @@ export class AcknowledgingReceiver implements AsyncIterableIterator<SOCMessage, 
    * that came before them too. May be called after the connection has ended. Messages that are not in hand are ignored.
    */
   acknowledge(messages: SOCMessage | readonly SOCMessage[]): void {
-    for (const message of Array.isArray(messages) ? (messages as SOCMessage[]) : [messages as SOCMessage]) {
-      const hold = this.#inHand.get(message)
-      if (hold === undefined) continue
-      this.#inHand.delete(message)
-      this.#session?.finish(hold)
-    }
+    this.#inHand.finish(this.#session, Array.isArray(messages) ? messages : [messages])
     this.#serve()
   }
 
@@ -180,9 +163,7 @@ export class AcknowledgingReceiver implements AsyncIterableIterator<SOCMessage, 
   /** Acknowledges what is done with, gives back what is not, and closes the connection. */
   async close(): Promise<void> {
     this.#stop()
-    this.#held = undefined
-    this.#inHand.clear()
-    this.#session?.giveBack(this)
+    this.#inHand.giveBack(this.#session)
     try {
       await this.#connection.close()
     } catch (error) {
@@ -194,18 +175,6 @@ export class AcknowledgingReceiver implements AsyncIterableIterator<SOCMessage, 
     await this.close()
   }
 
-  #wait(one: boolean): Promise<unknown> {
-    const held = this.#held
-    if (held !== undefined) {
-      this.#held = undefined
-      this.#session?.finish(held)
-    }
-    return new Promise((resolve, reject) => {
-      this.#waiters.push({ one, resolve, reject })
-      this.#serve()
-    })
-  }
-
   /** Reads ahead, so that what the sender says between messages is heard while the application is busy. */
   async #read(): Promise<void> {
     const batches = this.#inner.batches()
@@ -213,100 +182,60 @@ export class AcknowledgingReceiver implements AsyncIterableIterator<SOCMessage, 
       try {
         const { value: run, done } = await batches.next()
         if (done === true) break
-        if (!this.#ended) this.#sort(run)
+        if (!this.#ended) this.#input.take(run)
       } catch (error) {
         if (hasCode(error, 'ERR_IPC_INVALID_MESSAGE') && error.offset === undefined) this.#fail(error)
-        // A sender that was killed leaves half a line; the next connection brings all of it.
-        else if (
-          this.#session === undefined ||
-          !hasCode(error, 'ERR_IPC_INVALID_MESSAGE') ||
-          error.reason !== 'truncated'
-        )
-          this.#enqueue(error as IpcError)
+        else if (this.#session === undefined || !isCutShort(error)) {
+          this.#ahead.addError(error as IpcError)
+          this.#serve()
+        }
       }
-      while (this.#queued >= MAX_QUEUED && !this.#ended) {
-        await new Promise<void>((resolve) => (this.#wakeReader = resolve))
-        this.#wakeReader = undefined
-      }
+      while (this.#ahead.full && !this.#ended) await this.#ahead.roomy()
     }
     this.#end()
   }
 
-  /** Parts messages of the application from those of the sender's delivery. */
-  #sort(run: SOCMessage[]): void {
-    let begin = 0
-    for (let i = 0; i < run.length; ++i) {
-      const message = run[i] as SOCMessage
-      if (!isControl(message)) continue
-      this.#enqueueRun(run.slice(begin, i))
-      this.#onControl(message)
-      begin = i + 1
-    }
-    this.#enqueueRun(begin === 0 ? run : run.slice(begin))
+  #onSession({ session: id, next, heartbeatMs }: PositionClaim): void {
+    const session = this.#ledger.open(this.#connection.peer.uid, id, next)
+    this.#session = session
+    session.attach(this.#reader)
+    this.#noteGap(session.skipTo(next))
+    this.#acknowledger.start(session, heartbeatMs)
   }
 
-  #onControl(message: SOCMessage): void {
-    const { session: id, next, heartbeatMs } = parsePosition(message)
-    if (this.#session !== undefined) {
-      if (id !== this.#session.id) throw violation('other-session', 'another session on the same connection')
-      if (next < this.#expected) throw violation('backwards', 'a position before the one it is at')
-    } else {
-      if (this.#plain) throw violation('late-position', 'messages before its position')
-      const session = this.#ledger.open(this.#connection.peer.uid, id, next)
-      this.#session = session
-      session.attach(this.#reader)
-      this.#noteGap(session.skipTo(next))
-      this.#acknowledger.start(session, heartbeatMs)
-    }
-    this.#expected = next
-  }
-
-  #enqueueRun(messages: SOCMessage[]): void {
-    if (messages.length === 0) return
+  #onMessages(messages: SOCMessage[], first: number): void {
     this.#received += messages.length
-    let first = 0
-    if (this.#session === undefined) this.#plain = true
-    else {
-      first = this.#expected
-      this.#expected += messages.length
-      if (!Number.isSafeInteger(this.#expected)) throw violation('bad-position', 'more messages than can be')
-    }
-    this.#queued += messages.length
-    this.#enqueue({ messages, first, at: 0 })
-  }
-
-  #enqueue(entry: Run | IpcError): void {
-    this.#queue.push(entry)
+    this.#ahead.addRun(messages, first)
     this.#serve()
   }
 
   #serve(): void {
-    while (this.#waiters.length > 0) {
-      const [entry] = this.#queue
+    while (this.#readers.any) {
+      const entry = this.#ahead.first
       if (entry === undefined) {
         if (!this.#ended) break
         this.#session?.detach(this.#reader)
-        this.#waiters.shift()?.resolve(END)
+        this.#readers.giveEnd()
       } else if (entry instanceof IpcError) {
-        this.#queue.shift()
-        this.#waiters.shift()?.reject(entry)
+        this.#ahead.shift()
+        this.#readers.giveError(entry)
       } else {
         if (!this.#mayHandOut()) break
-        if (this.#prepare(entry)) this.#handOut(entry, this.#waiters.shift() as Waiter)
-        if (entry.at === entry.messages.length) this.#queue.shift()
+        if (this.#prepare(entry)) this.#handOut(entry)
+        if (entry.at === entry.messages.length) this.#ahead.shift()
       }
     }
-    if (this.#queued < MAX_QUEUED) this.#wakeReader?.()
+    if (!this.#ahead.full) this.#ahead.resume()
   }
 
   #mayHandOut(): boolean {
-    if (!this.#autoAck) return this.#inHand.size < this.#maxUnacknowledged
+    if (!this.#autoAck) return this.#inHand.room > 0
     if (this.#session === undefined) return true
     if (this.#waitingForOthers) return false
-    if (!this.#session.heldByOthers(this)) return true
+    if (!this.#session.heldByOthers(this.#inHand)) return true
     // An earlier connection of this session has brought a message that the application is still busy with.
     this.#waitingForOthers = true
-    void this.#session.free(this).then(() => {
+    void this.#session.free(this.#inHand).then(() => {
       this.#waitingForOthers = false
       this.#serve()
     })
@@ -314,17 +243,16 @@ export class AcknowledgingReceiver implements AsyncIterableIterator<SOCMessage, 
   }
 
   /** Passes over what is known; answers whether anything is left. */
-  #prepare(run: Run): boolean {
+  #prepare(run: ReadRun): boolean {
     const session = this.#session
-    const before = run.at
     if (session !== undefined && run.first !== 0) {
-      while (run.at < run.messages.length && session.isKnown(run.first + run.at)) {
-        session.pass(run.first + run.at++)
+      let known = 0
+      for (let at = run.at; at < run.messages.length && session.isKnown(run.first + at); ++at, ++known) {
+        session.pass(run.first + at)
       }
-      const passed = run.at - before
-      if (passed > 0) {
-        this.#queued -= passed
-        this.#duplicates += passed
+      if (known > 0) {
+        this.#ahead.advance(run, known)
+        this.#duplicates += known
         this.#acknowledger.onProgress()
       }
       if (run.at < run.messages.length) this.#noteGap(session.skipTo(run.first + run.at))
@@ -332,30 +260,18 @@ export class AcknowledgingReceiver implements AsyncIterableIterator<SOCMessage, 
     return run.at < run.messages.length
   }
 
-  #handOut(run: Run, waiter: Waiter): void {
-    const begin = run.at
-    let end = waiter.one ? begin + 1 : run.messages.length
+  #handOut(run: ReadRun): void {
+    const one = this.#readers.wantsOne
     const session = this.#session
-    if (session !== undefined && run.first !== 0) {
-      if (session.patchy) end = begin + 1
-      this.#last = run.first + end - 1
-      if (this.#autoAck) {
-        this.#held = { owner: this, first: run.first + begin, last: this.#last, done: false }
-        session.handOut(this.#held)
-      } else {
-        for (let i = begin; i < end; ++i) {
-          const hold = { owner: this, first: run.first + i, last: run.first + i, done: false }
-          session.handOut(hold)
-          this.#inHand.set(run.messages[i] as SOCMessage, hold)
-        }
-      }
-    }
-    run.at = end
-    this.#queued -= end - begin
-    this.#delivered += end - begin
-    if (waiter.one) waiter.resolve({ value: run.messages[begin] as SOCMessage, done: false })
-    else if (end - begin === run.messages.length) waiter.resolve({ value: run.messages, done: false })
-    else waiter.resolve({ value: run.messages.slice(begin, end), done: false })
+    const numbered = session !== undefined && run.first !== 0
+    const begin = run.at
+    const most = one || (numbered && session.patchy) ? 1 : this.#inHand.room
+    const end = Math.min(begin + most, run.messages.length)
+    const messages = end - begin === run.messages.length ? run.messages : run.messages.slice(begin, end)
+    if (numbered) this.#inHand.take(session, run.first + begin, messages)
+    this.#ahead.advance(run, messages.length)
+    this.#delivered += messages.length
+    this.#readers.give(one ? (messages[0] as SOCMessage) : messages)
   }
 
   #noteGap(messages: number): void {
@@ -368,16 +284,14 @@ export class AcknowledgingReceiver implements AsyncIterableIterator<SOCMessage, 
   #fail(error: IpcError): void {
     if (this.#ended) return
     // What was read before is good; the error comes after it.
-    this.#queue.push(error)
+    this.#ahead.addError(error)
     this.#connection.destroy()
     this.#end()
   }
 
   /** Nothing of what was read is handed out any more. */
   #stop(): void {
-    this.#superseded += this.#queued
-    this.#queue = this.#queue.filter((entry) => entry instanceof IpcError)
-    this.#queued = 0
+    this.#superseded += this.#ahead.clear()
     this.#end()
   }
 
@@ -386,8 +300,13 @@ export class AcknowledgingReceiver implements AsyncIterableIterator<SOCMessage, 
     this.#ended = true
     this.#acknowledger.stop()
     // While something is left to hand out, the next connection must be able to stop that.
-    if (this.#queue.length === 0) this.#session?.detach(this.#reader)
-    this.#wakeReader?.()
+    if (this.#ahead.first === undefined) this.#session?.detach(this.#reader)
+    this.#ahead.resume()
     this.#serve()
   }
+}
+
+/** A sender that was killed leaves half a line; the next connection brings all of it. */
+function isCutShort(error: unknown): boolean {
+  return hasCode(error, 'ERR_IPC_INVALID_MESSAGE') && error.reason === 'truncated'
 }

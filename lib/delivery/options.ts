@@ -9,6 +9,7 @@ import { resolvePolicy, type PeerIdentity } from '../peer.js'
 import { checkTimeout } from '../timing.js'
 import { MAX_HEARTBEAT_MS, MIN_HEARTBEAT_MS } from './control.js'
 import type { DropCounts, DropReason } from './receipt.js'
+import type { RedialOptions } from './redialler.js'
 import type { Spool } from './spool.js'
 
 /** What happens to an acknowledged sender, for logs and alarms. */
@@ -90,7 +91,7 @@ export interface AcknowledgedSenderStats {
 export type AcknowledgedSenderState = 'connecting' | 'acknowledging' | 'unacknowledged' | 'failed' | 'closed'
 
 export interface CheckedOptions {
-  readonly dial: DialOptions
+  readonly redial: RedialOptions
   readonly maxMessages: number
   readonly maxBytes: number
   readonly onFull: OnFull
@@ -100,9 +101,6 @@ export interface CheckedOptions {
     readonly heartbeatMs: number
     readonly peerTimeoutMs: number
   }
-  readonly minBackoffMs: number
-  readonly maxBackoffMs: number
-  readonly giveUpAfterMs: number
 }
 
 /** @throws TypeError, RangeError, {@link IpcError} ERR_IPC_PATH_TOO_LONG for what can never work */
@@ -119,11 +117,16 @@ export function checkOptions(name: string, options: AcknowledgedSenderOptions): 
   }
   const { directory, path, policy, timeoutMs } = options
   return {
-    dial: {
-      ...(directory !== undefined && { directory }),
-      ...(path !== undefined && { path }),
-      ...(policy !== undefined && { policy }),
-      ...(timeoutMs !== undefined && { timeoutMs }),
+    redial: {
+      dial: {
+        ...(directory !== undefined && { directory }),
+        ...(path !== undefined && { path }),
+        ...(policy !== undefined && { policy }),
+        ...(timeoutMs !== undefined && { timeoutMs }),
+      },
+      minBackoffMs: checkTimeout(options.minBackoffMs, 50),
+      maxBackoffMs: checkTimeout(options.maxBackoffMs, 5000),
+      giveUpAfterMs: checkTimeout(options.giveUpAfterMs, Infinity),
     },
     maxMessages: checkLimit('maxMessages', options.maxMessages, 16_384),
     maxBytes: checkLimit('maxBytes', options.maxBytes, 16 << 20),
@@ -134,8 +137,5 @@ export function checkOptions(name: string, options: AcknowledgedSenderOptions): 
       answerTimeoutMs: checkTimeout(options.answerTimeoutMs, 2000),
       peerTimeoutMs: checkTimeout(options.peerTimeoutMs, 3 * heartbeatMs),
     },
-    minBackoffMs: checkTimeout(options.minBackoffMs, 50),
-    maxBackoffMs: checkTimeout(options.maxBackoffMs, 5000),
-    giveUpAfterMs: checkTimeout(options.giveUpAfterMs, Infinity),
   }
 }

@@ -38,15 +38,23 @@ export function writeHeader(
 
 /** Undefined: it is damaged. */
 export function decodeRecord(value: Buffer | undefined): StoredRecord | undefined {
-  if (value === undefined || value.length < HEADER_BYTES) return undefined
-  if (value.readUInt32LE(0) !== crc32(value.subarray(4)) || value.readUInt32LE(4) !== VERSION)
+  const lines = linesOf(value)
+  if (value === undefined || lines === undefined || value.readUInt32LE(0) !== crc32(value.subarray(4))) {
     return undefined
+  }
   return {
     count: value.readUInt32LE(8),
     keptAtMs: value.readDoubleLE(12),
     priorities: [value.readUInt32LE(20), value.readUInt32LE(24), value.readUInt32LE(28)],
-    lines: value.subarray(HEADER_BYTES),
+    lines,
   }
+}
+
+/** The lines of a value whose checksum this process has found right, or has written. Undefined: it is not even one. */
+export function linesOf(value: Buffer | undefined): Buffer | undefined {
+  if (value === undefined || value.length < HEADER_BYTES || value.readUInt32LE(4) !== VERSION)
+    return undefined
+  return value.subarray(HEADER_BYTES)
 }
 
 /** The lines without some of them; those become empty. */

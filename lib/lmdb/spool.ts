@@ -18,7 +18,7 @@ import {
 import { checkOptions, type LmdbSpoolOptions } from './spool-options.js'
 import {
   blankLines,
-  decodeRecord,
+  linesOf,
   encodeRecord,
   HEADER_BYTES,
   priorityOfLine,
@@ -214,8 +214,7 @@ export class LmdbSpool implements Spool {
   }
 
   #linesOf(entry: IndexEntry): Buffer | undefined {
-    const value = this.#rewritten.get(entry.first) ?? this.#db.get(entry.first)
-    return decodeRecord(value)?.lines
+    return linesOf(this.#rewritten.get(entry.first) ?? this.#db.get(entry.first))
   }
 
   #drop(entry: IndexEntry): number {
