@@ -27,8 +27,9 @@ afterEach(() => {
 })
 
 /** Starts the demo; its sockets go into the directory of the test. */
-function start(args: readonly string[]): ChildProcessByStdio<null, Readable, Readable> {
+function start(args: readonly string[], detached = false): ChildProcessByStdio<null, Readable, Readable> {
   return spawn(process.execPath, [MAIN, ...args], {
+    detached,
     env: { ...process.env, TMPDIR: directory },
     stdio: ['ignore', 'pipe', 'pipe'],
   })
@@ -57,6 +58,12 @@ function finish(
 
 function run(...args: string[]): Promise<Run> {
   return finish(start(args))
+}
+
+/** As it comes when npm passes on what the terminal has sent to all. Later, when it is ending, nobody catches a signal. */
+function interruptTwice(demo: ChildProcessByStdio<null, Readable, Readable>): void {
+  demo.kill('SIGINT')
+  demo.kill('SIGINT')
 }
 
 function socketDirectories(): string[] {
@@ -155,18 +162,51 @@ describe('files', () => {
   )
 })
 
+describe('SIGTERM in the middle', () => {
+  it.each([
+    ['to the demo alone', false],
+    ['to all its processes at once, as a service manager sends it', true],
+  ])('%s winds up: what was read is handled and adds up', async (_to, all) => {
+    const file = join(directory, 'many.log')
+    const lines = 200_000
+    writeFileSync(file, Array.from({ length: lines }, (_, i) => `{"i":${i}}\n`).join(''))
+    // At this rate the whole file would take more than three minutes.
+    const demo = start(['--rate', '1000', file], all)
+    const pid = demo.pid as number
+    let told = false
+    const { code, stdout, stderr } = await finish(demo, (output) => {
+      if (told || !/ read [1-9]/.test(output)) return
+      told = true
+      process.kill(all ? -pid : pid, 'SIGTERM')
+    })
+    expect(stderr).toBe('')
+    const [, read, events] = /read ([\d,]+) lines? from 1 file: ([\d,]+) events? \(/.exec(stdout) ?? []
+    expect(read).toBe(events)
+    const count = Number(read?.replaceAll(',', ''))
+    expect(count).toBeGreaterThan(0)
+    expect(count).toBeLessThan(lines)
+    expect(stdout).toContain(`${String(events)} events sent, ${String(events)} received`)
+    expect(stdout).toMatch(/^adds up: yes$/m)
+    expect(code).toBe(0)
+    expect(socketDirectories()).toEqual([])
+  })
+})
+
 describe('this machine', () => {
   it('sees a new listening socket, and adds up after Ctrl-C', async () => {
     const demo = start(['--seconds', '25'])
     let listener: ReturnType<typeof spawn> | undefined
     const path = join(directory, 'listener.sock')
+    let told = false
     const { code, stdout, stderr } = await finish(demo, (output) => {
       if (listener === undefined && output.includes('were there before')) {
         const script = 'require("node:net").createServer().listen(process.argv[1])'
         listener = spawn(process.execPath, ['-e', script, path], { stdio: 'ignore' })
       }
-      // Again and again with each output, as npm passes on what the terminal has sent to all.
-      if (/^LOW .*listens on unix .*listener\.sock/m.test(output)) demo.kill('SIGINT')
+      if (!told && /^LOW .*listens on unix .*listener\.sock/m.test(output)) {
+        told = true
+        interruptTwice(demo)
+      }
     })
     listener?.kill()
     expect(stderr).toBe('')
@@ -179,8 +219,10 @@ describe('this machine', () => {
 
   it('ends without an error when it is stopped at its very first line', async () => {
     const demo = start([])
+    let told = false
     const { code, stderr } = await finish(demo, () => {
-      demo.kill('SIGINT')
+      if (!told) interruptTwice(demo)
+      told = true
     })
     expect(stderr).toBe('')
     expect(code).toBe(0)

@@ -33,17 +33,21 @@ async function spooled(
 
 async function receiving(
   directory: string,
-): Promise<{ ids: string[]; receivers: AcknowledgingReceiver[]; stop(): void }> {
+): Promise<{ ids: string[]; payloads: unknown[]; receivers: AcknowledgingReceiver[]; stop(): void }> {
   const listener = await listening(directory)
   const ledger = new DeliveryLedger()
   const ids: string[] = []
+  const payloads: unknown[] = []
   const receivers: AcknowledgingReceiver[] = []
   void (async () => {
     for await (const connection of listener) {
       const receiver = new AcknowledgingReceiver(connection, 'r', { ledger })
       receivers.push(receiver)
       void (async () => {
-        for await (const message of receiver) ids.push(message.id)
+        for await (const message of receiver) {
+          ids.push(message.id)
+          payloads.push(message.payload)
+        }
       })().catch(() => undefined)
     }
   })()
@@ -52,7 +56,7 @@ async function receiving(
     for (const { connection } of receivers) connection.destroy()
   }
   onTestFinished(stop)
-  return { ids, receivers, stop }
+  return { ids, payloads, receivers, stop }
 }
 
 function sums(made: AcknowledgedSender): boolean {
@@ -109,6 +113,28 @@ describe('send', () => {
     const { ids } = await receiving(directory)
     await made.flush()
     expect(ids).toEqual(Array.from({ length: 1000 }, (_, i) => String(i)))
+  })
+})
+
+describe('a lost connection', () => {
+  it('costs nothing, in records that are large enough for their memory to be used again', async () => {
+    const directory = temporaryDirectory()
+    const { payloads, receivers } = await receiving(directory)
+    const made = await spooled(directory, { maxMessages: 4000 })
+    const expected: string[] = []
+    for (let batch = 0; batch < 120; ++batch) {
+      const texts = Array.from({ length: 300 }, (_, i) => `${batch}.${i}.`.padEnd(250, String(batch)))
+      expected.push(...texts)
+      void made.sendBatch(texts.map((text) => newSOCMessage('soc_event', text)))
+      await made.drained()
+      if (batch % 12 === 6) receivers.at(-1)?.connection.destroy()
+      if (batch % 3 === 0) await new Promise(setImmediate)
+    }
+    await made.flush()
+    expect(receivers.length).toBeGreaterThan(2)
+    expect(payloads.length).toBe(expected.length)
+    expect(payloads.findIndex((payload, i) => payload !== expected[i])).toBe(-1)
+    expect(made.stats).toMatchObject({ accepted: 36_000, acknowledged: 36_000, pending: 0, dropped: 0 })
   })
 })
 
