@@ -1,5 +1,6 @@
 // Promise levels with real processes: one that is stopped, one that ends in the middle, one that is killed.
 
+import { join } from 'node:path'
 import { describe, expect, it, onTestFinished } from 'vitest'
 
 import { AcknowledgedSender } from '../../lib/delivery/acknowledged-sender.js'
@@ -10,7 +11,7 @@ import { newSOCMessage } from '../../lib/message.js'
 import { startChild } from '../support/child.js'
 import { temporaryDirectory } from '../support/directory.js'
 import { listening } from '../support/pair.js'
-import { until } from '../support/wait.js'
+import { rejectionOf, until } from '../support/wait.js'
 
 describe('a receiving process that is stopped (SIGSTOP)', () => {
   it('is noticed within the limit, and gets everything once when it goes on', async () => {
@@ -42,6 +43,50 @@ describe('a receiving process that is stopped (SIGSTOP)', () => {
     await sent
     child.send('payloads')
     expect(await child.report()).toEqual({ payloads: Array.from({ length: 101 }, (_, i) => i + 1) })
+  })
+})
+
+describe('a process that has ended while a child of it holds the socket open', () => {
+  it('is noticed by its sender within the limit', async () => {
+    const directory = temporaryDirectory()
+    const child = startChild('half-dead', { path: join(directory, 'test.sock') })
+    await child.report()
+    const events: DeliveryEvent[] = []
+    const sender = new AcknowledgedSender('test', {
+      directory,
+      heartbeatMs: 50,
+      peerTimeoutMs: 200,
+      onEvent: (event) => events.push(event),
+    })
+    onTestFinished(() => sender.close({ timeoutMs: 1 }).catch(() => undefined))
+    const { holder } = await child.report<{ holder: number }>()
+    onTestFinished(() => {
+      process.kill(holder, 'SIGKILL')
+    })
+    await child.exited
+    void sender.send(newSOCMessage('soc_event', 1))
+    await until(() => events.some(({ type }) => type === 'disconnected'))
+    expect(events.slice(0, 2)).toMatchObject([
+      { type: 'connected', acknowledging: true },
+      { type: 'disconnected', error: { code: 'ERR_IPC_TIMEOUT', reason: 'silent-peer' } },
+    ])
+    expect(sender.stats).toMatchObject({ accepted: 1, pending: 1, acknowledged: 0 })
+  })
+
+  it('is noticed by its receiver within the limit', async () => {
+    const listener = await listening(temporaryDirectory())
+    const child = startChild('forker', { address: listener.address })
+    const receiver = new AcknowledgingReceiver(await listener.accept(), 'r', { idleTimeoutMs: 200 })
+    const { holder } = await child.report<{ holder: number }>()
+    onTestFinished(() => {
+      process.kill(holder, 'SIGKILL')
+    })
+    await child.kill()
+    expect(await rejectionOf(receiver.next())).toMatchObject({
+      code: 'ERR_IPC_TIMEOUT',
+      reason: 'silent-peer',
+    })
+    expect(receiver.connection.closed).toBe(true)
   })
 })
 

@@ -1,5 +1,4 @@
 import fc from 'fast-check'
-import { execFileSync } from 'node:child_process'
 import {
   chmodSync,
   mkdirSync,
@@ -11,50 +10,17 @@ import {
 } from 'node:fs'
 import { join } from 'node:path'
 import { open } from 'lmdb'
-import { describe, expect, it, onTestFinished } from 'vitest'
+import { describe, expect, it } from 'vitest'
 
 import { newSOCMessage, rawJSON, type SOCMessage } from '../../../lib/message.js'
-import { SpoolDraft, type DraftRecord } from '../../../lib/delivery/spool-draft.js'
-import { messagesOf, runsOf } from '../../../lib/delivery/spool-lines.js'
 import { OVERHEAD_BYTES } from '../../../lib/lmdb/spool-index.js'
 import { HEADER_BYTES } from '../../../lib/lmdb/spool-record.js'
-import { LmdbSpool, type LmdbSpoolOptions } from '../../../lib/lmdb/spool.js'
+import { LmdbSpool } from '../../../lib/lmdb/spool.js'
 import type { SpoolDamage } from '../../../lib/lmdb/spool-opening.js'
+import { messagesOf } from '../../../lib/delivery/spool-lines.js'
 import { temporaryDirectory } from '../../support/directory.js'
+import { contents, entry, opened, record, TYPES } from '../../support/spool.js'
 import { rejectionOf } from '../../support/wait.js'
-
-const TYPES = ['soc_heartbeat', 'soc_event', 'soc_incident'] as const
-
-/** Messages as one record. */
-function record(messages: readonly SOCMessage[]): DraftRecord {
-  const draft = new SpoolDraft(HEADER_BYTES, OVERHEAD_BYTES)
-  draft.add(messages)
-  const [first, ...more] = draft.take()
-  if (first === undefined || more.length > 0) throw new Error('that is not one record')
-  return first
-}
-
-function entry(types: readonly string[], from: number): DraftRecord {
-  return record(types.map((type, i) => newSOCMessage(type, { n: from + i }, { id: String(from + i) })))
-}
-
-async function opened(directory: string, options: Partial<LmdbSpoolOptions> = {}): Promise<LmdbSpool> {
-  const spool = await LmdbSpool.open({ directory, ...options })
-  onTestFinished(() => spool.close())
-  return spool
-}
-
-/** Numbers and ids of all that is in it. */
-function contents(spool: LmdbSpool): [number, string][] {
-  const from = spool.acknowledged + 1
-  return spool.read(from, Infinity).flatMap((each) =>
-    runsOf(each, from).flatMap(({ first, count, lines }) => {
-      const messages = messagesOf(lines)
-      expect(messages).toHaveLength(count)
-      return messages.map((message, i): [number, string] => [first + i, message.id])
-    }),
-  )
-}
 
 describe('a spool', () => {
   it('agrees with a model, whatever is done to it and however often it is opened again', async () => {
@@ -286,41 +252,6 @@ describe('damage', () => {
       )
       await spool.append(entry(['a'], spool.next)).durable
       expect(spool.messages).toBe(left.length + 1)
-    },
-  )
-})
-
-describe('a full disk', () => {
-  it.skipIf(process.getuid?.() !== 0)(
-    'refuses what does not fit, keeps the rest, and goes on when there is room (needs root to mount)',
-    async () => {
-      const directory = temporaryDirectory()
-      execFileSync('mount', ['-t', 'tmpfs', '-o', 'size=1m,mode=0700', 'tmpfs', directory])
-      onTestFinished(() => void execFileSync('umount', ['-l', directory]))
-      let spool = await LmdbSpool.open({ directory: join(directory, 'spool') })
-      const types = Array.from({ length: 500 }, () => 'soc_event')
-      let kept = 0
-      let failed = 0
-      for (let i = 0; i < 60; ++i) {
-        const { durable } = spool.append(entry(types, 1))
-        try {
-          await durable
-          kept += types.length
-        } catch {
-          ++failed
-        }
-      }
-      expect(failed).toBeGreaterThan(0)
-      expect(kept).toBeGreaterThan(0)
-      expect(spool.messages).toBe(kept)
-      expect(contents(spool)).toHaveLength(kept)
-      spool.acknowledge(spool.read(1, Infinity).at(3)?.first ?? 1)
-      await new Promise((resolve) => setTimeout(resolve, 100))
-      const left = spool.messages
-      await spool.close().catch(() => undefined)
-      spool = await opened(join(directory, 'spool'))
-      expect(spool.messages).toBeLessThanOrEqual(kept)
-      expect(spool.messages).toBeGreaterThanOrEqual(left)
     },
   )
 })

@@ -1,0 +1,43 @@
+// Records for a spool, and what is in one.
+
+import { expect, onTestFinished } from 'vitest'
+
+import { newSOCMessage, type SOCMessage } from '../../lib/message.js'
+import { SpoolDraft, type DraftRecord } from '../../lib/delivery/spool-draft.js'
+import { messagesOf, runsOf } from '../../lib/delivery/spool-lines.js'
+import { OVERHEAD_BYTES } from '../../lib/lmdb/spool-index.js'
+import { HEADER_BYTES } from '../../lib/lmdb/spool-record.js'
+import { LmdbSpool, type LmdbSpoolOptions } from '../../lib/lmdb/spool.js'
+
+export const TYPES = ['soc_heartbeat', 'soc_event', 'soc_incident'] as const
+
+/** Messages as one record. */
+export function record(messages: readonly SOCMessage[]): DraftRecord {
+  const draft = new SpoolDraft(HEADER_BYTES, OVERHEAD_BYTES)
+  draft.add(messages)
+  const [first, ...more] = draft.take()
+  if (first === undefined || more.length > 0) throw new Error('that is not one record')
+  return first
+}
+
+export function entry(types: readonly string[], from: number): DraftRecord {
+  return record(types.map((type, i) => newSOCMessage(type, { n: from + i }, { id: String(from + i) })))
+}
+
+export async function opened(directory: string, options: Partial<LmdbSpoolOptions> = {}): Promise<LmdbSpool> {
+  const spool = await LmdbSpool.open({ directory, ...options })
+  onTestFinished(() => spool.close())
+  return spool
+}
+
+/** Numbers and ids of all that is in it. */
+export function contents(spool: LmdbSpool): [number, string][] {
+  const from = spool.acknowledged + 1
+  return spool.read(from, Infinity).flatMap((each) =>
+    runsOf(each, from).flatMap(({ first, count, lines }) => {
+      const messages = messagesOf(lines)
+      expect(messages).toHaveLength(count)
+      return messages.map((message, i): [number, string] => [first + i, message.id])
+    }),
+  )
+}
