@@ -2,9 +2,9 @@
 // good size, and laid out once for the spool and the wire.
 
 import { IpcError } from '../errors.js'
-import { FrameText, frameUnits, returnSlab, takeSlab } from '../frame-text.js'
+import { FrameText, returnSlab, takeSlab } from '../frame-text.js'
 import { priorityOf } from '../message-queue.js'
-import { frameOf, isChecked, type SOCMessage } from '../message.js'
+import { isChecked, type SOCMessage } from '../message.js'
 import { countFrames } from './frame-check.js'
 import type { Receipt } from './receipt.js'
 import type { SpoolEntry } from './spool.js'
@@ -135,13 +135,11 @@ export class SpoolDraft {
     let to = from
     while (to < messages.length && units < RECORD_BYTES) {
       const message = messages[to++] as SOCMessage
-      const frame = frameOf(message)
-      text.add(frame)
-      units += frameUnits(frame)
+      units += text.add(message)
       checked &&= isChecked(message)
       ++priorities[priorityOf(message.type)]
     }
-    const slab = takeSlab(units * 3)
+    const slab = takeSlab(text.complete())
     const bytes = text.encode(slab, 0)
     text.clear()
     const valid = checked || countFrames(slab.subarray(0, bytes)) === to - from
