@@ -3,13 +3,12 @@
 
 import { randomBytes } from 'node:crypto'
 
-import { open, type Database, type RootDatabase } from 'lmdb'
+import { open, type Database, type RootDatabase, type RootDatabaseOptions } from 'lmdb'
 
 import {
   agreementOf,
   checkFact,
   FactError,
-  unitsOf,
   type AddResult,
   type Fact,
   type FactLevel,
@@ -18,23 +17,12 @@ import {
   type FactStore,
   type PageQuery,
 } from '../swarm/index.js'
+import { listPage } from './fact-listing.js'
+import { FactCodec, PlaceCodec, type Codec, type Place, type StoredFact } from './fact-record.js'
 
 const LEVELS: readonly FactLevel[] = [0, 1, 2, 3]
-
-/** A fact as it is kept, short: id, content, domain, module, gene, source, created and updated in Unix milliseconds. */
-type Row = readonly [
-  id: string,
-  content: string,
-  domain: string | null,
-  module: string | null,
-  isGene: boolean,
-  source: string,
-  createdMs: number,
-  updatedMs: number | null,
-]
-
-/** Where a fact is. */
-type Place = readonly [level: FactLevel, position: number]
+/** How the tables are laid out. */
+const FORMAT = 1
 
 /** Options of {@link LmdbFactStore}. */
 export interface LmdbFactStoreOptions {
@@ -50,7 +38,7 @@ export interface LmdbFactStoreOptions {
 export class LmdbFactStore implements FactStore {
   readonly id: string
   readonly #root: RootDatabase
-  readonly #levels: readonly Database<Row, number>[]
+  readonly #levels: readonly Database<StoredFact, number>[]
   readonly #places: Database<Place, string>
   readonly #domains: Database<null, [domain: string, position: number, level: number]>
   readonly #genes: Database<null, string>
@@ -62,19 +50,25 @@ export class LmdbFactStore implements FactStore {
   /**
    * Opens the database in this directory, which is made when it is absent.
    *
-   * @throws Error as LMDB gives it
+   * @throws TypeError when it was written in another format; Error as LMDB gives it
    */
   constructor(path: string, { mapSize = 16 * 2 ** 30 }: LmdbFactStoreOptions = {}) {
     // A batch is there when it is committed; only flush waits for the disk.
     this.#root = open({ path, mapSize, maxDbs: 16, separateFlushed: true })
-    this.#levels = LEVELS.map((level) => this.#root.openDB<Row, number>({ name: `facts-${level}` }))
-    this.#places = this.#root.openDB<Place, string>({ name: 'places' })
+    this.#levels = LEVELS.map((level) =>
+      this.#root.openDB<StoredFact, number>(tableOptions(`facts-${level}`, new FactCodec())),
+    )
+    this.#places = this.#root.openDB<Place, string>(tableOptions('places', new PlaceCodec()))
     this.#domains = this.#root.openDB<null, [string, number, number]>({ name: 'domains' })
     this.#genes = this.#root.openDB<null, string>({ name: 'genes' })
     this.#meta = this.#root.openDB<string | number, string>({ name: 'meta' })
     this.id = this.#root.transactionSync(() => {
       const known = this.#meta.get('id')
-      if (typeof known === 'string') return known
+      if (typeof known === 'string') {
+        if (this.#meta.get('format') === FORMAT) return known
+        throw new TypeError(`the facts in ${path} are kept in another format`)
+      }
+      this.#meta.putSync('format', FORMAT)
       const id = `store_${randomBytes(12).toString('hex')}`
       this.#meta.putSync('id', id)
       return id
@@ -129,11 +123,11 @@ export class LmdbFactStore implements FactStore {
     checkFact(fact)
     await this.#write(() => {
       const place = this.#places.get(fact.id)
-      const here = place === undefined ? undefined : this.#levels[place[0]]?.get(place[1])
+      const here = place === undefined ? undefined : this.#table(place.level).get(place.position)
       if (place === undefined || here === undefined) {
         throw new FactError('ERR_FACT_UNKNOWN', `there is no fact ${shown(fact.id)}`)
       }
-      if (here[4] || fact.isGene) {
+      if (here.isGene || fact.isGene) {
         throw new FactError('ERR_FACT_IMMUTABLE', `a gene is never changed: ${shown(fact.id)}`)
       }
       const position = this.#nextPosition()
@@ -146,9 +140,9 @@ export class LmdbFactStore implements FactStore {
   async delete(id: string): Promise<boolean> {
     return this.#write(() => {
       const place = this.#places.get(id)
-      const here = place === undefined ? undefined : this.#levels[place[0]]?.get(place[1])
+      const here = place === undefined ? undefined : this.#table(place.level).get(place.position)
       if (place === undefined || here === undefined) return false
-      if (here[4]) throw new FactError('ERR_FACT_IMMUTABLE', `a gene is never deleted: ${shown(id)}`)
+      if (here.isGene) throw new FactError('ERR_FACT_IMMUTABLE', `a gene is never deleted: ${shown(id)}`)
       this.#remove(place, here)
       return true
     })
@@ -159,7 +153,7 @@ export class LmdbFactStore implements FactStore {
     return [
       ...this.#table(level)
         .getRange()
-        .map(({ value }) => factOf(value, level)),
+        .map(({ value }) => ({ ...value, level })),
     ]
   }
 
@@ -168,8 +162,8 @@ export class LmdbFactStore implements FactStore {
     // Positions are below, levels above, whatever may stand in a key of this domain.
     const keys = this.#domains.getKeys({ start: [domain, 0, 0], end: [domain, Infinity, 0] })
     return [...keys].flatMap(([, position, level]) => {
-      const row = this.#levels[level]?.get(position)
-      return row === undefined ? [] : [factOf(row, level as FactLevel)]
+      const stored = this.#levels[level]?.get(position)
+      return stored === undefined ? [] : [{ ...stored, level: level as FactLevel }]
     })
   }
 
@@ -178,34 +172,9 @@ export class LmdbFactStore implements FactStore {
     return [...this.#genes.getKeys()].flatMap((id) => this.#read(id) ?? [])
   }
 
-  async page({ levels = LEVELS, after = 0, until = Infinity, ...limits }: PageQuery): Promise<FactPage> {
+  async page(query: PageQuery): Promise<FactPage> {
     this.#checkOpen()
-    const { order = 'oldest', maxFacts, maxUnits = Infinity } = limits
-    const forward = order === 'oldest'
-    const heads = levels.map((level) => new Head(this.#table(level), level, after, until, forward))
-    const facts: Fact[] = []
-    const positions: number[] = []
-    let units = 0
-    try {
-      for (;;) {
-        let head: Head | undefined
-        for (const other of heads) {
-          if (other.row === undefined) continue
-          if (head === undefined || other.position < head.position === forward) head = other
-        }
-        if (head?.row === undefined) return { facts, positions, hasMore: false }
-        const fact = factOf(head.row, head.level)
-        units += unitsOf(fact)
-        if (facts.length >= maxFacts || (units > maxUnits && facts.length > 0)) {
-          return { facts, positions, hasMore: true }
-        }
-        facts.push(fact)
-        positions.push(head.position)
-        head.advance()
-      }
-    } finally {
-      for (const head of heads) head.close()
-    }
+    return listPage((level) => this.#table(level), query)
   }
 
   async count({ levels = LEVELS, after = 0, until = Infinity }: FactQuery = {}): Promise<number> {
@@ -259,8 +228,8 @@ export class LmdbFactStore implements FactStore {
     if (this.#closed) throw new FactError('ERR_FACT_STORE_CLOSED', 'the store is closed')
   }
 
-  #table(level: FactLevel): Database<Row, number> {
-    return this.#levels[level] as Database<Row, number>
+  #table(level: FactLevel): Database<StoredFact, number> {
+    return this.#levels[level] as Database<StoredFact, number>
   }
 
   #last(): number {
@@ -278,88 +247,27 @@ export class LmdbFactStore implements FactStore {
   #read(id: string): Fact | undefined {
     const place = this.#places.get(id)
     if (place === undefined) return undefined
-    const row = this.#table(place[0]).get(place[1])
-    return row === undefined ? undefined : factOf(row, place[0])
+    const stored = this.#table(place.level).get(place.position)
+    return stored === undefined ? undefined : { ...stored, level: place.level }
   }
 
   #put(fact: Fact, position: number): void {
-    void this.#places.put(fact.id, [fact.level, position])
-    void this.#table(fact.level).put(position, rowOf(fact))
+    void this.#places.put(fact.id, { level: fact.level, position })
+    void this.#table(fact.level).put(position, fact)
     if (fact.domain !== undefined) void this.#domains.put([fact.domain, position, fact.level], null)
     if (fact.isGene) void this.#genes.put(fact.id, null)
   }
 
-  #remove([level, position]: Place, [id, , domain]: Row): void {
+  #remove({ level, position }: Place, { id, domain }: StoredFact): void {
     void this.#places.remove(id)
     void this.#table(level).remove(position)
-    if (domain !== null) void this.#domains.remove([domain, position, level])
+    if (domain !== undefined) void this.#domains.remove([domain, position, level])
   }
 }
 
-/** The foremost row of a table, while several are merged. */
-class Head {
-  readonly level: FactLevel
-  position = 0
-  row: Row | undefined
-  readonly #rows: Iterator<{ key: number; value: Row }>
-
-  constructor(
-    table: Database<Row, number>,
-    level: FactLevel,
-    after: number,
-    until: number,
-    forward: boolean,
-  ) {
-    this.level = level
-    this.#rows = table
-      .getRange(
-        forward
-          ? { start: after, exclusiveStart: true, end: until, inclusiveEnd: true }
-          : { start: until, end: after, reverse: true },
-      )
-      [Symbol.iterator]()
-    this.advance()
-  }
-
-  advance(): void {
-    const next = this.#rows.next()
-    this.row = next.done === true ? undefined : next.value.value
-    this.position = next.done === true ? 0 : next.value.key
-  }
-
-  close(): void {
-    this.#rows.return?.()
-  }
-}
-
-function rowOf(fact: Fact): Row {
-  return [
-    fact.id,
-    fact.content,
-    fact.domain ?? null,
-    fact.module ?? null,
-    fact.isGene,
-    fact.source,
-    fact.createdAt.getTime(),
-    fact.updatedAt?.getTime() ?? null,
-  ]
-}
-
-function factOf(
-  [id, content, domain, module, isGene, source, createdMs, updatedMs]: Row,
-  level: FactLevel,
-): Fact {
-  return {
-    id,
-    content,
-    level,
-    ...(domain !== null && { domain }),
-    ...(module !== null && { module }),
-    isGene,
-    source,
-    createdAt: new Date(createdMs),
-    ...(updatedMs !== null && { updatedAt: new Date(updatedMs) }),
-  }
+// LMDB's types know encoders of whole databases only; each table may have its own.
+function tableOptions(name: string, encoder: Codec<Place> | Codec<StoredFact>): RootDatabaseOptions & { name: string } {
+  return { name, encoder }
 }
 
 /** An id for an error: escaped and cut short. */

@@ -77,7 +77,8 @@ export async function storeFacts(
   peer: PeerIdentity,
 ): Promise<AddResult> {
   const { store } = context
-  const genes = facts.filter((fact) => fact.isGene)
+  const genes: Fact[] = []
+  for (const fact of facts) if (fact.isGene) genes.push(fact)
   let newGenes = 0
   for (const gene of genes) if ((await store.get(gene.id)) === undefined) ++newGenes
   const result = await store.addBatch(facts)

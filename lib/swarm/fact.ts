@@ -84,16 +84,9 @@ function problemOf(fact: Fact): string | undefined {
   return undefined
 }
 
-const SURROGATE = /[\ud800-\udfff]/
-const LONE_SURROGATE = /\p{Surrogate}/u
-
 /** Half a surrogate pair has no UTF-8: receivers would refuse the whole page that it stands in. */
 function isText(value: unknown, maxUnits: number): boolean {
-  return (
-    typeof value === 'string' &&
-    value.length <= maxUnits &&
-    !(SURROGATE.test(value) && LONE_SURROGATE.test(value))
-  )
+  return typeof value === 'string' && value.length <= maxUnits && value.isWellFormed()
 }
 
 /** Whether a value is a Date that RFC 3339 can express. */

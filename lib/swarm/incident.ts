@@ -22,7 +22,6 @@ export interface Incident {
 const MAX_TEXT_UNITS = 1024
 const MAX_DESCRIPTION_UNITS = 16_384
 const MAX_MAPPINGS = 64
-const LONE_SURROGATE = /\p{Surrogate}/u
 
 /**
  * Checks types and bounds of an incident.
@@ -64,7 +63,7 @@ export function checkIncident(incident: Incident): void {
 }
 
 function isText(value: unknown, maxUnits: number): boolean {
-  return typeof value === 'string' && value.length <= maxUnits && !LONE_SURROGATE.test(value)
+  return typeof value === 'string' && value.length <= maxUnits && value.isWellFormed()
 }
 
 /** Where incidents to tell come from and told ones go. */

@@ -84,8 +84,9 @@ export class PageServer {
   async #serve(request: SyncRequest): Promise<void> {
     await this.#sendIncidents()
     for (let hasMore = true; hasMore;) {
-      await this.#credit()
+      // Made while the peer still stores what it has: the one page that waits here.
       const page = await this.#nextPage(request.maxBatch)
+      await this.#credit()
       hasMore = page.hasMore
       this.#position = page.next
       this.#progress.sent += page.facts

@@ -60,11 +60,43 @@ export function importFacts(value: unknown, maxFacts: number): Fact[] {
     throw invalid('too-many-facts', `${value.length} facts came in one message; at most ${maxFacts} may`)
   }
   const facts: Fact[] = []
-  for (const entry of value as unknown[]) facts.push(importFact(entry, facts.length))
+  const names = new Names()
+  for (const entry of value as unknown[]) facts.push(importFact(entry, facts.length, names))
   return facts
 }
 
-function importFact(value: unknown, index: number): Fact {
+/** Sources, domains and modules of a page. Most facts share theirs with others, and so share the text in memory too. */
+class Names {
+  readonly #sources = new Map<string, string>()
+  readonly #names = new Map<string, string>()
+
+  /** A source as it is kept: always marked, so that nothing a peer sends can pass for a fact of our own. */
+  importedSource(source: string): string {
+    let imported = this.#sources.get(source)
+    if (imported === undefined) {
+      // Hops could make it grow for ever.
+      imported = startOf(IMPORTED + source, MAX_SOURCE_UNITS)
+      this.#sources.set(source, imported)
+    }
+    return imported
+  }
+
+  shared(name: string): string {
+    const known = this.#names.get(name)
+    if (known !== undefined) return known
+    this.#names.set(name, name)
+    return name
+  }
+}
+
+/** The first units of a text, without cutting a surrogate pair in two. */
+function startOf(text: string, maxUnits: number): string {
+  if (text.length <= maxUnits) return text
+  const last = text.charCodeAt(maxUnits - 1)
+  return text.slice(0, last >= 0xd800 && last <= 0xdbff ? maxUnits - 1 : maxUnits)
+}
+
+function importFact(value: unknown, index: number, names: Names): Fact {
   if (typeof value !== 'object' || value === null) throw invalid('bad-fact', `fact ${index} is no object`)
   const wire = value as Partial<Record<keyof WireFact, unknown>>
   const { source, domain, module } = wire
@@ -77,13 +109,12 @@ function importFact(value: unknown, index: number): Fact {
     content: wire.content,
     level: wire.level,
     isGene: wire.is_gene,
-    // Always marked, so that nothing a peer sends can pass for a fact of our own. Hops could make it grow.
-    source: (IMPORTED + source).slice(0, MAX_SOURCE_UNITS),
+    source: names.importedSource(source),
     createdAt: new Date(createdMs),
   } as Fact & { domain?: string; module?: string; updatedAt?: Date }
   // Go leaves out what is empty; null is what other writers put there.
-  if (domain !== undefined && domain !== null && domain !== '') fact.domain = domain as string
-  if (module !== undefined && module !== null && module !== '') fact.module = module as string
+  if (domain !== undefined && domain !== null && domain !== '') fact.domain = names.shared(domain as string)
+  if (module !== undefined && module !== null && module !== '') fact.module = names.shared(module as string)
   if (wire.updated_at !== undefined && wire.updated_at !== null) {
     const updatedMs = parseTime(wire.updated_at)
     if (updatedMs === undefined) throw invalid('bad-fact', `the updated_at of fact ${index} is no time`)
