@@ -2,6 +2,7 @@
 // a level, keyed by position; another one finds the position of an id.
 
 import { randomBytes } from 'node:crypto'
+import { statfsSync } from 'node:fs'
 
 import { open, type Database, type RootDatabase, type RootDatabaseOptions } from 'lmdb'
 
@@ -9,6 +10,7 @@ import {
   agreementOf,
   checkFact,
   FactError,
+  unitsOf,
   type AddResult,
   type Fact,
   type FactLevel,
@@ -23,6 +25,9 @@ import { FactCodec, PlaceCodec, type Codec, type Place, type StoredFact } from '
 const LEVELS: readonly FactLevel[] = [0, 1, 2, 3]
 /** How the tables are laid out. */
 const FORMAT = 1
+/** Room on the disk that a batch may need: its bytes, the pages that it splits, and a margin. */
+const ROOM_PER_UNIT = 6
+const MIN_ROOM_BYTES = 1 << 20
 
 /** Options of {@link LmdbFactStore}. */
 export interface LmdbFactStoreOptions {
@@ -37,6 +42,7 @@ export interface LmdbFactStoreOptions {
  */
 export class LmdbFactStore implements FactStore {
   readonly id: string
+  readonly #path: string
   readonly #root: RootDatabase
   readonly #levels: readonly Database<StoredFact, number>[]
   readonly #places: Database<Place, string>
@@ -53,8 +59,9 @@ export class LmdbFactStore implements FactStore {
    * @throws TypeError when it was written in another format; Error as LMDB gives it
    */
   constructor(path: string, { mapSize = 16 * 2 ** 30 }: LmdbFactStoreOptions = {}) {
+    this.#path = path
     // A batch is there when it is committed; only flush waits for the disk.
-    this.#root = open({ path, mapSize, maxDbs: 16, separateFlushed: true })
+    this.#root = open({ path, mapSize, maxDbs: 16, separateFlushed: true, eventTurnBatching: false })
     this.#levels = LEVELS.map((level) =>
       this.#root.openDB<StoredFact, number>(tableOptions(`facts-${level}`, new FactCodec())),
     )
@@ -81,6 +88,7 @@ export class LmdbFactStore implements FactStore {
       if (this.#places.doesExist(fact.id)) {
         throw new FactError('ERR_FACT_EXISTS', `there is a fact ${shown(fact.id)} already`)
       }
+      this.#checkRoom(unitsOf(fact))
       const position = this.#nextPosition()
       this.#put(fact, position)
       this.#setLast(position)
@@ -88,7 +96,11 @@ export class LmdbFactStore implements FactStore {
   }
 
   async addBatch(facts: readonly Fact[]): Promise<AddResult> {
-    for (const fact of facts) checkFact(fact)
+    let units = 0
+    for (const fact of facts) {
+      checkFact(fact)
+      units += unitsOf(fact)
+    }
     return this.#write(() => {
       const before = this.#last()
       const fresh = new Map<string, Fact>()
@@ -107,6 +119,7 @@ export class LmdbFactStore implements FactStore {
         if (agreement === 'same') ++known
         else ++kept
       }
+      if (fresh.size > 0) this.#checkRoom(units)
       let position = this.#nextPosition() - 1
       for (const fact of fresh.values()) this.#put(fact, ++position)
       if (fresh.size > 0) this.#setLast(position)
@@ -130,6 +143,7 @@ export class LmdbFactStore implements FactStore {
       if (here.isGene || fact.isGene) {
         throw new FactError('ERR_FACT_IMMUTABLE', `a gene is never changed: ${shown(fact.id)}`)
       }
+      this.#checkRoom(unitsOf(fact))
       const position = this.#nextPosition()
       this.#remove(place, here)
       this.#put({ ...fact, updatedAt: new Date() }, position)
@@ -214,14 +228,39 @@ export class LmdbFactStore implements FactStore {
   /** Runs a transaction: all that it puts is there afterwards, or nothing when it throws. */
   #write<T>(action: () => T): Promise<T> {
     this.#checkOpen()
-    const written = this.#writing.then(async () => {
-      // Puts of one turn of the event loop are one transaction, which a thread of LMDB's writes meanwhile.
-      const result = action()
-      await this.#root.committed
-      return result
-    })
+    const written = this.#writing.then(() => this.#transact(action))
     this.#writing = written.catch(() => undefined)
     return written
+  }
+
+  async #transact<T>(action: () => T): Promise<T> {
+    let outcome: { readonly result: T } | { readonly error: unknown } | undefined
+    // LMDB would take a turn of the event loop for a batch, but with promises of its own that nobody can catch.
+    const committed = this.#root.batch(() => {
+      try {
+        outcome = { result: action() }
+      } catch (error) {
+        outcome = { error }
+      }
+    })
+    try {
+      await committed
+    } catch (error) {
+      // LMDB rejects twice.
+      const told: unknown = error instanceof Error && 'commitError' in error ? error.commitError : undefined
+      const cause: unknown = await Promise.resolve(told).catch((why: unknown) => why)
+      throw new Error(`nothing could be written to ${this.#path}`, { cause })
+    }
+    if (outcome === undefined) throw new Error('the transaction did not run')
+    if ('error' in outcome) throw outcome.error
+    return outcome.result
+  }
+
+  /** @throws {FactError} ERR_FACT_STORE_FULL while there is still room enough for LMDB to go on with */
+  #checkRoom(units: number): void {
+    const { bavail, bsize } = statfsSync(this.#path)
+    if (bavail * bsize >= units * ROOM_PER_UNIT + MIN_ROOM_BYTES) return
+    throw new FactError('ERR_FACT_STORE_FULL', `the file system of ${this.#path} is full`)
   }
 
   #checkOpen(): void {
@@ -266,7 +305,10 @@ export class LmdbFactStore implements FactStore {
 }
 
 // LMDB's types know encoders of whole databases only; each table may have its own.
-function tableOptions(name: string, encoder: Codec<Place> | Codec<StoredFact>): RootDatabaseOptions & { name: string } {
+function tableOptions(
+  name: string,
+  encoder: Codec<Place> | Codec<StoredFact>,
+): RootDatabaseOptions & { name: string } {
   return { name, encoder }
 }
 

@@ -6,8 +6,8 @@ import type { Fact } from './fact.js'
 import type { AddResult, FactStore } from './fact-store.js'
 import type { IncidentStore } from './incident.js'
 import type { Handshake } from './messages.js'
-import type { BackupGene } from './peer-record.js'
-import type { PeerRegistry } from './peer-registry.js'
+import { Trust, type BackupGene } from './peer-record.js'
+import type { PeerRegistry, SyncRecord } from './peer-registry.js'
 import { invalid, quoted } from './protocol-error.js'
 
 /** What an exchange works with. */
@@ -103,6 +103,12 @@ export async function storeFacts(
     })
   }
   return result
+}
+
+/** Remembers a peer, and what went over. Whom the registry has rejected meanwhile stays rejected. */
+export function rememberPeer({ registry }: ExchangeContext, peer: Handshake, sync: SyncRecord): void {
+  if (registry.get(peer.peerId)?.trust !== Trust.Rejected) registry.completeHandshake(peer)
+  registry.recordSync(peer.peerId, sync)
 }
 
 /** Stores the incidents that came in one message, where there is a place for them. */

@@ -1,8 +1,9 @@
 // The exchange as the Go package knows it: one line of facts from dialer to listener. Toward a Go listener the line is
 // short, so what fits goes now, newest first, and the rest at the next dials; what is left is counted and alerted on.
 
+import { processStart } from '../process-start.js'
 import { swarmMessage, type Channel } from './channel.js'
-import { storeFacts, storeIncidents, type ExchangeContext, type Progress } from './exchange.js'
+import { rememberPeer, storeFacts, storeIncidents, type ExchangeContext, type Progress } from './exchange.js'
 import type { Fact, FactLevel } from './fact.js'
 import type { FactStore } from './fact-store.js'
 import { parseGoPayload, SwarmMsgType, type Handshake } from './messages.js'
@@ -30,8 +31,7 @@ export async function importFromGo(
   await storeFacts(facts, context, progress, channel.peer)
   await storeIncidents(incidents, context, progress)
   await context.store.flush()
-  context.registry.completeHandshake(peer)
-  context.registry.recordSync(peer.peerId, { received: progress.received, sent: 0, genes: progress.genes })
+  rememberPeer(context, peer, { received: progress.received, sent: 0, genes: progress.genes })
 }
 
 /** Gives a Go listener what fits its line. It confirms by hanging up. */
@@ -39,12 +39,9 @@ export async function exportToGo(
   channel: Channel,
   context: ExchangeContext,
   progress: Progress,
-  listener: Handshake,
+  peer: Handshake,
 ): Promise<void> {
   const { registry, store, genomeHash } = context
-  // The id in its answer is our own, so the node has to do.
-  const peer = { ...listener, peerId: `go:${listener.node}` }
-  progress.peer = peer
   const envelope = {
     from_peer_id: registry.selfId,
     genome_hash: genomeHash,
@@ -52,7 +49,8 @@ export async function exportToGo(
   }
   const budget =
     GO_PAYLOAD_BYTES - Buffer.byteLength(JSON.stringify({ ...envelope, facts: [], incidents: [] }))
-  const selection = await selectFacts(store, registry.get(peer.peerId)?.given, channel.peer.pid, budget)
+  const listener = { pid: channel.peer.pid, started: processStart(channel.peer.pid) }
+  const selection = await selectFacts(store, registry.get(peer.peerId)?.given, listener, budget)
   const incidents = await incidentsForGo(context, channel, budget - selection.bytes)
   progress.unsent = selection.unsent + selection.given.tooLarge
   await channel.send(
@@ -66,8 +64,7 @@ export async function exportToGo(
 
   progress.sent = selection.facts.length
   progress.incidentsSent = incidents.length
-  registry.completeHandshake(peer)
-  registry.recordSync(peer.peerId, { received: 0, sent: progress.sent, given: selection.given })
+  rememberPeer(context, peer, { received: 0, sent: progress.sent, given: selection.given })
   if (progress.unsent > 0) {
     const { tooLarge } = selection.given
     context.alert({
@@ -112,6 +109,12 @@ async function incidentsForGo(
   return chosen
 }
 
+/** Which process listens; it keeps what it was given for as long as it lives, as far as we know. */
+export interface GoListener {
+  readonly pid: number
+  readonly started: string | undefined
+}
+
 /** What a line to a Go listener is to hold. */
 export interface GoSelection {
   readonly facts: readonly Fact[]
@@ -127,11 +130,12 @@ export interface GoSelection {
 export async function selectFacts(
   store: FactStore,
   before: GivenFacts | undefined,
-  pid: number,
+  listener: GoListener,
   maxBytes: number,
 ): Promise<GoSelection> {
   // Another process may have begun with an empty store, and ours may be another: then nothing was given.
-  const goesOn = before?.pid === pid && before.ownStore === store.id
+  const goesOn =
+    before?.pid === listener.pid && before.started === listener.started && before.ownStore === store.id
   const ranges = goesOn ? before.ranges : []
   const top = await store.lastPosition()
   const walk = new Walk(store, maxBytes)
@@ -143,7 +147,8 @@ export async function selectFacts(
   }
   const given: GivenFacts = {
     ownStore: store.id,
-    pid,
+    pid: listener.pid,
+    ...(listener.started !== undefined && { started: listener.started }),
     ranges: mergeRanges(ranges, lowest, top),
     tooLarge: (goesOn ? before.tooLarge : 0) + walk.tooLarge,
   }

@@ -64,14 +64,15 @@ export async function askListener(
       sentinel: SENTINEL,
     }),
   )
-  const peer = parseHandshakeAck(await channel.expect(SwarmMsgType.HandshakeAck))
+  const answer = parseHandshakeAck(await channel.expect(SwarmMsgType.HandshakeAck))
+  // A Go listener answers with our own id by mistake, so its node has to do.
+  const peer = answer.paged ? answer : { ...answer, peerId: `go:${answer.node}` }
   progress.peer = peer
-  // A Go listener answers with our own id by mistake, and then it has no other.
-  if (peer.paged && peer.peerId === registry.selfId) throw invalid('own-id', 'the peer claims our own id')
+  if (peer.peerId === registry.selfId) throw invalid('own-id', 'the peer claims our own id')
   if (peer.match && peer.genomeHash !== genomeHash) {
     throw invalid('bad-handshake', 'the answer says that the genomes match, and has another one')
   }
-  if (!peer.match || (peer.paged && registry.get(peer.peerId)?.trust === Trust.Rejected)) {
+  if (!peer.match || registry.get(peer.peerId)?.trust === Trust.Rejected) {
     alertMismatch(context, peer, channel.peer)
     await channel.close()
     return false

@@ -2,7 +2,7 @@
 // connection and at the same time.
 
 import type { Channel } from './channel.js'
-import type { ExchangeContext, Progress } from './exchange.js'
+import { rememberPeer, type ExchangeContext, type Progress } from './exchange.js'
 import { parseSyncRequest, SwarmMsgType, type Handshake } from './messages.js'
 import { PageReader } from './page-reader.js'
 import { PageServer } from './page-server.js'
@@ -49,16 +49,14 @@ async function remember(
   server: PageServer,
   reader: PageReader,
 ): Promise<void> {
-  const { registry, store } = context
   const { read } = reader
   if (read === undefined) return
   const stored = progress.received + progress.known + progress.incidentsReceived > 0
   // Somebody who broke off and left nothing here is not remembered.
   if (!stored && !(server.done && reader.done)) return
   // First the facts, then how far we have read them: the other order could lose some.
-  if (!reader.done) await store.flush()
-  registry.completeHandshake(peer)
-  registry.recordSync(peer.peerId, {
+  if (!reader.done) await context.store.flush()
+  rememberPeer(context, peer, {
     received: progress.received,
     sent: server.done ? progress.sent : 0,
     genes: progress.genes,

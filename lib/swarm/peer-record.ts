@@ -20,6 +20,8 @@ export interface GivenFacts {
   readonly ownStore: string
   /** The process that was given it: another one may have lost it. */
   readonly pid: number
+  /** When that process was started, where the system tells: after a restart another one may have its id. */
+  readonly started?: string
   /** Positions, from and to, newest first, that do not touch. */
   readonly ranges: readonly (readonly [from: number, to: number])[]
   /** Facts within the ranges that no line to a Go listener has room for. */
@@ -127,10 +129,11 @@ function parseRead(value: unknown): ReadPosition {
 }
 
 function parseGiven(value: unknown): GivenFacts {
-  const { ownStore, pid, ranges, tooLarge } = objectOf(value)
+  const { ownStore, pid, started, ranges, tooLarge } = objectOf(value)
   return {
     ownStore: text(ownStore),
     pid: number(pid),
+    ...(started !== undefined && { started: text(started) }),
     ranges: list(ranges).map((range) => {
       const [from, to] = list(range)
       return [number(from), number(to)] as const

@@ -3,6 +3,7 @@
 
 import { randomBytes } from 'node:crypto'
 
+import { GeneArchive } from './gene-archive.js'
 import {
   isPeerId,
   Trust,
@@ -66,16 +67,6 @@ export interface RegistryStats {
 }
 
 export const DEFAULT_PEER_TIMEOUT_MS = 30 * 60 * 1000
-const MAX_BACKUPS = 64
-/** Genes kept for one peer, in numbers and in UTF-16 units. */
-const MAX_GENES = 1000
-const MAX_GENE_UNITS = 1 << 20
-
-interface Genes {
-  readonly byId: Map<string, BackupGene>
-  units: number
-  omitted: number
-}
 
 /** Remembers the peers of the swarm (Go: `peer.Registry`). */
 export class PeerRegistry {
@@ -88,10 +79,11 @@ export class PeerRegistry {
   readonly #now: () => number
   /** The one heard of last stands last. */
   readonly #peers = new Map<string, PeerRecord>()
-  readonly #genes = new Map<string, Genes>()
-  readonly #backups = new Map<string, GeneBackup>()
+  readonly #genes = new GeneArchive()
   #forgotten = 0
   #saving: Promise<void> = Promise.resolve()
+  /** A save that has not begun, and so will keep what is changed by then. */
+  #nextSave: Promise<void> | undefined
 
   /** @throws TypeError, RangeError for a name or option that makes no sense */
   constructor(nodeName: string, options: PeerRegistryOptions = {}) {
@@ -124,11 +116,8 @@ export class PeerRegistry {
     if (snapshot === undefined) return new PeerRegistry(nodeName, options)
     const registry = new PeerRegistry(nodeName, { ...options, selfId: options.selfId ?? snapshot.selfId })
     for (const peer of snapshot.peers) registry.#put(peer)
-    for (const { peerId, genes, omitted } of snapshot.genes) {
-      for (const gene of genes) registry.#keepGene(peerId, gene)
-      registry.#genesOf(peerId).omitted += omitted
-    }
-    for (const backup of snapshot.backups) registry.#keepBackup(backup)
+    for (const { peerId, genes, omitted } of snapshot.genes) registry.#genes.keep(peerId, genes, omitted)
+    for (const backup of snapshot.backups) registry.#genes.restore(backup)
     return registry
   }
 
@@ -149,7 +138,7 @@ export class PeerRegistry {
       peers: peers.length,
       trusted: this.trustedCount,
       expired: peers.filter((peer) => peer.trust === Trust.Expired).length,
-      backups: this.#backups.size,
+      backups: this.#genes.backupCount,
       syncs: sum((peer) => peer.syncs),
       factsReceived: sum((peer) => peer.factsReceived),
       factsSent: sum((peer) => peer.factsSent),
@@ -202,9 +191,12 @@ export class PeerRegistry {
     return record
   }
 
-  /** Never exchanges anything with this peer again, until {@link completeHandshake} is called for it. */
-  reject(peerId: string): void {
-    this.#change(peerId, (peer) => ({ ...peer, trust: Trust.Rejected }))
+  /**
+   * Exchanges nothing with this peer again, until {@link completeHandshake} is called for it. False when it is not known:
+   * then nothing is changed.
+   */
+  reject(peerId: string): boolean {
+    return this.#change(peerId, (peer) => ({ ...peer, trust: Trust.Rejected }))
   }
 
   /** Notes that a peer was heard of just now; false when it is not known. */
@@ -215,7 +207,7 @@ export class PeerRegistry {
   /** Notes what an exchange has moved; false when the peer is not known. */
   recordSync(peerId: string, sync: SyncRecord): boolean {
     if (!this.#peers.has(peerId)) return false
-    for (const gene of sync.genes ?? []) this.#keepGene(peerId, gene)
+    this.#genes.keep(peerId, sync.genes ?? [])
     return this.#change(peerId, (peer) => ({
       ...peer,
       lastSeen: this.#now(),
@@ -233,44 +225,42 @@ export class PeerRegistry {
     const fallen = this.trustedPeers().filter((peer) => now - peer.lastSeen > this.peerTimeoutMs)
     for (const peer of fallen) {
       this.#peers.set(peer.id, { ...peer, trust: Trust.Expired })
-      const genes = this.#genes.get(peer.id)
-      this.#genes.delete(peer.id)
-      this.#keepBackup({
-        peerId: peer.id,
-        node: peer.node,
-        genomeHash: peer.genomeHash,
-        genes: [...(genes?.byId.values() ?? [])],
-        omitted: genes?.omitted ?? 0,
-        expiredAt: now,
-      })
+      const { id: peerId, node, genomeHash } = peer
+      this.#genes.backUp({ peerId, node, genomeHash, expiredAt: now })
     }
     return fallen
   }
 
   /** The genes of a peer that has fallen; undefined when it has not. They stay when it comes back. */
   geneBackup(peerId: string): GeneBackup | undefined {
-    return this.#backups.get(peerId)
+    return this.#genes.backup(peerId)
   }
 
   geneBackups(): GeneBackup[] {
-    return [...this.#backups.values()]
+    return this.#genes.backups()
   }
 
   snapshot(): RegistrySnapshot {
-    const genes = [...this.#genes].map(([peerId, { byId, omitted }]) => ({
-      peerId,
-      genes: [...byId.values()],
-      omitted,
-    }))
-    return { version: 1, selfId: this.selfId, peers: this.knownPeers(), genes, backups: this.geneBackups() }
+    return {
+      version: 1,
+      selfId: this.selfId,
+      peers: this.knownPeers(),
+      genes: this.#genes.living(),
+      backups: this.geneBackups(),
+    }
   }
 
   /** Has the storage keep it; resolves when it has. Without a storage there is nothing to do. */
   save(): Promise<void> {
     const storage = this.#storage
     if (storage === undefined) return Promise.resolve()
+    if (this.#nextSave !== undefined) return this.#nextSave
     // One after the other, so that an older state never replaces a newer one.
-    const saved = this.#saving.then(() => storage.save(this.snapshot()))
+    const saved = this.#saving.then(() => {
+      this.#nextSave = undefined
+      return storage.save(this.snapshot())
+    })
+    this.#nextSave = saved
     this.#saving = saved.catch(() => undefined)
     return saved
   }
@@ -291,33 +281,7 @@ export class PeerRegistry {
     const victim = silent.find((other) => other.trust !== Trust.Rejected) ?? silent[0]
     if (victim === undefined) return
     this.#peers.delete(victim.id)
-    this.#genes.delete(victim.id)
+    this.#genes.forget(victim.id)
     ++this.#forgotten
-  }
-
-  #keepGene(peerId: string, gene: BackupGene): void {
-    const genes = this.#genesOf(peerId)
-    if (genes.byId.has(gene.id)) return
-    const units = gene.id.length + gene.content.length
-    if (genes.byId.size >= MAX_GENES || genes.units + units > MAX_GENE_UNITS) {
-      ++genes.omitted
-      return
-    }
-    genes.byId.set(gene.id, { id: gene.id, content: gene.content })
-    genes.units += units
-  }
-
-  #genesOf(peerId: string): Genes {
-    let genes = this.#genes.get(peerId)
-    if (genes === undefined) this.#genes.set(peerId, (genes = { byId: new Map(), units: 0, omitted: 0 }))
-    return genes
-  }
-
-  #keepBackup(backup: GeneBackup): void {
-    this.#backups.delete(backup.peerId)
-    this.#backups.set(backup.peerId, backup)
-    if (this.#backups.size <= MAX_BACKUPS) return
-    const [oldest] = this.#backups.keys()
-    if (oldest !== undefined) this.#backups.delete(oldest)
   }
 }

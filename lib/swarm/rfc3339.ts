@@ -2,6 +2,7 @@
 // A page holds thousands of times, most of the same minute: what they share is worked out once.
 
 const TIME = /^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d{1,9})?(Z|[+-]\d\d:\d\d)$/
+const DAY_UNITS = 10
 const MINUTE_UNITS = 17
 const ISO_UNITS = 24
 
@@ -29,11 +30,22 @@ export function parseTime(text: unknown): number | undefined {
     const ms = secondsOf(text)
     if (ms !== undefined) return lastMinuteMs + ms
   }
-  if (!TIME.test(text)) return undefined
+  if (!TIME.test(text) || !isDay(text)) return undefined
   const ms = Date.parse(text)
   if (Number.isNaN(ms)) return undefined
   if (text.length === ISO_UNITS && text.endsWith('Z')) keepMinute(text)
   return ms
+}
+
+// `Date.parse` takes 30 February and 24:00 for the day after. Kept as the minute that we write in, they would make times
+// of ours that nobody reads.
+function isDay(text: string): boolean {
+  if (text.startsWith('24', DAY_UNITS + 1)) return false
+  // Every month has 28 days.
+  if (text.slice(DAY_UNITS - 2, DAY_UNITS) <= '28') return true
+  const day = text.slice(0, DAY_UNITS)
+  const ms = Date.parse(`${day}T00:00:00.000Z`)
+  return !Number.isNaN(ms) && new Date(ms).toISOString().startsWith(day)
 }
 
 function keepMinute(text: string): void {

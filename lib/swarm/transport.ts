@@ -37,12 +37,18 @@ export interface SwarmTransportOptions {
   readonly genes?: Iterable<Pick<Fact, 'id' | 'content'>>
   /** Who may be at the other end, whichever side dials. Default: this process's own user. */
   readonly policy?: PeerPolicy
+  /** Who may reach the socket of a listener: its permissions. Default 0o600, this process's own user. */
+  readonly mode?: 0o600 | 0o660 | 0o666
+  /** Group of the socket, for mode 0o660. Default: this process's own. */
+  readonly group?: string | number
   /** How long the connecting may take. Default 2000. */
   readonly dialTimeoutMs?: number
   /** How long one exchange may take in all. Default 5000. One that is cut off goes on at the next dial. */
   readonly exchangeTimeoutMs?: number
   /** Exchanges that the listener carries on at once; further peers are hung up on. Default 64. */
   readonly maxExchanges?: number
+  /** The same for the peers of one user, so that one cannot keep out the others. Default: as `maxExchanges`. */
+  readonly maxExchangesPerUser?: number
   /** Facts that are taken in one page (on the wire: `max_batch`). Default and most: 10,000. A page has about 256 KiB. */
   readonly maxBatch?: number
   /** Told what each exchange came to. */
@@ -108,12 +114,15 @@ export class SwarmTransport {
    */
   async listen({ signal }: { signal?: AbortSignal } = {}): Promise<void> {
     if (signal?.aborted === true) return
-    const { directory, policy, maxExchanges = MAX_EXCHANGES } = this.#options
+    const { directory, policy, mode, group, maxExchanges = MAX_EXCHANGES } = this.#options
     try {
       const claim = listen(SOCKET_NAME, {
         directory,
         maxConnections: maxExchanges,
+        maxConnectionsPerUser: this.#options.maxExchangesPerUser ?? maxExchanges,
         ...(policy !== undefined && { policy }),
+        ...(mode !== undefined && { mode }),
+        ...(group !== undefined && { group }),
         ...(signal !== undefined && { signal }),
       }).then((listener) => {
         this.#listener = listener
@@ -141,6 +150,8 @@ export class SwarmTransport {
         const exchange = this.#answer(connection, signal).finally(() => running.delete(exchange))
         running.add(exchange)
       }
+      // Nobody is answered from here on, so another node may listen, and this one may dial it.
+      this.#listener = undefined
       await Promise.all(running)
     } finally {
       clearInterval(timer)

@@ -6,6 +6,7 @@ import { idleConnections } from './idle-connections/scenario.js'
 import { relay } from './relay/scenario.js'
 import { roundTrip } from './round-trip/scenario.js'
 import { stalledReader } from './stalled-reader/scenario.js'
+import { swarm } from './swarm/scenario.js'
 import { throughput } from './throughput/scenario.js'
 
 export function allScenarios(scale: Scale): readonly Scenario[] {
@@ -16,5 +17,6 @@ export function allScenarios(scale: Scale): readonly Scenario[] {
     idleConnections(scale),
     stalledReader(scale),
     delivery(scale),
+    swarm(scale),
   ]
 }

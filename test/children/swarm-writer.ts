@@ -1,12 +1,12 @@
-// Adds batches of 100 facts to a store on disk until it is killed, and says how many are flushed.
+// Adds batches of 1000 facts to a store on disk until it is killed, and says how many are flushed.
 
 import { LmdbFactStore } from 'sentinel-ipc/lmdb'
 
 const { path } = JSON.parse(process.argv[2] ?? '{}') as { path: string }
 const store = new LmdbFactStore(path)
-for (let at = 0; ; at += 100) {
+for (let at = 0; ; at += 1000) {
   await store.addBatch(
-    Array.from({ length: 100 }, (_, i) => ({
+    Array.from({ length: 1000 }, (_, i) => ({
       id: `f${at + i}`,
       content: 'content',
       level: 0 as const,
@@ -15,7 +15,7 @@ for (let at = 0; ; at += 100) {
       createdAt: new Date(),
     })),
   )
-  if (at % 300 !== 0) continue
+  if (at % 3000 !== 0) continue
   await store.flush()
-  process.send?.({ flushed: at + 100 })
+  process.send?.({ flushed: at + 1000 })
 }

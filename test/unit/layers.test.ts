@@ -36,6 +36,7 @@ const LAYERS = [
     'frame-record',
     'message-id',
     'payload',
+    'process-start',
     'read-page',
     'waiters',
     'busy-poll',

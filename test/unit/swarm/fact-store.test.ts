@@ -1,6 +1,11 @@
 // What every fact store must do, and what only one of them does.
 
+import { spawn } from 'node:child_process'
+import { once } from 'node:events'
 import { join } from 'node:path'
+import { text } from 'node:stream/consumers'
+import { fileURLToPath } from 'node:url'
+import { open as openDatabase } from 'lmdb'
 import { describe, expect, it, onTestFinished } from 'vitest'
 
 import { LmdbFactStore } from '../../../lib/lmdb/fact-store.js'
@@ -169,6 +174,30 @@ describe.each(STORES)('%s', (_name, open) => {
     expect(await rejectionOf(open().add({ ...fact('a'), ...wrong } as Fact))).toBeInstanceOf(TypeError)
   })
 
+  it('keeps texts of every kind and length apart', async () => {
+    const store = open()
+    const texts = ['', 'a', '\u0000', 'ü', '語', '😀', '语'.repeat(85) + '😀']
+    const all = texts.flatMap((domain, i) =>
+      texts.map((module, k) =>
+        fact(`${i}-${k}-${'é'.repeat(i * 30)}`, {
+          domain,
+          module,
+          source: texts[(i + k) % texts.length] as string,
+          content: (texts[k] as string).repeat(k === 6 ? 1000 : 3),
+          level: ((i + k) % 4) as 0 | 1 | 2 | 3,
+          isGene: k === 1,
+          createdAt: new Date(Date.UTC(i * 1000, k)),
+          ...(k === 2 && { updatedAt: new Date(-i) }),
+        }),
+      ),
+    )
+    all.push(fact('large', { content: '語'.repeat(1 << 17), source: '語'.repeat(1024) }))
+    await store.addBatch(all)
+    for (const one of all) expect(await store.get(one.id)).toEqual(one)
+    expect((await store.page({ maxFacts: 1000 })).facts).toEqual(all)
+    expect(await store.listGenes()).toHaveLength(texts.length)
+  })
+
   it('takes a whole surrogate pair', async () => {
     const store = open()
     await store.add(fact('a', { content: '😀' }))
@@ -200,6 +229,29 @@ describe('LmdbFactStore', () => {
     expect([second.id, await second.lastPosition(), await second.count()]).toEqual([id, last, 10])
   })
 
+  it('refuses what was written in another format', async () => {
+    const path = join(temporaryDirectory(), 'facts')
+    const root = openDatabase({ path })
+    await root.openDB({ name: 'meta' }).put('id', 'store_0')
+    await root.close()
+    expect(() => new LmdbFactStore(path)).toThrow(TypeError)
+  })
+
+  it.skipIf(process.platform === 'win32')('says that there is no room, and goes on', async () => {
+    const path = join(temporaryDirectory(), 'facts')
+    const child = fileURLToPath(new URL('../../../out/test/children/swarm-full-disk.js', import.meta.url))
+    // Files may grow to 4 MiB: what happens then is what a full disk does.
+    const shell = spawn('sh', ['-c', 'ulimit -f 8192 && exec "$0" "$@"', process.execPath, child, path], {
+      stdio: ['ignore', 'pipe', 'ignore'],
+    })
+    const [said, [code]] = await Promise.all([text(shell.stdout), once(shell, 'exit')])
+    expect(code).toBe(0)
+    const { error, added, counted, known } = JSON.parse(said) as Record<string, unknown>
+    expect(error).toContain('nothing could be written')
+    expect(added).toBeGreaterThan(1000)
+    expect([counted, known]).toEqual([added, 100])
+  })
+
   it('holds whole batches, and all that were flushed, after its process was killed', async () => {
     for (let run = 0; run < 5; ++run) {
       const path = join(temporaryDirectory(), 'facts')
@@ -211,7 +263,7 @@ describe('LmdbFactStore', () => {
       await child.kill()
       const store = lmdb(path)
       const count = await store.count()
-      expect(count % 100).toBe(0)
+      expect(count % 1000).toBe(0)
       expect(count).toBeGreaterThanOrEqual(flushed)
       expect(await idsOf(store)).toHaveLength(count)
       for (const { id } of await store.listByLevel(0)) expect(await store.get(id)).toBeDefined()

@@ -7,7 +7,7 @@ import { MemoryFactStore } from '../../../lib/swarm/memory-fact-store.js'
 import type { GivenFacts } from '../../../lib/swarm/peer-record.js'
 import { fact, facts } from './facts.js'
 
-const PID = 77
+const LISTENER = { pid: 77, started: '5-boot' }
 const BUDGET = 3000
 
 describe('selectFacts', () => {
@@ -25,7 +25,7 @@ describe('selectFacts', () => {
         await store.addBatch(facts(5, `other${i}-`, { level: 1 }))
         total += size
       }
-      const selection = await selectFacts(store, given, PID, BUDGET)
+      const selection = await selectFacts(store, given, LISTENER, BUDGET)
       given = selection.given
       seen.push(...selection.facts.map(({ id }) => id))
       expect(selection.unsent).toBe(total - seen.length)
@@ -36,29 +36,33 @@ describe('selectFacts', () => {
     expect(new Set(seen).size).toBe(total)
     expect(seen).toHaveLength(total)
     expect(given.ranges).toHaveLength(1)
-    expect((await selectFacts(store, given, PID, BUDGET)).facts).toEqual([])
+    expect((await selectFacts(store, given, LISTENER, BUDGET)).facts).toEqual([])
   })
 
   it('passes over what never fits, and does not forget it', async () => {
     const store = new MemoryFactStore()
     await store.addBatch([fact('a'), fact('huge', { content: 'ü'.repeat(BUDGET) }), fact('b')])
-    const { facts: chosen, given, unsent } = await selectFacts(store, undefined, PID, BUDGET)
+    const { facts: chosen, given, unsent } = await selectFacts(store, undefined, LISTENER, BUDGET)
     expect(chosen.map(({ id }) => id)).toEqual(['b', 'a'])
     expect([given.tooLarge, unsent]).toEqual([1, 0])
-    expect((await selectFacts(store, given, PID, BUDGET)).given.tooLarge).toBe(1)
+    expect((await selectFacts(store, given, LISTENER, BUDGET)).given.tooLarge).toBe(1)
   })
 
   it('begins anew for another process and for another store', async () => {
     const store = new MemoryFactStore()
     await store.addBatch(facts(3))
-    const { given } = await selectFacts(store, undefined, PID, BUDGET)
-    expect((await selectFacts(store, given, PID, BUDGET)).facts).toHaveLength(0)
-    expect((await selectFacts(store, given, PID + 1, BUDGET)).facts).toHaveLength(3)
-    expect((await selectFacts(store, { ...given, ownStore: 'x' }, PID, BUDGET)).facts).toHaveLength(3)
+    const { given } = await selectFacts(store, undefined, LISTENER, BUDGET)
+    expect((await selectFacts(store, given, LISTENER, BUDGET)).facts).toHaveLength(0)
+    expect((await selectFacts(store, given, { ...LISTENER, pid: 78 }, BUDGET)).facts).toHaveLength(3)
+    // The same process id after a restart of the machine or its container.
+    expect((await selectFacts(store, given, { ...LISTENER, started: '5-other' }, BUDGET)).facts).toHaveLength(
+      3,
+    )
+    expect((await selectFacts(store, { ...given, ownStore: 'x' }, LISTENER, BUDGET)).facts).toHaveLength(3)
   })
 
   it('has nothing to give of an empty store', async () => {
-    expect(await selectFacts(new MemoryFactStore(), undefined, PID, BUDGET)).toMatchObject({
+    expect(await selectFacts(new MemoryFactStore(), undefined, LISTENER, BUDGET)).toMatchObject({
       facts: [],
       unsent: 0,
     })

@@ -2,11 +2,11 @@ import { readdirSync, statSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { describe, expect, it } from 'vitest'
 
-import { Trust } from '../../../lib/swarm/peer-record.js'
+import { Trust, type RegistrySnapshot } from '../../../lib/swarm/peer-record.js'
 import { PeerRegistry } from '../../../lib/swarm/peer-registry.js'
 import { FileRegistryStorage } from '../../../lib/swarm/registry-storage.js'
 import { temporaryDirectory } from '../../support/directory.js'
-import { rejectionOf } from '../../support/wait.js'
+import { rejectionOf, until } from '../../support/wait.js'
 import { GENOME } from './facts.js'
 
 const id = (n: number): string => `peer_${String(n).padStart(24, '0')}`
@@ -89,6 +89,78 @@ describe('PeerRegistry', () => {
     )
   })
 
+  it('keeps the genes of a peer that falls again', () => {
+    let now = 1000
+    const registry = new PeerRegistry('n', { peerTimeoutMs: 100, now: () => now })
+    for (const genes of [[{ id: 'g', content: 'c' }], [], [{ id: 'h', content: 'd' }]]) {
+      registry.completeHandshake(info(1))
+      registry.recordSync(id(1), { received: 0, sent: 0, genes })
+      now += 101
+      expect(registry.checkTimeouts()).toHaveLength(1)
+    }
+    expect(
+      registry
+        .geneBackup(id(1))
+        ?.genes.map((gene) => gene.id)
+        .sort(),
+    ).toEqual(['g', 'h'])
+    expect(registry.stats).toMatchObject({ backups: 1 })
+  })
+
+  it('stays small enough for one file, whoever makes up genes', () => {
+    let now = 1000
+    const registry = new PeerRegistry('n', { peerTimeoutMs: 100, now: () => now })
+    const content = 'c'.repeat(1 << 17)
+    const units = (): number => {
+      const { genes, backups } = registry.snapshot()
+      return [...genes, ...backups].flatMap((kept) => kept.genes).reduce((n, g) => n + g.content.length, 0)
+    }
+    for (let round = 0; round < 3; ++round) {
+      for (let i = 0; i < 40; ++i) {
+        registry.completeHandshake(info(i))
+        const genes = Array.from({ length: 9 }, (_, k) => ({ id: `g${round}-${k}`, content }))
+        registry.recordSync(id(i), { received: 0, sent: 0, genes })
+      }
+      expect(registry.snapshot().genes.some(({ omitted }) => omitted > 1)).toBe(true)
+      expect(units()).toBeLessThanOrEqual(1 << 25)
+      now += 101
+      registry.checkTimeouts()
+      expect(units()).toBeLessThanOrEqual(1 << 25)
+    }
+  })
+
+  it('saves once for many who ask, and what they all have changed', async () => {
+    const saved: number[] = []
+    let release: () => void = () => undefined
+    const storage = {
+      load: () => Promise.resolve(undefined),
+      save: async ({ peers }: RegistrySnapshot) => {
+        saved.push(peers.length)
+        await new Promise<void>((resolve) => (release = resolve))
+      },
+    }
+    const registry = new PeerRegistry('n', { storage })
+    const first = registry.save()
+    await Promise.resolve()
+    const others = Array.from({ length: 10 }, (_, i) => {
+      registry.completeHandshake(info(i))
+      return registry.save()
+    })
+    release()
+    await first
+    await until(() => saved.length === 2)
+    release()
+    await Promise.all(others)
+    expect(saved).toEqual([0, 10])
+  })
+
+  it('says whether it knew whom it rejects', () => {
+    const registry = new PeerRegistry('n')
+    expect(registry.reject(id(1))).toBe(false)
+    registry.completeHandshake(info(1))
+    expect(registry.reject(id(1))).toBe(true)
+  })
+
   it('comes back from a file as it was', async () => {
     const path = join(temporaryDirectory(), 'registry.json')
     const storage = new FileRegistryStorage(path)
@@ -102,6 +174,7 @@ describe('PeerRegistry', () => {
       given: {
         ownStore: 'o',
         pid: 7,
+        started: '12-boot',
         ranges: [
           [9, 12],
           [1, 3],

@@ -30,12 +30,25 @@ describe('times', () => {
     '2026-01-02',
     '2026-13-02T03:04:05Z',
     '2026-01-02T03:04:61.000Z',
+    '2026-02-30T03:04:05.000Z',
+    '2027-02-29T03:04:05.000Z',
+    '2026-04-31T03:04:05Z',
+    '2026-01-02T24:00:00.000Z',
     '2026-01-02 03:04:05Z',
     5,
     null,
   ])('that are none are refused: %j', (text) => {
     formatTime(Date.parse('2026-01-02T03:04:05Z'))
     expect(parseTime(text)).toBeUndefined()
+  })
+
+  it('that no calendar has do not get into those that are written next', () => {
+    const ms = Date.parse('2026-03-02T10:00:05.000Z')
+    parseTime('2026-02-30T10:00:00.000Z')
+    expect(formatTime(ms)).toBe('2026-03-02T10:00:05.000Z')
+    parseTime('2026-03-01T24:00:00.000Z')
+    expect(formatTime(Date.parse('2026-03-02T00:00:07.000Z'))).toBe('2026-03-02T00:00:07.000Z')
+    expect(parseTime('2028-02-29T00:00:00.000Z')).toBe(Date.UTC(2028, 1, 29))
   })
 })
 

@@ -1,6 +1,10 @@
-import { describe, expect, it } from 'vitest'
+import { statSync } from 'node:fs'
+import { connect } from 'node:net'
+import { join } from 'node:path'
+import { describe, expect, it, onTestFinished } from 'vitest'
 
 import { MemoryFactStore } from '../../../lib/swarm/memory-fact-store.js'
+import { Trust } from '../../../lib/swarm/peer-record.js'
 import { PeerRegistry } from '../../../lib/swarm/peer-registry.js'
 import { SwarmTransport } from '../../../lib/swarm/transport.js'
 import { temporaryDirectory } from '../../support/directory.js'
@@ -169,6 +173,35 @@ describe('dial', () => {
     expect(b.alerts.recent(1)).toMatchObject([{ type: 'peer-rejected' }])
   })
 
+  it('leaves a peer rejected that was rejected in the middle of an exchange', async () => {
+    const directory = temporaryDirectory()
+    const a = node(directory, 'a')
+    const store = new MemoryFactStore()
+    const b = node(directory, 'b', { store })
+    await a.store.addBatch(facts(10))
+    await listening(a)
+    expect(await b.transport.dial()).toBe(true)
+    await a.store.add(fact('new'))
+    const addBatch = store.addBatch.bind(store)
+    store.addBatch = (page) => {
+      b.registry.reject(a.registry.selfId)
+      return addBatch(page)
+    }
+    expect(await b.transport.dial()).toBe(true)
+    expect(b.registry.get(a.registry.selfId)).toMatchObject({ trust: Trust.Rejected, factsReceived: 11 })
+    expect(await b.transport.dial()).toBe(false)
+  })
+
+  it('takes facts whose source has grown to its bound within a surrogate pair', async () => {
+    const directory = temporaryDirectory()
+    const a = node(directory, 'a')
+    const b = node(directory, 'b')
+    await a.store.add(fact('x', { source: `${'s'.repeat(1017)}😀😀😀` }))
+    await listening(a)
+    expect(await b.transport.dial()).toBe(true)
+    expect((await b.store.get('x'))?.source).toBe(`swarm:${'s'.repeat(1017)}`)
+  })
+
   it('refuses a listener that the policy does not name', async () => {
     const directory = temporaryDirectory()
     const a = node(directory, 'a')
@@ -216,6 +249,57 @@ describe('listen', () => {
     expect(b.transport.isListening).toBe(true)
   })
 
+  it('opens its socket as wide as it is told', async () => {
+    const directory = temporaryDirectory()
+    await listening(node(directory, 'a', { mode: 0o660, policy: { users: [4_000_000] } }))
+    expect(statSync(join(directory, 'swarm.sock')).mode & 0o777).toBe(0o660)
+  })
+
+  it('does not let one user take up all exchanges', async () => {
+    const directory = temporaryDirectory()
+    const a = node(directory, 'a', { maxExchanges: 3, maxExchangesPerUser: 1 })
+    const b = node(directory, 'b')
+    await listening(a)
+    const silent = connect(join(directory, 'swarm.sock'))
+    onTestFinished(() => void silent.destroy())
+    await new Promise((resolve) => silent.once('connect', resolve))
+    expect(await rejectionOf(b.transport.dial())).toMatchObject({ code: 'ERR_IPC_CLOSED' })
+    silent.destroy()
+    await until(() => a.reports.length === 1)
+    expect(await b.transport.dial()).toBe(true)
+  })
+
+  it('lets another node take over while its last exchange is still ending', async () => {
+    const directory = temporaryDirectory()
+    const store = new MemoryFactStore()
+    let release: () => void = () => undefined
+    const held = new Promise<void>((resolve) => (release = resolve))
+    let storing = false
+    const addBatch = store.addBatch.bind(store)
+    store.addBatch = async (page) => {
+      storing = true
+      await held
+      return addBatch(page)
+    }
+    const a = node(directory, 'a', { store })
+    const b = node(directory, 'b')
+    await b.store.add(fact('x'))
+    const stop = await listening(a)
+    const broken = rejectionOf(b.transport.dial())
+    await until(() => storing)
+    const stopped = stop()
+    await broken
+    await listening(b)
+    expect([a.transport.isListening, b.transport.isListening]).toEqual([false, true])
+    release()
+    await stopped
+    expect(b.transport.isListening).toBe(true)
+    // What was under way when it was told to stop is there, and noted.
+    expect(await a.transport.dial()).toBe(true)
+    expect(a.reports.at(-1)).toMatchObject({ received: 0, known: 0 })
+    expect(await a.store.count()).toBe(1)
+  })
+
   it('returns at once when it is aborted already', async () => {
     const a = node(temporaryDirectory(), 'a')
     await a.transport.listen({ signal: AbortSignal.abort() })
@@ -226,7 +310,6 @@ describe('listen', () => {
     const directory = temporaryDirectory()
     const a = node(directory, 'a')
     const stop = await listening(a)
-    const { connect } = await import('node:net')
     const silent = connect(`${directory}/swarm.sock`)
     await new Promise((resolve) => silent.once('connect', resolve))
     const begin = performance.now()

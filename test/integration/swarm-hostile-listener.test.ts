@@ -1,0 +1,89 @@
+// Listeners that do what no honest one does, on raw sockets. Each dial must end in time, with an alert that names the peer as
+// the kernel knows it, and leave store and registry as they were.
+
+import { createServer, type Socket } from 'node:net'
+import { join } from 'node:path'
+import { describe, expect, it, onTestFinished } from 'vitest'
+
+import type { Severity } from '../../lib/swarm/alert-bus.js'
+import { temporaryDirectory } from '../support/directory.js'
+import {
+  ack,
+  AFTER_HANDSHAKE,
+  hello,
+  IN_PAGES,
+  page,
+  STALLING,
+  TIMEOUT_MS,
+  wire,
+  type Case,
+} from '../support/hostile-lines.js'
+import { expectAlert, victim } from '../support/victim.js'
+import { rejectionOf } from '../support/wait.js'
+import { GENOME } from '../unit/swarm/facts.js'
+
+/** Listens as our victim's peer would: answers the handshake with the lines. */
+async function attackDialer(directory: string, lines: readonly string[]): Promise<void> {
+  const sockets: Socket[] = []
+  const server = createServer((socket) => {
+    sockets.push(socket)
+    socket.on('error', () => undefined)
+    socket.once('data', () => socket.write(lines.join('')))
+  })
+  await new Promise<void>((resolve) => server.listen(join(directory, 'swarm.sock'), resolve))
+  onTestFinished(() => {
+    for (const socket of sockets) socket.destroy()
+    server.close()
+  })
+}
+
+async function expectDialerHolds(lines: readonly string[], type: string, severity: Severity): Promise<void> {
+  const directory = temporaryDirectory()
+  const { ours, unchanged } = await victim(directory)
+  await attackDialer(directory, lines)
+  const begin = performance.now()
+  const error = await rejectionOf(ours.transport.dial())
+  expect(performance.now() - begin).toBeLessThan(TIMEOUT_MS + 1500)
+  expect((error as { code?: string }).code).toMatch(/^ERR_IPC_/)
+  expectAlert(ours, type, severity)
+  await unchanged()
+}
+
+describe('a dialer and a listener that sends, where pages go both ways,', () => {
+  it.each([...AFTER_HANDSHAKE, ...IN_PAGES, ...STALLING])('%s', async (_what, lines, type, severity) => {
+    await expectDialerHolds([ack(), ...lines], type, severity)
+  })
+})
+
+describe('a dialer and a listener that answers', () => {
+  it.each<Case>([
+    ['nothing', [], 'exchange-timeout', 'warning'],
+    ['a wrong message', [hello()], 'unexpected-message', 'error'],
+    ['an id that is none', [ack({ to_peer_id: 'me' })], 'bad-handshake', 'error'],
+    ['a match that is a text', [ack({ match: 'true' })], 'bad-handshake', 'error'],
+    ['a trust that is none', [ack({ trust: 9 })], 'bad-handshake', 'error'],
+    ['a match with another genome', [ack({ genome_hash: 'cd'.repeat(32) })], 'bad-handshake', 'error'],
+    [
+      'as Go does, and then goes on talking',
+      [ack({ sentinel: undefined }), page([wire('a')])],
+      'unexpected-message',
+      'error',
+    ],
+    ['as Go does, and never hangs up', [ack({ sentinel: undefined })], 'exchange-timeout', 'warning'],
+  ])('%s', async (_what, lines, type, severity) => {
+    await expectDialerHolds(lines, type, severity)
+  })
+})
+
+describe('a dialer that has rejected a Go listener', () => {
+  it('gives it nothing', async () => {
+    const directory = temporaryDirectory()
+    const { ours } = await victim(directory)
+    await attackDialer(directory, [ack({ sentinel: undefined })])
+    ours.registry.completeHandshake({ peerId: 'go:evil', node: 'evil', genomeHash: GENOME })
+    expect(ours.registry.reject('go:evil')).toBe(true)
+    expect(await ours.transport.dial()).toBe(false)
+    expect(ours.alerts.recent()).toMatchObject([{ type: 'peer-rejected', peerId: 'go:evil' }])
+    expect(ours.reports).toMatchObject([{ outcome: 'mismatch', sent: 0 }])
+  })
+})

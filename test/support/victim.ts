@@ -1,0 +1,40 @@
+// A node that hostile peers are set upon: how it was before, and what it has to say of them.
+
+import { expect } from 'vitest'
+
+import type { Severity } from '../../lib/swarm/alert-bus.js'
+import { fact, facts, GENOME, idsOf, node, type Node } from '../unit/swarm/facts.js'
+import { TIMEOUT_MS } from './hostile-lines.js'
+
+export async function victim(directory: string): Promise<{ ours: Node; unchanged: () => Promise<void> }> {
+  const ours = node(directory, 'ours', { exchangeTimeoutMs: TIMEOUT_MS })
+  await ours.store.addBatch([fact('known'), fact('gene', { isGene: true }), ...facts(20)])
+  ours.registry.completeHandshake({
+    peerId: 'peer_aaaaaaaaaaaaaaaaaaaaaaaa',
+    node: 'friend',
+    genomeHash: GENOME,
+  })
+  const state = async (): Promise<unknown> => [
+    await idsOf(ours.store),
+    await ours.store.get('known'),
+    await ours.store.lastPosition(),
+    await ours.incidents.count(),
+    ours.registry.snapshot(),
+  ]
+  const before = await state()
+  return {
+    ours,
+    unchanged: async () => {
+      expect(await state()).toEqual(before)
+    },
+  }
+}
+
+export function expectAlert(ours: Node, type: string, severity: Severity): void {
+  expect(ours.alerts.recent()).toMatchObject([
+    { type, severity, peer: { uid: process.getuid?.(), pid: process.pid } },
+  ])
+  const [alert] = ours.alerts.recent()
+  expect(alert?.message).toContain(`uid ${process.getuid?.() ?? ''}, pid ${process.pid}`)
+  expect(alert?.message).toMatch(/^[\x20-\x7e]*$/)
+}
