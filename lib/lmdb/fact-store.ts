@@ -2,7 +2,6 @@
 // a level, keyed by position; another one finds the position of an id.
 
 import { randomBytes } from 'node:crypto'
-import { statfsSync } from 'node:fs'
 
 import { open, type Database, type RootDatabase, type RootDatabaseOptions } from 'lmdb'
 
@@ -21,6 +20,7 @@ import {
 } from '../swarm/index.js'
 import { listPage } from './fact-listing.js'
 import { FactCodec, PlaceCodec, type Codec, type Place, type StoredFact } from './fact-record.js'
+import { WriteQueue } from './write-queue.js'
 
 const LEVELS: readonly FactLevel[] = [0, 1, 2, 3]
 /** How the tables are laid out. */
@@ -42,7 +42,7 @@ export interface LmdbFactStoreOptions {
  */
 export class LmdbFactStore implements FactStore {
   readonly id: string
-  readonly #path: string
+  readonly #writes: WriteQueue
   readonly #root: RootDatabase
   readonly #levels: readonly Database<StoredFact, number>[]
   readonly #places: Database<Place, string>
@@ -50,8 +50,6 @@ export class LmdbFactStore implements FactStore {
   readonly #genes: Database<null, string>
   readonly #meta: Database<string | number, string>
   #closed = false
-  /** One write after the other: each must see what the one before has written. */
-  #writing: Promise<unknown> = Promise.resolve()
 
   /**
    * Opens the database in this directory, which is made when it is absent.
@@ -59,9 +57,9 @@ export class LmdbFactStore implements FactStore {
    * @throws TypeError when it was written in another format; Error as LMDB gives it
    */
   constructor(path: string, { mapSize = 16 * 2 ** 30 }: LmdbFactStoreOptions = {}) {
-    this.#path = path
     // A batch is there when it is committed; only flush waits for the disk.
     this.#root = open({ path, mapSize, maxDbs: 16, separateFlushed: true, eventTurnBatching: false })
+    this.#writes = new WriteQueue(this.#root, path)
     this.#levels = LEVELS.map((level) =>
       this.#root.openDB<StoredFact, number>(tableOptions(`facts-${level}`, new FactCodec())),
     )
@@ -207,7 +205,7 @@ export class LmdbFactStore implements FactStore {
   }
 
   async flush(): Promise<void> {
-    await this.#writing
+    await this.#writes.idle()
     this.#checkOpen()
     await this.#root.flushed
   }
@@ -216,7 +214,7 @@ export class LmdbFactStore implements FactStore {
   async close(): Promise<void> {
     if (this.#closed) return
     this.#closed = true
-    await this.#writing
+    await this.#writes.idle()
     await this.#root.flushed
     await this.#root.close()
   }
@@ -225,42 +223,15 @@ export class LmdbFactStore implements FactStore {
     await this.close()
   }
 
-  /** Runs a transaction: all that it puts is there afterwards, or nothing when it throws. */
   #write<T>(action: () => T): Promise<T> {
     this.#checkOpen()
-    const written = this.#writing.then(() => this.#transact(action))
-    this.#writing = written.catch(() => undefined)
-    return written
-  }
-
-  async #transact<T>(action: () => T): Promise<T> {
-    let outcome: { readonly result: T } | { readonly error: unknown } | undefined
-    // LMDB would take a turn of the event loop for a batch, but with promises of its own that nobody can catch.
-    const committed = this.#root.batch(() => {
-      try {
-        outcome = { result: action() }
-      } catch (error) {
-        outcome = { error }
-      }
-    })
-    try {
-      await committed
-    } catch (error) {
-      // LMDB rejects twice.
-      const told: unknown = error instanceof Error && 'commitError' in error ? error.commitError : undefined
-      const cause: unknown = await Promise.resolve(told).catch((why: unknown) => why)
-      throw new Error(`nothing could be written to ${this.#path}`, { cause })
-    }
-    if (outcome === undefined) throw new Error('the transaction did not run')
-    if ('error' in outcome) throw outcome.error
-    return outcome.result
+    return this.#writes.run(action)
   }
 
   /** @throws {FactError} ERR_FACT_STORE_FULL while there is still room enough for LMDB to go on with */
   #checkRoom(units: number): void {
-    const { bavail, bsize } = statfsSync(this.#path)
-    if (bavail * bsize >= units * ROOM_PER_UNIT + MIN_ROOM_BYTES) return
-    throw new FactError('ERR_FACT_STORE_FULL', `the file system of ${this.#path} is full`)
+    if (this.#writes.hasRoom(units * ROOM_PER_UNIT + MIN_ROOM_BYTES)) return
+    throw new FactError('ERR_FACT_STORE_FULL', 'the file system of the facts is full')
   }
 
   #checkOpen(): void {

@@ -2,16 +2,17 @@
 
 import type { Connection } from '../connection.js'
 import { dial } from '../dial.js'
-import { hasCode, IpcError } from '../errors.js'
+import { hasCode } from '../errors.js'
 import { listen, type Listener } from '../listener.js'
 import type { PeerIdentity, PeerPolicy } from '../peer.js'
 import { checkTimeout } from '../timing.js'
-import type { Alert, AlertBus, Severity } from './alert-bus.js'
+import type { Alert, AlertBus } from './alert-bus.js'
 import { limitAlerts } from './alert-limit.js'
 import { Channel } from './channel.js'
 import { Progress, type ExchangeContext, type ExchangeReport } from './exchange.js'
-import { FactError, type Fact } from './fact.js'
+import type { Fact } from './fact.js'
 import type { FactStore } from './fact-store.js'
+import { classify } from './failure.js'
 import { genomeHash, isGenomeHash } from './genome.js'
 import { answerDialer, askListener } from './handshake.js'
 import type { IncidentStore } from './incident.js'
@@ -59,9 +60,6 @@ const SOCKET_NAME = 'swarm'
 const DIAL_TIMEOUT_MS = 2000
 const EXCHANGE_TIMEOUT_MS = 5000
 const MAX_EXCHANGES = 64
-
-/** What a peer does only on purpose. */
-const HOSTILE = ['own-id', 'fact-conflict', 'sender-changed', 'genome-changed']
 
 /** Finds peers on this machine and exchanges facts with them (Go: `SwarmTransport`). */
 export class SwarmTransport {
@@ -282,22 +280,6 @@ export class SwarmTransport {
         type: 'registry-not-saved',
         message: `the peer registry could not be saved: ${error instanceof Error ? error.message : ''}`,
       })
-    }
-  }
-}
-
-/** How an alert names a failure, and how bad it is. */
-function classify(error: Error): { type: string; severity: Severity } {
-  if (error instanceof FactError) return { type: 'store-refused', severity: 'error' }
-  if (!(error instanceof IpcError)) return { type: 'exchange-failed', severity: 'error' }
-  switch (error.code) {
-    case 'ERR_IPC_TIMEOUT':
-      return { type: 'exchange-timeout', severity: 'warning' }
-    case 'ERR_IPC_CLOSED':
-      return { type: 'exchange-broken', severity: 'warning' }
-    default: {
-      const type = error.reason ?? 'exchange-failed'
-      return { type, severity: HOSTILE.includes(type) ? 'critical' : 'error' }
     }
   }
 }
