@@ -21,7 +21,7 @@ Options:
 
 It ends by itself after about 10 seconds. Ctrl-C goes to the check at once.
 
-Exit code: 0 when all nodes hold the same facts in the end, 1 when they do not, 2 for a wrong command line.
+Exit code: 0 when all nodes have synced and hold the same facts in the end, 1 when not, 2 for a wrong command line.
 `
 
 const NAMES = ['node-1', 'node-2', 'node-3']
@@ -106,7 +106,9 @@ async function check(swarm: Swarm): Promise<number> {
   for (;;) {
     const states = [...(await swarm.states())]
     const digests = new Set(states.map(([, state]) => state?.digest))
-    const same = digests.size === 1 && !digests.has(undefined)
+    // Nodes that know nothing, and so the same, have not synced.
+    const met = states.every(([, state]) => state !== undefined && state.trusted > 0 && state.facts > 0)
+    const same = met && digests.size === 1
     if (!same && performance.now() < deadline) {
       await sleep(200)
       continue
@@ -120,6 +122,7 @@ async function check(swarm: Swarm): Promise<number> {
             `${state.trusted} trusted peers${state.listening ? ', listens' : ''}`
       process.stdout.write(`${name}: ${text}\n`)
     }
+    if (!met) process.stdout.write('not every node has synced with another one\n')
     process.stdout.write(`all ${states.length} nodes hold the same facts: ${same ? 'yes' : 'no'}\n`)
     return same ? 0 : 1
   }
