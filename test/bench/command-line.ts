@@ -11,7 +11,9 @@ export interface CommandLine {
   /** Empty: all scenarios. */
   readonly only: readonly string[]
   readonly json: string | undefined
+  readonly plots: string | undefined
   readonly profile: string | undefined
+  readonly pinned: boolean
 }
 
 const DEFAULT_ROUNDS: Readonly<Record<Scale, number>> = { quick: 1, normal: 5, full: 9 }
@@ -27,7 +29,9 @@ export function parseCommandLine(args: readonly string[], scenarioNames: readonl
       rounds: { type: 'string' },
       only: { type: 'string' },
       json: { type: 'string' },
+      plots: { type: 'string' },
       profile: { type: 'string' },
+      pin: { type: 'boolean', default: false },
     },
   })
   if (values.quick && values.full) throw new TypeError('--quick and --full exclude each other')
@@ -42,7 +46,8 @@ export function parseCommandLine(args: readonly string[], scenarioNames: readonl
       )
     }
   }
-  return { help: values.help, scale, rounds, only, json: values.json, profile: values.profile }
+  const { help, json, plots, profile, pin } = values
+  return { help, scale, rounds, only, json, plots, profile, pinned: pin }
 }
 
 export function helpText(scenarios: readonly { readonly name: string; readonly title: string }[]): string {
@@ -50,13 +55,15 @@ export function helpText(scenarios: readonly { readonly name: string; readonly t
   return `Usage: npm run bench -- [options]
 
 Compares sentinel-ipc with what Node.js users have today. Contestants take turns, each in two processes of its own.
-Prints a table and writes all figures as JSON. A target that is missed does not make it fail.
+Prints a table, writes all figures as JSON and draws plots. A target that is missed does not make it fail.
 
   --rounds N          turns of each contestant (default ${DEFAULT_ROUNDS.normal}; with --quick ${DEFAULT_ROUNDS.quick}, with --full ${DEFAULT_ROUNDS.full})
   --quick             short runs: shows that all works, not how fast it is
   --full              long runs, for figures to publish
   --only NAME[,NAME]  these scenarios alone
   --json PATH         where the JSON goes (default bench-results/<time>.json)
+  --plots DIRECTORY   where the plots go, as SVG (default bench-results)
+  --pin               gives consumer and producer a processor each, which they may not leave (Linux, taskset)
   --profile DIRECTORY writes a CPU profile of each process there; the figures suffer
   --help              this text
 

@@ -1,4 +1,4 @@
-// Runs the benchmarks: asks each scenario for its contestants, has them measured, prints the table and writes the JSON.
+// Runs the benchmarks: asks each scenario for its contestants, has them measured, prints the table, writes JSON and plots.
 // Fails only when something could not be run: how fast this machine is must not decide over a build.
 
 import { mkdir, writeFile } from 'node:fs/promises'
@@ -6,10 +6,13 @@ import { dirname, join, resolve } from 'node:path'
 
 import { helpText, parseCommandLine } from './command-line.js'
 import { describeMachine } from './harness/machine.js'
-import { installPeers, projectRoot } from './harness/project.js'
+import { provideNeeds } from './harness/needs.js'
+import { Progress } from './harness/progress.js'
+import { projectRoot } from './harness/project.js'
 import { formatReport, toJson } from './harness/report.js'
-import { runScenario, type ScenarioOutcome } from './harness/rounds.js'
+import { roundsOf, runScenario, type ScenarioOutcome } from './harness/rounds.js'
 import { killChildren } from './harness/trial.js'
+import { drawPlots } from './plots/draw.js'
 import { allScenarios } from './scenarios.js'
 
 const isTerminal = process.stderr.isTTY
@@ -22,7 +25,7 @@ function showProgress(line: string): void {
 async function main(): Promise<void> {
   const names = allScenarios('normal').map(({ name }) => name)
   const commandLine = parseCommandLine(process.argv.slice(2), names)
-  const { scale, rounds, only, profile } = commandLine
+  const { scale, rounds, only, profile, pinned } = commandLine
   const scenarios = allScenarios(scale).filter(({ name }) => only.length === 0 || only.includes(name))
   if (commandLine.help) {
     process.stdout.write(helpText(allScenarios(scale)))
@@ -30,23 +33,32 @@ async function main(): Promise<void> {
   }
 
   const machine = describeMachine()
-  const peers = [...new Set(scenarios.flatMap((scenario) => scenario.peers ?? []))]
-  if (peers.length > 0) installPeers(peers, showProgress)
+  const whyMissing = await provideNeeds(scenarios, showProgress)
+  const progress = new Progress(
+    scenarios.map((scenario) => {
+      const present = scenario.contestants.filter(({ needs }) => whyMissing(needs) === undefined)
+      return [scenario, present.length * roundsOf(scenario, rounds)] as const
+    }),
+    showProgress,
+  )
   const profileDirectory = profile === undefined ? undefined : resolve(profile)
   const outcomes: ScenarioOutcome[] = []
   for (const scenario of scenarios) {
-    outcomes.push(await runScenario(scenario, { rounds, profileDirectory, onProgress: showProgress }))
+    outcomes.push(await runScenario(scenario, { rounds, profileDirectory, pinned, whyMissing, progress }))
   }
   if (isTerminal) showProgress('')
-  process.stdout.write(`${formatReport(machine, { rounds, scale }, outcomes)}\n`)
+  const options = { rounds, scale, pinned }
+  process.stdout.write(`${formatReport(machine, options, outcomes)}\n`)
 
-  const path =
-    commandLine.json === undefined
-      ? join(projectRoot, 'bench-results', `${machine.date.replaceAll(':', '-')}.json`)
-      : resolve(commandLine.json)
-  await mkdir(dirname(path), { recursive: true })
-  await writeFile(path, toJson(machine, { rounds, scale }, outcomes))
-  process.stderr.write(`all figures: ${path}\n`)
+  const results = join(projectRoot, 'bench-results')
+  const json = resolve(commandLine.json ?? join(results, `${machine.date.replaceAll(':', '-')}.json`))
+  await mkdir(dirname(json), { recursive: true })
+  await writeFile(json, toJson(machine, options, outcomes))
+  process.stderr.write(`all figures: ${json}\n`)
+  const plots = resolve(commandLine.plots ?? results)
+  await mkdir(plots, { recursive: true })
+  for (const { file, svg } of drawPlots(machine, outcomes)) await writeFile(join(plots, file), svg)
+  process.stderr.write(`plots: ${plots}\n`)
 }
 
 for (const signal of ['SIGINT', 'SIGTERM'] as const) {

@@ -15,6 +15,26 @@ export function processorTimeNs(pid: number): number {
   return total
 }
 
+/** The same for a process with its children and theirs. */
+export function treeProcessorTimeNs(pid: number): number {
+  let total = processorTimeNs(pid)
+  for (const child of readChildren(pid)) total += treeProcessorTimeNs(child)
+  return total
+}
+
+function readChildren(pid: number): number[] {
+  return readThreads(pid).flatMap((thread) => {
+    try {
+      return readFileSync(`/proc/${pid}/task/${thread}/children`, 'utf8')
+        .split(' ')
+        .filter(Boolean)
+        .map(Number)
+    } catch {
+      return []
+    }
+  })
+}
+
 function readThreads(pid: number): string[] {
   try {
     return readdirSync(`/proc/${pid}/task`)

@@ -1,22 +1,30 @@
 // Makes the table for people and the JSON for programs out of what was measured.
 
 import type { Machine } from './machine.js'
-import type { ContestantOutcome, MetricOutcome, ScenarioOutcome, TargetOutcome } from './rounds.js'
+import { referenceOf, type MetricOutcome, type ScenarioOutcome, type TargetOutcome } from './rounds.js'
 import type { Metric } from './scenario.js'
 import type { Summary } from './statistics.js'
 
 const RATIO_DIGITS = 2
 
+/** What was asked for, as far as a reader must know it. */
+export interface ReportOptions {
+  readonly rounds: number
+  readonly scale: string
+  readonly pinned: boolean
+}
+
 export function formatReport(
   machine: Machine,
-  options: { readonly rounds: number; readonly scale: string },
+  options: ReportOptions,
   outcomes: readonly ScenarioOutcome[],
 ): string {
   return [
     `sentinel-ipc benchmarks, ${machine.date}`,
     `${machine.cpu}, ${machine.cores} cores, ${machine.memoryGiB.toFixed(1)} GiB, ${machine.kernel}, Node ${machine.node}, ` +
       `load ${machine.load.toFixed(2)} before`,
-    `${options.rounds} rounds, contestants in turns, ${options.scale} length. Medians with (smallest..largest);`,
+    `${options.rounds} rounds, contestants in turns, ${options.scale} length` +
+      `${options.pinned ? ', a processor for each side' : ''}. Medians with (smallest..largest);`,
     'x is the median of the ratios to the reference of the same round. Read ratios, not absolutes.',
     ...outcomes.flatMap((outcome) => ['', ...formatScenario(outcome)]),
     '',
@@ -25,28 +33,34 @@ export function formatReport(
   ].join('\n')
 }
 
-function formatScenario({ scenario, contestants }: ScenarioOutcome): string[] {
-  const rows = contestants.map((outcome) => contestantRow(outcome, scenario.reference))
+function formatScenario({ scenario, contestants, leftOut }: ScenarioOutcome): string[] {
+  const compares = contestants.some(({ contestant }) => referenceOf(scenario, contestant) !== undefined)
+  const rows = contestants.map(({ contestant, metrics }) => {
+    const isReference = contestant.name === referenceOf(scenario, contestant)
+    const cells = metrics.flatMap((outcome) => metricCells(outcome, isReference, compares))
+    return [`${contestant.name}: ${contestant.label}`, ...cells]
+  })
   const heading = [
     'contestant',
-    ...scenario.metrics.flatMap(({ label }) => (scenario.reference === undefined ? [label] : [label, 'x'])),
+    ...scenario.metrics.flatMap(({ label }) => (compares ? [label, 'x'] : [label])),
   ]
   return [
-    `== ${scenario.title}`,
+    `== ${scenario.name}: ${scenario.title}`,
     ...scenario.notes.map((note) => `   ${note}`),
     ...alignColumns([heading, ...rows]),
+    ...leftOut.map(({ contestant, reason }) => `   left out: ${contestant.name} (${reason})`),
   ]
 }
 
-function contestantRow({ contestant, metrics }: ContestantOutcome, reference: string | undefined): string[] {
-  const name = `${contestant.name}: ${contestant.label}`
-  return [name, ...metrics.flatMap((outcome) => metricCells(outcome, contestant.name === reference))]
-}
-
-function metricCells({ metric, value, ratio }: MetricOutcome, isReference: boolean): string[] {
+function metricCells(
+  { metric, value, ratio }: MetricOutcome,
+  isReference: boolean,
+  compares: boolean,
+): string[] {
   const cell = formatSummary(value, metric.digits)
-  if (ratio === undefined) return [cell]
-  return [cell, isReference ? 'reference' : formatSummary(ratio, RATIO_DIGITS)]
+  if (!compares) return [cell]
+  if (isReference) return [cell, 'reference']
+  return [cell, ratio === undefined ? '' : formatSummary(ratio, RATIO_DIGITS)]
 }
 
 function formatSummary({ median, min, max, samples }: Summary, digits: number): string {
@@ -61,28 +75,23 @@ function formatNumber(value: number, digits: number): string {
 
 function formatTargets(outcomes: readonly ScenarioOutcome[]): string[] {
   const rows = outcomes.flatMap(({ scenario, targets }) =>
-    targets.map((target) => targetRow(scenario.name, scenario.metrics, scenario.reference ?? '', target)),
+    targets.map((target) => targetRow(scenario.name, scenario.metrics, target)),
   )
-  return ['== Targets', ...alignColumns([['scenario', 'figure', 'target', 'measured', ''], ...rows])]
+  return ['== Targets', ...alignColumns([['path', 'figure', 'target', 'measured', ''], ...rows])]
 }
 
-function targetRow(
-  scenario: string,
-  metrics: readonly Metric[],
-  reference: string,
-  target: TargetOutcome,
-): string[] {
+function targetRow(scenario: string, metrics: readonly Metric[], target: TargetOutcome): string[] {
   const metric = metrics.find(({ name }) => name === target.metric)
   const isRatio = target.of === 'ratio'
   const digits = isRatio ? RATIO_DIGITS : (metric?.digits ?? RATIO_DIGITS)
-  const unit = isRatio ? 'x' : ''
+  const unit = isRatio ? ` x ${target.against ?? ''}` : ''
   const limit = target.atLeast ?? target.atMost ?? NaN
   return [
-    scenario,
-    `${target.contestant}, ${metric?.label ?? target.metric}${isRatio ? ` against ${reference}` : ''}`,
+    target.path,
+    `${scenario}: ${target.contestant}, ${metric?.label ?? target.metric}`,
     `${target.atLeast === undefined ? '<=' : '>='} ${formatNumber(limit, digits)}${unit}`,
-    `${formatNumber(target.measured, digits)}${unit}`,
-    target.met ? 'met' : 'NOT MET',
+    target.measured === undefined ? 'not measured' : formatSummary(target.measured, digits),
+    target.met === undefined ? '' : target.met ? 'met' : 'MISSED',
   ]
 }
 
@@ -103,10 +112,10 @@ function alignColumns(rows: readonly (readonly string[])[]): string[] {
 /** Everything that was measured, by name. */
 export function toJson(
   machine: Machine,
-  options: { readonly rounds: number; readonly scale: string },
+  options: ReportOptions,
   outcomes: readonly ScenarioOutcome[],
 ): string {
-  const scenarios = outcomes.map(({ scenario, contestants, targets }) => ({
+  const scenarios = outcomes.map(({ scenario, contestants, leftOut, targets }) => ({
     name: scenario.name,
     title: scenario.title,
     notes: scenario.notes,
@@ -115,6 +124,7 @@ export function toJson(
     contestants: contestants.map(({ contestant, metrics }) => ({
       name: contestant.name,
       label: contestant.label,
+      line: contestant.line,
       metrics: metrics.map(({ metric, value, ratio }) => ({
         name: metric.name,
         unit: metric.label,
@@ -122,6 +132,7 @@ export function toJson(
         ratio,
       })),
     })),
+    leftOut: leftOut.map(({ contestant, reason }) => ({ name: contestant.name, reason })),
     targets,
   }))
   return `${JSON.stringify({ machine, options, scenarios }, undefined, 2)}\n`

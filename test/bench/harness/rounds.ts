@@ -1,14 +1,16 @@
 // Runs the contestants of a scenario in turns, so that whatever else the machine does falls on all of them alike, and
 // makes medians and ratios of what they found.
 
+import type { WhyMissing } from './needs.js'
+import type { Progress } from './progress.js'
 import type { Contestant, Figures, Metric, Scenario, Target } from './scenario.js'
 import { summarize, type Summary } from './statistics.js'
-import { runTrial } from './trial.js'
+import { runTrial, type TrialOptions } from './trial.js'
 
 export interface MetricOutcome {
   readonly metric: Metric
   readonly value: Summary
-  /** Against the reference of the same round; undefined for scenarios without one. */
+  /** Against the reference of the same round; undefined where there is none. */
   readonly ratio: Summary | undefined
 }
 
@@ -18,65 +20,107 @@ export interface ContestantOutcome {
 }
 
 export interface TargetOutcome extends Target {
-  /** The median that was compared with the target. */
-  readonly measured: number
-  readonly met: boolean
+  /** What was compared with the target; undefined where a contestant was left out. */
+  readonly measured: Summary | undefined
+  readonly met: boolean | undefined
 }
 
 export interface ScenarioOutcome {
   readonly scenario: Scenario
   readonly contestants: readonly ContestantOutcome[]
+  readonly leftOut: readonly { readonly contestant: Contestant; readonly reason: string }[]
   readonly targets: readonly TargetOutcome[]
 }
 
-export interface RunOptions {
+export interface RunOptions extends TrialOptions {
   readonly rounds: number
-  readonly profileDirectory: string | undefined
-  readonly onProgress: (line: string) => void
+  readonly whyMissing: WhyMissing
+  readonly progress: Progress
+}
+
+export function roundsOf(scenario: Scenario, rounds: number): number {
+  return scenario.rounds ?? rounds
 }
 
 export async function runScenario(scenario: Scenario, options: RunOptions): Promise<ScenarioOutcome> {
-  const { contestants } = scenario
-  const rounds = scenario.rounds ?? options.rounds
-  const found = new Map<string, Figures[]>(contestants.map(({ name }) => [name, []]))
+  const judged = scenario.contestants.map((contestant) => ({
+    contestant,
+    reason: options.whyMissing(contestant.needs),
+  }))
+  const leftOut = judged.flatMap(({ contestant, reason }) =>
+    reason === undefined ? [] : [{ contestant, reason }],
+  )
+  const present = judged.filter(({ reason }) => reason === undefined).map(({ contestant }) => contestant)
+  const rounds = roundsOf(scenario, options.rounds)
+  const found = new Map<string, Figures[]>(present.map(({ name }) => [name, []]))
   for (let round = 0; round < rounds; ++round) {
-    for (let turn = 0; turn < contestants.length; ++turn) {
+    for (let turn = 0; turn < present.length; ++turn) {
       // Each round begins with another one: nobody always comes right after the same neighbour's warm caches.
-      const contestant = contestants[(turn + round) % contestants.length] as Contestant
-      options.onProgress(`${scenario.name}: round ${round + 1} of ${rounds}, ${contestant.name}`)
-      found.get(contestant.name)?.push(await runTrial(scenario, contestant, options.profileDirectory))
+      const contestant = present[(turn + round) % present.length] as Contestant
+      options.progress.begin(`${scenario.name}, round ${round + 1} of ${rounds}, ${contestant.name}`)
+      found.get(contestant.name)?.push(await runTrial(scenario, contestant, options))
+      options.progress.end(scenario)
     }
   }
-  return conclude(scenario, found)
+  return { ...conclude(scenario, present, found), leftOut }
 }
 
-function conclude(scenario: Scenario, found: ReadonlyMap<string, readonly Figures[]>): ScenarioOutcome {
-  const figuresOf = (contestant: string, metric: Metric): number[] =>
-    (found.get(contestant) ?? []).map((figures) => {
-      const value = figures[metric.name]
-      if (value === undefined) throw new Error(`${scenario.name}: ${contestant} has no ${metric.name}`)
-      return value
-    })
-  const contestants = scenario.contestants.map((contestant) => ({
+type Found = ReadonlyMap<string, readonly Figures[]>
+
+function conclude(
+  scenario: Scenario,
+  present: readonly Contestant[],
+  found: Found,
+): Omit<ScenarioOutcome, 'leftOut'> {
+  const contestants = present.map((contestant) => ({
     contestant,
-    metrics: scenario.metrics.map((metric) => {
-      const values = figuresOf(contestant.name, metric)
-      if (scenario.reference === undefined) return { metric, value: summarize(values), ratio: undefined }
-      const references = figuresOf(scenario.reference, metric)
-      const ratios = values.map((value, round) => value / (references[round] as number))
-      return { metric, value: summarize(values), ratio: summarize(ratios) }
-    }),
+    metrics: scenario.metrics.map((metric) => ({
+      metric,
+      value: summarize(samplesOf(found, contestant.name, metric.name)),
+      ratio: ratioOf(found, contestant.name, metric.name, referenceOf(scenario, contestant)),
+    })),
   }))
-  return { scenario, contestants, targets: scenario.targets.map((target) => judge(target, contestants)) }
+  return { scenario, contestants, targets: scenario.targets.map((target) => judge(target, scenario, found)) }
 }
 
-function judge(target: Target, contestants: readonly ContestantOutcome[]): TargetOutcome {
-  const outcome = contestants
-    .find(({ contestant }) => contestant.name === target.contestant)
-    ?.metrics.find(({ metric }) => metric.name === target.metric)
-  const measured = (target.of === 'ratio' ? outcome?.ratio : outcome?.value)?.median
-  if (measured === undefined)
-    throw new Error(`a target names ${target.contestant}, ${target.metric}: no such figure`)
-  const met = measured >= (target.atLeast ?? -Infinity) && measured <= (target.atMost ?? Infinity)
-  return { ...target, measured, met }
+export function referenceOf(scenario: Scenario, contestant: Contestant | undefined): string | undefined {
+  return contestant?.reference ?? scenario.reference
+}
+
+function samplesOf(found: Found, contestant: string, metric: string): number[] {
+  return (found.get(contestant) ?? []).map((figures) => {
+    const value = figures[metric]
+    if (value === undefined) throw new Error(`${contestant} has no ${metric}`)
+    return value
+  })
+}
+
+function ratioOf(
+  found: Found,
+  contestant: string,
+  metric: string,
+  reference: string | undefined,
+): Summary | undefined {
+  if (reference === undefined || !found.has(reference)) return undefined
+  const references = samplesOf(found, reference, metric)
+  const values = samplesOf(found, contestant, metric)
+  // Whoever used no processor time that could be measured has no ratio.
+  const ratios = values.map((value, round) => value / (references[round] as number)).filter(Number.isFinite)
+  return ratios.length === 0 ? undefined : summarize(ratios)
+}
+
+function judge(target: Target, scenario: Scenario, found: Found): TargetOutcome {
+  const contestant = scenario.contestants.find(({ name }) => name === target.contestant)
+  const against = target.against ?? referenceOf(scenario, contestant)
+  if (contestant === undefined || (target.of === 'ratio' && against === undefined))
+    throw new Error(`${scenario.name}: a target names ${target.contestant}, ${target.metric}: no such figure`)
+  if (!found.has(target.contestant)) return { ...target, measured: undefined, met: undefined }
+  const measured =
+    target.of === 'ratio'
+      ? ratioOf(found, target.contestant, target.metric, against)
+      : summarize(samplesOf(found, target.contestant, target.metric))
+  if (measured === undefined) return { ...target, measured, met: undefined }
+  const { median } = measured
+  const met = median >= (target.atLeast ?? -Infinity) && median <= (target.atMost ?? Infinity)
+  return { ...target, ...(against === undefined ? {} : { against }), measured, met }
 }

@@ -39,9 +39,24 @@ export interface Contestant {
   /** What it does, in the words of the table. */
   readonly label: string
   readonly consumer: RoleSource
-  readonly producer: RoleSource
+  /** Absent where the consumer starts its producer itself. */
+  readonly producer?: RoleSource
   readonly params?: Params
+  /** What a machine must have for it. Where something is missing, it is left out, and the table says why. */
+  readonly needs?: readonly Need[]
+  /** Whose figures are its 1.00, where that is not the scenario's reference. */
+  readonly reference?: string
+  /** For plots of figures over a quantity, such as the length of a message: which line it belongs to, and where on it. */
+  readonly line?: { readonly name: string; readonly at: number }
 }
+
+/**
+ * A package of test/bench/peers, a compiler, or a feature that the library may not have yet.
+ */
+export type Need =
+  | { readonly kind: 'package'; readonly name: string }
+  | { readonly kind: 'program'; readonly name: 'go' | 'native' }
+  | { readonly kind: 'feature'; readonly name: 'busyPoll' }
 
 export interface Metric {
   readonly name: string
@@ -50,11 +65,15 @@ export interface Metric {
   readonly digits: number
 }
 
-/** What the project promises. A ratio is taken against the scenario's reference, round by round. */
+/** What the project promises. A ratio is taken round by round. */
 export interface Target {
+  /** In the words of the table. */
+  readonly path: string
   readonly contestant: string
   readonly metric: string
   readonly of: 'ratio' | 'value'
+  /** What a ratio is taken against. Default: the contestant's reference. */
+  readonly against?: string
   readonly atLeast?: number
   readonly atMost?: number
 }
@@ -74,10 +93,46 @@ export interface Scenario {
   readonly timeoutMs: number
   /** Rounds, where they are not for the command line to say. */
   readonly rounds?: number
-  /** Packages of test/bench/peers/package.json that it compares with. */
-  readonly peers?: readonly string[]
+  /** How long a trial is thought to take: for the progress line. */
+  readonly trialMs: number
+  readonly plots?: readonly Plot[]
   readonly execArgv?: readonly string[]
 }
+
+interface PlotWords {
+  /** Of the file, without its ending. */
+  readonly file: string
+  readonly title: string
+  /** Below the title: how to read it. */
+  readonly subtitle: string
+  /** Names of contestants, or of lines; with the words of the plot. In the order of their colours. */
+  readonly shown: Readonly<Record<string, string>>
+}
+
+/** A picture of what was measured. */
+export type Plot =
+  /** A dot for each contestant, with the spread of the rounds. */
+  | (PlotWords & {
+      readonly kind: 'dots'
+      readonly metric: string
+      readonly unit: string
+      readonly log: boolean
+    })
+  /** Lines over `Contestant.line.at`. */
+  | (PlotWords & {
+      readonly kind: 'lines'
+      readonly metric: string
+      readonly unit: string
+      readonly over: string
+      /** Positions that are written on the axis, with their words. */
+      readonly ticks: readonly (readonly [at: number, word: string])[]
+    })
+  /** A line for each contestant over the percentiles of a distribution: metrics by the share that does not exceed them. */
+  | (PlotWords & {
+      readonly kind: 'percentiles'
+      readonly unit: string
+      readonly metrics: readonly (readonly [share: number, metric: string])[]
+    })
 
 /** How long the runs take: for a check that all works, for everyday, and for figures to publish. */
 export type Scale = 'quick' | 'normal' | 'full'

@@ -22,13 +22,20 @@ export function killChildren(): void {
   for (const child of running) child.kill('SIGKILL')
 }
 
+export interface TrialOptions {
+  /** Where each process leaves a CPU profile. */
+  readonly profileDirectory: string | undefined
+  /** Whether consumer and producer get a processor each and may not leave it. */
+  readonly pinned: boolean
+}
+
 export async function runTrial(
   scenario: Scenario,
   contestant: Contestant,
-  profileDirectory: string | undefined,
+  options: TrialOptions,
 ): Promise<Figures> {
   const directory = await mkdtemp(join(tmpdir(), 'sentinel-bench-'))
-  const trial = new Trial(scenario, contestant, directory, profileDirectory)
+  const trial = new Trial(scenario, contestant, directory, options)
   try {
     return await trial.run()
   } finally {
@@ -41,21 +48,16 @@ class Trial {
   readonly #scenario: Scenario
   readonly #contestant: Contestant
   readonly #directory: string
-  readonly #profileDirectory: string | undefined
+  readonly #options: TrialOptions
   readonly #children: ChildProcess[] = []
   #onFigures!: (figures: Figures) => void
   #onFailure!: (error: Error) => void
 
-  constructor(
-    scenario: Scenario,
-    contestant: Contestant,
-    directory: string,
-    profileDirectory: string | undefined,
-  ) {
+  constructor(scenario: Scenario, contestant: Contestant, directory: string, options: TrialOptions) {
     this.#scenario = scenario
     this.#contestant = contestant
     this.#directory = directory
-    this.#profileDirectory = profileDirectory
+    this.#options = options
   }
 
   async run(): Promise<Figures> {
@@ -69,7 +71,7 @@ class Trial {
         this.#onFigures = resolve
         this.#onFailure = reject
         this.#start(consumer, () => {
-          this.#start(producer, () => undefined)
+          if (producer !== undefined) this.#start(producer, () => undefined)
         })
       })
     } finally {
@@ -88,16 +90,25 @@ class Trial {
       directory: this.#directory,
       params: { ...params, ...this.#contestant.params },
     }
+    const { profileDirectory, pinned } = this.#options
     const profile =
-      this.#profileDirectory === undefined
+      profileDirectory === undefined
         ? []
         : [
             '--cpu-prof',
-            `--cpu-prof-dir=${this.#profileDirectory}`,
+            `--cpu-prof-dir=${profileDirectory}`,
             `--cpu-prof-name=${this.#scenario.name}-${this.#contestant.name}-${role.name}.cpuprofile`,
           ]
+    const nodeArgv = [...execArgv, ...profile]
+    // taskset becomes the process that it starts, so that its id and its channel stay the same.
+    const command = pinned
+      ? {
+          execPath: 'taskset',
+          execArgv: ['-c', String(this.#children.length), process.execPath, ...nodeArgv],
+        }
+      : { execArgv: nodeArgv }
     const child = fork(program, [JSON.stringify(task)], {
-      execArgv: [...execArgv, ...profile],
+      ...command,
       // The table alone goes to standard output.
       stdio: ['ignore', 2, 2, 'ipc'],
     })

@@ -6,9 +6,11 @@ import { dirname, join } from 'node:path'
 import { gunzipSync } from 'node:zlib'
 
 import { projectRoot } from '../harness/project.js'
+import { LINE_BYTES, plainMessage } from './line.js'
 
 const realEvents = join(dirname(projectRoot), 'shared', 'data', 'security-events')
 const GENERATED_EVENTS = 5000
+const SHORT_LINES = 50_000
 
 export interface EventLines {
   /** Whole lines, each with its newline, in UTF-8. */
@@ -28,6 +30,16 @@ export function loadEventLines(): EventLines {
   const kind = real === undefined ? 'generated events' : 'real security events (OTRF Security-Datasets)'
   const mean = Math.round(bytes.length / events.length)
   return { bytes, lines: events.length, origin: `${events.length} ${kind}, ${mean} bytes a line on average` }
+}
+
+/** Lines of the other benchmarks, about as many bytes of them as of the events. */
+export function shortLines(): EventLines {
+  const text = Array.from({ length: SHORT_LINES }, (_, i) => `${JSON.stringify(plainMessage(i))}\n`).join('')
+  return {
+    bytes: Buffer.from(text),
+    lines: SHORT_LINES,
+    origin: `${SHORT_LINES} lines of ${LINE_BYTES} bytes`,
+  }
 }
 
 function readRealEvents(): string[] | undefined {

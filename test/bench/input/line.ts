@@ -1,5 +1,5 @@
-// The message of the benchmarks that are about messages: a payload of seven keys that makes a line of 287 bytes, and
-// the lines as users of plain sockets write them.
+// The messages of the benchmarks: a payload of seven keys that makes a line of 287 bytes, or one of a number and a text
+// that makes a payload of any length; and the lines as users of plain sockets write them.
 
 import { join } from 'node:path'
 
@@ -13,22 +13,29 @@ export function socketPath(directory: string, name = PIPE_NAME): string {
   return join(directory, `${name}.sock`)
 }
 
-export interface LogonEvent {
+/** What all payloads have: it counts the messages, and always has eight digits, so that all lines are of one length. */
+export interface NumberedEvent {
+  readonly sequence: number
+}
+
+export interface LogonEvent extends NumberedEvent {
   readonly host: string
   readonly user: string
   readonly src_ip: string
   readonly dst_port: number
   readonly process: string
-  /** Counts the messages. Always eight digits, so that all lines are of one length. */
-  readonly sequence: number
   readonly message: string
+}
+
+export interface TextEvent extends NumberedEvent {
+  readonly text: string
 }
 
 export interface PlainMessage {
   readonly type: string
   readonly id: string
   readonly ts: number
-  readonly payload: LogonEvent
+  readonly payload: NumberedEvent
 }
 
 const FIRST_SEQUENCE = 10_000_000
@@ -47,8 +54,23 @@ export function logonEvent(i: number): LogonEvent {
   }
 }
 
+/** Bytes of a payload with an empty text. */
+const TEXT_EVENT_BYTES = JSON.stringify({ sequence: FIRST_SEQUENCE, text: '' }).length
+
+/** How long the text of a payload of so many bytes is. */
+export function textBytesOf(payloadBytes: number): number {
+  return payloadBytes - TEXT_EVENT_BYTES
+}
+
+/** Makes events one by one: those of seven keys for 0, those with a payload of so many bytes otherwise. */
+export function eventMaker(payloadBytes: number): (i: number) => NumberedEvent {
+  if (payloadBytes === 0) return logonEvent
+  const text = 'x'.repeat(textBytesOf(payloadBytes))
+  return (i): TextEvent => ({ sequence: FIRST_SEQUENCE + (i % SEQUENCES), text })
+}
+
 /** The number of the message that this event was made for. */
-export function numberOf(event: LogonEvent): number {
+export function numberOf(event: NumberedEvent): number {
   return event.sequence - FIRST_SEQUENCE
 }
 
@@ -56,20 +78,23 @@ const started = Math.floor(Date.now() / 1000)
 const ID_START = String(started)
 
 /** A message as an object, with an id that costs as little as an id can. */
-export function plainMessage(i: number): PlainMessage {
-  return {
-    type: 'soc_event',
-    id: ID_START + String(100_000_000 + i),
-    ts: started,
-    payload: logonEvent(i),
-  }
+export function plainMessage(i: number, payload: NumberedEvent = logonEvent(i)): PlainMessage {
+  return { type: 'soc_event', id: ID_START + String(100_000_000 + i), ts: started, payload }
 }
 
-const TEXTS = 1000
-/** Bytes of the payload of such a line. */
-export const PAYLOAD_BYTES = JSON.stringify(logonEvent(0)).length
+/** Bytes of a line around its payload, with the newline. */
+export const ENVELOPE_BYTES =
+  JSON.stringify(plainMessage(0)).length - JSON.stringify(logonEvent(0)).length + '\n'.length
+
+const MOST_TEXTS = 1000
+const MOST_TEXT_BYTES = 4 << 20
 
 /** Payloads that are JSON text already, as a program has them that only passes them on. Numbers rise, then start again. */
-export function payloadTexts(): readonly string[] {
-  return Array.from({ length: TEXTS }, (_, i) => JSON.stringify(logonEvent(i)))
+export function payloadTexts(payloadBytes = 0): readonly string[] {
+  const makeEvent = eventMaker(payloadBytes)
+  const count = Math.min(MOST_TEXTS, Math.max(4, Math.floor(MOST_TEXT_BYTES / Math.max(1, payloadBytes))))
+  return Array.from({ length: count }, (_, i) => JSON.stringify(makeEvent(i)))
 }
+
+/** Bytes of the payload of seven keys. */
+export const PAYLOAD_BYTES = JSON.stringify(logonEvent(0)).length

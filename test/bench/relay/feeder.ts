@@ -6,7 +6,7 @@ import { connect, type Socket } from 'node:net'
 
 import { Meter } from '../harness/meter.js'
 import type { Figures, RoleContext } from '../harness/scenario.js'
-import { loadEventLines } from '../input/events.js'
+import { loadEventLines, shortLines, type EventLines } from '../input/events.js'
 import { socketPath } from '../input/line.js'
 
 /** As much at once as makes sense: what the kernel does not take, libuv writes without coming back to JavaScript. */
@@ -16,12 +16,12 @@ const NEWLINE = 10
 
 /** Makes two connections to the relay, the first one to write to and the second one to read from. */
 export async function feeder(context: RoleContext): Promise<Figures> {
-  const { bytes } = loadEventLines()
+  const input = context.text('input') === 'short' ? shortLines() : loadEventLines()
   const path = socketPath(context.directory)
   const inlet = connect({ path })
   await once(inlet, 'connect')
   return new Promise((resolve, reject) => {
-    const drain = new Drain(context, bytes, resolve, reject)
+    const drain = new Drain(context, input, resolve, reject)
     const outlet = connect({
       path,
       onread: {
@@ -30,7 +30,7 @@ export async function feeder(context: RoleContext): Promise<Figures> {
       },
     })
     outlet.on('connect', () => {
-      feed(inlet, bytes)
+      feed(inlet, input.bytes)
     })
   })
 }
@@ -53,6 +53,7 @@ function feed(inlet: Socket, bytes: Buffer): void {
 class Drain {
   readonly #meter: Meter
   readonly #bytes: Buffer
+  readonly #bytesPerLine: number
   readonly #mustBeSame: boolean
   readonly #resolve: (figures: Figures) => void
   readonly #reject: (error: Error) => void
@@ -62,12 +63,13 @@ class Drain {
 
   constructor(
     context: RoleContext,
-    bytes: Buffer,
+    { bytes, lines }: EventLines,
     resolve: (figures: Figures) => void,
     reject: (error: Error) => void,
   ) {
     this.#meter = new Meter(context.number('warmUpMs'), context.number('measureMs'))
     this.#bytes = bytes
+    this.#bytesPerLine = bytes.length / lines
     this.#mustBeSame = context.number('untouched') === 1
     this.#resolve = resolve
     this.#reject = reject
@@ -81,7 +83,8 @@ class Drain {
       this.#reject(new Error('the relay has changed what it passed on'))
       return false
     }
-    const over = this.#meter.add(countLines(chunk))
+    // Where nothing changes, the bytes tell how many lines they are: the feeder must not be what is measured.
+    const over = this.#meter.add(this.#mustBeSame ? size / this.#bytesPerLine : countLines(chunk))
     const now = performance.now()
     if (warmingUp) this.#since = now
     else this.#measuredBytes += size

@@ -1,9 +1,11 @@
 // The round trip over node:net: one write and one 'data' event each way, lines cut with a newline search.
 
+import { once } from 'node:events'
 import { connect, createServer, type Socket } from 'node:net'
 
 import type { Figures, RoleContext } from '../harness/scenario.js'
 import { numberOf, plainMessage, socketPath, type PlainMessage } from '../input/line.js'
+import { isLoaded, LOAD_NAME, startLoad } from './load.js'
 import { Stopwatch } from './stopwatch.js'
 
 function onMessage(socket: Socket, listener: (message: PlainMessage) => void): void {
@@ -27,17 +29,32 @@ function send(socket: Socket, message: PlainMessage): void {
 export async function consumer(context: RoleContext): Promise<undefined> {
   const server = createServer((socket) => {
     onMessage(socket, ({ payload }) => {
-      send(socket, { ...plainMessage(0), payload })
+      send(socket, plainMessage(0, payload))
     })
   })
-  server.listen(socketPath(context.directory), context.ready)
+  const loads = createServer((socket) => {
+    onMessage(socket, ({ payload }) => numberOf(payload))
+  })
+  loads.listen(socketPath(context.directory, LOAD_NAME), () => {
+    server.listen(socketPath(context.directory), context.ready)
+  })
   return undefined
 }
 
-export function producer(context: RoleContext): Promise<Figures> {
+export async function producer(context: RoleContext): Promise<Figures> {
+  if (isLoaded(context)) {
+    const load = connect({ path: socketPath(context.directory, LOAD_NAME) })
+    await once(load, 'connect')
+    startLoad(context, (first, count) => {
+      load.write(
+        Array.from({ length: count }, (_, i) => JSON.stringify(plainMessage(first + i)) + '\n').join(''),
+      )
+    })
+  }
+  const socket = connect({ path: socketPath(context.directory) })
+  await once(socket, 'connect')
   const stopwatch = new Stopwatch(context)
   return new Promise((resolve, reject) => {
-    const socket = connect({ path: socketPath(context.directory) })
     const next = (): void => {
       stopwatch.start()
       send(socket, plainMessage(stopwatch.current))
@@ -50,6 +67,6 @@ export function producer(context: RoleContext): Promise<Figures> {
       else resolve(figures)
     })
     socket.on('error', reject)
-    socket.on('connect', next)
+    next()
   })
 }

@@ -1,22 +1,27 @@
-// Takes the time of each round trip and gives exact percentiles: all samples are kept, in memory made beforehand.
+// Takes the time of each round trip into an HDR histogram (three significant digits), for as long as it was told.
+
+import { createHistogram } from 'node:perf_hooks'
 
 import type { Figures, RoleContext } from '../harness/scenario.js'
-import { percentile } from '../harness/statistics.js'
+
+const NS_PER_MS = 1e6
+const LONGEST_NS = 60e9
 
 export class Stopwatch {
-  readonly #warmUp: number
-  readonly #samples: Float64Array
-  #done = 0
+  readonly #histogram = createHistogram({ lowest: 1, highest: LONGEST_NS, figures: 3 })
+  readonly #measureFrom: number
+  readonly #end: number
+  #current = 0
   #startedAt = 0
 
   constructor(context: RoleContext) {
-    this.#warmUp = context.number('warmUp')
-    this.#samples = new Float64Array(context.number('roundTrips'))
+    this.#measureFrom = performance.now() + context.number('warmUpMs')
+    this.#end = this.#measureFrom + context.number('measureMs')
   }
 
   /** Number of the round trip that is about to begin or under way. */
   get current(): number {
-    return this.#done
+    return this.#current
   }
 
   start(): void {
@@ -25,13 +30,18 @@ export class Stopwatch {
 
   /** Figures after the last round trip. */
   stop(): Figures | undefined {
-    const tookMs = performance.now() - this.#startedAt
-    const sample = this.#done++ - this.#warmUp
-    if (sample >= 0) this.#samples[sample] = tookMs
-    if (sample + 1 < this.#samples.length) return undefined
+    const now = performance.now()
+    ++this.#current
+    if (this.#startedAt >= this.#measureFrom)
+      this.#histogram.record(Math.max(1, Math.round((now - this.#startedAt) * NS_PER_MS)))
+    if (now < this.#end || this.#histogram.count === 0) return undefined
+    const us = (percentile: number): number => this.#histogram.percentile(percentile) / 1000
     return {
-      p50Us: percentile(this.#samples, 0.5) * 1000,
-      p99Us: percentile(this.#samples, 0.99) * 1000,
+      p50Us: us(50),
+      p90Us: us(90),
+      p99Us: us(99),
+      p999Us: us(99.9),
+      maxUs: this.#histogram.max / 1000,
     }
   }
 }

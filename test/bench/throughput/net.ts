@@ -4,7 +4,7 @@ import { once } from 'node:events'
 import { connect, createServer } from 'node:net'
 
 import type { Figures, RoleContext } from '../harness/scenario.js'
-import { payloadTexts, plainMessage, socketPath, type PlainMessage } from '../input/line.js'
+import { eventMaker, payloadTexts, plainMessage, socketPath, type PlainMessage } from '../input/line.js'
 import { Tally } from './tally.js'
 
 export function consumer(context: RoleContext): Promise<Figures> {
@@ -50,7 +50,8 @@ export async function producer(context: RoleContext): Promise<undefined> {
   await once(socket, 'connect')
   const linesPerWrite = context.number('linesPerWrite')
   const linesPerCork = context.number('linesPerCork')
-  const makeLine = context.text('mode') === 'object' ? lineOfObject : lineOfText
+  const payloadBytes = context.number('payloadBytes')
+  const makeLine = context.text('mode') === 'object' ? objectLines(payloadBytes) : textLines(payloadBytes)
   for (let i = 0; ;) {
     let more = true
     if (linesPerCork > 0) socket.cork()
@@ -64,13 +65,15 @@ export async function producer(context: RoleContext): Promise<undefined> {
   }
 }
 
-function lineOfObject(i: number): string {
-  return JSON.stringify(plainMessage(i)) + '\n'
+function objectLines(payloadBytes: number): (i: number) => string {
+  const makeEvent = eventMaker(payloadBytes)
+  return (i) => JSON.stringify(plainMessage(i, makeEvent(i))) + '\n'
 }
 
-const texts = payloadTexts()
-
-function lineOfText(i: number): string {
-  const { type, id, ts } = plainMessage(i)
-  return `{"type":"${type}","id":"${id}","ts":${ts},"payload":${texts[i % texts.length] as string}}\n`
+function textLines(payloadBytes: number): (i: number) => string {
+  const texts = payloadTexts(payloadBytes)
+  return (i) => {
+    const { type, id, ts } = plainMessage(i)
+    return `{"type":"${type}","id":"${id}","ts":${ts},"payload":${texts[i % texts.length] as string}}\n`
+  }
 }

@@ -12,12 +12,12 @@ import {
 } from 'sentinel-ipc'
 
 import type { Figures, RoleContext } from '../harness/scenario.js'
-import { logonEvent, payloadTexts, PIPE_NAME, type LogonEvent } from '../input/line.js'
+import { eventMaker, payloadTexts, PIPE_NAME, type NumberedEvent } from '../input/line.js'
 import { Tally } from './tally.js'
 
 const takers: Readonly<Record<string, (batch: readonly SOCMessage[], tally: Tally) => void>> = {
   object: (batch, tally) => {
-    for (const message of batch) tally.checkObject(message.payload as LogonEvent)
+    for (const message of batch) tally.checkObject(message.payload as NumberedEvent)
   },
   text: (batch, tally) => {
     for (const message of batch) tally.checkText(message.rawPayload)
@@ -42,23 +42,30 @@ export async function consumer(context: RoleContext): Promise<Figures> {
   }
 }
 
+/** How messages are made of what a program has: objects, JSON text, or JSON text in buffers. */
+const makers: Readonly<Record<string, (payloadBytes: number) => (i: number) => SOCMessage>> = {
+  object: (payloadBytes) => {
+    const makeEvent = eventMaker(payloadBytes)
+    return (i) => newSOCMessage(SOCMsgType.Event, makeEvent(i))
+  },
+  text: (payloadBytes) => {
+    const texts = payloadTexts(payloadBytes)
+    return (i) => newSOCMessage(SOCMsgType.Event, rawJSON(texts[i % texts.length] as string))
+  },
+  buffer: (payloadBytes) => {
+    const buffers = payloadTexts(payloadBytes).map((text) => Buffer.from(text))
+    return (i) => newSOCMessage(SOCMsgType.Event, rawJSON(buffers[i % buffers.length] as Buffer))
+  },
+}
+
 export async function producer(context: RoleContext): Promise<undefined> {
+  const makeMessage = makers[context.text('from')]?.(context.number('payloadBytes'))
+  if (makeMessage === undefined) throw new Error(`nothing is made from ${context.text('from')}`)
   const sender = new Sender(await dial(PIPE_NAME, { directory: context.directory }), 'producer')
   const messagesPerBatch = context.number('messagesPerBatch')
-  const makeMessage = context.text('mode') === 'object' ? messageOfObject : messageOfText
   for (let i = 0; ;) {
     const batch: SOCMessage[] = []
     for (const end = i + messagesPerBatch; i < end; ++i) batch.push(makeMessage(i))
     await sender.sendBatch(batch)
   }
-}
-
-function messageOfObject(i: number): SOCMessage {
-  return newSOCMessage(SOCMsgType.Event, logonEvent(i))
-}
-
-const texts = payloadTexts()
-
-function messageOfText(i: number): SOCMessage {
-  return newSOCMessage(SOCMsgType.Event, rawJSON(texts[i % texts.length] as string))
 }

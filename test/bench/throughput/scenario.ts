@@ -1,67 +1,127 @@
 // How many messages of 287 bytes a second go one way, from objects to objects and from payload text to payload text.
 
-import { pairIn, type Scale, type Scenario } from '../harness/scenario.js'
+import type { Contestant, Plot, Scale, Scenario } from '../harness/scenario.js'
 import { LINE_BYTES } from '../input/line.js'
+import { childProcess, go, METRICS, native, net, nodeIpc, ours, zeromq } from './contestants.js'
 
-const MEASURE_MS: Readonly<Record<Scale, number>> = { quick: 150, normal: 1000, full: 3000 }
+const MEASURE_MS: Readonly<Record<Scale, number>> = { quick: 100, normal: 700, full: 3000 }
+const WARM_UP_MS: Readonly<Record<Scale, number>> = { quick: 100, normal: 500, full: 1000 }
 
 export function throughput(scale: Scale): Scenario {
   const measureMs = MEASURE_MS[scale]
-  const net = pairIn(new URL('./net.js', import.meta.url))
-  const ours = pairIn(new URL('./ours.js', import.meta.url))
+  const warmUpMs = WARM_UP_MS[scale]
   return {
     name: 'throughput',
-    title: `Throughput, one way, lines of ${LINE_BYTES} bytes with a payload of 7 keys`,
+    title: `one way, lines of ${LINE_BYTES} bytes with a payload of 7 keys`,
     notes: [
-      'net: JSON.stringify of each message, 64 lines joined a write, drain awaited; setEncoding, newline search, JSON.parse.',
+      'net: JSON.stringify of each message, drain awaited; setEncoding, newline search, JSON.parse.',
       'ours: sendBatch of 200, batches(); every line is validated in full before it is handed out, whatever is read of it.',
+      'zeromq, node-ipc, child-process, go: one message a call, as their documentation has it. C++: bytes only.',
       'CPU: processor time of all threads of a side for one message; it shows what the machine was too busy to show.',
     ],
-    metrics: [
-      { name: 'messagesPerSecond', label: 'msg/s', digits: 0 },
-      { name: 'producerCpuNs', label: 'producer CPU ns', digits: 0 },
-      { name: 'consumerCpuNs', label: 'consumer CPU ns', digits: 0 },
-    ],
+    metrics: METRICS,
     reference: 'net',
-    contestants: [
-      {
-        name: 'net',
-        label: 'objects in and out',
-        ...net,
-        params: { mode: 'object', linesPerWrite: 64, linesPerCork: 0 },
-      },
-      {
-        name: 'net-line',
-        label: 'the same, one write a line',
-        ...net,
-        params: { mode: 'object', linesPerWrite: 1, linesPerCork: 0 },
-      },
-      {
-        name: 'net-cork',
-        label: 'the same, corked by 64 lines',
-        ...net,
-        params: { mode: 'object', linesPerWrite: 1, linesPerCork: 64 },
-      },
-      {
-        name: 'net-text',
-        label: 'payload text in, line parsed, payload text cut out',
-        ...net,
-        params: { mode: 'text', linesPerWrite: 64, linesPerCork: 0 },
-      },
-      { name: 'ours', label: 'objects in and out', ...ours, params: { mode: 'object' } },
-      { name: 'ours-text', label: 'payload text in, payload text out', ...ours, params: { mode: 'text' } },
-      {
-        name: 'ours-untouched',
-        label: 'the same, payload not asked for',
-        ...ours,
-        params: { mode: 'untouched' },
-      },
-    ],
+    contestants,
     targets: [
-      { contestant: 'ours', metric: 'messagesPerSecond', of: 'ratio', atLeast: 1.6 },
-      { contestant: 'ours-text', metric: 'messagesPerSecond', of: 'ratio', atLeast: 5 },
+      ratio('payload text in, validated message out, text on demand', 'ours-untouched', 'net', 8),
+      ratio('the same', 'ours-untouched', 'go', 12),
+      ratio('the same', 'ours-untouched', 'c-line', 1),
+      ratio('objects in, objects out', 'ours', 'net', 2.2),
+      ratio('the same', 'ours', 'go', 4),
     ],
-    params: { warmUpMs: Math.min(500, measureMs), measureMs, messagesPerBatch: 200 },
+    params: { warmUpMs, measureMs, messagesPerBatch: 200, payloadBytes: 0 },
     timeoutMs: 20_000 + measureMs,
+    trialMs: 300 + warmUpMs + measureMs,
+    plots: [plot],
   }
+}
+
+function ratio(
+  path: string,
+  contestant: string,
+  against: string,
+  atLeast: number,
+): Scenario['targets'][number] {
+  return { path, contestant, metric: 'messagesPerSecond', of: 'ratio', against, atLeast }
+}
+
+const contestants: readonly Contestant[] = [
+  {
+    name: 'net',
+    label: 'objects, 64 lines joined a write',
+    ...net,
+    params: { mode: 'object', linesPerWrite: 64, linesPerCork: 0 },
+  },
+  {
+    name: 'net-line',
+    label: 'objects, one write a line',
+    ...net,
+    params: { mode: 'object', linesPerWrite: 1, linesPerCork: 0 },
+  },
+  {
+    name: 'net-cork',
+    label: 'objects, corked by 64 lines',
+    ...net,
+    params: { mode: 'object', linesPerWrite: 1, linesPerCork: 64 },
+  },
+  {
+    name: 'net-text',
+    label: 'payload text in, line parsed, text cut out; 64 a write',
+    ...net,
+    params: { mode: 'text', linesPerWrite: 64, linesPerCork: 0 },
+  },
+  { name: 'zeromq', label: 'objects, push and pull over ipc://', ...zeromq },
+  { name: 'node-ipc', label: 'objects, @achrinza/node-ipc', ...nodeIpc },
+  {
+    name: 'fork-json',
+    label: "objects, child_process, serialization 'json'",
+    ...childProcess,
+    params: { serialization: 'json' },
+  },
+  {
+    name: 'fork-advanced',
+    label: "objects, child_process, serialization 'advanced'",
+    ...childProcess,
+    params: { serialization: 'advanced' },
+  },
+  { name: 'go', label: 'encoding/json and net, message built and written each time', ...go },
+  { name: 'c-line', label: 'C++, one write a message', ...native, params: { bytesPerWrite: 0 } },
+  { name: 'c-64k', label: 'C++, 64 KiB a write', ...native, params: { bytesPerWrite: 65_536 } },
+  { name: 'ours', label: 'objects', ...ours, params: { from: 'object', mode: 'object' } },
+  {
+    name: 'ours-text',
+    label: 'payload text in, payload text out',
+    ...ours,
+    params: { from: 'text', mode: 'text' },
+  },
+  {
+    name: 'ours-untouched',
+    label: 'the same, payload not asked for',
+    ...ours,
+    params: { from: 'text', mode: 'untouched' },
+  },
+]
+
+const plot: Plot = {
+  kind: 'dots',
+  file: 'throughput',
+  title: 'Messages a second, one way, one connection',
+  subtitle: `Lines of ${LINE_BYTES} bytes, two processes. Dot: median of the rounds; bar: their spread. Logarithmic.`,
+  metric: 'messagesPerSecond',
+  unit: 'messages/s',
+  log: true,
+  shown: {
+    'node-ipc': '@achrinza/node-ipc',
+    'fork-advanced': 'child_process, advanced',
+    'fork-json': 'child_process, json',
+    go: 'Go, encoding/json + net',
+    zeromq: 'zeromq.js, ipc://',
+    'net-line': 'net + JSON, a write each',
+    net: 'net + JSON, 64 lines a write',
+    ours: 'sentinel-ipc, objects',
+    'ours-text': 'sentinel-ipc, payload text',
+    'ours-untouched': 'sentinel-ipc, text on demand',
+    'c-line': 'C++, a write each',
+    'c-64k': 'C++, 64 KiB a write',
+  },
 }

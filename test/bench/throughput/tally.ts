@@ -1,32 +1,35 @@
-// What every consumer of the throughput scenario does besides consuming: counts, takes the processor time of both sides,
+// What every consumer of the throughput scenarios does besides consuming: counts, takes the processor time of both sides,
 // and makes sure that nothing was lost or reordered.
 
 import { Meter } from '../harness/meter.js'
-import { processorTimeNs } from '../harness/processor-time.js'
+import { processorTimeNs, treeProcessorTimeNs } from '../harness/processor-time.js'
 import type { Figures, RoleContext } from '../harness/scenario.js'
-import { numberOf, PAYLOAD_BYTES, type LogonEvent } from '../input/line.js'
+import { numberOf, PAYLOAD_BYTES, type NumberedEvent } from '../input/line.js'
 
 export class Tally {
-  readonly #context: RoleContext
   readonly #meter: Meter
+  readonly #producerPid: () => number | undefined
+  readonly #payloadBytes: number
   #next = 0
   /** Of producer and consumer, when the measuring began. */
   #cpuNs: readonly [number, number] | undefined
   #measured = 0
 
-  constructor(context: RoleContext) {
-    this.#context = context
+  /** @param producerPid for consumers that start their producer themselves */
+  constructor(context: RoleContext, producerPid = context.otherPid) {
     this.#meter = new Meter(context.number('warmUpMs'), context.number('measureMs'))
+    this.#producerPid = producerPid
+    this.#payloadBytes = context.number('payloadBytes') || PAYLOAD_BYTES
   }
 
-  checkObject(event: LogonEvent): void {
+  checkObject(event: NumberedEvent): void {
     if (numberOf(event) !== this.#next)
       throw new Error(`message ${numberOf(event)} came instead of ${this.#next}`)
     ++this.#next
   }
 
   checkText(text: string | undefined): void {
-    if (text?.length !== PAYLOAD_BYTES) throw new Error(`a payload is ${String(text)}`)
+    if (text?.length !== this.#payloadBytes) throw new Error(`a payload is ${String(text)}`)
   }
 
   /** Figures when the time is over. */
@@ -45,6 +48,6 @@ export class Tally {
   }
 
   #readCpuNs(): readonly [number, number] {
-    return [processorTimeNs(this.#context.otherPid() ?? 0), processorTimeNs(process.pid)]
+    return [treeProcessorTimeNs(this.#producerPid() ?? 0), processorTimeNs(process.pid)]
   }
 }

@@ -1,0 +1,3 @@
+module sentinel-ipc-bench
+
+go 1.19
