@@ -10,10 +10,15 @@ export interface CommandLine {
   readonly rounds: number
   /** Empty: all scenarios. */
   readonly only: readonly string[]
+  /** Empty: all contestants. */
+  readonly contestants: readonly string[]
   readonly json: string | undefined
   readonly plots: string | undefined
   readonly profile: string | undefined
-  readonly pinned: boolean
+  /** Leave the processes where the scheduler puts them. */
+  readonly anywhere: boolean
+  /** Let the processors sleep when they have nothing to do. */
+  readonly sleepy: boolean
 }
 
 const DEFAULT_ROUNDS: Readonly<Record<Scale, number>> = { quick: 1, normal: 5, full: 9 }
@@ -28,10 +33,12 @@ export function parseCommandLine(args: readonly string[], scenarioNames: readonl
       full: { type: 'boolean', default: false },
       rounds: { type: 'string' },
       only: { type: 'string' },
+      contestants: { type: 'string' },
       json: { type: 'string' },
       plots: { type: 'string' },
       profile: { type: 'string' },
-      pin: { type: 'boolean', default: false },
+      anywhere: { type: 'boolean', default: false },
+      sleepy: { type: 'boolean', default: false },
     },
   })
   if (values.quick && values.full) throw new TypeError('--quick and --full exclude each other')
@@ -46,8 +53,9 @@ export function parseCommandLine(args: readonly string[], scenarioNames: readonl
       )
     }
   }
-  const { help, json, plots, profile, pin } = values
-  return { help, scale, rounds, only, json, plots, profile, pinned: pin }
+  const { help, json, plots, profile, anywhere, sleepy } = values
+  const contestants = values.contestants?.split(',') ?? []
+  return { help, scale, rounds, only, contestants, json, plots, profile, anywhere, sleepy }
 }
 
 export function helpText(scenarios: readonly { readonly name: string; readonly title: string }[]): string {
@@ -61,9 +69,13 @@ Prints a table, writes all figures as JSON and draws plots. A target that is mis
   --quick             short runs: shows that all works, not how fast it is
   --full              long runs, for figures to publish
   --only NAME[,NAME]  these scenarios alone
+  --contestants NAME[,NAME]
+                      these contestants alone
   --json PATH         where the JSON goes (default bench-results/<time>.json)
   --plots DIRECTORY   where the plots go, as SVG (default bench-results)
-  --pin               gives consumer and producer a processor each, which they may not leave (Linux, taskset)
+  --anywhere          leaves processes where the scheduler puts them, instead of half of the processors to each side in
+                      scenarios where both sides work all the time
+  --sleepy            lets processors sleep in those scenarios, instead of keeping them awake at the lowest priority
   --profile DIRECTORY writes a CPU profile of each process there; the figures suffer
   --help              this text
 

@@ -51,6 +51,7 @@ export function connections(scale: Scale): Scenario {
       },
     ],
     params: { warmUpMs, measureMs, messagesPerBatch: MESSAGES_PER_BATCH },
+    apart: true,
     timeoutMs: 30_000 + measureMs,
     trialMs: 500 + warmUpMs + measureMs,
     plots: [

@@ -20,11 +20,14 @@ export type WhyMissing = (needs: readonly Need[] | undefined) => string | undefi
 
 export async function provideNeeds(
   scenarios: readonly Scenario[],
+  besides: readonly Need[],
   onProgress: (line: string) => void,
 ): Promise<WhyMissing> {
   const reasons = new Map<string, string | undefined>()
-  const all = scenarios.flatMap(({ contestants }) => contestants.flatMap(({ needs }) => needs ?? []))
-  for (const need of all) {
+  const ofContestants = scenarios.flatMap(({ contestants }) =>
+    contestants.flatMap(({ needs }) => needs ?? []),
+  )
+  for (const need of [...ofContestants, ...besides]) {
     if (!reasons.has(keyOf(need))) reasons.set(keyOf(need), await provide(need, onProgress))
   }
   return (needs) => needs?.map((need) => reasons.get(keyOf(need))).find((reason) => reason !== undefined)
@@ -76,7 +79,7 @@ function provideProgram(name: 'go' | 'native', onProgress: (line: string) => voi
       ? run('go', ['build', '-o', target, '.'], sources, COMPILE_MS)
       : run(
           'g++',
-          ['-std=c++17', '-O2', '-Wall', '-Wextra', '-Werror', '-o', target, ...units],
+          ['-std=c++17', '-O2', '-pthread', '-Wall', '-Wextra', '-Werror', '-o', target, ...units],
           sources,
           COMPILE_MS,
         )

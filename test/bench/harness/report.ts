@@ -11,7 +11,8 @@ const RATIO_DIGITS = 2
 export interface ReportOptions {
   readonly rounds: number
   readonly scale: string
-  readonly pinned: boolean
+  /** What was done so that all contestants find the same processors, in words. */
+  readonly processors: string
 }
 
 export function formatReport(
@@ -23,9 +24,9 @@ export function formatReport(
     `sentinel-ipc benchmarks, ${machine.date}`,
     `${machine.cpu}, ${machine.cores} cores, ${machine.memoryGiB.toFixed(1)} GiB, ${machine.kernel}, Node ${machine.node}, ` +
       `load ${machine.load.toFixed(2)} before`,
-    `${options.rounds} rounds, contestants in turns, ${options.scale} length` +
-      `${options.pinned ? ', a processor for each side' : ''}. Medians with (smallest..largest);`,
+    `${options.rounds} rounds, contestants in turns, ${options.scale} length. Medians with (smallest..largest);`,
     'x is the median of the ratios to the reference of the same round. Read ratios, not absolutes.',
+    options.processors,
     ...outcomes.flatMap((outcome) => ['', ...formatScenario(outcome)]),
     '',
     ...formatTargets(outcomes),

@@ -96,6 +96,12 @@ export interface Scenario {
   /** How long a trial is thought to take: for the progress line. */
   readonly trialMs: number
   readonly plots?: readonly Plot[]
+  /**
+   * Whether consumer and producer get half of the processors each, which are kept awake. Where both have work to do all
+   * the time, the scheduler would otherwise put them on one processor in one round and on two in the next, and whether
+   * one sleeps for a moment would decide. Where one always waits for the other, it is right to put them together.
+   */
+  readonly apart?: boolean
   readonly execArgv?: readonly string[]
 }
 

@@ -8,6 +8,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 
+import type { Halves } from './processors.js'
 import type { ChildTask, FromChild, ToChild } from './messages.js'
 import type { Contestant, Figures, RoleSource, Scenario } from './scenario.js'
 
@@ -25,8 +26,8 @@ export function killChildren(): void {
 export interface TrialOptions {
   /** Where each process leaves a CPU profile. */
   readonly profileDirectory: string | undefined
-  /** Whether consumer and producer get a processor each and may not leave it. */
-  readonly pinned: boolean
+  /** Where the sides of scenarios run that keep them apart; undefined: where the scheduler puts them. */
+  readonly halves: Halves | undefined
 }
 
 export async function runTrial(
@@ -90,7 +91,7 @@ class Trial {
       directory: this.#directory,
       params: { ...params, ...this.#contestant.params },
     }
-    const { profileDirectory, pinned } = this.#options
+    const { profileDirectory, halves } = this.#options
     const profile =
       profileDirectory === undefined
         ? []
@@ -101,12 +102,11 @@ class Trial {
           ]
     const nodeArgv = [...execArgv, ...profile]
     // taskset becomes the process that it starts, so that its id and its channel stay the same.
-    const command = pinned
-      ? {
-          execPath: 'taskset',
-          execArgv: ['-c', String(this.#children.length), process.execPath, ...nodeArgv],
-        }
-      : { execArgv: nodeArgv }
+    const half = this.#scenario.apart === true ? halves?.[this.#children.length] : undefined
+    const command =
+      half === undefined
+        ? { execArgv: nodeArgv }
+        : { execPath: 'taskset', execArgv: ['-c', half, process.execPath, ...nodeArgv] }
     const child = fork(program, [JSON.stringify(task)], {
       ...command,
       // The table alone goes to standard output.

@@ -44,6 +44,7 @@ export function messageSize(scale: Scale): Scenario {
       },
     ],
     params: { warmUpMs, measureMs },
+    apart: true,
     timeoutMs: 30_000 + measureMs,
     trialMs: 300 + warmUpMs + measureMs,
     plots: [

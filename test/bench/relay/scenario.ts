@@ -109,6 +109,7 @@ export function relay(scale: Scale): Scenario {
       },
     ],
     params: { warmUpMs, measureMs, input: 'events' },
+    apart: true,
     timeoutMs: 20_000 + measureMs,
     trialMs: 300 + warmUpMs + measureMs,
   }

@@ -30,6 +30,7 @@ export function throughput(scale: Scale): Scenario {
       ratio('the same', 'ours', 'go', 4),
     ],
     params: { warmUpMs, measureMs, messagesPerBatch: 200, payloadBytes: 0 },
+    apart: true,
     timeoutMs: 20_000 + measureMs,
     trialMs: 300 + warmUpMs + measureMs,
     plots: [plot],

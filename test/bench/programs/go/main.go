@@ -141,9 +141,7 @@ func consume(path string, warmUp, measure time.Duration) {
 		must(fmt.Errorf("there were no payloads"))
 	}
 	fmt.Printf("{\"messages\":%d,\"seconds\":%.9f}\n", messages, time.Since(since).Seconds())
-	// The processor time of this process can be read only while it is there.
-	_, err := io.Copy(io.Discard, os.Stdin)
-	must(err)
+	awaitEndOfInput()
 }
 
 func echo(path string) {
@@ -191,6 +189,13 @@ func ping(path string, warmUp, measure time.Duration) {
 	}
 	fmt.Printf("{\"p50Us\":%.3f,\"p90Us\":%.3f,\"p99Us\":%.3f,\"p999Us\":%.3f,\"maxUs\":%.3f}\n",
 		us(0.5), us(0.9), us(0.99), us(0.999), us(1))
+	awaitEndOfInput()
+}
+
+// The processor time of this process can be read only while it is there, and the other side must not end early.
+func awaitEndOfInput() {
+	_, err := io.Copy(io.Discard, os.Stdin)
+	must(err)
 }
 
 func number(text string) int {

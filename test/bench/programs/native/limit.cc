@@ -1,12 +1,15 @@
-// What the machine itself can do over a Unix socket, without messages, checks or JavaScript: the most that any library
-// could reach. Also the peers that must be faster than what they measure: floods and bursts of connections.
+// What the machine itself can do over a Unix socket, without messages, checks or JavaScript: the most that any
+// library could reach. Also the peers that must be faster than what they measure: floods and bursts of connections.
 // Says `ready` when it can be reached, `measuring` when its warm-up is over, and its figures as one line of JSON.
+
+#include <sched.h>
 
 #include <algorithm>
 #include <array>
 #include <chrono>
 #include <cstdint>
 #include <string>
+#include <thread>
 #include <vector>
 
 #include "unix_socket.h"
@@ -25,9 +28,7 @@ constexpr std::size_t kPingBytes = 287;
 constexpr std::size_t kMaxSamples = 16'000'000;
 constexpr std::size_t kOpenAtOnce = 128;
 
-double SecondsSince(Clock::time_point then) {
-  return std::chrono::duration<double>(Clock::now() - then).count();
-}
+double SecondsSince(Clock::time_point then) { return std::chrono::duration<double>(Clock::now() - then).count(); }
 
 std::chrono::milliseconds Milliseconds(const char* text) { return std::chrono::milliseconds(std::stol(text)); }
 
@@ -97,7 +98,8 @@ double PercentileUs(const std::vector<std::uint32_t>& sorted, double share) {
   return sorted[std::min(rank, sorted.size() - 1)] / 1000.0;
 }
 
-void Ping(const std::string& path, bool polling, std::chrono::milliseconds warm_up, std::chrono::milliseconds measure) {
+void Ping(const std::string& path, bool polling, std::chrono::milliseconds warm_up,
+          std::chrono::milliseconds measure) {
   const Descriptor peer = ConnectOrDie(path);
   if (polling) bench::DoNotBlock(peer);
   std::array<char, kPingBytes> message;
@@ -124,10 +126,12 @@ void Ping(const std::string& path, bool polling, std::chrono::milliseconds warm_
   std::printf("{\"p50Us\":%.3f,\"p90Us\":%.3f,\"p99Us\":%.3f,\"p999Us\":%.3f,\"maxUs\":%.3f}\n",
               PercentileUs(samples, 0.5), PercentileUs(samples, 0.9), PercentileUs(samples, 0.99),
               PercentileUs(samples, 0.999), samples.back() / 1000.0);
+  // The other side must not end before these figures have been read.
+  AwaitEndOfInput();
 }
 
-// Connects again and again. Each connection stays until `kOpenAtOnce` others have been made, so that the listener has
-// time to look at it; with `at_once`, it goes at once.
+// Connects again and again. Each connection stays until `kOpenAtOnce` others have been made, so that the listener
+// has time to look at it; with `at_once`, it goes at once.
 void ConnectAgainAndAgain(const std::string& path, bool at_once) {
   const sockaddr_un address = bench::AddressOf(path);
   std::array<Descriptor, kOpenAtOnce> open;
@@ -136,6 +140,29 @@ void ConnectAgainAndAgain(const std::string& path, bool at_once) {
     if (made.get() == -1) return;
     open.at(i) = at_once ? Descriptor() : std::move(made);
   }
+}
+
+// Keeps every processor that this process may use from going to sleep, at the lowest priority there is: anything
+// else that wants to run does so at once. Waking a sleeping processor takes longer than most of what is measured.
+void KeepAwake() {
+  cpu_set_t allowed;
+  if (sched_getaffinity(0, sizeof(allowed), &allowed) == -1) bench::Die("sched_getaffinity");
+  std::vector<std::thread> spinners;
+  for (unsigned cpu = 0; cpu < CPU_SETSIZE; ++cpu) {
+    if (!CPU_ISSET(cpu, &allowed)) continue;
+    spinners.emplace_back([cpu] {
+      cpu_set_t one;
+      CPU_ZERO(&one);
+      CPU_SET(cpu, &one);
+      const sched_param no_priority = {};
+      if (sched_setaffinity(0, sizeof(one), &one) == -1) bench::Die("sched_setaffinity");
+      if (sched_setscheduler(0, SCHED_IDLE, &no_priority) == -1) bench::Die("sched_setscheduler");
+      for (volatile unsigned turns = 0;; turns = turns + 1) continue;
+    });
+  }
+  Say("ready");
+  AwaitEndOfInput();
+  std::_Exit(0);  // the threads never end
 }
 
 }  // namespace
@@ -155,10 +182,14 @@ int main(int argc, char** argv) {
     ConnectAgainAndAgain(arguments[1], false);
   } else if (command == "flood" && argc == 3) {
     ConnectAgainAndAgain(arguments[1], true);
+  } else if (command == "awake" && argc == 2) {
+    KeepAwake();
   } else {
-    std::fputs("usage: limit send PATH BYTES_A_WRITE | receive PATH MESSAGE_BYTES WARM_UP_MS MEASURE_MS |\n"
-               "  echo PATH blocking|polling | ping PATH blocking|polling WARM_UP_MS MEASURE_MS | connect PATH | flood PATH\n",
-               stderr);
+    std::fputs(
+        "usage: limit send PATH BYTES_A_WRITE | receive PATH MESSAGE_BYTES WARM_UP_MS MEASURE_MS |\n"
+        "  echo PATH blocking|polling | ping PATH blocking|polling WARM_UP_MS MEASURE_MS | connect PATH | flood "
+        "PATH | awake\n",
+        stderr);
     return 2;
   }
   return 0;

@@ -1,5 +1,5 @@
-// Unix sockets for the benchmark's C++ programs: a descriptor that closes itself, and calls that end the program with a
-// word on what failed. Must not know what is measured.
+// Unix sockets for the benchmark's C++ programs: a descriptor that closes itself, and calls that end the program
+// with a word on what failed. Must not know what is measured.
 
 #ifndef SENTINEL_BENCH_UNIX_SOCKET_H_
 #define SENTINEL_BENCH_UNIX_SOCKET_H_
