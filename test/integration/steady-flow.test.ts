@@ -1,0 +1,65 @@
+// A steady flow of messages leaves nothing behind on either side: what a message takes goes with it.
+
+import { describe, expect, it } from 'vitest'
+
+import { startChild, type Child } from '../support/child.js'
+import { temporaryDirectory } from '../support/directory.js'
+
+interface Use {
+  readonly oldSpaceBytes: number
+  readonly arrayBufferBytes: number
+}
+
+const STRETCHES = 5
+const MESSAGES = 30_000
+/** The smallest thing that could be kept for each message has more bytes than this. */
+const MOST_BYTES_PER_MESSAGE = 2
+
+/**
+ * Bytes that a message left behind, in the stretch that left least: what is kept for messages grows in each of them, what
+ * is made once, such as compiled code, only in some. The first stretch does not count.
+ */
+async function leastGrowth(child: Child): Promise<Record<keyof Use, number>> {
+  const uses: Use[] = []
+  for (let i = 0; i < STRETCHES; ++i) uses.push(await child.report<Use>())
+  const least = (key: keyof Use): number =>
+    Math.min(...uses.slice(1).map((use, i) => (use[key] - (uses[i] as Use)[key]) / MESSAGES))
+  return { oldSpaceBytes: least('oldSpaceBytes'), arrayBufferBytes: least('arrayBufferBytes') }
+}
+
+async function flow(
+  form: 'object' | 'text',
+  leak: boolean,
+): Promise<Record<'sender' | 'receiver', Record<keyof Use, number>>> {
+  const directory = temporaryDirectory()
+  const start = (side: string): Child =>
+    startChild(
+      'steady-flow',
+      { side, directory, form, stretches: STRETCHES, messages: MESSAGES, leak },
+      { execArgv: ['--expose-gc'] },
+    )
+  const receiver = start('receiver')
+  expect(await receiver.report()).toBe('ready')
+  const sender = start('sender')
+  const [ofSender, ofReceiver] = await Promise.all([leastGrowth(sender), leastGrowth(receiver)])
+  return { sender: ofSender, receiver: ofReceiver }
+}
+
+describe('a steady flow', () => {
+  it.each(['object', 'text'] as const)(
+    'of payloads given as %s makes neither side grow',
+    async (form) => {
+      const { sender, receiver } = await flow(form, false)
+      for (const side of [sender, receiver]) {
+        expect(side.oldSpaceBytes).toBeLessThan(MOST_BYTES_PER_MESSAGE)
+        expect(side.arrayBufferBytes).toBeLessThan(MOST_BYTES_PER_MESSAGE)
+      }
+    },
+    60_000,
+  )
+
+  it('would be noticed to grow', async () => {
+    const { sender, receiver } = await flow('object', true)
+    for (const side of [sender, receiver]) expect(side.oldSpaceBytes).toBeGreaterThan(MOST_BYTES_PER_MESSAGE)
+  }, 60_000)
+})
