@@ -32,6 +32,7 @@
       "sources": [
         "native/acceptor.cc",
         "native/addon.cc",
+        "native/connection_rate.cc",
         "native/frame_layout.cc",
         "native/frame_reader.cc",
         "native/line_checker.cc",

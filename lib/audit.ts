@@ -13,7 +13,7 @@ export interface AcceptEvent {
   readonly peer: PeerIdentity
 }
 
-/** On `sentinel-ipc:reject`: a client was turned away. At most 64 are published every 100 ms. */
+/** On `sentinel-ipc:reject`: a client was turned away. At most 64 are published every 100 ms, by each listener. */
 export interface RejectEvent {
   readonly address: string
   /** The rule that decided, as `error.reason` of ERR_IPC_PEER_REJECTED, or a quota. */
@@ -74,11 +74,15 @@ export function publishAccept(event: AcceptEvent): void {
   if (accept.hasSubscribers) accept.publish(event)
 }
 
+/** Whether anybody wants to know of clients that were turned away. */
+export function wantsRejects(): boolean {
+  return reject.hasSubscribers
+}
+
 export function publishRejects(
   address: string,
   report: { readonly refusals: readonly NativeRefusal[]; readonly omitted: number },
 ): void {
-  if (!reject.hasSubscribers) return
   report.refusals.forEach((refusal, i) => {
     const omitted = i === report.refusals.length - 1 ? report.omitted : 0
     reject.publish({ address, ...refusal, omitted } satisfies RejectEvent)

@@ -6,6 +6,7 @@ import { Socket } from 'node:net'
 import { publishClose, type CloseReason } from './audit.js'
 import { IpcError } from './errors.js'
 import { FrameWriter } from './frame-writer.js'
+import { HangupSweep } from './hangup-sweep.js'
 import { DEFAULT_TIMEOUT_MS } from './message.js'
 import { addon, type NativeClient } from './native.js'
 import { toPeerIdentity, type PeerIdentity } from './peer.js'
@@ -93,6 +94,8 @@ let bytesArrived: (connection: Connection, size: number) => boolean
 let socketEnded: (connection: Connection) => void
 let socketFailed: (connection: Connection, error: Error) => void
 let socketClosed: (connection: Connection) => void
+/** Connections that nobody reads: that their peers have gone does not show by itself. */
+let unread: HangupSweep<Connection>
 
 /**
  * A connection to a checked peer (Go: `net.Conn`). Made by `dial` or a `Listener`. What goes over it is up to a
@@ -129,9 +132,16 @@ export class Connection {
     this.#origin = origin
     this.address = address
     this.peer = toPeerIdentity(client)
+    unread.add(this)
   }
 
   static {
+    unread = new HangupSweep(
+      (connection) => (connection.closed ? -1 : connection.#descriptor),
+      (connection) => {
+        closeBecause(connection, 'peer-closed')
+      },
+    )
     openConnection = (client, address, origin) => new Connection(client, address, origin)
     writerOf = (connection) => {
       const writer = (connection.#writer ??= new FrameWriter(
@@ -151,6 +161,7 @@ export class Connection {
       if (connection.#reader !== undefined) throw new TypeError('the connection has a receiver already')
       connection.#reader = reader
       connection.#readerKind = kind
+      unread.remove(connection)
       if (connection.#closed) connection.#endReading(false, undefined)
       else connection.#socket.resume()
     }
@@ -211,8 +222,8 @@ export class Connection {
   }
 
   /**
-   * Resolves when the connection has ended. Never rejects. That the peer has gone shows only where somebody reads (a
-   * `Receiver`) or writes.
+   * Resolves when the connection has ended. Never rejects. Where nobody reads (no `Receiver`), that the peer has gone shows
+   * within about a second, and only if it left nothing unread.
    */
   whenClosed(): Promise<void> {
     return new Promise((resolve) => {
@@ -267,6 +278,7 @@ export class Connection {
 
   #afterClose(): void {
     this.#closed = true
+    unread.remove(this)
     this.#peerExit?.connectionEnded()
     this.#writer?.fail(this.#closedError())
     if (!this.#ended) this.#endReading(false, this.#error === undefined ? undefined : this.#closedError())

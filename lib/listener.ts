@@ -3,7 +3,7 @@
 
 import { Socket } from 'node:net'
 
-import { publishAccept, publishRejects } from './audit.js'
+import { publishAccept, publishRejects, wantsRejects } from './audit.js'
 import { resolveAddress, type AddressOptions } from './address.js'
 import { checkBusyPoll, type BusyPollOptions } from './busy-poll.js'
 import { openConnection, type Connection, type ConnectionOrigin } from './connection.js'
@@ -29,7 +29,7 @@ export interface ListenOptions extends AddressOptions {
   readonly maxConnections?: number
   /** The same for each user. Default: `maxConnections`. */
   readonly maxConnectionsPerUser?: number
-  /** New connections of each user in any one second; further ones are turned away. Default: no limit. */
+  /** New connections of each user within any second, wherever it begins; further ones are turned away. Default: no limit. */
   readonly maxNewConnectionsPerSecondPerUser?: number
   /**
    * Permissions of the socket file: 0o600 (only this user can connect; the default), 0o660 (and members of `group`) or
@@ -89,7 +89,6 @@ export class Listener implements AsyncIterable<Connection> {
   #waiters: Waiter[] = []
   #acceptsThisTurn = 0
   #closed = false
-  #finalStats: ListenerStats | undefined
   readonly #signal: AbortSignal | undefined
   readonly #origin: ConnectionOrigin
   readonly #onAbort = (): void => {
@@ -130,10 +129,6 @@ export class Listener implements AsyncIterable<Connection> {
   }
 
   get stats(): ListenerStats {
-    return this.#finalStats ?? this.#readStats()
-  }
-
-  #readStats(): ListenerStats {
     const { admitted, refused, open, exhausted } = this.#acceptor.stats()
     return { accepted: admitted, refused, open, exhausted }
   }
@@ -180,8 +175,13 @@ export class Listener implements AsyncIterable<Connection> {
   }
 
   #onWakeUp(): void {
-    publishRejects(this.address, this.#acceptor.takeRefusals())
+    this.#tellRefusals()
     this.#serveWaiters()
+  }
+
+  #tellRefusals(): void {
+    const report = this.#acceptor.takeRefusals(wantsRejects())
+    if (report !== undefined) publishRejects(this.address, report)
   }
 
   #serveWaiters(): void {
@@ -231,8 +231,8 @@ export class Listener implements AsyncIterable<Connection> {
     if (this.#closed) return
     this.#closed = true
     this.#signal?.removeEventListener('abort', this.#onAbort)
-    this.#finalStats = this.#readStats()
     this.#acceptor.stop()
+    this.#tellRefusals()
     this.#wakeUp.destroy()
     const waiters = this.#waiters
     this.#waiters = []

@@ -57,7 +57,8 @@ export interface NativeRefusal extends NativePeer {
 
 export interface NativeAcceptor {
   take(most: number): NativeClient[]
-  takeRefusals(): { readonly refusals: NativeRefusal[]; readonly omitted: number }
+  /** Those since the last report, when one is due: every 100 ms, and after `stop`. Not wanted, they are forgotten. */
+  takeRefusals(wanted: boolean): { readonly refusals: NativeRefusal[]; readonly omitted: number } | undefined
   release(uid: number): void
   stats(): {
     readonly admitted: number
@@ -120,6 +121,8 @@ interface Addon {
     path: string,
     policy: NativePolicy,
   ) => NativeClient | (NativePeer & { readonly reason: string })
+  /** The indices of those whose peer has closed for good and left nothing to read. Entries below 0 are passed over. */
+  readonly findGone: (descriptors: Int32Array) => number[]
   /** The path that a listening descriptor stands at, or ''. */
   readonly addressOf: (descriptor: number) => string
   /** Null: there is none of that name. */

@@ -1,7 +1,6 @@
 #include "acceptor.h"
 
 #include <algorithm>
-#include <iterator>
 #include <utility>
 
 namespace sentinel {
@@ -15,24 +14,24 @@ constexpr int kFloodPauseMs = 1;
 // Out of descriptors: the kernel keeps the waiting clients, so a short pause loses nobody and spins nothing.
 constexpr int kExhaustedPauseMs = 50;
 constexpr std::size_t kReportedRefusals = 64;
-constexpr std::chrono::seconds kRateInterval{1};
-constexpr std::size_t kRememberedUsers = 1024;
 constexpr std::chrono::milliseconds kReportInterval{100};
 
 }  // namespace
 
 Acceptor::Acceptor(std::unique_ptr<ServerEndpoint> endpoint, PeerPolicy policy, AcceptorLimits limits,
-                   OwnedDescriptor notify_thread_end)
+                   UnmappedIds unmapped, OwnedDescriptor notify_thread_end)
     : endpoint_(std::move(endpoint)),
       policy_(std::move(policy)),
       limits_(limits),
       notify_(std::move(notify_thread_end)),
-      unmapped_(ReadUnmappedIds()) {}
+      unmapped_(unmapped),
+      rate_(limits.max_new_per_second_per_user) {}
 
 Result<std::unique_ptr<Acceptor>> Acceptor::Start(std::unique_ptr<ServerEndpoint> endpoint, PeerPolicy policy,
-                                                  AcceptorLimits limits, OwnedDescriptor notify_thread_end) {
+                                                  AcceptorLimits limits, UnmappedIds unmapped,
+                                                  OwnedDescriptor notify_thread_end) {
   std::unique_ptr<Acceptor> acceptor(
-      new Acceptor(std::move(endpoint), std::move(policy), limits, std::move(notify_thread_end)));
+      new Acceptor(std::move(endpoint), std::move(policy), limits, unmapped, std::move(notify_thread_end)));
   Result<std::unique_ptr<Thread>> thread =
       StartThread([](void* self) { static_cast<Acceptor*>(self)->Run(); }, acceptor.get());
   if (!thread.ok()) return thread.failure();
@@ -54,7 +53,9 @@ void Acceptor::Stop() {
   }
   endpoint_.reset();
   const std::lock_guard<std::mutex> lock(mutex_);
+  for (const AdmittedClient& client : queue_) ReleaseLocked(*client.peer.user_id);
   queue_.clear();
+  report_due_ = true;
 }
 
 void Acceptor::Run() {
@@ -103,7 +104,7 @@ bool Acceptor::Consider(OwnedDescriptor client) {
   }
   PeerIdentity& peer = identity.value();
   Verdict verdict = Judge(peer, policy_, unmapped_);
-  if (verdict == Verdict::kAdmitted && TooFast(*peer.user_id)) verdict = Verdict::kTooFast;
+  if (verdict == Verdict::kAdmitted && !rate_.Allow(*peer.user_id, Clock::now())) verdict = Verdict::kTooFast;
   if (verdict == Verdict::kAdmitted) {
     ReadPeerDetails(client.get(), peer);
     verdict = JudgeDetails(peer, policy_);
@@ -111,22 +112,6 @@ bool Acceptor::Consider(OwnedDescriptor client) {
   if (verdict == Verdict::kAdmitted) verdict = Admit(client, peer);
   if (verdict == Verdict::kAdmitted) return true;
   Refuse(verdict, std::move(peer), 0);
-  return false;
-}
-
-bool Acceptor::TooFast(std::uint32_t user_id) {
-  if (limits_.max_new_per_second_per_user == 0) return false;
-  const Clock::time_point now = Clock::now();
-  // Users that have not come lately need no entry. Only as many as the policy admits ever get one.
-  if (recent_by_user_.size() >= kRememberedUsers) {
-    for (auto entry = recent_by_user_.begin(); entry != recent_by_user_.end();) {
-      entry = now - entry->second.since >= kRateInterval ? recent_by_user_.erase(entry) : std::next(entry);
-    }
-  }
-  RecentConnections& recent = recent_by_user_[user_id];
-  if (now - recent.since >= kRateInterval) recent = {now, 0};
-  if (recent.count >= limits_.max_new_per_second_per_user) return true;
-  ++recent.count;
   return false;
 }
 
@@ -173,6 +158,10 @@ int Acceptor::ReportRefusals() {
   const auto since = std::chrono::duration_cast<std::chrono::milliseconds>(now - last_report_);
   if (since < kReportInterval) return static_cast<int>((kReportInterval - since).count()) + 1;
   last_report_ = now;
+  {
+    const std::lock_guard<std::mutex> lock(mutex_);
+    report_due_ = true;
+  }
   Notify(notify_.get());
   // Not taken yet: look again after the interval, in case more have come by then.
   return static_cast<int>(kReportInterval.count());
@@ -209,11 +198,16 @@ std::vector<AdmittedClient> Acceptor::Take(std::size_t most) {
 
 RefusalReport Acceptor::TakeRefusals() {
   const std::lock_guard<std::mutex> lock(mutex_);
+  if (!std::exchange(report_due_, false)) return {};
   return std::exchange(report_, {});
 }
 
 void Acceptor::Release(std::uint32_t user_id) {
   const std::lock_guard<std::mutex> lock(mutex_);
+  ReleaseLocked(user_id);
+}
+
+void Acceptor::ReleaseLocked(std::uint32_t user_id) {
   const auto of_user = open_by_user_.find(user_id);
   if (of_user == open_by_user_.end()) return;
   --stats_.open;

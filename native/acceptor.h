@@ -13,6 +13,7 @@
 #include <unordered_map>
 #include <vector>
 
+#include "connection_rate.h"
 #include "peer_policy.h"
 #include "platform.h"
 
@@ -54,7 +55,8 @@ class Acceptor {
   // Starts the thread. `loop_end` of the notify pair is the caller's: a byte arrives there when clients or
   // refusals wait to be taken.
   static Result<std::unique_ptr<Acceptor>> Start(std::unique_ptr<ServerEndpoint> endpoint, PeerPolicy policy,
-                                                 AcceptorLimits limits, OwnedDescriptor notify_thread_end);
+                                                 AcceptorLimits limits, UnmappedIds unmapped,
+                                                 OwnedDescriptor notify_thread_end);
 
   Acceptor(const Acceptor&) = delete;
   Acceptor& operator=(const Acceptor&) = delete;
@@ -63,8 +65,11 @@ class Acceptor {
 
   // Takes at most `most` admitted clients. When none is left behind, the next one is notified again.
   std::vector<AdmittedClient> Take(std::size_t most);
+  // The refusals since the last report. Empty until the next one is due, however often this is asked, so that a
+  // flood costs whoever listens no more than a report every 100 ms; the last one is due when the acceptor has
+  // stopped.
   RefusalReport TakeRefusals();
-  // Gives back the place of a client of that user whose connection has ended.
+  // Gives back the place of a client of that user whose connection has ended, also after Stop.
   void Release(std::uint32_t user_id);
   AcceptorStats Stats();
 
@@ -74,7 +79,7 @@ class Acceptor {
  private:
   using Clock = std::chrono::steady_clock;
 
-  Acceptor(std::unique_ptr<ServerEndpoint> endpoint, PeerPolicy policy, AcceptorLimits limits,
+  Acceptor(std::unique_ptr<ServerEndpoint> endpoint, PeerPolicy policy, AcceptorLimits limits, UnmappedIds unmapped,
            OwnedDescriptor notify_thread_end);
 
   void Run();
@@ -86,14 +91,13 @@ class Acceptor {
   // Queues the client, which is moved from then; or says which quota forbids it.
   Verdict Admit(OwnedDescriptor& client, PeerIdentity& peer);
   Verdict ApplyQuota(std::uint32_t user_id) const;
-  // True if the user has made all the connections it may make within this second.
-  bool TooFast(std::uint32_t user_id);
   void Refuse(Verdict verdict, PeerIdentity peer, int code);
   bool HasRoom();
   bool stopping();
   // Tells the loop of refusals, at a bounded rate. Answers how long the thread may wait until the next turn,
   // or a negative number for as long as it likes.
   int ReportRefusals();
+  void ReleaseLocked(std::uint32_t user_id);
 
   std::unique_ptr<ServerEndpoint> endpoint_;  // reset by Stop, once the thread has ended
   const PeerPolicy policy_;
@@ -103,11 +107,7 @@ class Acceptor {
   std::unique_ptr<Thread> thread_;
 
   // Of the thread alone.
-  struct RecentConnections {
-    Clock::time_point since{};
-    std::size_t count = 0;
-  };
-  std::unordered_map<std::uint32_t, RecentConnections> recent_by_user_;
+  ConnectionRate rate_;
   bool exhausted_ = false;
   bool notify_again_ = false;  // the loop could not be told of a client for want of memory
   Clock::time_point last_report_{};
@@ -118,6 +118,7 @@ class Acceptor {
   bool starved_ = false;  // the thread waits for room in the queue
   std::deque<AdmittedClient> queue_;
   RefusalReport report_;
+  bool report_due_ = false;
   AcceptorStats stats_;
   std::unordered_map<std::uint32_t, std::size_t> open_by_user_;
 };

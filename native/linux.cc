@@ -159,8 +159,9 @@ Result<OwnedDescriptor> CreateWaker() {
 
 void Wake(Descriptor waker) {
   const std::uint64_t one = 1;
-  // EAGAIN means that the count is full: the thread will wake up. Nothing else can go wrong (eventfd(2)).
-  while (write(Number(waker), &one, sizeof(one)) < 0 && errno == EINTR) {
+  // EAGAIN means that the count is full: the thread will wake up. Want of memory is nothing that eventfd(2) knows,
+  // but a wake-up that is lost would have somebody wait for ever.
+  while (write(Number(waker), &one, sizeof(one)) < 0 && (errno == EINTR || errno == ENOMEM || errno == ENOBUFS)) {
   }
 }
 

@@ -84,7 +84,8 @@ class AcceptorObject final : public Napi::ObjectWrap<AcceptorObject>, public Env
     Result<std::unique_ptr<ServerEndpoint>> endpoint = OpenEndpoint(info[0].As<Napi::Object>(), backlog);
     if (!endpoint.ok()) return endpoint.failure();
     Result<std::unique_ptr<Acceptor>> acceptor =
-        Acceptor::Start(std::move(endpoint.value()), ToPolicy(info[1]), limits, std::move(notify.value().thread));
+        Acceptor::Start(std::move(endpoint.value()), ToPolicy(info[1]), limits,
+                        Environment::Of(info.Env()).unmapped, std::move(notify.value().thread));
     if (!acceptor.ok()) return acceptor.failure();
     acceptor_ = std::move(acceptor.value());
     notify_loop_end_ = std::move(notify.value().loop);
@@ -105,10 +106,12 @@ class AcceptorObject final : public Napi::ObjectWrap<AcceptorObject>, public Env
     return array;
   }
 
-  // takeRefusals() → { refusals: [{ reason, errno, pid, uid, gid, groups }], omitted }
+  // takeRefusals(wanted) → { refusals: [{ reason, errno, pid, uid, gid, groups }], omitted }, or undefined when
+  // there is nothing to report or nobody wants to know
   Napi::Value TakeRefusals(const Napi::CallbackInfo& info) {
     const Napi::Env env = info.Env();
     const RefusalReport report = acceptor_->TakeRefusals();
+    if (report.refusals.empty() || !info[0].ToBoolean()) return env.Undefined();
     Napi::Array refusals = Napi::Array::New(env, report.refusals.size());
     for (std::uint32_t i = 0; i < report.refusals.size(); ++i) {
       Napi::Object refusal = ToObject(env, report.refusals[i].peer);

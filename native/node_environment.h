@@ -65,6 +65,9 @@ struct Environment {
   std::int32_t* progress = nullptr;
   std::vector<Napi::ObjectReference> attached;  // keeps that memory alive
   HandedDescriptors dialled;
+  // Read once: at a later time there might be no descriptor left to read them with, and nobody must pass because of
+  // it.
+  const UnmappedIds unmapped = ReadUnmappedIds();
   std::set<EnvironmentMember*> members;
 
   static Environment& Of(Napi::Env env) { return *env.GetInstanceData<Environment>(); }

@@ -145,7 +145,9 @@ Napi::Value CheckFrames(const Napi::CallbackInfo& info) {
   const std::size_t max_line_bytes = ToSize(info[3]);
   const std::uint8_t* data = bytes.Data() + start;
   const std::size_t size = end - start;
-  if (size == 0 || data[size - 1] != '\n') return Napi::Number::New(env, size == 0 ? 0 : -1);
+  if (size == 0) return Napi::Number::New(env, 0);
+  // Records hold positions in 32 bits.
+  if (size > INT32_MAX || data[size - 1] != '\n') return Napi::Number::New(env, -1);
 
   std::array<std::int32_t, 64 * FrameRecord::kWords> words;
   double messages = 0;

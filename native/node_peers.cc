@@ -4,6 +4,7 @@
 #include <memory>
 #include <string>
 #include <utility>
+#include <vector>
 
 #include "node_convert.h"
 #include "node_environment.h"
@@ -32,7 +33,7 @@ Napi::Value ConnectFromScript(const Napi::CallbackInfo& info) {
     return {};
   }
   const PeerPolicy policy = ToPolicy(info[1]);
-  Verdict verdict = Judge(peer.value(), policy, ReadUnmappedIds());
+  Verdict verdict = Judge(peer.value(), policy, Environment::Of(env).unmapped);
   if (verdict == Verdict::kAdmitted) {
     ReadPeerDetails(connected.value().get(), peer.value());
     verdict = JudgeDetails(peer.value(), policy);
@@ -65,6 +66,27 @@ Napi::Value ResolveFromScript(const Napi::CallbackInfo& info) {
 
 Napi::Value OwnUserIdFromScript(const Napi::CallbackInfo& info) {
   return Napi::Number::New(info.Env(), OwnUserId());
+}
+
+// findGone(descriptors: Int32Array) → the indices of those whose peer has gone and left nothing to read; an entry
+// below 0 is passed over
+Napi::Value FindGoneFromScript(const Napi::CallbackInfo& info) {
+  const Napi::Env env = info.Env();
+  if (info.Length() < 1 || !info[0].IsTypedArray() ||
+      info[0].As<Napi::TypedArray>().TypedArrayType() != napi_int32_array) {
+    ThrowMisuse(env, "findGone: wrong arguments");
+    return {};
+  }
+  const auto numbers = info[0].As<Napi::Int32Array>();
+  std::vector<Descriptor> connected;
+  connected.reserve(numbers.ElementLength());
+  for (std::size_t i = 0; i < numbers.ElementLength(); ++i)
+    connected.push_back(static_cast<Descriptor>(numbers[i]));
+  Napi::Array indices = Napi::Array::New(env);
+  for (const std::size_t index : FindGone(connected)) {
+    indices.Set(indices.Length(), Napi::Number::New(env, static_cast<double>(index)));
+  }
+  return indices;
 }
 
 // addressOf(descriptor) → the path that a listening descriptor stands at, or ''
@@ -151,6 +173,7 @@ class PeerWatcherObject final : public Napi::ObjectWrap<PeerWatcherObject>, publ
 void DefinePeers(Napi::Env env, Napi::Object exports) {
   exports.Set("PeerWatcher", PeerWatcherObject::Define(env));
   exports.Set("connect", Napi::Function::New<ConnectFromScript>(env, "connect"));
+  exports.Set("findGone", Napi::Function::New<FindGoneFromScript>(env, "findGone"));
   exports.Set("addressOf", Napi::Function::New<AddressOfFromScript>(env, "addressOf"));
   exports.Set("resolveUser", Napi::Function::New<ResolveFromScript<ResolveUser>>(env, "resolveUser"));
   exports.Set("resolveGroup", Napi::Function::New<ResolveFromScript<ResolveGroup>>(env, "resolveGroup"));

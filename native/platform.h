@@ -177,6 +177,11 @@ void DrainWaker(Descriptor waker);
 // tells for each one whether it is. False on failure, after a short pause.
 bool WaitReadable(const std::vector<Descriptor>& descriptors, int timeout_ms, std::vector<bool>& ready);
 
+// The indices of those connected descriptors whose peer has closed for good and left nothing to read. Reads
+// nothing; does not wait. A peer that only sends no more, and still reads, has not gone. Entries that are kNone are
+// passed over.
+std::vector<std::size_t> FindGone(const std::vector<Descriptor>& connected);
+
 // A one-way wire from a thread of ours to the event loop: `loop` is given to Node, `thread` stays.
 struct NotifyPair {
   OwnedDescriptor loop;

@@ -5,11 +5,14 @@
 
 #include <fcntl.h>
 #include <poll.h>
+#include <sys/ioctl.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/un.h>
 #include <unistd.h>
 
+#include <algorithm>
+#include <array>
 #include <cerrno>
 #include <cstddef>
 #include <cstring>
@@ -98,8 +101,8 @@ class UnixServer final : public ServerEndpoint {
   OwnedDescriptor waker_;
 };
 
-// Binds so that the socket file is never, at any instant, more open than it shall be: first for this user alone,
-// then the group, then what the group and others may do.
+// Binds so that the socket file is never, at any instant, more open than it shall be: first for this user alone or,
+// by the umask, not even that, then the group, then what the group and others may do.
 Status BindPrivately(const OwnedDescriptor& socket, AddressClaim& claim, const ListenRequest& request) {
   const std::string& path = claim.path();
   Result<sockaddr_un> address = SocketAddress(path);
@@ -128,7 +131,7 @@ Status BindPrivately(const OwnedDescriptor& socket, AddressClaim& claim, const L
   mode_t mode = S_IRUSR | S_IWUSR;
   if (request.group_access) mode |= S_IRGRP | S_IWGRP;
   if (request.public_access) mode |= S_IROTH | S_IWOTH;
-  if (mode != (S_IRUSR | S_IWUSR) && chmod(path.c_str(), mode) != 0) return SocketFailure("chmod", path);
+  if (mode != facts.value().mode && chmod(path.c_str(), mode) != 0) return SocketFailure("chmod", path);
   return Done{};
 }
 
@@ -261,6 +264,26 @@ bool WaitReadable(const std::vector<Descriptor>& descriptors, int timeout_ms, st
   }
   for (std::size_t i = 0; i < watched.size(); ++i) ready[i] = watched[i].revents != 0;
   return true;
+}
+
+std::vector<std::size_t> FindGone(const std::vector<Descriptor>& connected) {
+  // In parts, as poll takes no more at once than the process may have open.
+  constexpr std::size_t kPart = 256;
+  std::vector<std::size_t> gone;
+  std::array<pollfd, kPart> watched;
+  for (std::size_t begin = 0; begin < connected.size(); begin += kPart) {
+    const std::size_t count = std::min(kPart, connected.size() - begin);
+    // No event is asked for: a hangup is always told. A negative number is passed over (poll(2)).
+    for (std::size_t i = 0; i < count; ++i) watched[i] = {Number(connected[begin + i]), 0, 0};
+    if (poll(watched.data(), static_cast<nfds_t>(count), 0) <= 0) continue;  // none, or no memory: another time
+    for (std::size_t i = 0; i < count; ++i) {
+      int unread = 0;
+      if ((watched[i].revents & POLLHUP) != 0 && ioctl(watched[i].fd, FIONREAD, &unread) == 0 && unread == 0) {
+        gone.push_back(begin + i);
+      }
+    }
+  }
+  return gone;
 }
 
 Result<std::size_t> WriteBatch(Descriptor connected, const std::uint8_t* bytes, std::size_t size) {

@@ -53,6 +53,11 @@ Result<std::optional<OwnedDescriptor>> TryLock(const std::string& path) {
   Result<FileFacts> mine = InspectDescriptor(Number(lock));
   if (!mine.ok()) return mine.failure();
   if (Status status = CheckLockFile(mine.value(), lock_path); !status.ok()) return status.failure();
+  // A umask may have left less than the next starter needs, should this process be killed.
+  constexpr mode_t kOwnerOnly = S_IRUSR | S_IWUSR;
+  if (mine.value().mode != kOwnerOnly && fchmod(Number(lock), kOwnerOnly) != 0) {
+    return Failure{FailureKind::kSystem, errno, "fchmod", lock_path};
+  }
 
   if (flock(Number(lock), LOCK_EX | LOCK_NB) != 0) {
     if (errno == EWOULDBLOCK) return InUse("another listener holds " + lock_path);

@@ -57,9 +57,12 @@ std::string Parent(const std::string& directory) {
 Result<FileFacts> InspectOrCreate(const std::string& path, bool create) {
   Result<FileFacts> facts = InspectPath(path);
   if (facts.ok() || facts.failure().code != ENOENT || !create) return facts;
-  // EEXIST: another starter was faster; what it made is checked like anything else.
-  if (mkdir(path.c_str(), S_IRWXU) != 0 && errno != EEXIST) {
-    return Failure{FailureKind::kSystem, errno, "mkdir", path};
+  if (mkdir(path.c_str(), S_IRWXU) != 0) {
+    // EEXIST: another starter was faster; what it made is checked like anything else.
+    if (errno != EEXIST) return Failure{FailureKind::kSystem, errno, "mkdir", path};
+  } else if (chmod(path.c_str(), S_IRWXU) != 0) {
+    // A umask may have left less. What was just made is ours, in a directory where nobody else could replace it.
+    return Failure{FailureKind::kSystem, errno, "chmod", path};
   }
   return InspectPath(path);
 }

@@ -7,12 +7,14 @@ interface Order {
   readonly role: 'listen' | 'dial'
   readonly directory: string
   readonly policy?: PeerPolicy
+  readonly umask?: number
   readonly become?: { readonly uid: number; readonly gid: number; readonly groups: number[] }
 }
 
 const order = JSON.parse(process.argv[2] ?? '{}') as Order
 const report = (what: object): void => void process.send?.(what)
 
+if (order.umask !== undefined) process.umask(order.umask)
 if (order.become !== undefined) {
   process.setgroups?.(order.become.groups)
   process.setgid?.(order.become.gid)

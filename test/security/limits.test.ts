@@ -1,10 +1,10 @@
 // What a listener and a receiver put up with, and whom they let in beyond user and group.
 
 import { spawn } from 'node:child_process'
-import { subscribe, unsubscribe } from 'node:diagnostics_channel'
 import { lstatSync, readlinkSync, statSync } from 'node:fs'
 import { connect, createServer } from 'node:net'
 import { join } from 'node:path'
+import { setTimeout as sleep } from 'node:timers/promises'
 import { describe, expect, it, onTestFinished } from 'vitest'
 
 import type { CloseEvent, DropEvent, InvalidEvent, RejectEvent } from '../../lib/audit.js'
@@ -13,6 +13,7 @@ import { dial } from '../../lib/dial.js'
 import { listen } from '../../lib/listener.js'
 import { newSOCMessage, rawJSON } from '../../lib/message.js'
 import { Receiver } from '../../lib/receiver.js'
+import { heard } from '../support/audit.js'
 import { startChild } from '../support/child.js'
 import { openSockets } from '../support/descriptors.js'
 import { temporaryDirectory } from '../support/directory.js'
@@ -21,19 +22,6 @@ import { rejectionOf, until } from '../support/wait.js'
 
 const root = process.getuid?.() === 0
 const node = readlinkSync('/proc/self/exe')
-
-/** What is published on a channel while the test runs. */
-function heard<T>(channel: string): T[] {
-  const events: T[] = []
-  const listener = (event: unknown): void => {
-    events.push(event as T)
-  }
-  subscribe(channel, listener)
-  onTestFinished(() => {
-    unsubscribe(channel, listener)
-  })
-  return events
-}
 
 describe('executables', () => {
   it('are known on both sides', async () => {
@@ -191,6 +179,32 @@ describe('connection rates', () => {
   })
 })
 
+describe('a limit on new connections', () => {
+  it('holds for every second, wherever it begins', async () => {
+    const limit = 5
+    const listener = await listening(temporaryDirectory(), { maxNewConnectionsPerSecondPerUser: limit })
+    /** When each one came that was let in: not before the first and not after the second of the times. */
+    const letIn: [earliest: number, latest: number][] = []
+    const tryOnce = async (): Promise<void> => {
+      const { accepted, refused } = listener.stats
+      const earliest = performance.now()
+      const socket = connect(listener.address).on('error', () => undefined)
+      await until(() => listener.stats.accepted + listener.stats.refused > accepted + refused)
+      if (listener.stats.accepted > accepted) letIn.push([earliest, performance.now()])
+      socket.destroy()
+    }
+    // One opens the first second; then as many as may come around its end, where a count by the clock starts anew.
+    await tryOnce()
+    await sleep(900 - (performance.now() - (letIn[0]?.[0] ?? 0)))
+    const end = performance.now() + 1500
+    while (performance.now() < end) await tryOnce()
+    expect(letIn.length).toBeGreaterThan(limit)
+    for (let i = limit; i < letIn.length; ++i) {
+      expect((letIn[i]?.[1] ?? 0) - (letIn[i - limit]?.[0] ?? 0)).toBeGreaterThanOrEqual(1000)
+    }
+  })
+})
+
 describe('silent peers', () => {
   it('are hung up on after the idle limit', async () => {
     const closes = heard<CloseEvent>('sentinel-ipc:close')
@@ -344,6 +358,32 @@ describe('the audit channels', () => {
     expect(drops).toEqual([{ address: client.address, peer: client.peer, count: 1, error: drops[0]?.error }])
     expect(drops[0]?.error.code).toBe('ERR_IPC_INVALID_MESSAGE')
     expect(sender.stats).toMatchObject({ accepted: 1, written: 0, pending: 0, dropped: 1 })
+  })
+
+  it('tell of refusals at a bounded rate, also while others are let in all the time', async () => {
+    const rejects = heard<RejectEvent>('sentinel-ipc:reject')
+    const begin = performance.now()
+    const listener = await listening(temporaryDirectory(), { maxConnectionsPerUser: 2 })
+    const serving = (async () => {
+      const kept = await listener.accept()
+      for await (const connection of listener) connection.destroy()
+      kept.destroy()
+    })()
+    const first = connect(listener.address)
+    for (let round = 0; round < 25; ++round) {
+      const sockets = Array.from({ length: 40 }, () => connect(listener.address).on('error', () => undefined))
+      await Promise.all(
+        sockets.map((socket) => new Promise((resolve) => socket.once('close', resolve).resume())),
+      )
+    }
+    listener.close()
+    await serving
+    first.destroy()
+    const { accepted, refused } = listener.stats
+    expect(accepted + refused).toBe(25 * 40 + 1)
+    // One report every 100 ms, the first one at once and the last one on close.
+    expect(rejects.length).toBeLessThanOrEqual(64 * ((performance.now() - begin) / 100 + 2))
+    expect(rejects.reduce((sum, event) => sum + 1 + event.omitted, 0)).toBe(refused)
   })
 
   it('count refusals that they leave out', async () => {

@@ -1,10 +1,15 @@
+import { once } from 'node:events'
+import { connect } from 'node:net'
 import { describe, expect, it } from 'vitest'
 
+import type { CloseEvent } from '../../lib/audit.js'
 import { newSOCMessage } from '../../lib/message.js'
 import { Receiver } from '../../lib/receiver.js'
 import { Sender } from '../../lib/sender.js'
-import { connectedPair } from '../support/pair.js'
-import { until } from '../support/wait.js'
+import { heard } from '../support/audit.js'
+import { temporaryDirectory } from '../support/directory.js'
+import { connectedPair, listening } from '../support/pair.js'
+import { rejectionOf, until } from '../support/wait.js'
 
 describe('Connection', () => {
   it('is closed after close(), which may be called again', async () => {
@@ -19,12 +24,11 @@ describe('Connection', () => {
   })
 
   it('tells when it has ended, also to those who ask late', async () => {
-    const { client, server } = await connectedPair()
+    const { client } = await connectedPair()
     const early = client.whenClosed()
     client.destroy()
     await early
     await client.whenClosed()
-    expect(server.closed).toBe(false) // nobody reads there yet
   })
 
   it('carries messages both ways at once', async () => {
@@ -56,6 +60,53 @@ describe('Connection', () => {
     client.destroy()
     await until(() => listener.stats.open === 0)
     expect(listener.stats.open).toBe(0)
+  })
+
+  it('notices that its peer has gone even if nobody reads or writes, and gives its place back', async () => {
+    const closes = heard<CloseEvent>('sentinel-ipc:close')
+    const { listener, client, server } = await connectedPair()
+    client.destroy()
+    await server.whenClosed()
+    expect(listener.stats.open).toBe(0)
+    expect(closes.at(-1)).toMatchObject({ address: server.address, reason: 'peer-closed' })
+  })
+
+  it('notices it on the dialling side too, where only a sender is there', async () => {
+    const { client, server } = await connectedPair()
+    const sender = new Sender(client, 's')
+    await sender.send(newSOCMessage('a', 1))
+    server.destroy()
+    await client.whenClosed()
+    expect(await rejectionOf(sender.send(newSOCMessage('a', 2)))).toMatchObject({ code: 'ERR_IPC_CLOSED' })
+  })
+
+  it('keeps what a peer left unread when it went, for as long as it takes', async () => {
+    const { client, server } = await connectedPair()
+    const beside = await connectedPair()
+    await new Sender(client, 's').send(newSOCMessage('a', 'left'))
+    client.destroy()
+    beside.client.destroy()
+    await beside.server.whenClosed() // so there has been a look at both
+    expect(server.closed).toBe(false)
+    const receiver = new Receiver(server, 'r')
+    expect((await receiver.next()).value?.payload).toBe('left')
+    expect((await receiver.next()).done).toBe(true)
+    await server.whenClosed()
+  })
+
+  it('goes on with a peer that sends no more and still reads', async () => {
+    const listener = await listening(temporaryDirectory())
+    const raw = connect({ path: listener.address, allowHalfOpen: true }).end()
+    const server = await listener.accept()
+    const beside = await connectedPair()
+    beside.client.destroy()
+    await beside.server.whenClosed()
+    expect(server.closed).toBe(false)
+    const heardByPeer = once(raw, 'data')
+    await new Sender(server, 's').send(newSOCMessage('a', 'still there'))
+    expect(String(await heardByPeer)).toContain('still there')
+    raw.destroy()
+    await server.whenClosed()
   })
 
   it('can be used on either side after the listener is closed', async () => {

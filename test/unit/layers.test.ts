@@ -21,6 +21,7 @@ const LAYERS = [
     'audit',
     'timing',
     'peer-exit',
+    'hangup-sweep',
     'silence-limit',
     'message-queue',
     'waiting-readers',
@@ -51,6 +52,7 @@ const KNOW_THE_ADDON = [
   'listener',
   'peer',
   'peer-exit',
+  'hangup-sweep',
   'read-window',
   'receiver',
   'connection',
@@ -99,8 +101,9 @@ describe('lib', () => {
 describe('native', () => {
   // What each file may include besides its own header. node_* are the glue: they may include what they glue.
   const ALLOWED: Record<string, string[]> = {
-    acceptor: ['peer_policy', 'platform'],
+    acceptor: ['connection_rate', 'peer_policy', 'platform'],
     addon: ['node_acceptor', 'node_environment', 'node_frames', 'node_peers'],
+    connection_rate: [],
     frame_layout: ['frame_record'],
     frame_reader: ['frame_record', 'line_scanner'],
     frame_record: [],

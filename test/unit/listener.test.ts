@@ -1,14 +1,26 @@
 import { connect } from 'node:net'
-import { chmodSync, existsSync, lstatSync, mkdirSync, readdirSync, symlinkSync, writeFileSync } from 'node:fs'
+import {
+  chmodSync,
+  chownSync,
+  existsSync,
+  lstatSync,
+  mkdirSync,
+  readdirSync,
+  symlinkSync,
+  writeFileSync,
+} from 'node:fs'
 import { createServer } from 'node:net'
 import { join } from 'node:path'
 import { describe, expect, it, onTestFinished } from 'vitest'
 
 import { dial } from '../../lib/dial.js'
 import { listen } from '../../lib/listener.js'
+import { startChild } from '../support/child.js'
 import { temporaryDirectory } from '../support/directory.js'
 import { connectedPair, listening } from '../support/pair.js'
 import { rejectionOf, until } from '../support/wait.js'
+
+const root = process.getuid?.() === 0
 
 describe('listen', () => {
   it('has the documented default address', async () => {
@@ -32,6 +44,27 @@ describe('listen', () => {
     expect(lstatSync(listener.address).mode & 0o777).toBe(0o600)
     expect(lstatSync(`${listener.address}.lock`).mode & 0o777).toBe(0o600)
   })
+
+  it.skipIf(!root)(
+    `makes them usable for a user whose umask would leave nothing${root ? '' : ' (skipped: needs root to be another user)'}`,
+    async () => {
+      const ALICE = 23_456
+      const parent = temporaryDirectory()
+      chownSync(parent, ALICE, ALICE)
+      const directory = join(parent, 'made')
+      const order = { role: 'listen', directory, umask: 0o777 }
+      for (let life = 0; life < 2; ++life) {
+        const child = startChild('endpoint', order, { uid: ALICE, gid: ALICE })
+        expect(await child.report()).toEqual({ listening: join(directory, 'test.sock') })
+        expect(lstatSync(directory).mode & 0o777).toBe(0o700)
+        expect(lstatSync(join(directory, 'test.sock')).mode & 0o777).toBe(0o600)
+        expect(lstatSync(join(directory, 'test.sock.lock')).mode & 0o777).toBe(0o600)
+        const dialler = startChild('endpoint', { ...order, role: 'dial' }, { uid: ALICE, gid: ALICE })
+        expect(await dialler.report()).toHaveProperty('dialled')
+        await child.kill() // and the next one takes over what it left
+      }
+    },
+  )
 
   it('refuses an address that is in use, and leaves it alone', async () => {
     const directory = temporaryDirectory()
@@ -253,8 +286,11 @@ describe('close', () => {
     expect(socket).toMatchObject({ code: 'ERR_IPC_NOT_LISTENING' })
     expect(client.closed || server.closed).toBe(false)
     expect(await rejectionOf(listener.accept())).toMatchObject({ code: 'ERR_IPC_CLOSED' })
-    expect(listener.stats).toMatchObject({ accepted: 2 })
+    expect(listener.stats).toMatchObject({ accepted: 2, open: 1 })
     waiting.destroy()
+    server.destroy()
+    await server.whenClosed()
+    expect(listener.stats).toMatchObject({ accepted: 2, open: 0 })
   })
 
   it('removes only the socket that it made', async () => {

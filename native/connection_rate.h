@@ -1,0 +1,38 @@
+// How many connections each user has made within the last second. Remembers the moment of each one that counted, so
+// that no interval of a second, wherever it begins, holds more than the limit: counting by the second on the clock
+// would let twice as many through around its turn. Must not know sockets; for one thread at a time.
+
+#ifndef SENTINEL_CONNECTION_RATE_H_
+#define SENTINEL_CONNECTION_RATE_H_
+
+#include <chrono>
+#include <cstddef>
+#include <cstdint>
+#include <deque>
+#include <unordered_map>
+
+namespace sentinel {
+
+class ConnectionRate {
+ public:
+  using Clock = std::chrono::steady_clock;
+
+  // 0 for no limit.
+  explicit ConnectionRate(std::size_t limit) : limit_(limit) {}
+
+  // False: the user has had all the connections of this second. Those it was denied do not count.
+  bool Allow(std::uint32_t user_id, Clock::time_point now);
+
+ private:
+  // Users that made no connection within the last second need no entry.
+  void ForgetUsers(Clock::time_point now);
+
+  const std::size_t limit_;
+  // At most `limit_` moments each, the oldest first, none of them older than a second when last looked at.
+  std::unordered_map<std::uint32_t, std::deque<Clock::time_point>> recent_by_user_;
+  Clock::time_point last_forgotten_{};
+};
+
+}  // namespace sentinel
+
+#endif  // SENTINEL_CONNECTION_RATE_H_
