@@ -1,23 +1,30 @@
 // An LD_PRELOAD shim that makes system calls of the addon fail: the first N calls of a function, with an errno.
-// FAULTS=name:errno:count[,...]; calls from anything but sentinel_ipc.node go through.
+// FAULTS=name:errno:count[,...]; several of one name fail in turn. A socket option has a name of its own:
+// getsockopt/OPTION. Calls from anything but sentinel_ipc.node go through. At the end, FAULTS_LEFT names a file to which
+// the number of faults is written that were never met.
 
 #define _GNU_SOURCE
 #include <dlfcn.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <grp.h>
+#include <pwd.h>
 #include <stdarg.h>
 #include <stdatomic.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/file.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
-#define MAX_FAULTS 8
+#define MAX_FAULTS 64
 static struct { char name[32]; int code; atomic_int left; } faults[MAX_FAULTS];
 
 __attribute__((constructor)) static void read_faults(void) {
   const char *text = getenv("FAULTS");
-  char copy[256];
+  char copy[4096];
   if (text == NULL || strlen(text) >= sizeof(copy)) return;
   strcpy(copy, text);
   char *rest = NULL;
@@ -45,6 +52,20 @@ static int fails(const char *name, void *caller) {
   return 0;
 }
 
+__attribute__((destructor)) static void tell_left(void) {
+  const char *path = getenv("FAULTS_LEFT");
+  if (path == NULL) return;
+  int left = 0;
+  for (int i = 0; i < MAX_FAULTS; ++i) {
+    const int of_this = atomic_load(&faults[i].left);
+    if (of_this > 0) left += of_this;
+  }
+  FILE *file = fopen(path, "w");
+  if (file == NULL) return;
+  fprintf(file, "%d", left);
+  fclose(file);
+}
+
 #define FAIL(name) if (fails(#name, __builtin_return_address(0))) return -1
 #define REAL(name) __typeof__(name) *real = (__typeof__(name) *)dlsym(RTLD_NEXT, #name)
 
@@ -54,7 +75,62 @@ int accept4(int s, struct sockaddr *a, socklen_t *n, int flags) { FAIL(accept4);
 int connect(int s, const struct sockaddr *a, socklen_t n) { FAIL(connect); REAL(connect); return real(s, a, n); }
 int bind(int s, const struct sockaddr *a, socklen_t n) { FAIL(bind); REAL(bind); return real(s, a, n); }
 int listen(int s, int backlog) { FAIL(listen); REAL(listen); return real(s, backlog); }
-int getsockopt(int s, int level, int name, void *value, socklen_t *n) { FAIL(getsockopt); REAL(getsockopt); return real(s, level, name, value, n); }
+int getsockopt(int s, int level, int name, void *value, socklen_t *n) {
+  char option[32];
+  snprintf(option, sizeof(option), "getsockopt/%d", name);
+  if (fails(option, __builtin_return_address(0))) return -1;
+  REAL(getsockopt);
+  return real(s, level, name, value, n);
+}
+int getsockname(int s, struct sockaddr *a, socklen_t *n) { FAIL(getsockname); REAL(getsockname); return real(s, a, n); }
+int eventfd(unsigned count, int flags) {
+  FAIL(eventfd);
+  int (*real)(unsigned, int) = (int (*)(unsigned, int))dlsym(RTLD_NEXT, "eventfd");
+  return real(count, flags);
+}
+ssize_t read(int fd, void *bytes, size_t n) { FAIL(read); REAL(read); return real(fd, bytes, n); }
+ssize_t write(int fd, const void *bytes, size_t n) { FAIL(write); REAL(write); return real(fd, bytes, n); }
+ssize_t readlink(const char *path, char *target, size_t n) { FAIL(readlink); REAL(readlink); return real(path, target, n); }
+int mkdir(const char *path, mode_t mode) { FAIL(mkdir); REAL(mkdir); return real(path, mode); }
+int chmod(const char *path, mode_t mode) { FAIL(chmod); REAL(chmod); return real(path, mode); }
+int lchown(const char *path, uid_t user, gid_t group) { FAIL(lchown); REAL(lchown); return real(path, user, group); }
+int unlink(const char *path) { FAIL(unlink); REAL(unlink); return real(path); }
+int flock(int fd, int operation) { FAIL(flock); REAL(flock); return real(fd, operation); }
+FILE *fopen64(const char *path, const char *mode) {
+  if (fails("fopen", __builtin_return_address(0))) return NULL;
+  REAL(fopen64);
+  return real(path, mode);
+}
+// Takes a third argument or none; handing one on that is not there does no harm in the calling conventions of Linux.
+int fcntl64(int fd, int command, ...) {
+  FAIL(fcntl);
+  va_list list;
+  va_start(list, command);
+  void *argument = va_arg(list, void *);
+  va_end(list);
+  int (*real)(int, int, ...) = (int (*)(int, int, ...))dlsym(RTLD_NEXT, "fcntl64");
+  return real(fd, command, argument);
+}
+int ioctl(int fd, unsigned long request, ...) {
+  FAIL(ioctl);
+  va_list list;
+  va_start(list, request);
+  void *argument = va_arg(list, void *);
+  va_end(list);
+  int (*real)(int, unsigned long, ...) = (int (*)(int, unsigned long, ...))dlsym(RTLD_NEXT, "ioctl");
+  return real(fd, request, argument);
+}
+// These answer with the error number.
+int getpwnam_r(const char *name, struct passwd *entry, char *memory, size_t n, struct passwd **found) {
+  if (fails("getpwnam_r", __builtin_return_address(0))) return errno;
+  REAL(getpwnam_r);
+  return real(name, entry, memory, n, found);
+}
+int getgrnam_r(const char *name, struct group *entry, char *memory, size_t n, struct group **found) {
+  if (fails("getgrnam_r", __builtin_return_address(0))) return errno;
+  REAL(getgrnam_r);
+  return real(name, entry, memory, n, found);
+}
 ssize_t send(int s, const void *bytes, size_t n, int flags) { FAIL(send); REAL(send); return real(s, bytes, n, flags); }
 int fchmod(int s, mode_t mode) { FAIL(fchmod); REAL(fchmod); return real(s, mode); }
 int poll(struct pollfd *watched, unsigned long n, int timeout) {

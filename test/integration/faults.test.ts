@@ -2,6 +2,8 @@
 // and service comes back when the want ends. The failures are injected by an LD_PRELOAD shim (test/faults).
 
 import { execFileSync } from 'node:child_process'
+import { readFileSync, renameSync } from 'node:fs'
+import { createServer } from 'node:net'
 import { constants } from 'node:os'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
@@ -10,28 +12,75 @@ import { beforeAll, describe, expect, it } from 'vitest'
 import { startChild } from '../support/child.js'
 import { temporaryDirectory } from '../support/directory.js'
 
-const { EMFILE, ENFILE, ENOBUFS, ENOMEM, EAGAIN } = constants.errno
+const WANT = ['EMFILE', 'ENFILE', 'ENOBUFS', 'ENOMEM'] as const
 const shim = fileURLToPath(new URL('../../out/test/faults.so', import.meta.url))
+const addon = fileURLToPath(new URL('../../build/Release/sentinel_ipc.node', import.meta.url))
 
 interface Report {
   readonly errors: string[]
   readonly leaked: number
   readonly exhausted: number
   readonly idleCpuMs: number
+  readonly peerExited: boolean
 }
 
-async function runWith(faults: string): Promise<Report> {
+type Want = (typeof WANT)[number]
+
+function fault(call: string, name: Want, times = 1): string {
+  return `${call}:${constants.errno[name]}:${times}`
+}
+
+async function runWith(faults: readonly string[]): Promise<Report> {
+  const directory = temporaryDirectory()
+  const adoptedPath = join(directory, 'adopted.sock')
+  // Only the child shall accept there, so ours goes when the child has it, without its file.
+  const server = createServer()
+  await new Promise<void>((resolve) => server.listen(`${adoptedPath}-`, resolve))
+  renameSync(`${adoptedPath}-`, adoptedPath)
+  const descriptor = (server as unknown as { _handle: { fd: number } })._handle.fd
+  const left = join(directory, 'left')
   const child = startChild(
     'faulty',
-    { directory: temporaryDirectory() },
-    { env: { ...process.env, LD_PRELOAD: shim, FAULTS: faults } },
+    { directory, adoptedPath },
+    { env: { ...process.env, LD_PRELOAD: shim, FAULTS: faults.join(), FAULTS_LEFT: left }, descriptor },
   )
+  server.close()
   const report = await child.report<Report>()
   expect((await child.exited)[0]).toBe(0)
   expect(report.leaked).toBeLessThanOrEqual(0)
   expect(report.idleCpuMs).toBeLessThan(150)
+  expect(report.peerExited).toBe(false)
+  expect(readFileSync(left, 'utf8'), 'faults that were never met').toBe('0')
   return report
 }
+
+/** Calls whose failure keeps something from being done: an error tells of each. */
+const TOLD = [
+  ...['socket', 'socketpair', 'eventfd', 'bind', 'listen', 'connect', 'fcntl'],
+  ...['open', 'statx', 'readlink', 'mkdir', 'chmod', 'fchmod', 'lchown', 'flock'],
+  ...['getpwnam_r', 'getgrnam_r'],
+]
+/** Socket options without which somebody or something is refused: credentials, groups, domain, type, is listening. */
+const REFUSING_OPTIONS = [17, 59, 39, 3, 30]
+
+/**
+ * Calls that are made again, or whose answer can be done without for the moment: the next client, the wake-up of a thread,
+ * a look at unread connections, the address of an adopted descriptor, the usual ids of other user namespaces, the label
+ * and the cookie of a socket.
+ */
+const UNTOLD = ['accept4', 'read', 'ioctl', 'poll', 'getsockname', 'fopen', 'getsockopt/31', 'getsockopt/57']
+/** The same, where no descriptor is made, so that only memory can be wanting. */
+const UNTOLD_OF_MEMORY = ['send', 'write']
+
+/** Cannot fail for want of anything, or take memory of the process alone. */
+const NEVER_FAIL = [
+  'close',
+  'geteuid',
+  'pthread_join',
+  'pthread_sigmask',
+  'pthread_mutex_lock',
+  'pthread_mutex_unlock',
+]
 
 beforeAll(() => {
   const source = fileURLToPath(new URL('../faults/faults.c', import.meta.url))
@@ -40,57 +89,52 @@ beforeAll(() => {
 
 // A sanitizer's runtime must be loaded first, and has its own view of these calls.
 describe.skipIf(process.env['SANITIZED'] === '1')('a call of the addon that fails', () => {
+  it('is any of those that it makes', () => {
+    const symbols = execFileSync('nm', ['--dynamic', '--undefined-only', addon], { encoding: 'utf8' })
+    const imported = [...symbols.matchAll(/ U (\w+)@GLIBC/g)].map(([, name = '']) => name.replace(/64$/, ''))
+    const calls = imported.filter((name) => !/^(_|mem|str|sigfillset|getenv|fclose)/.test(name))
+    const injected = [...TOLD, ...UNTOLD, ...UNTOLD_OF_MEMORY, 'getsockopt', 'unlink', 'pthread_create']
+    expect(calls.length).toBeGreaterThan(30)
+    expect(calls.filter((call) => ![...injected, ...NEVER_FAIL].includes(call))).toEqual([])
+  })
+
   it('does nothing while nothing fails', async () => {
-    expect((await runWith('')).errors).toEqual([])
+    expect((await runWith([])).errors).toEqual([])
   })
 
-  it.each<[string, number, string]>(
-    [EMFILE, ENFILE, ENOBUFS, ENOMEM].flatMap((code) =>
-      ['socket', 'socketpair', 'bind', 'listen', 'fchmod', 'open', 'statx', 'connect', 'send']
-        .filter((call) => call !== 'send')
-        .map((call): [string, number, string] => [
-          call,
-          code,
-          Object.entries(constants.errno).find(([, n]) => n === code)?.[0] ?? '',
-        ]),
-    ),
-  )('%s with %d (%s): an error that says so, then service', async (call, code, name) => {
-    const { errors } = await runWith(`${call}:${code}:3`)
-    expect(errors.length).toBeGreaterThan(0)
+  it.each(WANT)('with %s is told, or somebody refused, and then there is service', async (name) => {
+    const options = REFUSING_OPTIONS.map((option) => `getsockopt/${option}`)
+    const { errors } = await runWith([...TOLD, ...options].map((call) => fault(call, name)))
     for (const error of errors) {
-      expect(error).toMatch(/ERR_IPC_(SYSTEM|CLOSED|PEER_UNKNOWN|TIMEOUT)/)
-      if (error.includes('SYSTEM')) expect(error).toContain(name)
+      expect(error).toMatch(/ERR_IPC_(SYSTEM|CLOSED|PEER_UNKNOWN|TIMEOUT)|adopt ERR_IPC_UNSAFE_PATH/)
     }
+    for (const call of TOLD) {
+      expect(errors.filter((error) => error.endsWith(` ERR_IPC_SYSTEM ${name} ${call}`))).toHaveLength(1)
+    }
+    expect(errors.filter((error) => error.startsWith('adopt ERR_IPC_UNSAFE_PATH'))).toHaveLength(3)
+    expect(errors.length).toBeGreaterThan(TOLD.length + 3)
   })
 
-  it.each([EMFILE, ENFILE, ENOBUFS, ENOMEM])(
-    'accept4 with %d: the client waits and is served',
-    async (code) => {
-      const { errors, exhausted } = await runWith(`accept4:${code}:3`)
-      expect(errors).toEqual([])
-      expect(exhausted).toBe(3)
-    },
-  )
-
-  it.each([EMFILE, ENFILE, ENOBUFS, ENOMEM])(
-    'getsockopt with %d: nobody passes whose identity is unread',
-    async (code) => {
-      const { errors } = await runWith(`getsockopt:${code}:3`)
-      for (const error of errors) expect(error).toMatch(/ERR_IPC_(PEER_UNKNOWN|CLOSED|TIMEOUT)/)
-    },
-  )
-
-  it.each([ENOBUFS, ENOMEM])('send with %d: the message waits and gets out', async (code) => {
-    expect((await runWith(`send:${code}:3`)).errors).toEqual([])
+  it.each(WANT)('with %s is made again, where that or doing without is enough', async (name) => {
+    const ofMemory = name === 'ENOBUFS' || name === 'ENOMEM' ? UNTOLD_OF_MEMORY : []
+    const { errors, exhausted } = await runWith([...UNTOLD, ...ofMemory].map((call) => fault(call, name)))
+    expect(errors).toEqual([])
+    expect(exhausted).toBe(1)
   })
 
-  it('pthread_create with EAGAIN: listening fails with the reason', async () => {
-    const { errors } = await runWith(`pthread_create:${EAGAIN}:2`)
-    expect(errors).toEqual(['listen ERR_IPC_SYSTEM EAGAIN', 'listen ERR_IPC_SYSTEM EAGAIN'])
+  it('to remove a dead socket is told, and one to remove a live one of ours leaves it to the next start', async () => {
+    const { errors } = await runWith([fault('unlink', 'ENOMEM', 4)])
+    expect(errors).toEqual(['listen ERR_IPC_SYSTEM ENOMEM unlink'])
   })
 
-  it('poll with ENOMEM: the accept thread pauses and goes on', async () => {
-    expect((await runWith(`poll:${ENOMEM}:5`)).errors).toEqual([])
+  it('to open the process of a peer leaves its executable unknown, and is told to who watches it', async () => {
+    const { errors } = await runWith(WANT.map((name) => fault('getsockopt/77', name, 4)))
+    for (const error of errors) expect(error).toMatch(/^watch ERR_IPC_SYSTEM E\w+ getsockopt SO_PEERPIDFD$/)
+  })
+
+  it('to start a thread with EAGAIN is told', async () => {
+    const { errors } = await runWith([`pthread_create:${constants.errno.EAGAIN}:2`])
+    expect(errors).toEqual(Array(2).fill('listen ERR_IPC_SYSTEM EAGAIN pthread_create'))
   })
 })
 

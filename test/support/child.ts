@@ -11,6 +11,8 @@ export interface ChildOptions {
   readonly gid?: number
   readonly execArgv?: string[]
   readonly env?: NodeJS.ProcessEnv
+  /** Becomes its descriptor 4. */
+  readonly descriptor?: number
   /** Its standard error is not shown: it fails on purpose. */
   readonly quiet?: boolean
 }
@@ -22,10 +24,16 @@ export class Child {
   #waiting: ((report: unknown) => void)[] = []
   readonly exited: Promise<[code: number | null, signal: string | null]>
 
-  constructor(script: string, argument: unknown, { quiet = false, ...options }: ChildOptions) {
+  constructor(script: string, argument: unknown, { quiet = false, descriptor, ...options }: ChildOptions) {
     this.process = fork(script, [JSON.stringify(argument)], {
       ...options,
-      stdio: ['ignore', 'inherit', quiet ? 'ignore' : 'inherit', 'ipc'],
+      stdio: [
+        'ignore',
+        'inherit',
+        quiet ? 'ignore' : 'inherit',
+        'ipc',
+        ...(descriptor === undefined ? [] : [descriptor]),
+      ],
     })
     this.exited = once(this.process, 'exit') as Promise<[number | null, string | null]>
     this.process.on('message', (report) => {
