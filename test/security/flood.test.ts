@@ -1,4 +1,5 @@
-// A flood of connections by a user that is not let in: whoever is let in is served all the same.
+// A flood of connections by a user that is not let in: whoever is let in is served all the same. How fast is a matter of
+// the machine and of what else it does, so that is only held against the limits when TIMED=1 says that it is quiet.
 
 import { chmodSync } from 'node:fs'
 import { describe, expect, it } from 'vitest'
@@ -14,6 +15,9 @@ import { until } from '../support/wait.js'
 
 const root = process.getuid?.() === 0
 const [ALICE, BOB] = [23_456, 23_457]
+const timed = process.env['TIMED'] === '1'
+const MOST_DIAL_MS_P99 = 20
+const MOST_ROUND_TRIP_RATIO = 2
 
 describe.skipIf(!root)(`a flood${root ? '' : ' (skipped: needs root to act as other users)'}`, () => {
   it('neither keeps others out nor reaches the event loop', async () => {
@@ -35,23 +39,26 @@ describe.skipIf(!root)(`a flood${root ? '' : ' (skipped: needs root to act as ot
     const established = await dial('test', { directory })
     const ping = new Sender(established, 'ping')
     const pong = new Receiver(established, 'pong')
-    const roundTrips = async (count: number): Promise<number> => {
-      const begin = performance.now()
+    /** The median. */
+    const roundTripMs = async (count: number): Promise<number> => {
+      const ms: number[] = []
       for (let i = 0; i < count; ++i) {
+        const begin = performance.now()
         await ping.send(newSOCMessage('ping', i))
         expect((await pong.next()).value?.payload).toBe(i)
+        ms.push(performance.now() - begin)
       }
-      return (performance.now() - begin) / count
+      return ms.sort((a, b) => a - b)[count >> 1] ?? NaN
     }
-    await roundTrips(200)
-    const quietMs = await roundTrips(500)
+    await roundTripMs(500)
+    const quietMs = await roundTripMs(1000)
 
     const flooder = startChild('flooder', { address: listener.address, uid: BOB })
     await flooder.report()
     await until(() => listener.stats.refused > 1000)
     const honest = startChild('honest', { path: listener.address, uid: ALICE, times: 200 })
     const { p50, p99 } = await honest.report<{ p50: number; p99: number }>()
-    const floodedMs = await roundTrips(500)
+    const floodedMs = await roundTripMs(1000)
     const cpu = process.cpuUsage()
     const refusedBefore = listener.stats.refused
     await new Promise((resolve) => setTimeout(resolve, 500))
@@ -60,6 +67,7 @@ describe.skipIf(!root)(`a flood${root ? '' : ' (skipped: needs root to act as ot
     flooder.send('stop')
     await flooder.report()
 
+    // Each honest connection was served, and nobody else's reached the event loop.
     await until(() => received === 200)
     expect(listener.stats.accepted).toBe(201)
     expect(refused).toBeGreaterThan(0)
@@ -68,6 +76,10 @@ describe.skipIf(!root)(`a flood${root ? '' : ' (skipped: needs root to act as ot
         `honest dial p50 ${p50.toFixed(1)} ms, p99 ${p99.toFixed(1)} ms; ` +
         `round trip ${(quietMs * 1000).toFixed(0)} µs quiet, ${(floodedMs * 1000).toFixed(0)} µs flooded`,
     )
+    if (timed) {
+      expect(p99).toBeLessThanOrEqual(MOST_DIAL_MS_P99)
+      expect(floodedMs).toBeLessThanOrEqual(MOST_ROUND_TRIP_RATIO * quietMs)
+    }
     established.destroy()
     listener.close()
     await serving

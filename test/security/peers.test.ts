@@ -1,5 +1,6 @@
 // Who gets in, tried with real users. Needs root to become them.
 
+import { spawnSync } from 'node:child_process'
 import { chmodSync, chownSync } from 'node:fs'
 import { connect } from 'node:net'
 import { join } from 'node:path'
@@ -104,6 +105,24 @@ describe.skipIf(!root)(`peers of other users${why}`, () => {
       failed: { code: 'ERR_IPC_PEER_REJECTED', reason: 'unmapped-user' },
     })
     expect(await listener.report()).toMatchObject({ refused: { reason: 'unmapped-user', uid: UNMAPPED } })
+  })
+})
+
+const namespaces = spawnSync('unshare', ['--pid', '--fork', 'true']).status === 0
+const whyNoNamespaces = namespaces ? '' : ' (skipped: needs unshare and the right to make pid namespaces)'
+
+describe.skipIf(!namespaces)(`peers outside of the pid namespace${whyNoNamespaces}`, () => {
+  it('are refused even where the policy names their user', async () => {
+    const directory = temporaryDirectory()
+    const listener = startChild(
+      'endpoint',
+      { role: 'listen', directory, policy: { users: [process.getuid?.()] } },
+      { execPath: 'unshare', execArgv: ['--pid', '--fork', '--kill-child', process.execPath] },
+    )
+    expect(await listener.report()).toHaveProperty('listening')
+    const connection = await dial('test', { directory })
+    expect(await listener.report()).toMatchObject({ refused: { reason: 'foreign-process', pid: 0 } })
+    await connection.whenClosed()
   })
 })
 

@@ -10,6 +10,8 @@ export interface ChildOptions {
   readonly uid?: number
   readonly gid?: number
   readonly execArgv?: string[]
+  /** Another program than Node, which is to run Node. */
+  readonly execPath?: string
   readonly env?: NodeJS.ProcessEnv
   /** Becomes its descriptor 4. */
   readonly descriptor?: number
