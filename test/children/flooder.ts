@@ -1,18 +1,22 @@
-// Connects as fast as it can, as a user that nobody lets in, until it is told to stop or ten seconds have passed.
+// Connects as fast as it can and keeps what it gets, as another user, until it is told to stop or 55 seconds have passed.
 
 import { connect } from 'node:net'
 
-const { address, uid } = JSON.parse(process.argv[2] ?? '{}') as { address: string; uid: number }
+const { address, uid, atOnce } = JSON.parse(process.argv[2] ?? '{}') as {
+  address: string
+  uid: number
+  atOnce: number
+}
 process.setgroups?.([])
 process.setgid?.(uid)
 process.setuid?.(uid)
 
-const end = Date.now() + 10_000
+const end = Date.now() + 55_000
 let attempts = 0
 let open = 0
 function flood(): void {
   if (Date.now() > end) process.exit(0)
-  for (; open < 64; ++open) {
+  for (; open < atOnce; ++open) {
     ++attempts
     const socket = connect(address)
     socket.on('error', () => undefined)
