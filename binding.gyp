@@ -2,7 +2,11 @@
   "variables": {
     "node_api_headers": "<!(node -p \"require('node-addon-api').include_dir\")",
     "simdjson": "<!(node -p \"require('path').relative('.', require('path').dirname(require.resolve('@nozbe/simdjson/package.json'))) + '/src'\")",
-    "sanitize%": ""
+    "sanitize%": "",
+    "warnings": [
+      "-Wall", "-Wextra", "-Werror", "-Wshadow", "-Wconversion", "-Wsign-conversion", "-Wnon-virtual-dtor",
+      "-Wold-style-cast", "-Wcast-align", "-Woverloaded-virtual"
+    ]
   },
   "target_defaults": {
     "cflags": ["-fvisibility=hidden"],
@@ -46,12 +50,27 @@
       ],
       "conditions": [
         ["OS=='linux'", {
-          "sources": ["native/linux.cc", "native/posix.cc", "native/posix_accounts.cc", "native/posix_claim.cc", "native/posix_path.cc", "native/posix_poll.cc"],
-          "cflags_cc": [
-            "-isystem", "../<(node_api_headers)", "-isystem", "../<(simdjson)",
-            "-Wall", "-Wextra", "-Werror", "-Wshadow", "-Wconversion", "-Wsign-conversion", "-Wnon-virtual-dtor",
-            "-Wold-style-cast", "-Wcast-align", "-Woverloaded-virtual"
-          ]
+          "sources": [
+            "native/linux.cc", "native/linux_files.cc", "native/linux_glibc.cc", "native/linux_peer.cc", "native/posix.cc",
+            "native/posix_accounts.cc", "native/posix_claim.cc", "native/posix_path.cc", "native/posix_poll.cc",
+            "native/posix_thread.cc"
+          ],
+          "cflags_cc": ["-include", "../native/linux_glibc.h", "-isystem", "../<(node_api_headers)", "-isystem", "../<(simdjson)", "<@(warnings)"]
+        }],
+        # Compiled, never run.
+        ["OS=='mac'", {
+          "sources": [
+            "native/darwin.cc", "native/darwin_peer.cc", "native/posix.cc",
+            "native/posix_accounts.cc", "native/posix_claim.cc", "native/posix_path.cc", "native/posix_poll.cc",
+            "native/posix_thread.cc"
+          ],
+          "xcode_settings": {
+            "CLANG_CXX_LANGUAGE_STANDARD": "c++17",
+            "GCC_OPTIMIZATION_LEVEL": "3",
+            "GCC_SYMBOLS_PRIVATE_EXTERN": "YES",
+            "MACOSX_DEPLOYMENT_TARGET": "11.0",
+            "OTHER_CPLUSPLUSFLAGS": ["-isystem", "../<(node_api_headers)", "-isystem", "../<(simdjson)", "<@(warnings)"]
+          }
         }]
       ]
     }

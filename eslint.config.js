@@ -1,7 +1,7 @@
 import tseslint from 'typescript-eslint'
 
 export default tseslint.config(
-  { ignores: ['dist/', 'out/', 'build/', 'prebuilds/', 'coverage/', 'bench-results/'] },
+  { ignores: ['dist/', 'out/', 'build/', 'prebuilds/', '.cache/', 'coverage/', 'bench-results/'] },
   ...tseslint.configs.strictTypeChecked,
   ...tseslint.configs.stylisticTypeChecked,
   {

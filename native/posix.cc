@@ -1,5 +1,5 @@
 // Unix domain sockets: listening, connecting, accepting, writing a batch. See platform.h for the contract.
-// What differs between Linux and other POSIX systems stands in linux.cc.
+// What differs between Linux and other POSIX systems stands in linux*.cc and darwin*.cc.
 
 #include "posix.h"
 
@@ -101,20 +101,11 @@ class UnixServer final : public ServerEndpoint {
   OwnedDescriptor waker_;
 };
 
-// Binds so that the socket file is never, at any instant, more open than it shall be: first for this user alone or,
-// by the umask, not even that, then the group, then what the group and others may do.
-Status BindPrivately(const OwnedDescriptor& socket, AddressClaim& claim, const ListenRequest& request) {
+// Opens the socket file no further than asked, and only after it was made for this user alone or, by the umask, not even
+// that: first the group, then what the group and others may do.
+Status BindFile(const OwnedDescriptor& socket, AddressClaim& claim, const ListenRequest& request) {
   const std::string& path = claim.path();
-  Result<sockaddr_un> address = SocketAddress(path);
-  if (!address.ok()) return address.failure();
-  // On Linux the mode of the unbound socket, cut by the umask, becomes the mode of the file.
-  if (fchmod(Number(socket.get()), S_IRUSR | S_IWUSR) != 0) return SocketFailure("fchmod", path);
-  if (bind(Number(socket.get()), Generic(address.value()), sizeof(sockaddr_un)) != 0) {
-    if (errno == EADDRINUSE) {
-      return Failure{FailureKind::kAddressInUse, EADDRINUSE, "bind", path + " was taken just now"};
-    }
-    return SocketFailure("bind", path);
-  }
+  if (Status status = BindPrivately(socket.get(), path); !status.ok()) return status.failure();
   Result<FileFacts> facts = InspectPath(path);
   if (!facts.ok()) return facts.failure();
   claim.Own(facts.value());
@@ -142,6 +133,13 @@ Result<std::unique_ptr<ServerEndpoint>> Serve(std::optional<AddressClaim> claim,
       std::make_unique<UnixServer>(std::move(claim), std::move(listening), std::move(waker.value())));
 }
 
+bool IsUnixSocket(Descriptor descriptor) {
+  sockaddr_storage address{};
+  socklen_t size = sizeof(address);
+  return getsockname(Number(descriptor), reinterpret_cast<sockaddr*>(&address), &size) == 0 &&
+         address.ss_family == AF_UNIX;
+}
+
 int IntegerOption(Descriptor descriptor, int option) {
   int value = -1;
   socklen_t size = sizeof(value);
@@ -157,6 +155,22 @@ void CloseDescriptor(Descriptor descriptor) {
 
 std::uint32_t OwnUserId() { return geteuid(); }
 
+Status BindAt(Descriptor socket, const std::string& path) {
+  Result<sockaddr_un> address = SocketAddress(path);
+  if (!address.ok()) return address.failure();
+  if (bind(Number(socket), Generic(address.value()), sizeof(sockaddr_un)) == 0) return Done{};
+  if (errno == EADDRINUSE) {
+    return Failure{FailureKind::kAddressInUse, EADDRINUSE, "bind", path + " was taken just now"};
+  }
+  return SocketFailure("bind", path);
+}
+
+Result<NotifyPair> CreateNotifyPair() {
+  NotifyPair pair;
+  if (!CreateSocketPair(pair.loop, pair.thread)) return SocketFailure("socketpair");
+  return pair;
+}
+
 Result<std::unique_ptr<ServerEndpoint>> Listen(const ListenRequest& request) {
   // Told before anything is touched: the length of the path as it was asked for.
   if (Result<sockaddr_un> address = SocketAddress(request.path); !address.ok()) return address.failure();
@@ -167,13 +181,13 @@ Result<std::unique_ptr<ServerEndpoint>> Listen(const ListenRequest& request) {
 
   OwnedDescriptor listening = CreateSocket();
   if (!listening.valid()) return SocketFailure("socket");
-  if (Status status = BindPrivately(listening, claim.value(), request); !status.ok()) return status.failure();
+  if (Status status = BindFile(listening, claim.value(), request); !status.ok()) return status.failure();
   if (listen(Number(listening.get()), request.backlog) != 0) return SocketFailure("listen", path.value());
   return Serve(std::move(claim.value()), std::move(listening));
 }
 
 Result<std::unique_ptr<ServerEndpoint>> Adopt(Descriptor listening) {
-  if (IntegerOption(listening, SO_DOMAIN) != AF_UNIX || IntegerOption(listening, SO_TYPE) != SOCK_STREAM ||
+  if (!IsUnixSocket(listening) || IntegerOption(listening, SO_TYPE) != SOCK_STREAM ||
       IntegerOption(listening, SO_ACCEPTCONN) != 1) {
     return Failure{FailureKind::kUnsafePath, 0, "getsockopt",
                    "descriptor " + std::to_string(Number(listening)) + " is no listening Unix stream socket"};
@@ -225,7 +239,7 @@ namespace {
 // All or nothing: so few bytes are never split. `when_full` is the answer when the wire has no room.
 bool SendNotification(Descriptor thread_end, const std::uint8_t* bytes, std::size_t size, bool when_full) {
   for (;;) {
-    if (send(Number(thread_end), bytes, size, MSG_DONTWAIT | MSG_NOSIGNAL) >= 0) return true;
+    if (send(Number(thread_end), bytes, size, kSendFlags) >= 0) return true;
     switch (errno) {
       case EINTR: continue;
       case EAGAIN: return when_full;
@@ -258,7 +272,7 @@ bool WaitReadable(const std::vector<Descriptor>& descriptors, int timeout_ms, st
   watched.reserve(descriptors.size());
   for (const Descriptor descriptor : descriptors) watched.push_back({Number(descriptor), POLLIN, 0});
   ready.assign(descriptors.size(), false);
-  if (poll(watched.data(), watched.size(), timeout_ms) < 0) {
+  if (poll(watched.data(), static_cast<nfds_t>(watched.size()), timeout_ms) < 0) {
     if (errno != EINTR) poll(nullptr, 0, kFailurePauseMs);  // out of memory, most likely
     return false;
   }
@@ -288,7 +302,7 @@ std::vector<std::size_t> FindGone(const std::vector<Descriptor>& connected) {
 
 Result<std::size_t> WriteBatch(Descriptor connected, const std::uint8_t* bytes, std::size_t size) {
   for (;;) {
-    const ssize_t written = send(Number(connected), bytes, size, MSG_DONTWAIT | MSG_NOSIGNAL);
+    const ssize_t written = send(Number(connected), bytes, size, kSendFlags);
     if (written >= 0) return static_cast<std::size_t>(written);
     switch (errno) {
       case EINTR: continue;

@@ -105,11 +105,16 @@ describe('native', () => {
     addon: ['node_acceptor', 'node_environment', 'node_frames', 'node_peers'],
     connection_rate: [],
     frame_layout: ['frame_record'],
+    darwin: ['platform', 'posix', 'posix_path'],
+    darwin_peer: ['platform'],
     frame_reader: ['frame_record', 'line_scanner'],
     frame_record: [],
     line_checker: ['frame_record'],
     line_scanner: ['line_checker', 'frame_record'],
-    linux: ['platform', 'posix', 'posix_path'],
+    linux: ['platform', 'posix'],
+    linux_files: ['platform', 'posix_path'],
+    linux_glibc: [],
+    linux_peer: ['platform'],
     node_acceptor: ['acceptor', 'node_convert', 'node_environment'],
     node_convert: ['peer_policy', 'platform'],
     node_environment: ['frame_reader', 'line_scanner', 'platform'],
@@ -123,6 +128,7 @@ describe('native', () => {
     posix_claim: ['platform', 'posix_path'],
     posix_path: ['platform'],
     posix_poll: ['platform'],
+    posix_thread: ['platform'],
   }
   const files = readdirSync(new URL('native/', root)).filter((file) => /\.(cc|h)$/.test(file))
 

@@ -1,0 +1,19 @@
+// What headers of a newer libstdc++ or glibc refer to and those of an older system do not have, defined here
+// instead. Hidden by -fvisibility=hidden: nobody else gets to see these. Needed with glibc only; with musl nobody
+// refers to them.
+
+#include <cstdlib>
+
+namespace sentinel {
+
+// libstdc++ 11 (GLIBCXX_3.4.29) calls this for arrays of impossible sizes. Its own would end the process too, as
+// exceptions are off.
+[[noreturn]] void ThrowBadArrayNewLength() __asm__("_ZSt28__throw_bad_array_new_lengthv");
+void ThrowBadArrayNewLength() { std::abort(); }
+
+// glibc 2.32: whether shared pointers may count without atomic instructions. Never: the accept thread is always
+// there.
+extern char single_threaded __asm__("__libc_single_threaded");
+char single_threaded = 0;
+
+}  // namespace sentinel

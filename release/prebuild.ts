@@ -1,0 +1,117 @@
+// npm run prebuild: the binary of this machine's own platform. With --all also those for which it has, or npm brings, a
+// cross compiler; with names of targets only those. Ends with what was made, and with exit code 1 if anything failed.
+
+import { existsSync, readdirSync, rmSync, statSync } from 'node:fs'
+import { join, relative } from 'node:path'
+import { parseArgs } from 'node:util'
+
+import { crossCompile } from './cross-compile.js'
+import { root } from './root.js'
+import { run } from './run.js'
+import { asksFor, tooNew } from './symbol-versions.js'
+import { crossTargets } from './targets.js'
+
+/** What one binary may take on disk. */
+const MOST_BYTES = 2 << 20
+
+/**
+ * The build for Windows is a script of its own: it takes no arguments, runs at the top of the checkout, and leaves
+ * prebuilds/win32-x64/sentinel-ipc.node.
+ */
+const windows = { script: 'release/win32-x64.sh', file: 'prebuilds/win32-x64/sentinel-ipc.node' }
+
+interface Build {
+  readonly name: string
+  readonly note: string
+  /** Whether it asks for libraries of Linux. */
+  readonly elf: boolean
+  /** Answers the path of the binary. */
+  readonly make: () => string
+}
+
+const ownName = `${process.platform}-${process.arch}`
+
+function buildOwn(): string {
+  const folder = join(root, 'prebuilds', ownName)
+  // prebuildify names the C library in the file name, which differs between machines.
+  const before = new Map(filesOf(folder).map((file) => [file, statSync(file).mtimeMs]))
+  run('npx', ['--no-install', 'prebuildify', '--napi', '--strip', '--tag-libc'], { cwd: root })
+  const made = filesOf(folder).find((file) => statSync(file).mtimeMs !== before.get(file))
+  if (made === undefined) throw new Error(`prebuildify left nothing new in ${folder}`)
+  return made
+}
+
+function filesOf(folder: string): string[] {
+  return existsSync(folder) ? readdirSync(folder).map((file) => join(folder, file)) : []
+}
+
+function buildForWindows(): string {
+  rmSync(join(root, windows.file), { force: true })
+  run('bash', [windows.script], { cwd: root })
+  return join(root, windows.file)
+}
+
+const builds: readonly Build[] = [
+  { name: ownName, note: 'for this machine', elf: process.platform === 'linux', make: buildOwn },
+  ...crossTargets
+    .filter(({ name }) => name !== ownName)
+    .map((target) => ({
+      name: target.name,
+      note: target.note,
+      elf: target.os === 'linux',
+      make: () => crossCompile(target),
+    })),
+  ...(existsSync(join(root, windows.script))
+    ? [
+        {
+          name: 'win32-x64',
+          note: 'npm run test:windows runs it under Wine',
+          elf: false,
+          make: buildForWindows,
+        },
+      ]
+    : []),
+]
+
+/** A line about the binary. */
+function build({ name, note, elf, make }: Build): string {
+  console.log(`\n== ${name}`)
+  const binary = make()
+  const bytes = statSync(binary).size
+  if (bytes > MOST_BYTES) throw new Error(`${binary} has ${bytes} bytes; ${MOST_BYTES} are the most`)
+  const complaints = elf ? tooNew(binary) : []
+  if (complaints.length > 0)
+    throw new Error(`${binary} would not load where it must:\n${complaints.join('\n')}`)
+  const asks = elf ? asksFor(binary) : []
+  return [relative(root, binary), `${(bytes / 1024).toFixed(0)} KiB`, note, asks.join(' ')]
+    .filter((part) => part !== '')
+    .join(' · ')
+}
+
+function chosen(): readonly Build[] {
+  const { values, positionals } = parseArgs({ options: { all: { type: 'boolean' } }, allowPositionals: true })
+  if (values.all === true) return builds
+  if (positionals.length === 0) return builds.slice(0, 1)
+  const names = builds.map(({ name }) => name)
+  const unknown = positionals.filter((name) => !names.includes(name))
+  if (unknown.length > 0) throw new Error(`no target ${unknown.join(', ')}; there are ${names.join(', ')}`)
+  return builds.filter(({ name }) => positionals.includes(name))
+}
+
+const made: string[] = []
+const failed: string[] = []
+for (const one of chosen()) {
+  try {
+    made.push(build(one))
+  } catch (error) {
+    console.error(error instanceof Error ? error.message : error)
+    failed.push(one.name)
+  }
+}
+console.log(`\n${made.join('\n')}`)
+if (!builds.some(({ name }) => name === 'win32-x64'))
+  console.log(`win32-x64 · not built: no ${windows.script}`)
+if (failed.length > 0) {
+  console.error(`FAILED: ${failed.join(', ')}`)
+  process.exitCode = 1
+}
