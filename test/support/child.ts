@@ -10,7 +10,7 @@ export interface ChildOptions {
   readonly uid?: number
   readonly gid?: number
   readonly execArgv?: string[]
-  /** Another program than Node, which is to run Node. */
+  /** Another Node than this one, or a program that is to run Node. */
   readonly execPath?: string
   readonly env?: NodeJS.ProcessEnv
   /** Becomes its descriptor 4. */
