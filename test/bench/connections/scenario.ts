@@ -22,7 +22,8 @@ export function connections(scale: Scale): Scenario {
     title: `1 to 1,000 connections sending at once, lines of ${LINE_BYTES} bytes, objects at both ends`,
     notes: [
       `Two processes. Each connection sends ${MESSAGES_PER_BATCH} messages at a time and waits until it may go on.`,
-      'smallest share: what the connection that got least got of what each would get if all got the same.',
+      'smallest share: what the connection that got least got of what each would get if all got the same, over at least',
+      '700 messages a connection, however long they take.',
       'x: against net with as many connections.',
     ],
     metrics: [
@@ -52,8 +53,8 @@ export function connections(scale: Scale): Scenario {
     ],
     params: { warmUpMs, measureMs, messagesPerBatch: MESSAGES_PER_BATCH },
     apart: true,
-    timeoutMs: 30_000 + measureMs,
-    trialMs: 500 + warmUpMs + measureMs,
+    timeoutMs: 60_000 + measureMs,
+    trialMs: 1000 + warmUpMs + measureMs,
     plots: [
       {
         kind: 'lines',

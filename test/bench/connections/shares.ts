@@ -3,11 +3,15 @@
 import { Meter } from '../harness/meter.js'
 import type { Figures, RoleContext } from '../harness/scenario.js'
 
+/** A read takes up to 64 KiB; less than a few of them for each connection would say nothing of who gets how much. */
+const LEAST_MESSAGES_EACH = 700
+
 export class Shares {
   readonly #meter: Meter
   readonly #counts: Float64Array
   readonly #seen: boolean[]
   #unseen: number
+  #total = 0
 
   constructor(context: RoleContext) {
     this.#meter = new Meter(context.number('warmUpMs'), context.number('measureMs'))
@@ -16,7 +20,7 @@ export class Shares {
     this.#seen = new Array<boolean>(this.#unseen).fill(false)
   }
 
-  /** Figures when the time is over. The time begins when something has come on each of the connections. */
+  /** Figures when the time is over, and each has had its turn a few times. The time begins when something has come on each of the connections. */
   add(connection: number, messages: number): Figures | undefined {
     if (this.#unseen > 0) {
       if (this.#seen[connection] === false) --this.#unseen
@@ -27,11 +31,11 @@ export class Shares {
     const over = this.#meter.add(messages)
     if (warmingUp) return undefined
     this.#counts[connection] = (this.#counts[connection] ?? 0) + messages
-    if (!over) return undefined
-    const total = this.#counts.reduce((sum, count) => sum + count, 0)
+    this.#total += messages
+    if (!over || this.#total < LEAST_MESSAGES_EACH * this.#counts.length) return undefined
     return {
       messagesPerSecond: this.#meter.rate,
-      smallestShare: (Math.min(...this.#counts) / total) * this.#counts.length,
+      smallestShare: (Math.min(...this.#counts) / this.#total) * this.#counts.length,
     }
   }
 }

@@ -3,8 +3,8 @@
 import type { Contestant, Scale, Scenario } from '../harness/scenario.js'
 import { go, METRICS, native, net, ours, zeromq } from '../throughput/contestants.js'
 
-const MEASURE_MS: Readonly<Record<Scale, number>> = { quick: 60, normal: 250, full: 1000 }
-const WARM_UP_MS: Readonly<Record<Scale, number>> = { quick: 60, normal: 250, full: 500 }
+const MEASURE_MS: Readonly<Record<Scale, number>> = { quick: 60, normal: 200, full: 1000 }
+const WARM_UP_MS: Readonly<Record<Scale, number>> = { quick: 60, normal: 200, full: 500 }
 const SIZES = [
   [64, '64 B'],
   [512, '512 B'],

@@ -3,12 +3,12 @@
 import { pairIn, roleIn, type Contestant, type Need, type Scale, type Scenario } from '../harness/scenario.js'
 import { loadEventLines } from '../input/events.js'
 
-const MEASURE_MS: Readonly<Record<Scale, number>> = { quick: 150, normal: 800, full: 3000 }
+const MEASURE_MS: Readonly<Record<Scale, number>> = { quick: 150, normal: 600, full: 3000 }
 const SPLIT2: readonly Need[] = [{ kind: 'package', name: 'split2' }]
 
 export function relay(scale: Scale): Scenario {
   const measureMs = MEASURE_MS[scale]
-  const warmUpMs = Math.min(500, measureMs)
+  const warmUpMs = Math.min(400, measureMs)
   const producer = roleIn(new URL('./feeder.js', import.meta.url), 'feeder')
   const net = pairIn(new URL('./net.js', import.meta.url)).consumer
   const split2 = pairIn(new URL('./split2.js', import.meta.url)).consumer

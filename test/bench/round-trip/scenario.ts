@@ -5,8 +5,8 @@ import { LINE_BYTES } from '../input/line.js'
 import { NODE_IPC } from '../input/node-ipc.js'
 import { ZEROMQ } from '../input/zeromq.js'
 
-const MEASURE_MS: Readonly<Record<Scale, number>> = { quick: 100, normal: 600, full: 3000 }
-const WARM_UP_MS: Readonly<Record<Scale, number>> = { quick: 100, normal: 300, full: 1000 }
+const MEASURE_MS: Readonly<Record<Scale, number>> = { quick: 100, normal: 500, full: 3000 }
+const WARM_UP_MS: Readonly<Record<Scale, number>> = { quick: 100, normal: 250, full: 1000 }
 const LOAD_PER_SECOND = 50_000
 const BUSY_POLL_US = 50
 

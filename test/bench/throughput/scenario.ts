@@ -4,8 +4,8 @@ import type { Contestant, Plot, Scale, Scenario } from '../harness/scenario.js'
 import { LINE_BYTES } from '../input/line.js'
 import { childProcess, go, METRICS, native, net, nodeIpc, ours, zeromq } from './contestants.js'
 
-const MEASURE_MS: Readonly<Record<Scale, number>> = { quick: 100, normal: 700, full: 3000 }
-const WARM_UP_MS: Readonly<Record<Scale, number>> = { quick: 100, normal: 500, full: 1000 }
+const MEASURE_MS: Readonly<Record<Scale, number>> = { quick: 100, normal: 600, full: 3000 }
+const WARM_UP_MS: Readonly<Record<Scale, number>> = { quick: 100, normal: 400, full: 1000 }
 
 export function throughput(scale: Scale): Scenario {
   const measureMs = MEASURE_MS[scale]
