@@ -32,7 +32,7 @@ export class WaitingReaders {
 
   /** Gives the first one a message, or a run, as it wanted. */
   give(value: SOCMessage | SOCMessage[]): void {
-    this.#waiting.shift()?.answer({ value, done: false } as Result)
+    this.#waiting.shift()?.answer({ value, done: false })
   }
 
   giveError(error: IpcError): void {

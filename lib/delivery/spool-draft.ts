@@ -164,7 +164,7 @@ export class SpoolDraft {
     slab.copy(block.buffer, block.end, 0, bytes)
     block.end += bytes
     block.count += count
-    priorities.forEach((messages, rank) => ((block as Block).priorities[rank as 0] += messages))
+    priorities.forEach((messages, rank) => (block.priorities[rank as 0] += messages))
     this.#count += count
   }
 

@@ -77,8 +77,10 @@ async function exchange(where: object): Promise<void> {
   await untilItWorks('exchange', async () => {
     const [client, accepted] = await connected(where)
     try {
+      const waiting = new Receiver(accepted, 'r', { busyPoll: { maxMicroseconds: 1 } }).next()
+      await sleep(1) // it polls
       await new Sender(client, 's', { timeoutMs: 1000 }).send(newSOCMessage('a', 1))
-      const { value } = await new Receiver(accepted, 'r').next()
+      const { value } = await waiting
       if (value?.payload !== 1) throw new IpcError('ERR_IPC_CLOSED', 'turned away')
     } finally {
       accepted.destroy()

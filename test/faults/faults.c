@@ -17,6 +17,7 @@
 #include <sys/file.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
 #define MAX_FAULTS 64
@@ -58,7 +59,10 @@ __attribute__((destructor)) static void tell_left(void) {
   int left = 0;
   for (int i = 0; i < MAX_FAULTS; ++i) {
     const int of_this = atomic_load(&faults[i].left);
-    if (of_this > 0) left += of_this;
+    if (of_this > 0) {
+      left += of_this;
+      fprintf(stderr, "never met: %s\n", faults[i].name);
+    }
   }
   FILE *file = fopen(path, "w");
   if (file == NULL) return;
@@ -82,6 +86,7 @@ int getsockopt(int s, int level, int name, void *value, socklen_t *n) {
   REAL(getsockopt);
   return real(s, level, name, value, n);
 }
+ssize_t recv(int s, void *bytes, size_t n, int flags) { FAIL(recv); REAL(recv); return real(s, bytes, n, flags); }
 int getsockname(int s, struct sockaddr *a, socklen_t *n) { FAIL(getsockname); REAL(getsockname); return real(s, a, n); }
 int eventfd(unsigned count, int flags) {
   FAIL(eventfd);
@@ -138,7 +143,17 @@ int poll(struct pollfd *watched, unsigned long n, int timeout) {
   int (*real)(struct pollfd *, unsigned long, int) = (int (*)(struct pollfd *, unsigned long, int))dlsym(RTLD_NEXT, "poll");
   return real(watched, n, timeout);
 }
-int statx(int directory, const char *restrict path, int flags, unsigned mask, struct statx *restrict facts) { FAIL(statx); REAL(statx); return real(directory, path, flags, mask, facts); }
+// The addon makes statx(2) through it, which older C libraries have no function for.
+long syscall(long number, ...) {
+  if (number == SYS_statx && fails("statx", __builtin_return_address(0))) return -1;
+  va_list list;
+  va_start(list, number);
+  long arguments[6];
+  for (int i = 0; i < 6; ++i) arguments[i] = va_arg(list, long);
+  va_end(list);
+  long (*real)(long, ...) = (long (*)(long, ...))dlsym(RTLD_NEXT, "syscall");
+  return real(number, arguments[0], arguments[1], arguments[2], arguments[3], arguments[4], arguments[5]);
+}
 static int open_or_fail(const char *path, int flags, mode_t mode) {
   int (*real)(const char *, int, ...) = (int (*)(const char *, int, ...))dlsym(RTLD_NEXT, "open");
   return real(path, flags, mode);
