@@ -1,6 +1,7 @@
 // Loads the addon and types it. The counterpart of native/addon.cc.
 
 import { createRequire } from 'node:module'
+import { join, sep } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { getSystemErrorName } from 'node:util'
 
@@ -138,29 +139,39 @@ interface NativeFailure extends Error {
   readonly syscall: string
 }
 
-const supported = ['linux']
+const supported = ['linux', 'darwin', 'win32']
+
+/** What a binary must fit, in words. */
+function describeHost(): string {
+  const { platform, arch, version, versions } = process
+  const parts = [`${platform} ${arch}`]
+  if (platform === 'linux') {
+    const { header } = process.report.getReport() as { header?: { glibcVersionRuntime?: string } }
+    parts.push(header?.glibcVersionRuntime === undefined ? 'musl' : `glibc ${header.glibcVersionRuntime}`)
+  }
+  return [...parts, `Node ${version}`, `Node-API ${versions['napi'] ?? '?'}`].join(', ')
+}
 
 function load(): Addon {
   const root = fileURLToPath(new URL('..', import.meta.url))
-  const { platform, arch, version } = process
+  const { platform, arch } = process
   if (!supported.includes(platform)) {
     throw new IpcError(
       'ERR_IPC_SYSTEM',
-      `sentinel-ipc does not run on ${platform} (${arch}); it supports ${supported.join(', ')}`,
+      `sentinel-ipc does not run on ${platform} (${arch}); it is made for ${supported.join(', ')}`,
     )
   }
   const require = createRequire(import.meta.url)
   try {
     return (require('node-gyp-build') as (root: string) => Addon)(root)
   } catch (cause) {
-    const glibc = (process.report.getReport() as { header?: { glibcVersionRuntime?: string } }).header
-      ?.glibcVersionRuntime
-    const libc = glibc === undefined ? 'no glibc' : `glibc ${glibc}`
+    const [why = ''] = (cause instanceof Error ? cause.message : String(cause)).split('\n')
     throw new IpcError(
       'ERR_IPC_SYSTEM',
-      `sentinel-ipc found no addon that loads here (${platform} ${arch}, ${libc}, Node ${version}). ` +
-        `Looked in ${root}build/Release and ${root}prebuilds. In a checkout of the repository, ` +
-        `'npm ci' builds it; that needs Python and a C++17 compiler.`,
+      `sentinel-ipc has no binary that loads here (${describeHost()}): ${why}. ` +
+        `Looked in ${join(root, 'prebuilds')} and ${join(root, 'build', 'Release')}. To make one, run ` +
+        `'npm ci && npm run prebuild' in a checkout of the repository, which needs Python 3 and a C++17 compiler, ` +
+        `and copy its prebuilds${sep}${platform}-${arch} to ${join(root, 'prebuilds')}.`,
       { cause },
     )
   }

@@ -56,7 +56,8 @@ describe('arm64 and x64', () => {
     expect(await child.report()).toMatchObject({
       refused: {
         reason: 'executable-not-listed',
-        peer: { pid: process.pid, executable: expect.stringContaining('qemu') as string },
+        pid: process.pid,
+        executable: expect.stringContaining('qemu') as string,
       },
     })
     connection?.destroy()

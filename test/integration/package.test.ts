@@ -1,10 +1,22 @@
 // The package as a user gets it: packed, installed without install scripts, on a machine without a compiler.
 
 import { execFileSync } from 'node:child_process'
-import { cpSync, mkdirSync, readdirSync, readFileSync, symlinkSync, writeFileSync } from 'node:fs'
+import {
+  cpSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  realpathSync,
+  rmSync,
+  statSync,
+  symlinkSync,
+  writeFileSync,
+} from 'node:fs'
+import { tmpdir } from 'node:os'
 import { dirname, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
-import { describe, expect, it } from 'vitest'
+import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 
 import { temporaryDirectory } from '../support/directory.js'
 
@@ -19,9 +31,17 @@ function npm(cwd: string, ...args: string[]): string {
   })
 }
 
+let place: string
+beforeAll(() => {
+  place = mkdtempSync(join(realpathSync(tmpdir()), 'sipc-package-'))
+})
+afterAll(() => {
+  rmSync(place, { recursive: true, force: true })
+})
+
 /** A copy of the sources in which binaries can be built without disturbing this checkout. */
 function copyOfTheSources(): string {
-  const copy = temporaryDirectory()
+  const copy = join(place, 'sources')
   for (const entry of [
     'package.json',
     'binding.gyp',
@@ -31,6 +51,7 @@ function copyOfTheSources(): string {
     'SECURITY.md',
     'lib',
     'native',
+    'release',
     'prebuilds/README.md',
   ]) {
     mkdirSync(dirname(join(copy, entry)), { recursive: true })
@@ -43,27 +64,45 @@ function copyOfTheSources(): string {
   return copy
 }
 
+/** Sends itself a message on a pipe in the directory that its argument names, and prints what came. */
 const program = `
   import { dial, listen, newSOCMessage, Receiver, Sender } from 'sentinel-ipc'
-  const directory = process.argv[2]
-  const listener = await listen('installed', { directory })
-  const [client, server] = await Promise.all([dial('installed', { directory }), listener.accept()])
-  const sender = new Sender(client, 's')
-  await sender.send(newSOCMessage('soc_event', { works: true }))
-  await sender.close()
-  for await (const message of new Receiver(server, 'r')) console.log(JSON.stringify(message.payload))
-  listener.close()
+  async function main(directory) {
+    const listener = await listen('installed', { directory })
+    const [client, server] = await Promise.all([dial('installed', { directory }), listener.accept()])
+    const sender = new Sender(client, 's')
+    await sender.send(newSOCMessage('soc_event', { works: true }))
+    await sender.close()
+    for await (const message of new Receiver(server, 'r')) console.log(JSON.stringify(message.payload))
+    listener.close()
+  }
+  main(process.argv[2])
 `
 
-describe('the packed package', () => {
-  it('holds what it must and nothing else, and works where no script may run and no compiler is', () => {
-    const sources = copyOfTheSources()
-    npm(sources, 'run', 'prebuild')
-    const [packed] = JSON.parse(npm(sources, 'pack', '--json', '--ignore-scripts')) as [
-      { filename: string; unpackedSize: number; files: { path: string }[] },
-    ]
+const otherWays = {
+  'program.cjs': `
+    const { listen } = require('sentinel-ipc')
+    listen('installed', { directory: process.argv[2] }).then((listener) => {
+      console.log('{"works":true}')
+      listener.close()
+    })`,
+  'worker.cjs': `
+    const { Worker } = require('node:worker_threads')
+    new Worker(require.resolve('./program.mjs'), { argv: [process.argv[2]] })`,
+}
 
-    const files = packed.files.map((file) => file.path)
+describe.sequential('the packed package', () => {
+  let sources: string
+  let elsewhere: string
+  let packed: { filename: string; unpackedSize: number; files: { path: string; size: number }[] }
+
+  it('is made', () => {
+    sources = copyOfTheSources()
+    npm(sources, 'run', 'prebuild')
+    ;[packed] = JSON.parse(npm(sources, 'pack', '--json', '--ignore-scripts')) as [typeof packed]
+  }, 300_000)
+
+  it('holds what it must and nothing else', () => {
     const lib = readdirSync(join(root, 'lib'), { recursive: true, encoding: 'utf8' })
       .filter((file) => file.endsWith('.ts'))
       .map((file) => file.replace(/\.ts$/, ''))
@@ -72,59 +111,89 @@ describe('the packed package', () => {
       'prebuilds/linux-x64/sentinel-ipc.glibc.node',
       ...lib.flatMap((file) => [`dist/${file}.js`, `dist/${file}.d.ts`]),
     ]
-    expect([...files].sort()).toEqual([...expected].sort())
+    expect(packed.files.map(({ path }) => path).sort()).toEqual(expected.sort())
     expect(packed.unpackedSize).toBeLessThan(2 << 20)
+  })
 
-    const elsewhere = temporaryDirectory()
-    writeFileSync(join(elsewhere, 'package.json'), '{"name":"elsewhere","type":"module","private":true}')
-    npm(
-      elsewhere,
-      'install',
-      '--ignore-scripts',
-      '--prefer-offline',
-      '--no-audit',
-      '--no-fund',
-      join(sources, packed.filename),
-    )
-    expect(
-      readdirSync(join(elsewhere, 'node_modules'))
-        .filter((name) => !name.startsWith('.'))
-        .sort(),
-    ).toEqual(['node-gyp-build', 'sentinel-ipc'])
-    writeFileSync(join(elsewhere, 'program.js'), program)
-    writeFileSync(join(elsewhere, 'program.cjs'), `console.log(typeof require('sentinel-ipc').listen)`)
+  it('installs where no script may run, with one dependency', () => {
+    elsewhere = join(place, 'elsewhere')
+    mkdirSync(elsewhere)
+    writeFileSync(join(elsewhere, 'package.json'), '{"name":"elsewhere","private":true}')
+    const options = ['--ignore-scripts', '--prefer-offline', '--no-audit', '--no-fund']
+    npm(elsewhere, 'install', ...options, join(sources, packed.filename))
+    const installed = readdirSync(join(elsewhere, 'node_modules')).filter((name) => !name.startsWith('.'))
+    expect(installed.sort()).toEqual(['node-gyp-build', 'sentinel-ipc'])
+    const declarations = join(elsewhere, 'node_modules/sentinel-ipc/dist/index.d.ts')
+    expect(readFileSync(declarations, 'utf8')).toContain('Listener')
+    writeFileSync(join(elsewhere, 'program.mjs'), program)
+    for (const [file, text] of Object.entries(otherWays)) writeFileSync(join(elsewhere, file), text)
+  }, 120_000)
+
+  it.each([
+    ['imported', 'program.mjs'],
+    ['required', 'program.cjs'],
+    ['in a worker thread', 'worker.cjs'],
+  ])('works %s, without a compiler', (_, file) => {
+    // Nothing on the PATH.
     const options = { cwd: elsewhere, encoding: 'utf8' as const, env: { PATH: elsewhere } }
-    expect(execFileSync(process.execPath, ['program.js', join(elsewhere, 'pipes')], options)).toBe(
+    const said = execFileSync(process.execPath, [file, join(elsewhere, `pipes-${file}`)], options)
+    expect(said).toBe('{"works":true}\n')
+  })
+
+  it.each(['esm', 'cjs'])('works in a bundle of esbuild that leaves it outside, as %s', (format) => {
+    const bundle = join(elsewhere, `bundle.${format === 'esm' ? 'mjs' : 'cjs'}`)
+    // The options that the README gives.
+    const given = ['--bundle', '--platform=node', '--external:sentinel-ipc']
+    const esbuild = join(root, 'node_modules/.bin/esbuild')
+    execFileSync(
+      esbuild,
+      ['program.mjs', ...given, `--format=${format}`, `--outfile=${bundle}`, '--log-level=error'],
+      {
+        cwd: elsewhere,
+      },
+    )
+    expect(statSync(bundle).size).toBeLessThan(10_000)
+    const options = { cwd: elsewhere, encoding: 'utf8' as const }
+    expect(execFileSync(process.execPath, [bundle, join(elsewhere, `pipes-${format}`)], options)).toBe(
       '{"works":true}\n',
     )
-    expect(execFileSync(process.execPath, ['program.cjs'], options)).toContain('function')
-    // The types are there for those who compile against them.
-    expect(readFileSync(join(elsewhere, 'node_modules/sentinel-ipc/dist/index.d.ts'), 'utf8')).toContain(
-      'Listener',
-    )
-  }, 300_000)
+  })
+})
 
-  it('says what is missing where no binary fits', () => {
-    const sources = copyOfTheSources()
-    const elsewhere = join(sources, 'elsewhere')
-    mkdirSync(elsewhere)
-    cpSync(join(root, 'dist'), join(elsewhere, 'dist'), { recursive: true })
-    cpSync(join(root, 'package.json'), join(elsewhere, 'package.json'))
-    writeFileSync(
-      join(elsewhere, 'program.js'),
-      `await import('sentinel-ipc').catch((e) => console.log(e.code, e.message))`,
+describe('a package without a binary that fits', () => {
+  const program = `import('sentinel-ipc').catch((error) => console.log(error.code, error.message))`
+
+  /** What it says there when it is loaded; `before` runs first. */
+  function loading(before: string, make: (prebuilds: string) => void = () => undefined): string {
+    const there = join(temporaryDirectory(), 'package')
+    cpSync(join(root, 'dist'), join(there, 'dist'), { recursive: true })
+    cpSync(join(root, 'package.json'), join(there, 'package.json'))
+    symlinkSync(join(root, 'node_modules'), join(there, 'node_modules'))
+    make(join(there, 'prebuilds', `${process.platform}-${process.arch}`))
+    return execFileSync(process.execPath, ['-e', `${before};${program}`], { cwd: there, encoding: 'utf8' })
+  }
+
+  it('says what it would have to fit, and how to make one', () => {
+    expect(loading('')).toMatch(
+      new RegExp(
+        `^ERR_IPC_SYSTEM .*linux ${process.arch}, (glibc \\d+\\.\\d+|musl), Node ${process.version}, Node-API \\d+.*` +
+          `No native build was found.*'npm ci && npm run prebuild'.*prebuilds/linux-${process.arch} to `,
+      ),
     )
-    const said = execFileSync(process.execPath, ['program.js'], { cwd: elsewhere, encoding: 'utf8' })
-    expect(said).toMatch(/^ERR_IPC_SYSTEM .*linux x64.*glibc \d.*Node v\d.*npm ci/)
-    const other = execFileSync(
-      process.execPath,
-      [
-        '--input-type=module',
-        '-e',
-        `Object.defineProperty(process, 'platform', { value: 'sunos' });${readFileSync(join(elsewhere, 'program.js'), 'utf8')}`,
-      ],
-      { cwd: elsewhere, encoding: 'utf8' },
+  })
+
+  it('says why one that is there does not load', () => {
+    const said = loading('', (prebuilds) => {
+      mkdirSync(prebuilds, { recursive: true })
+      writeFileSync(join(prebuilds, 'sentinel-ipc.node'), 'no binary at all')
+    })
+    expect(said).toMatch(
+      /^ERR_IPC_SYSTEM .*sentinel-ipc\.node: (file too short|invalid ELF header|.*not valid)/,
     )
-    expect(other).toContain('does not run on sunos')
+  })
+
+  it('says that it is not made for a platform', () => {
+    const said = loading(`Object.defineProperty(process, 'platform', { value: 'sunos' })`)
+    expect(said).toMatch(/^ERR_IPC_SYSTEM sentinel-ipc does not run on sunos \(\w+\); it is made for linux, /)
   })
 })
