@@ -82,7 +82,10 @@ function main(): void {
       'run',
       '--config',
       'test/arm64/vitest.config.ts',
-    ].concat(process.argv.slice(2)),
+      '--testNamePattern',
+      rest,
+      ...process.argv.slice(2),
+    ],
     { cwd: root, stdio: 'inherit', env },
   )
   process.exitCode = status ?? 1
