@@ -91,7 +91,7 @@ const otherWays = {
     new Worker(require.resolve('./program.mjs'), { argv: [process.argv[2]] })`,
 }
 
-describe.sequential('the packed package', () => {
+describe('the packed package', () => {
   let sources: string
   let elsewhere: string
   let packed: { filename: string; unpackedSize: number; files: { path: string; size: number }[] }
