@@ -47,7 +47,13 @@ const groupName = readFileSync('/etc/group', 'utf8')
 // Through a link, to a directory that is not there yet; then again, to a dead socket.
 symlinkSync(directory, join(directory, 'link'))
 const place = { directory: join(directory, 'link', 'made') }
-const options = { ...place, policy: { users: [userName] }, mode: 0o660 as const, group: groupName ?? 0 }
+const options = {
+  ...place,
+  policy: { users: [userName] },
+  mode: 0o660 as const,
+  group: groupName ?? 0,
+  busyPoll: { maxMicroseconds: 50 },
+}
 const first = await untilItWorks('listen', () => listen('test', options))
 first.close()
 await leaveDeadSocket(first.address)
@@ -77,10 +83,12 @@ async function exchange(where: object): Promise<void> {
   await untilItWorks('exchange', async () => {
     const [client, accepted] = await connected(where)
     try {
-      const waiting = new Receiver(accepted, 'r', { busyPoll: { maxMicroseconds: 1 } }).next()
-      await sleep(1) // it polls
+      // Waits before there is anything, so that it polls.
+      const received = new Receiver(accepted, 'r').next()
+      received.catch(() => undefined)
+      await sleep(1)
       await new Sender(client, 's', { timeoutMs: 1000 }).send(newSOCMessage('a', 1))
-      const { value } = await waiting
+      const { value } = await received
       if (value?.payload !== 1) throw new IpcError('ERR_IPC_CLOSED', 'turned away')
     } finally {
       accepted.destroy()

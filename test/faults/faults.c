@@ -93,6 +93,7 @@ int eventfd(unsigned count, int flags) {
   int (*real)(unsigned, int) = (int (*)(unsigned, int))dlsym(RTLD_NEXT, "eventfd");
   return real(count, flags);
 }
+ssize_t recv(int s, void *bytes, size_t n, int flags) { FAIL(recv); REAL(recv); return real(s, bytes, n, flags); }
 ssize_t read(int fd, void *bytes, size_t n) { FAIL(read); REAL(read); return real(fd, bytes, n); }
 ssize_t write(int fd, const void *bytes, size_t n) { FAIL(write); REAL(write); return real(fd, bytes, n); }
 ssize_t readlink(const char *path, char *target, size_t n) { FAIL(readlink); REAL(readlink); return real(path, target, n); }

@@ -70,7 +70,7 @@ const REFUSING_OPTIONS = [17, 59, 3, 30]
  */
 const UNTOLD = ['accept4', 'read', 'ioctl', 'poll', 'getsockname', 'fopen', 'getsockopt/31', 'getsockopt/57']
 /** The same, where no descriptor is made, so that only memory can be wanting. */
-const UNTOLD_OF_MEMORY = ['recv', 'send', 'write']
+const UNTOLD_OF_MEMORY = ['send', 'recv', 'write']
 
 /** Cannot fail for want of anything, or take memory of the process alone. */
 const NEVER_FAIL = [
