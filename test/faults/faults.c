@@ -86,7 +86,6 @@ int getsockopt(int s, int level, int name, void *value, socklen_t *n) {
   REAL(getsockopt);
   return real(s, level, name, value, n);
 }
-ssize_t recv(int s, void *bytes, size_t n, int flags) { FAIL(recv); REAL(recv); return real(s, bytes, n, flags); }
 int getsockname(int s, struct sockaddr *a, socklen_t *n) { FAIL(getsockname); REAL(getsockname); return real(s, a, n); }
 int eventfd(unsigned count, int flags) {
   FAIL(eventfd);
