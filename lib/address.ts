@@ -1,5 +1,6 @@
 // From a pipe's name to where it stands: a socket path or a Windows pipe name.
 
+import { createHash } from 'node:crypto'
 import { join, resolve } from 'node:path'
 
 import { IpcError } from './errors.js'
@@ -8,15 +9,19 @@ import { IpcError } from './errors.js'
 export interface AddressOptions {
   /**
    * Directory of the socket: `<directory>/<name>.sock`. `listen` makes its last component (mode 0700) when it is
-   * absent. A shipped Go peer listens in `$TMPDIR/sentinel-soc`.
+   * absent. A shipped Go peer listens in `$TMPDIR/sentinel-soc`. On Windows pipes have no directories: nothing is made, and
+   * the name of the pipe carries a hash of the directory's, so that pipes of two directories are two.
    */
   readonly directory?: string
-  /** Full path of the socket, instead of one made from the name. */
+  /** Full path of the socket, or (Windows) full name of the pipe, `\\.\pipe\…`, instead of one made from the name. */
   readonly path?: string
 }
 
 /** Bytes that fit `sun_path` besides the terminating NUL: 108 on Linux, 104 on macOS (unix(7)). */
 const MAX_PATH_BYTES = process.platform === 'darwin' ? 103 : 107
+
+/** A pipe of this machine: never one of another. Together with the prefix at most 256 characters (CreateNamedPipe). */
+const PIPE_NAME = /^\\\\\.\\pipe\\[^\\/\0]{1,247}$/i
 
 const NAME = /^[A-Za-z0-9][A-Za-z0-9._-]{0,199}$/
 
@@ -24,7 +29,7 @@ const NAME = /^[A-Za-z0-9][A-Za-z0-9._-]{0,199}$/
  * The address of the pipe `name`: `/tmp/sentinel-<name>.sock`, on Windows `\\.\pipe\sentinel-<name>` (Go: `Listen`).
  *
  * @throws TypeError when the name is anything but letters, digits, `.`, `_` and `-`, starting with a letter or digit
- * @throws {IpcError} ERR_IPC_PATH_TOO_LONG
+ * @throws {IpcError} ERR_IPC_PATH_TOO_LONG, ERR_IPC_UNSAFE_PATH (Windows: no name of a pipe of this machine)
  */
 export function resolveAddress(name: string, options: AddressOptions): string {
   if (typeof name !== 'string' || !NAME.test(name)) {
@@ -36,7 +41,7 @@ export function resolveAddress(name: string, options: AddressOptions): string {
   if (options.path !== undefined && options.directory !== undefined) {
     throw new TypeError('path and directory exclude each other')
   }
-  if (process.platform === 'win32') return `\\\\.\\pipe\\sentinel-${name}`
+  if (process.platform === 'win32') return pipeName(name, options)
 
   const path =
     options.path !== undefined
@@ -52,6 +57,21 @@ export function resolveAddress(name: string, options: AddressOptions): string {
     )
   }
   return path
+}
+
+function pipeName(name: string, { path, directory }: AddressOptions): string {
+  if (path !== undefined) {
+    if (PIPE_NAME.test(checkText('path', path))) return path
+    throw new IpcError(
+      'ERR_IPC_UNSAFE_PATH',
+      `${JSON.stringify(path)} is not a pipe of this machine (\\\\.\\pipe\\…)`,
+    )
+  }
+  const pipe = `\\\\.\\pipe\\sentinel-${name}`
+  if (directory === undefined) return pipe
+  // Windows does not tell upper and lower case apart, neither in directories nor in names of pipes.
+  const folder = resolve(checkText('directory', directory)).toLowerCase()
+  return `${pipe}-${createHash('sha256').update(folder).digest('hex').slice(0, 16)}`
 }
 
 function checkText(what: string, value: string): string {

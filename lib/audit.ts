@@ -27,6 +27,7 @@ export interface RejectEvent {
   /** '' where unknown. Only read for peers whose user or group passes. */
   readonly executable: string
   readonly label: string
+  readonly sid: string
   /** Refusals left out just before this one. */
   readonly omitted: number
 }

@@ -15,7 +15,7 @@ import {
   type NativeClient,
   type NativeListenAddress,
 } from './native.js'
-import { resolveGroupId, resolvePolicy, type PeerPolicy } from './peer.js'
+import { resolveGroupId, resolvePolicy, userOf, type PeerPolicy } from './peer.js'
 
 /** Options of {@link listen}. */
 export interface ListenOptions extends AddressOptions {
@@ -23,7 +23,10 @@ export interface ListenOptions extends AddressOptions {
   readonly policy?: PeerPolicy
   /** Closes the listener when it fires. */
   readonly signal?: AbortSignal
-  /** Clients that the kernel lets wait before they are looked at. Default 511; Linux caps it at `net.core.somaxconn`. */
+  /**
+   * Clients that the kernel lets wait before they are looked at. Default 511; Linux caps it at `net.core.somaxconn`, and on
+   * Windows 16 are the most.
+   */
   readonly backlog?: number
   /** Connections open at once; further clients are turned away. Default 4096. */
   readonly maxConnections?: number
@@ -33,7 +36,8 @@ export interface ListenOptions extends AddressOptions {
   readonly maxNewConnectionsPerSecondPerUser?: number
   /**
    * Permissions of the socket file: 0o600 (only this user can connect; the default), 0o660 (and members of `group`) or
-   * 0o666 (everybody). The file is 0600 first and opened then; who can connect must still pass the policy.
+   * 0o666 (everybody). The file is 0600 first and opened then; who can connect must still pass the policy. On Windows
+   * there is no such mode: a pipe lets through those whom the policy names.
    */
   readonly mode?: 0o600 | 0o660 | 0o666
   /** Group of the socket file, by id or name. Default: what the system gives it. */
@@ -105,7 +109,7 @@ export class Listener implements AsyncIterable<Connection> {
     this.#origin = {
       busyPollMicroseconds,
       onClosed: (connection) => {
-        acceptor.release(connection.peer.uid)
+        acceptor.release(userOf(connection.peer))
       },
     }
     this.#signal = signal
@@ -305,6 +309,9 @@ function placeOf(name: string, options: ListenOptions): Place {
   if (mode !== 0o600 && mode !== 0o660 && mode !== 0o666) {
     throw new RangeError('mode must be 0o600, 0o660 or 0o666')
   }
+  if (process.platform === 'win32' && (mode !== 0o600 || options.group !== undefined)) {
+    throw new TypeError('mode and group have no meaning on Windows: name users in the policy')
+  }
   return {
     address,
     native: {
@@ -319,6 +326,7 @@ function placeOf(name: string, options: ListenOptions): Place {
 
 function adoptedPlace(options: ListenOptions): Place {
   const { fd, path, directory, mode, group } = options
+  if (process.platform === 'win32') throw new TypeError('fd has no meaning on Windows')
   if (path !== undefined || directory !== undefined || mode !== undefined || group !== undefined) {
     throw new TypeError('with fd, the address and its permissions are not ours to choose')
   }

@@ -16,6 +16,7 @@ export interface NativePeer {
   /** '' where the system does not say. */
   readonly executable: string
   readonly label: string
+  readonly sid: string
 }
 
 /** A policy with its names looked up. Empty lists of executables and labels mean any. */
@@ -24,6 +25,7 @@ export interface NativePolicy {
   readonly groups: Uint32Array
   readonly executables: readonly string[]
   readonly labels: readonly string[]
+  readonly sids: readonly string[]
 }
 
 /** Where to listen: at a path, or on a descriptor that listens already. */
@@ -60,7 +62,8 @@ export interface NativeAcceptor {
   take(most: number): NativeClient[]
   /** Those since the last report, when one is due: every 100 ms, and after `stop`. Not wanted, they are forgotten. */
   takeRefusals(wanted: boolean): { readonly refusals: NativeRefusal[]; readonly omitted: number } | undefined
-  release(uid: number): void
+  /** Gives the place of a connection back: by uid, or by sid where there are no uids. */
+  release(user: number | string): void
   stats(): {
     readonly admitted: number
     readonly refused: number
@@ -129,7 +132,9 @@ interface Addon {
   /** Null: there is none of that name. */
   readonly resolveUser: (name: string) => number | null
   readonly resolveGroup: (name: string) => number | null
-  readonly ownUserId: () => number
+  readonly resolveSid: (account: string) => string | null
+  /** The one or the other, as the system has it: uid null, or sid ''. */
+  readonly ownUser: () => { readonly uid: number | null; readonly sid: string }
 }
 
 /** What the addon throws. */

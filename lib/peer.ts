@@ -5,14 +5,15 @@ import { addon, fromNative, type NativePeer, type NativePolicy } from './native.
 
 /**
  * Who is at the other end, as the kernel tells it and frozen when the connection was made (Linux: SO_PEERCRED and
- * SO_PEERGROUPS, unix(7)). On the dialling side it is the process that called `listen`.
+ * SO_PEERGROUPS, unix(7); Windows: the user of the token of the process at the other end of the pipe). On the dialling side
+ * it is the process that called `listen`.
  */
 export interface PeerIdentity {
   /** Process id. For logs only: ids are reused, so never decide by it. */
   readonly pid: number
-  /** Effective user id. */
+  /** Effective user id; -1, which nobody has, on Windows. */
   readonly uid: number
-  /** Effective group id. */
+  /** Effective group id; -1 on Windows. */
   readonly gid: number
   /** Supplementary groups, without `gid`. */
   readonly groups: readonly number[]
@@ -23,11 +24,15 @@ export interface PeerIdentity {
   readonly executable?: string
   /** Label of the security module (SO_PEERSEC: SELinux, AppArmor). Undefined where there is none. */
   readonly label?: string
+  /** Security identifier of the user, as `S-1-5-…`. On Windows only. */
+  readonly sid?: string
 }
 
 /**
  * Whom to let in: a peer whose user is in `users`, or whose group or any supplementary group is in `groups`. Users and
  * groups are numbers or names; names are looked up once. Nobody else gets in. Without either: this process's own user.
+ * On Windows `users` are names of accounts and `sids` security identifiers of users; numbers, `groups` and `labels` have no
+ * meaning there.
  *
  * `executables` and `labels` narrow that further: where given, the peer's must be known and listed.
  *
@@ -44,10 +49,12 @@ export interface PeerPolicy {
   readonly executables?: readonly string[]
   /** Labels of the security module. */
   readonly labels?: readonly string[]
-  /** Security identifiers of Windows. Not supported on this system: refused. */
+  /** Security identifiers of users (`S-1-5-…`). On Windows only; refused elsewhere. */
   readonly sids?: readonly string[]
 }
 
+const WINDOWS = process.platform === 'win32'
+const SID = /^S-1(-\d+)+$/i
 const MAX_ID = 0xffff_fffe // (uid_t) -1 means "none" everywhere
 
 function resolveIds(
@@ -94,13 +101,16 @@ export function resolvePolicy(policy: PeerPolicy | undefined): NativePolicy {
   // A misspelt key must not silently mean the default.
   const strange = Object.keys(unknown)
   if (strange.length > 0) throw new TypeError(`policy has no key ${strange.join(', ')}`)
-  if (sids !== undefined) throw new TypeError('policy.sids has no meaning on this system')
+  if (WINDOWS) return resolveWindowsPolicy(policy ?? {})
+  if (sids !== undefined) throw new TypeError('policy.sids has a meaning on Windows only')
   const narrowing = {
     executables: checkTexts('executables', executables, /^\/[^\0]+$/),
     labels: checkTexts('labels', labels, /^[^\0]+$/),
+    sids: [],
   }
   if (users === undefined && groups === undefined) {
-    return { users: Uint32Array.of(addon.ownUserId()), groups: new Uint32Array(0), ...narrowing }
+    const { uid } = addon.ownUser()
+    return { users: Uint32Array.of(...(uid === null ? [] : [uid])), groups: new Uint32Array(0), ...narrowing }
   }
   const resolved = {
     users: resolveIds('users', users, addon.resolveUser),
@@ -109,6 +119,42 @@ export function resolvePolicy(policy: PeerPolicy | undefined): NativePolicy {
   }
   if (resolved.users.length + resolved.groups.length === 0) throw new TypeError('policy lets nobody in')
   return resolved
+}
+
+function resolveWindowsPolicy({ users, groups, executables, labels, sids }: PeerPolicy): NativePolicy {
+  if (groups !== undefined || labels !== undefined) {
+    throw new TypeError('policy.groups and policy.labels have no meaning on Windows')
+  }
+  const rest = {
+    users: new Uint32Array(0),
+    groups: new Uint32Array(0),
+    // As the system spells it: a drive, and backslashes.
+    executables: checkTexts('executables', executables, /^[A-Za-z]:\\[^\0]+$/),
+    labels: [],
+  }
+  if (users === undefined && sids === undefined) return { ...rest, sids: [addon.ownUser().sid] }
+  const resolved = [...resolveSids('users', users), ...resolveSids('sids', sids)]
+  if (resolved.length === 0) throw new TypeError('policy lets nobody in')
+  return { ...rest, sids: resolved }
+}
+
+function resolveSids(what: 'users' | 'sids', entries: unknown): string[] {
+  if (entries === undefined) return []
+  if (!Array.isArray(entries)) throw new TypeError(`policy.${what} must be an array`)
+  return entries.map((entry: unknown) => {
+    if (typeof entry !== 'string' || entry.includes('\0') || SID.test(entry) !== (what === 'sids')) {
+      const kind = what === 'sids' ? 'a security identifier' : 'the name of an account'
+      throw new TypeError(`policy.${what} holds ${String(entry)}, which is not ${kind}`)
+    }
+    let sid: string | null
+    try {
+      sid = addon.resolveSid(entry)
+    } catch (error) {
+      throw fromNative(error)
+    }
+    if (sid === null) throw new TypeError(`policy.${what}: this system has no ${JSON.stringify(entry)}`)
+    return sid
+  })
 }
 
 /** The id of a group given by number or name. */
@@ -120,7 +166,8 @@ let lastIdentity: PeerIdentity | undefined
 
 /** The identity of an admitted peer; frozen, as its messages and the connections that it makes in a row share it. */
 export function toPeerIdentity(native: NativePeer): PeerIdentity {
-  const { pid, uid, gid, groups, executable, label } = native
+  const { pid, groups, executable, label, sid } = native
+  const { uid, gid } = sid === '' ? native : { uid: -1, gid: -1 }
   if (uid === null || gid === null) {
     throw new IpcError('ERR_IPC_PEER_UNKNOWN', 'the peer has no user or group')
   }
@@ -131,6 +178,7 @@ export function toPeerIdentity(native: NativePeer): PeerIdentity {
     last.gid === gid &&
     (last.executable ?? '') === executable &&
     (last.label ?? '') === label &&
+    (last.sid ?? '') === sid &&
     last.groups.length === groups.length &&
     last.groups.every((group, i) => group === groups[i])
   if (same) return last
@@ -141,12 +189,19 @@ export function toPeerIdentity(native: NativePeer): PeerIdentity {
     groups: Object.freeze(groups),
     ...(executable !== '' && { executable }),
     ...(label !== '' && { label }),
+    ...(sid !== '' && { sid }),
   }))
+}
+
+/** What tells one user from another: the uid, and on Windows the SID. */
+export function userOf(peer: PeerIdentity): number | string {
+  return peer.sid ?? peer.uid
 }
 
 /** An identity in words, for errors and logs. */
 export function describePeer(peer: NativePeer): string {
   const where = peer.executable === '' ? '' : `, executable ${JSON.stringify(peer.executable)}`
   const label = peer.label === '' ? '' : `, label ${JSON.stringify(peer.label)}`
+  if (peer.sid !== '') return `sid ${peer.sid}, pid ${peer.pid}${where}`
   return `uid ${peer.uid ?? 'unknown'}, gid ${peer.gid ?? 'unknown'}, pid ${peer.pid}${where}${label}`
 }

@@ -16,6 +16,12 @@ constexpr int kExhaustedPauseMs = 50;
 constexpr std::size_t kReportedRefusals = 64;
 constexpr std::chrono::milliseconds kReportInterval{100};
 
+// Of a peer that the policy admits, which always has one or the other.
+UserKey KeyOf(const PeerIdentity& peer) {
+  if (peer.user_id.has_value()) return *peer.user_id;
+  return peer.security_id;
+}
+
 }  // namespace
 
 Acceptor::Acceptor(std::unique_ptr<ServerEndpoint> endpoint, PeerPolicy policy, AcceptorLimits limits,
@@ -53,7 +59,7 @@ void Acceptor::Stop() {
   }
   endpoint_.reset();
   const std::lock_guard<std::mutex> lock(mutex_);
-  for (const AdmittedClient& client : queue_) ReleaseLocked(*client.peer.user_id);
+  for (const AdmittedClient& client : queue_) ReleaseLocked(KeyOf(client.peer));
   queue_.clear();
   report_due_ = true;
 }
@@ -104,7 +110,7 @@ bool Acceptor::Consider(OwnedDescriptor client) {
   }
   PeerIdentity& peer = identity.value();
   Verdict verdict = Judge(peer, policy_, unmapped_);
-  if (verdict == Verdict::kAdmitted && !rate_.Allow(*peer.user_id, Clock::now())) verdict = Verdict::kTooFast;
+  if (verdict == Verdict::kAdmitted && !rate_.Allow(KeyOf(peer), Clock::now())) verdict = Verdict::kTooFast;
   if (verdict == Verdict::kAdmitted) {
     ReadPeerDetails(client.get(), peer);
     verdict = JudgeDetails(peer, policy_);
@@ -117,12 +123,13 @@ bool Acceptor::Consider(OwnedDescriptor client) {
 
 Verdict Acceptor::Admit(OwnedDescriptor& client, PeerIdentity& peer) {
   bool notify = false;
+  const UserKey user = KeyOf(peer);
   {
     const std::lock_guard<std::mutex> lock(mutex_);
-    if (const Verdict verdict = ApplyQuota(*peer.user_id); verdict != Verdict::kAdmitted) return verdict;
+    if (const Verdict verdict = ApplyQuota(user); verdict != Verdict::kAdmitted) return verdict;
     ++stats_.admitted;
     ++stats_.open;
-    ++open_by_user_[*peer.user_id];
+    ++open_by_user_[user];
     queue_.push_back({std::move(client), std::move(peer)});
     notify = !std::exchange(notified_, true);
   }
@@ -130,9 +137,9 @@ Verdict Acceptor::Admit(OwnedDescriptor& client, PeerIdentity& peer) {
   return Verdict::kAdmitted;
 }
 
-Verdict Acceptor::ApplyQuota(std::uint32_t user_id) const {
+Verdict Acceptor::ApplyQuota(const UserKey& user) const {
   if (stats_.open >= limits_.max_connections) return Verdict::kTooManyConnections;
-  const auto of_user = open_by_user_.find(user_id);
+  const auto of_user = open_by_user_.find(user);
   if (of_user != open_by_user_.end() && of_user->second >= limits_.max_connections_per_user) {
     return Verdict::kTooManyOfUser;
   }
@@ -202,13 +209,13 @@ RefusalReport Acceptor::TakeRefusals() {
   return std::exchange(report_, {});
 }
 
-void Acceptor::Release(std::uint32_t user_id) {
+void Acceptor::Release(const UserKey& user) {
   const std::lock_guard<std::mutex> lock(mutex_);
-  ReleaseLocked(user_id);
+  ReleaseLocked(user);
 }
 
-void Acceptor::ReleaseLocked(std::uint32_t user_id) {
-  const auto of_user = open_by_user_.find(user_id);
+void Acceptor::ReleaseLocked(const UserKey& user) {
+  const auto of_user = open_by_user_.find(user);
   if (of_user == open_by_user_.end()) return;
   --stats_.open;
   if (--of_user->second == 0) open_by_user_.erase(of_user);

@@ -70,7 +70,7 @@ class Acceptor {
   // stopped.
   RefusalReport TakeRefusals();
   // Gives back the place of a client of that user whose connection has ended, also after Stop.
-  void Release(std::uint32_t user_id);
+  void Release(const UserKey& user);
   AcceptorStats Stats();
 
   // Ends the thread, closes the address and all clients not yet taken. May be called again.
@@ -90,14 +90,14 @@ class Acceptor {
   bool Consider(OwnedDescriptor client);
   // Queues the client, which is moved from then; or says which quota forbids it.
   Verdict Admit(OwnedDescriptor& client, PeerIdentity& peer);
-  Verdict ApplyQuota(std::uint32_t user_id) const;
+  Verdict ApplyQuota(const UserKey& user) const;
   void Refuse(Verdict verdict, PeerIdentity peer, int code);
   bool HasRoom();
   bool stopping();
   // Tells the loop of refusals, at a bounded rate. Answers how long the thread may wait until the next turn,
   // or a negative number for as long as it likes.
   int ReportRefusals();
-  void ReleaseLocked(std::uint32_t user_id);
+  void ReleaseLocked(const UserKey& user);
 
   std::unique_ptr<ServerEndpoint> endpoint_;  // reset by Stop, once the thread has ended
   const PeerPolicy policy_;
@@ -120,7 +120,7 @@ class Acceptor {
   RefusalReport report_;
   bool report_due_ = false;
   AcceptorStats stats_;
-  std::unordered_map<std::uint32_t, std::size_t> open_by_user_;
+  std::unordered_map<UserKey, std::size_t> open_by_user_;
 };
 
 }  // namespace sentinel

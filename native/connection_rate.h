@@ -9,9 +9,14 @@
 #include <cstddef>
 #include <cstdint>
 #include <deque>
+#include <string>
 #include <unordered_map>
+#include <variant>
 
 namespace sentinel {
+
+// What connections are counted by: a user's number, or its security identifier where users have no number.
+using UserKey = std::variant<std::uint32_t, std::string>;
 
 class ConnectionRate {
  public:
@@ -21,7 +26,7 @@ class ConnectionRate {
   explicit ConnectionRate(std::size_t limit) : limit_(limit) {}
 
   // False: the user has had all the connections of this second. Those it was denied do not count.
-  bool Allow(std::uint32_t user_id, Clock::time_point now);
+  bool Allow(const UserKey& user, Clock::time_point now);
 
  private:
   // Users that made no connection within the last second need no entry.
@@ -29,7 +34,7 @@ class ConnectionRate {
 
   const std::size_t limit_;
   // At most `limit_` moments each, the oldest first, none of them older than a second when last looked at.
-  std::unordered_map<std::uint32_t, std::deque<Clock::time_point>> recent_by_user_;
+  std::unordered_map<UserKey, std::deque<Clock::time_point>> recent_by_user_;
   Clock::time_point last_forgotten_{};
 };
 

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <memory>
+#include <string>
 #include <utility>
 #include <vector>
 
@@ -52,10 +53,16 @@ class AcceptorObject final : public Napi::ObjectWrap<AcceptorObject>, public Env
   }
 
  private:
+  static UserKey ToUserKey(const Napi::Value& value) {
+    if (value.IsString()) return std::string(value.As<Napi::String>());
+    return static_cast<std::uint32_t>(ToSize(value));
+  }
+
   // address: { path, createDirectory, groupAccess, publicAccess, group: number | null }, or { descriptor }
-  static Result<std::unique_ptr<ServerEndpoint>> OpenEndpoint(const Napi::Object& address, int backlog) {
+  static Result<std::unique_ptr<ServerEndpoint>> OpenEndpoint(const Napi::Object& address, int backlog,
+                                                              const PeerPolicy& policy) {
     if (address.Get("descriptor").IsNumber()) {
-      return Adopt(static_cast<Descriptor>(address.Get("descriptor").As<Napi::Number>().Int32Value()));
+      return Adopt(FromLoopNumber(address.Get("descriptor").As<Napi::Number>().Int32Value()));
     }
     ListenRequest request;
     request.path = address.Get("path").ToString();
@@ -66,6 +73,7 @@ class AcceptorObject final : public Napi::ObjectWrap<AcceptorObject>, public Env
       request.group = group.As<Napi::Number>().Uint32Value();
     }
     request.backlog = backlog;
+    request.security_ids = policy.security_ids;
     return Listen(request);
   }
 
@@ -81,10 +89,11 @@ class AcceptorObject final : public Napi::ObjectWrap<AcceptorObject>, public Env
 
     Result<NotifyPair> notify = CreateNotifyPair();
     if (!notify.ok()) return notify.failure();
-    Result<std::unique_ptr<ServerEndpoint>> endpoint = OpenEndpoint(info[0].As<Napi::Object>(), backlog);
+    PeerPolicy policy = ToPolicy(info[1]);
+    Result<std::unique_ptr<ServerEndpoint>> endpoint = OpenEndpoint(info[0].As<Napi::Object>(), backlog, policy);
     if (!endpoint.ok()) return endpoint.failure();
     Result<std::unique_ptr<Acceptor>> acceptor =
-        Acceptor::Start(std::move(endpoint.value()), ToPolicy(info[1]), limits,
+        Acceptor::Start(std::move(endpoint.value()), std::move(policy), limits,
                         Environment::Of(info.Env()).unmapped, std::move(notify.value().thread));
     if (!acceptor.ok()) return acceptor.failure();
     acceptor_ = std::move(acceptor.value());
@@ -92,16 +101,21 @@ class AcceptorObject final : public Napi::ObjectWrap<AcceptorObject>, public Env
     return Done{};
   }
 
-  // take(most) → [{ descriptor, pid, uid, gid, groups }]
+  // take(most) → [{ descriptor, pid, uid, gid, groups, … }]
   Napi::Value Take(const Napi::CallbackInfo& info) {
     const Napi::Env env = info.Env();
     handed_.Forget();
     std::vector<AdmittedClient> clients = acceptor_->Take(ToSize(info[0]));
-    Napi::Array array = Napi::Array::New(env, clients.size());
-    for (std::uint32_t i = 0; i < clients.size(); ++i) {
-      Napi::Object client = ToObject(env, clients[i].peer);
-      client.Set("descriptor", handed_.Hand(std::move(clients[i].descriptor)));
-      array.Set(i, client);
+    Napi::Array array = Napi::Array::New(env);
+    for (AdmittedClient& admitted : clients) {
+      Napi::Object client = ToObject(env, admitted.peer);
+      Result<int> number = handed_.Hand(std::move(admitted.descriptor));
+      if (!number.ok()) {  // it is closed by now
+        acceptor_->Release(ToUserKey(client.Get(admitted.peer.user_id.has_value() ? "uid" : "sid")));
+        continue;
+      }
+      client.Set("descriptor", number.value());
+      array.Set(array.Length(), client);
     }
     return array;
   }
@@ -125,9 +139,9 @@ class AcceptorObject final : public Napi::ObjectWrap<AcceptorObject>, public Env
     return object;
   }
 
-  // release(uid)
+  // release(uid), release(sid)
   Napi::Value Release(const Napi::CallbackInfo& info) {
-    acceptor_->Release(static_cast<std::uint32_t>(ToSize(info[0])));
+    acceptor_->Release(ToUserKey(info[0]));
     return info.Env().Undefined();
   }
 
@@ -148,7 +162,10 @@ class AcceptorObject final : public Napi::ObjectWrap<AcceptorObject>, public Env
       ThrowMisuse(info.Env(), "Acceptor: the notify descriptor was taken already");
       return {};
     }
-    return Napi::Number::New(info.Env(), handed_.Hand(std::move(notify_loop_end_)));
+    Result<int> number = handed_.Hand(std::move(notify_loop_end_));
+    if (number.ok()) return Napi::Number::New(info.Env(), number.value());
+    Throw(info.Env(), number.failure());
+    return {};
   }
 
   Napi::Value StopFromScript(const Napi::CallbackInfo& info) {

@@ -16,6 +16,7 @@ const char* KindName(FailureKind kind) {
     case FailureKind::kAddressInUse: return "address-in-use";
     case FailureKind::kNotListening: return "not-listening";
     case FailureKind::kPeerUnknown: return "peer-unknown";
+    case FailureKind::kNotFound: return "not-found";
     case FailureKind::kNotSupported: return "not-supported";
   }
   return "system";
@@ -59,6 +60,7 @@ Napi::Object ToObject(Napi::Env env, const PeerIdentity& peer) {
   object.Set("groups", groups);
   object.Set("executable", peer.executable);
   object.Set("label", peer.label);
+  object.Set("sid", peer.security_id);
   return object;
 }
 
@@ -66,7 +68,7 @@ PeerPolicy ToPolicy(const Napi::Value& value) {
   if (!value.IsObject()) return {};  // lets nobody in
   const auto object = value.As<Napi::Object>();
   return {ToIds(object.Get("users")), ToIds(object.Get("groups")), ToTexts(object.Get("executables")),
-          ToTexts(object.Get("labels"))};
+          ToTexts(object.Get("labels")), ToTexts(object.Get("sids"))};
 }
 
 std::size_t ToSize(const Napi::Value& value) {

@@ -18,10 +18,10 @@ void Throw(Napi::Env env, const Failure& failure);
 // Throws a TypeError: our own TypeScript has called with arguments that it never should.
 void ThrowMisuse(Napi::Env env, const char* message);
 
-// { pid, uid, gid, groups, executable, label }, uid and gid null where there are none.
+// { pid, uid, gid, groups, executable, label, sid }, uid and gid null and texts empty where there are none.
 Napi::Object ToObject(Napi::Env env, const PeerIdentity& peer);
 
-// { users: Uint32Array, groups: Uint32Array, executables: string[], labels: string[] }
+// { users: Uint32Array, groups: Uint32Array, executables: string[], labels: string[], sids: string[] }
 PeerPolicy ToPolicy(const Napi::Value& value);
 
 // Whole numbers from JavaScript, where anything may come: negative, fractional and NaN become 0.

@@ -9,7 +9,9 @@
 #include <napi.h>
 
 #include <cstdint>
+#include <optional>
 #include <set>
+#include <utility>
 #include <vector>
 
 #include "frame_reader.h"
@@ -23,12 +25,13 @@ class HandedDescriptors {
  public:
   // Whatever was handed before has found its owner by now: JavaScript wraps before it asks again.
   void Forget() { handed_.clear(); }
-  int Hand(OwnedDescriptor descriptor) {
-    const Descriptor released = descriptor.Release();
-    if (const std::optional<std::uint64_t> cookie = DescriptorCookie(released); cookie.has_value()) {
-      handed_.push_back({released, *cookie});
-    }
-    return static_cast<int>(released);
+  Result<int> Hand(OwnedDescriptor descriptor) {
+    const std::optional<std::uint64_t> cookie = DescriptorCookie(descriptor.get());
+    Result<int> number = ToLoopNumber(std::move(descriptor));
+    // Without a cookie nobody could tell later whether it still stands for the same thing: better lost than wrongly
+    // closed.
+    if (number.ok() && cookie.has_value()) handed_.push_back({FromLoopNumber(number.value()), *cookie});
+    return number;
   }
   // When the environment ends: its sockets are closed already, so a number that still means the same socket has no
   // owner.

@@ -172,7 +172,7 @@ Napi::Value WriteBatchFromScript(const Napi::CallbackInfo& info) {
   const auto bytes = info[1].As<Napi::Uint8Array>();
   const std::size_t end = std::min(ToSize(info[3]), bytes.ElementLength());
   const std::size_t begin = std::min(ToSize(info[2]), end);
-  const auto descriptor = static_cast<Descriptor>(info[0].As<Napi::Number>().Int32Value());
+  const Descriptor descriptor = FromLoopNumber(info[0].As<Napi::Number>().Int32Value());
   Result<std::size_t> written = WriteBatch(descriptor, bytes.Data() + begin, end - begin);
   if (!written.ok()) return Napi::Number::New(env, -written.failure().code);
   return Napi::Number::New(env, static_cast<double>(written.value()));

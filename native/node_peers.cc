@@ -1,7 +1,7 @@
 #include "node_peers.h"
 
-#include <cerrno>
 #include <memory>
+#include <optional>
 #include <string>
 #include <utility>
 #include <vector>
@@ -45,27 +45,43 @@ Napi::Value ConnectFromScript(const Napi::CallbackInfo& info) {
   }
   HandedDescriptors& handed = Environment::Of(env).dialled;
   handed.Forget();
-  object.Set("descriptor", handed.Hand(std::move(connected.value())));
+  Result<int> number = handed.Hand(std::move(connected.value()));
+  if (!number.ok()) {
+    Throw(env, number.failure());
+    return {};
+  }
+  object.Set("descriptor", number.value());
   return object;
 }
 
-// resolveUser(name), resolveGroup(name) → id, or null when there is none of that name
-template <Result<std::uint32_t> (*resolve)(const std::string&)>
+// resolveUser(name), resolveGroup(name) → number, resolveSid(account) → text; null when there is none of that name
+template <typename Id, Result<Id> (*resolve)(const std::string&)>
 Napi::Value ResolveFromScript(const Napi::CallbackInfo& info) {
   const Napi::Env env = info.Env();
   if (info.Length() < 1 || !info[0].IsString()) {
     ThrowMisuse(env, "resolve: wrong arguments");
     return {};
   }
-  Result<std::uint32_t> id = resolve(info[0].As<Napi::String>());
-  if (id.ok()) return Napi::Number::New(env, id.value());
-  if (id.failure().code == ENOENT) return env.Null();
+  Result<Id> id = resolve(info[0].As<Napi::String>());
+  if (id.ok()) return Napi::Value::From(env, id.value());
+  if (id.failure().kind == FailureKind::kNotFound) return env.Null();
   Throw(env, id.failure());
   return {};
 }
 
-Napi::Value OwnUserIdFromScript(const Napi::CallbackInfo& info) {
-  return Napi::Number::New(info.Env(), OwnUserId());
+// ownUser() → { uid: number | null, sid }
+Napi::Value OwnUserFromScript(const Napi::CallbackInfo& info) {
+  const Napi::Env env = info.Env();
+  const std::optional<std::uint32_t> number = OwnUserId();
+  Result<std::string> security_id = OwnSecurityId();
+  if (!security_id.ok()) {
+    Throw(env, security_id.failure());
+    return {};
+  }
+  Napi::Object object = Napi::Object::New(env);
+  object.Set("uid", number.has_value() ? Napi::Number::New(env, *number) : env.Null());
+  object.Set("sid", security_id.value());
+  return object;
 }
 
 // findGone(descriptors: Int32Array) → the indices of those whose peer has gone and left nothing to read; an entry
@@ -91,7 +107,7 @@ Napi::Value FindGoneFromScript(const Napi::CallbackInfo& info) {
 
 // addressOf(descriptor) → the path that a listening descriptor stands at, or ''
 Napi::Value AddressOfFromScript(const Napi::CallbackInfo& info) {
-  return Napi::String::New(info.Env(), AddressOf(static_cast<Descriptor>(ToSize(info[0]))));
+  return Napi::String::New(info.Env(), AddressOf(FromLoopNumber(static_cast<int>(ToSize(info[0])))));
 }
 
 // new PeerWatcher(); takeNotifyDescriptor() → number, once; watch(number, descriptor) → whether this system can
@@ -137,7 +153,7 @@ class PeerWatcherObject final : public Napi::ObjectWrap<PeerWatcherObject>, publ
  private:
   Napi::Value Watch(const Napi::CallbackInfo& info) {
     const Napi::Env env = info.Env();
-    Result<OwnedDescriptor> process = OpenPeerProcess(static_cast<Descriptor>(ToSize(info[1])));
+    Result<OwnedDescriptor> process = OpenPeerProcess(FromLoopNumber(static_cast<int>(ToSize(info[1]))));
     if (process.ok()) {
       watcher_->Watch(ToSize(info[0]), std::move(process.value()));
       return Napi::String::New(env, "watching");
@@ -159,7 +175,10 @@ class PeerWatcherObject final : public Napi::ObjectWrap<PeerWatcherObject>, publ
       ThrowMisuse(info.Env(), "PeerWatcher: the notify descriptor was taken already");
       return {};
     }
-    return Napi::Number::New(info.Env(), handed_.Hand(std::move(notify_loop_end_)));
+    Result<int> number = handed_.Hand(std::move(notify_loop_end_));
+    if (number.ok()) return Napi::Number::New(info.Env(), number.value());
+    Throw(info.Env(), number.failure());
+    return {};
   }
 
   std::unique_ptr<PeerWatcher> watcher_;
@@ -175,9 +194,13 @@ void DefinePeers(Napi::Env env, Napi::Object exports) {
   exports.Set("connect", Napi::Function::New<ConnectFromScript>(env, "connect"));
   exports.Set("findGone", Napi::Function::New<FindGoneFromScript>(env, "findGone"));
   exports.Set("addressOf", Napi::Function::New<AddressOfFromScript>(env, "addressOf"));
-  exports.Set("resolveUser", Napi::Function::New<ResolveFromScript<ResolveUser>>(env, "resolveUser"));
-  exports.Set("resolveGroup", Napi::Function::New<ResolveFromScript<ResolveGroup>>(env, "resolveGroup"));
-  exports.Set("ownUserId", Napi::Function::New<OwnUserIdFromScript>(env, "ownUserId"));
+  exports.Set("resolveUser",
+              Napi::Function::New<ResolveFromScript<std::uint32_t, ResolveUser>>(env, "resolveUser"));
+  exports.Set("resolveGroup",
+              Napi::Function::New<ResolveFromScript<std::uint32_t, ResolveGroup>>(env, "resolveGroup"));
+  exports.Set("resolveSid",
+              Napi::Function::New<ResolveFromScript<std::string, ResolveSecurityId>>(env, "resolveSid"));
+  exports.Set("ownUser", Napi::Function::New<OwnUserFromScript>(env, "ownUser"));
 }
 
 }  // namespace sentinel

@@ -32,12 +32,13 @@ const char* VerdictName(Verdict verdict) {
 }
 
 Verdict Judge(const PeerIdentity& peer, const PeerPolicy& policy, const UnmappedIds& unmapped) {
-  if (!peer.user_id.has_value()) return Verdict::kNoUser;
+  if (!peer.user_id.has_value() && peer.security_id.empty()) return Verdict::kNoUser;
   // These two come before the lists: an identity that means nothing here must not match a number that
   // somebody wrote into a policy.
-  if (*peer.user_id == unmapped.user) return Verdict::kUnmappedUser;
+  if (peer.user_id == unmapped.user) return Verdict::kUnmappedUser;
   if (peer.process_id <= 0) return Verdict::kForeignProcess;
-  if (Contains(policy.users, *peer.user_id)) return Verdict::kAdmitted;
+  if (peer.user_id.has_value() && Contains(policy.users, *peer.user_id)) return Verdict::kAdmitted;
+  if (!peer.security_id.empty() && Contains(policy.security_ids, peer.security_id)) return Verdict::kAdmitted;
   const auto admits = [&](std::uint32_t group) {
     return group != unmapped.group && Contains(policy.groups, group);
   };

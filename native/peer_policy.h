@@ -17,8 +17,9 @@ namespace sentinel {
 struct PeerPolicy {
   std::vector<std::uint32_t> users;
   std::vector<std::uint32_t> groups;
-  std::vector<std::string> executables;  // empty: any
-  std::vector<std::string> labels;       // empty: any
+  std::vector<std::string> executables;   // empty: any
+  std::vector<std::string> labels;        // empty: any
+  std::vector<std::string> security_ids;  // of users, where the system has such
 };
 
 // The rule that decided.

@@ -1,5 +1,5 @@
 // The contract with the operating system: what the rest of the addon may ask of it, in plain types.
-// One implementation per system (posix.cc with linux.cc; named pipes on Windows), chosen by the build.
+// One implementation per system (posix*.cc with linux.cc; win32*.cc), chosen by the build.
 // Must not know Node-API, JSON or policy. Nothing here throws: a call answers with a value or a Failure.
 
 #ifndef SENTINEL_PLATFORM_H_
@@ -26,12 +26,13 @@ enum class FailureKind {
   kAddressInUse,  // somebody else listens there
   kNotListening,  // nobody listens there
   kPeerUnknown,   // the peer's identity cannot be read, so it is refused
+  kNotFound,      // there is none of that name
   kNotSupported,  // this system cannot do it
 };
 
 struct Failure {
   FailureKind kind = FailureKind::kSystem;
-  int code = 0;                // the system's error number; 0 when there is none
+  int code = 0;                // the error number, as Node counts them but positive; 0 when there is none
   const char* operation = "";  // the system call, for people
   std::string detail;          // a sentence for people; may be empty
 };
@@ -88,15 +89,23 @@ class OwnedDescriptor {
   Descriptor descriptor_ = Descriptor::kNone;
 };
 
-// Who is at the other end, as the kernel tells it: never anything that the peer wrote.
+// The number by which Node's event loop takes a descriptor over; it belongs to the loop from then on. kExhausted
+// when there are no more such numbers.
+Result<int> ToLoopNumber(OwnedDescriptor descriptor);
+// What such a number stands for, while the loop has it.
+Descriptor FromLoopNumber(int number);
+
+// Who is at the other end, as the kernel tells it: never anything that the peer wrote. Users have a number on POSIX
+// and a security identifier on Windows.
 struct PeerIdentity {
   std::int64_t process_id = 0;  // for logs only: process ids are reused
   std::optional<std::uint32_t> user_id;
   std::optional<std::uint32_t> group_id;
   std::vector<std::uint32_t> groups;  // supplementary groups, without group_id
   // The following are empty where the system does not give them.
-  std::string executable;  // path of the program, read while the process was held fast
-  std::string label;       // of the security module (SELinux, AppArmor)
+  std::string executable;   // path of the program, read while the process was held fast
+  std::string label;        // of the security module (SELinux, AppArmor)
+  std::string security_id;  // the user, as S-1-5-…
 };
 
 // Reads the identity of the process at the other end of a connected descriptor, without executable and label.
@@ -112,8 +121,9 @@ void ReadPeerDetails(Descriptor connected, PeerIdentity& peer);
 // process is gone already.
 Result<OwnedDescriptor> OpenPeerProcess(Descriptor connected);
 
-// The user that this process acts as.
-std::uint32_t OwnUserId();
+// The user that this process acts as, by whichever the system has; the other one is empty.
+std::optional<std::uint32_t> OwnUserId();
+Result<std::string> OwnSecurityId();
 
 // The ids by which the system stands in for a user or group that has none here (Linux: the overflow ids of
 // an unmapped user namespace). Never admitted.
@@ -125,6 +135,9 @@ UnmappedIds ReadUnmappedIds();
 
 Result<std::uint32_t> ResolveUser(const std::string& name);
 Result<std::uint32_t> ResolveGroup(const std::string& name);
+// The security identifier of an account, given by name or by any spelling of the identifier, in its one normal
+// spelling.
+Result<std::string> ResolveSecurityId(const std::string& account);
 
 struct ListenRequest {
   std::string path;
@@ -133,6 +146,8 @@ struct ListenRequest {
   bool group_access = false;           // members of the socket's group may connect too
   bool public_access = false;          // everybody may
   std::optional<std::uint32_t> group;  // the group of the socket; otherwise what the system gives it
+  // Users whom the address itself lets through to us, besides this one, where it has such a list (Windows).
+  std::vector<std::string> security_ids;
 };
 
 // A listening address. Wait and Accept are for one thread at a time; Interrupt may come from any thread.
@@ -195,11 +210,12 @@ bool Notify(Descriptor thread_end);
 bool NotifyNumber(Descriptor thread_end, std::uint64_t number);
 
 // A number that no other open descriptor of this system has, to tell whether a descriptor number still
-// stands for the same thing.
+// stands for the same thing. None where the system has no such number.
 std::optional<std::uint64_t> DescriptorCookie(Descriptor descriptor);
 
 // Writes as many of the bytes as the kernel takes now, in one system call.
-// Answers their count, which may be 0 when it takes none.
+// Answers their count, which may be 0 when it takes none; the event loop then writes the rest, also in one call.
+// Always 0 where only the loop can tell how many bytes got out (Windows).
 Result<std::size_t> WriteBatch(Descriptor connected, const std::uint8_t* bytes, std::size_t size);
 
 // Reads what has arrived. While there is nothing, asks again and again for at most so long, without giving the processor

@@ -153,7 +153,10 @@ void CloseDescriptor(Descriptor descriptor) {
   close(Number(descriptor));
 }
 
-std::uint32_t OwnUserId() { return geteuid(); }
+std::optional<std::uint32_t> OwnUserId() { return geteuid(); }
+
+Result<int> ToLoopNumber(OwnedDescriptor descriptor) { return Number(descriptor.Release()); }
+Descriptor FromLoopNumber(int number) { return static_cast<Descriptor>(number); }
 
 Status BindAt(Descriptor socket, const std::string& path) {
   Result<sockaddr_un> address = SocketAddress(path);

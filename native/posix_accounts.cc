@@ -30,7 +30,7 @@ Result<Entry> LookUpEntry(const std::string& name, const char* operation, std::v
       continue;
     }
     if (code != 0) return Failure{FailureKind::kSystem, code, operation, name};
-    if (found == nullptr) return Failure{FailureKind::kSystem, ENOENT, operation, name};
+    if (found == nullptr) return Failure{FailureKind::kNotFound, ENOENT, operation, name};
     return entry;
   }
 }
@@ -50,5 +50,11 @@ Result<std::uint32_t> ResolveGroup(const std::string& name) {
   if (!entry.ok()) return entry.failure();
   return static_cast<std::uint32_t>(entry.value().gr_gid);
 }
+
+Result<std::string> ResolveSecurityId(const std::string& account) {
+  return Failure{FailureKind::kNotSupported, ENOSYS, "", account};
+}
+
+Result<std::string> OwnSecurityId() { return std::string(); }
 
 }  // namespace sentinel

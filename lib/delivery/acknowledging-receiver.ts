@@ -4,6 +4,7 @@
 import type { Connection } from '../connection.js'
 import { hasCode, IpcError } from '../errors.js'
 import type { SOCMessage } from '../message.js'
+import { userOf } from '../peer.js'
 import { Receiver } from '../receiver.js'
 import { END, iterateRuns, WaitingReaders } from '../waiting-readers.js'
 import { Acknowledger } from './acknowledger.js'
@@ -108,7 +109,8 @@ export class AcknowledgingReceiver implements AsyncIterableIterator<SOCMessage, 
     const session = this.#session
     const { last } = this.#inHand
     if (session === undefined || last === 0) return undefined
-    return { uid: session.uid, session: session.id, sequence: last }
+    const { uid, sid } = this.#connection.peer
+    return { uid, ...(sid !== undefined && { sid }), session: session.id, sequence: last }
   }
 
   /**
@@ -196,7 +198,7 @@ export class AcknowledgingReceiver implements AsyncIterableIterator<SOCMessage, 
   }
 
   #onSession({ session: id, next, heartbeatMs }: PositionClaim): void {
-    const session = this.#ledger.open(this.#connection.peer.uid, id, next)
+    const session = this.#ledger.open(userOf(this.#connection.peer), id, next)
     this.#session = session
     session.attach(this.#reader)
     this.#noteGap(session.skipTo(next))

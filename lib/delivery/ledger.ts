@@ -5,8 +5,10 @@ import { isSession } from './control.js'
 
 /** A place in what a sender sends. Store it together with the effects of a message to resume exactly there. */
 export interface Position {
-  /** User of the sender, as the kernel told. */
+  /** User of the sender, as the kernel told; -1 on Windows. */
   readonly uid: number
+  /** The same on Windows. */
+  readonly sid?: string
   /** The sender's session: 32 hexadecimal digits. */
   readonly session: string
   /** Number of a message in it, from 1. */
@@ -23,7 +25,7 @@ export interface Hold {
 
 /** One session of one sender. */
 export class Session {
-  readonly uid: number
+  readonly user: number | string
   readonly id: string
   /** The highest message that was handed out or passed over. */
   #handed: number
@@ -35,8 +37,8 @@ export class Session {
   /** Who reads this session now; another one is told to stop. */
   #reader: { readonly onFenced: () => void; readonly onProgress: () => void } | undefined
 
-  constructor(uid: number, id: string, handed: number) {
-    this.uid = uid
+  constructor(user: number | string, id: string, handed: number) {
+    this.user = user
     this.id = id
     this.#handed = handed
   }
@@ -160,7 +162,7 @@ export interface DeliveryLedgerOptions {
  */
 export class DeliveryLedger {
   readonly #maxSessionsPerUser: number
-  readonly #users = new Map<number, Map<string, Session>>()
+  readonly #users = new Map<number | string, Map<string, Session>>()
 
   /** @throws RangeError for options that make no sense */
   constructor(options: DeliveryLedgerOptions = {}) {
@@ -184,18 +186,19 @@ export class DeliveryLedger {
    * @throws TypeError, RangeError for a position that is none
    */
   resumeFrom(position: Position): void {
-    const { uid, session, sequence } = position
+    const { uid, sid, session, sequence } = position
     if (!isSession(session)) throw new TypeError('session must be 32 hexadecimal digits')
     if (!Number.isSafeInteger(sequence) || sequence < 0) throw new RangeError('sequence must be 0 or more')
-    if (!Number.isInteger(uid) || uid < 0) throw new RangeError('uid must be 0 or more')
-    this.open(uid, session, sequence + 1).skipTo(sequence + 1)
+    if (sid === undefined && (!Number.isInteger(uid) || uid < 0))
+      throw new RangeError('uid must be 0 or more')
+    this.open(sid ?? uid, session, sequence + 1).skipTo(sequence + 1)
   }
 
   /** The session, which begins with `next` if it is not known. For receivers. */
-  open(uid: number, id: string, next: number): Session {
-    let sessions = this.#users.get(uid)
-    if (sessions === undefined) this.#users.set(uid, (sessions = new Map<string, Session>()))
-    const session = sessions.get(id) ?? new Session(uid, id, next - 1)
+  open(user: number | string, id: string, next: number): Session {
+    let sessions = this.#users.get(user)
+    if (sessions === undefined) this.#users.set(user, (sessions = new Map<string, Session>()))
+    const session = sessions.get(id) ?? new Session(user, id, next - 1)
     // To the end: the first ones are those unused for longest.
     sessions.delete(id)
     sessions.set(id, session)

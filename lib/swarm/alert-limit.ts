@@ -10,7 +10,7 @@ const MAX_PER_WINDOW = 16
 export function limitAlerts(emit: (alert: Alert) => void): (alert: Alert) => void {
   const windows = new Map<string, { begin: number; passed: number; omitted: number }>()
   return (alert) => {
-    const key = `${alert.type} ${alert.peer?.uid ?? ''}`
+    const key = `${alert.type} ${alert.peer?.sid ?? alert.peer?.uid ?? ''}`
     const now = performance.now()
     let window = windows.get(key)
     if (window === undefined) windows.set(key, (window = { begin: now, passed: 0, omitted: 0 }))

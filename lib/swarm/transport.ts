@@ -1,5 +1,6 @@
 // The swarm's transport: listens or dials, runs exchanges, bounds their time, and tells what came of each.
 
+import type { AddressOptions } from '../address.js'
 import type { Connection } from '../connection.js'
 import { dial } from '../dial.js'
 import { hasCode } from '../errors.js'
@@ -22,7 +23,10 @@ import { quoted } from './protocol-error.js'
 
 /** Options of {@link SwarmTransport}. */
 export interface SwarmTransportOptions {
-  /** Directory of the socket, `<directory>/swarm.sock` (Go: `rlmDir`). The same for all nodes. */
+  /**
+   * Directory of the socket, `<directory>/swarm.sock` (Go: `rlmDir`). The same for all nodes. On Windows there is one swarm a
+   * machine, at `\\.\pipe\sentinel_swarm`, whatever the directory.
+   */
   readonly directory: string
   /** This node's registry of peers. */
   readonly registry: PeerRegistry
@@ -57,6 +61,7 @@ export interface SwarmTransportOptions {
 }
 
 const SOCKET_NAME = 'swarm'
+const WINDOWS_PIPE = '\\\\.\\pipe\\sentinel_swarm'
 const DIAL_TIMEOUT_MS = 2000
 const EXCHANGE_TIMEOUT_MS = 5000
 const MAX_EXCHANGES = 64
@@ -115,7 +120,7 @@ export class SwarmTransport {
     const { directory, policy, mode, group, maxExchanges = MAX_EXCHANGES } = this.#options
     try {
       const claim = listen(SOCKET_NAME, {
-        directory,
+        ...placeOf(directory),
         maxConnections: maxExchanges,
         maxConnectionsPerUser: this.#options.maxExchangesPerUser ?? maxExchanges,
         ...(policy !== undefined && { policy }),
@@ -175,7 +180,7 @@ export class SwarmTransport {
     let connection
     try {
       connection = await dial(SOCKET_NAME, {
-        directory,
+        ...placeOf(directory),
         timeoutMs: this.#dialTimeoutMs,
         ...(policy !== undefined && { policy }),
         ...(signal !== undefined && { signal }),
@@ -251,7 +256,7 @@ export class SwarmTransport {
     this.#context.alert({
       severity,
       type,
-      message: `the exchange with the peer of uid ${peer.uid}, pid ${peer.pid}${who} has failed: ${error.message}`,
+      message: `the exchange with the peer of ${peer.sid ?? `uid ${peer.uid}`}, pid ${peer.pid}${who} has failed: ${error.message}`,
       peer,
       ...(progress.peer !== undefined && { peerId: progress.peer.peerId }),
       counts: { received: progress.received, known: progress.known },
@@ -282,4 +287,9 @@ export class SwarmTransport {
       })
     }
   }
+}
+
+/** Where the swarm meets. */
+function placeOf(directory: string): AddressOptions {
+  return process.platform === 'win32' ? { path: WINDOWS_PIPE } : { directory }
 }
