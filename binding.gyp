@@ -71,6 +71,19 @@
             "MACOSX_DEPLOYMENT_TARGET": "11.0",
             "OTHER_CPLUSPLUSFLAGS": ["-isystem", "../<(node_api_headers)", "-isystem", "../<(simdjson)", "<@(warnings)"]
           }
+        }],
+        # For Visual C++, which has never been run; the shipped binary is made by native/build-win32.sh.
+        ["OS=='win'", {
+          "sources": [
+            "native/win32.cc", "native/win32_client.cc", "native/win32_identity.cc", "native/win32_loop.cc",
+            "native/win32_pipe.cc", "native/win32_server.cc", "native/win32_sid.cc", "native/win32_wire.cc"
+          ],
+          "defines": ["_WIN32_WINNT=0x0A00"],
+          "include_dirs": ["<(node_api_headers)", "<(simdjson)"],
+          "libraries": ["-ladvapi32.lib", "-lntdll.lib"],
+          "msvs_settings": {
+            "VCCLCompilerTool": { "AdditionalOptions": ["/std:c++17", "/utf-8"], "ExceptionHandling": 1 }
+          }
         }]
       ]
     }

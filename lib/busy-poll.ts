@@ -2,7 +2,7 @@
 // there some microseconds sooner. Bounded, so that timers and other connections keep their turn. Must not know
 // descriptors.
 
-/** Waiting in a loop for messages. Takes a processor while it lasts. */
+/** Waiting in a loop for messages. Takes a processor while it lasts. Without effect on Windows. */
 export interface BusyPollOptions {
   /** How long a receiver that somebody waits for looks for bytes before it goes back to the event loop. From 1 to 1000. */
   readonly maxMicroseconds: number
@@ -19,7 +19,8 @@ export function checkBusyPoll(options: BusyPollOptions | undefined): number {
   if (!Number.isInteger(maxMicroseconds) || maxMicroseconds < 1 || maxMicroseconds > MOST_MICROSECONDS) {
     throw new RangeError(`busyPoll.maxMicroseconds must be a whole number from 1 to ${MOST_MICROSECONDS}`)
   }
-  return maxMicroseconds
+  // There only the event loop can read.
+  return process.platform === 'win32' ? 0 : maxMicroseconds
 }
 
 /** When the event loop had its last turn, as far as it is known. All receivers of a thread share its turns. */

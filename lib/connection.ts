@@ -210,7 +210,7 @@ export class Connection {
   }
 
   /**
-   * Fires when the process that made the other end of this connection has ended (Linux 6.5 and later, by pidfd), even if
+   * Fires when the process that made the other end of this connection has ended (Linux 6.5 and later, by pidfd; Windows), even if
    * a child of it keeps the connection open. Elsewhere it fires when the connection ends. Watched from the first time that
    * this is asked for.
    *

@@ -25,7 +25,7 @@ export interface ListenOptions extends AddressOptions {
   readonly signal?: AbortSignal
   /**
    * Clients that the kernel lets wait before they are looked at. Default 511; Linux caps it at `net.core.somaxconn`, and on
-   * Windows 16 are the most.
+   * Windows 63 are the most.
    */
   readonly backlog?: number
   /** Connections open at once; further clients are turned away. Default 4096. */

@@ -18,7 +18,7 @@ export interface PeerIdentity {
   /** Supplementary groups, without `gid`. */
   readonly groups: readonly number[]
   /**
-   * Path of the program, read while its process was held fast (Linux 6.5 and later, from /proc/PID/exe). Undefined where
+   * Path of the program, read while its process was held fast (Linux 6.5 and later, from /proc/PID/exe; Windows). Undefined where
    * it may not be read, as with processes of other users.
    */
   readonly executable?: string

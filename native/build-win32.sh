@@ -48,11 +48,11 @@ compile() {
 }
 
 objects=("$work/simdjson.o")
-compile "$simdjson/simdjson.cpp" "$work/simdjson.o" -w
+[ "$work/simdjson.o" -nt "$simdjson/simdjson.cpp" ] || compile "$simdjson/simdjson.cpp" "$work/simdjson.o" -w
 for source in native/*.cc; do
   name=$(basename "$source" .cc)
-  case $name in linux | posix*) continue ;; esac
+  case $name in linux* | darwin* | posix*) continue ;; esac
   objects+=("$work/$name.o")
   compile "$source" "$work/$name.o" "${strict[@]}"
 done
-$compiler -shared -o "$output/sentinel-ipc.node" "${objects[@]}" "$work/libnode_delay.a" -ldelayimp -ladvapi32 -static -s
+$compiler -shared -o "$output/sentinel-ipc.node" "${objects[@]}" "$work/libnode_delay.a" -ldelayimp -ladvapi32 -lntdll -static -s

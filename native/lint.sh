@@ -6,7 +6,7 @@ cd "$(dirname "$0")/.."
 for tool in clang-format clang-tidy; do
   command -v "$tool" >/dev/null || { echo "lint:cpp needs $tool; see native/lint.sh" >&2; exit 1; }
 done
-clang-format --dry-run --Werror native/*.cc native/*.h
+clang-format --dry-run --Werror native/*.cc native/*.h test/windows/*.cc
 napi=$(node -p "require('node-addon-api').include_dir")
 simdjson=$(dirname "$(node -p "require.resolve('@nozbe/simdjson/package.json')")")/src
 node_headers=$(node -p "
@@ -17,3 +17,10 @@ node_headers=$(node -p "
 mapfile -t sources < <(printf '%s\n' native/*.cc | grep -v -E '/(darwin|win32)[^/]*$')
 clang-tidy --quiet "${sources[@]}" -- -std=c++17 -DNAPI_VERSION=8 -DNAPI_DISABLE_CPP_EXCEPTIONS -DSIMDJSON_EXCEPTIONS=0 \
   -fno-exceptions -isystem "$napi" -isystem "$simdjson" -isystem "$node_headers" 2>/dev/null
+mingw=$(compgen -G '/usr/lib/gcc/x86_64-w64-mingw32/*-posix/include/c++' || true)
+if [ -n "$mingw" ]; then
+  clang-tidy --quiet native/win32*.cc -- -std=c++17 -fno-exceptions --target=x86_64-w64-mingw32 -D_WIN32_WINNT=0x0A00 \
+    -isystem "$mingw" -isystem "$mingw/x86_64-w64-mingw32" 2>/dev/null
+else
+  echo 'lint:cpp: skipped native/win32*.cc, which need the headers of MinGW (Debian: g++-mingw-w64-x86-64)'
+fi

@@ -188,7 +188,7 @@ Napi::Value PollReadFromScript(const Napi::CallbackInfo& info) {
   }
   const ReadWindow& window = environment.window;
   Result<std::size_t> size =
-      PollRead(static_cast<Descriptor>(info[0].As<Napi::Number>().Int32Value()), window.bytes + window.read_begin,
+      PollRead(FromLoopNumber(info[0].As<Napi::Number>().Int32Value()), window.bytes + window.read_begin,
                window.read_capacity, info[1].As<Napi::Number>().Uint32Value());
   if (!size.ok()) {
     Throw(env, size.failure());

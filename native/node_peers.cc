@@ -97,7 +97,7 @@ Napi::Value FindGoneFromScript(const Napi::CallbackInfo& info) {
   std::vector<Descriptor> connected;
   connected.reserve(numbers.ElementLength());
   for (std::size_t i = 0; i < numbers.ElementLength(); ++i)
-    connected.push_back(static_cast<Descriptor>(numbers[i]));
+    connected.push_back(numbers[i] < 0 ? Descriptor::kNone : FromLoopNumber(numbers[i]));
   Napi::Array indices = Napi::Array::New(env);
   for (const std::size_t index : FindGone(connected)) {
     indices.Set(indices.Length(), Napi::Number::New(env, static_cast<double>(index)));

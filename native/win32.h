@@ -19,6 +19,7 @@
 namespace sentinel {
 
 inline HANDLE Handle(Descriptor descriptor) {
+  // NOLINTNEXTLINE(performance-no-int-to-ptr): a handle is a number in the type of a pointer
   return reinterpret_cast<HANDLE>(static_cast<std::intptr_t>(descriptor));
 }
 

@@ -56,6 +56,9 @@ Status CheckOwner(HANDLE pipe, const std::string& security_id) {
                                      nullptr, &descriptor);
   if (code != ERROR_SUCCESS) return WindowsFailure(FailureKind::kPeerUnknown, "GetSecurityInfo", code);
   const LocalMemory<void> owned(descriptor);
+  if (owner == nullptr) {
+    return Failure{FailureKind::kPeerUnknown, 0, "GetSecurityInfo", "the pipe has no owner"};
+  }
   Result<std::string> text = SidText(owner);
   if (!text.ok()) return text.failure();
   if (text.value() == security_id) return Done{};

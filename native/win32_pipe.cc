@@ -5,7 +5,7 @@
 namespace sentinel {
 namespace {
 
-constexpr DWORD kBufferBytes = 1 << 16;
+constexpr DWORD kBufferBytes = 1 << 17;
 // Reading and writing as a client does, without FILE_APPEND_DATA: on a pipe that is the right to make instances.
 constexpr const char* kClientRights = "0x0012019b";
 

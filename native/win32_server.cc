@@ -14,7 +14,8 @@
 namespace sentinel {
 namespace {
 
-constexpr int kMostWaiting = 16;
+// So many that one thread can wait for all of them and for its own waker.
+constexpr int kMostWaiting = MAXIMUM_WAIT_OBJECTS - 1;
 constexpr DWORD kFailurePauseMs = 50;
 constexpr DWORD kProbeMs = 1;
 

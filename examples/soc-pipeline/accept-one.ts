@@ -11,10 +11,10 @@ export async function acceptOne(pipe: string, from: string, stage: Stage): Promi
   try {
     void stage.report({ report: 'ready' })
     const connection = await listener.accept({ signal: stage.stop })
-    const { pid, uid } = connection.peer
+    const { pid, uid, sid } = connection.peer
     void stage.report({
       report: 'notice',
-      text: `lets ${from} in, which by the kernel is pid ${pid} of uid ${uid}`,
+      text: `lets ${from} in, which by the kernel is pid ${pid} of ${sid ?? `uid ${uid}`}`,
     })
     return connection
   } catch (error) {

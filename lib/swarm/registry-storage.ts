@@ -53,6 +53,7 @@ export class FileRegistryStorage implements RegistryStorage {
       await rm(draft, { force: true })
       throw error
     }
+    if (process.platform === 'win32') return // which cannot sync a directory
     const directory = await open(dirname(this.path), 'r')
     try {
       await directory.sync()

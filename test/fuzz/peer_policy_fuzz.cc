@@ -71,7 +71,9 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
   peer.groups = input.Ids();
   peer.executable = input.Text();
   peer.label = input.Text();
-  const PeerPolicy policy = {input.Ids(), input.Ids(), input.Texts(), input.Texts()};
+  PeerPolicy policy = {input.Ids(), input.Ids(), input.Texts(), input.Texts(), {}};
+  peer.security_id = input.Text();
+  policy.security_ids = input.Texts();
   const UnmappedIds unmapped;
 
   const Verdict verdict = Judge(peer, policy, unmapped);
@@ -80,8 +82,10 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
   for (const std::uint32_t group : peer.groups) {
     by_group = by_group || (group != unmapped.group && Has(policy.groups, group));
   }
-  const bool by_user = peer.user_id.has_value() && Has(policy.users, *peer.user_id);
-  const bool known = peer.user_id.has_value() && *peer.user_id != unmapped.user && peer.process_id > 0;
+  const bool by_user = (peer.user_id.has_value() && Has(policy.users, *peer.user_id)) ||
+                       (!peer.security_id.empty() && Has(policy.security_ids, peer.security_id));
+  const bool known = (peer.user_id.has_value() || !peer.security_id.empty()) && peer.user_id != unmapped.user &&
+                     peer.process_id > 0;
   Require((verdict == Verdict::kAdmitted) == (known && (by_user || by_group)), "exactly whom the lists name pass");
 
   const bool executable = policy.executables.empty() ||

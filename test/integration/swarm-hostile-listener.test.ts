@@ -1,9 +1,7 @@
 // Listeners that do what no honest one does, on raw sockets. Each dial must end in time, with an alert that names the peer as
 // the kernel knows it, and leave store and registry as they were.
 
-import { createServer, type Socket } from 'node:net'
-import { join } from 'node:path'
-import { describe, expect, it, onTestFinished } from 'vitest'
+import { describe, expect, it } from 'vitest'
 
 import type { Severity } from '../../lib/swarm/alert-bus.js'
 import { temporaryDirectory } from '../support/directory.js'
@@ -18,22 +16,16 @@ import {
   wire,
   type Case,
 } from '../support/hostile-lines.js'
+import { servePlainly } from '../support/plain-server.js'
+import { socketIn } from '../support/platform.js'
 import { expectAlert, victim } from '../support/victim.js'
 import { rejectionOf } from '../support/wait.js'
 import { GENOME } from '../unit/swarm/facts.js'
 
 /** Listens as our victim's peer would: answers the handshake with the lines. */
 async function attackDialer(directory: string, lines: readonly string[]): Promise<void> {
-  const sockets: Socket[] = []
-  const server = createServer((socket) => {
-    sockets.push(socket)
-    socket.on('error', () => undefined)
+  await servePlainly(socketIn(directory, 'swarm'), (socket) => {
     socket.once('data', () => socket.write(lines.join('')))
-  })
-  await new Promise<void>((resolve) => server.listen(join(directory, 'swarm.sock'), resolve))
-  onTestFinished(() => {
-    for (const socket of sockets) socket.destroy()
-    server.close()
   })
 }
 

@@ -2,7 +2,6 @@
 // as the kernel knows it, and leave store and registry as they were.
 
 import { connect } from 'node:net'
-import { join } from 'node:path'
 import { describe, expect, it, onTestFinished } from 'vitest'
 
 import type { Severity } from '../../lib/swarm/alert-bus.js'
@@ -20,13 +19,14 @@ import {
   wire,
   type Case,
 } from '../support/hostile-lines.js'
+import { socketIn } from '../support/platform.js'
 import { expectAlert, victim } from '../support/victim.js'
 import { until } from '../support/wait.js'
 import { listening, node } from '../unit/swarm/facts.js'
 
 /** Speaks to our listener: each line when something has come back for the one before. */
 async function attackListener(directory: string, lines: readonly string[], ends = false): Promise<void> {
-  const socket = connect(join(directory, 'swarm.sock'))
+  const socket = connect(socketIn(directory, 'swarm'))
   onTestFinished(() => void socket.destroy())
   socket.on('error', () => undefined)
   const closed = new Promise((resolve) => socket.once('close', resolve))

@@ -1,7 +1,7 @@
 // What a listener and a receiver put up with, and whom they let in beyond user and group.
 
 import { spawn } from 'node:child_process'
-import { lstatSync, readlinkSync, statSync } from 'node:fs'
+import { lstatSync, statSync } from 'node:fs'
 import { connect, createServer } from 'node:net'
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
@@ -18,36 +18,39 @@ import { startChild } from '../support/child.js'
 import { openSockets } from '../support/descriptors.js'
 import { temporaryDirectory } from '../support/directory.js'
 import { connectedPair, listening, rawToReceiver } from '../support/pair.js'
+import { program, strangers, windows } from '../support/platform.js'
 import { rejectionOf, until } from '../support/wait.js'
 
 const root = process.getuid?.() === 0
-const node = readlinkSync('/proc/self/exe')
+const FALSE = windows ? 'C:\\windows\\system32\\false.exe' : '/usr/bin/false'
 
 describe('executables', () => {
   it('are known on both sides', async () => {
     const { client, server } = await connectedPair()
-    expect(client.peer.executable).toBe(node)
-    expect(server.peer.executable).toBe(node)
+    expect(client.peer.executable).toBe(program)
+    expect(server.peer.executable).toBe(program)
   })
 
   it('narrow whom a listener lets in', async () => {
     const rejects = heard<RejectEvent>('sentinel-ipc:reject')
     const directory = temporaryDirectory()
-    const listener = await listening(directory, { policy: { executables: ['/usr/bin/false'] } })
+    const listener = await listening(directory, { policy: { executables: [FALSE] } })
     const socket = connect(listener.address)
     socket.on('error', () => undefined)
     await new Promise((resolve) => socket.once('close', resolve).resume())
     await until(() => rejects.length > 0)
-    expect(rejects[0]).toMatchObject({ reason: 'executable-not-listed', executable: node, pid: process.pid })
-    await connectedPair({ policy: { executables: ['/usr/bin/false', node] } })
+    expect(rejects[0]).toMatchObject({
+      reason: 'executable-not-listed',
+      executable: program,
+      pid: process.pid,
+    })
+    await connectedPair({ policy: { executables: [FALSE, program] } })
   })
 
   it('narrow whom a dialler talks to', async () => {
     const directory = temporaryDirectory()
     await listening(directory)
-    expect(
-      await rejectionOf(dial('test', { directory, policy: { executables: ['/bin/sh'] } })),
-    ).toMatchObject({
+    expect(await rejectionOf(dial('test', { directory, policy: { executables: [FALSE] } }))).toMatchObject({
       code: 'ERR_IPC_PEER_REJECTED',
       reason: 'executable-not-listed',
     })
@@ -66,14 +69,16 @@ describe('labels', () => {
 })
 
 describe('a policy', () => {
-  it.each([{ sids: ['S-1-1-0'] }, { executables: [] }, { executables: ['node'] }, { labels: [''] }])(
-    'that says %j is refused at once',
-    async (policy) => {
-      expect(await rejectionOf(listen('test', { directory: temporaryDirectory(), policy }))).toBeInstanceOf(
-        TypeError,
-      )
-    },
-  )
+  it.each([
+    windows ? { groups: ['Users'] } : { sids: ['S-1-1-0'] },
+    { executables: [] },
+    { executables: ['node'] },
+    { labels: [''] },
+  ])('that says %j is refused at once', async (policy) => {
+    expect(await rejectionOf(listen('test', { directory: temporaryDirectory(), policy }))).toBeInstanceOf(
+      TypeError,
+    )
+  })
 })
 
 describe('mode and group', () => {
@@ -388,7 +393,7 @@ describe('the audit channels', () => {
 
   it('count refusals that they leave out', async () => {
     const rejects = heard<RejectEvent>('sentinel-ipc:reject')
-    const listener = await listening(temporaryDirectory(), { policy: { users: [4_000_000] } })
+    const listener = await listening(temporaryDirectory(), { policy: strangers })
     const flood = 400
     for (let i = 0; i < flood; ++i) {
       const socket = connect(listener.address).on('error', () => undefined)

@@ -4,7 +4,8 @@ import type { Severity } from '../../lib/swarm/alert-bus.js'
 import { GENOME } from '../unit/swarm/facts.js'
 
 export const EVIL = 'peer_eeeeeeeeeeeeeeeeeeeeeeee'
-export const TIMEOUT_MS = 400
+// Megabytes must go through within it, which takes longer under Wine.
+export const TIMEOUT_MS = process.platform === 'win32' ? 2000 : 400
 
 export function line(type: string, payload: unknown): string {
   return `${JSON.stringify({ type, payload })}\n`

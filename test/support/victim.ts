@@ -4,6 +4,7 @@ import { expect } from 'vitest'
 
 import type { Severity } from '../../lib/swarm/alert-bus.js'
 import { fact, facts, GENOME, idsOf, node, type Node } from '../unit/swarm/facts.js'
+import { self, selfText } from './platform.js'
 import { TIMEOUT_MS } from './hostile-lines.js'
 
 export async function victim(directory: string): Promise<{ ours: Node; unchanged: () => Promise<void> }> {
@@ -31,10 +32,8 @@ export async function victim(directory: string): Promise<{ ours: Node; unchanged
 }
 
 export function expectAlert(ours: Node, type: string, severity: Severity): void {
-  expect(ours.alerts.recent()).toMatchObject([
-    { type, severity, peer: { uid: process.getuid?.(), pid: process.pid } },
-  ])
+  expect(ours.alerts.recent()).toMatchObject([{ type, severity, peer: self }])
   const [alert] = ours.alerts.recent()
-  expect(alert?.message).toContain(`uid ${process.getuid?.() ?? ''}, pid ${process.pid}`)
+  expect(alert?.message).toContain(selfText)
   expect(alert?.message).toMatch(/^[\x20-\x7e]*$/)
 }

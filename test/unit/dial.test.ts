@@ -1,4 +1,3 @@
-import { createServer } from 'node:net'
 import { symlinkSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { describe, expect, it, onTestFinished } from 'vitest'
@@ -7,26 +6,24 @@ import { dial, dialWithRetry } from '../../lib/dial.js'
 import { listen } from '../../lib/listener.js'
 import { temporaryDirectory } from '../support/directory.js'
 import { connectedPair, listening } from '../support/pair.js'
+import { self, selfText, socketIn, strangers } from '../support/platform.js'
+import { servePlainly } from '../support/plain-server.js'
 import { rejectionOf } from '../support/wait.js'
 
 describe('dial', () => {
   it('knows who listens', async () => {
     const { client, listener } = await connectedPair()
-    expect(client.peer).toMatchObject({ pid: process.pid, uid: process.getuid?.(), gid: process.getgid?.() })
+    expect(client.peer).toMatchObject(self)
     expect(client.address).toBe(listener.address)
   })
 
   it('refuses a listener that the policy does not name, and sends it nothing', async () => {
     const directory = temporaryDirectory()
     const bytes: Buffer[] = []
-    const server = createServer((socket) => socket.on('data', (chunk) => bytes.push(chunk)))
-    await new Promise<void>((resolve) => server.listen(join(directory, 'test.sock'), resolve))
-    onTestFinished(() => {
-      server.close()
-    })
-    const error = await rejectionOf(dial('test', { directory, policy: { users: [4_000_000] } }))
+    await servePlainly(socketIn(directory), (socket) => socket.on('data', (chunk) => bytes.push(chunk)))
+    const error = await rejectionOf(dial('test', { directory, policy: strangers }))
     expect(error).toMatchObject({ code: 'ERR_IPC_PEER_REJECTED', reason: 'not-listed' })
-    expect((error as Error).message).toContain(`uid ${process.getuid?.() ?? ''}`)
+    expect((error as Error).message).toContain(selfText)
     expect(bytes).toEqual([])
   })
 
@@ -106,7 +103,7 @@ describe('dialWithRetry', () => {
 
   it('ends at once where waiting does not help', async () => {
     const { directory } = await connectedPair()
-    const error = await rejectionOf(dialWithRetry('test', 5, { directory, policy: { users: [4_000_000] } }))
+    const error = await rejectionOf(dialWithRetry('test', 5, { directory, policy: strangers }))
     expect(error).toMatchObject({ code: 'ERR_IPC_PEER_REJECTED' })
   })
 

@@ -129,6 +129,15 @@ describe('native', () => {
     posix_path: ['platform'],
     posix_poll: ['platform'],
     posix_thread: ['platform'],
+    win32: ['platform'],
+    win32_client: ['platform', 'win32', 'win32_pipe'],
+    win32_delay_load: [],
+    win32_identity: ['platform', 'win32', 'win32_sid'],
+    win32_loop: ['platform', 'win32'],
+    win32_pipe: ['platform', 'win32'],
+    win32_server: ['platform', 'win32', 'win32_pipe'],
+    win32_sid: ['platform', 'win32'],
+    win32_wire: ['platform', 'win32', 'win32_pipe'],
   }
   const files = readdirSync(new URL('native/', root)).filter((file) => /\.(cc|h)$/.test(file))
 
@@ -148,7 +157,7 @@ describe('native', () => {
 
   it('keeps POSIX out of the platform contract', () => {
     expect(source('native/platform.h')).not.toMatch(
-      /#if(def)? (?!SENTINEL)|sys\/|unistd|\bpid_t\b|\buid_t\b|windows\.h/,
+      /#if(def)? (?!SENTINEL)|sys\/|unistd|\bpid_t\b|\buid_t\b|windows\.h|\bHANDLE\b(?! on Windows)|\bDWORD\b/,
     )
   })
 })

@@ -18,6 +18,7 @@ import { listen } from '../../lib/listener.js'
 import { startChild } from '../support/child.js'
 import { temporaryDirectory } from '../support/directory.js'
 import { connectedPair, listening } from '../support/pair.js'
+import { socketIn, windows } from '../support/platform.js'
 import { rejectionOf, until } from '../support/wait.js'
 
 const root = process.getuid?.() === 0
@@ -77,12 +78,12 @@ describe('listen', () => {
   it('refuses the address of a live listener that knows nothing of our lock', async () => {
     const directory = temporaryDirectory()
     const foreign = createServer()
-    await new Promise<void>((resolve) => foreign.listen(join(directory, 'test.sock'), resolve))
+    await new Promise<void>((resolve) => foreign.listen(socketIn(directory), resolve))
     onTestFinished(() => {
       foreign.close()
     })
     expect(await rejectionOf(listen('test', { directory }))).toMatchObject({ code: 'ERR_IPC_ADDRESS_IN_USE' })
-    expect(readdirSync(directory)).toEqual(['test.sock'])
+    expect(readdirSync(directory)).toEqual(windows ? [] : ['test.sock'])
   })
 
   it.each<[string, (path: string) => void]>([

@@ -1,5 +1,4 @@
-import { createServer, type Socket } from 'node:net'
-import { join } from 'node:path'
+import type { Socket } from 'node:net'
 import { describe, expect, it, onTestFinished } from 'vitest'
 
 import { dial } from '../../lib/dial.js'
@@ -9,6 +8,8 @@ import { Receiver } from '../../lib/receiver.js'
 import { Sender } from '../../lib/sender.js'
 import { temporaryDirectory } from '../support/directory.js'
 import { connectedPair } from '../support/pair.js'
+import { socketIn } from '../support/platform.js'
+import { servePlainly } from '../support/plain-server.js'
 import { rejectionOf } from '../support/wait.js'
 
 function numbered(count: number, payload: unknown = 'x'): SOCMessage[] {
@@ -414,13 +415,11 @@ describe('close', () => {
 
 describe('the wire', () => {
   it('is plain lines to any reader', async () => {
-    const path = join(temporaryDirectory(), 'plain.sock')
-    const server = createServer()
-    const accepted = new Promise<Socket>((resolve) => server.once('connection', resolve))
-    await new Promise<void>((resolve) => server.listen(path, resolve))
-    onTestFinished(() => {
-      server.close()
-    })
+    const directory = temporaryDirectory()
+    const path = socketIn(directory)
+    let accept!: (socket: Socket) => void
+    const accepted = new Promise<Socket>((resolve) => (accept = resolve))
+    await servePlainly(path, accept)
     const client = await dial('test', { path })
     const sender = new Sender(client, 's')
     await sender.sendBatch([

@@ -1,6 +1,5 @@
 import fc from 'fast-check'
-import { connect, createServer, type Socket } from 'node:net'
-import { join } from 'node:path'
+import { connect, type Socket } from 'node:net'
 import { describe, expect, it, onTestFinished } from 'vitest'
 
 import { AcknowledgedSender } from '../../../lib/delivery/acknowledged-sender.js'
@@ -13,6 +12,8 @@ import { Receiver } from '../../../lib/receiver.js'
 import type { Connection } from '../../../lib/connection.js'
 import { temporaryDirectory } from '../../support/directory.js'
 import { listening } from '../../support/pair.js'
+import { servePlainly } from '../../support/plain-server.js'
+import { socketIn } from '../../support/platform.js'
 import { rejectionOf, until } from '../../support/wait.js'
 
 const quick = { minBackoffMs: 1, maxBackoffMs: 20 }
@@ -77,7 +78,7 @@ function sums(made: AcknowledgedSender): boolean {
 async function rawPeer(directory: string): Promise<{ sockets: Socket[]; lines: string[] }> {
   const sockets: Socket[] = []
   const lines: string[] = []
-  const server = createServer((socket) => {
+  await servePlainly(socketIn(directory), (socket) => {
     sockets.push(socket)
     let rest = ''
     socket.on('data', (bytes) => {
@@ -85,12 +86,6 @@ async function rawPeer(directory: string): Promise<{ sockets: Socket[]; lines: s
       rest = parts.pop() ?? ''
       lines.push(...parts)
     })
-    socket.on('error', () => undefined)
-  })
-  await new Promise<void>((resolve) => server.listen(join(directory, 'test.sock'), resolve))
-  onTestFinished(() => {
-    for (const socket of sockets) socket.destroy()
-    server.close()
   })
   return { sockets, lines }
 }

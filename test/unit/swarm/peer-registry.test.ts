@@ -6,6 +6,7 @@ import { Trust, type RegistrySnapshot } from '../../../lib/swarm/peer-record.js'
 import { PeerRegistry } from '../../../lib/swarm/peer-registry.js'
 import { FileRegistryStorage } from '../../../lib/swarm/registry-storage.js'
 import { temporaryDirectory } from '../../support/directory.js'
+import { windows } from '../../support/platform.js'
 import { rejectionOf, until } from '../../support/wait.js'
 import { GENOME } from './facts.js'
 
@@ -186,7 +187,7 @@ describe('PeerRegistry', () => {
     const second = await PeerRegistry.open('n', { storage })
     expect(second.snapshot()).toEqual(first.snapshot())
     expect(second.selfId).toBe(first.selfId)
-    expect(statSync(path).mode & 0o777).toBe(0o600)
+    expect(statSync(path).mode & 0o777).toBe(windows ? 0o666 : 0o600)
     expect(readdirSync(join(path, '..'))).toEqual(['registry.json'])
   })
 

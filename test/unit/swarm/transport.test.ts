@@ -8,6 +8,7 @@ import { Trust } from '../../../lib/swarm/peer-record.js'
 import { PeerRegistry } from '../../../lib/swarm/peer-registry.js'
 import { SwarmTransport } from '../../../lib/swarm/transport.js'
 import { temporaryDirectory } from '../../support/directory.js'
+import { socketIn, strangers } from '../../support/platform.js'
 import { rejectionOf, until } from '../../support/wait.js'
 import { fact, facts, GENOME, idsOf, incident, listening, node } from './facts.js'
 
@@ -205,7 +206,7 @@ describe('dial', () => {
   it('refuses a listener that the policy does not name', async () => {
     const directory = temporaryDirectory()
     const a = node(directory, 'a')
-    const b = node(directory, 'b', { policy: { users: [4_000_000] } })
+    const b = node(directory, 'b', { policy: strangers })
     await listening(a)
     expect(await rejectionOf(b.transport.dial())).toMatchObject({ code: 'ERR_IPC_PEER_REJECTED' })
   })
@@ -260,7 +261,7 @@ describe('listen', () => {
     const a = node(directory, 'a', { maxExchanges: 3, maxExchangesPerUser: 1 })
     const b = node(directory, 'b')
     await listening(a)
-    const silent = connect(join(directory, 'swarm.sock'))
+    const silent = connect(socketIn(directory, 'swarm'))
     onTestFinished(() => void silent.destroy())
     await new Promise((resolve) => silent.once('connect', resolve))
     expect(await rejectionOf(b.transport.dial())).toMatchObject({ code: 'ERR_IPC_CLOSED' })
@@ -310,7 +311,7 @@ describe('listen', () => {
     const directory = temporaryDirectory()
     const a = node(directory, 'a')
     const stop = await listening(a)
-    const silent = connect(`${directory}/swarm.sock`)
+    const silent = connect(socketIn(directory, 'swarm'))
     await new Promise((resolve) => silent.once('connect', resolve))
     const begin = performance.now()
     await stop()

