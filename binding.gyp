@@ -72,7 +72,7 @@
             "OTHER_CPLUSPLUSFLAGS": ["-isystem", "../<(node_api_headers)", "-isystem", "../<(simdjson)", "<@(warnings)"]
           }
         }],
-        # For Visual C++, which has never been run; the shipped binary is made by native/build-win32.sh.
+        # For Visual C++, which has never been run; the shipped binary is made by release/win32-x64.sh.
         ["OS=='win'", {
           "sources": [
             "native/win32.cc", "native/win32_client.cc", "native/win32_identity.cc", "native/win32_loop.cc",

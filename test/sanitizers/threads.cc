@@ -60,7 +60,7 @@ void ServeClients(const std::string& path, bool stop_early) {
   limits.max_new_per_second_per_user = 500;
   limits.max_queued = 4;  // so that the thread has to wait for room
   PeerPolicy policy;
-  policy.users.push_back(OwnUserId());
+  policy.users.push_back(*OwnUserId());
   NotifyPair notify = Expect(CreateNotifyPair(), "a notify pair");
   const std::unique_ptr<Acceptor> acceptor =
       Expect(Acceptor::Start(Expect(Listen(request), "to listen"), policy, limits, ReadUnmappedIds(),

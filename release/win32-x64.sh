@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Builds the addon for Windows x64 with MinGW, which node-gyp cannot drive: build-win32.sh [folder for sentinel-ipc.node]
+# Builds the addon for Windows x64 with MinGW, which node-gyp cannot drive: win32-x64.sh [folder for sentinel-ipc.node]
 # (default prebuilds/win32-x64). What was compiled before and has not changed is kept in build/win32.
 # Needs Debian's g++-mingw-w64-x86-64 and the packages of `npm ci`.
 set -euo pipefail
@@ -7,7 +7,7 @@ cd "$(dirname "$0")/.."
 output=${1:-prebuilds/win32-x64}
 work=build/win32
 compiler=x86_64-w64-mingw32-g++-posix # the other variant has no std::mutex
-command -v $compiler >/dev/null || { echo "build-win32 needs $compiler (Debian: g++-mingw-w64-x86-64)" >&2; exit 1; }
+command -v $compiler >/dev/null || { echo "win32-x64 needs $compiler (Debian: g++-mingw-w64-x86-64)" >&2; exit 1; }
 mkdir -p "$work" "$output"
 
 napi=$(node -p "require('node-addon-api').include_dir")
@@ -41,7 +41,7 @@ newest_header=$(ls -t native/*.h | head -1)
 compile() {
   local source=$1 object=$2
   shift 2
-  if [ "$object" -nt "$source" ] && [ "$object" -nt "$newest_header" ] && [ "$object" -nt native/build-win32.sh ]; then
+  if [ "$object" -nt "$source" ] && [ "$object" -nt "$newest_header" ] && [ "$object" -nt release/win32-x64.sh ]; then
     return
   fi
   $compiler "${flags[@]}" "$@" -c "$source" -o "$object"
