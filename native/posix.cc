@@ -101,8 +101,8 @@ class UnixServer final : public ServerEndpoint {
   OwnedDescriptor waker_;
 };
 
-// Opens the socket file no further than asked, and only after it was made for this user alone or, by the umask, not even
-// that: first the group, then what the group and others may do.
+// Opens the socket file no further than asked, and only after it was made for this user alone or, by the umask, not
+// even that: first the group, then what the group and others may do.
 Status BindFile(const OwnedDescriptor& socket, AddressClaim& claim, const ListenRequest& request) {
   const std::string& path = claim.path();
   if (Status status = BindPrivately(socket.get(), path); !status.ok()) return status.failure();
