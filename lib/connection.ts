@@ -8,7 +8,7 @@ import { IpcError } from './errors.js'
 import { FrameWriter } from './frame-writer.js'
 import { HangupSweep } from './hangup-sweep.js'
 import { DEFAULT_TIMEOUT_MS } from './message.js'
-import { addon, type NativeClient } from './native.js'
+import { addon, systemError, type NativeClient } from './native.js'
 import { toPeerIdentity, type PeerIdentity } from './peer.js'
 import { watchPeerExit, type PeerExitWatch } from './peer-exit.js'
 import { readArea } from './read-window.js'
@@ -171,7 +171,8 @@ export class Connection {
       // A descriptor that was closed may be another one's by now.
       if (connection.closed || connection.#reader === undefined) return
       const size = addon.pollRead(connection.#descriptor, maxMicroseconds)
-      if (size > 0 && connection.#readerKind?.onBytes(connection.#reader, size, true) === false) {
+      if (size < 0) connection.#socket.destroy(systemError(size, 'recv'))
+      else if (size > 0 && connection.#readerKind?.onBytes(connection.#reader, size, true) === false) {
         connection.#socket.pause()
       }
     }

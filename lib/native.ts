@@ -118,7 +118,7 @@ interface Addon {
   readonly checkFrames: (bytes: Uint8Array, begin: number, end: number, maxLineBytes: number) => number
   /** Bytes that the kernel took, or a negative error number. */
   readonly writeBatch: (descriptor: number, bytes: Uint8Array, begin: number, end: number) => number
-  /** Waits for bytes in a loop for at most so long; answers how many stand in the read area. */
+  /** Waits for bytes in a loop for at most so long; answers how many stand in the read area, or a negative error number. */
   readonly pollRead: (descriptor: number, maxMicroseconds: number) => number
   /** A client; with a reason instead of a descriptor when the policy refuses the server. */
   readonly connect: (

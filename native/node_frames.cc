@@ -178,7 +178,7 @@ Napi::Value WriteBatchFromScript(const Napi::CallbackInfo& info) {
   return Napi::Number::New(env, static_cast<double>(written.value()));
 }
 
-// pollRead(descriptor, maxMicroseconds) → bytes that came, and stand in the read area
+// pollRead(descriptor, maxMicroseconds) → bytes that came, and stand in the read area, or a negative error number
 Napi::Value PollReadFromScript(const Napi::CallbackInfo& info) {
   const Napi::Env env = info.Env();
   const Environment& environment = Environment::Of(env);
@@ -190,10 +190,7 @@ Napi::Value PollReadFromScript(const Napi::CallbackInfo& info) {
   Result<std::size_t> size =
       PollRead(FromLoopNumber(info[0].As<Napi::Number>().Int32Value()), window.bytes + window.read_begin,
                window.read_capacity, info[1].As<Napi::Number>().Uint32Value());
-  if (!size.ok()) {
-    Throw(env, size.failure());
-    return {};
-  }
+  if (!size.ok()) return Napi::Number::New(env, -size.failure().code);
   return Napi::Number::New(env, static_cast<double>(size.value()));
 }
 

@@ -29,8 +29,15 @@ Result<std::size_t> PollRead(Descriptor connected, std::uint8_t* bytes, std::siz
   do {
     const ssize_t received = recv(static_cast<int>(connected), bytes, size, MSG_DONTWAIT);
     if (received > 0) return static_cast<std::size_t>(received);
-    // The end of the stream, and whatever else ails it, show again to whoever reads next, who can tell them.
-    if (received == 0 || (errno != EAGAIN && errno != EINTR)) return static_cast<std::size_t>(0);
+    // The end of the stream shows again to whoever reads next, who can tell it; a reset shows but once.
+    if (received == 0) return static_cast<std::size_t>(0);
+    switch (errno) {
+      case EAGAIN:
+      case EINTR: break;
+      case ENOMEM:
+      case ENOBUFS: return static_cast<std::size_t>(0);
+      default: return Failure{FailureKind::kSystem, errno, "recv", {}};
+    }
     Relax();
   } while (Clock::now() < end);
   return static_cast<std::size_t>(0);

@@ -1,5 +1,6 @@
 // Busy polling brings messages, and keeps nobody else from their turn.
 
+import { constants } from 'node:os'
 import { afterEach, describe, expect, it, vi } from 'vitest'
 
 import { checkBusyPoll } from '../../lib/busy-poll.js'
@@ -75,6 +76,15 @@ describe('busy polling', () => {
     expect(poll.mock.calls.length).toBe(1)
     await new Sender(pair.client, 's').send(newSOCMessage('soc_event', 1))
     expect((await waiting).value?.payload).toBe(1)
+  })
+
+  it('tells of a connection that broke, as the event loop would', async () => {
+    const pair = await connectedPair()
+    const receiver = new Receiver(pair.server, 'r', { busyPoll })
+    vi.spyOn(addon, 'pollRead').mockReturnValue(-constants.errno.ECONNRESET)
+    const broken = receiver.next()
+    await expect(broken).rejects.toMatchObject({ code: 'ERR_IPC_CLOSED', cause: { code: 'ECONNRESET' } })
+    expect(pair.server.closed).toBe(true)
   })
 
   it('gives the end to one who waits when the connection is closed here', async () => {
