@@ -1,8 +1,8 @@
 // From a pipe's name to where it stands: a socket path or a Windows pipe name.
 
-import { createHash } from 'node:crypto'
 import { join, resolve } from 'node:path'
 
+import { sha256 } from './crypto.js'
 import { IpcError } from './errors.js'
 
 /** Where to listen or dial, when not at the documented default. */
@@ -71,7 +71,7 @@ function pipeName(name: string, { path, directory }: AddressOptions): string {
   if (directory === undefined) return pipe
   // Windows does not tell upper and lower case apart, neither in directories nor in names of pipes.
   const folder = resolve(checkText('directory', directory)).toLowerCase()
-  return `${pipe}-${createHash('sha256').update(folder).digest('hex').slice(0, 16)}`
+  return `${pipe}-${sha256().update(folder).digest('hex').slice(0, 16)}`
 }
 
 function checkText(what: string, value: string): string {

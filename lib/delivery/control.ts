@@ -1,8 +1,7 @@
 // What the two ends of acknowledged delivery say to each other besides messages: positions and acknowledgements, byte
 // for byte as docs/delivery.md has them. What a peer says is checked strictly here; what it means is decided elsewhere.
 
-import { randomBytes } from 'node:crypto'
-
+import { randomHex } from '../crypto.js'
 import { IpcError } from '../errors.js'
 import { newSOCMessage, SOCMsgType, type SOCMessage } from '../message.js'
 
@@ -31,7 +30,7 @@ const SESSION = /^[0-9a-f]{32}$/
 
 /** A session that nobody else has. */
 export function newSession(): string {
-  return randomBytes(16).toString('hex')
+  return randomHex(16)
 }
 
 export function isSession(text: unknown): text is string {

@@ -1,8 +1,6 @@
 // Facts on disk, in LMDB: survive the death of the process at any moment, and of the machine from `flush` on. One table
 // a level, keyed by position; another one finds the position of an id.
 
-import { randomBytes } from 'node:crypto'
-
 import { open, type Database, type RootDatabase, type RootDatabaseOptions } from 'lmdb'
 
 import {
@@ -18,6 +16,7 @@ import {
   type FactStore,
   type PageQuery,
 } from '../swarm/index.js'
+import { randomHex } from '../crypto.js'
 import { listPage } from './fact-listing.js'
 import { FactCodec, PlaceCodec, type Codec, type Place, type StoredFact } from './fact-record.js'
 import { WriteQueue } from './write-queue.js'
@@ -74,7 +73,7 @@ export class LmdbFactStore implements FactStore {
         throw new TypeError(`the facts in ${path} are kept in another format`)
       }
       this.#meta.putSync('format', FORMAT)
-      const id = `store_${randomBytes(12).toString('hex')}`
+      const id = `store_${randomHex(12)}`
       this.#meta.putSync('id', id)
       return id
     })

@@ -1,7 +1,6 @@
 // The genome hash: what two nodes must have in common to exchange facts.
 
-import { createHash } from 'node:crypto'
-
+import { sha256 } from '../crypto.js'
 import type { Fact } from './fact.js'
 
 /**
@@ -13,9 +12,9 @@ export function genomeHash(genes: Iterable<Pick<Fact, 'id' | 'content'>>): strin
   if (sorted.length === 0) return ''
   // Go compares bytes. JavaScript would compare UTF-16 units, which is another order beyond the basic plane.
   sorted.sort((a, b) => Buffer.compare(a.key, b.key))
-  const whole = createHash('sha256')
+  const whole = sha256()
   for (const { gene } of sorted) {
-    whole.update(createHash('sha256').update(`${gene.id}:${gene.content}`).digest())
+    whole.update(sha256().update(`${gene.id}:${gene.content}`).digest())
   }
   return whole.digest('hex')
 }

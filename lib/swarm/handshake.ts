@@ -1,7 +1,6 @@
 // The handshake, for both roles: who asks, who answers, and what follows from it.
 
-import { randomBytes } from 'node:crypto'
-
+import { randomHex } from '../crypto.js'
 import type { PeerIdentity } from '../peer.js'
 import { swarmMessage, type Channel } from './channel.js'
 import type { ExchangeContext, Progress } from './exchange.js'
@@ -60,7 +59,7 @@ export async function askListener(
       from_node: registry.nodeName,
       genome_hash: genomeHash,
       timestamp: unixSeconds(),
-      nonce: randomBytes(16).toString('hex'),
+      nonce: randomHex(16),
       sentinel: SENTINEL,
     }),
   )

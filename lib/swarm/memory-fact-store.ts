@@ -1,8 +1,7 @@
 // Facts in memory: by id in a map, by level in arrays that positions keep sorted. What goes in and comes out is a copy,
 // so that nobody can change a gene behind the store's back.
 
-import { randomBytes } from 'node:crypto'
-
+import { randomHex } from '../crypto.js'
 import { agreementOf, checkFact, FactError, type Fact, type FactLevel } from './fact.js'
 import {
   unitsOf,
@@ -39,7 +38,7 @@ export interface MemoryFactStoreOptions {
 
 /** Keeps facts in memory, for as long as the process lives. */
 export class MemoryFactStore implements FactStore {
-  readonly id = `store_${randomBytes(12).toString('hex')}`
+  readonly id = `store_${randomHex(12)}`
   readonly #maxFacts: number
   readonly #entries = new Map<string, Entry>()
   /** By level, in the order of positions. Removed entries stay until there are many. */

@@ -1,8 +1,7 @@
 // Who is in the swarm: this node's own id, the peers it has met, how far it trusts them and how far their stores were
 // read. Must not know connections or the form of messages.
 
-import { randomBytes } from 'node:crypto'
-
+import { randomHex } from '../crypto.js'
 import { GeneArchive } from './gene-archive.js'
 import {
   isPeerId,
@@ -107,7 +106,7 @@ export class PeerRegistry {
     this.#maxPeers = maxPeers
     this.#storage = storage
     this.#now = now
-    this.selfId = selfId ?? `peer_${randomBytes(12).toString('hex')}`
+    this.selfId = selfId ?? `peer_${randomHex(12)}`
   }
 
   /** A registry as it was when it was last saved; a new one when it never was. */

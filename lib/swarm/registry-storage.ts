@@ -1,9 +1,9 @@
 // Where a peer registry is kept between runs: an interface, and a file.
 
-import { randomBytes } from 'node:crypto'
 import { open, readFile, rename, rm } from 'node:fs/promises'
 import { dirname } from 'node:path'
 
+import { randomHex } from '../crypto.js'
 import { parseSnapshot, type RegistrySnapshot } from './peer-record.js'
 
 /** Keeps what a {@link PeerRegistry} remembers. */
@@ -38,7 +38,7 @@ export class FileRegistryStorage implements RegistryStorage {
   }
 
   async save(snapshot: RegistrySnapshot): Promise<void> {
-    const draft = `${this.path}.${randomBytes(6).toString('hex')}`
+    const draft = `${this.path}.${randomHex(6)}`
     try {
       // Exclusive: a link that stands there is not followed.
       const file = await open(draft, 'wx', 0o600)

@@ -42,7 +42,7 @@ const LAYERS = [
     'waiters',
     'busy-poll',
   ],
-  ['errors'],
+  ['errors', 'crypto'],
 ]
 const KNOW_THE_ADDON = [
   'delivery/frame-check',
