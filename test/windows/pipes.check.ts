@@ -10,6 +10,7 @@ import { describe, expect, it, onTestFinished } from 'vitest'
 
 import { resolveAddress } from '../../lib/address.js'
 import type { RejectEvent } from '../../lib/audit.js'
+import type { Connection } from '../../lib/connection.js'
 import { dial } from '../../lib/dial.js'
 import { listen } from '../../lib/listener.js'
 import { newSOCMessage } from '../../lib/message.js'
@@ -241,11 +242,15 @@ describe('clients', () => {
     const listener = await listening(temporaryDirectory())
     const count = 100
     const child = startScript(`for (let i = 0; i < ${count}; ++i) net.connect(address)`, listener.address)
-    const ended: AbortSignal[] = []
-    for (let i = 0; i < count; ++i) ended.push((await listener.accept()).peerExited)
-    expect(ended.filter(({ aborted }) => aborted)).toEqual([])
+    const connections: { connection: Connection; exited: AbortSignal }[] = []
+    for (let i = 0; i < count; ++i) {
+      const connection = await listener.accept()
+      connections.push({ connection, exited: connection.peerExited })
+    }
+    expect(connections.filter(({ exited }) => exited.aborted)).toEqual([])
     child.kill('SIGKILL')
-    await until(() => ended.every(({ aborted }) => aborted))
+    // A connection whose end is noticed first is closed, and its watch with it.
+    await until(() => connections.every(({ connection, exited }) => exited.aborted || connection.closed))
   })
 })
 
