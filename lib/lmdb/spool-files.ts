@@ -24,6 +24,8 @@ import { IpcError } from '../errors.js'
 
 const DATA = 'data.mdb'
 const LOCK = 'lock.mdb'
+/** Where a sound copy of a damaged database is made. */
+const COPY = 'copy'
 
 /** Makes the directory where it is absent; refuses one that others own or may use. */
 export function claimDirectory(directory: string): void {
@@ -108,29 +110,43 @@ export function missingBytes(directory: string): number | 'no-database' {
   }
 }
 
-/** Reads what can be read, in a process of its own that may die of it: [key, length, value] one after the other. */
+/**
+ * Reads what can be read, in a process of its own that may die of it: [key, length, value] one after the other. Then
+ * writes all of it to a new database, and is done.
+ */
 const SALVAGE = `
 const { open } = require(process.argv[1])
 const { writeSync } = require('node:fs')
-const db = open({ path: process.argv[2], encoding: 'binary', noSubdir: false, readOnly: true })
+const [path, copyPath] = process.argv.slice(2)
+const db = open({ path, encoding: 'binary', noSubdir: false, readOnly: true })
+const entries = []
 for (const { key, value } of db.getRange()) {
+  entries.push([key, Buffer.from(value)])
   const head = Buffer.from(JSON.stringify([key, value.length]) + '\\n')
   for (let all = Buffer.concat([head, value]); all.length > 0; ) all = all.subarray(writeSync(1, all))
 }
+// A page that is missing reads as an empty one.
+if (db.getStats().entryCount !== entries.length) process.exit(2)
+const copy = open({ path: copyPath, encoding: 'binary', noSubdir: false })
+copy.transactionSync(() => { for (const [key, value] of entries) copy.put(key, value) })
+copy.flushed.then(() => copy.close()).then(() => process.exit(0), () => process.exit(1))
 `
 
 export interface Salvage {
   readonly entries: readonly { readonly key: string | number; readonly value: Buffer }[]
-  /** Nothing was missing after all. */
+  /** Nothing was missing of what the spool holds, and a sound copy has taken the database's place. */
   readonly whole: boolean
 }
 
 /** What can be read of a file that is too short. Makes it as long as LMDB thinks, so that it can be mapped. */
 export function salvage(directory: string, missing: number): Salvage {
   const path = join(directory, DATA)
+  const copyDirectory = join(directory, COPY)
   truncateSync(path, statSync(path).size + missing)
+  rmSync(copyDirectory, { recursive: true, force: true })
+  claimDirectory(copyDirectory)
   const lmdb = createRequire(import.meta.url).resolve('lmdb')
-  const { stdout, status } = spawnSync(process.execPath, ['-e', SALVAGE, lmdb, directory], {
+  const { stdout, status } = spawnSync(process.execPath, ['-e', SALVAGE, lmdb, directory, copyDirectory], {
     maxBuffer: 2 ** 31 - 1,
     stdio: ['ignore', 'pipe', 'ignore'],
   })
@@ -143,6 +159,14 @@ export function salvage(directory: string, missing: number): Salvage {
     entries.push({ key, value: stdout.subarray(end + 1, end + 1 + length) })
     at = end + 1 + length
   }
+  if (status === 0) {
+    // What LMDB knows of free pages may be among what is missing, and writing to such a file would end the process.
+    renameSync(join(copyDirectory, DATA), path)
+    rmSync(join(directory, LOCK), { force: true })
+    claimDirectory(directory)
+    syncDirectory(directory)
+  }
+  rmSync(copyDirectory, { recursive: true, force: true })
   return { entries, whole: status === 0 }
 }
 
