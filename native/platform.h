@@ -218,9 +218,9 @@ std::optional<std::uint64_t> DescriptorCookie(Descriptor descriptor);
 // Always 0 where only the loop can tell how many bytes got out (Windows).
 Result<std::size_t> WriteBatch(Descriptor connected, const std::uint8_t* bytes, std::size_t size);
 
-// Reads what has arrived. While there is nothing, asks again and again for at most so long, without giving the processor
-// up. 0: nothing came, or the stream has ended, which reading in the usual way tells, or this system cannot do it beside
-// the event loop's own reading.
+// Reads what has arrived. While there is nothing, asks again and again for at most so long, without giving the
+// processor up. 0: nothing came, or the stream has ended, which reading in the usual way tells, or this system
+// cannot do it beside the event loop's own reading.
 Result<std::size_t> PollRead(Descriptor connected, std::uint8_t* bytes, std::size_t size,
                              std::uint32_t max_microseconds);
 

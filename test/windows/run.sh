@@ -50,7 +50,7 @@ bash release/win32-x64.sh "$stage/prebuilds/win32-x64"
 x86_64-w64-mingw32-g++-posix -O1 -std=c++17 -D_WIN32_WINNT=0x0A00 -Wall -Wextra -Werror -Wno-cast-function-type \
   test/windows/native_check.cc build/win32/win32.o build/win32/win32_{client,identity,pipe,server,sid,wire}.o \
   build/win32/peer_policy.o -o "$stage/native_check.exe" -ladvapi32 -lntdll -static -s
-npx tsc --build test
+npm run --silent compile:ts
 npx tsc --project test/windows
 cp package.json "$stage/"
 rm -rf "$stage/dist" "$stage/out" "$stage/node_modules"
