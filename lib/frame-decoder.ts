@@ -2,7 +2,7 @@
 
 import { IpcError } from './errors.js'
 import { INVALID_REASONS, MESSAGE_STATE, RecordFlag, RecordWord, TOO_LARGE_STATE } from './frame-record.js'
-import { MessageFlag, messageFromParts, TYPE_NAMES, type SOCMessage } from './message.js'
+import { MessageFlag, messageFromParts, sizeAround, TYPE_NAMES, type SOCMessage } from './message.js'
 import type { PeerIdentity } from './peer.js'
 import { PAGE_BYTES, type ReadPage } from './read-page.js'
 import { readWindow, records } from './read-window.js'
@@ -26,6 +26,7 @@ export function toMessage(at: number, page: ReadPage, begin: number, peer: PeerI
   const idStart = records[at + RecordWord.idStart] as number
   const idEnd = records[at + RecordWord.idEnd] as number
   const payloadStart = records[at + RecordWord.payloadStart] as number
+  const lineStart = records[at + RecordWord.lineStart] as number
   return messageFromParts(
     typeCode !== 0 ? (TYPE_NAMES[typeCode] as string) : typeAt(at, flags),
     idStart === idEnd ? '' : (flags & RecordFlag.idEscaped) !== 0 ? cut(idStart, idEnd, true) : undefined,
@@ -33,13 +34,14 @@ export function toMessage(at: number, page: ReadPage, begin: number, peer: PeerI
       ((records[at + RecordWord.timestampLow] as number) >>> 0),
     page,
     '',
-    (records[at + RecordWord.lineStart] as number) - begin,
+    lineStart - begin,
     idStart - begin,
     idEnd - begin,
     payloadStart - begin,
     (records[at + RecordWord.payloadEnd] as number) - begin,
     messageFlagsOf(flags),
     peer,
+    (records[at + RecordWord.lineEnd] as number) - lineStart + sizeAround(0),
   )
 }
 

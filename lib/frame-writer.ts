@@ -166,10 +166,9 @@ export class FrameWriter {
     return next
   }
 
-  /** Adds lines that were checked before. They must not change before the batch is written. */
+  /** Adds lines that were checked before. They must not change before the batch is written, and none may be unchecked in it. */
   appendLines(lines: Buffer): void {
-    // What is not checked comes last in a batch.
-    if (this.checking) this.flush()
+    if (this.checking) throw new TypeError('lines that were checked cannot follow what was not')
     this.#size += this.#checked.addLines(lines)
   }
 

@@ -51,6 +51,11 @@ export function rawJSON(content: string | Buffer): RawJSON {
   return new RawJSON(content)
 }
 
+/** How large a frame is beside its payload, when so many characters are in its type and id: each may become an escape of six. */
+export function sizeAround(characters: number): number {
+  return characters * 6 + FRAME_OVERHEAD
+}
+
 const NEWLINE = 0x0a
 const UNPARSED = Symbol('unparsed')
 /** Keys, quotes, a timestamp of at most 17 characters and the newline. */
@@ -100,6 +105,7 @@ export let messageFromParts: (
   payloadEnd: number,
   flags: number,
   peer: PeerIdentity | undefined,
+  size: number,
 ) => SOCMessage
 /** Makes a message of our own with an id of our own. */
 let stampedMessage: (
@@ -127,7 +133,10 @@ export let readyFrameBytes: (message: SOCMessage) => Buffer
 export let describeFrame: (message: SOCMessage, words: Int32Array, at: number) => string | undefined
 /** Whether the payload is known to be valid JSON on one line. */
 export let isChecked: (message: SOCMessage) => boolean
-/** About how large the frame is, in UTF-16 units and bytes of buffers; never less than it is. */
+/**
+ * About how large the frame is, in UTF-16 units and bytes of buffers; never less than it is, nor, of a received message, than
+ * the line that it holds. Never changes.
+ */
 export let sizeBound: (message: SOCMessage) => number
 
 /**
@@ -158,6 +167,7 @@ export class SOCMessage<T = unknown> {
   readonly #payloadStart: number
   readonly #payloadEnd: number
   readonly #flags: number
+  readonly #size: number
 
   private constructor(
     type: string,
@@ -173,6 +183,7 @@ export class SOCMessage<T = unknown> {
     payloadEnd: number,
     flags: number,
     peer: PeerIdentity | undefined,
+    size: number,
   ) {
     this.type = type
     this.timestamp = timestamp
@@ -187,10 +198,25 @@ export class SOCMessage<T = unknown> {
     this.#payloadStart = payloadStart
     this.#payloadEnd = payloadEnd
     this.#flags = flags
+    this.#size = size
   }
 
   static {
-    messageFromParts = (type, id, timestamp, page, text, line, idStart, idEnd, start, end, flags, peer) =>
+    messageFromParts = (
+      type,
+      id,
+      timestamp,
+      page,
+      text,
+      line,
+      idStart,
+      idEnd,
+      start,
+      end,
+      flags,
+      peer,
+      size,
+    ) =>
       new SOCMessage(
         type,
         id,
@@ -205,6 +231,7 @@ export class SOCMessage<T = unknown> {
         end,
         flags,
         peer,
+        size,
       )
     stampedMessage = (stamp, sequence, timestamp, page, text, payloadEnd, flags) =>
       new SOCMessage(
@@ -221,6 +248,7 @@ export class SOCMessage<T = unknown> {
         payloadEnd,
         flags,
         undefined,
+        payloadEnd + sizeAround(stamp.type.length + STAMPED_ID_LENGTH),
       )
     frameOf = (message) => message.#frame()
     readyFrameStart = (message) =>
@@ -251,16 +279,7 @@ export class SOCMessage<T = unknown> {
       return message.#text
     }
     isChecked = (message) => (message.#flags & MessageFlag.checked) !== 0
-    sizeBound = (message) =>
-      message.#payloadEnd -
-      message.#payloadStart +
-      // A character may become an escape of six.
-      (message.type.length +
-        (message.#stamp === undefined
-          ? (message.#id?.length ?? message.#idEnd - message.#idStart)
-          : STAMPED_ID_LENGTH)) *
-        6 +
-      FRAME_OVERHEAD
+    sizeBound = (message) => message.#size
   }
 
   /** The sender's id for it; '' when the line had none. By default decimal Unix nanoseconds. */
@@ -415,6 +434,7 @@ function describedMessage(
   if (typeof id !== 'string') throw new TypeError('id must be a string')
   const timestamp = options.timestamp ?? Math.floor(now / 1000)
   if (!Number.isSafeInteger(timestamp)) throw new RangeError('timestamp must be a safe integer')
+  const payloadEnd = page?.bytes.length ?? text.length
   return messageFromParts(
     type,
     id,
@@ -425,9 +445,10 @@ function describedMessage(
     0,
     0,
     0,
-    page?.bytes.length ?? text.length,
+    payloadEnd,
     flags,
     undefined,
+    payloadEnd + sizeAround(type.length + id.length),
   )
 }
 

@@ -109,9 +109,10 @@ export class Sender {
    */
   sendBatch(messages: readonly SOCMessage[], options?: SendOptions): Promise<void> {
     if (messages.length === 0) return Promise.resolve()
+    // The caller may use the array again before all of them are written.
     return options?.signal === undefined
-      ? this.#sendAll(messages)
-      : this.#sendAbortable(messages, options.signal)
+      ? this.#sendAll([...messages])
+      : this.#sendAbortable([...messages], options.signal)
   }
 
   /**

@@ -156,8 +156,11 @@ std::int32_t LineChecker::FlagsOf(const Envelope& envelope, std::size_t line_sta
     if (HasEscapes(envelope.type)) flags |= FrameRecord::kTypeEscaped;
     if (HasEscapes(envelope.id)) flags |= FrameRecord::kIdEscaped;
   }
-  // What came the short way is ours if the payload is the last of it.
-  if (flags == 0 && envelope.own && envelope.payload.end + 1 == line_end) return FrameRecord::kCanonical;
+  // What came the short way is ours if nothing stands in front of it and the payload is the last of it.
+  if (flags == 0 && envelope.own && envelope.type.start == line_start + sizeof(R"({"type":")") - 1 &&
+      envelope.payload.end + 1 == line_end) {
+    return FrameRecord::kCanonical;
+  }
   // Our encoder writes {"type":"T","id":"I","ts":N,"payload":P}, without an empty id. When the parts stand in that
   // order and the line is not a byte longer than that makes it, nothing else can be in it.
   const bool in_order = envelope.type.start < envelope.timestamp.start &&

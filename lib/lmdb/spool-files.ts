@@ -9,6 +9,7 @@ import {
   lstatSync,
   mkdirSync,
   openSync,
+  readFileSync,
   readSync,
   renameSync,
   rmSync,
@@ -26,6 +27,8 @@ const DATA = 'data.mdb'
 const LOCK = 'lock.mdb'
 /** Where a sound copy of a damaged database is made. */
 const COPY = 'copy'
+/** How long a damaged file is, while it is made longer to be read. */
+const LENGTH = 'length-while-salvaging'
 
 /** Makes the directory where it is absent; refuses one that others own or may use. */
 export function claimDirectory(directory: string): void {
@@ -88,6 +91,7 @@ const META_BYTES = 24 + 136
  */
 export function missingBytes(directory: string): number | 'no-database' {
   const path = join(directory, DATA)
+  restoreLength(directory)
   const { size } = statSync(path)
   if (size === 0) return 0
   const descriptor = openSync(path, 'r')
@@ -138,11 +142,24 @@ export interface Salvage {
   readonly whole: boolean
 }
 
+/** Should this process die while a file is longer than it was, the next one must find it too short again. */
+function restoreLength(directory: string): void {
+  const note = join(directory, LENGTH)
+  if (!existsSync(note)) return
+  const [size, inode] = readFileSync(note, 'utf8').split(' ').map(Number)
+  const path = join(directory, DATA)
+  // Not if a sound copy has taken its place already.
+  if (size !== undefined && size > 0 && statSync(path).ino === inode) truncateSync(path, size)
+  rmSync(note)
+}
+
 /** What can be read of a file that is too short. Makes it as long as LMDB thinks, so that it can be mapped. */
 export function salvage(directory: string, missing: number): Salvage {
   const path = join(directory, DATA)
   const copyDirectory = join(directory, COPY)
-  truncateSync(path, statSync(path).size + missing)
+  const { size, ino } = statSync(path)
+  writeFileSync(join(directory, LENGTH), `${size} ${ino}`, { mode: 0o600 })
+  truncateSync(path, size + missing)
   rmSync(copyDirectory, { recursive: true, force: true })
   claimDirectory(copyDirectory)
   const lmdb = createRequire(import.meta.url).resolve('lmdb')
@@ -166,6 +183,7 @@ export function salvage(directory: string, missing: number): Salvage {
     claimDirectory(directory)
     syncDirectory(directory)
   }
+  restoreLength(directory)
   rmSync(copyDirectory, { recursive: true, force: true })
   return { entries, whole: status === 0 }
 }

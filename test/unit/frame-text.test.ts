@@ -44,6 +44,7 @@ function received(bytes: Buffer, lineStart: number, payload: string): SOCMessage
     payloadStart + payload.length,
     MessageFlag.canonical | MessageFlag.ascii | MessageFlag.checked,
     undefined,
+    bytes.length,
   )
 }
 
