@@ -2,6 +2,7 @@
 // notices when the peer falls silent. Knows nothing of the connections before and after it.
 
 import { writerOf, type Connection } from '../connection.js'
+import { frameBytes } from '../envelope.js'
 import { IpcError } from '../errors.js'
 import type { FrameWriter } from '../frame-writer.js'
 import { frameOf, isChecked, type SOCMessage } from '../message.js'
@@ -244,10 +245,7 @@ export class SenderLink {
 
 /** Whether the writer would have written it. */
 function isFrame(message: SOCMessage): boolean {
-  const frame = frameOf(message)
-  const bytes =
-    typeof frame === 'string' ? Buffer.from(frame) : Buffer.concat(frame.map((part) => Buffer.from(part)))
-  return countFrames(bytes) === 1
+  return countFrames(frameBytes(frameOf(message))) === 1
 }
 
 function silence(what: string): IpcError {
