@@ -37,6 +37,7 @@
         "native/acceptor.cc",
         "native/addon.cc",
         "native/connection_rate.cc",
+        "native/descriptor_park.cc",
         "native/frame_layout.cc",
         "native/frame_reader.cc",
         "native/line_checker.cc",
@@ -44,6 +45,7 @@
         "native/node_acceptor.cc",
         "native/node_convert.cc",
         "native/node_frames.cc",
+        "native/node_park.cc",
         "native/node_peers.cc",
         "native/peer_policy.cc",
         "native/peer_watcher.cc"
@@ -51,8 +53,8 @@
       "conditions": [
         ["OS=='linux'", {
           "sources": [
-            "native/linux.cc", "native/linux_files.cc", "native/linux_glibc.cc", "native/linux_peer.cc", "native/posix.cc",
-            "native/posix_accounts.cc", "native/posix_claim.cc", "native/posix_path.cc", "native/posix_poll.cc",
+            "native/linux.cc", "native/linux_files.cc", "native/linux_glibc.cc", "native/linux_peer.cc",
+            "native/linux_readiness.cc", "native/posix.cc", "native/posix_accounts.cc", "native/posix_claim.cc", "native/posix_path.cc", "native/posix_poll.cc",
             "native/posix_thread.cc"
           ],
           "cflags_cc": ["-include", "../native/linux_glibc.h", "-isystem", "../<(node_api_headers)", "-isystem", "../<(simdjson)", "<@(warnings)"]
@@ -60,7 +62,7 @@
         # Compiled, never run.
         ["OS=='mac'", {
           "sources": [
-            "native/darwin.cc", "native/darwin_peer.cc", "native/posix.cc",
+            "native/darwin.cc", "native/darwin_peer.cc", "native/darwin_readiness.cc", "native/posix.cc",
             "native/posix_accounts.cc", "native/posix_claim.cc", "native/posix_path.cc", "native/posix_poll.cc",
             "native/posix_thread.cc"
           ],

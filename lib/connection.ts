@@ -1,17 +1,15 @@
-// One connected peer: the descriptor in a socket of Node's, who is at the other end, and the reading and writing that
-// senders and receivers share. How to get one: dial.ts and listener.ts.
-
-import { Socket } from 'node:net'
+// One connected peer: its socket, who is at the other end, and the reading and writing that senders and receivers
+// share. How to get one: dial.ts and listener.ts.
 
 import { publishClose, type CloseReason } from './audit.js'
 import { IpcError } from './errors.js'
 import { FrameWriter } from './frame-writer.js'
 import { HangupSweep } from './hangup-sweep.js'
+import { LazySocket, type SocketEvents } from './lazy-socket.js'
 import { DEFAULT_TIMEOUT_MS } from './message.js'
 import { addon, systemError, type NativeClient } from './native.js'
 import { toPeerIdentity, type PeerIdentity } from './peer.js'
 import { watchPeerExit, type PeerExitWatch } from './peer-exit.js'
-import { readArea } from './read-window.js'
 
 /** Takes the bytes of connections for a reader of each. One object serves all readers of a kind. */
 export interface ByteReader<Reader> {
@@ -61,39 +59,6 @@ export let closeBecause: (connection: Connection, reason: CloseReason) => void
 /** Has `listener` called once, when the connection has ended. */
 export let onClosed: (connection: Connection, listener: () => void) => void
 
-/**
- * A socket that knows its connection and tells it of its events itself: thousands of sockets with three listeners each
- * take memory.
- */
-class OwnedSocket extends Socket {
-  owner: Connection | undefined = undefined
-
-  override emit(event: string | symbol, ...values: unknown[]): boolean {
-    const { owner } = this
-    if (owner === undefined) return super.emit(event, ...values)
-    if (event === 'error') {
-      socketFailed(owner, values[0] as Error)
-      return true
-    }
-    const heard = super.emit(event, ...values)
-    if (event === 'end') socketEnded(owner)
-    else if (event === 'close') socketClosed(owner)
-    return heard
-  }
-}
-
-// One function for all sockets, as thousands of closures would take memory. Node calls it on the socket.
-const onread = {
-  buffer: readArea,
-  callback(this: unknown, size: number): boolean {
-    const { owner } = this as OwnedSocket
-    return owner !== undefined && bytesArrived(owner, size)
-  },
-}
-let bytesArrived: (connection: Connection, size: number) => boolean
-let socketEnded: (connection: Connection) => void
-let socketFailed: (connection: Connection, error: Error) => void
-let socketClosed: (connection: Connection) => void
 /** Connections that nobody reads: that their peers have gone does not show by itself. */
 let unread: HangupSweep<Connection>
 
@@ -106,8 +71,7 @@ export class Connection {
   readonly peer: PeerIdentity
   /** Path of the socket. */
   readonly address: string
-  readonly #socket: Socket
-  readonly #descriptor: number
+  readonly #socket: LazySocket<Connection>
   readonly #origin: ConnectionOrigin
   #writer: FrameWriter | undefined
   #reader: object | undefined
@@ -120,15 +84,28 @@ export class Connection {
   #closeReason: CloseReason | undefined
   #peerExit: PeerExitWatch | undefined
 
+  // One for all, as thousands of closures would take memory.
+  static readonly #socketEvents: SocketEvents<Connection> = {
+    onBytes: (connection, size) => {
+      const reader = connection.#reader
+      return reader !== undefined && connection.#readerKind?.onBytes(reader, size, false) === true
+    },
+    onEnd: (connection) => {
+      connection.#ended = true
+      connection.#closeReason ??= 'peer-closed'
+      connection.#endReading(true, undefined)
+    },
+    onFailure: (connection, error) => {
+      connection.#error = error
+      connection.#closeReason ??= 'failed'
+    },
+    onClose: (connection) => {
+      connection.#afterClose()
+    },
+  }
+
   private constructor(client: NativeClient, address: string, origin: ConnectionOrigin) {
-    // First of all, so that the descriptor has an owner whatever comes.
-    const socket = new OwnedSocket({ fd: client.descriptor, onread } as ConstructorParameters<
-      typeof Socket
-    >[0])
-    socket.owner = this
-    socket.pause()
-    this.#socket = socket
-    this.#descriptor = client.descriptor
+    this.#socket = new LazySocket<Connection>(client.descriptor, this, Connection.#socketEvents)
     this.#origin = origin
     this.address = address
     this.peer = toPeerIdentity(client)
@@ -137,23 +114,19 @@ export class Connection {
 
   static {
     unread = new HangupSweep(
-      (connection) => (connection.closed ? -1 : connection.#descriptor),
+      (connection) => (connection.closed ? -1 : connection.#socket.descriptor),
       (connection) => {
         closeBecause(connection, 'peer-closed')
       },
     )
     openConnection = (client, address, origin) => new Connection(client, address, origin)
     writerOf = (connection) => {
-      const writer = (connection.#writer ??= new FrameWriter(
-        connection.#socket,
-        connection.#descriptor,
-        (reason) => {
-          // What the peer sent before it went is still to be read; the end of the stream then closes.
-          const unread = reason === 'peer-closed' && connection.#reader !== undefined && !connection.#ended
-          if (unread) connection.#closeReason ??= reason
-          else closeBecause(connection, reason)
-        },
-      ))
+      const writer = (connection.#writer ??= new FrameWriter(connection.#socket, (reason) => {
+        // What the peer sent before it went is still to be read; the end of the stream then closes.
+        const unread = reason === 'peer-closed' && connection.#reader !== undefined && !connection.#ended
+        if (unread) connection.#closeReason ??= reason
+        else closeBecause(connection, reason)
+      }))
       if (connection.closed) writer.fail(connection.#closedError())
       return writer
     }
@@ -163,14 +136,17 @@ export class Connection {
       connection.#readerKind = kind
       unread.remove(connection)
       if (connection.#closed) connection.#endReading(false, undefined)
-      else connection.#socket.resume()
+      // Whoever dialled waits for an answer, and the first one shall come as fast as the next.
+      else connection.#socket.resume(connection.#origin.redial !== undefined)
     }
-    resumeReading = (connection) => void connection.#socket.resume()
+    resumeReading = (connection) => {
+      connection.#socket.resume()
+    }
     busyPollOf = (connection) => connection.#origin.busyPollMicroseconds ?? 0
     pollBytes = (connection, maxMicroseconds) => {
       // A descriptor that was closed may be another one's by now.
       if (connection.closed || connection.#reader === undefined) return
-      const size = addon.pollRead(connection.#descriptor, maxMicroseconds)
+      const size = addon.pollRead(connection.#socket.descriptor, maxMicroseconds)
       if (size < 0) connection.#socket.destroy(systemError(size, 'recv'))
       else if (size > 0 && connection.#readerKind?.onBytes(connection.#reader, size, true) === false) {
         connection.#socket.pause()
@@ -186,22 +162,6 @@ export class Connection {
     onClosed = (connection, listener) => {
       if (connection.#closed) queueMicrotask(listener)
       else (connection.#closedListeners ??= []).push(listener)
-    }
-    bytesArrived = (connection, size) => {
-      const reader = connection.#reader
-      return reader !== undefined && connection.#readerKind?.onBytes(reader, size, false) === true
-    }
-    socketEnded = (connection) => {
-      connection.#ended = true
-      connection.#closeReason ??= 'peer-closed'
-      connection.#endReading(true, undefined)
-    }
-    socketFailed = (connection, error) => {
-      connection.#error = error
-      connection.#closeReason ??= 'failed'
-    }
-    socketClosed = (connection) => {
-      connection.#afterClose()
     }
   }
 
@@ -219,7 +179,7 @@ export class Connection {
    */
   get peerExited(): AbortSignal {
     if (this.closed && this.#peerExit === undefined) return AbortSignal.any([])
-    return (this.#peerExit ??= watchPeerExit(this.#descriptor)).signal
+    return (this.#peerExit ??= watchPeerExit(this.#socket.descriptor)).signal
   }
 
   /**

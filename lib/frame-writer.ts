@@ -1,8 +1,6 @@
 // Puts the frames of one connection on the wire: gathers those of a batch, writes them with one system call, and
 // knows whether the kernel has taken them. A frame goes out whole, or the connection is not used any more.
 
-import type { Socket } from 'node:net'
-
 import { frameBytes, MAX_MESSAGE_BYTES } from './envelope.js'
 import { IpcError } from './errors.js'
 import { FrameText, returnSlab, takeSlab } from './frame-text.js'
@@ -24,6 +22,14 @@ interface UncheckedRun {
   readonly begin: number
   readonly end: number
   readonly onRefused: OnRefused | undefined
+}
+
+/** What is written to. */
+export interface WritableSocket {
+  readonly descriptor: number
+  readonly destroyed: boolean
+  /** Writes what the kernel did not take, as soon as it does. */
+  write(bytes: Buffer, done: (error?: Error | null) => void): void
 }
 
 interface Outcome {
@@ -52,8 +58,7 @@ function createOutcome(): Outcome {
 
 /** Writes the frames of one connection. */
 export class FrameWriter {
-  readonly #socket: Socket
-  readonly #descriptor: number
+  readonly #socket: WritableSocket
   readonly #closeConnection: (reason: 'send-timeout' | 'peer-closed') => void
   /** What the batch begins with: frames known to be valid. */
   #checked = new FrameText()
@@ -75,12 +80,10 @@ export class FrameWriter {
   readonly #clients = new Set<() => void>()
 
   constructor(
-    socket: Socket,
-    descriptor: number,
+    socket: WritableSocket,
     closeConnection: (reason: 'send-timeout' | 'peer-closed') => void,
   ) {
     this.#socket = socket
-    this.#descriptor = descriptor
     this.#closeConnection = closeConnection
   }
 
@@ -266,7 +269,7 @@ export class FrameWriter {
 
   /** `slab` is the memory to give back, if the bytes stand in some. */
   #write(bytes: Buffer, begin: number, end: number, slab: Buffer | undefined): void {
-    const written = end === begin ? 0 : addon.writeBatch(this.#descriptor, bytes, begin, end)
+    const written = end === begin ? 0 : addon.writeBatch(this.#socket.descriptor, bytes, begin, end)
     if (written === end - begin) {
       if (slab !== undefined) returnSlab(slab)
       this.#settle()

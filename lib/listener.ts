@@ -1,7 +1,7 @@
 // A listening address. The accept thread (native/acceptor.h) checks clients and turns strangers away; here the admitted
 // ones become connections when somebody asks for them.
 
-import { Socket } from 'node:net'
+import type { Socket } from 'node:net'
 
 import { publishAccept, publishRejects, wantsRejects } from './audit.js'
 import { resolveAddress, type AddressOptions } from './address.js'
@@ -15,6 +15,7 @@ import {
   type NativeClient,
   type NativeListenAddress,
 } from './native.js'
+import { createSocket } from './node-socket.js'
 import { resolveGroupId, resolvePolicy, userOf, type PeerPolicy } from './peer.js'
 
 /** Options of {@link listen}. */
@@ -115,16 +116,13 @@ export class Listener implements AsyncIterable<Connection> {
     this.#signal = signal
     signal?.addEventListener('abort', this.#onAbort)
     this.#acceptor = acceptor
-    this.#wakeUp = new Socket({
-      fd: acceptor.takeNotifyDescriptor(),
-      onread: {
-        buffer: wakeUpBytes,
-        callback: () => {
-          this.#onWakeUp()
-          return true
-        },
+    this.#wakeUp = createSocket(acceptor.takeNotifyDescriptor(), {
+      buffer: wakeUpBytes,
+      callback: () => {
+        this.#onWakeUp()
+        return true
       },
-    } as ConstructorParameters<typeof Socket>[0])
+    })
     this.#wakeUp.resume()
   }
 

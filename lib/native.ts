@@ -49,7 +49,7 @@ export interface NativeLimits {
 }
 
 export interface NativeClient extends NativePeer {
-  /** An open, connected descriptor. The receiver owns it and must wrap it before anything else happens. */
+  /** An open, connected descriptor; parked, where there is a {@link NativePark}. Elsewhere it must be wrapped at once. */
   readonly descriptor: number
 }
 
@@ -81,6 +81,19 @@ export interface NativePeerWatcher {
   forget(id: number): void
 }
 
+/** Owns connected descriptors that need no socket of Node's yet. */
+export interface NativePark {
+  /** Once, before the first `watch`; a byte comes on this descriptor when there is something to take. */
+  start(): number
+  /** Has `takeReady` name it, once, when bytes have arrived or the peer has gone. */
+  watch(descriptor: number): void
+  /** May name some that are parked no more. */
+  takeReady(): number[]
+  /** From now on it must be closed by whoever asked, who wraps it at once. */
+  release(descriptor: number): void
+  close(descriptor: number): void
+}
+
 export interface NativeFrameReader {
   /** Looks at `size` bytes at the start of the read area; answers how many records there are. */
   push(size: number): number
@@ -94,6 +107,8 @@ interface Addon {
     policy: NativePolicy,
     limits: NativeLimits,
   ) => NativeAcceptor
+  /** Absent on Windows. */
+  readonly park?: NativePark
   readonly PeerWatcher: new () => NativePeerWatcher
   readonly FrameReader: new (maxLineBytes: number) => NativeFrameReader
   readonly attachWindow: (

@@ -1,9 +1,8 @@
 // Tells when the process behind a connection has ended, by a native thread that waits on pidfds for this whole thread of
 // JavaScript.
 
-import { Socket } from 'node:net'
-
 import { addon, fromNative, type NativePeerWatcher } from './native.js'
+import { createSocket } from './node-socket.js'
 
 /** A watch on one process. */
 export interface PeerExitWatch {
@@ -21,16 +20,13 @@ let watcher: NativePeerWatcher | undefined
 function startWatcher(): NativePeerWatcher {
   const started = new addon.PeerWatcher()
   const buffer = Buffer.allocUnsafeSlow(ID_BYTES * 512)
-  const wakeUp = new Socket({
-    fd: started.takeNotifyDescriptor(),
-    onread: {
-      buffer,
-      callback: (size: number) => {
-        for (let at = 0; at < size; at += ID_BYTES) fire(Number(buffer.readBigUInt64LE(at)))
-        return true
-      },
+  const wakeUp = createSocket(started.takeNotifyDescriptor(), {
+    buffer,
+    callback: (size) => {
+      for (let at = 0; at < size; at += ID_BYTES) fire(Number(buffer.readBigUInt64LE(at)))
+      return true
     },
-  } as ConstructorParameters<typeof Socket>[0])
+  })
   wakeUp.resume()
   wakeUp.unref() // to be told of the end of others is no reason to go on
   return started

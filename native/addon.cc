@@ -8,6 +8,7 @@
 #include "node_acceptor.h"
 #include "node_environment.h"
 #include "node_frames.h"
+#include "node_park.h"
 #include "node_peers.h"
 
 namespace sentinel {
@@ -19,7 +20,8 @@ void EndEnvironment(void* data) {
   auto* environment = static_cast<Environment*>(data);
   for (EnvironmentMember* member : environment->members) member->EnvironmentEnds();
   environment->members.clear();
-  environment->dialled.Reclaim();
+  environment->park.Stop();
+  environment->handed.Reclaim();
 }
 
 Napi::Object Init(Napi::Env env, Napi::Object exports) {
@@ -28,6 +30,7 @@ Napi::Object Init(Napi::Env env, Napi::Object exports) {
   env.SetInstanceData(environment.release());  // deleted by Node-API, after the hook has run
   DefineAcceptor(env, exports);
   DefineFrames(env, exports);
+  DefinePark(env, exports);
   DefinePeers(env, exports);
   return exports;
 }

@@ -104,12 +104,13 @@ class AcceptorObject final : public Napi::ObjectWrap<AcceptorObject>, public Env
   // take(most) → [{ descriptor, pid, uid, gid, groups, … }]
   Napi::Value Take(const Napi::CallbackInfo& info) {
     const Napi::Env env = info.Env();
-    handed_.Forget();
+    Environment& environment = Environment::Of(env);
+    environment.handed.Forget();
     std::vector<AdmittedClient> clients = acceptor_->Take(ToSize(info[0]));
     Napi::Array array = Napi::Array::New(env);
     for (AdmittedClient& admitted : clients) {
       Napi::Object client = ToObject(env, admitted.peer);
-      Result<int> number = handed_.Hand(std::move(admitted.descriptor));
+      Result<int> number = environment.GiveConnected(std::move(admitted.descriptor));
       if (!number.ok()) {  // it is closed by now
         acceptor_->Release(ToUserKey(client.Get(admitted.peer.user_id.has_value() ? "uid" : "sid")));
         continue;

@@ -1,7 +1,8 @@
 // What one environment of Node (the main thread, or a worker) has of its own, and how it is taken down.
 //
-// Descriptors go to JavaScript as plain numbers, which wraps each one in a net.Socket at once. A worker may be
-// terminated between the two; what was left without an owner then is closed here.
+// Descriptors go to JavaScript as plain numbers. Connected ones are parked here until it wants a net.Socket for
+// them; all others, and where nothing can be parked, it wraps at once. A worker may be terminated between the two;
+// what was left without an owner then is closed here.
 
 #ifndef SENTINEL_NODE_ENVIRONMENT_H_
 #define SENTINEL_NODE_ENVIRONMENT_H_
@@ -14,6 +15,7 @@
 #include <utility>
 #include <vector>
 
+#include "descriptor_park.h"
 #include "frame_reader.h"
 #include "line_scanner.h"
 #include "platform.h"
@@ -67,11 +69,20 @@ struct Environment {
   std::size_t record_capacity = 0;
   std::int32_t* progress = nullptr;
   std::vector<Napi::ObjectReference> attached;  // keeps that memory alive
-  HandedDescriptors dialled;
+  HandedDescriptors handed;
+  DescriptorPark park;
   // Read once: at a later time there might be no descriptor left to read them with, and nobody must pass because of
   // it.
   const UnmappedIds unmapped = ReadUnmappedIds();
   std::set<EnvironmentMember*> members;
+
+  // Gives a connected descriptor to JavaScript: parked, where that is possible.
+  Result<int> GiveConnected(OwnedDescriptor connected) {
+    if (!kWatchesReadiness) return handed.Hand(std::move(connected));
+    const int number = static_cast<int>(connected.get());
+    park.Add(std::move(connected));
+    return number;
+  }
 
   static Environment& Of(Napi::Env env) { return *env.GetInstanceData<Environment>(); }
 };

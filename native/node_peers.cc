@@ -43,9 +43,9 @@ Napi::Value ConnectFromScript(const Napi::CallbackInfo& info) {
     object.Set("reason", VerdictName(verdict));
     return object;
   }
-  HandedDescriptors& handed = Environment::Of(env).dialled;
-  handed.Forget();
-  Result<int> number = handed.Hand(std::move(connected.value()));
+  Environment& environment = Environment::Of(env);
+  environment.handed.Forget();
+  Result<int> number = environment.GiveConnected(std::move(connected.value()));
   if (!number.ok()) {
     Throw(env, number.failure());
     return {};

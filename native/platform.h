@@ -188,6 +188,28 @@ Result<OwnedDescriptor> CreateWaker();
 void Wake(Descriptor waker);
 void DrainWaker(Descriptor waker);
 
+// Connected descriptors that are waited for in large numbers, each watched until something has arrived on it or its
+// peer has gone, once. Wait is for one thread; the rest may come from any. Where kWatchesReadiness is false there
+// is no such thing: then the event loop must have each descriptor from the start.
+class ReadinessSet {
+ public:
+  ReadinessSet() = default;
+  ReadinessSet(const ReadinessSet&) = delete;
+  ReadinessSet& operator=(const ReadinessSet&) = delete;
+  virtual ~ReadinessSet() = default;
+
+  virtual Status Watch(Descriptor connected) = 0;
+  // To be called before a descriptor that was ever watched is closed or given away. Does nothing for others.
+  virtual void Forget(Descriptor connected) = 0;
+  // Waits without end for some of the watched ones, or for Interrupt, which leaves `ready` empty. An answer may be
+  // late: what it names may have been forgotten meanwhile.
+  virtual void Wait(std::vector<Descriptor>& ready) = 0;
+  // Ends a Wait under way, or the next one.
+  virtual void Interrupt() = 0;
+};
+extern const bool kWatchesReadiness;
+Result<std::unique_ptr<ReadinessSet>> CreateReadinessSet();
+
 // Waits until one of the descriptors is readable or the time has passed; a negative time waits without end. `ready`
 // tells for each one whether it is. False on failure, after a short pause.
 bool WaitReadable(const std::vector<Descriptor>& descriptors, int timeout_ms, std::vector<bool>& ready);

@@ -85,6 +85,12 @@ std::vector<std::size_t> FindGone(const std::vector<Descriptor>& connected) {
   return gone;
 }
 
+const bool kWatchesReadiness = false;
+
+Result<std::unique_ptr<ReadinessSet>> CreateReadinessSet() {
+  return Failure{FailureKind::kNotSupported, 0, "", "pipes have no readiness to wait for"};
+}
+
 // The event loop always has a read of its own under way.
 Result<std::size_t> PollRead(Descriptor /*connected*/, std::uint8_t* /*bytes*/, std::size_t /*size*/,
                              std::uint32_t /*max_microseconds*/) {

@@ -35,6 +35,14 @@ function addReceiver(connection: Awaited<ReturnType<typeof dial>>): Receiver {
 if (what === 'idle') {
   started()
   await new Promise(() => setInterval(() => undefined, 1000))
+} else if (what === 'parked') {
+  const receivers: Receiver[] = []
+  for (let i = 0; i < 20; ++i) {
+    const [, server] = await Promise.all([dial('test', { directory }), listener.accept()])
+    receivers.push(addReceiver(server))
+  }
+  started()
+  await Promise.all(receivers.map((receiver) => receiver.next()))
 } else if (what === 'accepting' || what === 'dialling') {
   // Dialled connections end only when they notice: give them a reader each.
   started()

@@ -14,6 +14,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/epoll.h>
 #include <sys/file.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
@@ -87,6 +88,9 @@ int getsockopt(int s, int level, int name, void *value, socklen_t *n) {
   return real(s, level, name, value, n);
 }
 int getsockname(int s, struct sockaddr *a, socklen_t *n) { FAIL(getsockname); REAL(getsockname); return real(s, a, n); }
+int epoll_create1(int flags) { FAIL(epoll_create1); REAL(epoll_create1); return real(flags); }
+int epoll_ctl(int set, int operation, int fd, struct epoll_event *event) { FAIL(epoll_ctl); REAL(epoll_ctl); return real(set, operation, fd, event); }
+int epoll_wait(int set, struct epoll_event *events, int most, int timeout) { FAIL(epoll_wait); REAL(epoll_wait); return real(set, events, most, timeout); }
 int eventfd(unsigned count, int flags) {
   FAIL(eventfd);
   int (*real)(unsigned, int) = (int (*)(unsigned, int))dlsym(RTLD_NEXT, "eventfd");

@@ -65,10 +65,23 @@ const REFUSING_OPTIONS = [17, 59, 3, 30]
 
 /**
  * Calls that are made again, or whose answer can be done without for the moment: the next client, the wake-up of a thread,
- * a look at unread connections, the address of an adopted descriptor, the usual ids of other user namespaces, the label
+ * a look at unread connections, the park of idle ones, the address of an adopted descriptor, the usual ids of other user namespaces, the label
  * and the cookie of a socket.
  */
-const UNTOLD = ['accept4', 'read', 'ioctl', 'poll', 'getsockname', 'fopen', 'getsockopt/31', 'getsockopt/57']
+const UNTOLD = [
+  'accept4',
+  'epoll_create1',
+  'epoll_ctl',
+  'epoll_ctl',
+  'epoll_wait',
+  'read',
+  'ioctl',
+  'poll',
+  'getsockname',
+  'fopen',
+  'getsockopt/31',
+  'getsockopt/57',
+]
 /** The same, where no descriptor is made, so that only memory can be wanting. */
 const UNTOLD_OF_MEMORY = ['send', 'recv', 'write']
 

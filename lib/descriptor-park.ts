@@ -1,0 +1,71 @@
+// Tells when something has arrived on a connected descriptor that is parked with the addon: one native thread waits for
+// all of a thread of JavaScript. Must not know connections.
+
+import type { Socket } from 'node:net'
+
+import { addon, type NativePark } from './native.js'
+import { createSocket } from './node-socket.js'
+
+/** Somebody who waits for the first bytes on a parked descriptor. */
+export interface Parked {
+  readonly descriptor: number
+  /** Bytes have arrived, or the peer has gone. Called once a watch; sometimes for nothing. */
+  onReadable(): void
+}
+
+/** The addon's, where it parks. */
+const park: NativePark | undefined = addon.park
+const wakeUpBytes = Buffer.allocUnsafeSlow(64)
+/** Those who wait, by descriptor. */
+const waiting: (Parked | undefined)[] = []
+let count = 0
+let wakeUp: Socket | undefined
+
+function start(park: NativePark): Socket {
+  const socket = createSocket(park.start(), {
+    buffer: wakeUpBytes,
+    callback: () => {
+      for (const descriptor of park.takeReady()) forget(descriptor)?.onReadable()
+      return true
+    },
+  })
+  socket.resume()
+  return socket
+}
+
+/** Somebody who waits keeps the process alive, as a socket that is read does. */
+function forget(descriptor: number): Parked | undefined {
+  const parked = waiting[descriptor]
+  if (parked === undefined) return undefined
+  waiting[descriptor] = undefined
+  if (--count === 0) wakeUp?.unref()
+  return parked
+}
+
+/** Connected descriptors are parked as they come from the addon. */
+export const parks = park !== undefined
+
+/** False when this descriptor cannot be watched, for want of descriptors or memory. */
+export function watchParked(parked: Parked): boolean {
+  if (park === undefined) return false
+  try {
+    wakeUp ??= start(park)
+    park.watch(parked.descriptor)
+  } catch {
+    return false
+  }
+  if (waiting[parked.descriptor] === undefined && ++count === 1) wakeUp.ref()
+  waiting[parked.descriptor] = parked
+  return true
+}
+
+/** Takes a descriptor out of the park: it must be wrapped before anything else happens. */
+export function unpark(descriptor: number): void {
+  forget(descriptor)
+  park?.release(descriptor)
+}
+
+export function closeParked(descriptor: number): void {
+  forget(descriptor)
+  park?.close(descriptor)
+}
