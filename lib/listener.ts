@@ -36,6 +36,12 @@ export interface ListenOptions extends AddressOptions {
   /** New connections of each user within any second, wherever it begins; further ones are turned away. Default: no limit. */
   readonly maxNewConnectionsPerSecondPerUser?: number
   /**
+   * Pauses for a millisecond whenever 48 of 64 clients in a row were turned away, so that a flood of them leaves the
+   * processors to others; admitted clients then wait so much longer. Default: true. Without it the accept thread turns
+   * away as many as one processor can.
+   */
+  readonly throttleRefusals?: boolean
+  /**
    * Permissions of the socket file: 0o600 (only this user can connect; the default), 0o660 (and members of `group`) or
    * 0o666 (everybody). The file is 0600 first and opened then; who can connect must still pass the policy. On Windows
    * there is no such mode: a pipe lets through those whom the policy names.
@@ -280,6 +286,7 @@ export async function listen(name: string, options: ListenOptions = {}): Promise
       0,
     ),
     maxQueued: MAX_QUEUED,
+    throttleRefusals: options.throttleRefusals ?? true,
   }
   const { signal } = options
   const place = options.fd === undefined ? placeOf(name, options) : adoptedPlace(options)

@@ -46,6 +46,7 @@ export interface NativeLimits {
   /** 0: no limit. */
   readonly maxNewPerSecondPerUser: number
   readonly maxQueued: number
+  readonly throttleRefusals: boolean
 }
 
 export interface NativeClient extends NativePeer {

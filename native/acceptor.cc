@@ -72,7 +72,7 @@ void Acceptor::Run() {
     const int timeout_ms = exhausted_ || notify_again_ ? kExhaustedPauseMs : report_in_ms;
     switch (endpoint_->Wait(timeout_ms, for_clients)) {
       case ServerEndpoint::Event::kClient:
-        if (AcceptBatch() >= kFloodRefusals) endpoint_->Wait(kFloodPauseMs, false);
+        if (AcceptBatch() >= kFloodRefusals && limits_.throttle_refusals) endpoint_->Wait(kFloodPauseMs, false);
         break;
       case ServerEndpoint::Event::kTimeout: exhausted_ = false; break;
       case ServerEndpoint::Event::kInterrupted: break;

@@ -24,6 +24,8 @@ struct AcceptorLimits {
   std::size_t max_connections_per_user = 4096;  // of them, by one user
   // New connections of one user in any one second; 0 for no limit.
   std::size_t max_new_per_second_per_user = 0;
+  // Pauses when it has turned away many at once, so that a flood does not take the processor from a busy event loop.
+  bool throttle_refusals = true;
   std::size_t max_queued = 256;  // admitted and not yet taken; the kernel's backlog comes on top
 };
 

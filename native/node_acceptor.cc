@@ -77,7 +77,7 @@ class AcceptorObject final : public Napi::ObjectWrap<AcceptorObject>, public Env
     return Listen(request);
   }
 
-  // limits: { backlog, maxConnections, maxConnectionsPerUser, maxNewPerSecondPerUser, maxQueued }
+  // limits: { backlog, maxConnections, maxConnectionsPerUser, maxNewPerSecondPerUser, maxQueued, throttleRefusals }
   Status Start(const Napi::CallbackInfo& info) {
     const auto given = info[2].As<Napi::Object>();
     AcceptorLimits limits;
@@ -85,6 +85,7 @@ class AcceptorObject final : public Napi::ObjectWrap<AcceptorObject>, public Env
     limits.max_connections_per_user = ToSize(given.Get("maxConnectionsPerUser"));
     limits.max_new_per_second_per_user = ToSize(given.Get("maxNewPerSecondPerUser"));
     limits.max_queued = ToSize(given.Get("maxQueued"));
+    limits.throttle_refusals = given.Get("throttleRefusals").ToBoolean();
     const auto backlog = static_cast<int>(std::min<std::size_t>(ToSize(given.Get("backlog")), 65535));
 
     Result<NotifyPair> notify = CreateNotifyPair();

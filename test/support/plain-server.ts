@@ -35,7 +35,14 @@ function serveOnPipe(path: string, serve: (socket: Socket) => void): () => void 
   const acceptor = new addon.Acceptor(
     { path, createDirectory: false, groupAccess: false, publicAccess: false, group: null },
     resolvePolicy(undefined),
-    { backlog: 8, maxConnections: 99, maxConnectionsPerUser: 99, maxNewPerSecondPerUser: 0, maxQueued: 99 },
+    {
+      backlog: 8,
+      maxConnections: 99,
+      maxConnectionsPerUser: 99,
+      maxNewPerSecondPerUser: 0,
+      maxQueued: 99,
+      throttleRefusals: true,
+    },
   )
   const wakeUp = new Socket({ fd: acceptor.takeNotifyDescriptor(), readable: true })
   wakeUp.on('data', () => {
