@@ -1,13 +1,14 @@
 // Builds the addon for another system than this one by calling its compiler directly: node-gyp builds in one folder only,
 // and for its own system. The sources and definitions come from binding.gyp.
 
-import { existsSync, mkdirSync } from 'node:fs'
+import { existsSync, mkdirSync, rmSync } from 'node:fs'
 import { createRequire } from 'node:module'
+import { availableParallelism } from 'node:os'
 import { basename, dirname, join, resolve } from 'node:path'
 
 import { readBinding } from './binding.js'
 import { root } from './root.js'
-import { run } from './run.js'
+import { run, runBeside } from './run.js'
 import type { CrossTarget } from './targets.js'
 
 const require = createRequire(import.meta.url)
@@ -25,7 +26,7 @@ function nodeHeaders(): string {
 }
 
 /** Answers the path of the binary. */
-export function crossCompile(target: CrossTarget): string {
+export async function crossCompile(target: CrossTarget): Promise<string> {
   const { sources, defines, warnings } = readBinding(target.os)
   const [command = '', ...choice] = target.compiler()
   const objects = join(root, 'out/cross', target.name)
@@ -34,31 +35,30 @@ export function crossCompile(target: CrossTarget): string {
   const common = ['-std=c++17', '-O3', '-fPIC', '-fvisibility=hidden', '-fno-exceptions', '-fno-rtti']
   const definitions = defines.map((define) => `-D${define}`)
   const headers = [simdjson, join(root, napi), nodeHeaders()].flatMap((folder) => ['-isystem', folder])
+  rmSync(objects, { recursive: true, force: true })
   mkdirSync(objects, { recursive: true })
 
-  const compile = (source: string, flags: readonly string[]): string => {
-    const object = join(objects, `${basename(source).replace(/\.\w+$/, '')}.o`)
-    console.log(`  ${source}`)
-    try {
-      run(
-        command,
-        [...choice, ...common, ...target.compileFlags, ...definitions, ...flags, '-c', source, '-o', object],
-        {
-          cwd: root,
-        },
-      )
-    } catch (cause) {
-      if (existsSync(object)) throw cause
-      throw new Error(`cannot compile for ${target.name}. The compiler: ${target.hint}`, { cause })
-    }
-    return object
+  const objectOf = (source: string): string => join(objects, `${basename(source).replace(/\.\w+$/, '')}.o`)
+  const compile = async (source: string, flags: readonly string[]): Promise<void> => {
+    const given = [...choice, ...common, ...target.compileFlags, ...definitions, ...flags]
+    await runBeside(command, [...given, '-c', source, '-o', objectOf(source)], root)
+    done++
+    console.log(`  ${done}/${all.length} ${basename(source)}`)
   }
-  const compiled = [
-    ...sources.map((source) => compile(source, [...headers, ...warnings])),
-    compile(join(simdjson, 'simdjson.cpp'), ['-w']),
+  // The largest first, so that no processor waits for it in the end.
+  const all = [
+    { source: join(simdjson, 'simdjson.cpp'), flags: ['-w'] },
+    ...sources.map((source) => ({ source, flags: [...headers, ...warnings] })),
   ]
+  let done = 0
+  const waiting = all.values()
+  const worker = async (): Promise<void> => {
+    for (const { source, flags } of waiting) await compile(source, flags)
+  }
+  await Promise.all(Array.from({ length: availableParallelism() }, worker))
   const binary = join(root, target.file)
   mkdirSync(dirname(binary), { recursive: true })
+  const compiled = all.map(({ source }) => objectOf(source))
   run(command, [...choice, ...target.linkFlags, ...compiled, '-o', binary], { cwd: root })
   return binary
 }

