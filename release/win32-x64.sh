@@ -1,11 +1,11 @@
 #!/usr/bin/env bash
 # Builds the addon for Windows x64 with MinGW, which node-gyp cannot drive: win32-x64.sh [folder for sentinel-ipc.node]
-# (default prebuilds/win32-x64). What was compiled before and has not changed is kept in build/win32.
+# (default prebuilds/win32-x64). What was compiled before and has not changed is kept in out/cross/win32-x64.
 # Needs Debian's g++-mingw-w64-x86-64 and the packages of `npm ci`.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 output=${1:-prebuilds/win32-x64}
-work=build/win32
+work=out/cross/win32-x64
 compiler=x86_64-w64-mingw32-g++-posix # the other variant has no std::mutex
 command -v $compiler >/dev/null || { echo "win32-x64 needs $compiler (Debian: g++-mingw-w64-x86-64)" >&2; exit 1; }
 mkdir -p "$work" "$output"

@@ -20,8 +20,8 @@ prepare_wine
 
 bash release/win32-x64.sh "$stage/prebuilds/win32-x64"
 x86_64-w64-mingw32-g++-posix -O1 -std=c++17 -D_WIN32_WINNT=0x0A00 -Wall -Wextra -Werror -Wno-cast-function-type \
-  test/windows/native_check.cc build/win32/win32.o build/win32/win32_{client,identity,pipe,server,sid,wire}.o \
-  build/win32/peer_policy.o -o "$stage/native_check.exe" -ladvapi32 -lntdll -static -s
+  test/windows/native_check.cc out/cross/win32-x64/win32.o out/cross/win32-x64/win32_{client,identity,pipe,server,sid,wire}.o \
+  out/cross/win32-x64/peer_policy.o -o "$stage/native_check.exe" -ladvapi32 -lntdll -static -s
 npm run --silent compile:ts
 npx tsc --project test/windows
 cp package.json "$stage/"

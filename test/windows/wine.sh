@@ -1,8 +1,8 @@
-# Node for Windows under Wine, to be sourced at the top of the checkout. Everything is kept in build/windows, about 1 GB.
+# Node for Windows under Wine, to be sourced at the top of the checkout. Everything is kept in .cache/windows, about 1 GB.
 # Knows nothing of what is run.
 newer=22.23.3 # Node 24 does not start under Wine 8
 older=20.20.2
-work=$PWD/build/windows
+work=$PWD/.cache/windows
 
 # Wine writes where it is told by these, and asks for nothing.
 export WINEPREFIX=$work/prefix WINEARCH=win64 WINEDEBUG=-all WINEDLLOVERRIDES='mscoree=;mshtml='
