@@ -12,6 +12,7 @@
 
 #include "platform.h"
 #include "posix.h"
+#include "posix_path.h"
 
 namespace sentinel {
 namespace {
@@ -68,8 +69,18 @@ bool CreateSocketPair(OwnedDescriptor& one, OwnedDescriptor& other) {
 std::optional<std::uint64_t> DescriptorCookie(Descriptor descriptor) {
   std::uint64_t cookie = 0;
   socklen_t size = sizeof(cookie);
-  if (getsockopt(Number(descriptor), SOL_SOCKET, SO_COOKIE, &cookie, &size) != 0) return std::nullopt;
-  return cookie;
+  if (getsockopt(Number(descriptor), SOL_SOCKET, SO_COOKIE, &cookie, &size) == 0) return cookie;
+  switch (errno) {
+    case EINVAL:  // emulated by what has room for 4 bytes only (qemu-user)
+    case ENOPROTOOPT: break;
+    case EBADF:
+    case ENOTSOCK:
+    default: return std::nullopt;
+  }
+  // The next best: unlike a cookie, an inode number comes again after 2^32 others.
+  Result<FileFacts> facts = InspectDescriptor(Number(descriptor));
+  if (!facts.ok() || facts.value().kind != FileFacts::Kind::kSocket) return std::nullopt;
+  return facts.value().inode;
 }
 
 }  // namespace sentinel

@@ -52,10 +52,21 @@ export async function crossCompile(target: CrossTarget): Promise<string> {
   ]
   let done = 0
   const waiting = all.values()
+  let failed = false
+  // All of them end before it goes on, also when one has failed.
   const worker = async (): Promise<void> => {
-    for (const { source, flags } of waiting) await compile(source, flags)
+    for (const { source, flags } of waiting) {
+      if (failed) return
+      try {
+        await compile(source, flags)
+      } catch (error) {
+        failed = true
+        throw error
+      }
+    }
   }
-  await Promise.all(Array.from({ length: availableParallelism() }, worker))
+  const ends = await Promise.allSettled(Array.from({ length: availableParallelism() }, worker))
+  for (const end of ends) if (end.status === 'rejected') throw end.reason
   const binary = join(root, target.file)
   mkdirSync(dirname(binary), { recursive: true })
   const compiled = all.map(({ source }) => objectOf(source))

@@ -3,6 +3,7 @@
 // anything is not there in the end.
 
 import { existsSync, readdirSync, rmSync, statSync } from 'node:fs'
+import { createRequire } from 'node:module'
 import { join, relative } from 'node:path'
 import { parseArgs } from 'node:util'
 
@@ -44,9 +45,11 @@ function lacksForOwn(): string | undefined {
 
 function buildOwn(): string {
   const folder = join(root, 'prebuilds', ownName)
-  // prebuildify names the C library in the file name, which differs between machines.
+  // On Linux prebuildify names the C library in the file name, which differs between machines.
   const before = new Map(filesOf(folder).map((file) => [file, statSync(file).mtimeMs]))
-  run('npx', ['--no-install', 'prebuildify', '--napi', '--strip', '--tag-libc'], { cwd: root })
+  const prebuildify = createRequire(import.meta.url).resolve('prebuildify/bin.js')
+  const options = ['--napi', '--strip', ...(onLinux ? ['--tag-libc'] : [])]
+  run(process.execPath, [prebuildify, ...options], { cwd: root })
   const made = filesOf(folder).find((file) => statSync(file).mtimeMs !== before.get(file))
   if (made === undefined) throw new Error(`prebuildify left nothing new in ${folder}`)
   return made

@@ -62,6 +62,7 @@ export function openSpool(
   fsync: boolean,
   onDamage: (damage: SpoolDamage) => void,
 ): OpenedSpool {
+  checkPlatform()
   try {
     // So that all that stands above it is looked at.
     claimDirectory(resolve(directory))
@@ -75,6 +76,14 @@ export function openSpool(
     if (cause instanceof IpcError) throw cause
     throw new IpcError('ERR_IPC_SYSTEM', `the spool in ${directory} cannot be opened`, { cause })
   }
+}
+
+/** Whose a directory is, and whether the process that had it last is still there, it can tell on Linux only. */
+function checkPlatform(): void {
+  if (process.platform === 'linux') return
+  throw new IpcError('ERR_IPC_SYSTEM', `a spool in LMDB is made for Linux, and this is ${process.platform}`, {
+    reason: 'spool-platform',
+  })
 }
 
 /** A file that is too short is not mapped as it is. Answers what could be saved of a damaged one. */

@@ -8,7 +8,7 @@ prepare_wine >&2
 version=${!1}
 shift
 output=$(mktemp)
-trap 'wineserver -k 2>/dev/null || true; rm -f "$output"' EXIT
+trap 'end_wine; rm -f "$output"' EXIT
 status=0
 run_node "$version" 120 "$here" "$output" "$@" || status=$?
 tr -d '\r' <"$output"

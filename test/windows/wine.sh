@@ -1,8 +1,13 @@
 # Node for Windows under Wine, to be sourced at the top of the checkout. Everything is kept in .cache/windows, about 1 GB.
-# Knows nothing of what is run.
+# In a bash on Windows itself (never tried) it is the Node that is there. Knows nothing of what is run.
 newer=22.23.3 # Node 24 does not start under Wine 8
 older=20.20.2
 work=$PWD/.cache/windows
+
+case $(uname -s) in
+  MINGW* | MSYS*) on_windows=yes ;;
+  *) on_windows= ;;
+esac
 
 # Wine writes where it is told by these, and asks for nothing.
 export WINEPREFIX=$work/prefix WINEARCH=win64 WINEDEBUG=-all WINEDLLOVERRIDES='mscoree=;mshtml='
@@ -19,6 +24,7 @@ node_of() { echo "$work/node-$1/package/bin/node.exe"; }
 # Fetches Node and makes the prefix, where they are not there yet.
 prepare_wine() {
   local version
+  [ -z "$on_windows" ] || return 0
   for version in $newer $older; do
     [ -f "$(node_of "$version")" ] && continue
     mkdir -p "$work/node-$version"
@@ -33,10 +39,14 @@ prepare_wine() {
   fi
 }
 
+end_wine() { [ -n "$on_windows" ] || wineserver -k 2>/dev/null || true; }
+
 # Node under Wine can write to files, not to pipes of Linux.
 # run_node VERSION SECONDS FOLDER OUTPUT ARGUMENT...
 run_node() {
   local version=$1 seconds=$2 folder=$3 output=$4
   shift 4
-  (cd "$folder" && timeout -k 5 "$seconds" wine "$(node_of "$version")" "$@" >"$output" 2>&1 </dev/null)
+  local command=(wine "$(node_of "$version")")
+  [ -z "$on_windows" ] || command=(node)
+  (cd "$folder" && timeout -k 5 "$seconds" "${command[@]}" "$@" >"$output" 2>&1 </dev/null)
 }

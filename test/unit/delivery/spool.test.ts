@@ -22,6 +22,25 @@ import { temporaryDirectory } from '../../support/directory.js'
 import { contents, entry, opened, record, TYPES } from '../../support/spool.js'
 import { rejectionOf } from '../../support/wait.js'
 
+it.each(['win32', 'darwin'])(
+  'a spool says that it is not made for %s, before it makes anything',
+  async (system) => {
+    const directory = temporaryDirectory()
+    const real = Object.getOwnPropertyDescriptor(process, 'platform') ?? {}
+    Object.defineProperty(process, 'platform', { ...real, value: system })
+    try {
+      expect(await rejectionOf(LmdbSpool.open({ directory: join(directory, 'spool') }))).toMatchObject({
+        code: 'ERR_IPC_SYSTEM',
+        reason: 'spool-platform',
+        message: `a spool in LMDB is made for Linux, and this is ${system}`,
+      })
+    } finally {
+      Object.defineProperty(process, 'platform', real)
+    }
+    expect(readdirSync(directory)).toEqual([])
+  },
+)
+
 describe('a spool', () => {
   it('agrees with a model, whatever is done to it and however often it is opened again', async () => {
     const step = fc.oneof(
