@@ -1,5 +1,5 @@
-// What Linux does its own way: flags at creation, binding, the waker, descriptor cookies. What stands at a path is
-// read in linux_files.cc, who the peer is in linux_peer.cc. Binaries must load with glibc 2.28 (RHEL 8): see
+// What Linux does its own way: flags at creation, binding, the waker. What stands at a path or behind a descriptor
+// is read in linux_files.cc, who the peer is in linux_peer.cc. Binaries must load with glibc 2.28 (RHEL 8): see
 // linux_glibc.h.
 
 #include <fcntl.h>
@@ -12,7 +12,6 @@
 
 #include "platform.h"
 #include "posix.h"
-#include "posix_path.h"
 
 namespace sentinel {
 namespace {
@@ -64,23 +63,6 @@ bool CreateSocketPair(OwnedDescriptor& one, OwnedDescriptor& other) {
   one = OwnedDescriptor(static_cast<Descriptor>(ends[0]));
   other = OwnedDescriptor(static_cast<Descriptor>(ends[1]));
   return true;
-}
-
-std::optional<std::uint64_t> DescriptorCookie(Descriptor descriptor) {
-  std::uint64_t cookie = 0;
-  socklen_t size = sizeof(cookie);
-  if (getsockopt(Number(descriptor), SOL_SOCKET, SO_COOKIE, &cookie, &size) == 0) return cookie;
-  switch (errno) {
-    case EINVAL:  // emulated by what has room for 4 bytes only (qemu-user)
-    case ENOPROTOOPT: break;
-    case EBADF:
-    case ENOTSOCK:
-    default: return std::nullopt;
-  }
-  // The next best: unlike a cookie, an inode number comes again after 2^32 others.
-  Result<FileFacts> facts = InspectDescriptor(Number(descriptor));
-  if (!facts.ok() || facts.value().kind != FileFacts::Kind::kSocket) return std::nullopt;
-  return facts.value().inode;
 }
 
 }  // namespace sentinel

@@ -4,11 +4,14 @@
 
 #include <fcntl.h>
 #include <linux/stat.h>
+#include <sys/socket.h>
 #include <sys/syscall.h>
 #include <sys/sysmacros.h>
 #include <unistd.h>
 
 #include <cerrno>
+#include <cstdint>
+#include <optional>
 
 #include "platform.h"
 #include "posix_path.h"
@@ -40,5 +43,23 @@ Result<FileFacts> Statx(int directory, const char* path, int flags) {
 
 Result<FileFacts> InspectPath(const std::string& path) { return Statx(AT_FDCWD, path.c_str(), 0); }
 Result<FileFacts> InspectDescriptor(int descriptor) { return Statx(descriptor, "", AT_EMPTY_PATH); }
+
+std::optional<std::uint64_t> DescriptorCookie(Descriptor descriptor) {
+  const int number = static_cast<int>(descriptor);
+  std::uint64_t cookie = 0;
+  socklen_t size = sizeof(cookie);
+  if (getsockopt(number, SOL_SOCKET, SO_COOKIE, &cookie, &size) == 0) return cookie;
+  switch (errno) {
+    case EINVAL:  // emulated by what has room for 4 bytes only (qemu-user)
+    case ENOPROTOOPT: break;
+    case EBADF:
+    case ENOTSOCK:
+    default: return std::nullopt;
+  }
+  // The next best: unlike a cookie, an inode number comes again after 2^32 others.
+  Result<FileFacts> facts = InspectDescriptor(number);
+  if (!facts.ok() || facts.value().kind != FileFacts::Kind::kSocket) return std::nullopt;
+  return facts.value().inode;
+}
 
 }  // namespace sentinel
