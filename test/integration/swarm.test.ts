@@ -40,7 +40,8 @@ describe('the demo', () => {
     const { code, stdout, stderr } = await run(DEMO, ['--facts', '3000'])
     expect(stderr).toBe('')
     expect(stdout).toMatch(/kills node-\d, which listens/)
-    expect(stdout).toMatch(/synced with node-\d: 9\d{3} in/) // the one that came back knowing nothing
+    // The one that came back knowing nothing gets what the two that lived began with, and what it had told them by then.
+    expect(stdout).toMatch(/synced with node-\d: [6-9]\d{3} in/)
     expect(stdout).not.toMatch(/critical|error:/)
     expect(stdout).toContain('all 3 nodes hold the same facts: yes')
     expect(code).toBe(0)

@@ -213,7 +213,8 @@ describe('a limit on new connections', () => {
 describe('silent peers', () => {
   it('are hung up on after the idle limit', async () => {
     const closes = heard<CloseEvent>('sentinel-ipc:close')
-    const { raw, receiver, server } = await rawToReceiver({ idleTimeoutMs: 80 })
+    // Long enough for a slow machine to bring the first one.
+    const { raw, receiver, server } = await rawToReceiver({ idleTimeoutMs: 800 })
     raw.write('{"type":"a"}\n')
     expect((await receiver.next()).value?.type).toBe('a')
     expect(await rejectionOf(receiver.next())).toMatchObject({ code: 'ERR_IPC_TIMEOUT', reason: 'idle' })
