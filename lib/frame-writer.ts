@@ -79,10 +79,7 @@ export class FrameWriter {
   /** Called, in order, each time that the writer is ready again. Once it has failed, called a last time. */
   readonly #clients = new Set<() => void>()
 
-  constructor(
-    socket: WritableSocket,
-    closeConnection: (reason: 'send-timeout' | 'peer-closed') => void,
-  ) {
+  constructor(socket: WritableSocket, closeConnection: (reason: 'send-timeout' | 'peer-closed') => void) {
     this.#socket = socket
     this.#closeConnection = closeConnection
   }

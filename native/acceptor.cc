@@ -58,6 +58,7 @@ void Acceptor::Stop() {
     thread_.reset();
   }
   endpoint_.reset();
+  notify_.Reset();  // not only when the object is collected, which may be much later
   const std::lock_guard<std::mutex> lock(mutex_);
   for (const AdmittedClient& client : queue_) ReleaseLocked(KeyOf(client.peer));
   queue_.clear();

@@ -24,7 +24,8 @@ struct AcceptorLimits {
   std::size_t max_connections_per_user = 4096;  // of them, by one user
   // New connections of one user in any one second; 0 for no limit.
   std::size_t max_new_per_second_per_user = 0;
-  // Pauses when it has turned away many at once, so that a flood does not take the processor from a busy event loop.
+  // Pauses when it has turned away many at once, so that a flood does not take the processor from a busy event
+  // loop.
   bool throttle_refusals = true;
   std::size_t max_queued = 256;  // admitted and not yet taken; the kernel's backlog comes on top
 };
@@ -104,7 +105,7 @@ class Acceptor {
   std::unique_ptr<ServerEndpoint> endpoint_;  // reset by Stop, once the thread has ended
   const PeerPolicy policy_;
   const AcceptorLimits limits_;
-  const OwnedDescriptor notify_;
+  OwnedDescriptor notify_;  // likewise
   const UnmappedIds unmapped_;
   std::unique_ptr<Thread> thread_;
 

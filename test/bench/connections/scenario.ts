@@ -3,8 +3,8 @@
 import { pairIn, type Contestant, type Scale, type Scenario } from '../harness/scenario.js'
 import { LINE_BYTES } from '../input/line.js'
 
-const MEASURE_MS: Readonly<Record<Scale, number>> = { quick: 150, normal: 800, full: 3000 }
-const WARM_UP_MS: Readonly<Record<Scale, number>> = { quick: 100, normal: 300, full: 1000 }
+const MEASURE_MS: Readonly<Record<Scale, number>> = { quick: 150, normal: 2000, full: 3000 }
+const WARM_UP_MS: Readonly<Record<Scale, number>> = { quick: 100, normal: 1000, full: 1000 }
 const COUNTS = [
   [1, '1'],
   [10, '10'],
