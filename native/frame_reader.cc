@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <cstring>
 
+#include "byte_search.h"
+
 namespace sentinel {
 namespace {
 
@@ -12,14 +14,6 @@ std::size_t FirstNewline(const std::uint8_t* bytes, std::size_t begin, std::size
   if (begin >= end) return kNone;
   const void* found = std::memchr(bytes + begin, '\n', end - begin);
   return found == nullptr ? kNone : static_cast<std::size_t>(static_cast<const std::uint8_t*>(found) - bytes);
-}
-
-// Just past the last newline of [begin, end), or `begin`.
-std::size_t EndOfLines(const std::uint8_t* bytes, std::size_t begin, std::size_t end) {
-  for (std::size_t i = end; i > begin; --i) {
-    if (bytes[i - 1] == '\n') return i;
-  }
-  return begin;
 }
 
 // Assigning {} would keep the memory.
@@ -56,7 +50,7 @@ FrameReader::Progress FrameReader::Continue(const ReadWindow& window, LineScanne
 FrameReader::Progress FrameReader::ScanLines(const ReadWindow& window, std::size_t begin, std::size_t end,
                                              LineScanner& scanner, RecordSink& sink) {
   Progress progress;
-  const std::size_t lines_end = EndOfLines(window.bytes, begin, end);
+  const std::size_t lines_end = PastLastNewline(window.bytes, begin, end);
   progress.text_begin = begin;
   progress.text_end = scanner.Scan(window.bytes, begin, lines_end, max_line_bytes_, sink);
   progress.more = sink.full();  // even the remainder may need a record

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cstring>
 
+#include "byte_search.h"
 #include "line_checker.h"
 #include "simdjson.h"
 
@@ -29,10 +30,8 @@ std::size_t FindNewline(const std::uint8_t* window, std::size_t begin, std::size
 // The end of a block that begins at `begin`: after the last newline within kBlockBytes, or else after the first.
 std::size_t BlockEnd(const std::uint8_t* window, std::size_t begin, std::size_t end) {
   if (end - begin <= kBlockBytes) return end;
-  for (std::size_t i = begin + kBlockBytes; i > begin; --i) {
-    if (window[i - 1] == '\n') return i;
-  }
-  return FindNewline(window, begin, end) + 1;
+  const std::size_t past = PastLastNewline(window, begin, begin + kBlockBytes);
+  return past > begin ? past : FindNewline(window, begin, end) + 1;
 }
 
 // A line's content ends before its newline, and before a carriage return in front of that.

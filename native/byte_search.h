@@ -1,0 +1,35 @@
+// Searching bytes backwards, which the C++ library has no fast call for.
+
+#ifndef SENTINEL_BYTE_SEARCH_H_
+#define SENTINEL_BYTE_SEARCH_H_
+
+#include <cstddef>
+#include <cstdint>
+
+namespace sentinel {
+
+// Just past the last newline of [begin, end) of `bytes`, or `begin` when there is none.
+inline std::size_t PastLastNewline(const std::uint8_t* bytes, std::size_t begin, std::size_t end) {
+  // Lines may be long: blocks without a newline are passed over whole. The inner loop is one that compilers make
+  // vector instructions of.
+  constexpr std::size_t kBlock = 256;
+  for (std::size_t at = end; at > begin;) {
+    if (at - begin >= kBlock) {
+      std::uint8_t found = 0;
+      for (std::size_t i = at - kBlock; i < at; ++i) found = static_cast<std::uint8_t>(found | (bytes[i] == '\n'));
+      if (found == 0) {
+        at -= kBlock;
+        continue;
+      }
+    }
+    const std::size_t stop = at - begin >= kBlock ? at - kBlock : begin;
+    for (; at > stop; --at) {
+      if (bytes[at - 1] == '\n') return at;
+    }
+  }
+  return begin;
+}
+
+}  // namespace sentinel
+
+#endif  // SENTINEL_BYTE_SEARCH_H_
