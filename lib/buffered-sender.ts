@@ -77,7 +77,7 @@ export class BufferedSender {
     const at = this.#handedOver.indexOf(message)
     if (at === -1) return // dropped with the connection meanwhile
     this.#handedOver.splice(at, 1)
-    this.#queue.release(message)
+    this.#queue.release(1, sizeBound(message))
     ++this.#dropped.invalid
     // Where others of the batch are under way still, those who wait do so for them too.
     if (this.#handedOver.length === 0) this.#wakeWaiting()
@@ -266,7 +266,7 @@ export class BufferedSender {
   #letGo(): SOCMessage[] {
     const messages = this.#handedOver
     this.#handedOver = []
-    for (const message of messages) this.#queue.release(message)
+    for (const message of messages) this.#queue.release(1, sizeBound(message))
     return messages
   }
 

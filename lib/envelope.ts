@@ -49,3 +49,10 @@ export function checkFrameSize(frame: Frame): void {
     { reason: 'too-large' },
   )
 }
+
+/** The error for a raw payload that does not make a message. */
+export function invalidPayload(): IpcError {
+  return new IpcError('ERR_IPC_INVALID_MESSAGE', 'a raw payload is not one JSON value on one line', {
+    reason: 'not-json',
+  })
+}

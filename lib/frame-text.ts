@@ -19,18 +19,21 @@ const LAYOUT_FRAMES = 1024
 /** Text of so few units is far from any limit, whatever it becomes in UTF-8. */
 const SMALL_TEXT = (MAX_MESSAGE_BYTES - ENVELOPE_BYTES) / 3
 
-/** Memory in which batches are laid out. One serves a whole thread, as a batch is written as soon as it is there. */
-let spareSlab: Buffer | undefined
+/**
+ * Memory in which batches are laid out. One serves a whole thread where a batch is written as soon as it is there; who keeps
+ * batches until they are acknowledged needs more. What of a slab was never used takes no memory.
+ */
+const spareSlabs: Buffer[] = []
+const MAX_SPARE_SLABS = 32
 
 export function takeSlab(bytes: number): Buffer {
   if (bytes > SLAB_BYTES) return Buffer.allocUnsafeSlow(bytes)
-  const slab = spareSlab ?? Buffer.allocUnsafeSlow(SLAB_BYTES)
-  spareSlab = undefined
-  return slab
+  return spareSlabs.pop() ?? Buffer.allocUnsafeSlow(SLAB_BYTES)
 }
 
+/** Gives a slab back, once, when nobody reads it any more. */
 export function returnSlab(slab: Buffer): void {
-  if (slab.length === SLAB_BYTES) spareSlab = slab
+  if (slab.length === SLAB_BYTES && spareSlabs.length < MAX_SPARE_SLABS) spareSlabs.push(slab)
 }
 
 const spareLayouts: Int32Array[] = []
@@ -110,11 +113,11 @@ export class FrameText {
     return payload.length + ENVELOPE_BYTES
   }
 
-  /** Adds lines as they are; answers their size. They must not change before it is encoded. */
+  /** Adds lines as they are; answers their size. They must not change before they are written. */
   addLines(lines: Buffer): number {
     this.#endPart()
     if (this.#parts === NO_PARTS) this.#parts = []
-    this.#parts.push({ bytes: lines, start: 0, end: lines.length, kept: false })
+    this.#parts.push({ bytes: lines, start: 0, end: lines.length, kept: true })
     this.#bytesBound += lines.length
     return lines.length
   }

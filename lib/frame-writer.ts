@@ -1,7 +1,7 @@
 // Puts the frames of one connection on the wire: gathers those of a batch, writes them with one system call, and
 // knows whether the kernel has taken them. A frame goes out whole, or the connection is not used any more.
 
-import { frameBytes, MAX_MESSAGE_BYTES } from './envelope.js'
+import { frameBytes, invalidPayload, MAX_MESSAGE_BYTES } from './envelope.js'
 import { IpcError } from './errors.js'
 import { FrameText, returnSlab, takeSlab } from './frame-text.js'
 import { frameOf, isChecked, type SOCMessage } from './message.js'
@@ -36,12 +36,6 @@ interface Outcome {
   readonly promise: Promise<void>
   readonly resolve: () => void
   readonly reject: (error: IpcError) => void
-}
-
-function invalidPayload(): IpcError {
-  return new IpcError('ERR_IPC_INVALID_MESSAGE', 'the raw payload is not one JSON value on one line', {
-    reason: 'not-json',
-  })
 }
 
 function createOutcome(): Outcome {
@@ -166,7 +160,10 @@ export class FrameWriter {
     return next
   }
 
-  /** Adds lines that were checked before. They must not change before the batch is written, and none may be unchecked in it. */
+  /**
+   * Adds lines that were checked before. They must not change before the kernel has them or the connection has ended, and
+   * nothing may be unchecked in the batch.
+   */
   appendLines(lines: Buffer): void {
     if (this.checking) throw new TypeError('lines that were checked cannot follow what was not')
     this.#size += this.#checked.addLines(lines)

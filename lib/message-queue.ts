@@ -137,48 +137,44 @@ export class MessageQueue<Owner> {
 
   /** The oldest waiting message, to be released later. */
   take(): SOCMessage | undefined {
-    return this.#next()?.message
+    let taken: SOCMessage | undefined
+    this.takeWhile((message) => {
+      taken = message
+      return false
+    })
+    return taken
   }
 
-  /** The oldest waiting messages with their owners, to be released later. */
-  takeRun(most: number): { messages: SOCMessage[]; owners: Owner[] } {
-    const messages: SOCMessage[] = []
-    const owners: Owner[] = []
-    while (messages.length < most && this.#waiting > 0) {
-      const next = this.#next()
-      if (next === undefined) break
-      messages.push(next.message)
-      owners.push(next.owner)
+  /** Takes out waiting messages, oldest first, to be released later, until `visit` answers that this was the last one. */
+  takeWhile(visit: (message: SOCMessage, owner: Owner) => boolean): void {
+    for (let more = true; more && this.#head < this.#messages.length;) {
+      const at = this.#head++
+      const message = this.#messages[at]
+      if (message === undefined) continue
+      this.#messages[at] = undefined
+      this.#uncount(message, sizeBound(message))
+      ++this.#held
+      more = visit(message, this.#owners[at] as Owner)
     }
-    return { messages, owners }
+    this.#compact()
   }
 
-  /** A message that was taken out is done with. */
-  release(message: SOCMessage): void {
-    --this.#held
-    this.#bytes -= sizeBound(message)
+  /** Messages that were taken out, and come to so many bytes, are done with. */
+  release(messages: number, bytes: number): void {
+    this.#held -= messages
+    this.#bytes -= bytes
   }
 
   /** Takes everything out for good. */
   clear(): { messages: SOCMessage[]; owners: Owner[] } {
-    const all = this.takeRun(Infinity)
-    for (const message of all.messages) this.release(message)
-    return all
-  }
-
-  #next(): { message: SOCMessage; owner: Owner } | undefined {
-    while (this.#head < this.#messages.length) {
-      const message = this.#messages[this.#head]
-      const owner = this.#owners[this.#head] as Owner
-      this.#messages[this.#head++] = undefined
-      if (message === undefined) continue
-      this.#uncount(message, sizeBound(message))
-      ++this.#held
-      this.#compact()
-      return { message, owner }
-    }
-    this.#compact()
-    return undefined
+    const messages: SOCMessage[] = []
+    const owners: Owner[] = []
+    this.takeWhile((message, owner) => {
+      this.release(1, sizeBound(message))
+      messages.push(message)
+      return owners.push(owner) > 0
+    })
+    return { messages, owners }
   }
 
   #compact(): void {

@@ -1,15 +1,23 @@
-// Messages of an acknowledged sender that live in this process only.
+// Messages of an acknowledged sender that live in this process only: as they came until they are sent, and then as lines.
 
+import { invalidPayload } from '../envelope.js'
 import { IpcError } from '../errors.js'
+import { returnSlab } from '../frame-text.js'
 import { MessageQueue, type OnFull } from '../message-queue.js'
-import type { SOCMessage } from '../message.js'
+import { sizeBound, type SOCMessage } from '../message.js'
 import { newSession } from './control.js'
-import { messageRun, type MessageRun, type Run } from './in-flight.js'
+import { newRun, type Run } from './in-flight.js'
+import { LineDraft, type Drafted } from './line-draft.js'
 import { Receipt, type DropReason, type SendResult } from './receipt.js'
 import type { Source, SourceEvents } from './source.js'
+import { messagesOf, offsetOfLine } from './spool-lines.js'
 
-/** Messages that go into flight together. Those of a run cannot be dropped to make room any more. */
-const RUN_MESSAGES = 128
+/** What belongs to a run in flight. */
+interface Flight {
+  readonly drafted: Drafted<Receipt>
+  /** Index of the first receipt that is not settled. */
+  at: number
+}
 
 export class MemorySource implements Source {
   readonly session = newSession()
@@ -19,8 +27,10 @@ export class MemorySource implements Source {
   readonly #name: string
   readonly #queue: MessageQueue<Receipt>
   readonly #events: SourceEvents
-  /** Receipts of the messages in flight. */
-  readonly #receipts = new Map<MessageRun, Receipt[]>()
+  readonly #draft = new LineDraft<Receipt>()
+  readonly #flights = new Map<Run, Flight>()
+  /** Turned out not to be messages, and nobody has been told. */
+  #refused: { readonly message: SOCMessage; readonly owner: Receipt }[] = []
   /** Dropped since the last run: the numbers that the peer will find missing. */
   #skipped = 0
   #released = 0
@@ -56,28 +66,38 @@ export class MemorySource implements Source {
   }
 
   take(next: number): Run | undefined {
-    if (this.#queue.waiting === 0) return undefined
-    const { messages, owners } = this.#queue.takeRun(RUN_MESSAGES)
-    const run = messageRun(next + this.#skipped, messages)
-    this.#skipped = 0
-    this.#receipts.set(run, owners)
-    return run
+    while (this.#queue.waiting > 0) {
+      this.#queue.takeWhile((message, receipt) => this.#draft.add(message, receipt))
+      const drafted = this.#draft.finish()
+      if (drafted.refused.length > 0) this.#refuse(drafted.refused)
+      if (drafted.count === 0) continue
+      const run = newRun(next + this.#skipped, drafted.count, drafted.lines)
+      this.#skipped = 0
+      this.#flights.set(run, { drafted, at: 0 })
+      return run
+    }
+    return undefined
   }
 
-  release(released: Run, begin: number, end: number, status: 'acknowledged' | 'written'): void {
-    const run = released as MessageRun
-    const receipts = this.#receipts.get(run)
-    if (receipts === undefined) return
+  release(run: Run, begin: number, end: number, status: 'acknowledged' | 'written'): void {
+    const flight = this.#flights.get(run)
+    if (flight === undefined) return
+    const { owners, ends, bytes, slab } = flight.drafted
     this.#released += end - begin
-    for (let i = begin; i < end;) {
-      const receipt = receipts[i] as Receipt
-      let same = 0
-      for (; i < end && receipts[i] === receipt; ++i, ++same) {
-        this.#queue.release(run.messages[i] as SOCMessage)
-      }
-      receipt.settle(status, same)
+    // What they come to is free when their memory is.
+    const whole = end === run.count
+    this.#queue.release(end - begin, whole ? bytes : 0)
+    if (whole) {
+      this.#flights.delete(run)
+      if (slab !== undefined) returnSlab(slab)
     }
-    if (end === run.messages.length) this.#receipts.delete(run)
+    for (let i = begin; i < end;) {
+      const last = ends[flight.at] as number
+      const upTo = Math.min(end, last)
+      ;(owners[flight.at] as Receipt).settle(status, upTo - i)
+      if (upTo === last) ++flight.at
+      i = upTo
+    }
   }
 
   settle(): number {
@@ -86,30 +106,29 @@ export class MemorySource implements Source {
     return released
   }
 
-  refuse(message: SOCMessage, index: number, run: MessageRun, error: IpcError): void {
-    const [receipt] = this.#receipts.get(run)?.splice(index, 1) ?? []
-    if (run.begin === run.messages.length) this.#receipts.delete(run)
-    this.#queue.release(message)
-    this.#events.onDropped(1, 'invalid', error, [message])
-    receipt?.drop(error)
-  }
-
   abandon(error: IpcError, reason: DropReason): void {
+    this.#tellRefused()
+    let count = 0
     const lost: SOCMessage[] = []
-    const told: Receipt[] = []
-    for (const [run, receipts] of this.#receipts) {
-      for (const message of run.messages.slice(run.begin)) {
-        this.#queue.release(message)
-        lost.push(message)
-      }
-      told.push(...receipts.slice(run.begin))
+    const told: [Receipt, number][] = []
+    for (const [run, { drafted, at }] of this.#flights) {
+      const { begin, lines } = run
+      count += run.count - begin
+      this.#queue.release(run.count - begin, drafted.bytes)
+      // Not given back: the connection may still write from it.
+      for (const message of messagesOf(lines.subarray(offsetOfLine(lines, begin)))) lost.push(message)
+      drafted.owners.slice(at).forEach((receipt, i) => {
+        const from = i === 0 ? begin : (drafted.ends[at + i - 1] as number)
+        told.push([receipt, (drafted.ends[at + i] as number) - from])
+      })
     }
-    this.#receipts.clear()
+    this.#flights.clear()
     const { messages, owners } = this.#queue.clear()
-    if (lost.length + messages.length > 0) {
-      this.#events.onDropped(lost.length + messages.length, reason, error, [...lost, ...messages])
-    }
-    for (const receipt of [...told, ...owners]) receipt.drop(error)
+    count += messages.length
+    for (const message of messages) lost.push(message)
+    for (const receipt of owners) told.push([receipt, 1])
+    if (count > 0) this.#events.onDropped(count, reason, error, lost)
+    for (const [receipt, dropped] of told) receipt.drop(error, dropped)
   }
 
   settled(): Promise<void> {
@@ -118,6 +137,29 @@ export class MemorySource implements Source {
 
   close(): Promise<void> {
     return Promise.resolve()
+  }
+
+  /** Tells when the present work is done, as it runs code of others. Until then they are pending. */
+  #refuse(refused: readonly { readonly message: SOCMessage; readonly owner: Receipt }[]): void {
+    if (this.#refused.length === 0) {
+      queueMicrotask(() => {
+        this.#tellRefused()
+      })
+    }
+    this.#refused.push(...refused)
+  }
+
+  #tellRefused(): void {
+    const refused = this.#refused
+    if (refused.length === 0) return
+    this.#refused = []
+    const error = invalidPayload()
+    for (const { message, owner } of refused) {
+      this.#queue.release(1, sizeBound(message))
+      owner.drop(error)
+    }
+    const messages = refused.map(({ message }) => message)
+    this.#events.onDropped(messages.length, 'invalid', error, messages)
   }
 
   #dropForRoom(message: SOCMessage, receipt: Receipt): void {

@@ -1,10 +1,8 @@
 // The numbers of one sender session: what is in flight, what was acknowledged, what may be. Outlives the connections.
 // Must not know them.
 
-import type { IpcError } from '../errors.js'
-import { isChecked, type SOCMessage } from '../message.js'
 import { violation, type Acknowledgement } from './control.js'
-import { InFlight, lengthOf, type MessageRun } from './in-flight.js'
+import { InFlight } from './in-flight.js'
 import type { Source } from './source.js'
 
 export class Outbox {
@@ -40,7 +38,7 @@ export class Outbox {
   takeMore(): boolean {
     const run = this.source.take(this.#next)
     if (run === undefined) return false
-    this.#next = run.first + lengthOf(run)
+    this.#next = run.first + run.count
     this.inFlight.add(run)
     return true
   }
@@ -63,25 +61,6 @@ export class Outbox {
   /** The kernel has all through here, and nobody will acknowledge it. */
   settleWritten(through: number): void {
     this.writtenMessages += this.#release(through, 'written')
-  }
-
-  /** Takes out messages of these runs that turned out not to be any; answers how far the numbers after them moved. */
-  refuse(
-    spans: readonly { readonly run: MessageRun; readonly from: number; readonly to: number }[],
-    isValid: (message: SOCMessage) => boolean,
-    error: IpcError,
-  ): number {
-    let moved = 0
-    for (const { run, from, to } of [...spans].reverse()) {
-      for (let i = to - 1; i >= from; --i) {
-        const message = run.messages[i] as SOCMessage
-        if (isChecked(message) || isValid(message)) continue
-        if (this.inFlight.remove(run, i)) ++moved
-        this.source.refuse(message, i, run, error)
-      }
-    }
-    this.#next -= moved
-    return moved
   }
 
   #release(through: number, status: 'acknowledged' | 'written'): number {

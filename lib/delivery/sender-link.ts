@@ -2,14 +2,12 @@
 // notices when the peer falls silent. Knows nothing of the connections before and after it.
 
 import { writerOf, type Connection } from '../connection.js'
-import { frameBytes } from '../envelope.js'
 import { IpcError } from '../errors.js'
 import type { FrameWriter } from '../frame-writer.js'
-import { frameOf, isChecked, type SOCMessage } from '../message.js'
+import type { SOCMessage } from '../message.js'
 import { Receiver } from '../receiver.js'
 import { isControl, parseAcknowledgement, positionMessage, violation } from './control.js'
-import { countFrames } from './frame-check.js'
-import { lengthOf, type MessageRun, type Run } from './in-flight.js'
+import type { Run } from './in-flight.js'
 import type { Outbox } from './outbox.js'
 import { offsetOfLine } from './spool-lines.js'
 
@@ -44,19 +42,14 @@ export class SenderLink {
   #state: LinkState = 'greeting'
   /** Number that the peer gives to the next message on the wire. */
   #next = 0
-  /** Messages appended since the last flush. */
-  #spans: { run: MessageRun; from: number; to: number }[] = []
+  /** Messages were appended since the last flush. */
   #appended = false
-  #refused: IpcError | undefined
   /** Frames went out since the last heartbeat. */
   #spoke = true
   #error: IpcError | undefined
   #timers: NodeJS.Timeout[] = []
   readonly #onReady = (): void => {
     this.pump()
-  }
-  readonly #onRefused = (error: IpcError): void => {
-    this.#refused = error
   }
 
   constructor(connection: Connection, outbox: Outbox, options: LinkOptions, events: LinkEvents) {
@@ -109,7 +102,7 @@ export class SenderLink {
     const writer = this.#writer
     const { inFlight } = this.#outbox
     while (!writer.blocked && writer.failure === undefined) {
-      const run = inFlight.current()
+      const run = inFlight.next()
       if (run !== undefined) this.#append(run)
       else if (!this.#outbox.takeMore()) break
       if (writer.full) this.#flush()
@@ -118,27 +111,12 @@ export class SenderLink {
   }
 
   #append(run: Run): void {
-    const { inFlight } = this.#outbox
-    const writer = this.#writer
-    const from = inFlight.at
-    if (run.first + from !== this.#next) {
-      this.#say(run.first + from)
-      run.anchored = true
-    }
-    let at = from
-    if ('lines' in run) {
-      writer.appendLines(from === 0 ? run.lines : run.lines.subarray(offsetOfLine(run.lines, from)))
-      at = lengthOf(run)
-    } else {
-      while (at < run.messages.length && !writer.full) {
-        const message = run.messages[at++] as SOCMessage
-        writer.append(message, isChecked(message) ? undefined : this.#onRefused)
-      }
-      this.#spans.push({ run, from, to: at })
-    }
-    inFlight.advance(at - from)
-    this.#next += at - from
+    const { first, begin, count, lines } = run
+    if (first + begin !== this.#next) this.#say(first + begin)
+    this.#writer.appendLines(begin === 0 ? lines : lines.subarray(offsetOfLine(lines, begin)))
+    this.#next = first + count
     this.#appended = true
+    this.#outbox.inFlight.advance()
   }
 
   /** Tells the peer which number the next message has. */
@@ -150,17 +128,9 @@ export class SenderLink {
   }
 
   #flush(): void {
-    const spans = this.#spans
     this.#writer.flush()
-    if (this.#refused !== undefined) {
-      // They were left out on the wire, so that those after them have lower numbers there.
-      this.#next -= this.#outbox.refuse(spans, isFrame, this.#refused)
-      this.#refused = undefined
-      this.#events.onProgress()
-    }
     if (this.#appended) {
       this.#appended = false
-      this.#spans = []
       this.#spoke = true
       this.#outbox.noteWritten(this.#next - 1)
     }
@@ -241,11 +211,6 @@ export class SenderLink {
     }
     this.#timers.push(setInterval(tick, tickMs))
   }
-}
-
-/** Whether the writer would have written it. */
-function isFrame(message: SOCMessage): boolean {
-  return countFrames(frameBytes(frameOf(message))) === 1
 }
 
 function silence(what: string): IpcError {

@@ -2,7 +2,7 @@
 
 import type { IpcError } from '../errors.js'
 import type { SOCMessage } from '../message.js'
-import type { MessageRun, Run } from './in-flight.js'
+import type { Run } from './in-flight.js'
 import type { DropReason, SendResult } from './receipt.js'
 
 /** What a source tells its sender. */
@@ -35,8 +35,6 @@ export interface Source {
   release(run: Run, begin: number, end: number, status: 'acknowledged' | 'written'): void
   /** All through this number is done with; answers how many messages that were. */
   settle(through: number): number
-  /** A message that was taken is not one, and is out of its run. */
-  refuse(message: SOCMessage, index: number, run: MessageRun, error: IpcError): void
   /** Gives everything up. A spool keeps it for the next process instead. */
   abandon(error: IpcError, reason: DropReason): void
   /** Resolves when what was taken is in the source's keeping. */

@@ -1,7 +1,7 @@
 // Messages on their way into a spool, as the lines that it keeps: gathered until the tick is over, cut into records of a
 // good size, and laid out once for the spool and the wire.
 
-import { IpcError } from '../errors.js'
+import { invalidPayload } from '../envelope.js'
 import { FrameText, returnSlab, takeSlab } from '../frame-text.js'
 import { priorityOf } from '../message-queue.js'
 import { isChecked, type SOCMessage } from '../message.js'
@@ -146,9 +146,7 @@ export class SpoolDraft {
     if (valid) this.#append(slab, bytes, to - from, priorities)
     returnSlab(slab)
     if (valid) return to
-    throw new IpcError('ERR_IPC_INVALID_MESSAGE', 'a raw payload is not one JSON value on one line', {
-      reason: 'not-json',
-    })
+    throw invalidPayload()
   }
 
   #append(slab: Buffer, bytes: number, count: number, priorities: readonly number[]): void {

@@ -1,7 +1,7 @@
 // The lines that a spool keeps, which are those that go over the wire: cut into runs, and back into messages.
 
 import { newSOCMessage, rawJSON, type SOCMessage } from '../message.js'
-import { lineRun, type LineRun } from './in-flight.js'
+import { newRun, type Run } from './in-flight.js'
 import type { SpoolRecord } from './spool.js'
 
 const NEWLINE = 10
@@ -14,16 +14,16 @@ export function offsetOfLine(lines: Buffer, index: number): number {
 }
 
 /** A record's messages from a number on, in runs without those that were given up. */
-export function runsOf(record: SpoolRecord, from: number): LineRun[] {
+export function runsOf(record: SpoolRecord, from: number): Run[] {
   const { first, count, lines } = record
   const skip = Math.max(0, from - first)
   if (skip >= count) return []
   let begin = offsetOfLine(lines, skip)
-  if (!record.patchy) return [lineRun(first + skip, count - skip, lines.subarray(begin))]
-  const runs: LineRun[] = []
+  if (!record.patchy) return [newRun(first + skip, count - skip, lines.subarray(begin))]
+  const runs: Run[] = []
   let run = 0
   const end = (at: number, index: number): void => {
-    if (run > 0) runs.push(lineRun(first + index - run, run, lines.subarray(begin, at)))
+    if (run > 0) runs.push(newRun(first + index - run, run, lines.subarray(begin, at)))
     run = 0
   }
   let at = begin

@@ -4,7 +4,7 @@
 import { IpcError } from '../errors.js'
 import { priorityOf, type OnFull } from '../message-queue.js'
 import type { SOCMessage } from '../message.js'
-import type { LineRun, Run } from './in-flight.js'
+import type { Run } from './in-flight.js'
 import { Receipt, type SendResult } from './receipt.js'
 import type { Source, SourceEvents } from './source.js'
 import { RECORD_BYTES, SpoolDraft, type DraftMark, type DraftRecord } from './spool-draft.js'
@@ -108,18 +108,12 @@ export class SpoolSource implements Source {
   }
 
   release(run: Run, begin: number, end: number): void {
-    const { lines } = run as LineRun
-    if (this.#window.release(run as LineRun, begin, end)) this.#draft.recycle(lines)
+    if (this.#window.release(run, begin, end)) this.#draft.recycle(run.lines)
   }
 
   settle(through: number): number {
     this.#window.settle(through)
     return this.#spool.acknowledge(through)
-  }
-
-  refuse(): void {
-    // Whatever is in a spool has passed the same check before.
-    throw new IpcError('ERR_IPC_SYSTEM', `${this.#name}: the spool gave a message that is none`)
   }
 
   abandon(): void {

@@ -1,7 +1,7 @@
 // What of a spool is in memory: the durable records that go out next, and those in flight, within bounds. What came last
 // is here already; what did not fit is read back when its turn comes. Must not know what comes into the spool.
 
-import { lengthOf, lineRun, type LineRun } from './in-flight.js'
+import { newRun, type Run } from './in-flight.js'
 import { runsOf } from './spool-lines.js'
 import type { Spool } from './spool.js'
 
@@ -13,7 +13,7 @@ export class SpoolWindow {
   readonly #maxMessages: number
   readonly #maxBytes: number
   /** Durable, in memory, not in flight; they follow each other up to the last durable one unless #spilled. */
-  #ready: LineRun[] = []
+  #ready: Run[] = []
   #readyMessages = 0
   #readyBytes = 0
   #readFrom: number
@@ -55,16 +55,16 @@ export class SpoolWindow {
       this.#spilled = true
       return false
     }
-    this.#push(lineRun(first, count, lines))
+    this.#push(newRun(first, count, lines))
     this.#readyThrough = first + count - 1
     return true
   }
 
-  take(): LineRun | undefined {
+  take(): Run | undefined {
     if (this.#inFlight >= this.#maxMessages || this.#inFlightBytes >= this.#maxBytes) return undefined
     for (;;) {
       if (this.#ready.length === 0 && !this.#load()) return undefined
-      const run = this.#ready.shift() as LineRun
+      const run = this.#ready.shift() as Run
       this.#readyMessages -= run.count
       this.#readyBytes -= run.lines.length
       this.#readFrom = Math.max(this.#readFrom, run.first + run.count)
@@ -77,9 +77,9 @@ export class SpoolWindow {
   }
 
   /** Messages of a run are done with; answers whether that was the last of them. */
-  release(run: LineRun, begin: number, end: number): boolean {
+  release(run: Run, begin: number, end: number): boolean {
     this.#inFlight -= end - begin
-    if (end < lengthOf(run)) return false
+    if (end < run.count) return false
     this.#inFlightBytes -= run.lines.length
     return true
   }
@@ -114,7 +114,7 @@ export class SpoolWindow {
     return this.#ready.length > 0
   }
 
-  #push(run: LineRun): void {
+  #push(run: Run): void {
     this.#ready.push(run)
     this.#readyMessages += run.count
     this.#readyBytes += run.lines.length

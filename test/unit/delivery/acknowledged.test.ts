@@ -153,7 +153,10 @@ describe('send', () => {
     const { ids, receivers } = await receiving(directory)
     const drops: string[] = []
     const made = sender(directory, {
-      onDrop: ({ reason, messages }) => drops.push(`${reason} ${messages[0]?.id ?? ''}`),
+      onDrop: ({ count, reason, messages }) => {
+        expect(messages).toHaveLength(count)
+        drops.push(...messages.map(({ id }) => `${reason} ${id}`))
+      },
     })
     const messages = numbered(300).map((message, i) =>
       i % 100 === 50
