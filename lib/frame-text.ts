@@ -13,28 +13,10 @@ import {
 } from './message.js'
 import { addon } from './native.js'
 
-const SLAB_BYTES = 1 << 18
 /** Frames that most batches stay below. */
 const LAYOUT_FRAMES = 1024
 /** Text of so few units is far from any limit, whatever it becomes in UTF-8. */
 const SMALL_TEXT = (MAX_MESSAGE_BYTES - ENVELOPE_BYTES) / 3
-
-/**
- * Memory in which batches are laid out. One serves a whole thread where a batch is written as soon as it is there; who keeps
- * batches until they are acknowledged needs more. What of a slab was never used takes no memory.
- */
-const spareSlabs: Buffer[] = []
-const MAX_SPARE_SLABS = 32
-
-export function takeSlab(bytes: number): Buffer {
-  if (bytes > SLAB_BYTES) return Buffer.allocUnsafeSlow(bytes)
-  return spareSlabs.pop() ?? Buffer.allocUnsafeSlow(SLAB_BYTES)
-}
-
-/** Gives a slab back, once, when nobody reads it any more. */
-export function returnSlab(slab: Buffer): void {
-  if (slab.length === SLAB_BYTES && spareSlabs.length < MAX_SPARE_SLABS) spareSlabs.push(slab)
-}
 
 const spareLayouts: Int32Array[] = []
 const MAX_SPARE_LAYOUTS = 8

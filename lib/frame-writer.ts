@@ -3,9 +3,10 @@
 
 import { frameBytes, invalidPayload, MAX_MESSAGE_BYTES } from './envelope.js'
 import { IpcError } from './errors.js'
-import { FrameText, returnSlab, takeSlab } from './frame-text.js'
+import { FrameText } from './frame-text.js'
 import { frameOf, isChecked, type SOCMessage } from './message.js'
 import { addon, systemError } from './native.js'
+import { returnSlab, takeSlab } from './slabs.js'
 
 /** A batch of about this size goes out without waiting for more. */
 const BATCH_BYTES = 1 << 16

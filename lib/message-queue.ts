@@ -159,6 +159,12 @@ export class MessageQueue<Owner> {
     this.#compact()
   }
 
+  /** Counts messages that come to so many bytes as taken out at once, without ever waiting. They must fit. */
+  pass(messages: number, bytes: number): void {
+    this.#held += messages
+    this.#bytes += bytes
+  }
+
   /** Messages that were taken out, and come to so many bytes, are done with. */
   release(messages: number, bytes: number): void {
     this.#held -= messages

@@ -139,14 +139,16 @@ export class AcknowledgedSender {
   }
 
   /**
-   * Resolves when there is room: at most half of it is in use.
+   * Resolves when there is room: at most half of it is in use. Where the kernel takes no more for now, it lets the event loop
+   * turn first, as a loop that only waits for this would keep it from everything else.
    *
    * @throws {IpcError} ERR_IPC_CLOSED when the sender is closed or has failed
    */
   drained(): Promise<void> {
     const failure = this.#refusal()
     if (failure !== undefined) return Promise.reject(failure)
-    return this.#source.roomy ? Promise.resolve() : this.#wantRoom.wait()
+    if (!this.#source.roomy) return this.#wantRoom.wait()
+    return this.#link?.blocked === true ? this.#roomyNextTurn() : Promise.resolve()
   }
 
   /**
@@ -175,6 +177,11 @@ export class AcknowledgedSender {
 
   async [Symbol.asyncDispose](): Promise<void> {
     await this.close()
+  }
+
+  async #roomyNextTurn(): Promise<void> {
+    await new Promise(setImmediate)
+    if (!this.#source.roomy) await this.#wantRoom.wait()
   }
 
   async #close(timeoutMs: number): Promise<void> {

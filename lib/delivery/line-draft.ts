@@ -2,14 +2,15 @@
 // again. Must not know numbers or connections.
 
 import { frameBytes } from '../envelope.js'
-import { FrameText, returnSlab, takeSlab } from '../frame-text.js'
+import { FrameText } from '../frame-text.js'
 import { frameOf, isChecked, sizeBound, type SOCMessage } from '../message.js'
+import { returnSlab, takeSlab } from '../slabs.js'
 import { countFrames } from './frame-check.js'
 
 /** Lines are written when they come to about this much. */
 const RUN_BYTES = 1 << 16
-/** Less than this is copied, so that a little does not hold much memory until it is acknowledged. */
-const SMALL_BYTES = 1 << 14
+/** Lines that come to this or less share memory with others. */
+const TINY_BYTES = 1 << 12
 
 /** Messages laid out, and whose they are. */
 export interface Drafted<Owner> {
@@ -35,6 +36,11 @@ export class LineDraft<Owner> {
   #bytes = 0
   #checked = true
 
+  /** Messages in it. */
+  get count(): number {
+    return this.#messages.length
+  }
+
   /** Adds a message, which must not be too large; answers whether there is room for more. */
   add(message: SOCMessage, owner: Owner): boolean {
     this.#units += this.#text.add(message)
@@ -56,22 +62,18 @@ export class LineDraft<Owner> {
     const slab = takeSlab(this.#text.complete())
     const size = this.#text.encode(slab, 0)
     this.#text.clear()
-    const lines = slab.subarray(0, size)
-    if (!this.#checked && countFrames(lines) !== this.#messages.length) {
+    if (!this.#checked && countFrames(slab.subarray(0, size)) !== this.#messages.length) {
       returnSlab(slab)
       return this.#finishWithoutInvalid()
     }
-    const small = size <= SMALL_BYTES
     const drafted = {
-      lines: small ? Buffer.from(lines) : lines,
+      ...keptIn(slab, size),
       count: this.#messages.length,
       bytes: this.#bytes,
       owners: this.#owners,
       ends: this.#ends,
       refused: [],
-      slab: small ? undefined : slab,
     }
-    if (small) returnSlab(slab)
     this.#clear()
     return drafted
   }
@@ -101,4 +103,21 @@ export class LineDraft<Owner> {
     this.#bytes = 0
     this.#checked = true
   }
+}
+
+/** The lines where they can stay: a little must not hold much memory until it is acknowledged. */
+function keptIn(slab: Buffer, size: number): { lines: Buffer; slab: Buffer | undefined } {
+  if (size <= TINY_BYTES) {
+    const lines = Buffer.from(slab.subarray(0, size))
+    returnSlab(slab)
+    return { lines, slab: undefined }
+  }
+  const better = takeSlab(size)
+  if (better.length >= slab.length) {
+    returnSlab(better)
+    return { lines: slab.subarray(0, size), slab }
+  }
+  slab.copy(better, 0, 0, size)
+  returnSlab(slab)
+  return { lines: better.subarray(0, size), slab: better }
 }

@@ -1,10 +1,11 @@
-// Messages of an acknowledged sender that live in this process only: as they came until they are sent, and then as lines.
+// Messages of an acknowledged sender that live in this process only. They are laid out as lines when they are sent, or at
+// once where none is ever dropped to make room.
 
 import { invalidPayload } from '../envelope.js'
 import { IpcError } from '../errors.js'
-import { returnSlab } from '../frame-text.js'
 import { MessageQueue, type OnFull } from '../message-queue.js'
 import { sizeBound, type SOCMessage } from '../message.js'
+import { returnSlab } from '../slabs.js'
 import { newSession } from './control.js'
 import { newRun, type Run } from './in-flight.js'
 import { LineDraft, type Drafted } from './line-draft.js'
@@ -28,6 +29,8 @@ export class MemorySource implements Source {
   readonly #queue: MessageQueue<Receipt>
   readonly #events: SourceEvents
   readonly #draft = new LineDraft<Receipt>()
+  /** Laid out, and not in flight yet. */
+  #ready: Drafted<Receipt>[] = []
   readonly #flights = new Map<Run, Flight>()
   /** Turned out not to be messages, and nobody has been told. */
   #refused: { readonly message: SOCMessage; readonly owner: Receipt }[] = []
@@ -58,25 +61,29 @@ export class MemorySource implements Source {
     }
     const receipt = new Receipt(messages.length)
     this.#events.onAccepted(messages.length)
-    for (const message of messages) {
-      if (!queue.push(message, receipt)) this.#dropForRoom(message, receipt)
+    if (queue.onFull === 'reject') {
+      queue.pass(messages.length, bytes)
+      for (const message of messages) if (!this.#draft.add(message, receipt)) this.#layOut()
+    } else {
+      for (const message of messages) {
+        if (!queue.push(message, receipt)) this.#dropForRoom(message, receipt)
+      }
     }
     this.#events.onReady()
     return receipt.promise
   }
 
   take(next: number): Run | undefined {
-    while (this.#queue.waiting > 0) {
+    while (this.#ready.length === 0 && this.#draft.count + this.#queue.waiting > 0) {
       this.#queue.takeWhile((message, receipt) => this.#draft.add(message, receipt))
-      const drafted = this.#draft.finish()
-      if (drafted.refused.length > 0) this.#refuse(drafted.refused)
-      if (drafted.count === 0) continue
-      const run = newRun(next + this.#skipped, drafted.count, drafted.lines)
-      this.#skipped = 0
-      this.#flights.set(run, { drafted, at: 0 })
-      return run
+      this.#layOut()
     }
-    return undefined
+    const drafted = this.#ready.shift()
+    if (drafted === undefined) return undefined
+    const run = newRun(next + this.#skipped, drafted.count, drafted.lines)
+    this.#skipped = 0
+    this.#flights.set(run, { drafted, at: 0 })
+    return run
   }
 
   release(run: Run, begin: number, end: number, status: 'acknowledged' | 'written'): void {
@@ -107,7 +114,12 @@ export class MemorySource implements Source {
   }
 
   abandon(error: IpcError, reason: DropReason): void {
+    this.#layOut()
     this.#tellRefused()
+    for (const drafted of this.#ready) {
+      this.#flights.set(newRun(0, drafted.count, drafted.lines), { drafted, at: 0 })
+    }
+    this.#ready = []
     let count = 0
     const lost: SOCMessage[] = []
     const told: [Receipt, number][] = []
@@ -137,6 +149,14 @@ export class MemorySource implements Source {
 
   close(): Promise<void> {
     return Promise.resolve()
+  }
+
+  /** Makes what was drafted ready to be sent. */
+  #layOut(): void {
+    if (this.#draft.count === 0) return
+    const drafted = this.#draft.finish()
+    if (drafted.count > 0) this.#ready.push(drafted)
+    if (drafted.refused.length > 0) this.#refuse(drafted.refused)
   }
 
   /** Tells when the present work is done, as it runs code of others. Until then they are pending. */

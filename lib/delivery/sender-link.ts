@@ -67,6 +67,11 @@ export class SenderLink {
     return this.#state === 'acknowledging'
   }
 
+  /** The kernel takes no more for now. */
+  get blocked(): boolean {
+    return this.#writer.blocked
+  }
+
   /** Resolves when the connection has ended; with the reason, where there is one. */
   async run(): Promise<IpcError | undefined> {
     this.#say(this.#outbox.first)

@@ -2,9 +2,10 @@
 // good size, and laid out once for the spool and the wire.
 
 import { invalidPayload } from '../envelope.js'
-import { FrameText, returnSlab, takeSlab } from '../frame-text.js'
+import { FrameText } from '../frame-text.js'
 import { priorityOf } from '../message-queue.js'
 import { isChecked, type SOCMessage } from '../message.js'
+import { returnSlab, takeSlab } from '../slabs.js'
 import { countFrames } from './frame-check.js'
 import type { Receipt } from './receipt.js'
 import type { SpoolEntry } from './spool.js'
