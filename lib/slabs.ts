@@ -10,7 +10,7 @@ interface Size {
 /** What of a slab was never used takes no memory. */
 const SIZES: readonly Size[] = [
   { bytes: 1 << 15, maxSpare: 64, spare: [] },
-  { bytes: 1 << 18, maxSpare: 32, spare: [] },
+  { bytes: 1 << 18, maxSpare: 40, spare: [] },
 ]
 
 /** A slab with room for so many bytes, or more. */

@@ -29,6 +29,8 @@ export interface LinkEvents {
 
 type LinkState = 'greeting' | 'acknowledging' | 'unacknowledged' | 'ended'
 
+/** Another system call costs less than to copy so much. */
+const ALONE_BYTES = 1 << 15
 /** Acknowledgements are short. */
 const MAX_REPLY_BYTES = 4096
 
@@ -108,8 +110,13 @@ export class SenderLink {
     const { inFlight } = this.#outbox
     while (!writer.blocked && writer.failure === undefined) {
       const run = inFlight.next()
-      if (run !== undefined) this.#append(run)
-      else if (!this.#outbox.takeMore()) break
+      if (run === undefined) {
+        if (!this.#outbox.takeMore()) break
+        continue
+      }
+      // Lines that go out alone are written from where they are.
+      if (writer.pending && run.lines.length >= ALONE_BYTES) this.#flush()
+      else this.#append(run)
       if (writer.full) this.#flush()
     }
     this.#flush()
