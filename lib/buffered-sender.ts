@@ -8,7 +8,7 @@ import type { FrameWriter } from './frame-writer.js'
 import { checkLimit, checkOnFull, MessageQueue, type OnFull } from './message-queue.js'
 import { checkFrameSize, MAX_MESSAGE_BYTES } from './envelope.js'
 import { BUFFER_SIZE, DEFAULT_TIMEOUT_MS, frameOf, sizeBound, SOCMessage } from './message.js'
-import { checkTimeout } from './timing.js'
+import { checkTimeout, waitAtMost } from './timing.js'
 import { Waiters } from './waiters.js'
 
 /** Options of {@link BufferedSender}. */
@@ -188,23 +188,13 @@ export class BufferedSender {
   }
 
   async #close(timeoutMs: number): Promise<void> {
-    let timer: NodeJS.Timeout | undefined
     try {
-      if (this.pending > 0) {
-        timer = setTimeout(() => {
-          this.#dropAll(
-            new IpcError(
-              'ERR_IPC_TIMEOUT',
-              `${this.name}: the peer did not take what was pending in ${timeoutMs} ms`,
-            ),
-            'timeout',
-          )
-          this.#connection.destroy()
-        }, timeoutMs)
-      }
-      await this.flush()
+      await waitAtMost(this.flush(), timeoutMs, () => {
+        const why = `${this.name}: the peer did not take what was pending in ${timeoutMs} ms`
+        this.#dropAll(new IpcError('ERR_IPC_TIMEOUT', why), 'timeout')
+        this.#connection.destroy()
+      })
     } finally {
-      clearTimeout(timer)
       this.#writer.unregister(this.#onReady)
       await this.#connection.close()
     }

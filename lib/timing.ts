@@ -15,6 +15,16 @@ export async function pause(ms: number, signal: AbortSignal | undefined, what: s
   }
 }
 
+/** Waits for what is under way; when it takes too long, `onLate` is to end it. */
+export async function waitAtMost(done: Promise<void>, timeoutMs: number, onLate: () => void): Promise<void> {
+  const timer = setTimeout(onLate, timeoutMs)
+  try {
+    await done
+  } finally {
+    clearTimeout(timer)
+  }
+}
+
 /** A time-out in milliseconds, or the default. */
 export function checkTimeout(timeoutMs: number | undefined, fallback = DEFAULT_TIMEOUT_MS): number {
   if (timeoutMs === undefined) return fallback

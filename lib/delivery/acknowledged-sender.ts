@@ -1,14 +1,12 @@
 // Sends until the receiving application has said that it is done: across lost connections, restarts of the receiver, and
-// with a spool across restarts of this process. Dials by itself; each connection is a SenderLink.
+// with a spool across restarts of this process. Dials by itself; each connection is a SenderLink, and what is to be sent is in
+// the Backlog.
 
 import type { Connection } from '../connection.js'
 import { IpcError } from '../errors.js'
-import { checkFrameSize, MAX_MESSAGE_BYTES } from '../envelope.js'
-import { DEFAULT_TIMEOUT_MS, frameOf, sizeBound, SOCMessage } from '../message.js'
-import { checkTimeout } from '../timing.js'
-import { Waiters } from '../waiters.js'
-import { isControl } from './control.js'
-import { MemorySource } from './memory-source.js'
+import { DEFAULT_TIMEOUT_MS, type SOCMessage } from '../message.js'
+import { checkTimeout, waitAtMost } from '../timing.js'
+import { Backlog } from './backlog.js'
 import {
   checkOptions,
   type AcknowledgedSenderOptions,
@@ -16,12 +14,9 @@ import {
   type AcknowledgedSenderStats,
   type CheckedOptions,
 } from './options.js'
-import { Outbox } from './outbox.js'
-import type { DropReason, SendResult } from './receipt.js'
+import type { SendResult } from './receipt.js'
 import { keepConnected, type RedialEvents } from './redialler.js'
 import { SenderLink } from './sender-link.js'
-import type { Source, SourceEvents } from './source.js'
-import { SpoolSource } from './spool-source.js'
 
 /**
  * Sends messages to whoever listens at an address until they are acknowledged, in order. Dials at once, and again whenever
@@ -31,29 +26,14 @@ export class AcknowledgedSender {
   /** Name of the pipe. */
   readonly name: string
   readonly #options: CheckedOptions
-  readonly #onDrop: AcknowledgedSenderOptions['onDrop']
   readonly #onEvent: AcknowledgedSenderOptions['onEvent']
-  readonly #source: Source
-  readonly #outbox: Outbox
-  readonly #recovered: number
-  readonly #dropped: Record<DropReason, number> = {
-    full: 0,
-    invalid: 0,
-    expired: 0,
-    storage: 0,
-    undeliverable: 0,
-    timeout: 0,
-  }
-  #accepted = 0
+  readonly #backlog: Backlog
   #connections = 0
   #link: SenderLink | undefined
   #state: AcknowledgedSenderState = 'connecting'
   #everAcknowledged = false
   #failure: IpcError | undefined
   #closing: Promise<void> | undefined
-  #scheduled = false
-  readonly #idle = new Waiters()
-  readonly #wantRoom = new Waiters()
   readonly #stop = new AbortController()
   readonly #running: Promise<void>
 
@@ -61,16 +41,10 @@ export class AcknowledgedSender {
   constructor(name: string, options: AcknowledgedSenderOptions = {}) {
     this.name = name
     this.#options = checkOptions(name, options)
-    this.#onDrop = options.onDrop
     this.#onEvent = options.onEvent
-    const { maxMessages, maxBytes, onFull } = this.#options
-    const events = this.#sourceEvents()
-    this.#recovered = this.#accepted = options.spool?.messages ?? 0
-    this.#source =
-      options.spool === undefined
-        ? new MemorySource(name, maxMessages, maxBytes, onFull, events)
-        : new SpoolSource(name, options.spool, maxMessages, maxBytes, onFull, events)
-    this.#outbox = new Outbox(this.#source)
+    this.#backlog = new Backlog(name, this.#options, options, () => {
+      this.#link?.pump()
+    })
     this.#running = keepConnected(
       name,
       this.#options.redial,
@@ -91,20 +65,11 @@ export class AcknowledgedSender {
 
   /** Messages taken that are neither done with nor given up (Go: `Pending`). */
   get pending(): number {
-    return this.#source.pending
+    return this.#backlog.pending
   }
 
   get stats(): AcknowledgedSenderStats {
-    return {
-      accepted: this.#accepted,
-      recovered: this.#recovered,
-      acknowledged: this.#outbox.acknowledgedMessages,
-      written: this.#outbox.writtenMessages,
-      pending: this.#source.pending,
-      dropped: Object.values(this.#dropped).reduce((sum, count) => sum + count, 0),
-      droppedBy: { ...this.#dropped },
-      connections: this.#connections,
-    }
+    return { ...this.#backlog.counts, connections: this.#connections }
   }
 
   /**
@@ -129,13 +94,7 @@ export class AcknowledgedSender {
     const failure = this.#refusal()
     if (failure !== undefined) return Promise.reject(failure)
     if (messages.length === 0) return Promise.resolve({ status: 'acknowledged' })
-    let bytes = 0
-    try {
-      for (const message of messages) bytes += checkMessage(message)
-    } catch (error) {
-      return rejected(error as Error)
-    }
-    return this.#source.accept(messages, bytes)
+    return this.#backlog.accept(messages)
   }
 
   /**
@@ -147,8 +106,7 @@ export class AcknowledgedSender {
   drained(): Promise<void> {
     const failure = this.#refusal()
     if (failure !== undefined) return Promise.reject(failure)
-    if (!this.#source.roomy) return this.#wantRoom.wait()
-    return this.#link?.blocked === true ? this.#roomyNextTurn() : Promise.resolve()
+    return this.#backlog.roomy && this.#link?.blocked === true ? this.#roomNextTurn() : this.#backlog.room()
   }
 
   /**
@@ -158,9 +116,8 @@ export class AcknowledgedSender {
    * @throws {IpcError} ERR_IPC_CLOSED when the sender is closed or has failed before
    */
   flush(): Promise<void> {
-    if (this.pending === 0) return Promise.resolve()
-    if (this.#failure !== undefined) return Promise.reject(this.#failure)
-    return this.#idle.wait()
+    if (this.#failure !== undefined && this.pending > 0) return Promise.reject(this.#failure)
+    return this.#backlog.done()
   }
 
   /**
@@ -179,36 +136,30 @@ export class AcknowledgedSender {
     await this.close()
   }
 
-  async #roomyNextTurn(): Promise<void> {
+  async #roomNextTurn(): Promise<void> {
     await new Promise(setImmediate)
-    if (!this.#source.roomy) await this.#wantRoom.wait()
+    const failure = this.#refusal()
+    if (failure !== undefined) throw failure
+    await this.#backlog.room()
   }
 
   async #close(timeoutMs: number): Promise<void> {
-    let error = this.#failure
-    this.#wantRoom.fail(new IpcError('ERR_IPC_CLOSED', `${this.name} is closed`))
-    await this.#source.settled()
-    if (error === undefined && this.pending > 0) {
-      let timer: NodeJS.Timeout | undefined
-      const late = new Promise<void>((resolve) => (timer = setTimeout(resolve, timeoutMs)))
-      await Promise.race([this.#idle.wait(), late]).catch(() => (error = this.#failure))
-      clearTimeout(timer)
-    }
-    if (error === undefined && this.pending > 0) {
-      const timeout = new IpcError(
-        'ERR_IPC_TIMEOUT',
-        `${this.name}: ${this.pending} messages were not acknowledged in ${timeoutMs} ms`,
-      )
-      this.#source.abandon(timeout, 'timeout')
-      if (this.#dropped.timeout > 0) error = timeout
-      this.#idle.fail(timeout)
-    }
+    const backlog = this.#backlog
+    backlog.stopTaking(new IpcError('ERR_IPC_CLOSED', `${this.name} is closed`))
+    await backlog.settled()
+    let late: IpcError | undefined
+    await waitAtMost(this.flush(), timeoutMs, () => {
+      const why = `${this.name}: ${this.pending} messages were not acknowledged in ${timeoutMs} ms`
+      late = new IpcError('ERR_IPC_TIMEOUT', why)
+      backlog.abandon(late, 'timeout')
+    }).catch(() => undefined) // told below
     if (this.#state !== 'failed') this.#state = 'closed'
     this.#stop.abort()
     this.#link?.end()
     await this.#running
-    await this.#source.close()
-    if (error !== undefined) throw error
+    await backlog.close()
+    if (this.#failure !== undefined) throw this.#failure
+    if (late !== undefined && backlog.counts.droppedBy.timeout > 0) throw late
   }
 
   /** Why nothing is taken any more. */
@@ -221,36 +172,6 @@ export class AcknowledgedSender {
     return this.#closing === undefined ? undefined : new IpcError('ERR_IPC_CLOSED', `${this.name} is closed`)
   }
 
-  #sourceEvents(): SourceEvents {
-    return {
-      onReady: () => {
-        if (this.#scheduled) return
-        this.#scheduled = true
-        queueMicrotask(() => {
-          this.#scheduled = false
-          this.#link?.pump()
-          // What the spool has now, takes no room here any more.
-          this.#onProgress()
-        })
-      },
-      onAccepted: (messages) => {
-        this.#accepted += messages
-      },
-      onDropped: (count, reason, error, messages) => {
-        this.#dropped[reason] += count
-        this.#onDrop?.({ count, reason, error, messages })
-        queueMicrotask(() => {
-          this.#onProgress()
-        })
-      },
-    }
-  }
-
-  #onProgress(): void {
-    if (this.#source.pending === 0) this.#idle.wake()
-    if (this.#source.roomy) this.#wantRoom.wake()
-  }
-
   /** Uses one connection to its end. */
   async #use(connection: Connection): ReturnType<RedialEvents['use']> {
     const { peer } = connection
@@ -261,7 +182,7 @@ export class AcknowledgedSender {
       this.#state = acknowledging ? 'acknowledging' : 'unacknowledged'
       this.#onEvent?.({ type: 'connected', peer, acknowledging })
     }
-    const link = new SenderLink(connection, this.#outbox, this.#options.link, {
+    const link = new SenderLink(connection, this.#backlog.outbox, this.#options.link, {
       onAnswered: () => {
         this.#everAcknowledged = true
         connected(true)
@@ -281,7 +202,7 @@ export class AcknowledgedSender {
         return 'written'
       },
       onProgress: () => {
-        this.#onProgress()
+        this.#backlog.onProgress()
       },
     })
     this.#link = link
@@ -298,26 +219,7 @@ export class AcknowledgedSender {
     this.#failure = error
     this.#state = 'failed'
     this.#stop.abort()
-    this.#source.abandon(error, 'undeliverable')
-    this.#idle.fail(error)
-    this.#wantRoom.fail(error)
+    this.#backlog.abandon(error, 'undeliverable')
     this.#onEvent?.({ type: 'failed', error })
   }
-}
-
-/** Answers how large it is; throws for what can never be sent. */
-function checkMessage(message: SOCMessage): number {
-  if (!(message instanceof SOCMessage)) throw new TypeError('a message must be a SOCMessage')
-  if (isControl(message)) {
-    throw new IpcError('ERR_IPC_INVALID_MESSAGE', 'the message has the id of those that acknowledge', {
-      reason: 'reserved-id',
-    })
-  }
-  const bytes = sizeBound(message)
-  if (bytes * 3 > MAX_MESSAGE_BYTES) checkFrameSize(frameOf(message))
-  return bytes
-}
-
-function rejected(error: Error): Promise<never> {
-  return Promise.reject(error)
 }

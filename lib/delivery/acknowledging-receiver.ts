@@ -1,18 +1,17 @@
-// Hands out numbered messages once each and tells the sender how far the application is done with them. What outlives a
-// connection is in the ledger; what is said on the wire is in control.ts; when it is said, in acknowledger.ts.
+// One connection of an acknowledged sender, read: its messages go to whoever hands them out, and the sender is told how far
+// the application is done with them. What outlives a connection is in the ledger.
 
 import type { Connection } from '../connection.js'
 import { hasCode, IpcError } from '../errors.js'
 import type { SOCMessage } from '../message.js'
 import { userOf } from '../peer.js'
 import { Receiver } from '../receiver.js'
-import { END, iterateRuns, WaitingReaders } from '../waiting-readers.js'
+import { END, iterateRuns } from '../waiting-readers.js'
 import { Acknowledger } from './acknowledger.js'
 import type { PositionClaim } from './control.js'
-import { InHand } from './in-hand.js'
-import { DeliveryLedger, type Position, type Session } from './ledger.js'
+import { HandOut } from './hand-out.js'
+import { DeliveryLedger, type Position } from './ledger.js'
 import { NumberedInput } from './numbered-input.js'
-import { ReadAhead, type ReadRun } from './read-ahead.js'
 import type { AcknowledgingReceiverOptions, AcknowledgingReceiverStats } from './receiver-options.js'
 
 /**
@@ -25,50 +24,37 @@ export class AcknowledgingReceiver implements AsyncIterableIterator<SOCMessage, 
   readonly #connection: Connection
   readonly #inner: Receiver
   readonly #ledger: DeliveryLedger
-  readonly #autoAck: boolean
   readonly #acknowledger: Acknowledger
   readonly #input = new NumberedInput({
     onSession: (claim) => {
       this.#onSession(claim)
     },
     onMessages: (messages, first) => {
-      this.#onMessages(messages, first)
+      this.#out.add(messages, first)
     },
   })
-  #session: Session | undefined
-  readonly #ahead = new ReadAhead()
-  readonly #readers = new WaitingReaders()
-  readonly #inHand: InHand
-  #waitingForOthers = false
+  readonly #out: HandOut
   #ended = false
-  #received = 0
-  #delivered = 0
-  #duplicates = 0
-  #superseded = 0
-  #gaps = 0
-  #lost = 0
-  readonly #reader = {
-    onFenced: (): void => {
-      this.#stop()
-      this.#connection.destroy()
-    },
-    onProgress: (): void => {
-      this.#acknowledger.onProgress()
-    },
-  }
 
   /** @throws TypeError when the connection has a receiver already; RangeError for a limit that makes no sense */
   constructor(connection: Connection, name: string, options: AcknowledgingReceiverOptions = {}) {
     this.name = name
     this.#connection = connection
     this.#ledger = options.ledger ?? new DeliveryLedger()
-    this.#autoAck = options.autoAck ?? true
     const maxUnacknowledged = options.maxUnacknowledged ?? 65_536
     if (!(maxUnacknowledged >= 1)) throw new RangeError('maxUnacknowledged must be 1 or more')
-    this.#inHand = new InHand(this.#autoAck, maxUnacknowledged)
+    this.#out = new HandOut(options.autoAck ?? true, maxUnacknowledged, {
+      onFenced: () => {
+        this.#stop()
+        this.#connection.destroy()
+      },
+      onProgress: () => {
+        this.#acknowledger.onProgress()
+      },
+    })
     this.#acknowledger = new Acknowledger(connection, options, {
       bytesRead: () => this.#inner.stats.bytes,
-      isReading: () => !this.#ahead.stopped,
+      isReading: () => !this.#out.readingStopped,
       onSilent: (error) => {
         this.#fail(error)
       },
@@ -89,12 +75,7 @@ export class AcknowledgingReceiver implements AsyncIterableIterator<SOCMessage, 
 
   get stats(): AcknowledgingReceiverStats {
     return {
-      received: this.#received,
-      delivered: this.#delivered,
-      duplicates: this.#duplicates,
-      superseded: this.#superseded,
-      gaps: this.#gaps,
-      lost: this.#lost,
+      ...this.#out.counts,
       acknowledgements: this.#acknowledger.written,
       invalid: this.#inner.stats.invalid,
     }
@@ -106,8 +87,7 @@ export class AcknowledgingReceiver implements AsyncIterableIterator<SOCMessage, 
    * message, and for a sender that does not number them.
    */
   get position(): Position | undefined {
-    const session = this.#session
-    const { last } = this.#inHand
+    const { session, last } = this.#out
     if (session === undefined || last === 0) return undefined
     const { uid, sid } = this.#connection.peer
     return { uid, ...(sid !== undefined && { sid }), session: session.id, sequence: last }
@@ -121,21 +101,13 @@ export class AcknowledgingReceiver implements AsyncIterableIterator<SOCMessage, 
    *   (reason `bad-position` …) when it does not keep to the protocol; both close the connection, and then it is `done`
    */
   next(): Promise<IteratorResult<SOCMessage, undefined>> {
-    this.#inHand.askedForMore(this.#session)
-    const answer = this.#readers.wait(true)
-    this.#serve()
-    return answer
+    return this.#out.next()
   }
 
   /** Messages in runs, the fastest way to take many. With `autoAck`, asking for the next run says that one is done with. */
   batches(): AsyncIterableIterator<SOCMessage[], undefined, undefined> {
     return iterateRuns(
-      () => {
-        this.#inHand.askedForMore(this.#session)
-        const answer = this.#readers.wait(false)
-        this.#serve()
-        return answer
-      },
+      () => this.#out.nextRun(),
       () => this.close(),
     )
   }
@@ -145,8 +117,7 @@ export class AcknowledgingReceiver implements AsyncIterableIterator<SOCMessage, 
    * that came before them too. May be called after the connection has ended. Messages that are not in hand are ignored.
    */
   acknowledge(messages: SOCMessage | readonly SOCMessage[]): void {
-    this.#inHand.finish(this.#session, Array.isArray(messages) ? messages : [messages])
-    this.#serve()
+    this.#out.finish(Array.isArray(messages) ? messages : [messages])
   }
 
   /**
@@ -165,7 +136,7 @@ export class AcknowledgingReceiver implements AsyncIterableIterator<SOCMessage, 
   /** Acknowledges what is done with, gives back what is not, and closes the connection. */
   async close(): Promise<void> {
     this.#stop()
-    this.#inHand.giveBack(this.#session)
+    this.#out.giveBack()
     try {
       await this.#connection.close()
     } catch (error) {
@@ -187,113 +158,30 @@ export class AcknowledgingReceiver implements AsyncIterableIterator<SOCMessage, 
         if (!this.#ended) this.#input.take(run)
       } catch (error) {
         if (hasCode(error, 'ERR_IPC_INVALID_MESSAGE') && error.offset === undefined) this.#fail(error)
-        else if (this.#session === undefined || !isCutShort(error)) {
-          this.#ahead.addError(error as IpcError)
-          this.#serve()
-        }
+        else if (this.#out.session === undefined || !isCutShort(error)) this.#out.addError(error as IpcError)
       }
-      while (this.#ahead.full && !this.#ended) await this.#ahead.roomy()
+      while (this.#out.full && !this.#ended) await this.#out.roomy()
     }
     this.#end()
   }
 
   #onSession({ session: id, next, heartbeatMs }: PositionClaim): void {
     const session = this.#ledger.open(userOf(this.#connection.peer), id, next)
-    this.#session = session
-    session.attach(this.#reader)
-    this.#noteGap(session.skipTo(next))
+    this.#out.begin(session, next)
     this.#acknowledger.start(session, heartbeatMs)
-  }
-
-  #onMessages(messages: SOCMessage[], first: number): void {
-    this.#received += messages.length
-    this.#ahead.addRun(messages, first)
-    this.#serve()
-  }
-
-  #serve(): void {
-    while (this.#readers.any) {
-      const entry = this.#ahead.first
-      if (entry === undefined) {
-        if (!this.#ended) break
-        this.#session?.detach(this.#reader)
-        this.#readers.giveEnd()
-      } else if (entry instanceof IpcError) {
-        this.#ahead.shift()
-        this.#readers.giveError(entry)
-      } else {
-        if (!this.#mayHandOut()) break
-        if (this.#prepare(entry)) this.#handOut(entry)
-        if (entry.at === entry.messages.length) this.#ahead.shift()
-      }
-    }
-    if (!this.#ahead.full) this.#ahead.resume()
-  }
-
-  #mayHandOut(): boolean {
-    if (!this.#autoAck) return this.#inHand.room > 0
-    if (this.#session === undefined) return true
-    if (this.#waitingForOthers) return false
-    if (!this.#session.heldByOthers(this.#inHand)) return true
-    // An earlier connection of this session has brought a message that the application is still busy with.
-    this.#waitingForOthers = true
-    void this.#session.free(this.#inHand).then(() => {
-      this.#waitingForOthers = false
-      this.#serve()
-    })
-    return false
-  }
-
-  /** Passes over what is known; answers whether anything is left. */
-  #prepare(run: ReadRun): boolean {
-    const session = this.#session
-    if (session !== undefined && run.first !== 0) {
-      let known = 0
-      for (let at = run.at; at < run.messages.length && session.isKnown(run.first + at); ++at, ++known) {
-        session.pass(run.first + at)
-      }
-      if (known > 0) {
-        this.#ahead.advance(run, known)
-        this.#duplicates += known
-        this.#acknowledger.onProgress()
-      }
-      if (run.at < run.messages.length) this.#noteGap(session.skipTo(run.first + run.at))
-    }
-    return run.at < run.messages.length
-  }
-
-  #handOut(run: ReadRun): void {
-    const one = this.#readers.wantsOne
-    const session = this.#session
-    const numbered = session !== undefined && run.first !== 0
-    const begin = run.at
-    const most = one || (numbered && session.patchy) ? 1 : this.#inHand.room
-    const end = Math.min(begin + most, run.messages.length)
-    const messages = end - begin === run.messages.length ? run.messages : run.messages.slice(begin, end)
-    if (numbered) this.#inHand.take(session, run.first + begin, messages)
-    this.#ahead.advance(run, messages.length)
-    this.#delivered += messages.length
-    this.#readers.give(one ? (messages[0] as SOCMessage) : messages)
-  }
-
-  #noteGap(messages: number): void {
-    if (messages === 0) return
-    ++this.#gaps
-    this.#lost += messages
-    this.#acknowledger.onProgress()
   }
 
   #fail(error: IpcError): void {
     if (this.#ended) return
     // What was read before is good; the error comes after it.
-    this.#ahead.addError(error)
+    this.#out.addError(error)
     this.#connection.destroy()
     this.#end()
   }
 
   /** Nothing of what was read is handed out any more. */
   #stop(): void {
-    this.#superseded += this.#ahead.clear()
+    this.#out.clear()
     this.#end()
   }
 
@@ -301,10 +189,7 @@ export class AcknowledgingReceiver implements AsyncIterableIterator<SOCMessage, 
     if (this.#ended) return
     this.#ended = true
     this.#acknowledger.stop()
-    // While something is left to hand out, the next connection must be able to stop that.
-    if (this.#ahead.first === undefined) this.#session?.detach(this.#reader)
-    this.#ahead.resume()
-    this.#serve()
+    this.#out.end()
   }
 }
 

@@ -23,6 +23,14 @@ export interface Hold {
   done: boolean
 }
 
+/** Who reads a session. */
+export interface SessionReader {
+  /** Another connection carries it now. */
+  readonly onFenced: () => void
+  /** The application is done with more than before. */
+  readonly onProgress: () => void
+}
+
 /** One session of one sender. */
 export class Session {
   readonly user: number | string
@@ -35,7 +43,7 @@ export class Session {
   #islands: Hold[] = []
   #waiting: (() => void)[] = []
   /** Who reads this session now; another one is told to stop. */
-  #reader: { readonly onFenced: () => void; readonly onProgress: () => void } | undefined
+  #reader: SessionReader | undefined
 
   constructor(user: number | string, id: string, handed: number) {
     this.user = user
@@ -59,13 +67,13 @@ export class Session {
   }
 
   /** A new connection carries this session: whoever read it before stops. */
-  attach(reader: { readonly onFenced: () => void; readonly onProgress: () => void }): void {
+  attach(reader: SessionReader): void {
     const former = this.#reader
     this.#reader = reader
     former?.onFenced()
   }
 
-  detach(reader: object): void {
+  detach(reader: SessionReader): void {
     if (this.#reader === reader) this.#reader = undefined
   }
 

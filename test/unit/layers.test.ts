@@ -40,6 +40,7 @@ const LAYERS = [
     'payload',
     'process-start',
     'read-page',
+    'slabs',
     'waiters',
     'busy-poll',
     'node-socket',
