@@ -9,10 +9,12 @@ export interface Run {
   readonly lines: Buffer
   /** Messages before this index are released. */
   begin: number
+  /** The kernel has not taken all of it yet: its memory must stay as it is, whatever the peer says to have. */
+  held: boolean
 }
 
 export function newRun(first: number, count: number, lines: Buffer): Run {
-  return { first, count, lines, begin: 0 }
+  return { first, count, lines, begin: 0, held: false }
 }
 
 export class InFlight {
@@ -32,6 +34,7 @@ export class InFlight {
 
   /** A new connection begins with the oldest message. */
   rewind(): void {
+    for (const run of this.#runs) run.held = false
     this.#cursor = 0
   }
 

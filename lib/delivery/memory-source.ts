@@ -96,7 +96,7 @@ export class MemorySource implements Source {
     this.#queue.release(end - begin, whole ? bytes : 0)
     if (whole) {
       this.#flights.delete(run)
-      if (slab !== undefined) returnSlab(slab)
+      if (slab !== undefined && !run.held) returnSlab(slab)
     }
     for (let i = begin; i < end;) {
       const last = ends[flight.at] as number

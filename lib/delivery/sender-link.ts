@@ -46,11 +46,14 @@ export class SenderLink {
   #next = 0
   /** Messages were appended since the last flush. */
   #appended = false
+  /** The run appended last: what the kernel does not take at once may be written from where it is. */
+  #last: Run | undefined
   /** Frames went out since the last heartbeat. */
   #spoke = true
   #error: IpcError | undefined
   #timers: NodeJS.Timeout[] = []
   readonly #onReady = (): void => {
+    if (this.#last !== undefined) this.#last.held = this.#writer.blocked
     this.pump()
   }
 
@@ -128,6 +131,7 @@ export class SenderLink {
     this.#writer.appendLines(begin === 0 ? lines : lines.subarray(offsetOfLine(lines, begin)))
     this.#next = first + count
     this.#appended = true
+    this.#last = run
     this.#outbox.inFlight.advance()
   }
 
@@ -141,6 +145,7 @@ export class SenderLink {
 
   #flush(): void {
     this.#writer.flush()
+    if (this.#last !== undefined) this.#last.held = this.#writer.blocked
     if (this.#appended) {
       this.#appended = false
       this.#spoke = true

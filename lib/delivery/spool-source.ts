@@ -108,7 +108,7 @@ export class SpoolSource implements Source {
   }
 
   release(run: Run, begin: number, end: number): void {
-    if (this.#window.release(run, begin, end)) this.#draft.recycle(run.lines)
+    if (this.#window.release(run, begin, end) && !run.held) this.#draft.recycle(run.lines)
   }
 
   settle(through: number): number {

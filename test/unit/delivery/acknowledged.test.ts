@@ -411,6 +411,42 @@ describe('what a hostile peer says', () => {
     expect(made.pending).toBe(1)
   })
 
+  it.each([2, 4, 6, 8, 10, 12])(
+    'an acknowledgement of %i messages that it cannot have yet shows it nothing of others',
+    async (through) => {
+      const directories = [temporaryDirectory(), temporaryDirectory()] as const
+      const others = await receiving(directories[1])
+      let text = ''
+      let peer: Socket | undefined
+      await servePlainly(socketIn(directories[0]), (socket) => {
+        if (peer !== undefined) return
+        peer = socket
+        socket.on('data', (bytes) => {
+          text += bytes.toString()
+          if (!text.includes('"next"') || text.includes('mine')) return
+          // From here on it reads nothing.
+          socket.pause()
+          socket.write(ack(0))
+          setTimeout(() => socket.write(ack(through)), 20)
+        })
+      })
+      const ack = (count: number): string =>
+        `${JSON.stringify({ type: 'soc_ack', id: 'sentinel-delivery', ts: 0, payload: { session: hello([text.split('\n')[0] ?? '']).session, through: count } })}\n`
+      // Two of these are written together.
+      const large = (what: string): string => what.repeat(10_000)
+      const made = sender(directories[0])
+      void made.sendBatch(numbered(14, 0, large('mine'))).catch(() => undefined)
+      await new Promise((resolve) => setTimeout(resolve, 60))
+      const other = sender(directories[1])
+      await other.sendBatch(numbered(14, 0, large('other')))
+      expect(others.ids).toHaveLength(14)
+      peer?.resume()
+      await new Promise((resolve) => setTimeout(resolve, 40))
+      expect(text).toContain('mine')
+      expect(text).not.toContain('other')
+    },
+  )
+
   it('an acknowledgement before an earlier one ends the connection', async () => {
     const directory = temporaryDirectory()
     const { sockets, lines } = await rawPeer(directory)
