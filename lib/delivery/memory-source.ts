@@ -11,7 +11,7 @@ import { newRun, type Run } from './in-flight.js'
 import { LineDraft, type Drafted } from './line-draft.js'
 import { Receipt, type DropReason, type SendResult } from './receipt.js'
 import type { Source, SourceEvents } from './source.js'
-import { messagesOf, offsetOfLine } from './spool-lines.js'
+import { messagesOf, offsetOfLine } from './lines.js'
 
 /** What belongs to a run in flight. */
 interface Flight {

@@ -9,7 +9,7 @@ import { Receiver } from '../receiver.js'
 import { isControl, parseAcknowledgement, positionMessage, violation } from './control.js'
 import type { Run } from './in-flight.js'
 import type { Outbox } from './outbox.js'
-import { offsetOfLine } from './spool-lines.js'
+import { offsetOfLine } from './lines.js'
 
 export interface LinkOptions {
   readonly heartbeatMs: number

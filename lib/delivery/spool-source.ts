@@ -8,7 +8,7 @@ import type { Run } from './in-flight.js'
 import { Receipt, type SendResult } from './receipt.js'
 import type { Source, SourceEvents } from './source.js'
 import { RECORD_BYTES, SpoolDraft, type DraftMark, type DraftRecord } from './spool-draft.js'
-import { messagesOf } from './spool-lines.js'
+import { messagesOf } from './lines.js'
 import { SpoolWindow } from './spool-window.js'
 import type { Spool } from './spool.js'
 

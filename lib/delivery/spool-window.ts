@@ -2,7 +2,7 @@
 // is here already; what did not fit is read back when its turn comes. Must not know what comes into the spool.
 
 import { newRun, type Run } from './in-flight.js'
-import { runsOf } from './spool-lines.js'
+import { runsOf } from './lines.js'
 import type { Spool } from './spool.js'
 
 /** What is read back at once. */

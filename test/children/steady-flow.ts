@@ -4,6 +4,8 @@
 import { getHeapSpaceStatistics } from 'node:v8'
 
 import {
+  AcknowledgedSender,
+  AcknowledgingReceiver,
   dial,
   listen,
   newSOCMessage,
@@ -17,7 +19,8 @@ import {
 const { side, directory, form, stretches, messages, leak } = JSON.parse(process.argv[2] ?? '{}') as {
   side: 'sender' | 'receiver'
   directory: string
-  form: 'object' | 'text'
+  /** `acknowledged`: text, with acknowledgements. */
+  form: 'object' | 'text' | 'acknowledged'
   stretches: number
   messages: number
   /** Keeps a little of each message, to show that this is noticed. */
@@ -90,4 +93,40 @@ async function receive(): Promise<void> {
   }
 }
 
-await (side === 'sender' ? send() : receive())
+async function sendAcknowledged(): Promise<void> {
+  const sender = new AcknowledgedSender('steady', { directory })
+  for (let stretch = 0; stretch < stretches; ++stretch) {
+    for (let i = 0; i < messages; i += BATCH) {
+      const batch = Array.from({ length: BATCH }, (_, k) => makeMessage(i + k))
+      batch.forEach(keep)
+      void sender.sendBatch(batch)
+      await sender.drained()
+    }
+    await sender.flush()
+    report()
+  }
+}
+
+async function receiveAcknowledged(): Promise<void> {
+  const listener = await listen('steady', { directory })
+  process.send?.('ready')
+  const receiver = new AcknowledgingReceiver(await listener.accept(), 'receiver')
+  const batches = receiver.batches()
+  for (let stretch = 1, received = 0; stretch <= stretches;) {
+    const { value: batch } = await batches.next()
+    if (batch === undefined) throw new Error('the sender hung up')
+    batch.forEach(keep)
+    received += batch.length
+    if (received < stretch * messages) continue
+    ++stretch
+    report()
+  }
+  // Says that the last run is done with.
+  await batches.next()
+}
+
+const roles = {
+  sender: form === 'acknowledged' ? sendAcknowledged : send,
+  receiver: form === 'acknowledged' ? receiveAcknowledged : receive,
+}
+await roles[side]()

@@ -28,7 +28,7 @@ async function leastGrowth(child: Child): Promise<Record<keyof Use, number>> {
 }
 
 async function flow(
-  form: 'object' | 'text',
+  form: 'object' | 'text' | 'acknowledged',
   leak: boolean,
 ): Promise<Record<'sender' | 'receiver', Record<keyof Use, number>>> {
   const directory = temporaryDirectory()
@@ -46,8 +46,8 @@ async function flow(
 }
 
 describe('a steady flow', () => {
-  it.each(['object', 'text'] as const)(
-    'of payloads given as %s makes neither side grow',
+  it.each(['object', 'text', 'acknowledged'] as const)(
+    'makes neither side grow: %s',
     async (form) => {
       const { sender, receiver } = await flow(form, false)
       for (const side of [sender, receiver]) {
@@ -58,8 +58,14 @@ describe('a steady flow', () => {
     60_000,
   )
 
-  it('would be noticed to grow', async () => {
-    const { sender, receiver } = await flow('object', true)
-    for (const side of [sender, receiver]) expect(side.oldSpaceBytes).toBeGreaterThan(MOST_BYTES_PER_MESSAGE)
-  }, 60_000)
+  it.each(['object', 'acknowledged'] as const)(
+    'would be noticed to grow: %s',
+    async (form) => {
+      const { sender, receiver } = await flow(form, true)
+      for (const side of [sender, receiver]) {
+        expect(side.oldSpaceBytes).toBeGreaterThan(MOST_BYTES_PER_MESSAGE)
+      }
+    },
+    60_000,
+  )
 })

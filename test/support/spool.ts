@@ -4,7 +4,7 @@ import { expect, onTestFinished } from 'vitest'
 
 import { newSOCMessage, type SOCMessage } from '../../lib/message.js'
 import { SpoolDraft, type DraftRecord } from '../../lib/delivery/spool-draft.js'
-import { messagesOf, runsOf } from '../../lib/delivery/spool-lines.js'
+import { messagesOf, runsOf } from '../../lib/delivery/lines.js'
 import { OVERHEAD_BYTES } from '../../lib/lmdb/spool-index.js'
 import { HEADER_BYTES } from '../../lib/lmdb/spool-record.js'
 import { LmdbSpool, type LmdbSpoolOptions } from '../../lib/lmdb/spool.js'

@@ -1,4 +1,4 @@
-// The lines that a spool keeps, which are those that go over the wire: cut into runs, and back into messages.
+// The lines that go over the wire, which are those that a spool keeps: cut into runs, and back into messages.
 
 import { newSOCMessage, rawJSON, type SOCMessage } from '../message.js'
 import { newRun, type Run } from './in-flight.js'

@@ -1,0 +1,93 @@
+// Peers that do not acknowledge, or say nothing any more.
+
+import { connect } from 'node:net'
+import { describe, expect, it, onTestFinished } from 'vitest'
+
+import { AcknowledgingReceiver } from '../../../lib/delivery/acknowledging-receiver.js'
+import type { DeliveryEvent } from '../../../lib/delivery/options.js'
+import { newSOCMessage } from '../../../lib/message.js'
+import { Receiver } from '../../../lib/receiver.js'
+import { idsTo, numbered, rawPeer, sender } from '../../support/delivery.js'
+import { temporaryDirectory } from '../../support/directory.js'
+import { listening } from '../../support/pair.js'
+import { rejectionOf, until } from '../../support/wait.js'
+
+describe('a peer that does not acknowledge', () => {
+  it('fails the sender, if so configured', async () => {
+    const directory = temporaryDirectory()
+    await rawPeer(directory)
+    const events: DeliveryEvent[] = []
+    const made = sender(directory, {
+      onSilentPeer: 'fail',
+      answerTimeoutMs: 30,
+      onEvent: (event) => events.push(event),
+    })
+    expect(await rejectionOf(made.send(newSOCMessage('a', 1)))).toMatchObject({
+      code: 'ERR_IPC_TIMEOUT',
+      reason: 'not-acknowledging',
+    })
+    expect(made.state).toBe('failed')
+    expect(await rejectionOf(made.send(newSOCMessage('a', 1)))).toMatchObject({ code: 'ERR_IPC_CLOSED' })
+    expect(events.at(-1)?.type).toBe('failed')
+    expect(made.stats).toMatchObject({ accepted: 1, dropped: 1, droppedBy: { undeliverable: 1 } })
+  })
+
+  it('is tried again by default, with nothing sent to it', async () => {
+    const directory = temporaryDirectory()
+    const { lines, sockets } = await rawPeer(directory)
+    const made = sender(directory, { answerTimeoutMs: 20 })
+    void made.send(newSOCMessage('a', 1))
+    await until(() => sockets.length > 2)
+    expect(lines.every((line) => line.includes('sentinel-delivery'))).toBe(true)
+    expect(made.pending).toBe(1)
+  })
+
+  it('can be a plain receiver of ours', async () => {
+    const directory = temporaryDirectory()
+    const listener = await listening(directory)
+    const made = sender(directory, { onSilentPeer: 'written', answerTimeoutMs: 20 })
+    const sent = made.sendBatch(numbered(100))
+    const receiver = new Receiver(await listener.accept(), 'plain')
+    expect(await sent).toEqual({ status: 'written' })
+    await made.close()
+    const ids: string[] = []
+    for await (const message of receiver) if (message.type === 'soc_event') ids.push(message.id)
+    expect(ids).toEqual(idsTo(100))
+  })
+})
+
+describe('silence', () => {
+  it('of the sender is noticed', async () => {
+    const directory = temporaryDirectory()
+    const listener = await listening(directory)
+    const raw = connect(listener.address)
+    onTestFinished(() => void raw.destroy())
+    const receiver = new AcknowledgingReceiver(await listener.accept(), 'r', { idleTimeoutMs: 60 })
+    const started = performance.now()
+    expect(await rejectionOf(receiver.next())).toMatchObject({
+      code: 'ERR_IPC_TIMEOUT',
+      reason: 'silent-peer',
+    })
+    expect(performance.now() - started).toBeLessThan(500)
+    expect((await receiver.next()).done).toBe(true)
+  })
+
+  it('of the receiver is noticed, but not the time that its application takes', async () => {
+    const directory = temporaryDirectory()
+    const listener = await listening(directory)
+    const made = sender(directory, { heartbeatMs: 20, peerTimeoutMs: 80 })
+    const sent = made.send(newSOCMessage('a', 1))
+    const receiver = new AcknowledgingReceiver(await listener.accept(), 'r')
+    await receiver.next()
+    await new Promise((resolve) => setTimeout(resolve, 300))
+    expect(made.state).toBe('acknowledging')
+    void receiver.next()
+    await sent
+    await receiver.close()
+    const { sockets } = { sockets: [await listener.accept()] }
+    await until(() => made.state === 'connecting')
+    // Nobody reads or answers here.
+    await listener.accept()
+    sockets[0]?.destroy()
+  })
+})
