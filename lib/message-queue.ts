@@ -137,23 +137,20 @@ export class MessageQueue<Owner> {
 
   /** The oldest waiting message, to be released later. */
   take(): SOCMessage | undefined {
-    let taken: SOCMessage | undefined
-    this.takeWhile((message) => {
-      taken = message
-      return false
-    })
-    return taken
+    const at = this.#takeOldest()
+    const message = this.#messages[at]
+    if (message === undefined) return undefined
+    this.#messages[at] = undefined
+    this.#compact()
+    return message
   }
 
   /** Takes out waiting messages, oldest first, to be released later, until `visit` answers that this was the last one. */
   takeWhile(visit: (message: SOCMessage, owner: Owner) => boolean): void {
-    for (let more = true; more && this.#head < this.#messages.length;) {
-      const at = this.#head++
-      const message = this.#messages[at]
-      if (message === undefined) continue
+    for (let more = true; more && this.#waiting > 0;) {
+      const at = this.#takeOldest()
+      const message = this.#messages[at] as SOCMessage
       this.#messages[at] = undefined
-      this.#uncount(message, sizeBound(message))
-      ++this.#held
       more = visit(message, this.#owners[at] as Owner)
     }
     this.#compact()
@@ -181,6 +178,17 @@ export class MessageQueue<Owner> {
       return owners.push(owner) > 0
     })
     return { messages, owners }
+  }
+
+  /** Counts the oldest waiting message as taken out; answers where it is, or where the next one would be. */
+  #takeOldest(): number {
+    if (this.#waiting === 0) return this.#messages.length
+    const at = this.#firstWaiting()
+    const message = this.#messages[at] as SOCMessage
+    this.#uncount(message, sizeBound(message))
+    ++this.#held
+    this.#head = at + 1
+    return at
   }
 
   #compact(): void {

@@ -64,7 +64,7 @@ export interface DeliveryDrop {
   readonly count: number
   readonly reason: DropReason
   readonly error: IpcError
-  /** The messages, where they are at hand. */
+  /** The messages, where they are at hand. Those that were laid out to be sent are made anew from their lines. */
   readonly messages: readonly SOCMessage[]
 }
 
