@@ -4,7 +4,7 @@ import { once } from 'node:events'
 import { createServer } from 'node:net'
 import { createHistogram, performance, type RecordableHistogram } from 'node:perf_hooks'
 
-import { BufferedSender, dial, newSOCMessage, SOCMsgType } from 'sentinel-ipc'
+import { BufferedSender, dial, newSOCMessage, rawJSON, SOCMsgType } from 'sentinel-ipc'
 
 import type { Figures, RoleContext } from '../harness/scenario.js'
 import { logonEvent, PIPE_NAME, socketPath } from '../input/line.js'
@@ -26,22 +26,31 @@ export async function consumer(context: RoleContext): Promise<undefined> {
 export async function producer(context: RoleContext): Promise<Figures> {
   const connection = await dial(PIPE_NAME, { directory: context.directory })
   const sender = new BufferedSender(connection, 'producer')
-  await run(sender, context.number('warmUpMs'))
+  const payloadOf = context.text('from') === 'text' ? textOf : logonEvent
+  await run(sender, payloadOf, context.number('warmUpMs'))
   const before = sender.stats.dropped
-  const histogram = await run(sender, context.number('measureMs'))
+  const histogram = await run(sender, payloadOf, context.number('measureMs'))
   if (sender.stats.dropped !== before) throw new Error('messages were dropped')
   const ns = (percentile: number): number => Math.max(0, histogram.percentile(percentile) - clockNs)
   return { p50Ns: ns(50), p99Ns: ns(99), p999Us: ns(99.9) / 1000, maxUs: ns(100) / 1000, clockNs }
 }
 
-async function run(sender: BufferedSender, ms: number): Promise<RecordableHistogram> {
+function textOf(i: number): unknown {
+  return rawJSON(JSON.stringify(logonEvent(i)))
+}
+
+async function run(
+  sender: BufferedSender,
+  payloadOf: (i: number) => unknown,
+  ms: number,
+): Promise<RecordableHistogram> {
   const histogram = newHistogram()
   const end = performance.now() + ms
   for (let i = 0; performance.now() < end;) {
     for (let k = 0; k < CALLS_PER_TURN; ++k) {
-      const event = logonEvent(i++)
+      const payload = payloadOf(i++)
       const begin = performance.now()
-      sender.send(newSOCMessage(SOCMsgType.Event, event))
+      sender.send(newSOCMessage(SOCMsgType.Event, payload))
       const took = performance.now() - begin
       histogram.record(Math.max(1, Math.round(took * NS_PER_MS)))
     }
