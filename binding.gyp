@@ -38,6 +38,7 @@
         "native/addon.cc",
         "native/connection_rate.cc",
         "native/descriptor_park.cc",
+        "native/escapes.cc",
         "native/frame_layout.cc",
         "native/frame_reader.cc",
         "native/line_checker.cc",

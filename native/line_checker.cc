@@ -4,6 +4,8 @@
 #include <cstring>
 #include <string_view>
 
+#include "escapes.h"
+
 namespace sentinel {
 namespace {
 
@@ -15,13 +17,6 @@ bool IsDigit(std::uint8_t byte) { return static_cast<std::uint8_t>(byte - '0') <
 bool IsBlank(std::uint8_t byte) { return byte == ' ' || byte == '\t' || byte == '\r' || byte == '\n'; }
 
 bool EndsScalar(std::uint8_t byte) { return byte == ',' || byte == '}' || byte == ']' || IsBlank(byte); }
-
-int HexValue(std::uint8_t byte) {
-  if (IsDigit(byte)) return byte - '0';
-  if (byte >= 'a' && byte <= 'f') return byte - 'a' + 10;
-  if (byte >= 'A' && byte <= 'F') return byte - 'A' + 10;
-  return -1;
-}
 
 bool Same(const std::uint8_t* bytes, const char* text, std::size_t length) {
   return std::memcmp(bytes, text, length) == 0;
@@ -84,25 +79,6 @@ std::size_t ScalarEnd(const std::uint8_t* text, std::size_t at) {
     case 'n': return LiteralEnd(text, at, "null");
     default: return NumberEnd(text, at);
   }
-}
-
-// How many of the next bytes, at most eight, stand in front of a backslash.
-std::size_t BytesBeforeBackslash(const std::uint8_t* bytes, std::size_t size) {
-  constexpr std::uint64_t kEach = 0x0101010101010101;
-  constexpr std::uint64_t kHighBits = kEach * 0x80;
-  if (size < sizeof(std::uint64_t)) {
-    std::size_t i = 0;
-    while (i < size && bytes[i] != '\\') ++i;
-    return i;
-  }
-  std::size_t before = 0;
-  std::uint64_t word = 0;
-  std::memcpy(&word, bytes, sizeof word);
-  const std::uint64_t zero_where_found = word ^ (kEach * '\\');
-  const std::uint64_t found = (zero_where_found - kEach) & ~zero_where_found & kHighBits;
-  if (found == 0) return sizeof word;
-  while (bytes[before] != '\\') ++before;
-  return before;
 }
 
 MessageType TypeOf(const std::uint8_t* bytes, std::size_t length) {
@@ -356,47 +332,12 @@ LineState LineChecker::CheckValue(Span& value) {
   }
 }
 
-// The length of the escape that begins with the backslash at `at`, or 0 if it is none that JSON has.
-std::size_t LineChecker::EscapeLength(std::size_t at, std::size_t end) const {
-  if (at + 1 >= end) return 0;
-  switch (text_[at + 1]) {
-    case '"':
-    case '\\':
-    case '/':
-    case 'b':
-    case 'f':
-    case 'n':
-    case 'r':
-    case 't': return 2;
-    case 'u': {
-      constexpr std::size_t kLength = 6;
-      if (at + kLength > end) return 0;
-      for (std::size_t digit = at + 2; digit < at + kLength; ++digit) {
-        if (HexValue(text_[digit]) < 0) return 0;
-      }
-      return kLength;
-    }
-    default: return 0;
-  }
-}
-
 // Every backslash of the line must begin an escape. One outside of a string is no JSON either way.
 bool LineChecker::CheckEscapes(std::size_t start, std::size_t end) {
-  std::size_t i = start;
-  while (i < end) {
-    // Eight bytes at a time: Windows paths have too many backslashes for memchr to be worth its calls.
-    if (const std::size_t skip = BytesBeforeBackslash(text_ + i, end - i); skip != 0) {
-      i += skip;
-      continue;
-    }
-    const std::size_t length = EscapeLength(i, end);
-    if (length == 0) {
-      error_ = i;
-      return false;
-    }
-    i += length;
-  }
-  return true;
+  const std::size_t bad = FindBadEscape(text_, start, end);
+  if (bad == end) return true;
+  error_ = bad;
+  return false;
 }
 
 LineChecker::Key LineChecker::Identify(const Span& name) const {

@@ -54,7 +54,6 @@ class LineChecker {
   LineState TakeString(Span& content, LineState otherwise);
   LineState TakeTimestamp(Envelope& envelope);
   LineState CheckValue(Span& value);
-  std::size_t EscapeLength(std::size_t at, std::size_t end) const;
   bool CheckEscapes(std::size_t start, std::size_t end);
   bool HasEscapes(const Span& span) const;
   Key Identify(const Span& name) const;

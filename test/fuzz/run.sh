@@ -24,5 +24,5 @@ fuzz() {
     grep -E '^(#[0-9]+.*(DONE|INITED)|stat::|==|violated|SUMMARY|artifact)' ; return "${PIPESTATUS[0]}"
 }
 
-fuzz frame_reader native/frame_reader.cc native/line_scanner.cc native/line_checker.cc "$place/simdjson.o"
+fuzz frame_reader native/frame_reader.cc native/line_scanner.cc native/line_checker.cc native/escapes.cc "$place/simdjson.o"
 fuzz peer_policy native/peer_policy.cc

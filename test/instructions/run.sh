@@ -18,7 +18,7 @@ if [ ! "$place/simdjson.o" -nt "$simdjson/simdjson.cpp" ]; then
   g++ "${flags[@]}" -w -c "$simdjson/simdjson.cpp" -o "$place/simdjson.o"
 fi
 g++ "${flags[@]}" -Wall -Wextra -Werror "$here/frame_reader_driver.cc" native/frame_reader.cc native/line_scanner.cc \
-  native/line_checker.cc "$place/simdjson.o" -o "$place/frame_reader_driver"
+  native/line_checker.cc native/escapes.cc "$place/simdjson.o" -o "$place/frame_reader_driver"
 
 counts=()
 for input in logon event foreign invalid torn; do
