@@ -1,12 +1,18 @@
-// Asks a peer for its facts and stores them page by page: each page whole or not at all, and confirmed when it is stored.
+// Asks a peer for its facts and stores them in pages: each page whole or not at all, and confirmed when it is stored. What
+// comes in while the store is busy is stored together.
 
 import { swarmMessage, type Channel } from './channel.js'
 import { storeFacts, storeIncidents, type ExchangeContext, type Progress } from './exchange.js'
+import type { Fact } from './fact.js'
+import { unitsOf } from './fact-store.js'
 import { parseSyncPage, SwarmMsgType, type Handshake, type SyncPage } from './messages.js'
 import type { ReadPosition } from './peer-record.js'
 import { invalid } from './protocol-error.js'
 import { formatPosition } from './rfc3339.js'
 import { MAX_INCIDENTS } from './wire-fact.js'
+
+/** Units of the pages that wait to be stored together; a larger page waits alone. For a store on disk, each time is a commit. */
+const MAX_WAITING_UNITS = 1 << 19
 
 /** Reads one peer in one exchange. */
 export class PageReader {
@@ -21,8 +27,13 @@ export class PageReader {
   #pages = 0
   #incidents = 0
   #done = false
-  #lastCame = false
-  #storing: Promise<void> = Promise.resolve()
+  /** The page that came last, stored or not. */
+  #last: SyncPage | undefined
+  #waiting: SyncPage[] = []
+  #waitingUnits = 0
+  /** What is being stored now, and everything that came. */
+  #storingNow: Promise<void> = Promise.resolve()
+  #storing: Promise<void> | undefined
 
   /** @param until our own store's last position when the exchange began */
   constructor(
@@ -61,16 +72,21 @@ export class PageReader {
   }
 
   /**
-   * Checks a page and has it stored, while the next one may come in already. Resolves when that has begun.
+   * Checks a page and has it stored, while the next ones may come in already. Resolves when it is being stored or waits for
+   * that with others.
    *
    * @throws {IpcError} ERR_IPC_INVALID_MESSAGE: then nothing of it is stored
    */
   async onPage(payload: unknown): Promise<void> {
     const page = parseSyncPage(payload, this.#peer, this.#context.maxBatch)
-    await this.#storing
     this.#check(page)
-    this.#lastCame = !page.hasMore
-    this.#storing = this.#storePage(page)
+    const units = page.facts.reduce((sum, fact) => sum + unitsOf(fact), 0)
+    while (this.#waiting.length > 0 && this.#waitingUnits + units > MAX_WAITING_UNITS) await this.#storingNow
+    this.#last = page
+    this.#waiting.push(page)
+    this.#waitingUnits += units
+    if (this.#storing !== undefined) return
+    this.#storing = this.#storeWaiting()
     this.#storing.catch((error: unknown) => {
       this.#channel.fail(error as Error)
     })
@@ -78,25 +94,26 @@ export class PageReader {
 
   /** The last page has come, and may still be being stored. */
   get lastCame(): boolean {
-    return this.#lastCame
+    return this.#last?.hasMore === false
   }
 
   /** Resolves when what came is stored. @throws what kept it from being stored */
-  stored(): Promise<void> {
-    return this.#storing
+  async stored(): Promise<void> {
+    await this.#storing
   }
 
   /** Resolves when nothing is being stored any more, however that went. */
   async settled(): Promise<void> {
-    await this.#storing.catch(() => undefined)
+    await this.#storing?.catch(() => undefined)
   }
 
   #check(page: SyncPage): void {
-    if (this.#lastCame) throw invalid('unexpected-message', 'a page came after the last one')
-    // The first page may begin anew: the peer may have another store, or have lost some of it.
-    const before = this.#pages > 0 ? this.#position : 0
-    if (this.#pages > 0 && page.store !== this.#store)
+    const last = this.#last
+    if (last?.hasMore === false) throw invalid('unexpected-message', 'a page came after the last one')
+    if (last !== undefined && page.store !== last.store)
       throw invalid('bad-page', 'a page is from another store')
+    // The first page may begin anew: the peer may have another store, or have lost some of it.
+    const before = last?.next ?? 0
     if (page.next < before || (page.facts.length > 0 && page.next === before)) {
       throw invalid('bad-page', 'the pages do not go forward')
     }
@@ -107,11 +124,41 @@ export class PageReader {
     if (this.#incidents > MAX_INCIDENTS) throw invalid('bad-page', 'there are too many incidents')
   }
 
-  async #storePage(page: SyncPage): Promise<void> {
-    if (page.facts.length > 0) {
-      const result = await storeFacts(page.facts, this.#context, this.#progress, this.#channel.peer)
-      if (result.before === this.#echo) this.#echo = result.after
+  /** Stores what waits until nothing does. After an error it stays as it is, and nothing more is stored. */
+  async #storeWaiting(): Promise<void> {
+    while (this.#waiting.length > 0) {
+      const pages = this.#waiting
+      this.#waiting = []
+      this.#waitingUnits = 0
+      this.#storingNow = this.#storeTogether(pages)
+      await this.#storingNow
     }
+    this.#storing = undefined
+  }
+
+  async #storeTogether(pages: readonly SyncPage[]): Promise<void> {
+    const facts = pages.length === 1 ? (pages[0] as SyncPage).facts : pages.flatMap((page) => page.facts)
+    try {
+      await this.#storeFacts(facts)
+    } catch (error) {
+      if (pages.length === 1) throw error
+      // Nothing of them is stored. The pages before the one that is wrong are to be.
+      for (const page of pages) {
+        await this.#storeFacts(page.facts)
+        await this.#confirm(page)
+      }
+      return
+    }
+    for (const page of pages) await this.#confirm(page)
+  }
+
+  async #storeFacts(facts: readonly Fact[]): Promise<void> {
+    if (facts.length === 0) return
+    const result = await storeFacts(facts, this.#context, this.#progress, this.#channel.peer)
+    if (result.before === this.#echo) this.#echo = result.after
+  }
+
+  async #confirm(page: SyncPage): Promise<void> {
     await storeIncidents(page.incidents, this.#context, this.#progress)
     ++this.#pages
     this.#store = page.store

@@ -15,10 +15,13 @@ import { MAX_INCIDENTS, toWireFact, toWireIncident } from './wire-fact.js'
 
 /** Levels that go to peers that read pages. A Go listener gets level 0 only. */
 const LEVELS: readonly FactLevel[] = [0, 1]
-/** About the units of a page. Larger ones gain nothing, and a line has to fit where they all need escapes. */
-const PAGE_UNITS = 1 << 18
-/** Pages that may be on their way: one that the peer stores, one that it stores next. */
-const WINDOW = 2
+/**
+ * About the units of a page: what one read and one write of the socket take. The memory of a longer line comes from the
+ * kernel anew each time, which costs as much as parsing half of it.
+ */
+const PAGE_UNITS = 1 << 17
+/** Pages that may be on their way: those that the peer stores together, and as many that it stores next. */
+const WINDOW = 8
 /** Bytes of a message that are not its payload. */
 const ENVELOPE_BYTES = 128
 
