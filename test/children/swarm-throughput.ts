@@ -83,6 +83,7 @@ async function measure(source: FactStore, count: number, kind: string): Promise<
   try {
     await once(child, 'message')
     const transport = transportFor(directory, 'sender', source)
+    const beforeMiB = peakMiB()
     const cpu = process.cpuUsage()
     const begin = performance.now()
     const synced = await transport.dial()
@@ -94,7 +95,8 @@ async function measure(source: FactStore, count: number, kind: string): Promise<
     process.stdout.write(
       `${kind}: ${said.count} of ${count} facts, ${synced ? 'synced' : 'not synced'}, in ${ms.toFixed(0)} ms = ` +
         `${((count / ms) * 1000).toFixed(0)} facts/s; processor: sender ${((user + system) / 1000).toFixed(0)} ms, ` +
-        `receiver ${said.cpuMs.toFixed(0)} ms; peak memory: sender ${peakMiB().toFixed(0)} MiB, ` +
+        `receiver ${said.cpuMs.toFixed(0)} ms; peak memory: sender ${peakMiB().toFixed(0)} MiB ` +
+        `(${beforeMiB.toFixed(0)} before), ` +
         `receiver ${said.peakMiB.toFixed(0)} MiB\n`,
     )
   } finally {

@@ -1,9 +1,10 @@
 import { statSync } from 'node:fs'
 import { connect } from 'node:net'
 import { join } from 'node:path'
-import { describe, expect, it, onTestFinished } from 'vitest'
+import { describe, expect, it, onTestFinished, vi } from 'vitest'
 
 import { MemoryFactStore } from '../../../lib/swarm/memory-fact-store.js'
+import { PageReader } from '../../../lib/swarm/page-reader.js'
 import { Trust } from '../../../lib/swarm/peer-record.js'
 import { PeerRegistry } from '../../../lib/swarm/peer-registry.js'
 import { SwarmTransport } from '../../../lib/swarm/transport.js'
@@ -113,6 +114,37 @@ describe('dial', () => {
     expect(await b.transport.dial()).toBe(true)
     expect(b.reports[1]).toMatchObject({ received: 20_000 - first, known: 0 })
     expect(await b.store.count()).toBe(20_000)
+  })
+
+  it('stores together what came while the store was busy, and of that what comes before a wrong fact', async () => {
+    const directory = temporaryDirectory()
+    const a = node(directory, 'a')
+    const slow = new MemoryFactStore()
+    const planted = fact('f3', { content: 'something else', level: 2 })
+    await slow.add(planted)
+    const addBatch = slow.addBatch.bind(slow)
+    const onPage = vi.spyOn(PageReader.prototype, 'onPage')
+    onTestFinished(() => {
+      onPage.mockRestore()
+    })
+    const batches: number[] = []
+    slow.addBatch = async (batch) => {
+      batches.push(batch.length)
+      if (batches.length === 1) await until(() => onPage.mock.calls.length === 6)
+      return addBatch(batch)
+    }
+    const b = node(directory, 'b', { store: slow })
+    // Each has a page of its own, and they all fit the room for those that wait.
+    await a.store.addBatch(facts(5, 'f', { content: 'x'.repeat(100_000) }))
+    // With the empty one that b sends to a, as level 2 stays where it is, there are six pages.
+    await listening(a)
+    expect(await rejectionOf(b.transport.dial())).toMatchObject({ reason: 'fact-conflict' })
+    expect(batches).toEqual([1, 4, 1, 1, 1])
+    expect(await idsOf(slow)).toEqual(['f0', 'f1', 'f2', 'f3'])
+    expect(await slow.get('f3')).toEqual(planted)
+    await slow.delete('f3')
+    expect(await b.transport.dial()).toBe(true)
+    expect(b.reports[1]).toMatchObject({ received: 2, known: 0 })
   })
 
   it('begins anew when either store is another one', async () => {
