@@ -13,6 +13,9 @@ export interface Parked {
   onReadable(): void
 }
 
+/** Descriptors that get their sockets in one turn of the event loop. */
+const AT_ONCE = 64
+
 /** The addon's, where it parks. */
 const park: NativePark | undefined = addon.park
 const wakeUpBytes = Buffer.allocUnsafeSlow(64)
@@ -20,17 +23,37 @@ const wakeUpBytes = Buffer.allocUnsafeSlow(64)
 const waiting: (Parked | undefined)[] = []
 let count = 0
 let wakeUp: Socket | undefined
+/** Those that are ready and not yet told, in their order. */
+let ready: number[] = []
+let telling = false
 
 function start(park: NativePark): Socket {
   const socket = createSocket(park.start(), {
     buffer: wakeUpBytes,
     callback: () => {
-      for (const descriptor of park.takeReady()) forget(descriptor)?.onReadable()
+      ready.push(...park.takeReady())
+      tellSome()
       return true
     },
   })
   socket.resume()
+  socket.unref() // until somebody waits
   return socket
+}
+
+/** Thousands may be ready at once: others have their turn in between. */
+function tellSome(): void {
+  if (telling) return
+  const some = ready.slice(0, AT_ONCE)
+  ready = ready.slice(AT_ONCE)
+  if (ready.length > 0) {
+    telling = true
+    setImmediate(() => {
+      telling = false
+      tellSome()
+    })
+  }
+  for (const descriptor of some) forget(descriptor)?.onReadable()
 }
 
 /** Somebody who waits keeps the process alive, as a socket that is read does. */
@@ -57,6 +80,11 @@ export function watchParked(parked: Parked): boolean {
   if (waiting[parked.descriptor] === undefined && ++count === 1) wakeUp.ref()
   waiting[parked.descriptor] = parked
   return true
+}
+
+/** Nobody waits for it any more; it stays parked. What the addon still tells of it is passed over. */
+export function forgetParked(descriptor: number): void {
+  forget(descriptor)
 }
 
 /** Takes a descriptor out of the park: it must be wrapped before anything else happens. */

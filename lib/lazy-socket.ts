@@ -4,7 +4,7 @@
 
 import type { Socket } from 'node:net'
 
-import { closeParked, parks, unpark, watchParked, type Parked } from './descriptor-park.js'
+import { closeParked, forgetParked, parks, unpark, watchParked, type Parked } from './descriptor-park.js'
 import { createOwnedSocket, type OwnedSocket, type SocketOwner } from './node-socket.js'
 import { readArea } from './read-window.js'
 
@@ -53,13 +53,15 @@ export class LazySocket<Owner> implements Parked, SocketOwner {
     if (this.destroyed) return
     this.#reading = true
     if (this.#socket === undefined && !soon && watchParked(this)) return
-    this.#materialized().resume()
+    if (this.#socket === undefined) this.#materialized()
+    else this.#socket.resume()
   }
 
   /** Reads no more for now. */
   pause(): void {
     this.#reading = false
-    this.#socket?.pause()
+    if (this.#socket !== undefined) this.#socket.pause()
+    else forgetParked(this.descriptor)
   }
 
   /** Writes as soon as the kernel takes it; `done` is called, with an error or without, also when it never gets out. */
@@ -83,11 +85,14 @@ export class LazySocket<Owner> implements Parked, SocketOwner {
   #materialized(): Socket {
     if (this.#socket !== undefined) return this.#socket
     unpark(this.descriptor)
-    return (this.#socket = createOwnedSocket(this.descriptor, onread, this))
+    this.#socket = createOwnedSocket(this.descriptor, onread, this)
+    // Whoever waited in the park goes on waiting here.
+    if (this.#reading) this.#socket.resume()
+    return this.#socket
   }
 
   onReadable(): void {
-    if (this.#reading && !this.#closed) this.#materialized().resume()
+    if (this.#reading && !this.#closed) this.#materialized()
   }
 
   bytesArrived(size: number): boolean {

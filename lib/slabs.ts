@@ -7,9 +7,15 @@ interface Size {
   readonly spare: Buffer[]
 }
 
-/** What of a slab was never used takes no memory. */
+/**
+ * What is kept fills at least half of its slab, up to 64 KiB. The largest are for what batches take while they are laid
+ * out; what of a slab was never used takes no memory.
+ */
 const SIZES: readonly Size[] = [
+  { bytes: 1 << 13, maxSpare: 64, spare: [] },
+  { bytes: 1 << 14, maxSpare: 64, spare: [] },
   { bytes: 1 << 15, maxSpare: 64, spare: [] },
+  { bytes: 1 << 16, maxSpare: 32, spare: [] },
   { bytes: 1 << 18, maxSpare: 40, spare: [] },
 ]
 

@@ -88,6 +88,46 @@ describe('a connection on which nothing has come yet', () => {
     await sent
   })
 
+  it('goes on waiting when a write has to wait too', async () => {
+    const { client, server, listener } = await connectedPair()
+    const answer = new Receiver(server, 'answers').next()
+    const sending = new Sender(server, 's').send(newSOCMessage('a', 'x'.repeat(900_000)))
+    const receiver = new Receiver(client, 'r')
+    expect((await receiver.next()).done).toBe(false)
+    await sending
+    await new Sender(client, 'c').send(newSOCMessage('a', 'an answer'))
+    expect((await answer).value?.payload).toBe('an answer')
+    client.destroy()
+    await server.whenClosed()
+    expect(listener.stats.open).toBe(0)
+  })
+
+  it('ends when its peer goes without reading what was written', async () => {
+    const { client, server, listener } = await connectedPair()
+    const next = new Receiver(server, 'r').next()
+    const sending = new Sender(server, 's').send(newSOCMessage('a', 'x'.repeat(900_000)))
+    client.destroy()
+    await expect(sending).rejects.toMatchObject({ code: 'ERR_IPC_CLOSED' })
+    await next.catch(() => undefined)
+    await server.whenClosed()
+    expect(listener.stats.open).toBe(0)
+  })
+
+  it('gets its turn among thousands whose first bytes come at once, and so do others', async () => {
+    const { clients, servers } = await pairs(1000)
+    let turns = 0
+    const counting = setInterval(() => {
+      ++turns
+    }, 0)
+    const waiting = servers.map((server) => new Receiver(server, 'r').next())
+    for (const [i, client] of clients.entries()) void new Sender(client, 's').send(newSOCMessage('a', i))
+    const results = await Promise.all(waiting)
+    clearInterval(counting)
+    expect(results.map(({ value }) => value?.payload)).toEqual(clients.map((_, i) => i))
+    expect(turns).toBeGreaterThan(1)
+    for (const connection of [...clients, ...servers]) connection.destroy()
+  }, 60_000)
+
   it('keeps a process alive that waits for it, and lets it end then', async () => {
     const directory = temporaryDirectory()
     const child = startChild('waiting', { directory, connections: 3 })
