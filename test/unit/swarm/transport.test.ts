@@ -1,7 +1,7 @@
 import { statSync } from 'node:fs'
 import { connect } from 'node:net'
 import { join } from 'node:path'
-import { describe, expect, it, onTestFinished, vi } from 'vitest'
+import { describe, expect, it, onTestFinished } from 'vitest'
 
 import { MemoryFactStore } from '../../../lib/swarm/memory-fact-store.js'
 import { PageReader } from '../../../lib/swarm/page-reader.js'
@@ -123,14 +123,20 @@ describe('dial', () => {
     const planted = fact('f3', { content: 'something else', level: 2 })
     await slow.add(planted)
     const addBatch = slow.addBatch.bind(slow)
-    const onPage = vi.spyOn(PageReader.prototype, 'onPage')
+    const { prototype } = PageReader
+    const onPage = Reflect.get(prototype, 'onPage')
+    let pages = 0
+    prototype.onPage = function (this: PageReader, ...values) {
+      ++pages
+      return Reflect.apply(onPage, this, values)
+    }
     onTestFinished(() => {
-      onPage.mockRestore()
+      prototype.onPage = onPage
     })
     const batches: number[] = []
     slow.addBatch = async (batch) => {
       batches.push(batch.length)
-      if (batches.length === 1) await until(() => onPage.mock.calls.length === 6)
+      if (batches.length === 1) await until(() => pages === 6)
       return addBatch(batch)
     }
     const b = node(directory, 'b', { store: slow })
