@@ -31,7 +31,7 @@ function start(park: NativePark): Socket {
   const socket = createSocket(park.start(), {
     buffer: wakeUpBytes,
     callback: () => {
-      ready.push(...park.takeReady())
+      ready = ready.concat(park.takeReady())
       tellSome()
       return true
     },
@@ -53,11 +53,14 @@ function tellSome(): void {
       tellSome()
     })
   }
-  for (const descriptor of some) forget(descriptor)?.onReadable()
+  for (const descriptor of some) forgetParked(descriptor)?.onReadable()
 }
 
-/** Somebody who waits keeps the process alive, as a socket that is read does. */
-function forget(descriptor: number): Parked | undefined {
+/**
+ * Nobody waits for it any more; it stays parked. Answers who did. What the addon still tells of it is passed over. Somebody
+ * who waits keeps the process alive, as a socket that is read does.
+ */
+export function forgetParked(descriptor: number): Parked | undefined {
   const parked = waiting[descriptor]
   if (parked === undefined) return undefined
   waiting[descriptor] = undefined
@@ -82,18 +85,13 @@ export function watchParked(parked: Parked): boolean {
   return true
 }
 
-/** Nobody waits for it any more; it stays parked. What the addon still tells of it is passed over. */
-export function forgetParked(descriptor: number): void {
-  forget(descriptor)
-}
-
 /** Takes a descriptor out of the park: it must be wrapped before anything else happens. */
 export function unpark(descriptor: number): void {
-  forget(descriptor)
+  forgetParked(descriptor)
   park?.release(descriptor)
 }
 
 export function closeParked(descriptor: number): void {
-  forget(descriptor)
+  forgetParked(descriptor)
   park?.close(descriptor)
 }

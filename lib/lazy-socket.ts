@@ -52,9 +52,8 @@ export class LazySocket<Owner> implements Parked, SocketOwner {
   resume(soon = false): void {
     if (this.destroyed) return
     this.#reading = true
-    if (this.#socket === undefined && !soon && watchParked(this)) return
-    if (this.#socket === undefined) this.#materialized()
-    else this.#socket.resume()
+    if (this.#socket !== undefined) this.#socket.resume()
+    else if (soon || !watchParked(this)) this.#materialized()
   }
 
   /** Reads no more for now. */

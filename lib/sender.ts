@@ -94,7 +94,7 @@ export class Sender {
     try {
       writer.append(message)
     } catch (error) {
-      return rejected(error as Error)
+      return Promise.reject(error as Error)
     }
     if (!writer.corked || writer.full) writer.flush()
     writer.cork()
@@ -169,7 +169,8 @@ export class Sender {
 
   #sendAll(messages: readonly SOCMessage[]): Promise<void> {
     for (const message of messages) {
-      if (!(message instanceof SOCMessage)) return rejected(new TypeError('a message must be a SOCMessage'))
+      if (!(message instanceof SOCMessage))
+        return Promise.reject(new TypeError('a message must be a SOCMessage'))
     }
     return new Promise((resolve, reject) => {
       this.#begin({ messages, next: 0, deadline: performance.now() + this.#timeoutMs, resolve, reject })
@@ -177,7 +178,7 @@ export class Sender {
   }
 
   #sendAbortable(messages: readonly SOCMessage[], signal: AbortSignal): Promise<void> {
-    if (signal.aborted) return rejected(abortedError(signal, `send of ${this.name}`))
+    if (signal.aborted) return Promise.reject(abortedError(signal, `send of ${this.name}`))
     return new Promise((resolve, reject) => {
       const onAbort = (): void => {
         this.#withdraw(send)
@@ -313,8 +314,4 @@ export class Sender {
 
 function closedError(name: string): IpcError {
   return new IpcError('ERR_IPC_CLOSED', `${name} is closed`)
-}
-
-function rejected(error: Error): Promise<never> {
-  return Promise.reject(error)
 }

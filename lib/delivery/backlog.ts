@@ -78,7 +78,7 @@ export class Backlog {
     try {
       for (const message of messages) bytes += checkMessage(message)
     } catch (error) {
-      return rejected(error as Error)
+      return Promise.reject(error as Error)
     }
     return this.#source.accept(messages, bytes)
   }
@@ -157,8 +157,4 @@ function checkMessage(message: SOCMessage): number {
   const bytes = sizeBound(message)
   if (bytes * 3 > MAX_MESSAGE_BYTES) checkFrameSize(frameOf(message))
   return bytes
-}
-
-function rejected(error: Error): Promise<never> {
-  return Promise.reject(error)
 }
