@@ -94,7 +94,7 @@ export class Sender {
     try {
       writer.append(message)
     } catch (error) {
-      return Promise.reject(error as Error)
+      return Promise.reject(error)
     }
     if (!writer.corked || writer.full) writer.flush()
     writer.cork()

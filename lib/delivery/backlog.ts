@@ -78,7 +78,7 @@ export class Backlog {
     try {
       for (const message of messages) bytes += checkMessage(message)
     } catch (error) {
-      return Promise.reject(error as Error)
+      return Promise.reject(error)
     }
     return this.#source.accept(messages, bytes)
   }

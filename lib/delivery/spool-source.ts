@@ -86,7 +86,7 @@ export class SpoolSource implements Source {
     try {
       before = this.#draft.add(messages)
     } catch (error) {
-      return rejected(error as Error)
+      return Promise.reject(error)
     }
     const fits = this.#makeRoom(messages)
     if (!fits) this.#draft.rollBack(before)
@@ -241,8 +241,4 @@ export class SpoolSource implements Source {
 function rankOf(messages: readonly SOCMessage[]): number | undefined {
   const ranks = new Set(messages.map(({ type }) => priorityOf(type)))
   return ranks.size === 1 ? [...ranks][0] : undefined
-}
-
-function rejected(error: Error): Promise<never> {
-  return Promise.reject(error)
 }
