@@ -62,3 +62,8 @@ export function abortedError(signal: AbortSignal, what: string): IpcError {
 export function hasCode(error: unknown, ...codes: IpcErrorCode[]): error is IpcError {
   return error instanceof IpcError && codes.includes(error.code)
 }
+
+/** A promise that rejects. What was caught is an error by its caller's word. */
+export function rejected(error: Error): Promise<never> {
+  return Promise.reject(error)
+}

@@ -2,7 +2,7 @@
 // after that is up to the receiver.
 
 import { redialOf, writerOf, type Connection } from './connection.js'
-import { abortedError, hasCode, IpcError } from './errors.js'
+import { abortedError, hasCode, IpcError, rejected } from './errors.js'
 import type { FrameWriter } from './frame-writer.js'
 import { BUFFER_SIZE, isChecked, MAX_RETRIES, SOCMessage } from './message.js'
 import { checkTimeout, pause } from './timing.js'
@@ -94,7 +94,7 @@ export class Sender {
     try {
       writer.append(message)
     } catch (error) {
-      return Promise.reject(error)
+      return rejected(error as Error)
     }
     if (!writer.corked || writer.full) writer.flush()
     writer.cork()
@@ -169,8 +169,7 @@ export class Sender {
 
   #sendAll(messages: readonly SOCMessage[]): Promise<void> {
     for (const message of messages) {
-      if (!(message instanceof SOCMessage))
-        return Promise.reject(new TypeError('a message must be a SOCMessage'))
+      if (!(message instanceof SOCMessage)) return rejected(new TypeError('a message must be a SOCMessage'))
     }
     return new Promise((resolve, reject) => {
       this.#begin({ messages, next: 0, deadline: performance.now() + this.#timeoutMs, resolve, reject })
@@ -178,7 +177,7 @@ export class Sender {
   }
 
   #sendAbortable(messages: readonly SOCMessage[], signal: AbortSignal): Promise<void> {
-    if (signal.aborted) return Promise.reject(abortedError(signal, `send of ${this.name}`))
+    if (signal.aborted) return rejected(abortedError(signal, `send of ${this.name}`))
     return new Promise((resolve, reject) => {
       const onAbort = (): void => {
         this.#withdraw(send)

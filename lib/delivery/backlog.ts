@@ -2,7 +2,7 @@
 // waits for room or for the end. Must not know connections.
 
 import { checkFrameSize, MAX_MESSAGE_BYTES } from '../envelope.js'
-import { IpcError } from '../errors.js'
+import { IpcError, rejected } from '../errors.js'
 import { frameOf, sizeBound, SOCMessage } from '../message.js'
 import { Waiters } from '../waiters.js'
 import { isControl } from './control.js'
@@ -78,7 +78,7 @@ export class Backlog {
     try {
       for (const message of messages) bytes += checkMessage(message)
     } catch (error) {
-      return Promise.reject(error)
+      return rejected(error as Error)
     }
     return this.#source.accept(messages, bytes)
   }

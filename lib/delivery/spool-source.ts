@@ -1,7 +1,7 @@
 // Messages of an acknowledged sender that live in a spool: taken in as lines, kept, and sent once they are as safe as the
 // spool makes them: before, a number might be given twice.
 
-import { IpcError } from '../errors.js'
+import { IpcError, rejected } from '../errors.js'
 import { priorityOf, type OnFull } from '../message-queue.js'
 import type { SOCMessage } from '../message.js'
 import type { Run } from './in-flight.js'
@@ -86,11 +86,11 @@ export class SpoolSource implements Source {
     try {
       before = this.#draft.add(messages)
     } catch (error) {
-      return Promise.reject(error)
+      return rejected(error as Error)
     }
     const fits = this.#makeRoom(messages)
     if (!fits) this.#draft.rollBack(before)
-    if (!fits && this.#onFull === 'reject') return Promise.reject(this.#fullError())
+    if (!fits && this.#onFull === 'reject') return rejected(this.#fullError())
     const receipt = new Receipt(messages.length)
     if (fits) {
       this.#admit(messages, receipt, before)
