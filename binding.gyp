@@ -36,8 +36,8 @@
       "sources": [
         "native/acceptor.cc",
         "native/addon.cc",
+        "native/connected_descriptors.cc",
         "native/connection_rate.cc",
-        "native/descriptor_park.cc",
         "native/escapes.cc",
         "native/frame_layout.cc",
         "native/frame_reader.cc",
@@ -46,8 +46,8 @@
         "native/node_acceptor.cc",
         "native/node_convert.cc",
         "native/node_frames.cc",
-        "native/node_park.cc",
         "native/node_peers.cc",
+        "native/node_readiness.cc",
         "native/peer_policy.cc",
         "native/peer_watcher.cc"
       ],
@@ -55,7 +55,7 @@
         ["OS=='linux'", {
           "sources": [
             "native/linux.cc", "native/linux_files.cc", "native/linux_glibc.cc", "native/linux_peer.cc",
-            "native/linux_readiness.cc", "native/posix.cc", "native/posix_accounts.cc", "native/posix_claim.cc", "native/posix_path.cc", "native/posix_poll.cc",
+            "native/linux_readiness.cc", "native/posix.cc", "native/posix_accounts.cc", "native/posix_claim.cc", "native/posix_path.cc", "native/posix_read.cc",
             "native/posix_thread.cc"
           ],
           "cflags_cc": ["-include", "../native/linux_glibc.h", "-isystem", "../<(node_api_headers)", "-isystem", "../<(simdjson)", "<@(warnings)"]
@@ -64,7 +64,7 @@
         ["OS=='mac'", {
           "sources": [
             "native/darwin.cc", "native/darwin_peer.cc", "native/darwin_readiness.cc", "native/posix.cc",
-            "native/posix_accounts.cc", "native/posix_claim.cc", "native/posix_path.cc", "native/posix_poll.cc",
+            "native/posix_accounts.cc", "native/posix_claim.cc", "native/posix_path.cc", "native/posix_read.cc",
             "native/posix_thread.cc"
           ],
           "xcode_settings": {

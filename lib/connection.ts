@@ -2,27 +2,26 @@
 // share. How to get one: dial.ts and listener.ts.
 
 import { publishClose, type CloseReason } from './audit.js'
+import { openStream, type ConnectionSocket, type SocketEvents } from './connection-socket.js'
 import { IpcError } from './errors.js'
 import { FrameWriter } from './frame-writer.js'
 import { HangupSweep } from './hangup-sweep.js'
-import { LazySocket, type SocketEvents } from './lazy-socket.js'
 import { DEFAULT_TIMEOUT_MS } from './message.js'
-import { addon, systemError, type NativeClient } from './native.js'
+import { addon, type NativeClient } from './native.js'
+import { NodeSocket } from './node-socket.js'
 import { toPeerIdentity, type PeerIdentity } from './peer.js'
 import { watchPeerExit, type PeerExitWatch } from './peer-exit.js'
+import { PolledSocket } from './polled-socket.js'
 
-/** Takes the bytes of connections for a reader of each. One object serves all readers of a kind. */
-export interface ByteReader<Reader> {
+/** Takes what comes on connections, for a reader of each. One object serves all readers of a kind. */
+export interface RecordReader<Reader> {
   /**
-   * `size` bytes stand at the start of the read area, until this returns. False: no more for now. `polled`: they were
-   * asked for by {@link pollBytes}.
+   * Something has come: `count` records stand in the read window until this returns. `received` is how many bytes have
+   * arrived since the last time. `polled`: they were asked for by {@link pollBytes}. False: no more for now.
    */
-  onBytes(reader: Reader, size: number, polled: boolean): boolean
-  /**
-   * Nothing more will come. `whole`: the peer has ended the stream, so what is unfinished stays so; otherwise the connection
-   * was closed here, or broke, which `error` tells.
-   */
-  onEnd(reader: Reader, whole: boolean, error: IpcError | undefined): void
+  onRecords(reader: Reader, count: number, received: number, polled: boolean): boolean
+  /** Nothing more will come. `error` tells why, if the connection broke. */
+  onEnd(reader: Reader, error: IpcError | undefined): void
 }
 
 /** Where a connection comes from. One object serves all connections of a listener. */
@@ -40,13 +39,14 @@ export interface ConnectionOrigin {
 export let openConnection: (client: NativeClient, address: string, origin: ConnectionOrigin) => Connection
 /** The one writer of a connection. */
 export let writerOf: (connection: Connection) => FrameWriter
-/** Starts reading. A connection has one reader for its whole life. */
+/** Starts reading lines of at most so many bytes. A connection has one reader for its whole life. */
 export let attachReader: <Reader extends object>(
   connection: Connection,
   reader: Reader,
-  kind: ByteReader<Reader>,
+  kind: RecordReader<Reader>,
+  maxLineBytes: number,
 ) => void
-/** Goes on reading after `onBytes` has answered false. */
+/** Goes on reading after `onRecords` has answered false. */
 export let resumeReading: (connection: Connection) => void
 /** Looks for bytes in a loop for at most so long, and passes what comes to the reader. */
 export let pollBytes: (connection: Connection, maxMicroseconds: number) => void
@@ -71,11 +71,11 @@ export class Connection {
   readonly peer: PeerIdentity
   /** Path of the socket. */
   readonly address: string
-  readonly #socket: LazySocket<Connection>
+  readonly #socket: ConnectionSocket
   readonly #origin: ConnectionOrigin
   #writer: FrameWriter | undefined
   #reader: object | undefined
-  #readerKind: ByteReader<object> | undefined
+  #readerKind: RecordReader<object> | undefined
   #error: Error | undefined
   #ended = false
   #closing: Promise<void> | undefined
@@ -86,14 +86,16 @@ export class Connection {
 
   // One for all, as thousands of closures would take memory.
   static readonly #socketEvents: SocketEvents<Connection> = {
-    onBytes: (connection, size) => {
+    onRecords: (connection, count, received, polled) => {
       const reader = connection.#reader
-      return reader !== undefined && connection.#readerKind?.onBytes(reader, size, false) === true
+      return (
+        reader !== undefined && connection.#readerKind?.onRecords(reader, count, received, polled) === true
+      )
     },
     onEnd: (connection) => {
       connection.#ended = true
       connection.#closeReason ??= 'peer-closed'
-      connection.#endReading(true, undefined)
+      connection.#endReading(undefined)
     },
     onFailure: (connection, error) => {
       connection.#error = error
@@ -105,7 +107,11 @@ export class Connection {
   }
 
   private constructor(client: NativeClient, address: string, origin: ConnectionOrigin) {
-    this.#socket = new LazySocket<Connection>(client.descriptor, this, Connection.#socketEvents)
+    const { readiness } = addon
+    this.#socket =
+      readiness === undefined
+        ? new NodeSocket<Connection>(client.descriptor, this, Connection.#socketEvents)
+        : new PolledSocket<Connection>(readiness, client.descriptor, this, Connection.#socketEvents)
     this.#origin = origin
     this.address = address
     this.peer = toPeerIdentity(client)
@@ -130,27 +136,24 @@ export class Connection {
       if (connection.closed) writer.fail(connection.#closedError())
       return writer
     }
-    attachReader = (connection, reader, kind) => {
+    attachReader = (connection, reader, kind, maxLineBytes) => {
       if (connection.#reader !== undefined) throw new TypeError('the connection has a receiver already')
       connection.#reader = reader
       connection.#readerKind = kind
       unread.remove(connection)
-      if (connection.#closed) connection.#endReading(false, undefined)
-      // Whoever dialled waits for an answer, and the first one shall come as fast as the next.
-      else connection.#socket.resume(connection.#origin.redial !== undefined)
+      if (connection.#closed) {
+        connection.#endReading(undefined)
+      } else if (!connection.#socket.destroyed) {
+        openStream(connection.#socket.descriptor, maxLineBytes)
+        connection.#socket.resume()
+      }
     }
     resumeReading = (connection) => {
       connection.#socket.resume()
     }
     busyPollOf = (connection) => connection.#origin.busyPollMicroseconds ?? 0
     pollBytes = (connection, maxMicroseconds) => {
-      // A descriptor that was closed may be another one's by now.
-      if (connection.closed || connection.#reader === undefined) return
-      const size = addon.pollRead(connection.#socket.descriptor, maxMicroseconds)
-      if (size < 0) connection.#socket.destroy(systemError(size, 'recv'))
-      else if (size > 0 && connection.#readerKind?.onBytes(connection.#reader, size, true) === false) {
-        connection.#socket.pause()
-      }
+      if (!connection.closed) connection.#socket.poll(maxMicroseconds)
     }
     redialOf = (connection) => connection.#origin.redial
     closeBecause = (connection, reason) => {
@@ -233,8 +236,8 @@ export class Connection {
     })
   }
 
-  #endReading(whole: boolean, error: IpcError | undefined): void {
-    if (this.#reader !== undefined) this.#readerKind?.onEnd(this.#reader, whole, error)
+  #endReading(error: IpcError | undefined): void {
+    if (this.#reader !== undefined) this.#readerKind?.onEnd(this.#reader, error)
   }
 
   #afterClose(): void {
@@ -242,7 +245,7 @@ export class Connection {
     unread.remove(this)
     this.#peerExit?.connectionEnded()
     this.#writer?.fail(this.#closedError())
-    if (!this.#ended) this.#endReading(false, this.#error === undefined ? undefined : this.#closedError())
+    if (!this.#ended) this.#endReading(this.#error === undefined ? undefined : this.#closedError())
     this.#origin.onClosed?.(this)
     for (const listener of this.#closedListeners ?? []) listener()
     this.#closedListeners = undefined

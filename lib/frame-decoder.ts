@@ -19,8 +19,8 @@ export function pageEndOf(at: number, endAt: number): number {
   return end + 1
 }
 
-/** Makes a message of the record at `at`; `begin` is where the page's read stood in the window. */
-export function toMessage(at: number, page: ReadPage, begin: number, peer: PeerIdentity): SOCMessage {
+/** Makes a message of the record at `at`; `origin` is where the page's bytes begin in the window. */
+export function toMessage(at: number, page: ReadPage, origin: number, peer: PeerIdentity): SOCMessage {
   const flags = records[at + RecordWord.flags] as number
   const typeCode = records[at + RecordWord.typeCode] as number
   const idStart = records[at + RecordWord.idStart] as number
@@ -34,11 +34,11 @@ export function toMessage(at: number, page: ReadPage, begin: number, peer: PeerI
       ((records[at + RecordWord.timestampLow] as number) >>> 0),
     page,
     '',
-    lineStart - begin,
-    idStart - begin,
-    idEnd - begin,
-    payloadStart - begin,
-    (records[at + RecordWord.payloadEnd] as number) - begin,
+    lineStart - origin,
+    idStart - origin,
+    idEnd - origin,
+    payloadStart - origin,
+    (records[at + RecordWord.payloadEnd] as number) - origin,
     messageFlagsOf(flags),
     peer,
     (records[at + RecordWord.lineEnd] as number) - lineStart + sizeAround(0),

@@ -20,6 +20,23 @@ export const RecordWord = {
   count: 14,
 } as const
 
+/** Indices of what a step of a frame reader came to. */
+export const Progress = {
+  /** The lines of its records lie in [textBegin, textEnd) of the window. */
+  textBegin: 0,
+  textEnd: 1,
+  /** 1: there is more to do before the next read. */
+  more: 2,
+  /** Bytes of an unfinished line. */
+  carried: 3,
+  /** Bytes read; 0 at the end of the stream; a negative error number; or {@link NOTHING_RECEIVED}. */
+  received: 4,
+  count: 5,
+} as const
+
+/** Nothing has arrived. */
+export const NOTHING_RECEIVED = -0x8000_0000
+
 export const RecordFlag = { ascii: 1, canonical: 2, typeEscaped: 4, idEscaped: 8 } as const
 
 /** The state of a line that is a message; every other state is the index of its reason below. */

@@ -15,7 +15,7 @@ import {
   type NativeClient,
   type NativeListenAddress,
 } from './native.js'
-import { createSocket } from './node-socket.js'
+import { createWakeUp } from './wake-up.js'
 import { resolveGroupId, resolvePolicy, userOf, type PeerPolicy } from './peer.js'
 
 /** Options of {@link listen}. */
@@ -122,7 +122,7 @@ export class Listener implements AsyncIterable<Connection> {
     this.#signal = signal
     signal?.addEventListener('abort', this.#onAbort)
     this.#acceptor = acceptor
-    this.#wakeUp = createSocket(acceptor.takeNotifyDescriptor(), {
+    this.#wakeUp = createWakeUp(acceptor.takeNotifyDescriptor(), {
       buffer: wakeUpBytes,
       callback: () => {
         this.#onWakeUp()

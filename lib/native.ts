@@ -50,7 +50,7 @@ export interface NativeLimits {
 }
 
 export interface NativeClient extends NativePeer {
-  /** An open, connected descriptor; parked, where there is a {@link NativePark}. Elsewhere it must be wrapped at once. */
+  /** An open, connected descriptor. It must be wrapped at once where there is no {@link NativeReadiness}. */
   readonly descriptor: number
 }
 
@@ -82,25 +82,21 @@ export interface NativePeerWatcher {
   forget(id: number): void
 }
 
-/** Owns connected descriptors that need no socket of Node's yet. */
-export interface NativePark {
-  /** Once, before the first `watch`; a byte comes on this descriptor when there is something to take. */
-  start(): number
-  /** Has `takeReady` name it, once, when bytes have arrived or the peer has gone. */
-  watch(descriptor: number): void
-  /** May name some that are parked no more. */
-  takeReady(): number[]
-  /** From now on it must be closed by whoever asked, who wraps it at once. */
-  release(descriptor: number): void
+/** Reads from the connected descriptors that the addon gave, when something has arrived. */
+export interface NativeReadiness {
+  /**
+   * Once, before the first `want`. `records` as {@link Addon.readRecords} answers, or {@link WRITABLE}: perhaps the kernel
+   * takes bytes again.
+   */
+  start(onReady: (descriptor: number, records: number) => void): void
+  /** What a descriptor is waited for from now on; the process stays alive while there is any such. */
+  want(descriptor: number, reading: boolean, writing: boolean): void
   close(descriptor: number): void
 }
 
-export interface NativeFrameReader {
-  /** Looks at `size` bytes at the start of the read area; answers how many records there are. */
-  push(size: number): number
-  more(): number
-  finish(): number
-}
+export const WRITABLE = -2
+/** A larger window must be attached first. */
+export const NO_ROOM = -1
 
 interface Addon {
   readonly Acceptor: new (
@@ -109,15 +105,26 @@ interface Addon {
     limits: NativeLimits,
   ) => NativeAcceptor
   /** Absent on Windows. */
-  readonly park?: NativePark
+  readonly readiness?: NativeReadiness
   readonly PeerWatcher: new () => NativePeerWatcher
-  readonly FrameReader: new (maxLineBytes: number) => NativeFrameReader
-  readonly attachWindow: (
-    bytes: Uint8Array,
-    readBegin: number,
-    records: Int32Array,
-    progress: Int32Array,
-  ) => void
+  /** From now on a descriptor has lines of at most so many bytes, until `closeReader`. */
+  readonly openReader: (descriptor: number, maxLineBytes: number) => void
+  readonly closeReader: (descriptor: number) => void
+  /**
+   * Reads what has arrived, or arrives within so long, which is waited for in a loop. Answers the number of records, of
+   * which `progress` says more; or {@link NO_ROOM}.
+   */
+  readonly readRecords: (descriptor: number, maxMicroseconds: number) => number
+  /** The same of the first `size` bytes, which the event loop has read. */
+  readonly pushRecords: (descriptor: number, bytes: Uint8Array, size: number) => number
+  /** The same of what is left of the last read, when `progress` says that there is something. */
+  readonly moreRecords: (descriptor: number) => number
+  /** The same of what is left of a stream that has ended. */
+  readonly finishRecords: (descriptor: number) => number
+  /** Where all frame readers put their records, and what they say of a step. */
+  readonly attachRecords: (records: Int32Array, progress: Int32Array) => void
+  /** What all frame readers read into from now on. */
+  readonly attachWindow: (bytes: Uint8Array) => void
   /**
    * Writes the frames that `words` describe (see frame-layout.ts) at `begin`; answers where they end. `text` is what they
    * have of text, one after the other. There must be room for ENVELOPE_BYTES a frame, three bytes a UTF-16 unit, and one
@@ -134,8 +141,6 @@ interface Addon {
   readonly checkFrames: (bytes: Uint8Array, begin: number, end: number, maxLineBytes: number) => number
   /** Bytes that the kernel took, or a negative error number. */
   readonly writeBatch: (descriptor: number, bytes: Uint8Array, begin: number, end: number) => number
-  /** Waits for bytes in a loop for at most so long; answers how many stand in the read area, or a negative error number. */
-  readonly pollRead: (descriptor: number, maxMicroseconds: number) => number
   /** A client; with a reason instead of a descriptor when the policy refuses the server. */
   readonly connect: (
     path: string,
@@ -217,6 +222,13 @@ function isNativeFailure(error: unknown): error is NativeFailure {
 export function systemError(errno: number, syscall: string): Error {
   const code = getSystemErrorName(errno)
   return Object.assign(new Error(`${syscall} ${code}`), { errno, code, syscall })
+}
+
+/** The same for what the addon threw; anything else comes back as it is. */
+export function toSystemError(error: unknown): Error {
+  return isNativeFailure(error) && error.errno !== 0
+    ? systemError(error.errno, error.syscall)
+    : (error as Error)
 }
 
 /** Whether the addon failed only because it would have had to wait. */

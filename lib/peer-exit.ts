@@ -2,7 +2,7 @@
 // JavaScript.
 
 import { addon, fromNative, type NativePeerWatcher } from './native.js'
-import { createSocket } from './node-socket.js'
+import { createWakeUp } from './wake-up.js'
 
 /** A watch on one process. */
 export interface PeerExitWatch {
@@ -20,7 +20,7 @@ let watcher: NativePeerWatcher | undefined
 function startWatcher(): NativePeerWatcher {
   const started = new addon.PeerWatcher()
   const buffer = Buffer.allocUnsafeSlow(ID_BYTES * 512)
-  const wakeUp = createSocket(started.takeNotifyDescriptor(), {
+  const wakeUp = createWakeUp(started.takeNotifyDescriptor(), {
     buffer,
     callback: (size) => {
       for (let at = 0; at < size; at += ID_BYTES) fire(Number(buffer.readBigUInt64LE(at)))

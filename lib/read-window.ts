@@ -1,51 +1,73 @@
-// What all connections of a thread share for reading, one at a time: the memory that they read into, the records in which
-// the addon says what it found there, laid out as native/frame_reader.h wants it, and frame readers that are not in use.
+// What all connections of a thread share for reading, one at a time: the memory that they read into, and the records in
+// which the addon says what it found there. Memory that is full of lines goes to their
+// messages as it is, without a copy, and new memory takes its place.
 
-import { RecordWord } from './frame-record.js'
-import { MAX_MESSAGE_BYTES } from './envelope.js'
-import { addon, type NativeFrameReader } from './native.js'
+import { Progress, RecordWord } from './frame-record.js'
+import { addon, NO_ROOM } from './native.js'
 
-/** Bytes that one read can take. */
+/** Bytes that one read takes, as native/node_frames.cc has it. */
 const READ_BYTES = 1 << 16
-/** Room in front of them for the unfinished line of the connection: the longest line, and the addon's slack. */
-const HEADROOM_BYTES = MAX_MESSAGE_BYTES + 4096
+/** Where lines are long, one read may take more, so that fewer of them are cut in two. */
+const LONG_READ_BYTES = 2 << 16
+/** Room in front of a read for the beginning of a line. */
+const HEADROOM_BYTES = 1 << 12
+/** Lines of about this length are long. */
+const LONG_LINE_BYTES = READ_BYTES >>> 2
 const RECORDS = 1024
 
-/** The whole window. Only pages that were used take memory. */
-export const readWindow = Buffer.allocUnsafeSlow(HEADROOM_BYTES + READ_BYTES)
-/** Where bytes arrive. */
-export const readArea = readWindow.subarray(HEADROOM_BYTES)
-/** Records of the last step of a frame reader; see {@link RecordWord}. */
+/** Records of the last step; see {@link RecordWord}. */
 export const records = new Int32Array(RECORDS * RecordWord.count)
+/** What that step came to; see {@link Progress}. */
+export const progress = new Int32Array(Progress.count)
+/** What is read into. Records tell positions in it. */
+export let readWindow = Buffer.allocUnsafeSlow(windowBytes(0, false))
+
+/** Messages have it, so it must not be read into again. */
+let given = false
+let longLines = false
+
+addon.attachRecords(records, progress)
+addon.attachWindow(readWindow)
+
+function windowBytes(carried: number, long: boolean): number {
+  // In whole units of the headroom, with one to spare.
+  const headroom = (Math.floor(carried / HEADROOM_BYTES) + 1) * HEADROOM_BYTES
+  return headroom + (long || carried >= READ_BYTES / 2 ? LONG_READ_BYTES : READ_BYTES)
+}
+
+function replaceWindow(): void {
+  const bytes = windowBytes(progress[Progress.carried] as number, longLines)
+  const window = Buffer.allocUnsafeSlow(bytes)
+  addon.attachWindow(window)
+  readWindow = window
+  given = false
+}
+
+/** Takes a step of a stream again that had no room, with room for it. */
+export function withRoom(records: number, step: () => number): number {
+  if (records !== NO_ROOM) return records
+  replaceWindow()
+  return step()
+}
+
 /**
- * Of the last step: where its text begins and ends in the window, 1 if there is more to do, and 1 if the reader keeps
- * something for the next time.
+ * The bytes of `count` lines of the window, for good: the window itself, where they are much of it, or a copy that begins
+ * with them.
  */
-export const progress = new Int32Array(4)
-
-addon.attachWindow(readWindow, HEADROOM_BYTES, records, progress)
-
-/** A copy of bytes of the window, which the next read overwrites. */
-export function keepBytes(begin: number, size: number): Buffer {
+export function keepBytes(begin: number, size: number, count: number): Buffer {
+  longLines = size >= count * LONG_LINE_BYTES
+  if (size >= READ_BYTES / 2 && size >= readWindow.length / 4) {
+    given = true
+    return readWindow
+  }
   // Small ones share a block, as memory of their own would take longer than the copy.
   const bytes = size < Buffer.poolSize >>> 1 ? Buffer.allocUnsafe(size) : Buffer.allocUnsafeSlow(size)
   readWindow.copy(bytes, 0, begin, begin + size)
   return bytes
 }
 
-const spareReaders = new Map<number, NativeFrameReader[]>()
-
-/** Idle readers of each limit that are kept. */
-const MAX_SPARE = 16
-
-/** A frame reader that keeps nothing. Between reads that leave nothing over, a connection needs none of its own. */
-export function borrowFrameReader(maxMessageBytes: number): NativeFrameReader {
-  return spareReaders.get(maxMessageBytes)?.pop() ?? new addon.FrameReader(maxMessageBytes)
-}
-
-/** Gives a frame reader back that keeps nothing. */
-export function returnFrameReader(reader: NativeFrameReader, maxMessageBytes: number): void {
-  let spare = spareReaders.get(maxMessageBytes)
-  if (spare === undefined) spareReaders.set(maxMessageBytes, (spare = []))
-  if (spare.length < MAX_SPARE) spare.push(reader)
+/** To be called when a read has been taken whole, before the next one. */
+export function settleWindow(): void {
+  if (given || readWindow.length > windowBytes(progress[Progress.carried] as number, longLines))
+    replaceWindow()
 }

@@ -9,17 +9,16 @@ import {
   closeBecause,
   pollBytes,
   resumeReading,
-  type ByteReader,
+  type RecordReader,
   type Connection,
 } from './connection.js'
 import { hasCode, IpcError, type IpcErrorCode } from './errors.js'
 import { pageEndOf, toError, toMessage } from './frame-decoder.js'
-import { MESSAGE_STATE, RecordWord } from './frame-record.js'
+import { MESSAGE_STATE, Progress, RecordWord } from './frame-record.js'
 import { MAX_MESSAGE_BYTES } from './envelope.js'
 import { type SOCMessage } from './message.js'
-import type { NativeFrameReader } from './native.js'
 import { ReadPage } from './read-page.js'
-import { borrowFrameReader, keepBytes, progress, records, returnFrameReader } from './read-window.js'
+import { keepBytes, progress, readWindow, records } from './read-window.js'
 import { SilenceLimit, type Silence } from './silence-limit.js'
 import { checkTimeout } from './timing.js'
 
@@ -75,9 +74,6 @@ export class Receiver implements AsyncIterableIterator<SOCMessage, undefined, un
   /** What this receiver is called in errors. */
   readonly name: string
   readonly #connection: Connection
-  readonly #maxMessageBytes: number
-  /** Has the beginning of a line that is not whole yet. */
-  #frames: NativeFrameReader | undefined
   readonly #skipInvalid: boolean
   readonly #maxInvalid: number
   readonly #silence: SilenceLimit | undefined
@@ -100,13 +96,13 @@ export class Receiver implements AsyncIterableIterator<SOCMessage, undefined, un
   #bytes = 0
 
   // One for all, as thousands of closures would take memory.
-  static readonly #byteReader: ByteReader<Receiver> = {
-    onBytes: (receiver, size, polled) => {
+  static readonly #recordReader: RecordReader<Receiver> = {
+    onRecords: (receiver, count, received, polled) => {
       if (!polled && receiver.#busyPoll !== undefined) noteTurn()
-      return receiver.#onBytes(size)
+      return receiver.#onRecords(count, received)
     },
-    onEnd: (receiver, whole, error) => {
-      receiver.#onEnd(whole, error)
+    onEnd: (receiver, error) => {
+      receiver.#onEnd(error)
     },
   }
 
@@ -124,9 +120,8 @@ export class Receiver implements AsyncIterableIterator<SOCMessage, undefined, un
     this.name = name
     this.#connection = connection
     this.#skipInvalid = onInvalid === 'skip'
-    this.#maxMessageBytes = maxMessageBytes
     // Before any timer: a second receiver must not disturb the first.
-    attachReader(connection, this, Receiver.#byteReader)
+    attachReader(connection, this, Receiver.#recordReader, maxMessageBytes)
     const maxMicroseconds = checkBusyPoll(options.busyPoll) || busyPollOf(connection)
     if (maxMicroseconds > 0) {
       this.#busyPoll = new BusyPoll(() => {
@@ -276,19 +271,12 @@ export class Receiver implements AsyncIterableIterator<SOCMessage, undefined, un
     this.#queued += entry instanceof IpcError ? 1 : entry.length
   }
 
-  #onBytes(size: number): boolean {
-    this.#bytes += size
-    this.#silence?.heard()
-    const frames = this.#frames ?? borrowFrameReader(this.#maxMessageBytes)
-    this.#frames = frames
-    for (let count = frames.push(size); ; count = frames.more()) {
-      this.#takeRecords(count)
-      if (progress[2] === 0) break
+  #onRecords(count: number, received: number): boolean {
+    if (received > 0) {
+      this.#bytes += received
+      this.#silence?.heard()
     }
-    if (progress[3] === 0) {
-      this.#frames = undefined
-      returnFrameReader(frames, this.#maxMessageBytes)
-    }
+    this.#takeRecords(count)
     this.#serve()
     if (this.#queue.length === 0) this.#queuedBytes = 0
     this.#paused = this.#queued >= MAX_QUEUED || this.#queuedBytes >= MAX_QUEUED_BYTES
@@ -296,10 +284,9 @@ export class Receiver implements AsyncIterableIterator<SOCMessage, undefined, un
     return !this.#paused
   }
 
-  #onEnd(whole: boolean, error: IpcError | undefined): void {
+  #onEnd(error: IpcError | undefined): void {
     if (this.#ended) return
     this.#silence?.end()
-    if (whole && this.#frames !== undefined) this.#takeRecords(this.#frames.finish())
     if (error !== undefined) this.#enqueue(error)
     this.#ended = true
     this.#serve()
@@ -308,22 +295,31 @@ export class Receiver implements AsyncIterableIterator<SOCMessage, undefined, un
   /** Makes messages of the records of one step, and queues them. */
   #takeRecords(count: number): void {
     if (count === 0 || this.#ended) return
-    const begin = progress[0] as number
-    const size = (progress[1] as number) - begin
+    const begin = progress[Progress.textBegin] as number
+    const size = (progress[Progress.textEnd] as number) - begin
     this.#queuedBytes += size
     const { peer } = this.#connection
     let run: SOCMessage[] = []
     let bytes: Buffer | undefined
+    /** Where `bytes` begins in the window. */
+    let origin = 0
     let page: ReadPage | undefined
     let pageEnd = 0
     for (let i = 0, at = 0; i < count; ++i, at += RecordWord.count) {
       if (records[at + RecordWord.state] === MESSAGE_STATE) {
         if (page === undefined || (records[at + RecordWord.lineEnd] as number) >= pageEnd) {
-          bytes ??= keepBytes(begin, size)
+          if (bytes === undefined) {
+            bytes = keepBytes(begin, size, count)
+            origin = bytes === readWindow ? 0 : begin
+          }
           pageEnd = pageEndOf(at, count * RecordWord.count)
-          page = new ReadPage(bytes, (records[at + RecordWord.lineStart] as number) - begin, pageEnd - begin)
+          page = new ReadPage(
+            bytes,
+            (records[at + RecordWord.lineStart] as number) - origin,
+            pageEnd - origin,
+          )
         }
-        run.push(toMessage(at, page, begin, peer))
+        run.push(toMessage(at, page, origin, peer))
         continue
       }
       ++this.#invalid

@@ -8,8 +8,8 @@
 #include "node_acceptor.h"
 #include "node_environment.h"
 #include "node_frames.h"
-#include "node_park.h"
 #include "node_peers.h"
+#include "node_readiness.h"
 
 namespace sentinel {
 namespace {
@@ -20,7 +20,7 @@ void EndEnvironment(void* data) {
   auto* environment = static_cast<Environment*>(data);
   for (EnvironmentMember* member : environment->members) member->EnvironmentEnds();
   environment->members.clear();
-  environment->park.Stop();
+  environment->connected.CloseAll();
   environment->handed.Reclaim();
 }
 
@@ -30,8 +30,8 @@ Napi::Object Init(Napi::Env env, Napi::Object exports) {
   env.SetInstanceData(environment.release());  // deleted by Node-API, after the hook has run
   DefineAcceptor(env, exports);
   DefineFrames(env, exports);
-  DefinePark(env, exports);
   DefinePeers(env, exports);
+  DefineReadiness(env, exports);
   return exports;
 }
 

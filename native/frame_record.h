@@ -48,6 +48,18 @@ struct FrameRecord {
   static constexpr std::int32_t kIdEscaped = 8;    // `id` holds escapes
 };
 
+// What one step of a frame reader came to. lib/frame-record.ts has it too.
+struct FrameProgress {
+  static constexpr std::size_t kTextBegin = 0;  // the lines of its records lie in [text begin, text end)
+  static constexpr std::size_t kTextEnd = 1;
+  static constexpr std::size_t kMore = 2;      // 1: there is more to do before the next read
+  static constexpr std::size_t kCarried = 3;   // bytes of an unfinished line
+  static constexpr std::size_t kReceived = 4;  // bytes read; 0 at the end of the stream; a negative error number
+  static constexpr std::size_t kWords = 5;
+
+  static constexpr std::int32_t kNothing = INT32_MIN;  // nothing has arrived
+};
+
 enum class MessageType : std::int32_t { kOther = 0, kEvent = 1, kIncident = 2, kAck = 3, kHeartbeat = 4 };
 
 // Where records go: room for a fixed number of them, in memory that JavaScript sees.

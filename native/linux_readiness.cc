@@ -1,8 +1,6 @@
 // Readiness of many descriptors, by epoll(7).
 
-#include <poll.h>
 #include <sys/epoll.h>
-#include <unistd.h>
 
 #include <array>
 #include <cerrno>
@@ -13,18 +11,23 @@
 namespace sentinel {
 namespace {
 
-constexpr int kMostAtOnce = 256;
-constexpr int kShortageMs = 20;
-
 int Number(Descriptor descriptor) { return static_cast<int>(descriptor); }
 
 class EpollSet final : public ReadinessSet {
  public:
-  EpollSet(OwnedDescriptor epoll, OwnedDescriptor waker) : epoll_(std::move(epoll)), waker_(std::move(waker)) {}
+  explicit EpollSet(OwnedDescriptor epoll) : epoll_(std::move(epoll)) {}
 
-  Status Watch(Descriptor connected) override {
-    if (Control(EPOLL_CTL_MOD, connected, EPOLLIN | EPOLLRDHUP | EPOLLONESHOT)) return Done{};
-    if (errno == ENOENT && Control(EPOLL_CTL_ADD, connected, EPOLLIN | EPOLLRDHUP | EPOLLONESHOT)) return Done{};
+  Descriptor descriptor() const override { return epoll_.get(); }
+
+  Status Watch(Descriptor connected, bool reading, bool writing) override {
+    if (!reading && !writing) {
+      // Cannot fail for want of anything; ENOENT says that it was not watched.
+      Control(EPOLL_CTL_DEL, connected, 0);
+      return Done{};
+    }
+    const std::uint32_t events = (reading ? EPOLLIN | EPOLLRDHUP : 0U) | (writing ? EPOLLOUT : 0U);
+    if (Control(EPOLL_CTL_ADD, connected, events)) return Done{};
+    if (errno == EEXIST && Control(EPOLL_CTL_MOD, connected, events)) return Done{};
     switch (errno) {
       case ENOMEM:
       case ENOSPC: return Failure{FailureKind::kExhausted, errno, "epoll_ctl", {}};
@@ -32,33 +35,20 @@ class EpollSet final : public ReadinessSet {
     }
   }
 
-  // Cannot fail for want of anything; ENOENT says that it was never watched.
-  void Forget(Descriptor connected) override {
-    epoll_ctl(Number(epoll_.get()), EPOLL_CTL_DEL, Number(connected), nullptr);
-  }
-
-  void Wait(std::vector<Descriptor>& ready) override {
+  // Level-triggered: the kernel names those first that have waited longest.
+  void Take(std::vector<Readiness>& ready) override {
     ready.clear();
     std::array<epoll_event, kMostAtOnce> events{};
-    const int count = epoll_wait(Number(epoll_.get()), events.data(), kMostAtOnce, -1);
-    if (count < 0) {
-      // EINTR is nothing; for anything else, try again later instead of spinning.
-      if (errno != EINTR) poll(nullptr, 0, kShortageMs);
-      return;
-    }
-    for (std::size_t i = 0; i < static_cast<std::size_t>(count); ++i) {
-      const auto descriptor = static_cast<Descriptor>(events[i].data.fd);
-      if (descriptor == waker_.get()) {
-        DrainWaker(descriptor);
-      } else {
-        ready.push_back(descriptor);
-      }
+    // A failure leaves what is ready for the next time.
+    const int count = epoll_wait(Number(epoll_.get()), events.data(), kMostAtOnce, 0);
+    for (int i = 0; i < count; ++i) {
+      const epoll_event& event = events[static_cast<std::size_t>(i)];
+      // Whoever waits for either is told of the end of both.
+      const bool over = (event.events & (EPOLLERR | EPOLLHUP)) != 0;
+      ready.push_back({static_cast<Descriptor>(event.data.fd), over || (event.events & (EPOLLIN | EPOLLRDHUP)) != 0,
+                       over || (event.events & EPOLLOUT) != 0});
     }
   }
-
-  void Interrupt() override { Wake(waker_.get()); }
-
-  bool WatchWaker() { return Control(EPOLL_CTL_ADD, waker_.get(), EPOLLIN); }
 
  private:
   bool Control(int operation, Descriptor descriptor, std::uint32_t events) {
@@ -69,7 +59,6 @@ class EpollSet final : public ReadinessSet {
   }
 
   const OwnedDescriptor epoll_;
-  const OwnedDescriptor waker_;
 };
 
 }  // namespace
@@ -79,11 +68,7 @@ const bool kWatchesReadiness = true;
 Result<std::unique_ptr<ReadinessSet>> CreateReadinessSet() {
   OwnedDescriptor epoll(static_cast<Descriptor>(epoll_create1(EPOLL_CLOEXEC)));
   if (!epoll.valid()) return Failure{FailureKind::kExhausted, errno, "epoll_create1", {}};
-  Result<OwnedDescriptor> waker = CreateWaker();
-  if (!waker.ok()) return waker.failure();
-  auto set = std::make_unique<EpollSet>(std::move(epoll), std::move(waker.value()));
-  if (!set->WatchWaker()) return Failure{FailureKind::kExhausted, errno, "epoll_ctl", {}};
-  return std::unique_ptr<ReadinessSet>(std::move(set));
+  return std::unique_ptr<ReadinessSet>(std::make_unique<EpollSet>(std::move(epoll)));
 }
 
 }  // namespace sentinel

@@ -1,8 +1,8 @@
 // What one environment of Node (the main thread, or a worker) has of its own, and how it is taken down.
 //
-// Descriptors go to JavaScript as plain numbers. Connected ones are parked here until it wants a net.Socket for
-// them; all others, and where nothing can be parked, it wraps at once. A worker may be terminated between the two;
-// what was left without an owner then is closed here.
+// Descriptors go to JavaScript as plain numbers. Connected ones stay here, where their readiness can be watched; it
+// wraps all others at once. A worker may be terminated between the two; what was left without an owner then is
+// closed here.
 
 #ifndef SENTINEL_NODE_ENVIRONMENT_H_
 #define SENTINEL_NODE_ENVIRONMENT_H_
@@ -10,13 +10,15 @@
 #include <napi.h>
 
 #include <cstdint>
+#include <functional>
+#include <memory>
 #include <optional>
 #include <set>
 #include <utility>
 #include <vector>
 
-#include "descriptor_park.h"
-#include "frame_reader.h"
+#include "connected_descriptors.h"
+#include "frame_readers.h"
 #include "line_scanner.h"
 #include "platform.h"
 
@@ -64,27 +66,49 @@ class EnvironmentMember {
 
 struct Environment {
   LineScanner scanner;
-  ReadWindow window;
+  // Not std::make_shared: that asks for a newer C++ library than the oldest systems have.
+  const std::shared_ptr<ReadWindow> window{std::make_unique<ReadWindow>()};
+  FrameReaders readers{window};
   std::int32_t* records = nullptr;
   std::size_t record_capacity = 0;
   std::int32_t* progress = nullptr;
   std::vector<Napi::ObjectReference> attached;  // keeps that memory alive
+  Napi::ObjectReference attached_window;
   HandedDescriptors handed;
-  DescriptorPark park;
+  ConnectedDescriptors connected;
+  // Keeps the event loop alive while somebody waits; empty without a loop that waits.
+  std::function<void(bool)> readiness_wanted;
   // Read once: at a later time there might be no descriptor left to read them with, and nobody must pass because of
   // it.
   const UnmappedIds unmapped = ReadUnmappedIds();
   std::set<EnvironmentMember*> members;
 
-  // Gives a connected descriptor to JavaScript: parked, where that is possible.
-  Result<int> GiveConnected(OwnedDescriptor connected) {
-    if (!kWatchesReadiness) return handed.Hand(std::move(connected));
-    const int number = static_cast<int>(connected.get());
-    park.Add(std::move(connected));
+  // Gives a connected descriptor to JavaScript; it stays here, where its readiness can be watched.
+  Result<int> GiveConnected(OwnedDescriptor descriptor) {
+    if (!kWatchesReadiness) return handed.Hand(std::move(descriptor));
+    const int number = static_cast<int>(descriptor.get());
+    connected.Add(std::move(descriptor));
     return number;
+  }
+  Status Want(Descriptor descriptor, bool reading, bool writing) {
+    const bool before = connected.wanted() > 0;
+    Status wanted = connected.Want(descriptor, reading, writing);
+    NoteWanted(before);
+    return wanted;
+  }
+  void Close(Descriptor descriptor) {
+    const bool before = connected.wanted() > 0;
+    connected.Close(descriptor);
+    NoteWanted(before);
   }
 
   static Environment& Of(Napi::Env env) { return *env.GetInstanceData<Environment>(); }
+
+ private:
+  void NoteWanted(bool before) {
+    const bool now = connected.wanted() > 0;
+    if (now != before && readiness_wanted != nullptr) readiness_wanted(now);
+  }
 };
 
 }  // namespace sentinel

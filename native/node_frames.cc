@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <array>
+#include <cstring>
 
 #include "frame_layout.h"
 #include "frame_reader.h"
@@ -11,81 +12,151 @@
 namespace sentinel {
 namespace {
 
-// attachWindow(bytes: Uint8Array, readBegin, records: Int32Array, progress: Int32Array)
-Napi::Value AttachWindow(const Napi::CallbackInfo& info) {
+// attachRecords(records: Int32Array, progress: Int32Array), once
+Napi::Value AttachRecords(const Napi::CallbackInfo& info) {
   const Napi::Env env = info.Env();
-  if (info.Length() < 4 || !info[0].IsTypedArray() || !info[2].IsTypedArray() || !info[3].IsTypedArray()) {
-    ThrowMisuse(env, "attachWindow: wrong arguments");
-    return {};
-  }
   Environment& environment = Environment::Of(env);
-  auto bytes = info[0].As<Napi::Uint8Array>();
-  auto records = info[2].As<Napi::Int32Array>();
-  auto progress = info[3].As<Napi::Int32Array>();
-  const std::size_t read_begin = ToSize(info[1]);
-  if (read_begin >= bytes.ElementLength() || bytes.ElementLength() > INT32_MAX || progress.ElementLength() < 4 ||
-      records.ElementLength() < FrameRecord::kWords || !environment.attached.empty()) {
-    ThrowMisuse(env, "attachWindow: sizes do not fit, or a window is attached already");
+  if (info.Length() < 2 || !info[0].IsTypedArray() || !info[1].IsTypedArray()) {
+    ThrowMisuse(env, "attachRecords: wrong arguments");
     return {};
   }
-  environment.window = {bytes.Data(), read_begin, bytes.ElementLength() - read_begin};
+  auto records = info[0].As<Napi::Int32Array>();
+  auto progress = info[1].As<Napi::Int32Array>();
+  if (progress.ElementLength() < FrameProgress::kWords || records.ElementLength() < FrameRecord::kWords ||
+      !environment.attached.empty()) {
+    ThrowMisuse(env, "attachRecords: sizes do not fit, or they are attached already");
+    return {};
+  }
   environment.records = records.Data();
   environment.record_capacity = records.ElementLength() / FrameRecord::kWords;
   environment.progress = progress.Data();
-  for (Napi::Object object : {bytes.As<Napi::Object>(), records.As<Napi::Object>(), progress.As<Napi::Object>()}) {
+  for (Napi::Object object : {records.As<Napi::Object>(), progress.As<Napi::Object>()}) {
     environment.attached.push_back(Napi::Persistent(object));
   }
   return env.Undefined();
 }
 
-// new FrameReader(maxLineBytes); push(size), more(), finish() → number of records; progress = text begin, text
-// end, 1 if more() must be called, 1 if something is kept for the next push
-class FrameReaderObject final : public Napi::ObjectWrap<FrameReaderObject> {
- public:
-  static Napi::Function Define(Napi::Env env) {
-    return DefineClass(env, "FrameReader",
-                       {
-                           InstanceMethod<&FrameReaderObject::Push>("push"),
-                           InstanceMethod<&FrameReaderObject::More>("more"),
-                           InstanceMethod<&FrameReaderObject::Finish>("finish"),
-                       });
+// attachWindow(bytes: Uint8Array): in place of the one before, which is not written to any more
+Napi::Value AttachWindow(const Napi::CallbackInfo& info) {
+  const Napi::Env env = info.Env();
+  Environment& environment = Environment::Of(env);
+  if (info.Length() < 1 || !info[0].IsTypedArray()) {
+    ThrowMisuse(env, "attachWindow: wrong arguments");
+    return {};
   }
+  auto bytes = info[0].As<Napi::Uint8Array>();
+  // Records hold positions in 32 bits.
+  if (bytes.ElementLength() > INT32_MAX || !environment.window->Attach(bytes.Data(), bytes.ElementLength())) {
+    ThrowMisuse(env, "attachWindow: the size does not fit");
+    return {};
+  }
+  environment.attached_window = Napi::Persistent(bytes.As<Napi::Object>());
+  return env.Undefined();
+}
 
-  explicit FrameReaderObject(const Napi::CallbackInfo& info)
-      : Napi::ObjectWrap<FrameReaderObject>(info),
-        environment_(Environment::Of(info.Env())),
-        reader_(ToSize(info[0])) {
-    if (ToSize(info[0]) + ReadWindow::kSlack > environment_.window.read_begin) {
-      ThrowMisuse(info.Env(), "FrameReader: the attached window is too small for lines of that length");
-    }
-  }
+// A larger window must be attached first.
+constexpr double kNoRoom = -1;
+constexpr std::size_t kLeastReadBytes = kReadBytes / 2;
 
- private:
-  Napi::Value Push(const Napi::CallbackInfo& info) {
-    RecordSink sink(environment_.records, environment_.record_capacity);
-    const std::size_t size = std::min(ToSize(info[0]), environment_.window.read_capacity);
-    return Report(info, reader_.Push(environment_.window, size, environment_.scanner, sink), sink);
-  }
-  Napi::Value More(const Napi::CallbackInfo& info) {
-    RecordSink sink(environment_.records, environment_.record_capacity);
-    return Report(info, reader_.Continue(environment_.window, environment_.scanner, sink), sink);
-  }
-  Napi::Value Finish(const Napi::CallbackInfo& info) {
-    RecordSink sink(environment_.records, environment_.record_capacity);
-    return Report(info, reader_.Finish(environment_.window, environment_.scanner, sink), sink);
-  }
-  Napi::Value Report(const Napi::CallbackInfo& info, const FrameReader::Progress& progress,
-                     const RecordSink& sink) {
-    environment_.progress[0] = static_cast<std::int32_t>(progress.text_begin);
-    environment_.progress[1] = static_cast<std::int32_t>(progress.text_end);
-    environment_.progress[2] = progress.more ? 1 : 0;
-    environment_.progress[3] = reader_.idle() ? 0 : 1;
-    return Napi::Number::New(info.Env(), static_cast<double>(sink.count()));
-  }
+double Report(Environment& environment, const FrameReader* reader, const FrameReader::Progress& progress,
+              std::size_t records, std::int32_t received) {
+  std::int32_t* const words = environment.progress;
+  words[FrameProgress::kTextBegin] = static_cast<std::int32_t>(progress.text_begin);
+  words[FrameProgress::kTextEnd] = static_cast<std::int32_t>(progress.text_end);
+  words[FrameProgress::kMore] = progress.more ? 1 : 0;
+  words[FrameProgress::kCarried] =
+      reader == nullptr || progress.more ? 0 : static_cast<std::int32_t>(reader->carried());
+  words[FrameProgress::kReceived] = received;
+  return static_cast<double>(records);
+}
 
-  Environment& environment_;
-  FrameReader reader_;
-};
+double NoRoom(Environment& environment, const FrameReader& reader) {
+  environment.progress[FrameProgress::kCarried] = static_cast<std::int32_t>(reader.carried());
+  return kNoRoom;
+}
+
+double TakeBytes(Environment& environment, std::size_t stream, FrameReader& reader, std::size_t size) {
+  RecordSink sink(environment.records, environment.record_capacity);
+  const FrameReader::Progress progress = reader.Push(size, environment.scanner, sink);
+  const double records = Report(environment, &reader, progress, sink.count(), static_cast<std::int32_t>(size));
+  if (!progress.more) environment.readers.Settle(stream);
+  return records;
+}
+
+// openReader(descriptor, maxLineBytes): before the first read
+Napi::Value OpenReader(const Napi::CallbackInfo& info) {
+  const Napi::Env env = info.Env();
+  Environment& environment = Environment::Of(env);
+  if (info.Length() < 2 || !info[0].IsNumber() || ToSize(info[1]) == 0 || environment.progress == nullptr) {
+    ThrowMisuse(env, "openReader: wrong arguments, or no records are attached");
+    return {};
+  }
+  environment.readers.Open(ToSize(info[0]), ToSize(info[1]));
+  return env.Undefined();
+}
+
+// closeReader(descriptor): before the number is used again
+Napi::Value CloseReader(const Napi::CallbackInfo& info) {
+  Environment::Of(info.Env()).readers.Close(ToSize(info[0]));
+  return info.Env().Undefined();
+}
+
+// The following answer the number of records, or kNoRoom; `progress` says more, as FrameProgress has it.
+
+// readRecords(descriptor, maxMicroseconds): of what has arrived, or arrives in that time
+Napi::Value ReadRecordsFromScript(const Napi::CallbackInfo& info) {
+  const Napi::Env env = info.Env();
+  if (info.Length() < 2 || !info[0].IsNumber() || !info[1].IsNumber()) {
+    ThrowMisuse(env, "readRecords: wrong arguments");
+    return {};
+  }
+  const RecordsRead read =
+      ReadRecords(Environment::Of(env), ToSize(info[0]), kReadBytes, info[1].As<Napi::Number>().Uint32Value());
+  return Napi::Number::New(env, read.records);
+}
+
+// pushRecords(descriptor, bytes: Uint8Array, size): of bytes that the event loop has read
+Napi::Value PushRecords(const Napi::CallbackInfo& info) {
+  const Napi::Env env = info.Env();
+  Environment& environment = Environment::Of(env);
+  if (info.Length() < 3 || !info[1].IsTypedArray()) {
+    ThrowMisuse(env, "pushRecords: wrong arguments");
+    return {};
+  }
+  const auto bytes = info[1].As<Napi::Uint8Array>();
+  const std::size_t size = std::min(ToSize(info[2]), bytes.ElementLength());
+  const std::size_t stream = ToSize(info[0]);
+  FrameReader* const reader = environment.readers.Of(stream);
+  if (reader == nullptr || size == 0) return Napi::Number::New(env, Report(environment, reader, {}, 0, 0));
+  const FrameReader::Room room = reader->Prepare(size);
+  if (room.size == 0) return Napi::Number::New(env, NoRoom(environment, *reader));
+  std::memcpy(environment.window->bytes + room.begin, bytes.Data(), size);
+  return Napi::Number::New(env, TakeBytes(environment, stream, *reader, size));
+}
+
+// moreRecords(descriptor): when progress says so
+Napi::Value MoreRecords(const Napi::CallbackInfo& info) {
+  Environment& environment = Environment::Of(info.Env());
+  const std::size_t stream = ToSize(info[0]);
+  FrameReader* const reader = environment.readers.Of(stream);
+  if (reader == nullptr) return Napi::Number::New(info.Env(), Report(environment, nullptr, {}, 0, 0));
+  RecordSink sink(environment.records, environment.record_capacity);
+  const FrameReader::Progress progress = reader->Continue(environment.scanner, sink);
+  const double records = Report(environment, reader, progress, sink.count(), 0);
+  if (!progress.more) environment.readers.Settle(stream);
+  return Napi::Number::New(info.Env(), records);
+}
+
+// finishRecords(descriptor): of what an ended stream has left
+Napi::Value FinishRecords(const Napi::CallbackInfo& info) {
+  Environment& environment = Environment::Of(info.Env());
+  FrameReader* const reader = environment.readers.Of(ToSize(info[0]));
+  if (reader == nullptr) return Napi::Number::New(info.Env(), Report(environment, nullptr, {}, 0, 0));
+  if (reader->Prepare(1).size == 0) return Napi::Number::New(info.Env(), NoRoom(environment, *reader));
+  RecordSink sink(environment.records, environment.record_capacity);
+  const FrameReader::Progress progress = reader->Finish(environment.scanner, sink);
+  return Napi::Number::New(info.Env(), Report(environment, reader, progress, sink.count(), 0));
+}
 
 // Whether a record is of a message whose payload is all that follows its key, up to the closing brace: text that
 // was given as a payload must not bring other keys along.
@@ -178,30 +249,36 @@ Napi::Value WriteBatchFromScript(const Napi::CallbackInfo& info) {
   return Napi::Number::New(env, static_cast<double>(written.value()));
 }
 
-// pollRead(descriptor, maxMicroseconds) → bytes that came, and stand in the read area, or a negative error number
-Napi::Value PollReadFromScript(const Napi::CallbackInfo& info) {
-  const Napi::Env env = info.Env();
-  const Environment& environment = Environment::Of(env);
-  if (info.Length() < 2 || !info[0].IsNumber() || !info[1].IsNumber() || environment.window.bytes == nullptr) {
-    ThrowMisuse(env, "pollRead: wrong arguments, or no window is attached");
-    return {};
-  }
-  const ReadWindow& window = environment.window;
-  Result<std::size_t> size =
-      PollRead(FromLoopNumber(info[0].As<Napi::Number>().Int32Value()), window.bytes + window.read_begin,
-               window.read_capacity, info[1].As<Napi::Number>().Uint32Value());
-  if (!size.ok()) return Napi::Number::New(env, -size.failure().code);
-  return Napi::Number::New(env, static_cast<double>(size.value()));
-}
-
 }  // namespace
 
+RecordsRead ReadRecords(Environment& environment, std::size_t stream, std::size_t most,
+                        std::uint32_t max_microseconds) {
+  FrameReader* const reader = environment.readers.Of(stream);
+  if (reader == nullptr) return {Report(environment, nullptr, {}, 0, FrameProgress::kNothing), false, true};
+  const FrameReader::Room room = reader->Prepare(kLeastReadBytes);
+  if (room.size == 0) return {NoRoom(environment, *reader)};
+  // Where lines are long, as much as there is: each end of a read within one may cost a copy.
+  const std::size_t carried = reader->carried();
+  const std::size_t wanted = carried < kLeastReadBytes ? std::min(room.size, std::max(most, carried)) : room.size;
+  Result<std::size_t> size = ReadNow(FromLoopNumber(static_cast<int>(stream)),
+                                     environment.window->bytes + room.begin, wanted, max_microseconds);
+  if (size.ok()) return {TakeBytes(environment, stream, *reader, size.value()), size.value() == wanted};
+  const bool nothing = size.failure().kind == FailureKind::kWouldBlock;
+  const std::int32_t received = nothing ? FrameProgress::kNothing : -size.failure().code;
+  return {Report(environment, reader, {}, 0, received), false, nothing};
+}
+
 void DefineFrames(Napi::Env env, Napi::Object exports) {
-  exports.Set("FrameReader", FrameReaderObject::Define(env));
+  exports.Set("attachRecords", Napi::Function::New<AttachRecords>(env, "attachRecords"));
   exports.Set("attachWindow", Napi::Function::New<AttachWindow>(env, "attachWindow"));
   exports.Set("layOutFrames", Napi::Function::New<LayOutFramesFromScript>(env, "layOutFrames"));
+  exports.Set("openReader", Napi::Function::New<OpenReader>(env, "openReader"));
+  exports.Set("closeReader", Napi::Function::New<CloseReader>(env, "closeReader"));
+  exports.Set("readRecords", Napi::Function::New<ReadRecordsFromScript>(env, "readRecords"));
+  exports.Set("pushRecords", Napi::Function::New<PushRecords>(env, "pushRecords"));
+  exports.Set("moreRecords", Napi::Function::New<MoreRecords>(env, "moreRecords"));
+  exports.Set("finishRecords", Napi::Function::New<FinishRecords>(env, "finishRecords"));
   exports.Set("checkFrames", Napi::Function::New<CheckFrames>(env, "checkFrames"));
-  exports.Set("pollRead", Napi::Function::New<PollReadFromScript>(env, "pollRead"));
   exports.Set("writeBatch", Napi::Function::New<WriteBatchFromScript>(env, "writeBatch"));
 }
 

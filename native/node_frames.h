@@ -5,7 +5,25 @@
 
 #include <napi.h>
 
+#include <cstddef>
+#include <cstdint>
+
+#include "node_environment.h"
+
 namespace sentinel {
+
+// Bytes that a read takes, unless an unfinished line leaves no room for it, or has shown that lines are long.
+constexpr std::size_t kReadBytes = std::size_t{1} << 16;
+
+struct RecordsRead {
+  double records = 0;    // their number; negative when a larger window must be attached first
+  bool full = false;     // as many bytes came as were asked for
+  bool nothing = false;  // nothing has arrived, and nothing else has happened
+};
+
+// Reads what has arrived on a connected descriptor, or arrives in that time. `progress` says more.
+RecordsRead ReadRecords(Environment& environment, std::size_t stream, std::size_t most,
+                        std::uint32_t max_microseconds);
 
 void DefineFrames(Napi::Env env, Napi::Object exports);
 

@@ -188,24 +188,31 @@ Result<OwnedDescriptor> CreateWaker();
 void Wake(Descriptor waker);
 void DrainWaker(Descriptor waker);
 
-// Connected descriptors that are waited for in large numbers, each watched until something has arrived on it or its
-// peer has gone, once. Wait is for one thread; the rest may come from any. Where kWatchesReadiness is false there
+// What a connected descriptor is ready for. That its peer has gone makes it ready for what it is watched for.
+struct Readiness {
+  Descriptor descriptor = Descriptor::kNone;
+  bool readable = false;
+  bool writable = false;
+};
+
+// Connected descriptors that are waited for in large numbers, by one thread. Where kWatchesReadiness is false there
 // is no such thing: then the event loop must have each descriptor from the start.
 class ReadinessSet {
  public:
+  static constexpr int kMostAtOnce = 64;
+
   ReadinessSet() = default;
   ReadinessSet(const ReadinessSet&) = delete;
   ReadinessSet& operator=(const ReadinessSet&) = delete;
   virtual ~ReadinessSet() = default;
 
-  virtual Status Watch(Descriptor connected) = 0;
-  // To be called before a descriptor that was ever watched is closed or given away. Does nothing for others.
-  virtual void Forget(Descriptor connected) = 0;
-  // Waits without end for some of the watched ones, or for Interrupt, which leaves `ready` empty. An answer may be
-  // late: what it names may have been forgotten meanwhile.
-  virtual void Wait(std::vector<Descriptor>& ready) = 0;
-  // Ends a Wait under way, or the next one.
-  virtual void Interrupt() = 0;
+  // Readable while some of the watched ones are ready, for an event loop that waits for more than these.
+  virtual Descriptor descriptor() const = 0;
+  // What a descriptor is watched for from now on. Nothing: to be told before it is closed.
+  virtual Status Watch(Descriptor connected, bool reading, bool writing) = 0;
+  // Those that are ready now, kMostAtOnce at most, each of many in its turn; the same one perhaps twice. Does not
+  // wait.
+  virtual void Take(std::vector<Readiness>& ready) = 0;
 };
 extern const bool kWatchesReadiness;
 Result<std::unique_ptr<ReadinessSet>> CreateReadinessSet();
@@ -240,11 +247,11 @@ std::optional<std::uint64_t> DescriptorCookie(Descriptor descriptor);
 // Always 0 where only the loop can tell how many bytes got out (Windows).
 Result<std::size_t> WriteBatch(Descriptor connected, const std::uint8_t* bytes, std::size_t size);
 
-// Reads what has arrived. While there is nothing, asks again and again for at most so long, without giving the
-// processor up. 0: nothing came, or the stream has ended, which reading in the usual way tells, or this system
-// cannot do it beside the event loop's own reading.
-Result<std::size_t> PollRead(Descriptor connected, std::uint8_t* bytes, std::size_t size,
-                             std::uint32_t max_microseconds);
+// Reads what has arrived; 0 when the stream has ended. While there is nothing, asks again and again for at most so
+// long, without giving the processor up; then kWouldBlock. kNotSupported where only the event loop can read
+// (Windows).
+Result<std::size_t> ReadNow(Descriptor connected, std::uint8_t* bytes, std::size_t size,
+                            std::uint32_t max_microseconds);
 
 // Runs `body(argument)` on a new thread that receives no signals, and waits for a thread to end.
 using ThreadBody = void (*)(void* argument);

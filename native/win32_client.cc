@@ -92,8 +92,8 @@ Result<std::unique_ptr<ReadinessSet>> CreateReadinessSet() {
 }
 
 // The event loop always has a read of its own under way.
-Result<std::size_t> PollRead(Descriptor /*connected*/, std::uint8_t* /*bytes*/, std::size_t /*size*/,
-                             std::uint32_t /*max_microseconds*/) {
+Result<std::size_t> ReadNow(Descriptor /*connected*/, std::uint8_t* /*bytes*/, std::size_t /*size*/,
+                            std::uint32_t /*max_microseconds*/) {
   return Failure{FailureKind::kNotSupported, 0, "", {}};
 }
 

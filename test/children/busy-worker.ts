@@ -35,7 +35,7 @@ function addReceiver(connection: Awaited<ReturnType<typeof dial>>): Receiver {
 if (what === 'idle') {
   started()
   await new Promise(() => setInterval(() => undefined, 1000))
-} else if (what === 'parked') {
+} else if (what === 'waiting') {
   const receivers: Receiver[] = []
   for (let i = 0; i < 20; ++i) {
     const [, server] = await Promise.all([dial('test', { directory }), listener.accept()])

@@ -85,8 +85,7 @@ async function exchange(where: object): Promise<void> {
     try {
       // Waits before there is anything, so that it polls.
       const received = new Receiver(accepted, 'r').next()
-      received.catch(() => undefined)
-      await sleep(1)
+      await Promise.race([sleep(1), received])
       await new Sender(client, 's', { timeoutMs: 1000 }).send(newSOCMessage('a', 1))
       const { value } = await received
       if (value?.payload !== 1) throw new IpcError('ERR_IPC_CLOSED', 'turned away')

@@ -1,11 +1,14 @@
-// libFuzzer target for the frame reader: the input is a stream and where it is cut. Whatever the bytes, the records lie
-// within the window, and the same stream gives the same records however it is cut and however small the sink is.
+// libFuzzer target for the frame reader: the input is a stream and where it is cut. Whatever the bytes, the records
+// lie within the window, and the same stream gives the same records however it is cut, however small the sink is,
+// and whoever else reads into the same window between its reads.
 
 #include <cstdint>
 #include <cstdio>
 #include <cstdlib>
 #include <cstring>
+#include <memory>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "../../native/frame_reader.h"
@@ -20,7 +23,7 @@ using sentinel::ReadWindow;
 using sentinel::RecordSink;
 
 constexpr std::size_t kMaxLine = 2048;  // small, so that the fuzzer meets it
-constexpr std::size_t kReadArea = 4096;
+constexpr std::size_t kReadBytes = 4096;
 
 void Require(bool condition, const char* what) {
   if (condition) return;
@@ -55,39 +58,83 @@ std::string Describe(const std::vector<std::uint8_t>& window, const std::int32_t
          "," + std::to_string(record[FrameRecord::kTypeCode]);
 }
 
-// Feeds the stream in pieces of the given sizes, again and again; answers what was found in it.
-std::vector<std::string> Read(const std::uint8_t* bytes, std::size_t size, const std::vector<std::size_t>& cuts,
-                              std::size_t sink_capacity) {
-  LineScanner scanner;
-  FrameReader reader(kMaxLine);
-  std::vector<std::uint8_t> memory(kMaxLine + ReadWindow::kSlack + kReadArea);
-  const ReadWindow window = {memory.data(), kMaxLine + ReadWindow::kSlack, kReadArea};
-  std::vector<std::int32_t> words(sink_capacity * FrameRecord::kWords);
-  std::vector<std::string> found;
-  const auto take = [&](RecordSink& sink) {
-    for (std::size_t i = 0; i < sink.count(); ++i) {
-      found.push_back(Describe(memory, words.data() + i * FrameRecord::kWords));
+// What one stream is read with. Windows are as small as can be, and larger ones are attached when they are wanted.
+class Stream {
+ public:
+  Stream(std::shared_ptr<ReadWindow> window, std::vector<std::uint8_t>& memory, std::size_t sink_capacity)
+      : window_(std::move(window)), memory_(memory), reader_(window_), words_(sink_capacity * FrameRecord::kWords) {
+    reader_.SetLimit(kMaxLine);
+  }
+
+  void Push(const std::uint8_t* bytes, std::size_t size) {
+    const FrameReader::Room room = Prepare(size);
+    std::memcpy(window_->bytes + room.begin, bytes, size);
+    RecordSink sink(words_.data(), words_.size() / FrameRecord::kWords);
+    FrameReader::Progress progress = reader_.Push(size, scanner_, sink);
+    Take(sink);
+    while (progress.more) {
+      sink.Clear();
+      progress = reader_.Continue(scanner_, sink);
+      Take(sink);
     }
-  };
+    Require(reader_.carried() <= kMaxLine + 1, "no more than a line is kept");
+  }
+
+  void Finish() {
+    Prepare(1);
+    RecordSink sink(words_.data(), words_.size() / FrameRecord::kWords);
+    reader_.Finish(scanner_, sink);
+    Take(sink);
+  }
+
+  const std::vector<std::string>& found() const { return found_; }
+
+ private:
+  FrameReader::Room Prepare(std::size_t least) {
+    FrameReader::Room room = reader_.Prepare(least);
+    if (room.size == 0) {
+      std::vector<std::uint8_t> larger(reader_.carried() + least + ReadWindow::kSlack);
+      Require(window_->Attach(larger.data(), larger.size()), "a window of the wanted size fits");
+      memory_.swap(larger);
+      room = reader_.Prepare(least);
+    }
+    Require(room.size >= least && room.begin + room.size < memory_.size(), "there is room in the window");
+    return room;
+  }
+  void Take(RecordSink& sink) {
+    for (std::size_t i = 0; i < sink.count(); ++i) {
+      found_.push_back(Describe(memory_, words_.data() + i * FrameRecord::kWords));
+    }
+  }
+
+  const std::shared_ptr<ReadWindow> window_;
+  std::vector<std::uint8_t>& memory_;
+  LineScanner scanner_;
+  FrameReader reader_;
+  std::vector<std::int32_t> words_;
+  std::vector<std::string> found_;
+};
+
+// Feeds the stream in pieces of the given sizes, again and again; answers what was found in it. `between`: another
+// stream has its turn after so many pieces, if not 0.
+std::vector<std::string> Read(const std::uint8_t* bytes, std::size_t size, const std::vector<std::size_t>& cuts,
+                              std::size_t sink_capacity, std::size_t between) {
+  std::vector<std::uint8_t> memory(ReadWindow::kSlack);
+  auto window = std::make_shared<ReadWindow>();
+  window->Attach(memory.data(), memory.size());
+  Stream stream(window, memory, sink_capacity);
+  Stream other(window, memory, sink_capacity);
+  const std::string others = "{\"type\":\"soc_ack\"}\n{\"type\":";
   std::size_t piece = 0;
   for (std::size_t at = 0; at < size; ++piece) {
     const std::size_t length = std::min(cuts[piece % cuts.size()], size - at);
-    std::memcpy(window.bytes + window.read_begin, bytes + at, length);
+    stream.Push(bytes + at, length);
     at += length;
-    RecordSink sink(words.data(), sink_capacity);
-    FrameReader::Progress progress = reader.Push(window, length, scanner, sink);
-    take(sink);
-    while (progress.more) {
-      sink.Clear();
-      progress = reader.Continue(window, scanner, sink);
-      take(sink);
-    }
-    Require(reader.carried() <= kMaxLine + 1, "no more than a line is kept");
+    if (between != 0 && piece % between == 0)
+      other.Push(reinterpret_cast<const std::uint8_t*>(others.data()), piece % others.size() + 1);
   }
-  RecordSink sink(words.data(), sink_capacity);
-  reader.Finish(window, scanner, sink);
-  take(sink);
-  return found;
+  stream.Finish();
+  return stream.found();
 }
 
 }  // namespace
@@ -97,8 +144,8 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
   const std::vector<std::size_t> cuts = {data[0] + std::size_t{1}, data[1] * std::size_t{3} + 1,
                                          data[2] * std::size_t{16} + 1};
   const std::size_t sink_capacity = data[3] % 8 + std::size_t{1};
-  const std::vector<std::string> cut = Read(data + 4, size - 4, cuts, sink_capacity);
-  const std::vector<std::string> whole = Read(data + 4, size - 4, {kReadArea}, 1024);
+  const std::vector<std::string> cut = Read(data + 4, size - 4, cuts, sink_capacity, data[3] / 64U);
+  const std::vector<std::string> whole = Read(data + 4, size - 4, {kReadBytes}, 1024, 0);
   if (cut != whole) {
     for (const std::string& line : cut) std::fprintf(stderr, "cut: %s\n", line.c_str());
     for (const std::string& line : whole) std::fprintf(stderr, "whole: %s\n", line.c_str());

@@ -6,6 +6,7 @@
 #include <cstdio>
 #include <cstdlib>
 #include <cstring>
+#include <memory>
 #include <string>
 #include <vector>
 
@@ -21,6 +22,7 @@ using sentinel::RecordSink;
 
 constexpr std::size_t kMaxLine = 1 << 20;
 constexpr std::size_t kReadBytes = 64 * 1024;
+constexpr std::size_t kHeadroomBytes = 4096;
 constexpr std::size_t kRecords = 1024;
 constexpr std::size_t kInputBytes = 1 << 20;
 // A prime, so that the ends of lines and reads meet in all ways.
@@ -77,33 +79,36 @@ Input Make(std::string (*make_line)(std::size_t), std::size_t read_bytes) {
 
 struct Machinery {
   LineScanner scanner;
-  FrameReader reader{kMaxLine};
-  std::vector<std::uint8_t> memory = std::vector<std::uint8_t>(kMaxLine + ReadWindow::kSlack + kReadBytes);
+  std::vector<std::uint8_t> memory = std::vector<std::uint8_t>(kReadBytes + kHeadroomBytes);
+  std::shared_ptr<ReadWindow> window = std::make_shared<ReadWindow>();
+  FrameReader reader{window};
   std::vector<std::int32_t> words = std::vector<std::int32_t>(kRecords * FrameRecord::kWords);
 };
 
 // What is counted: one read, with all that follows from it. Answers how many lines it ended.
-__attribute__((noinline)) std::size_t MeasuredPass(Machinery& machinery, const ReadWindow& window,
-                                                   std::size_t size) {
+__attribute__((noinline)) std::size_t MeasuredPass(Machinery& machinery, std::size_t size) {
   std::size_t lines = 0;
   RecordSink sink(machinery.words.data(), kRecords);
-  FrameReader::Progress progress = machinery.reader.Push(window, size, machinery.scanner, sink);
+  FrameReader::Progress progress = machinery.reader.Push(size, machinery.scanner, sink);
   lines += sink.count();
   while (progress.more) {
     sink.Clear();
-    progress = machinery.reader.Continue(window, machinery.scanner, sink);
+    progress = machinery.reader.Continue(machinery.scanner, sink);
     lines += sink.count();
   }
   return lines;
 }
 
 std::size_t ReadAll(Machinery& machinery, const Input& input) {
-  const ReadWindow window = {machinery.memory.data(), kMaxLine + ReadWindow::kSlack, kReadBytes};
+  machinery.window->Attach(machinery.memory.data(), machinery.memory.size());
+  machinery.reader.SetLimit(kMaxLine);
   std::size_t lines = 0;
   for (std::size_t at = 0; at < input.bytes.size(); at += input.read_bytes) {
     const std::size_t size = std::min(input.read_bytes, input.bytes.size() - at);
-    std::memcpy(window.bytes + window.read_begin, input.bytes.data() + at, size);
-    lines += MeasuredPass(machinery, window, size);
+    const FrameReader::Room room = machinery.reader.Prepare(size);
+    if (room.size < size) return 0;
+    std::memcpy(machinery.window->bytes + room.begin, input.bytes.data() + at, size);
+    lines += MeasuredPass(machinery, size);
   }
   return lines;
 }

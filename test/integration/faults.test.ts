@@ -65,14 +65,11 @@ const REFUSING_OPTIONS = [17, 59, 3, 30]
 
 /**
  * Calls that are made again, or whose answer can be done without for the moment: the next client, the wake-up of a thread,
- * a look at unread connections, the park of idle ones, the address of an adopted descriptor, the usual ids of other user namespaces, the label
+ * a look at unread connections, the address of an adopted descriptor, the usual ids of other user namespaces, the label
  * and the cookie of a socket.
  */
 const UNTOLD = [
   'accept4',
-  'epoll_create1',
-  'epoll_ctl',
-  'epoll_ctl',
   'epoll_wait',
   'read',
   'ioctl',
@@ -84,6 +81,9 @@ const UNTOLD = [
 ]
 /** The same, where no descriptor is made, so that only memory can be wanting. */
 const UNTOLD_OF_MEMORY = ['send', 'recv', 'write']
+
+/** Calls without which a connection cannot be read: it ends, and its receiver is told. */
+const ENDING = ['epoll_create1', 'epoll_ctl']
 
 /** Cannot fail for want of anything, or take memory of the process alone. */
 const NEVER_FAIL = [
@@ -108,7 +108,7 @@ describe.skipIf(process.env['SANITIZED'] === '1')('a call of the addon that fail
     const imported = [...symbols.matchAll(/ U (\w+)@GLIBC/g)].map(([, name = '']) => name.replace(/64$/, ''))
     const calls = imported.filter((name) => !/^(_|mem|str|sigfillset|getenv|fclose)/.test(name))
     const injected = [
-      ...[...TOLD, ...UNTOLD, ...UNTOLD_OF_MEMORY],
+      ...[...TOLD, ...UNTOLD, ...UNTOLD_OF_MEMORY, ...ENDING],
       ...['getsockopt', 'unlink', 'pthread_create', 'syscall'], // the last one for statx alone
     ]
     expect(calls.length).toBeGreaterThan(30)
@@ -137,6 +137,11 @@ describe.skipIf(process.env['SANITIZED'] === '1')('a call of the addon that fail
     const { errors, exhausted } = await runWith([...UNTOLD, ...ofMemory].map((call) => fault(call, name)))
     expect(errors).toEqual([])
     expect(exhausted).toBe(1)
+  })
+
+  it.each(WANT)('with %s ends a connection that it keeps from being read', async (name) => {
+    const { errors } = await runWith(ENDING.map((call) => fault(call, name)))
+    expect(errors).toEqual(ENDING.map((call) => `exchange ERR_IPC_CLOSED ${name} ${call}`))
   })
 
   it('to remove a dead socket is told, and one to remove a live one of ours leaves it to the next start', async () => {

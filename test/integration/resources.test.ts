@@ -101,7 +101,7 @@ describe('back-pressure', () => {
 const worker = new URL('../../out/test/children/busy-worker.js', import.meta.url)
 
 describe('a worker thread that is terminated', () => {
-  it.each(['accepting', 'dialling', 'sending', 'receiving', 'parked', 'idle'])(
+  it.each(['accepting', 'dialling', 'sending', 'receiving', 'waiting', 'idle'])(
     'while %s leaves no descriptor and no thread behind',
     async (what) => {
       const directory = temporaryDirectory()

@@ -1,7 +1,7 @@
-// Drives the accept thread, the peer watcher and the park of idle connections
-// without Node, for ThreadSanitizer: clients connect from several threads while
-// this one takes, releases, asks and stops, as the event loop would. Every
-// client must end up counted once.
+// Drives the accept thread and the peer watcher without Node, for
+// ThreadSanitizer: clients connect from several threads while this one takes,
+// releases, asks and stops, as the event loop would. Every client must end up
+// counted once.
 
 #include <sys/socket.h>
 #include <unistd.h>
@@ -12,13 +12,11 @@
 #include <cstdio>
 #include <cstdlib>
 #include <memory>
-#include <set>
 #include <string>
 #include <thread>
 #include <vector>
 
 #include "../../native/acceptor.h"
-#include "../../native/descriptor_park.h"
 #include "../../native/peer_watcher.h"
 #include "../../native/platform.h"
 
@@ -136,45 +134,6 @@ void WatchPeers() {
   Require(told == kWatches / 2 * sizeof(std::uint64_t), "each end is told once");
 }
 
-// Parks many descriptors, of which some are taken out again while bytes arrive
-// on all of them from another thread. Each one that stays is named, and what is
-// left in the end is closed.
-void ParkIdle() {
-  NotifyPair notify = Expect(CreateNotifyPair(), "a notify pair");
-  DescriptorPark park;
-  Expect(park.Start(std::move(notify.thread)), "a park");
-  std::vector<OwnedDescriptor> peers;
-  std::set<Descriptor> parked;
-  for (std::uint64_t i = 0; i < kWatches; ++i) {
-    NotifyPair pair = Expect(CreateNotifyPair(), "a pair to park");
-    const Descriptor descriptor = pair.loop.get();
-    park.Add(std::move(pair.loop));
-    Expect(park.Watch(descriptor), "to watch");
-    parked.insert(descriptor);
-    peers.push_back(std::move(pair.thread));
-  }
-  std::thread writer([&] {
-    for (const OwnedDescriptor &peer : peers) Notify(peer.get());
-  });
-  for (std::uint64_t i = 0; i < kWatches / 4; ++i) {
-    Require(park.Remove(*parked.begin()).valid(), "what is parked can be taken out");
-    parked.erase(parked.begin());
-  }
-  while (parked.size() > kWatches / 4) {
-    ReadAll(notify.loop.get());
-    for (const Descriptor ready : park.TakeReady()) {
-      if (parked.erase(ready) != 0) Require(park.Remove(ready).valid(), "what is named is parked");
-    }
-    Pause();
-  }
-  writer.join();
-  park.Stop();
-  for (const OwnedDescriptor &peer : peers) {
-    std::uint8_t byte = 0;
-    Require(send(static_cast<int>(peer.get()), &byte, 1, MSG_NOSIGNAL) < 0, "all ends are closed");
-  }
-}
-
 }  // namespace
 
 int main(int count, char **arguments) {
@@ -182,7 +141,6 @@ int main(int count, char **arguments) {
   for (int life = 0; life < kLives; ++life) {
     ServeClients(arguments[1], life % 2 == 1);
     WatchPeers();
-    ParkIdle();
   }
   std::puts("threads: nothing found");
   return 0;

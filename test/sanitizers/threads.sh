@@ -5,7 +5,7 @@ cd "$(dirname "$0")/../.."
 place=out/threads
 mkdir -p "$place"
 "${CXX:-g++}" -std=c++17 -O1 -g -fno-exceptions -Wall -Wextra -Werror -fsanitize=thread \
-  test/sanitizers/threads.cc native/acceptor.cc native/connection_rate.cc native/descriptor_park.cc native/peer_policy.cc native/peer_watcher.cc \
+  test/sanitizers/threads.cc native/acceptor.cc native/connection_rate.cc native/peer_policy.cc native/peer_watcher.cc \
   native/posix*.cc native/linux*.cc -o "$place/threads" -pthread
 directory=$(mktemp -d)
 trap 'rm -rf "$directory"' EXIT

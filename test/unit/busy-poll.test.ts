@@ -4,8 +4,10 @@ import { constants } from 'node:os'
 import { afterEach, describe, expect, it, vi } from 'vitest'
 
 import { checkBusyPoll } from '../../lib/busy-poll.js'
+import { Progress } from '../../lib/frame-record.js'
 import { newSOCMessage } from '../../lib/message.js'
 import { addon } from '../../lib/native.js'
+import { progress } from '../../lib/read-window.js'
 import { Receiver } from '../../lib/receiver.js'
 import { Sender } from '../../lib/sender.js'
 import { connectedPair } from '../support/pair.js'
@@ -37,7 +39,7 @@ describe('busy polling', () => {
 
   it('is taken over from the connection, and polls', async () => {
     const pair = await connectedPair({ busyPoll }, { busyPoll })
-    const poll = vi.spyOn(addon, 'pollRead')
+    const poll = vi.spyOn(addon, 'readRecords')
     const waiting = new Receiver(pair.server, 'r').next()
     await new Sender(pair.client, 's').send(newSOCMessage('soc_event', 1))
     expect((await waiting).value?.payload).toBe(1)
@@ -70,7 +72,7 @@ describe('busy polling', () => {
 
   it('stops by itself when nothing comes', async () => {
     const pair = await connectedPair()
-    const poll = vi.spyOn(addon, 'pollRead')
+    const poll = vi.spyOn(addon, 'readRecords')
     const waiting = new Receiver(pair.server, 'r', { busyPoll }).next()
     await new Promise((resolve) => setTimeout(resolve, 50))
     expect(poll.mock.calls.length).toBe(1)
@@ -81,7 +83,10 @@ describe('busy polling', () => {
   it('tells of a connection that broke, as the event loop would', async () => {
     const pair = await connectedPair()
     const receiver = new Receiver(pair.server, 'r', { busyPoll })
-    vi.spyOn(addon, 'pollRead').mockReturnValue(-constants.errno.ECONNRESET)
+    vi.spyOn(addon, 'readRecords').mockImplementation(() => {
+      progress[Progress.received] = -constants.errno.ECONNRESET
+      return 0
+    })
     const broken = receiver.next()
     await expect(broken).rejects.toMatchObject({ code: 'ERR_IPC_CLOSED', cause: { code: 'ECONNRESET' } })
     expect(pair.server.closed).toBe(true)

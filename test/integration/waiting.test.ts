@@ -1,5 +1,5 @@
-// Connections on which nothing has come yet are parked with the addon, without a socket of Node's: nothing that happens
-// to them may get lost, and none may be taken for another.
+// The addon itself waits for what comes on connections: nothing that happens to them may get lost, none may be taken for
+// another, and each has its turn.
 
 import { setTimeout as sleep } from 'node:timers/promises'
 import { describe, expect, it } from 'vitest'

@@ -1,0 +1,73 @@
+// The contract of what carries a connection, and what its two kinds share: what arrives is read into the thread's window,
+// and comes as records of checked lines. polled-socket.ts and node-socket.ts keep it.
+
+import { Progress } from './frame-record.js'
+import { addon } from './native.js'
+import { progress, settleWindow, withRoom } from './read-window.js'
+
+/** What the owner is told. One object serves all owners of a kind. */
+export interface SocketEvents<Owner> {
+  /**
+   * Something has come: `count` records stand in the window until this returns. `received` is how many bytes have arrived
+   * since the last time. `polled`: they were asked for by `poll`. False: no more for now.
+   */
+  readonly onRecords: (owner: Owner, count: number, received: number, polled: boolean) => boolean
+  /** The peer sends no more. */
+  readonly onEnd: (owner: Owner) => void
+  /** It has failed, and `onClose` comes next. */
+  readonly onFailure: (owner: Owner, error: Error) => void
+  readonly onClose: (owner: Owner) => void
+}
+
+/** Made around a descriptor as it came from the addon, which then belongs to it. */
+export interface ConnectionSocket {
+  readonly descriptor: number
+  readonly destroyed: boolean
+  /** Reads from now on, after {@link openStream}. */
+  resume(): void
+  /** Reads no more for now. */
+  pause(): void
+  /** Looks for bytes in a loop for at most so long, while it reads. */
+  poll(maxMicroseconds: number): void
+  /**
+   * Writes as soon as the kernel takes it; `done` is called, with an error or without, also when it never gets out. One
+   * write at a time.
+   */
+  write(bytes: Buffer, done: (error?: Error | null) => void): void
+  /** Closes at once. */
+  destroy(error?: Error): void
+}
+
+/** Before the first read: how long a line may be. */
+export function openStream(descriptor: number, maxLineBytes: number): void {
+  addon.openReader(descriptor, maxLineBytes)
+}
+
+/** Before the descriptor is closed. */
+export function closeStream(descriptor: number): void {
+  addon.closeReader(descriptor)
+}
+
+/** Passes on what came of a read, step by step. False: no more for now. */
+export function passOn<Owner>(
+  descriptor: number,
+  count: number,
+  owner: Owner,
+  events: SocketEvents<Owner>,
+  polled: boolean,
+): boolean {
+  let wanted = events.onRecords(owner, count, Math.max(0, progress[Progress.received] as number), polled)
+  while (progress[Progress.more] === 1) {
+    wanted = events.onRecords(owner, addon.moreRecords(descriptor), 0, polled)
+  }
+  settleWindow()
+  return wanted
+}
+
+/** Passes on what a stream has left at its end. */
+export function passOnRest<Owner>(descriptor: number, owner: Owner, events: SocketEvents<Owner>): void {
+  const finish = (): number => addon.finishRecords(descriptor)
+  const count = withRoom(finish(), finish)
+  if (count > 0) events.onRecords(owner, count, 0, false)
+  settleWindow()
+}
