@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Fuzzes the frame reader and the peer policy under AddressSanitizer and UBSan with libFuzzer.
+# Fuzzes the frame reader, the escapes and the peer policy under AddressSanitizer and UBSan with libFuzzer.
 # Usage: run.sh [seconds for each target, default 60]. Needs clang and its runtime (Debian: clang libclang-rt-14-dev).
 # What it finds that is new goes to out/fuzz; keep in test/fuzz/corpus what is worth it. A crash is left in out/fuzz too.
 set -euo pipefail
@@ -25,4 +25,6 @@ fuzz() {
 }
 
 fuzz frame_reader native/frame_reader.cc native/line_scanner.cc native/line_checker.cc native/escapes.cc "$place/simdjson.o"
+fuzz escapes native/escapes.cc
+fuzz escapes -U__SSE2__ native/escapes.cc  # as on a processor without SSE2
 fuzz peer_policy native/peer_policy.cc
