@@ -7,13 +7,23 @@ import type { PeerIdentity } from './peer.js'
 import { PAGE_BYTES, type ReadPage } from './read-page.js'
 import { readWindow, records } from './read-window.js'
 
-/** Where the page ends that begins with the record at `at`, of those up to `endAt`: behind a line ending. */
+/** Whether the line of the record at `at` is ASCII. */
+export function isAscii(at: number): boolean {
+  return ((records[at + RecordWord.flags] as number) & RecordFlag.ascii) !== 0
+}
+
+/**
+ * Where the page ends that begins with the record at `at`, of those up to `endAt`: behind a line ending. All of its lines
+ * are ASCII, or none.
+ */
 export function pageEndOf(at: number, endAt: number): number {
   const begin = records[at + RecordWord.lineStart] as number
+  const ascii = isAscii(at)
   let end = records[at + RecordWord.lineEnd] as number
   for (let next = at + RecordWord.count; next < endAt; next += RecordWord.count) {
     const lineEnd = records[next + RecordWord.lineEnd] as number
     if (lineEnd - begin >= PAGE_BYTES || records[next + RecordWord.state] !== MESSAGE_STATE) break
+    if (isAscii(next) !== ascii) break
     end = lineEnd
   }
   return end + 1

@@ -254,7 +254,7 @@ export class SOCMessage<T = unknown> {
     readyFrameStart = (message) =>
       (message.#flags & MessageFlag.canonical) !== 0 &&
       message.#page !== undefined &&
-      message.#page.bytes[message.#payloadEnd + 1] === NEWLINE
+      message.#page.byteAt(message.#payloadEnd + 1) === NEWLINE
         ? message.#lineStart
         : -1
     readyFrameEnd = (message) => message.#payloadEnd + 2
@@ -376,7 +376,7 @@ export function newSOCMessage<T = unknown>(
   if (payload instanceof RawJSON) {
     if (payload.content.length === 0) throw new TypeError('rawJSON of nothing is no JSON value')
     if (typeof payload.content === 'string') text = payload.content
-    else page = new ReadPage(payload.content, 0, payload.content.length)
+    else page = ReadPage.ofBytes(payload.content, 0, payload.content.length)
   } else {
     text = stringifyPayload(payload) ?? ''
     flags = MessageFlag.checked

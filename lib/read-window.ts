@@ -50,6 +50,14 @@ export function withRoom(records: number, step: () => number): number {
   return step()
 }
 
+/** Lines of so few bytes become text at once, which takes less than a copy of their bytes, and text of it later. */
+export const SMALL_READ_BYTES = 1 << 13
+
+/** The text of [begin, end) of the window, which must be ASCII. */
+export function keepText(begin: number, end: number): string {
+  return readWindow.toString('latin1', begin, end)
+}
+
 /**
  * The bytes of `count` lines of the window, for good: the window itself, where they are much of it, or a copy that begins
  * with them.

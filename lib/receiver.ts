@@ -13,12 +13,12 @@ import {
   type Connection,
 } from './connection.js'
 import { hasCode, IpcError, type IpcErrorCode } from './errors.js'
-import { pageEndOf, toError, toMessage } from './frame-decoder.js'
+import { isAscii, pageEndOf, toError, toMessage } from './frame-decoder.js'
 import { MESSAGE_STATE, Progress, RecordWord } from './frame-record.js'
 import { MAX_MESSAGE_BYTES } from './envelope.js'
 import { type SOCMessage } from './message.js'
 import { ReadPage } from './read-page.js'
-import { keepBytes, progress, readWindow, records } from './read-window.js'
+import { keepBytes, keepText, progress, readWindow, records, SMALL_READ_BYTES } from './read-window.js'
 import { SilenceLimit, type Silence } from './silence-limit.js'
 import { checkTimeout } from './timing.js'
 
@@ -301,23 +301,23 @@ export class Receiver implements AsyncIterableIterator<SOCMessage, undefined, un
     const { peer } = this.#connection
     let run: SOCMessage[] = []
     let bytes: Buffer | undefined
-    /** Where `bytes` begins in the window. */
-    let origin = 0
     let page: ReadPage | undefined
+    /** Where the positions of the page begin in the window. */
+    let origin = 0
     let pageEnd = 0
     for (let i = 0, at = 0; i < count; ++i, at += RecordWord.count) {
       if (records[at + RecordWord.state] === MESSAGE_STATE) {
         if (page === undefined || (records[at + RecordWord.lineEnd] as number) >= pageEnd) {
-          if (bytes === undefined) {
-            bytes = keepBytes(begin, size, count)
-            origin = bytes === readWindow ? 0 : begin
-          }
+          const pageBegin = records[at + RecordWord.lineStart] as number
           pageEnd = pageEndOf(at, count * RecordWord.count)
-          page = new ReadPage(
-            bytes,
-            (records[at + RecordWord.lineStart] as number) - origin,
-            pageEnd - origin,
-          )
+          if (size <= SMALL_READ_BYTES && isAscii(at)) {
+            page = ReadPage.ofText(keepText(pageBegin, pageEnd))
+            origin = pageBegin
+          } else {
+            bytes ??= keepBytes(begin, size, count)
+            origin = bytes === readWindow ? 0 : begin
+            page = ReadPage.ofBytes(bytes, pageBegin - origin, pageEnd - origin)
+          }
         }
         run.push(toMessage(at, page, origin, peer))
         continue

@@ -35,7 +35,7 @@ function received(bytes: Buffer, lineStart: number, payload: string): SOCMessage
     'soc_event',
     'i',
     5,
-    new ReadPage(bytes, 0, bytes.length),
+    ReadPage.ofBytes(bytes, 0, bytes.length),
     '',
     lineStart,
     0,
