@@ -143,7 +143,7 @@ export let sizeBound: (message: SOCMessage) => number
  * One message (Go: `SOCMessage`). Immutable. Made by {@link newSOCMessage}, or by a `Receiver`.
  *
  * A received message cuts its parts from what came with it when they are first asked for, and keeps the bytes of that read
- * alive as long as it lives: at most 68 KiB; where lines are longer than 16 KiB, 132 KiB and a line. What `rawPayload` gives keeps a page of 4 KiB, or
+ * alive as long as it lives, at most 116 KiB and a line. What `rawPayload` gives keeps a page of 4 KiB, or
  * its own line. To keep many messages for long, keep what you need of them instead.
  */
 export class SOCMessage<T = unknown> {

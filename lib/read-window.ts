@@ -6,13 +6,9 @@ import { Progress, RecordWord } from './frame-record.js'
 import { addon, NO_ROOM } from './native.js'
 
 /** Bytes that one read takes, as native/node_frames.cc has it. */
-const READ_BYTES = 1 << 16
-/** Where lines are long, one read may take more, so that fewer of them are cut in two. */
-const LONG_READ_BYTES = 2 << 16
+const READ_BYTES = 112 << 10
 /** Room in front of a read for the beginning of a line. */
 const HEADROOM_BYTES = 1 << 12
-/** Lines of about this length are long. */
-const LONG_LINE_BYTES = READ_BYTES >>> 2
 const RECORDS = 1024
 
 /** Records of the last step; see {@link RecordWord}. */
@@ -20,24 +16,21 @@ export const records = new Int32Array(RECORDS * RecordWord.count)
 /** What that step came to; see {@link Progress}. */
 export const progress = new Int32Array(Progress.count)
 /** What is read into. Records tell positions in it. */
-export let readWindow = Buffer.allocUnsafeSlow(windowBytes(0, false))
+export let readWindow = Buffer.allocUnsafeSlow(windowBytes(0))
 
 /** Messages have it, so it must not be read into again. */
 let given = false
-let longLines = false
 
 addon.attachRecords(records, progress)
 addon.attachWindow(readWindow)
 
-function windowBytes(carried: number, long: boolean): number {
+function windowBytes(carried: number): number {
   // In whole units of the headroom, with one to spare.
-  const headroom = (Math.floor(carried / HEADROOM_BYTES) + 1) * HEADROOM_BYTES
-  return headroom + (long || carried >= READ_BYTES / 2 ? LONG_READ_BYTES : READ_BYTES)
+  return (Math.floor(carried / HEADROOM_BYTES) + 1) * HEADROOM_BYTES + READ_BYTES
 }
 
 function replaceWindow(): void {
-  const bytes = windowBytes(progress[Progress.carried] as number, longLines)
-  const window = Buffer.allocUnsafeSlow(bytes)
+  const window = Buffer.allocUnsafeSlow(windowBytes(progress[Progress.carried] as number))
   addon.attachWindow(window)
   readWindow = window
   given = false
@@ -59,11 +52,10 @@ export function keepText(begin: number, end: number): string {
 }
 
 /**
- * The bytes of `count` lines of the window, for good: the window itself, where they are much of it, or a copy that begins
+ * The bytes of lines of the window, for good: the window itself, where they are much of it, or a copy that begins
  * with them.
  */
-export function keepBytes(begin: number, size: number, count: number): Buffer {
-  longLines = size >= count * LONG_LINE_BYTES
+export function keepBytes(begin: number, size: number): Buffer {
   if (size >= READ_BYTES / 2 && size >= readWindow.length / 4) {
     given = true
     return readWindow
@@ -76,6 +68,5 @@ export function keepBytes(begin: number, size: number, count: number): Buffer {
 
 /** To be called when a read has been taken whole, before the next one. */
 export function settleWindow(): void {
-  if (given || readWindow.length > windowBytes(progress[Progress.carried] as number, longLines))
-    replaceWindow()
+  if (given || readWindow.length > windowBytes(progress[Progress.carried] as number)) replaceWindow()
 }

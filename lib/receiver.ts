@@ -314,7 +314,7 @@ export class Receiver implements AsyncIterableIterator<SOCMessage, undefined, un
             page = ReadPage.ofText(keepText(pageBegin, pageEnd))
             origin = pageBegin
           } else {
-            bytes ??= keepBytes(begin, size, count)
+            bytes ??= keepBytes(begin, size)
             origin = bytes === readWindow ? 0 : begin
             page = ReadPage.ofBytes(bytes, pageBegin - origin, pageEnd - origin)
           }

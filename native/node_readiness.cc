@@ -17,9 +17,9 @@ constexpr int kMostAlone = 8;
 
 // Where many are ready at once, what the messages of one read take is freed by V8 before the next read of the same
 // connection comes only if reads are small: its young generation holds some ten thousand messages, and copies those
-// that somebody still has. So each connection's turn is one read of the usual size, cut in small ones.
+// that somebody still has. So each connection's turn is 64 KiB in small reads.
 constexpr int kCrowdReads = 16;
-constexpr std::size_t kCrowdReadBytes = kReadBytes / kCrowdReads;
+constexpr std::size_t kCrowdReadBytes = 4096;
 
 // What JavaScript is told instead of a number of records: the kernel takes bytes again.
 constexpr double kWritable = -2;
