@@ -39,8 +39,9 @@ std::size_t FindNewline(const std::uint8_t* window, std::size_t begin, std::size
 // The end of a block that begins at `begin`: after the last newline within kBlockBytes, or else after the first.
 std::size_t BlockEnd(const std::uint8_t* window, std::size_t begin, std::size_t end) {
   if (end - begin <= kBlockBytes) return end;
-  const std::size_t past = PastLastNewline(window, begin, begin + kBlockBytes);
-  return past > begin ? past : FindNewline(window, begin, end) + 1;
+  // Forwards first: where a line is long, to look for its beginning backwards would be one more pass over it.
+  const std::size_t first_end = FindNewline(window, begin, end) + 1;
+  return first_end >= begin + kBlockBytes ? first_end : PastLastNewline(window, first_end, begin + kBlockBytes);
 }
 
 // A line's content ends before its newline, and before a carriage return in front of that.
