@@ -8,7 +8,7 @@ import { progress, settleWindow, withRoom } from './read-window.js'
 /** What the owner is told. One object serves all owners of a kind. */
 export interface SocketEvents<Owner> {
   /**
-   * Something has come: `count` records stand in the window until this returns. `received` is how many bytes have arrived
+   * Something has come: `count` lines stand in the window, and their records in `records`, until this returns. `received` is how many bytes have arrived
    * since the last time. `polled`: they were asked for by `poll`. False: no more for now.
    */
   readonly onRecords: (owner: Owner, count: number, received: number, polled: boolean) => boolean
@@ -56,18 +56,24 @@ export function passOn<Owner>(
   events: SocketEvents<Owner>,
   polled: boolean,
 ): boolean {
-  let wanted = events.onRecords(owner, count, Math.max(0, progress[Progress.received] as number), polled)
-  while (progress[Progress.more] === 1) {
-    wanted = events.onRecords(owner, addon.moreRecords(descriptor), 0, polled)
+  try {
+    let wanted = events.onRecords(owner, count, Math.max(0, progress[Progress.received] as number), polled)
+    while (progress[Progress.more] === 1) {
+      wanted = events.onRecords(owner, addon.moreRecords(descriptor), 0, polled)
+    }
+    return wanted
+  } finally {
+    settleWindow()
   }
-  settleWindow()
-  return wanted
 }
 
 /** Passes on what a stream has left at its end. */
 export function passOnRest<Owner>(descriptor: number, owner: Owner, events: SocketEvents<Owner>): void {
   const finish = (): number => addon.finishRecords(descriptor)
   const count = withRoom(finish(), finish)
-  if (count > 0) events.onRecords(owner, count, 0, false)
-  settleWindow()
+  try {
+    if (count > 0) events.onRecords(owner, count, 0, false)
+  } finally {
+    settleWindow()
+  }
 }

@@ -16,7 +16,7 @@ import { PolledSocket } from './polled-socket.js'
 /** Takes what comes on connections, for a reader of each. One object serves all readers of a kind. */
 export interface RecordReader<Reader> {
   /**
-   * Something has come: `count` records stand in the read window until this returns. `received` is how many bytes have
+   * Something has come: `count` lines stand in the read window, and their records in `records`, until this returns. `received` is how many bytes have
    * arrived since the last time. `polled`: they were asked for by {@link pollBytes}. False: no more for now.
    */
   onRecords(reader: Reader, count: number, received: number, polled: boolean): boolean

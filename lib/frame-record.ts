@@ -31,7 +31,9 @@ export const Progress = {
   carried: 3,
   /** Bytes read; 0 at the end of the stream; a negative error number; or {@link NOTHING_RECEIVED}. */
   received: 4,
-  count: 5,
+  /** Set here: messages have the window, so that the addon must not read into it any more. */
+  given: 5,
+  count: 6,
 } as const
 
 /** Nothing has arrived. */

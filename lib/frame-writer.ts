@@ -293,8 +293,12 @@ export class FrameWriter {
     if (this.#outcome !== undefined) this.#armTimer()
     this.#socket.write(remainder, (error) => {
       if (held !== undefined) returnSlab(held)
-      // A socket that is destroyed ends its writes without an error; the close event tells why.
-      if (error != null || this.#failure !== undefined || this.#socket.destroyed) return
+      // A socket that is destroyed tells why when it closes.
+      if (this.#failure !== undefined || this.#socket.destroyed) return
+      if (error != null) {
+        this.#giveUp(new IpcError('ERR_IPC_CLOSED', 'the peer has closed the connection', { cause: error }))
+        return
+      }
       this.#blocked = false
       this.#settle()
       for (const client of [...this.#clients]) {

@@ -44,6 +44,12 @@ function defineOwnedSocket(): OwnedSocketClass {
       this.owner = owner
     }
 
+    // Before the descriptor is closed, as another connection may get its number before this one has told.
+    override _destroy(error: Error | null, callback: (error?: Error | null) => void): void {
+      closeStream(this.owner.descriptor)
+      super._destroy(error, callback)
+    }
+
     override emit(event: string | symbol, ...values: unknown[]): boolean {
       if (event === 'error') {
         this.owner.onFailure(values[0] as Error)
@@ -111,7 +117,6 @@ export class NodeSocket<Owner> implements ConnectionSocket {
   }
 
   onClose(): void {
-    closeStream(this.descriptor)
     this.#events.onClose(this.#owner)
   }
 }

@@ -1,6 +1,8 @@
 // A connection whose readiness the addon tells: it reads straight into the thread's window, and takes a fraction of the
 // memory and time of a socket of Node's.
 
+import { constants } from 'node:os'
+
 import {
   closeStream,
   passOn,
@@ -26,6 +28,9 @@ function start(readiness: NativeReadiness): void {
   started = true
 }
 
+/** The peer has gone without reading all; that is told when all that it sent has been read. */
+const RESET = -constants.errno.ECONNRESET
+
 /** What the kernel has not taken yet. */
 interface PendingWrite {
   readonly bytes: Buffer
@@ -41,6 +46,7 @@ export class PolledSocket<Owner> implements ConnectionSocket {
   #reading = false
   #ended = false
   #closed = false
+  #passingOn = false
   #pending: PendingWrite | undefined
 
   constructor(readiness: NativeReadiness, descriptor: number, owner: Owner, events: SocketEvents<Owner>) {
@@ -81,7 +87,8 @@ export class PolledSocket<Owner> implements ConnectionSocket {
     this.#closed = true
     this.#reading = false
     waiting[this.descriptor] = undefined
-    closeStream(this.descriptor)
+    // What a read has brought is passed on first.
+    if (!this.#passingOn) closeStream(this.descriptor)
     this.#readiness.close(this.descriptor)
     this.#giveUpWriting()
     process.nextTick(() => {
@@ -97,12 +104,22 @@ export class PolledSocket<Owner> implements ConnectionSocket {
       records === NO_ROOM ? withRoom(records, () => addon.readRecords(this.descriptor, 0)) : records
     const received = progress[Progress.received] as number
     if (received > 0) {
-      const more = passOn(this.descriptor, count, this.#owner, this.#events, polled)
+      const more = this.#passOn(count, polled)
       if (!more && !this.#closed) this.pause()
-    } else if (received === 0) {
+    } else if (received === 0 || received === RESET) {
       this.#end()
     } else if (received !== NOTHING_RECEIVED) {
       this.destroy(systemError(received, 'recv'))
+    }
+  }
+
+  #passOn(count: number, polled: boolean): boolean {
+    this.#passingOn = true
+    try {
+      return passOn(this.descriptor, count, this.#owner, this.#events, polled)
+    } finally {
+      this.#passingOn = false
+      if (this.#closed) closeStream(this.descriptor)
     }
   }
 
@@ -112,15 +129,12 @@ export class PolledSocket<Owner> implements ConnectionSocket {
     if (pending === undefined) return
     const { bytes, done } = pending
     const written = addon.writeBatch(this.descriptor, bytes, pending.at, bytes.length)
-    if (written < 0) {
-      this.destroy(systemError(written, 'send'))
-      return
-    }
-    pending.at += written
-    if (pending.at < bytes.length) return
+    pending.at += Math.max(written, 0)
+    if (written >= 0 && pending.at < bytes.length) return
     this.#pending = undefined
-    // More to write is likely to come of it.
-    done()
+    // More to write is likely to come of it. A peer that has gone may have left something to read.
+    if (written >= 0) done()
+    else done(systemError(written, 'send'))
     if (this.#closed || this.#pending !== undefined) return
     if (this.#ended) this.destroy()
     else this.#want()
@@ -131,9 +145,13 @@ export class PolledSocket<Owner> implements ConnectionSocket {
     this.#reading = false
     passOnRest(this.descriptor, this.#owner, this.#events)
     this.#events.onEnd(this.#owner)
-    // What the peer may still read goes out first.
-    if (this.#pending === undefined) this.destroy()
-    else this.#want()
+    this.#want()
+    // Whoever takes the last message may answer it, and what the peer may still read goes out first.
+    if (this.#pending === undefined) {
+      setImmediate(() => {
+        if (this.#pending === undefined) this.destroy()
+      })
+    }
   }
 
   #giveUpWriting(): void {

@@ -18,8 +18,10 @@ export const progress = new Int32Array(Progress.count)
 /** What is read into. Records tell positions in it. */
 export let readWindow = Buffer.allocUnsafeSlow(windowBytes(0))
 
-/** Messages have it, so it must not be read into again. */
-let given = false
+/** Reads in a row that did not need the window's size. */
+let roomy = 0
+/** After more of them it goes back to the usual size: a long line may come in small pieces between others. */
+const MAX_ROOMY = 64
 
 addon.attachRecords(records, progress)
 addon.attachWindow(readWindow)
@@ -33,7 +35,7 @@ function replaceWindow(): void {
   const window = Buffer.allocUnsafeSlow(windowBytes(progress[Progress.carried] as number))
   addon.attachWindow(window)
   readWindow = window
-  given = false
+  roomy = 0
 }
 
 /** Takes a step of a stream again that had no room, with room for it. */
@@ -57,7 +59,7 @@ export function keepText(begin: number, end: number): string {
  */
 export function keepBytes(begin: number, size: number): Buffer {
   if (size >= READ_BYTES / 2 && size >= readWindow.length / 4) {
-    given = true
+    progress[Progress.given] = 1
     return readWindow
   }
   // Small ones share a block, as memory of their own would take longer than the copy.
@@ -68,5 +70,7 @@ export function keepBytes(begin: number, size: number): Buffer {
 
 /** To be called when a read has been taken whole, before the next one. */
 export function settleWindow(): void {
-  if (given || readWindow.length > windowBytes(progress[Progress.carried] as number)) replaceWindow()
+  const larger = readWindow.length > windowBytes(progress[Progress.carried] as number)
+  roomy = larger ? roomy + 1 : 0
+  if (progress[Progress.given] === 1 || roomy > MAX_ROOMY) replaceWindow()
 }

@@ -62,7 +62,8 @@ Status ConnectedDescriptors::Want(Descriptor connected, bool reading, bool writi
 }
 
 Status ConnectedDescriptors::Watch(Descriptor connected, Entry& entry) {
-  Status watched = set_->Watch(connected, entry.reading, entry.writing);
+  const bool before = entry.watched_reading || entry.watched_writing;
+  Status watched = set_->Watch(connected, before, entry.reading, entry.writing);
   if (watched.ok()) {
     entry.watched_reading = entry.reading;
     entry.watched_writing = entry.writing;
@@ -96,7 +97,7 @@ void ConnectedDescriptors::Close(Descriptor connected) {
   Entry* const entry = Find(connected);
   if (entry == nullptr) return;
   if (entry->reading || entry->writing) --wanted_;
-  if (entry->watched_reading || entry->watched_writing) set_->Watch(connected, false, false);
+  if (entry->watched_reading || entry->watched_writing) set_->Watch(connected, true, false, false);
   *entry = {};
   CloseDescriptor(connected);
 }

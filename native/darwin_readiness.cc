@@ -21,7 +21,7 @@ class KqueueSet final : public ReadinessSet {
   Descriptor descriptor() const override { return queue_.get(); }
 
   // Reading and writing are watched apart. ENOENT says that one was not.
-  Status Watch(Descriptor connected, bool reading, bool writing) override {
+  Status Watch(Descriptor connected, bool /*watched*/, bool reading, bool writing) override {
     if (!Change(connected, EVFILT_READ, reading) && reading) return Refused();
     if (!Change(connected, EVFILT_WRITE, writing) && writing) return Refused();
     return Done{};

@@ -55,7 +55,9 @@ struct FrameProgress {
   static constexpr std::size_t kMore = 2;      // 1: there is more to do before the next read
   static constexpr std::size_t kCarried = 3;   // bytes of an unfinished line
   static constexpr std::size_t kReceived = 4;  // bytes read; 0 at the end of the stream; a negative error number
-  static constexpr std::size_t kWords = 5;
+  // Set by JavaScript: messages have the window, so that nothing may be read into it any more.
+  static constexpr std::size_t kGiven = 5;
+  static constexpr std::size_t kWords = 6;
 
   static constexpr std::int32_t kNothing = INT32_MIN;  // nothing has arrived
 };

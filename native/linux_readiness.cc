@@ -19,15 +19,14 @@ class EpollSet final : public ReadinessSet {
 
   Descriptor descriptor() const override { return epoll_.get(); }
 
-  Status Watch(Descriptor connected, bool reading, bool writing) override {
+  Status Watch(Descriptor connected, bool watched, bool reading, bool writing) override {
     if (!reading && !writing) {
-      // Cannot fail for want of anything; ENOENT says that it was not watched.
+      // Cannot fail for want of anything.
       Control(EPOLL_CTL_DEL, connected, 0);
       return Done{};
     }
     const std::uint32_t events = (reading ? EPOLLIN | EPOLLRDHUP : 0U) | (writing ? EPOLLOUT : 0U);
-    if (Control(EPOLL_CTL_ADD, connected, events)) return Done{};
-    if (errno == EEXIST && Control(EPOLL_CTL_MOD, connected, events)) return Done{};
+    if (Control(watched ? EPOLL_CTL_MOD : EPOLL_CTL_ADD, connected, events)) return Done{};
     switch (errno) {
       case ENOMEM:
       case ENOSPC: return Failure{FailureKind::kExhausted, errno, "epoll_ctl", {}};

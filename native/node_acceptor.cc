@@ -79,6 +79,7 @@ class AcceptorObject final : public Napi::ObjectWrap<AcceptorObject>, public Env
 
   // limits: { backlog, maxConnections, maxConnectionsPerUser, maxNewPerSecondPerUser, maxQueued, throttleRefusals }
   Status Start(const Napi::CallbackInfo& info) {
+    if (Status prepared = Environment::Of(info.Env()).PrepareConnections(); !prepared.ok()) return prepared;
     const auto given = info[2].As<Napi::Object>();
     AcceptorLimits limits;
     limits.max_connections = ToSize(given.Get("maxConnections"));

@@ -83,6 +83,14 @@ struct Environment {
   const UnmappedIds unmapped = ReadUnmappedIds();
   std::set<EnvironmentMember*> members;
 
+  // Before connections are made: what they are waited for with may be wanting, and is asked for when that can be
+  // told.
+  Status PrepareConnections() {
+    if (!kWatchesReadiness) return Done{};
+    Result<Descriptor> opened = connected.Open();
+    if (!opened.ok()) return opened.failure();
+    return Done{};
+  }
   // Gives a connected descriptor to JavaScript; it stays here, where its readiness can be watched.
   Result<int> GiveConnected(OwnedDescriptor descriptor) {
     if (!kWatchesReadiness) return handed.Hand(std::move(descriptor));

@@ -46,11 +46,13 @@ Napi::Value AttachWindow(const Napi::CallbackInfo& info) {
   }
   auto bytes = info[0].As<Napi::Uint8Array>();
   // Records hold positions in 32 bits.
-  if (bytes.ElementLength() > INT32_MAX || !environment.window->Attach(bytes.Data(), bytes.ElementLength())) {
+  if (environment.progress == nullptr || bytes.ElementLength() > INT32_MAX ||
+      !environment.window->Attach(bytes.Data(), bytes.ElementLength())) {
     ThrowMisuse(env, "attachWindow: the size does not fit");
     return {};
   }
   environment.attached_window = Napi::Persistent(bytes.As<Napi::Object>());
+  environment.progress[FrameProgress::kGiven] = 0;
   return env.Undefined();
 }
 
@@ -68,6 +70,12 @@ double Report(Environment& environment, const FrameReader* reader, const FrameRe
       reader == nullptr || progress.more ? 0 : static_cast<std::int32_t>(reader->carried());
   words[FrameProgress::kReceived] = received;
   return static_cast<double>(records);
+}
+
+// Where the next bytes of a stream go. Of size 0 where there is no room, as in a window that messages have.
+FrameReader::Room Prepare(const Environment& environment, FrameReader& reader, std::size_t least) {
+  if (environment.progress[FrameProgress::kGiven] != 0) return {};
+  return reader.Prepare(least);
 }
 
 double NoRoom(Environment& environment, const FrameReader& reader) {
@@ -128,7 +136,7 @@ Napi::Value PushRecords(const Napi::CallbackInfo& info) {
   const std::size_t stream = ToSize(info[0]);
   FrameReader* const reader = environment.readers.Of(stream);
   if (reader == nullptr || size == 0) return Napi::Number::New(env, Report(environment, reader, {}, 0, 0));
-  const FrameReader::Room room = reader->Prepare(size);
+  const FrameReader::Room room = Prepare(environment, *reader, size);
   if (room.size == 0) return Napi::Number::New(env, NoRoom(environment, *reader));
   std::memcpy(environment.window->bytes + room.begin, bytes.Data(), size);
   return Napi::Number::New(env, TakeBytes(environment, stream, *reader, size));
@@ -152,7 +160,8 @@ Napi::Value FinishRecords(const Napi::CallbackInfo& info) {
   Environment& environment = Environment::Of(info.Env());
   FrameReader* const reader = environment.readers.Of(ToSize(info[0]));
   if (reader == nullptr) return Napi::Number::New(info.Env(), Report(environment, nullptr, {}, 0, 0));
-  if (reader->Prepare(1).size == 0) return Napi::Number::New(info.Env(), NoRoom(environment, *reader));
+  if (Prepare(environment, *reader, 1).size == 0)
+    return Napi::Number::New(info.Env(), NoRoom(environment, *reader));
   RecordSink sink(environment.records, environment.record_capacity);
   const FrameReader::Progress progress = reader->Finish(environment.scanner, sink);
   return Napi::Number::New(info.Env(), Report(environment, reader, progress, sink.count(), 0));
@@ -255,7 +264,7 @@ RecordsRead ReadRecords(Environment& environment, std::size_t stream, std::size_
                         std::uint32_t max_microseconds) {
   FrameReader* const reader = environment.readers.Of(stream);
   if (reader == nullptr) return {Report(environment, nullptr, {}, 0, FrameProgress::kNothing), false, true};
-  const FrameReader::Room room = reader->Prepare(kLeastReadBytes);
+  const FrameReader::Room room = Prepare(environment, *reader, kLeastReadBytes);
   if (room.size == 0) return {NoRoom(environment, *reader)};
   // Where lines are long, as much as there is: each end of a read within one may cost a copy.
   const std::size_t carried = reader->carried();
@@ -265,7 +274,9 @@ RecordsRead ReadRecords(Environment& environment, std::size_t stream, std::size_
   if (size.ok()) return {TakeBytes(environment, stream, *reader, size.value()), size.value() == wanted};
   const bool nothing = size.failure().kind == FailureKind::kWouldBlock;
   const std::int32_t received = nothing ? FrameProgress::kNothing : -size.failure().code;
-  return {Report(environment, reader, {}, 0, received), false, nothing};
+  const double none = Report(environment, reader, {}, 0, received);
+  environment.readers.Settle(stream);
+  return {none, false, nothing};
 }
 
 void DefineFrames(Napi::Env env, Napi::Object exports) {

@@ -22,6 +22,11 @@ Napi::Value ConnectFromScript(const Napi::CallbackInfo& info) {
     ThrowMisuse(env, "connect: wrong arguments");
     return {};
   }
+  Environment& environment = Environment::Of(env);
+  if (Status prepared = environment.PrepareConnections(); !prepared.ok()) {
+    Throw(env, prepared.failure());
+    return {};
+  }
   Result<OwnedDescriptor> connected = Connect(info[0].As<Napi::String>());
   if (!connected.ok()) {
     Throw(env, connected.failure());
@@ -33,7 +38,7 @@ Napi::Value ConnectFromScript(const Napi::CallbackInfo& info) {
     return {};
   }
   const PeerPolicy policy = ToPolicy(info[1]);
-  Verdict verdict = Judge(peer.value(), policy, Environment::Of(env).unmapped);
+  Verdict verdict = Judge(peer.value(), policy, environment.unmapped);
   if (verdict == Verdict::kAdmitted) {
     ReadPeerDetails(connected.value().get(), peer.value());
     verdict = JudgeDetails(peer.value(), policy);
@@ -43,7 +48,6 @@ Napi::Value ConnectFromScript(const Napi::CallbackInfo& info) {
     object.Set("reason", VerdictName(verdict));
     return object;
   }
-  Environment& environment = Environment::Of(env);
   environment.handed.Forget();
   Result<int> number = environment.GiveConnected(std::move(connected.value()));
   if (!number.ok()) {

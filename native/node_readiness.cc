@@ -1,5 +1,12 @@
 #include "node_readiness.h"
 
+#if defined(_WIN32)
+
+// Pipes have none: the event loop reads them.
+void sentinel::DefineReadiness(Napi::Env /*env*/, Napi::Object /*exports*/) {}
+
+#else
+
 #include <uv.h>
 
 #include <memory>
@@ -174,7 +181,6 @@ Napi::Value CloseOne(const Napi::CallbackInfo& info) {
 }  // namespace
 
 void DefineReadiness(Napi::Env env, Napi::Object exports) {
-  if (!kWatchesReadiness) return;
   Napi::Object readiness = Napi::Object::New(env);
   readiness.Set("start", Napi::Function::New<Start>(env, "start"));
   readiness.Set("want", Napi::Function::New<Want>(env, "want"));
@@ -183,3 +189,5 @@ void DefineReadiness(Napi::Env env, Napi::Object exports) {
 }
 
 }  // namespace sentinel
+
+#endif

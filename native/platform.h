@@ -208,8 +208,8 @@ class ReadinessSet {
 
   // Readable while some of the watched ones are ready, for an event loop that waits for more than these.
   virtual Descriptor descriptor() const = 0;
-  // What a descriptor is watched for from now on. Nothing: to be told before it is closed.
-  virtual Status Watch(Descriptor connected, bool reading, bool writing) = 0;
+  // What a descriptor is watched for from now on; `watched`: it is so far. Nothing: to be told before it is closed.
+  virtual Status Watch(Descriptor connected, bool watched, bool reading, bool writing) = 0;
   // Those that are ready now, kMostAtOnce at most, each of many in its turn; the same one perhaps twice. Does not
   // wait.
   virtual void Take(std::vector<Readiness>& ready) = 0;

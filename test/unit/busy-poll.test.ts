@@ -84,11 +84,11 @@ describe('busy polling', () => {
     const pair = await connectedPair()
     const receiver = new Receiver(pair.server, 'r', { busyPoll })
     vi.spyOn(addon, 'readRecords').mockImplementation(() => {
-      progress[Progress.received] = -constants.errno.ECONNRESET
+      progress[Progress.received] = -constants.errno.EIO
       return 0
     })
     const broken = receiver.next()
-    await expect(broken).rejects.toMatchObject({ code: 'ERR_IPC_CLOSED', cause: { code: 'ECONNRESET' } })
+    await expect(broken).rejects.toMatchObject({ code: 'ERR_IPC_CLOSED', cause: { code: 'EIO' } })
     expect(pair.server.closed).toBe(true)
   })
 
