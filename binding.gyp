@@ -48,6 +48,7 @@
         "native/node_frames.cc",
         "native/node_peers.cc",
         "native/node_readiness.cc",
+        "native/node_reading.cc",
         "native/peer_policy.cc",
         "native/peer_watcher.cc"
       ],

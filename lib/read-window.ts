@@ -5,7 +5,7 @@
 import { Progress, RecordWord } from './frame-record.js'
 import { addon, NO_ROOM } from './native.js'
 
-/** Bytes that one read takes, as native/node_frames.cc has it. */
+/** Bytes that one read takes, as native/node_reading.h has it. */
 const READ_BYTES = 112 << 10
 /** Room in front of a read for the beginning of a line. */
 const HEADROOM_BYTES = 1 << 12

@@ -10,6 +10,7 @@
 #include "node_frames.h"
 #include "node_peers.h"
 #include "node_readiness.h"
+#include "node_reading.h"
 
 namespace sentinel {
 namespace {
@@ -32,6 +33,7 @@ Napi::Object Init(Napi::Env env, Napi::Object exports) {
   DefineFrames(env, exports);
   DefinePeers(env, exports);
   DefineReadiness(env, exports);
+  DefineReading(env, exports);
   return exports;
 }
 

@@ -14,7 +14,7 @@ void sentinel::DefineReadiness(Napi::Env /*env*/, Napi::Object /*exports*/) {}
 
 #include "node_convert.h"
 #include "node_environment.h"
-#include "node_frames.h"
+#include "node_reading.h"
 
 namespace sentinel {
 namespace {
