@@ -121,7 +121,8 @@ std::size_t LineScanner::ScanBlock(const std::uint8_t* window, std::size_t begin
   LineChecker checker(block, structurals, HasBackslash(block, size), begin);
   std::size_t start = begin;
   while (start < end && !sink.full()) {
-    const std::size_t newline = FindNewline(window, start, end);
+    // A block that is larger is one line.
+    const std::size_t newline = size > kBlockBytes ? end - 1 : FindNewline(window, start, end);
     const std::size_t content_end = ContentEnd(window, start, newline);
     if (content_end - start > max_line_bytes_) {
       RefuseLine(start, content_end, LineState::kTooLarge, sink.Add());
