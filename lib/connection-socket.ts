@@ -8,8 +8,8 @@ import { progress, settleWindow, withRoom } from './read-window.js'
 /** What the owner is told. One object serves all owners of a kind. */
 export interface SocketEvents<Owner> {
   /**
-   * Something has come: `count` lines stand in the window, and their records in `records`, until this returns. `received` is how many bytes have arrived
-   * since the last time. `polled`: they were asked for by `poll`. False: no more for now.
+   * Something has come: `count` lines stand in the window, and their records in `records`, until this returns. `received`
+   * is how many bytes have arrived since the last time. `polled`: they were asked for by `poll`. False: no more for now.
    */
   readonly onRecords: (owner: Owner, count: number, received: number, polled: boolean) => boolean
   /** The peer sends no more. */
@@ -43,9 +43,15 @@ export function openStream(descriptor: number, maxLineBytes: number): void {
   addon.openReader(descriptor, maxLineBytes)
 }
 
-/** Before the descriptor is closed. */
+/** The stream whose lines are being passed on: one at a time, and nothing else happens meanwhile. */
+let passing = -1
+/** It has been closed by whoever takes them. */
+let closing = false
+
+/** Before the descriptor is closed. What a read has brought is passed on all the same. */
 export function closeStream(descriptor: number): void {
-  addon.closeReader(descriptor)
+  if (descriptor === passing) closing = true
+  else addon.closeReader(descriptor)
 }
 
 /** Passes on what came of a read, step by step. False: no more for now. */
@@ -56,6 +62,7 @@ export function passOn<Owner>(
   events: SocketEvents<Owner>,
   polled: boolean,
 ): boolean {
+  passing = descriptor
   try {
     let wanted = events.onRecords(owner, count, Math.max(0, progress[Progress.received] as number), polled)
     while (progress[Progress.more] === 1) {
@@ -63,6 +70,9 @@ export function passOn<Owner>(
     }
     return wanted
   } finally {
+    passing = -1
+    if (closing) addon.closeReader(descriptor)
+    closing = false
     settleWindow()
   }
 }

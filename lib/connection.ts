@@ -16,8 +16,9 @@ import { PolledSocket } from './polled-socket.js'
 /** Takes what comes on connections, for a reader of each. One object serves all readers of a kind. */
 export interface RecordReader<Reader> {
   /**
-   * Something has come: `count` lines stand in the read window, and their records in `records`, until this returns. `received` is how many bytes have
-   * arrived since the last time. `polled`: they were asked for by {@link pollBytes}. False: no more for now.
+   * Something has come: `count` lines stand in the read window, and their records in `records`, until this returns.
+   * `received` is how many bytes have arrived since the last time. `polled`: they were asked for by {@link pollBytes}.
+   * False: no more for now.
    */
   onRecords(reader: Reader, count: number, received: number, polled: boolean): boolean
   /** Nothing more will come. `error` tells why, if the connection broke. */
@@ -153,7 +154,7 @@ export class Connection {
     }
     busyPollOf = (connection) => connection.#origin.busyPollMicroseconds ?? 0
     pollBytes = (connection, maxMicroseconds) => {
-      if (!connection.closed) connection.#socket.poll(maxMicroseconds)
+      connection.#socket.poll(maxMicroseconds)
     }
     redialOf = (connection) => connection.#origin.redial
     closeBecause = (connection, reason) => {

@@ -46,7 +46,6 @@ export class PolledSocket<Owner> implements ConnectionSocket {
   #reading = false
   #ended = false
   #closed = false
-  #passingOn = false
   #pending: PendingWrite | undefined
 
   constructor(readiness: NativeReadiness, descriptor: number, owner: Owner, events: SocketEvents<Owner>) {
@@ -61,7 +60,7 @@ export class PolledSocket<Owner> implements ConnectionSocket {
   }
 
   resume(): void {
-    if (this.#ended || this.#reading) return
+    if (this.#closed || this.#ended || this.#reading) return
     this.#reading = true
     this.#want()
   }
@@ -87,8 +86,7 @@ export class PolledSocket<Owner> implements ConnectionSocket {
     this.#closed = true
     this.#reading = false
     waiting[this.descriptor] = undefined
-    // What a read has brought is passed on first.
-    if (!this.#passingOn) closeStream(this.descriptor)
+    closeStream(this.descriptor)
     this.#readiness.close(this.descriptor)
     this.#giveUpWriting()
     process.nextTick(() => {
@@ -100,26 +98,17 @@ export class PolledSocket<Owner> implements ConnectionSocket {
   /** The addon has read; answers as {@link Addon.readRecords} does. */
   onRead(records: number, polled: boolean): void {
     if (!this.#reading) return
+    // No function is made where there is room, as there mostly is.
     const count =
       records === NO_ROOM ? withRoom(records, () => addon.readRecords(this.descriptor, 0)) : records
     const received = progress[Progress.received] as number
     if (received > 0) {
-      const more = this.#passOn(count, polled)
+      const more = passOn(this.descriptor, count, this.#owner, this.#events, polled)
       if (!more && !this.#closed) this.pause()
     } else if (received === 0 || received === RESET) {
       this.#end()
     } else if (received !== NOTHING_RECEIVED) {
       this.destroy(systemError(received, 'recv'))
-    }
-  }
-
-  #passOn(count: number, polled: boolean): boolean {
-    this.#passingOn = true
-    try {
-      return passOn(this.descriptor, count, this.#owner, this.#events, polled)
-    } finally {
-      this.#passingOn = false
-      if (this.#closed) closeStream(this.descriptor)
     }
   }
 

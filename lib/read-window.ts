@@ -1,6 +1,6 @@
 // What all connections of a thread share for reading, one at a time: the memory that they read into, and the records in
-// which the addon says what it found there. Memory that is full of lines goes to their
-// messages as it is, without a copy, and new memory takes its place.
+// which the addon says what it found there. Memory that is full of lines goes to their messages as it is, without a copy,
+// and new memory takes its place.
 
 import { Progress, RecordWord } from './frame-record.js'
 import { addon, NO_ROOM } from './native.js'

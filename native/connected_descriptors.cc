@@ -1,6 +1,5 @@
 #include "connected_descriptors.h"
 
-#include <algorithm>
 #include <utility>
 
 namespace sentinel {
@@ -32,13 +31,9 @@ ConnectedDescriptors::Entry* ConnectedDescriptors::Find(Descriptor connected) {
   return index < entries_.size() && entries_[index].owned ? &entries_[index] : nullptr;
 }
 
-bool ConnectedDescriptors::Has(Descriptor connected) const {
-  const std::size_t index = IndexOf(connected);
-  return index < entries_.size() && entries_[index].owned;
-}
-
 bool ConnectedDescriptors::WantsReading(Descriptor connected) const {
-  return Has(connected) && entries_[IndexOf(connected)].reading;
+  const std::size_t index = IndexOf(connected);
+  return index < entries_.size() && entries_[index].reading;
 }
 
 Status ConnectedDescriptors::Want(Descriptor connected, bool reading, bool writing) {

@@ -25,7 +25,6 @@ class ConnectedDescriptors {
   Result<Descriptor> Open();
 
   void Add(OwnedDescriptor connected);
-  bool Has(Descriptor connected) const;
   // What it is waited for from now on.
   Status Want(Descriptor connected, bool reading, bool writing);
   bool WantsReading(Descriptor connected) const;

@@ -22,8 +22,8 @@ bool IsMessageAlone(const std::uint8_t* bytes, const std::int32_t* record) {
                      [](std::uint8_t byte) { return byte == ' ' || byte == '\t' || byte == '\r'; });
 }
 
-// layOutFrames(bytes: Uint8Array, begin, text, ascii, words: Int32Array, count) → where the frames end. `words`
-// describes them as FrameLayout has it. `ascii`: the text is known to be.
+// layOutFrames(bytes: Uint8Array, begin, text, words: Int32Array, count) → where the frames end. `words` describes
+// them as FrameLayout has it.
 Napi::Value LayOutFramesFromScript(const Napi::CallbackInfo& info) {
   const Napi::Env env = info.Env();
   if (info.Length() < 5 || !info[0].IsTypedArray() || !info[2].IsString() || !info[3].IsTypedArray()) {

@@ -58,8 +58,10 @@ Napi::Value AttachWindow(const Napi::CallbackInfo& info) {
 constexpr double kNoRoom = -1;
 constexpr std::size_t kLeastReadBytes = kReadBytes / 2;
 
-double Report(Environment& environment, const FrameReader* reader, const FrameReader::Progress& progress,
-              std::size_t records, std::int32_t received) {
+// Ends a step of a stream: says what it came to, and takes the reader back if it keeps nothing. `reader` is null
+// where the stream is not open.
+double Report(Environment& environment, std::size_t stream, const FrameReader* reader,
+              const FrameReader::Progress& progress, std::size_t records, std::int32_t received) {
   std::int32_t* const words = environment.progress;
   words[FrameProgress::kTextBegin] = static_cast<std::int32_t>(progress.text_begin);
   words[FrameProgress::kTextEnd] = static_cast<std::int32_t>(progress.text_end);
@@ -67,6 +69,7 @@ double Report(Environment& environment, const FrameReader* reader, const FrameRe
   words[FrameProgress::kCarried] =
       reader == nullptr || progress.more ? 0 : static_cast<std::int32_t>(reader->carried());
   words[FrameProgress::kReceived] = received;
+  if (!progress.more) environment.readers.Settle(stream);
   return static_cast<double>(records);
 }
 
@@ -84,9 +87,7 @@ double NoRoom(Environment& environment, const FrameReader& reader) {
 double TakeBytes(Environment& environment, std::size_t stream, FrameReader& reader, std::size_t size) {
   RecordSink sink(environment.records, environment.record_capacity);
   const FrameReader::Progress progress = reader.Push(size, environment.scanner, sink);
-  const double records = Report(environment, &reader, progress, sink.count(), static_cast<std::int32_t>(size));
-  if (!progress.more) environment.readers.Settle(stream);
-  return records;
+  return Report(environment, stream, &reader, progress, sink.count(), static_cast<std::int32_t>(size));
 }
 
 // openReader(descriptor, maxLineBytes): before the first read
@@ -133,7 +134,7 @@ Napi::Value PushRecords(const Napi::CallbackInfo& info) {
   const std::size_t size = std::min(ToSize(info[2]), bytes.ElementLength());
   const std::size_t stream = ToSize(info[0]);
   FrameReader* const reader = environment.readers.Of(stream);
-  if (reader == nullptr || size == 0) return Napi::Number::New(env, Report(environment, reader, {}, 0, 0));
+  if (reader == nullptr || size == 0) return Napi::Number::New(env, Report(environment, stream, reader, {}, 0, 0));
   const FrameReader::Room room = Prepare(environment, *reader, size);
   if (room.size == 0) return Napi::Number::New(env, NoRoom(environment, *reader));
   std::memcpy(environment.window->bytes + room.begin, bytes.Data(), size);
@@ -145,24 +146,23 @@ Napi::Value MoreRecords(const Napi::CallbackInfo& info) {
   Environment& environment = Environment::Of(info.Env());
   const std::size_t stream = ToSize(info[0]);
   FrameReader* const reader = environment.readers.Of(stream);
-  if (reader == nullptr) return Napi::Number::New(info.Env(), Report(environment, nullptr, {}, 0, 0));
+  if (reader == nullptr) return Napi::Number::New(info.Env(), Report(environment, stream, nullptr, {}, 0, 0));
   RecordSink sink(environment.records, environment.record_capacity);
   const FrameReader::Progress progress = reader->Continue(environment.scanner, sink);
-  const double records = Report(environment, reader, progress, sink.count(), 0);
-  if (!progress.more) environment.readers.Settle(stream);
-  return Napi::Number::New(info.Env(), records);
+  return Napi::Number::New(info.Env(), Report(environment, stream, reader, progress, sink.count(), 0));
 }
 
 // finishRecords(descriptor): of what an ended stream has left
 Napi::Value FinishRecords(const Napi::CallbackInfo& info) {
   Environment& environment = Environment::Of(info.Env());
-  FrameReader* const reader = environment.readers.Of(ToSize(info[0]));
-  if (reader == nullptr) return Napi::Number::New(info.Env(), Report(environment, nullptr, {}, 0, 0));
+  const std::size_t stream = ToSize(info[0]);
+  FrameReader* const reader = environment.readers.Of(stream);
+  if (reader == nullptr) return Napi::Number::New(info.Env(), Report(environment, stream, nullptr, {}, 0, 0));
   if (Prepare(environment, *reader, 1).size == 0)
     return Napi::Number::New(info.Env(), NoRoom(environment, *reader));
   RecordSink sink(environment.records, environment.record_capacity);
   const FrameReader::Progress progress = reader->Finish(environment.scanner, sink);
-  return Napi::Number::New(info.Env(), Report(environment, reader, progress, sink.count(), 0));
+  return Napi::Number::New(info.Env(), Report(environment, stream, reader, progress, sink.count(), 0));
 }
 
 }  // namespace
@@ -170,7 +170,7 @@ Napi::Value FinishRecords(const Napi::CallbackInfo& info) {
 RecordsRead ReadRecords(Environment& environment, std::size_t stream, std::size_t most,
                         std::uint32_t max_microseconds) {
   FrameReader* const reader = environment.readers.Of(stream);
-  if (reader == nullptr) return {Report(environment, nullptr, {}, 0, FrameProgress::kNothing), false, true};
+  if (reader == nullptr) return {Report(environment, stream, nullptr, {}, 0, FrameProgress::kNothing), false, true};
   const FrameReader::Room room = Prepare(environment, *reader, kLeastReadBytes);
   if (room.size == 0) return {NoRoom(environment, *reader)};
   // Where lines are long, as much as there is: each end of a read within one may cost a copy.
@@ -181,9 +181,7 @@ RecordsRead ReadRecords(Environment& environment, std::size_t stream, std::size_
   if (size.ok()) return {TakeBytes(environment, stream, *reader, size.value()), size.value() == wanted};
   const bool nothing = size.failure().kind == FailureKind::kWouldBlock;
   const std::int32_t received = nothing ? FrameProgress::kNothing : -size.failure().code;
-  const double none = Report(environment, reader, {}, 0, received);
-  environment.readers.Settle(stream);
-  return {none, false, nothing};
+  return {Report(environment, stream, reader, {}, 0, received), false, nothing};
 }
 
 void DefineReading(Napi::Env env, Napi::Object exports) {
