@@ -26,11 +26,11 @@ function compile(folder: string, name: string, args: readonly string[]): string 
   return program
 }
 
-/** A library with all that the addon asks of Node; each function ends the process if it is called. */
+/** A library with all that the addon asks of Node and its libuv; each function ends the process if it is called. */
 function standIns(folder: string, addon: string): string {
   const table = output('readelf', ['--wide', '--dyn-syms', addon])
-  const names = [...table.matchAll(/ UND (napi_\w+|node_api_\w+)$/gm)].map(([, name = '']) => name)
-  if (names.length < 20) throw new Error(`${addon} asks for ${names.length} functions of Node-API`)
+  const names = [...table.matchAll(/ UND ((?:napi|node_api|uv)_\w+)$/gm)].map(([, name = '']) => name)
+  if (names.length < 20) throw new Error(`${addon} asks for ${names.length} functions of Node`)
   const source = join(folder, 'stand-ins.cc')
   const functions = names.map((name) => `void ${name}() { abort(); }`)
   writeFileSync(source, `#include <stdlib.h>\nextern "C" {\n${functions.join('\n')}\n}\n`)

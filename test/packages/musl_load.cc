@@ -1,6 +1,6 @@
 // Loads an addon where musl is the C library, as its loader does for Node: every symbol is looked up at once. There is
-// no Node for musl at hand, so functions of Node-API are stand-ins that are never called (see musl.ts). Prints what it
-// found. Usage: musl_load ADDON
+// no Node for musl at hand, so its functions are stand-ins that are never called (see musl.ts). Prints what it found.
+// Usage: musl_load ADDON
 
 #include <dlfcn.h>
 
