@@ -49,6 +49,7 @@
         "native/node_peers.cc",
         "native/node_readiness.cc",
         "native/node_reading.cc",
+        "native/node_ready_reader.cc",
         "native/peer_policy.cc",
         "native/peer_watcher.cc"
       ],

@@ -1,63 +1,53 @@
-// When to wait for a message in a loop instead of in the event loop: the processor does not go to sleep, and what comes is
-// there some microseconds sooner. Bounded, so that timers and other connections keep their turn. Must not know
-// descriptors.
+// When to wait for a message in a loop instead of asleep: to be woken takes longer than all the rest of a round trip. A
+// receiver asks for it each time that somebody begins to wait; the addon does it when the event loop has nothing else
+// to do, and stops at once when it has. Must not know descriptors.
 
-/** Waiting in a loop for messages. Takes a processor while it lasts. Without effect on Windows. */
+/** Waiting in a loop for messages, which takes a processor while it lasts. Without effect on Windows. */
 export interface BusyPollOptions {
-  /** How long a receiver that somebody waits for looks for bytes before it goes back to the event loop. From 1 to 1000. */
+  /**
+   * How long a thread with a receiver that somebody waits for looks for messages before it goes to sleep. From 1 to
+   * 1000.
+   */
   readonly maxMicroseconds: number
 }
 
+/** Microseconds; {@link NEVER}; or {@link IF_IT_PAYS}. */
+export type PollRequest = number
+
+const NEVER = 0
+/** For 50 µs, as long as what is waited for mostly comes at once; see native/poll_history.h. */
+const IF_IT_PAYS = -1
+
 const MOST_MICROSECONDS = 1000
-/** After so long without a turn of the event loop, it gets one, however many messages come. */
-const TURN_MS = 1
 
 /** @throws RangeError for a time that makes no sense */
-export function checkBusyPoll(options: BusyPollOptions | undefined): number {
-  if (options === undefined) return 0
+export function toPollRequest(options: BusyPollOptions | false | undefined): PollRequest {
+  if (options === undefined) return IF_IT_PAYS
+  if (options === false) return NEVER
   const { maxMicroseconds } = options
   if (!Number.isInteger(maxMicroseconds) || maxMicroseconds < 1 || maxMicroseconds > MOST_MICROSECONDS) {
     throw new RangeError(`busyPoll.maxMicroseconds must be a whole number from 1 to ${MOST_MICROSECONDS}`)
   }
-  // There only the event loop can read.
-  return process.platform === 'win32' ? 0 : maxMicroseconds
+  return maxMicroseconds
 }
 
-/** When the event loop had its last turn, as far as it is known. All receivers of a thread share its turns. */
-let turnAt = 0
+/** Words that the addon reads in place; native/node_readiness.cc has them too. */
+export const PollWord = {
+  /** How long to wait in a loop, in any case. */
+  microseconds: 0,
+  /** 1: for the usual time, if that has been worth it lately. */
+  ifItPays: 1,
+  /** How often something came in time, and how often not, as far as it was tried. */
+  gained: 2,
+  lost: 3,
+  count: 4,
+} as const
 
-/** The event loop runs: what comes now was brought by it. */
-export function noteTurn(): void {
-  turnAt = performance.now()
-}
+/** What the receivers of this thread ask for; the longest time counts. */
+export const pollWords = new Int32Array(PollWord.count)
 
-/** Has a receiver poll, once each time that somebody begins to wait for it. */
-export class BusyPoll {
-  readonly #poll: () => void
-  #requested = false
-
-  /** `poll` looks for bytes for as long as it may, if anybody still waits for them. */
-  constructor(poll: () => void) {
-    this.#poll = poll
-  }
-
-  /** Polls when those who run now are done, as what they are about to send may be what brings the answer. */
-  request(): void {
-    if (this.#requested) return
-    this.#requested = true
-    queueMicrotask(this.#run)
-  }
-
-  readonly #run = (): void => {
-    if (performance.now() - turnAt < TURN_MS) {
-      this.#requested = false
-      this.#poll()
-      return
-    }
-    setImmediate(() => {
-      noteTurn()
-      this.#requested = false
-      this.#poll()
-    })
-  }
+/** Somebody waits for a message. */
+export function requestPoll(request: PollRequest): void {
+  if (request === IF_IT_PAYS) pollWords[PollWord.ifItPays] = 1
+  else if (request > (pollWords[PollWord.microseconds] as number)) pollWords[PollWord.microseconds] = request
 }

@@ -9,9 +9,9 @@ import { progress, settleWindow, withRoom } from './read-window.js'
 export interface SocketEvents<Owner> {
   /**
    * Something has come: `count` lines stand in the window, and their records in `records`, until this returns. `received`
-   * is how many bytes have arrived since the last time. `polled`: they were asked for by `poll`. False: no more for now.
+   * is how many bytes have arrived since the last time. False: no more for now.
    */
-  readonly onRecords: (owner: Owner, count: number, received: number, polled: boolean) => boolean
+  readonly onRecords: (owner: Owner, count: number, received: number) => boolean
   /** The peer sends no more. */
   readonly onEnd: (owner: Owner) => void
   /** It has failed, and `onClose` comes next. */
@@ -27,8 +27,6 @@ export interface ConnectionSocket {
   resume(): void
   /** Reads no more for now. */
   pause(): void
-  /** Looks for bytes in a loop for at most so long, while it reads. */
-  poll(maxMicroseconds: number): void
   /**
    * Writes as soon as the kernel takes it; `done` is called, with an error or without, also when it never gets out. One
    * write at a time.
@@ -60,13 +58,12 @@ export function passOn<Owner>(
   count: number,
   owner: Owner,
   events: SocketEvents<Owner>,
-  polled: boolean,
 ): boolean {
   passing = descriptor
   try {
-    let wanted = events.onRecords(owner, count, Math.max(0, progress[Progress.received] as number), polled)
+    let wanted = events.onRecords(owner, count, Math.max(0, progress[Progress.received] as number))
     while (progress[Progress.more] === 1) {
-      wanted = events.onRecords(owner, addon.moreRecords(descriptor), 0, polled)
+      wanted = events.onRecords(owner, addon.moreRecords(descriptor), 0)
     }
     return wanted
   } finally {
@@ -82,7 +79,7 @@ export function passOnRest<Owner>(descriptor: number, owner: Owner, events: Sock
   const finish = (): number => addon.finishRecords(descriptor)
   const count = withRoom(finish(), finish)
   try {
-    if (count > 0) events.onRecords(owner, count, 0, false)
+    if (count > 0) events.onRecords(owner, count, 0)
   } finally {
     settleWindow()
   }

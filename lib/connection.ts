@@ -2,6 +2,7 @@
 // share. How to get one: dial.ts and listener.ts.
 
 import { publishClose, type CloseReason } from './audit.js'
+import type { PollRequest } from './busy-poll.js'
 import { openStream, type ConnectionSocket, type SocketEvents } from './connection-socket.js'
 import { IpcError } from './errors.js'
 import { FrameWriter } from './frame-writer.js'
@@ -17,10 +18,9 @@ import { PolledSocket } from './polled-socket.js'
 export interface RecordReader<Reader> {
   /**
    * Something has come: `count` lines stand in the read window, and their records in `records`, until this returns.
-   * `received` is how many bytes have arrived since the last time. `polled`: they were asked for by {@link pollBytes}.
-   * False: no more for now.
+   * `received` is how many bytes have arrived since the last time. False: no more for now.
    */
-  onRecords(reader: Reader, count: number, received: number, polled: boolean): boolean
+  onRecords(reader: Reader, count: number, received: number): boolean
   /** Nothing more will come. `error` tells why, if the connection broke. */
   onEnd(reader: Reader, error: IpcError | undefined): void
 }
@@ -31,8 +31,8 @@ export interface ConnectionOrigin {
   readonly redial?: (signal?: AbortSignal) => Promise<Connection>
   /** Told when a connection has ended. */
   readonly onClosed?: (connection: Connection) => void
-  /** How long receivers of these connections look for bytes in a loop, in microseconds. Default: not at all. */
-  readonly busyPollMicroseconds?: number
+  /** What receivers of these connections ask for, unless they are told. */
+  readonly busyPoll: PollRequest
 }
 
 // Set by the static block of Connection. For this package's own files; index.ts does not pass them on.
@@ -49,10 +49,8 @@ export let attachReader: <Reader extends object>(
 ) => void
 /** Goes on reading after `onRecords` has answered false. */
 export let resumeReading: (connection: Connection) => void
-/** Looks for bytes in a loop for at most so long, and passes what comes to the reader. */
-export let pollBytes: (connection: Connection, maxMicroseconds: number) => void
-/** How long its receivers should do so; 0: not at all. */
-export let busyPollOf: (connection: Connection) => number
+/** What its receivers ask for, unless they are told. */
+export let busyPollOf: (connection: Connection) => PollRequest
 /** Makes another connection to the same address, where this one was dialled. */
 export let redialOf: (connection: Connection) => ConnectionOrigin['redial']
 /** Closes at once, for a reason that is told to the audit channel. */
@@ -87,11 +85,9 @@ export class Connection {
 
   // One for all, as thousands of closures would take memory.
   static readonly #socketEvents: SocketEvents<Connection> = {
-    onRecords: (connection, count, received, polled) => {
+    onRecords: (connection, count, received) => {
       const reader = connection.#reader
-      return (
-        reader !== undefined && connection.#readerKind?.onRecords(reader, count, received, polled) === true
-      )
+      return reader !== undefined && connection.#readerKind?.onRecords(reader, count, received) === true
     },
     onEnd: (connection) => {
       connection.#ended = true
@@ -152,10 +148,7 @@ export class Connection {
     resumeReading = (connection) => {
       connection.#socket.resume()
     }
-    busyPollOf = (connection) => connection.#origin.busyPollMicroseconds ?? 0
-    pollBytes = (connection, maxMicroseconds) => {
-      connection.#socket.poll(maxMicroseconds)
-    }
+    busyPollOf = (connection) => connection.#origin.busyPoll
     redialOf = (connection) => connection.#origin.redial
     closeBecause = (connection, reason) => {
       connection.#closeReason ??= reason

@@ -1,7 +1,7 @@
 // Connecting to a pipe, once or until somebody listens there.
 
 import { resolveAddress, type AddressOptions } from './address.js'
-import { checkBusyPoll, type BusyPollOptions } from './busy-poll.js'
+import { toPollRequest, type BusyPollOptions } from './busy-poll.js'
 import { openConnection, type Connection } from './connection.js'
 import { abortedError, hasCode, IpcError } from './errors.js'
 import { addon, fromNative, wouldBlock, type NativeClient, type NativePolicy } from './native.js'
@@ -15,8 +15,8 @@ export interface DialOptions extends AddressOptions {
   readonly signal?: AbortSignal
   /** How long to wait while the listener's queue is full. Default: {@link DEFAULT_TIMEOUT_MS}. */
   readonly timeoutMs?: number
-  /** Has receivers on the connection wait in a loop first. Default: not at all. */
-  readonly busyPoll?: BusyPollOptions
+  /** Whether receivers on the connection wait in a loop first, and how long. Default: for a moment, where that pays. */
+  readonly busyPoll?: BusyPollOptions | false
 }
 
 const FIRST_WAIT_MS = 1
@@ -34,14 +34,14 @@ export async function dial(name: string, options: DialOptions = {}): Promise<Con
   const address = resolveAddress(name, options)
   const policy = resolvePolicy(options.policy)
   const timeoutMs = checkTimeout(options.timeoutMs)
-  const busyPollMicroseconds = checkBusyPoll(options.busyPoll)
+  const busyPoll = toPollRequest(options.busyPoll)
   const deadline = performance.now() + timeoutMs
   for (let waitMs = FIRST_WAIT_MS; ; waitMs = Math.min(waitMs * 2, LONGEST_WAIT_MS)) {
     if (options.signal?.aborted === true) throw abortedError(options.signal, `dial of ${address}`)
     const client = tryConnect(address, policy)
     if (client !== undefined) {
       return openConnection(client, address, {
-        busyPollMicroseconds,
+        busyPoll,
         redial: (signal) => {
           // The signal of this dial was for this dial.
           const again: { -readonly [Key in keyof DialOptions]: DialOptions[Key] } = { ...options }

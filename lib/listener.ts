@@ -5,7 +5,7 @@ import type { Socket } from 'node:net'
 
 import { publishAccept, publishRejects, wantsRejects } from './audit.js'
 import { resolveAddress, type AddressOptions } from './address.js'
-import { checkBusyPoll, type BusyPollOptions } from './busy-poll.js'
+import { toPollRequest, type BusyPollOptions, type PollRequest } from './busy-poll.js'
 import { openConnection, type Connection, type ConnectionOrigin } from './connection.js'
 import { abortedError, IpcError } from './errors.js'
 import {
@@ -54,8 +54,8 @@ export interface ListenOptions extends AddressOptions {
    * then belongs to the listener; its socket file stays. `name` is used for nothing but messages then.
    */
   readonly fd?: number
-  /** Has receivers on its connections wait in a loop first. Default: not at all. */
-  readonly busyPoll?: BusyPollOptions
+  /** Whether receivers on its connections wait in a loop first, and how long. Default: for a moment, where that pays. */
+  readonly busyPoll?: BusyPollOptions | false
 }
 
 /** Counts since the listener was made. */
@@ -88,7 +88,7 @@ let createListener: (
   address: string,
   acceptor: NativeAcceptor,
   signal: AbortSignal | undefined,
-  busyPollMicroseconds: number,
+  busyPoll: PollRequest,
 ) => Listener
 
 /** Accepts checked connections (Go: `Listener`). Made by {@link listen}. */
@@ -110,11 +110,11 @@ export class Listener implements AsyncIterable<Connection> {
     address: string,
     acceptor: NativeAcceptor,
     signal: AbortSignal | undefined,
-    busyPollMicroseconds: number,
+    busyPoll: PollRequest,
   ) {
     this.address = address
     this.#origin = {
-      busyPollMicroseconds,
+      busyPoll,
       onClosed: (connection) => {
         acceptor.release(userOf(connection.peer))
       },
@@ -296,7 +296,7 @@ export async function listen(name: string, options: ListenOptions = {}): Promise
       place.address,
       new addon.Acceptor(place.native, policy, limits),
       signal,
-      checkBusyPoll(options.busyPoll),
+      toPollRequest(options.busyPoll),
     )
   } catch (error) {
     throw fromNative(error)

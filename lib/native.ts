@@ -86,9 +86,9 @@ export interface NativePeerWatcher {
 export interface NativeReadiness {
   /**
    * Once, before the first `want`. `records` as {@link Addon.readRecords} answers, or {@link WRITABLE}: perhaps the kernel
-   * takes bytes again.
+   * takes bytes again. `pollWords`: see busy-poll.ts.
    */
-  start(onReady: (descriptor: number, records: number) => void): void
+  start(onReady: (descriptor: number, records: number) => void, pollWords: Int32Array): void
   /** What a descriptor is waited for from now on; the process stays alive while there is any such. */
   want(descriptor: number, reading: boolean, writing: boolean): void
   close(descriptor: number): void
@@ -110,11 +110,8 @@ interface Addon {
   /** From now on a descriptor has lines of at most so many bytes, until `closeReader`. */
   readonly openReader: (descriptor: number, maxLineBytes: number) => void
   readonly closeReader: (descriptor: number) => void
-  /**
-   * Reads what has arrived, or arrives within so long, which is waited for in a loop. Answers the number of records, of
-   * which `progress` says more; or {@link NO_ROOM}.
-   */
-  readonly readRecords: (descriptor: number, maxMicroseconds: number) => number
+  /** Reads what has arrived. Answers the number of records, of which `progress` says more; or {@link NO_ROOM}. */
+  readonly readRecords: (descriptor: number) => number
   /** The same of the first `size` bytes, which the event loop has read. */
   readonly pushRecords: (descriptor: number, bytes: Uint8Array, size: number) => number
   /** The same of what is left of the last read, when `progress` says that there is something. */

@@ -90,10 +90,6 @@ export class NodeSocket<Owner> implements ConnectionSocket {
     this.#socket.pause()
   }
 
-  poll(): void {
-    // Without effect; see BusyPollOptions.
-  }
-
   write(bytes: Buffer, done: (error?: Error | null) => void): void {
     this.#socket.write(bytes, done)
   }
@@ -104,7 +100,7 @@ export class NodeSocket<Owner> implements ConnectionSocket {
 
   onArrival(arrivals: Uint8Array, size: number): boolean {
     const push = (): number => addon.pushRecords(this.descriptor, arrivals, size)
-    return passOn(this.descriptor, withRoom(push(), push), this.#owner, this.#events, false)
+    return passOn(this.descriptor, withRoom(push(), push), this.#owner, this.#events)
   }
 
   onEnd(): void {

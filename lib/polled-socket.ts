@@ -3,6 +3,7 @@
 
 import { constants } from 'node:os'
 
+import { pollWords } from './busy-poll.js'
 import {
   closeStream,
   passOn,
@@ -23,8 +24,8 @@ function start(readiness: NativeReadiness): void {
   readiness.start((descriptor, records) => {
     const socket = waiting[descriptor]
     if (records === WRITABLE) socket?.onWritable()
-    else socket?.onRead(records, false)
-  })
+    else socket?.onRead(records)
+  }, pollWords)
   started = true
 }
 
@@ -71,10 +72,6 @@ export class PolledSocket<Owner> implements ConnectionSocket {
     this.#want()
   }
 
-  poll(maxMicroseconds: number): void {
-    if (this.#reading) this.onRead(addon.readRecords(this.descriptor, maxMicroseconds), true)
-  }
-
   write(bytes: Buffer, done: (error?: Error | null) => void): void {
     this.#pending = { bytes, done, at: 0 }
     if (this.#closed) this.#giveUpWriting()
@@ -96,14 +93,13 @@ export class PolledSocket<Owner> implements ConnectionSocket {
   }
 
   /** The addon has read; answers as {@link Addon.readRecords} does. */
-  onRead(records: number, polled: boolean): void {
+  onRead(records: number): void {
     if (!this.#reading) return
     // No function is made where there is room, as there mostly is.
-    const count =
-      records === NO_ROOM ? withRoom(records, () => addon.readRecords(this.descriptor, 0)) : records
+    const count = records === NO_ROOM ? withRoom(records, () => addon.readRecords(this.descriptor)) : records
     const received = progress[Progress.received] as number
     if (received > 0) {
-      const more = passOn(this.descriptor, count, this.#owner, this.#events, polled)
+      const more = passOn(this.descriptor, count, this.#owner, this.#events)
       if (!more && !this.#closed) this.pause()
     } else if (received === 0 || received === RESET) {
       this.#end()

@@ -2,12 +2,11 @@
 // as they are asked for. Stops reading while nobody asks, so that a slow application slows its sender down.
 
 import { publishInvalid, wantsInvalid, type CloseReason } from './audit.js'
-import { BusyPoll, checkBusyPoll, noteTurn, type BusyPollOptions } from './busy-poll.js'
+import { requestPoll, toPollRequest, type BusyPollOptions, type PollRequest } from './busy-poll.js'
 import {
   attachReader,
   busyPollOf,
   closeBecause,
-  pollBytes,
   resumeReading,
   type RecordReader,
   type Connection,
@@ -41,10 +40,10 @@ export interface ReceiverOptions {
   /** The same for the first message, from when the receiver is made. Default: any time. */
   readonly firstMessageTimeoutMs?: number
   /**
-   * Waits for messages in a loop first, for the shortest latency at the price of a processor. Default: as the connection
-   * was dialled or its listener made, and there: not at all.
+   * Waits for messages in a loop first, for the shortest latency at the price of a processor; `false`: never. Default: as
+   * the connection was dialled or its listener made, and there: for up to 50 µs, as long as messages mostly come within 20.
    */
-  readonly busyPoll?: BusyPollOptions
+  readonly busyPoll?: BusyPollOptions | false
 }
 
 /** Counts since the receiver was made. */
@@ -77,7 +76,7 @@ export class Receiver implements AsyncIterableIterator<SOCMessage, undefined, un
   readonly #skipInvalid: boolean
   readonly #maxInvalid: number
   readonly #silence: SilenceLimit | undefined
-  readonly #busyPoll: BusyPoll | undefined
+  readonly #busyPoll: PollRequest
   /** What was read and not yet asked for: runs of messages, and errors at their place between them. */
   #queue: (SOCMessage[] | IpcError)[] = []
   /** How many messages of the first run have been handed out. */
@@ -97,10 +96,7 @@ export class Receiver implements AsyncIterableIterator<SOCMessage, undefined, un
 
   // One for all, as thousands of closures would take memory.
   static readonly #recordReader: RecordReader<Receiver> = {
-    onRecords: (receiver, count, received, polled) => {
-      if (!polled && receiver.#busyPoll !== undefined) noteTurn()
-      return receiver.#onRecords(count, received)
-    },
+    onRecords: (receiver, count, received) => receiver.#onRecords(count, received),
     onEnd: (receiver, error) => {
       receiver.#onEnd(error)
     },
@@ -120,15 +116,9 @@ export class Receiver implements AsyncIterableIterator<SOCMessage, undefined, un
     this.name = name
     this.#connection = connection
     this.#skipInvalid = onInvalid === 'skip'
+    this.#busyPoll = options.busyPoll === undefined ? busyPollOf(connection) : toPollRequest(options.busyPoll)
     // Before any timer: a second receiver must not disturb the first.
     attachReader(connection, this, Receiver.#recordReader, maxMessageBytes)
-    const maxMicroseconds = checkBusyPoll(options.busyPoll) || busyPollOf(connection)
-    if (maxMicroseconds > 0) {
-      this.#busyPoll = new BusyPoll(() => {
-        if (this.#answer !== undefined && !this.#ended && !this.#paused)
-          pollBytes(connection, maxMicroseconds)
-      })
-    }
     const { idleTimeoutMs, firstMessageTimeoutMs } = options
     if (idleTimeoutMs !== undefined || firstMessageTimeoutMs !== undefined) {
       this.#silence = new SilenceLimit(
@@ -215,7 +205,7 @@ export class Receiver implements AsyncIterableIterator<SOCMessage, undefined, un
         ;(this.#moreWaiting ??= []).push({ answer, one })
       }
       this.#serve()
-      if (this.#answer !== undefined) this.#busyPoll?.request()
+      if (this.#answer !== undefined) requestPoll(this.#busyPoll)
     })
   }
 

@@ -2,7 +2,6 @@
 // Must not know listening, nor what makes a peer welcome.
 
 #include <limits.h>
-#include <poll.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -74,11 +73,6 @@ std::string ReadExecutable(std::int64_t process_id) {
   return path;
 }
 
-bool HasEnded(Descriptor process) {
-  pollfd watched = {Number(process), POLLIN, 0};
-  return poll(&watched, 1, 0) != 0;  // an error is no proof of life
-}
-
 }  // namespace
 
 Result<PeerIdentity> ReadPeerIdentity(Descriptor connected) {
@@ -127,7 +121,8 @@ void ReadPeerDetails(Descriptor connected, PeerIdentity& peer) {
   Result<OwnedDescriptor> process = OpenPeerProcess(connected);
   if (!process.ok()) return;
   std::string executable = ReadExecutable(peer.process_id);
-  if (!HasEnded(process.value().get())) peer.executable = std::move(executable);
+  // Readable once it has ended (pidfd_open(2)); where that cannot be told, there is no proof of life.
+  if (!ReadableNow(process.value().get())) peer.executable = std::move(executable);
 }
 
 UnmappedIds ReadUnmappedIds() {

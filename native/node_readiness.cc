@@ -9,152 +9,191 @@ void sentinel::DefineReadiness(Napi::Env /*env*/, Napi::Object /*exports*/) {}
 
 #include <uv.h>
 
+#include <algorithm>
+#include <chrono>
 #include <memory>
 #include <utility>
 
 #include "node_convert.h"
 #include "node_environment.h"
-#include "node_reading.h"
+#include "node_ready_reader.h"
+#include "poll_history.h"
 
 namespace sentinel {
 namespace {
 
-// So many reads in a row of a connection that is alone in being ready, without a look at the others.
-constexpr int kMostAlone = 8;
+using Clock = std::chrono::steady_clock;
 
-// Where many are ready at once, what the messages of one read take is freed by V8 before the next read of the same
-// connection comes only if reads are small: its young generation holds some ten thousand messages, and copies those
-// that somebody still has. So each connection's turn is 64 KiB in small reads.
-constexpr int kCrowdReads = 16;
-constexpr std::size_t kCrowdReadBytes = 4096;
+// What JavaScript asks for and is told in place, as lib/busy-poll.ts has it.
+struct PollWord {
+  static constexpr std::size_t kMicroseconds = 0;  // to wait in a loop for what comes next, in any case
+  static constexpr std::size_t kIfItPays = 1;      // 1: for a moment, if that has been worth it lately
+  static constexpr std::size_t kGained = 2;        // how often it was there in time, and how often it was not
+  static constexpr std::size_t kLost = 3;
+  static constexpr std::size_t kWords = 4;
+};
 
-// What JavaScript is told instead of a number of records: the kernel takes bytes again.
-constexpr double kWritable = -2;
+// The most where a timer is due within the next millisecond.
+constexpr std::int64_t kTimerMicroseconds = 100;
 
-// Has the event loop wait for all connections of an environment with one handle, and calls JavaScript for each that
-// is ready. Belongs to the event loop until that has closed it.
-class ReadinessHandle {
+// Has the event loop wait for all connections of an environment with one handle, after it has waited for them in a
+// loop of its own where it should. Belongs to the event loop until that has closed both handles.
+class ReadinessHandles {
  public:
-  static Status Start(Napi::Env env, Environment& environment, const Napi::Function& on_ready) {
+  static Status Start(Napi::Env env, Environment& environment, const Napi::Function& on_ready,
+                      const Napi::Int32Array& words) {
     Result<Descriptor> watched = environment.connected.Open();
     if (!watched.ok()) return watched.failure();
     uv_loop_t* loop = nullptr;
-    auto handle = std::make_unique<ReadinessHandle>(env, environment, on_ready);
+    auto handles = std::make_unique<ReadinessHandles>(env, environment, on_ready, words);
     int error = napi_get_uv_event_loop(env, &loop) == napi_ok ? 0 : UV_EINVAL;
-    if (error == 0) error = uv_poll_init(loop, &handle->poll_, static_cast<int>(watched.value()));
+    if (error == 0) error = uv_poll_init(loop, &handles->ready_, static_cast<int>(watched.value()));
     if (error != 0) return Failure{FailureKind::kSystem, -error, "uv_poll_init", {}};
-    handle->poll_.data = handle.get();
-    // Cannot fail: the events are some, and the descriptor is this handle's alone.
-    uv_poll_start(&handle->poll_, UV_READABLE, OnReady);
-    uv_unref(handle->base());  // until somebody waits
-    napi_add_async_cleanup_hook(env, Close, handle.get(), &handle->cleanup_);
-    environment.readiness_wanted = [poll = handle->base()](bool wanted) { wanted ? uv_ref(poll) : uv_unref(poll); };
-    handle.release();  // NOLINT(bugprone-unused-return-value): it is the event loop's now, see Close
+    uv_prepare_init(loop, &handles->before_sleep_);
+    handles->ready_.data = handles.get();
+    handles->before_sleep_.data = handles.get();
+    // Neither can fail: the events are some, and the descriptor is this handle's alone.
+    uv_poll_start(&handles->ready_, UV_READABLE, OnReady);
+    uv_prepare_start(&handles->before_sleep_, BeforeSleep);
+    uv_unref(ToHandle(handles->ready_));  // until somebody waits
+    uv_unref(ToHandle(handles->before_sleep_));
+    napi_add_async_cleanup_hook(env, Close, handles.get(), &handles->cleanup_);
+    environment.readiness_wanted = [ready = ToHandle(handles->ready_)](bool wanted) {
+      wanted ? uv_ref(ready) : uv_unref(ready);
+    };
+    handles.release();  // NOLINT(bugprone-unused-return-value): it is the event loop's now, see Close
     return Done{};
   }
 
-  ReadinessHandle(Napi::Env env, Environment& environment, const Napi::Function& on_ready)
-      : env_(env),
-        environment_(environment),
-        on_ready_(Napi::Persistent(on_ready)),
-        context_(env, "sentinel-ipc") {}
+  ReadinessHandles(Napi::Env env, Environment& environment, const Napi::Function& on_ready,
+                   const Napi::Int32Array& words)
+      : environment_(environment),
+        reader_(env, environment, on_ready),
+        words_(Napi::Int32Array(words).Data()),
+        attached_(Napi::Persistent(words.As<Napi::Object>())) {}
 
  private:
-  uv_handle_t* base() { return reinterpret_cast<uv_handle_t*>(&poll_); }
+  template <typename Handle>
+  static uv_handle_t* ToHandle(Handle& handle) {
+    return reinterpret_cast<uv_handle_t*>(&handle);
+  }
 
   // When the environment ends.
   static void Close(napi_async_cleanup_hook_handle /*hook*/, void* data) {
-    auto* const self = static_cast<ReadinessHandle*>(data);
+    auto* const self = static_cast<ReadinessHandles*>(data);
     self->environment_.readiness_wanted = nullptr;
-    uv_close(self->base(), [](uv_handle_t* handle) {
-      const std::unique_ptr<ReadinessHandle> closed(static_cast<ReadinessHandle*>(handle->data));
-      napi_remove_async_cleanup_hook(closed->cleanup_);
+    uv_poll_stop(&self->ready_);
+    uv_close(ToHandle(self->before_sleep_), [](uv_handle_t* before_sleep) {
+      uv_close(ToHandle(static_cast<ReadinessHandles*>(before_sleep->data)->ready_), [](uv_handle_t* ready) {
+        const std::unique_ptr<ReadinessHandles> closed(static_cast<ReadinessHandles*>(ready->data));
+        napi_remove_async_cleanup_hook(closed->cleanup_);
+      });
     });
   }
 
-  static void OnReady(uv_poll_t* poll, int /*status*/, int /*events*/) {
-    static_cast<ReadinessHandle*>(poll->data)->CallReady();
+  static void OnReady(uv_poll_t* handle, int /*status*/, int /*events*/) {
+    auto* const self = static_cast<ReadinessHandles*>(handle->data);
+    self->woken_ = true;
+    self->reader_.ReadReady();
   }
 
-  void CallReady() {
-    ConnectedDescriptors& connected = environment_.connected;
-    // One connection that goes to and fro: what has woken us is most likely its next message.
-    if (alone_turns_ < kMostAlone && connected.WantsReading(alone_)) {
-      ++alone_turns_;
-      if (Read(alone_, kReadBytes) != Outcome::kNothing) return;
-    }
-    alone_turns_ = 0;
-    const std::vector<Readiness>& ready = connected.TakeReady();
-    alone_ = ready.size() == 1 && ready[0].readable ? ready[0].descriptor : Descriptor::kNone;
-    const bool crowd = ready.size() == ReadinessSet::kMostAtOnce;
-    const std::size_t most = crowd ? kCrowdReadBytes : kReadBytes;
-    const int reads = crowd ? kCrowdReads : 1;
-    // What is called may close some of them, and wait for others by the same number.
-    for (const Readiness& one : ready) {
-      if (one.writable && !Call(one.descriptor, kWritable)) return;
-      for (int i = 0; i < reads && one.readable && connected.WantsReading(one.descriptor); ++i) {
-        const Outcome outcome = Read(one.descriptor, most);
-        if (outcome == Outcome::kGone) return;
-        if (outcome != Outcome::kFull) break;
+  static void BeforeSleep(uv_prepare_t* handle) { static_cast<ReadinessHandles*>(handle->data)->Poll(); }
+
+  // Waits without going to sleep, where a receiver that somebody waits for has asked for it: to be woken takes
+  // longer than all the rest of a round trip. Anything else that the event loop has to do ends it at once.
+  void Poll() {
+    if (became_ready_) woken_ ? NoteCame() : NoteLost();
+    became_ready_ = false;
+    woken_ = false;
+    for (;;) {
+      const int timer_ms = uv_backend_timeout(ready_.loop);
+      if (timer_ms == 0) return;  // there is something to do without any waiting
+      const std::int64_t microseconds = TakeRequest();
+      if (microseconds == 0) return;
+      switch (WaitFor(timer_ms == 1 ? std::min(microseconds, kTimerMicroseconds) : microseconds)) {
+        case Wait::kRead:
+          // Who has been called may have answered, and waits again. Timers may be due by now.
+          NoteCame();
+          uv_update_time(ready_.loop);
+          break;
+        case Wait::kReady:
+          // The event loop finds out what it is.
+          became_ready_ = true;
+          return;
+        case Wait::kNothing: NoteLost(); return;
       }
     }
   }
 
-  enum class Outcome { kRead, kFull, kNothing, kGone };
-
-  Outcome Read(Descriptor descriptor, std::size_t most) {
-    const RecordsRead read = ReadRecords(environment_, static_cast<std::size_t>(descriptor), most, 0);
-    if (read.nothing) return Outcome::kNothing;
-    if (!Call(descriptor, read.records)) return Outcome::kGone;
-    return read.full ? Outcome::kFull : Outcome::kRead;
+  // How long to wait; 0: not at all.
+  std::int64_t TakeRequest() {
+    const std::int32_t microseconds = words_[PollWord::kMicroseconds];
+    const bool if_it_pays = words_[PollWord::kIfItPays] != 0;
+    words_[PollWord::kMicroseconds] = 0;
+    words_[PollWord::kIfItPays] = 0;
+    if (microseconds > 0) return microseconds;
+    return if_it_pays && history_.WorthTrying() ? PollHistory::kMostMicroseconds : 0;
   }
 
-  // False: there is nobody to call any more. By hand, as this is done for each read: with the wrappers it takes
-  // half as long again.
-  bool Call(Descriptor descriptor, double records) {
-    napi_handle_scope scope = nullptr;
-    if (napi_open_handle_scope(env_, &scope) != napi_ok) return false;
-    napi_value callback = nullptr;
-    napi_value arguments[2] = {};
-    napi_value answer = nullptr;
-    napi_get_reference_value(env_, on_ready_, &callback);
-    napi_create_int32(env_, static_cast<std::int32_t>(descriptor), &arguments[0]);
-    napi_create_int32(env_, static_cast<std::int32_t>(records), &arguments[1]);
-    const napi_status status = napi_make_callback(env_, context_, callback, callback, 2, arguments, &answer);
-    bool called = status == napi_ok;
-    if (status == napi_pending_exception) {
-      // As if the event loop had called it itself.
-      napi_value error = nullptr;
-      called = napi_get_and_clear_last_exception(env_, &error) == napi_ok &&
-               napi_fatal_exception(env_, error) == napi_ok;
+  enum class Wait { kRead, kReady, kNothing };
+
+  Wait WaitFor(std::int64_t microseconds) {
+    const Descriptor loop = static_cast<Descriptor>(uv_backend_fd(ready_.loop));
+    const Clock::time_point begin = Clock::now();
+    waited_ = {};
+    for (;;) {
+      if (reader_.ReadAlone()) return Wait::kRead;
+      const bool ready = ReadableNow(loop);
+      waited_ = std::chrono::duration_cast<std::chrono::microseconds>(Clock::now() - begin);
+      // Ready too late: another process has had the processor, perhaps the one that is to answer.
+      if (waited_.count() >= microseconds) return Wait::kNothing;
+      if (ready) return Wait::kReady;
     }
-    napi_close_handle_scope(env_, scope);
-    return called;
   }
 
-  const Napi::Env env_;
+  void NoteCame() {
+    history_.Came(waited_.count());
+    Count(PollWord::kGained);
+  }
+
+  void NoteLost() {
+    history_.Lost();
+    Count(PollWord::kLost);
+  }
+
+  // Unsigned, as it may go round.
+  void Count(std::size_t word) {
+    words_[word] = static_cast<std::int32_t>(static_cast<std::uint32_t>(words_[word]) + 1);
+  }
+
   Environment& environment_;
-  Napi::FunctionReference on_ready_;
-  Napi::AsyncContext context_;
-  uv_poll_t poll_{};
+  ReadyReader reader_;
+  std::int32_t* const words_;
+  const Napi::ObjectReference attached_;  // keeps them alive
+  PollHistory history_;
+  std::chrono::microseconds waited_{};
+  bool became_ready_ = false;  // in time, and the event loop was left to find out what
+  bool woken_ = false;         // and it was ours
+  uv_poll_t ready_{};
+  uv_prepare_t before_sleep_{};
   napi_async_cleanup_hook_handle cleanup_ = nullptr;
-  Descriptor alone_ = Descriptor::kNone;
-  int alone_turns_ = 0;
 };
 
 Descriptor ToDescriptor(const Napi::Value& number) {
   return FromLoopNumber(number.As<Napi::Number>().Int32Value());
 }
 
-// readiness.start(onReady: (descriptor, records) => void): once, before the first `want`. `records` as readRecords
-// answers, or kWritable.
+// readiness.start(onReady: (descriptor, records) => void, pollWords: Int32Array): once, before the first `want`.
+// `records` as readRecords answers, or that it is writable.
 Napi::Value Start(const Napi::CallbackInfo& info) {
   const Napi::Env env = info.Env();
-  if (info.Length() < 1 || !info[0].IsFunction()) {
+  if (info.Length() < 2 || !info[0].IsFunction() || !info[1].IsTypedArray() ||
+      info[1].As<Napi::Int32Array>().ElementLength() < PollWord::kWords) {
     ThrowMisuse(env, "readiness.start: wrong arguments");
     return {};
   }
-  const Status started = ReadinessHandle::Start(env, Environment::Of(env), info[0].As<Napi::Function>());
+  const Status started = ReadinessHandles::Start(env, Environment::Of(env), info[0].As<Napi::Function>(),
+                                                 info[1].As<Napi::Int32Array>());
   if (!started.ok()) Throw(env, started.failure());
   return env.Undefined();
 }

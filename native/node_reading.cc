@@ -110,16 +110,14 @@ Napi::Value CloseReader(const Napi::CallbackInfo& info) {
 
 // The following answer the number of records, or kNoRoom; `progress` says more, as FrameProgress has it.
 
-// readRecords(descriptor, maxMicroseconds): of what has arrived, or arrives in that time
+// readRecords(descriptor): of what has arrived
 Napi::Value ReadRecordsFromScript(const Napi::CallbackInfo& info) {
   const Napi::Env env = info.Env();
-  if (info.Length() < 2 || !info[0].IsNumber() || !info[1].IsNumber()) {
+  if (info.Length() < 1 || !info[0].IsNumber()) {
     ThrowMisuse(env, "readRecords: wrong arguments");
     return {};
   }
-  const RecordsRead read =
-      ReadRecords(Environment::Of(env), ToSize(info[0]), kReadBytes, info[1].As<Napi::Number>().Uint32Value());
-  return Napi::Number::New(env, read.records);
+  return Napi::Number::New(env, ReadRecords(Environment::Of(env), ToSize(info[0]), kReadBytes).records);
 }
 
 // pushRecords(descriptor, bytes: Uint8Array, size): of bytes that the event loop has read
@@ -167,8 +165,7 @@ Napi::Value FinishRecords(const Napi::CallbackInfo& info) {
 
 }  // namespace
 
-RecordsRead ReadRecords(Environment& environment, std::size_t stream, std::size_t most,
-                        std::uint32_t max_microseconds) {
+RecordsRead ReadRecords(Environment& environment, std::size_t stream, std::size_t most) {
   FrameReader* const reader = environment.readers.Of(stream);
   if (reader == nullptr) return {Report(environment, stream, nullptr, {}, 0, FrameProgress::kNothing), false, true};
   const FrameReader::Room room = Prepare(environment, *reader, kLeastReadBytes);
@@ -176,8 +173,8 @@ RecordsRead ReadRecords(Environment& environment, std::size_t stream, std::size_
   // Where lines are long, as much as there is: each end of a read within one may cost a copy.
   const std::size_t carried = reader->carried();
   const std::size_t wanted = carried < kLeastReadBytes ? std::min(room.size, std::max(most, carried)) : room.size;
-  Result<std::size_t> size = ReadNow(FromLoopNumber(static_cast<int>(stream)),
-                                     environment.window->bytes + room.begin, wanted, max_microseconds);
+  Result<std::size_t> size =
+      ReadNow(FromLoopNumber(static_cast<int>(stream)), environment.window->bytes + room.begin, wanted);
   if (size.ok()) return {TakeBytes(environment, stream, *reader, size.value()), size.value() == wanted};
   const bool nothing = size.failure().kind == FailureKind::kWouldBlock;
   const std::int32_t received = nothing ? FrameProgress::kNothing : -size.failure().code;

@@ -22,9 +22,8 @@ struct RecordsRead {
   bool nothing = false;  // nothing has arrived, and nothing else has happened
 };
 
-// Reads what has arrived on a connected descriptor, or arrives in that time. `progress` says more.
-RecordsRead ReadRecords(Environment& environment, std::size_t stream, std::size_t most,
-                        std::uint32_t max_microseconds);
+// Reads what has arrived on a connected descriptor. `progress` says more.
+RecordsRead ReadRecords(Environment& environment, std::size_t stream, std::size_t most);
 
 void DefineReading(Napi::Env env, Napi::Object exports);
 

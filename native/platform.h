@@ -247,11 +247,13 @@ std::optional<std::uint64_t> DescriptorCookie(Descriptor descriptor);
 // Always 0 where only the loop can tell how many bytes got out (Windows).
 Result<std::size_t> WriteBatch(Descriptor connected, const std::uint8_t* bytes, std::size_t size);
 
-// Reads what has arrived; 0 when the stream has ended. While there is nothing, asks again and again for at most so
-// long, without giving the processor up; then kWouldBlock. kNotSupported where only the event loop can read
-// (Windows).
-Result<std::size_t> ReadNow(Descriptor connected, std::uint8_t* bytes, std::size_t size,
-                            std::uint32_t max_microseconds);
+// Reads what has arrived; 0 when the stream has ended, kWouldBlock where there is nothing. kNotSupported where only
+// the event loop can read (Windows).
+Result<std::size_t> ReadNow(Descriptor connected, std::uint8_t* bytes, std::size_t size);
+
+// Whether a read would not have to wait: of a descriptor of any kind, a set of others among them. True also where
+// that cannot be told, so that whoever asks finds out by reading. Not on Windows.
+bool ReadableNow(Descriptor descriptor);
 
 // Runs `body(argument)` on a new thread that receives no signals, and waits for a thread to end.
 using ThreadBody = void (*)(void* argument);

@@ -92,9 +92,10 @@ Result<std::unique_ptr<ReadinessSet>> CreateReadinessSet() {
 }
 
 // The event loop always has a read of its own under way.
-Result<std::size_t> ReadNow(Descriptor /*connected*/, std::uint8_t* /*bytes*/, std::size_t /*size*/,
-                            std::uint32_t /*max_microseconds*/) {
+Result<std::size_t> ReadNow(Descriptor /*connected*/, std::uint8_t* /*bytes*/, std::size_t /*size*/) {
   return Failure{FailureKind::kNotSupported, 0, "", {}};
 }
+
+bool ReadableNow(Descriptor /*descriptor*/) { return true; }
 
 }  // namespace sentinel

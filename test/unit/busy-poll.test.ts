@@ -1,27 +1,57 @@
-// Busy polling brings messages, and keeps nobody else from their turn.
+// Waiting in a loop brings messages, keeps nobody else from their turn, and stops where it does not pay.
 
-import { constants } from 'node:os'
-import { afterEach, describe, expect, it, vi } from 'vitest'
+import { availableParallelism } from 'node:os'
+import { setTimeout as sleep } from 'node:timers/promises'
+import { describe, expect, it } from 'vitest'
 
-import { checkBusyPoll } from '../../lib/busy-poll.js'
-import { Progress } from '../../lib/frame-record.js'
+import { pollWords, PollWord, toPollRequest } from '../../lib/busy-poll.js'
+import type { BusyPollOptions } from '../../lib/busy-poll.js'
+import type { Connection } from '../../lib/connection.js'
 import { newSOCMessage } from '../../lib/message.js'
-import { addon } from '../../lib/native.js'
-import { progress } from '../../lib/read-window.js'
 import { Receiver } from '../../lib/receiver.js'
 import { Sender } from '../../lib/sender.js'
-import { connectedPair } from '../support/pair.js'
-import { until } from '../support/wait.js'
+import { startChild } from '../support/child.js'
+import { temporaryDirectory } from '../support/directory.js'
+import { connectedPair, listening } from '../support/pair.js'
 
 const busyPoll = { maxMicroseconds: 50 }
 
-describe('busy polling', () => {
-  afterEach(() => {
-    vi.restoreAllMocks()
-  })
+/** How often the thread has waited in a loop, and how often in vain. */
+function polls(): { all: number; lost: number } {
+  const lost = pollWords[PollWord.lost] as number
+  return { all: (pollWords[PollWord.gained] as number) + lost, lost }
+}
 
+async function toAndFro(connection: Connection, receiver: Receiver, times: number): Promise<void> {
+  const sender = new Sender(connection, 'questions')
+  for (let i = 0; i < times; ++i) {
+    await sender.send(newSOCMessage('soc_event', i))
+    expect((await receiver.next()).value?.payload).toBe(i)
+  }
+}
+
+/** A connection to a process that answers each message. */
+async function answeredBy(options: BusyPollOptions): Promise<Connection> {
+  const directory = temporaryDirectory()
+  const listener = await listening(directory, { busyPoll: options })
+  const child = startChild('answering', { directory, busyPoll: options })
+  await child.report()
+  return listener.accept()
+}
+
+/** Messages that come one at a time, with so long between them. */
+async function slowly(receiver: Receiver, sender: Sender, times: number): Promise<void> {
+  for (let i = 0; i < times; ++i) {
+    const next = receiver.next()
+    await sleep(1)
+    await sender.send(newSOCMessage('soc_event', i))
+    expect((await next).value?.payload).toBe(i)
+  }
+}
+
+describe('busy polling', () => {
   it.each([0, -1, 1.5, 1001, NaN])('refuses to poll for %f µs', (maxMicroseconds) => {
-    expect(() => checkBusyPoll({ maxMicroseconds })).toThrow(RangeError)
+    expect(() => toPollRequest({ maxMicroseconds })).toThrow(RangeError)
   })
 
   it('brings every message, in order, and then the end', async () => {
@@ -38,61 +68,63 @@ describe('busy polling', () => {
     expect(received).toEqual(sent.map(({ payload }) => payload))
   })
 
-  it('is taken over from the connection, and polls', async () => {
-    const pair = await connectedPair({ busyPoll }, { busyPoll })
-    const poll = vi.spyOn(addon, 'readRecords')
-    const waiting = new Receiver(pair.server, 'r').next()
-    // The event loop may be faster, then there is nothing to poll for.
-    await until(() => poll.mock.calls.length > 0)
-    expect(poll).toHaveBeenCalledWith(expect.any(Number), busyPoll.maxMicroseconds)
-    await new Sender(pair.client, 's').send(newSOCMessage('soc_event', 1))
-    expect((await waiting).value?.payload).toBe(1)
-  })
-
-  it('lets timers have their turn while messages go to and fro without end', async () => {
-    const pair = await connectedPair({ busyPoll }, { busyPoll })
-    const answers = new Receiver(pair.client, 'answers')
-    const requests = new Sender(pair.client, 'requests')
-    let over = false
-    const answering = (async () => {
-      const sender = new Sender(pair.server, 'answers')
-      for await (const message of new Receiver(pair.server, 'requests')) await sender.send(message)
-    })()
-    setTimeout(() => {
-      over = true
-    }, 20)
-    // Were the timer starved, this would go on until the test is given up.
-    let rounds = 0
-    while (!over) {
-      await requests.send(newSOCMessage('soc_event', rounds))
-      expect((await answers.next()).value?.payload).toBe(rounds)
-      ++rounds
-    }
-    expect(rounds).toBeGreaterThan(0)
-    await requests.close()
-    await answering
+  it('is taken over from the connection, and is done at each wait', async () => {
+    const pair = await connectedPair({ busyPoll })
+    const before = polls()
+    await slowly(new Receiver(pair.server, 'r'), new Sender(pair.client, 's'), 10)
+    expect(polls().all - before.all).toBeGreaterThanOrEqual(10)
   })
 
   it('stops by itself when nothing comes', async () => {
     const pair = await connectedPair()
-    const poll = vi.spyOn(addon, 'readRecords')
+    const before = polls()
     const waiting = new Receiver(pair.server, 'r', { busyPoll }).next()
-    await new Promise((resolve) => setTimeout(resolve, 50))
-    expect(poll.mock.calls.length).toBe(1)
+    await sleep(50)
+    expect(polls()).toEqual({ all: before.all + 1, lost: before.lost + 1 })
     await new Sender(pair.client, 's').send(newSOCMessage('soc_event', 1))
     expect((await waiting).value?.payload).toBe(1)
   })
 
-  it('tells of a connection that broke, as the event loop would', async () => {
+  it('is left alone where it is not wanted', async () => {
+    const pair = await connectedPair({ busyPoll })
+    const before = polls()
+    await slowly(new Receiver(pair.server, 'r', { busyPoll: false }), new Sender(pair.client, 's'), 10)
+    expect(polls()).toEqual(before)
+  })
+
+  it('is given up by default where messages take their time', async () => {
     const pair = await connectedPair()
-    const receiver = new Receiver(pair.server, 'r', { busyPoll })
-    vi.spyOn(addon, 'readRecords').mockImplementation(() => {
-      progress[Progress.received] = -constants.errno.EIO
-      return 0
-    })
-    const broken = receiver.next()
-    await expect(broken).rejects.toMatchObject({ code: 'ERR_IPC_CLOSED', cause: { code: 'EIO' } })
-    expect(pair.server.closed).toBe(true)
+    const before = polls()
+    await slowly(new Receiver(pair.server, 'r'), new Sender(pair.client, 's'), 300)
+    // After each loss in a row it is tried a quarter as often.
+    expect(polls().lost - before.lost).toBeLessThanOrEqual(6)
+  })
+
+  it.skipIf(availableParallelism() < 2)('has the answer of another process without sleeping', async () => {
+    const connection = await answeredBy({ maxMicroseconds: 1000 })
+    const before = polls()
+    await toAndFro(connection, new Receiver(connection, 'answers'), 1000)
+    const after = polls()
+    expect(after.all - after.lost).toBeGreaterThan(before.all - before.lost)
+  })
+
+  it('lets timers and other connections have their turn while messages go to and fro without end', async () => {
+    const connection = await answeredBy({ maxMicroseconds: 1000 })
+    const other = await connectedPair()
+    const receiver = new Receiver(connection, 'answers')
+    // Were they starved, this would go on until the test is given up.
+    let over = false
+    let rounds = 0
+    const talking = (async () => {
+      while (!over) {
+        await toAndFro(connection, receiver, 10)
+        rounds += 10
+      }
+    })()
+    await slowly(new Receiver(other.server, 'r'), new Sender(other.client, 's'), 20)
+    over = true
+    await talking
+    expect(rounds).toBeGreaterThan(0)
   })
 
   it('gives the end to one who waits when the connection is closed here', async () => {
