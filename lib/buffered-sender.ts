@@ -5,10 +5,10 @@ import { publishDrop } from './audit.js'
 import { writerOf, type Connection } from './connection.js'
 import { IpcError } from './errors.js'
 import type { FrameWriter } from './frame-writer.js'
-import { checkLimit, checkOnFull, MessageQueue, type OnFull } from './message-queue.js'
+import { BUFFER_SIZE, checkLimit, checkOnFull, MessageQueue, type OnFull } from './message-queue.js'
 import { checkFrameSize, MAX_MESSAGE_BYTES } from './envelope.js'
-import { BUFFER_SIZE, DEFAULT_TIMEOUT_MS, frameOf, sizeBound, SOCMessage } from './message.js'
-import { checkTimeout, waitAtMost } from './timing.js'
+import { frameOf, sizeBound, SOCMessage } from './message.js'
+import { checkTimeout, DEFAULT_TIMEOUT_MS, waitAtMost } from './timing.js'
 import { Waiters } from './waiters.js'
 
 /** Options of {@link BufferedSender}. */

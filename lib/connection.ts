@@ -7,12 +7,12 @@ import { openStream, type ConnectionSocket, type SocketEvents } from './connecti
 import { IpcError } from './errors.js'
 import { FrameWriter } from './frame-writer.js'
 import { HangupSweep } from './hangup-sweep.js'
-import { DEFAULT_TIMEOUT_MS } from './message.js'
 import { addon, type NativeClient } from './native.js'
 import { NodeSocket } from './node-socket.js'
 import { toPeerIdentity, type PeerIdentity } from './peer.js'
 import { watchPeerExit, type PeerExitWatch } from './peer-exit.js'
 import { PolledSocket } from './polled-socket.js'
+import { DEFAULT_TIMEOUT_MS } from './timing.js'
 
 /** Takes what comes on connections, for a reader of each. One object serves all readers of a kind. */
 export interface RecordReader<Reader> {

@@ -2,7 +2,8 @@
 
 import { IpcError } from './errors.js'
 import { INVALID_REASONS, MESSAGE_STATE, RecordFlag, RecordWord, TOO_LARGE_STATE } from './frame-record.js'
-import { MessageFlag, messageFromParts, sizeAround, TYPE_NAMES, type SOCMessage } from './message.js'
+import { TYPE_NAMES } from './message-type.js'
+import { MessageFlag, messageFromParts, sizeAround, type SOCMessage } from './message.js'
 import type { PeerIdentity } from './peer.js'
 import { PAGE_BYTES, type ReadPage } from './read-page.js'
 import { readWindow, records } from './read-window.js'
@@ -59,7 +60,8 @@ function messageFlagsOf(flags: number): number {
   return (
     MessageFlag.checked |
     ((flags & RecordFlag.ascii) !== 0 ? MessageFlag.ascii : 0) |
-    ((flags & RecordFlag.canonical) !== 0 ? MessageFlag.canonical : 0)
+    ((flags & RecordFlag.canonical) !== 0 ? MessageFlag.canonical : 0) |
+    ((flags & RecordFlag.plainNames) !== 0 ? MessageFlag.plainNames : 0)
   )
 }
 

@@ -39,7 +39,7 @@ export const Progress = {
 /** Nothing has arrived. */
 export const NOTHING_RECEIVED = -0x8000_0000
 
-export const RecordFlag = { ascii: 1, canonical: 2, typeEscaped: 4, idEscaped: 8 } as const
+export const RecordFlag = { ascii: 1, canonical: 2, typeEscaped: 4, idEscaped: 8, plainNames: 16 } as const
 
 /** The state of a line that is a message; every other state is the index of its reason below. */
 export const MESSAGE_STATE = 0

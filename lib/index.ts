@@ -9,18 +9,12 @@ export { dial, dialWithRetry, type DialOptions } from './dial.js'
 export { MAX_MESSAGE_BYTES } from './envelope.js'
 export { IpcError, type IpcErrorCode, type IpcErrorDetails } from './errors.js'
 export { listen, Listener, type ListenerStats, type ListenOptions } from './listener.js'
-export {
-  BUFFER_SIZE,
-  DEFAULT_TIMEOUT_MS,
-  MAX_RETRIES,
-  newSOCMessage,
-  rawJSON,
-  SOCMessage,
-  SOCMsgType,
-  type NewMessageOptions,
-  type RawJSON,
-} from './message.js'
+export { BUFFER_SIZE } from './message-queue.js'
+export { SOCMsgType } from './message-type.js'
+export { SOCMessage } from './message.js'
+export { newSOCMessage, rawJSON, type NewMessageOptions, type RawJSON } from './new-message.js'
 export type { PeerIdentity, PeerPolicy } from './peer.js'
 export { Receiver, type ReceiverOptions, type ReceiverStats } from './receiver.js'
-export { Sender, type SenderOptions, type SendOptions } from './sender.js'
+export { MAX_RETRIES, Sender, type SenderOptions, type SendOptions } from './sender.js'
 export * from './swarm/index.js'
+export { DEFAULT_TIMEOUT_MS } from './timing.js'

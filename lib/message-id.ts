@@ -28,3 +28,6 @@ export function nextSequence(now: number): number {
 export function latestMillisecond(): Millisecond {
   return latest
 }
+
+/** Digits of such an id: the milliseconds, until the year 2286, and six more. */
+export const STAMPED_ID_LENGTH = 19

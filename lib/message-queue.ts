@@ -1,7 +1,11 @@
 // Messages that wait to be sent, bounded in number and bytes, and the rule for what goes when there is no room.
 // Must not know connections or promises.
 
-import { sizeBound, SOCMsgType, type SOCMessage } from './message.js'
+import { sizeBound, type SOCMessage } from './message.js'
+import { SOCMsgType } from './message-type.js'
+
+/** Messages that a sender holds (Go: `BufferSize`). */
+export const BUFFER_SIZE = 4096
 
 /**
  * What happens to a message when the buffer is full. It concerns only what was not sent yet.

@@ -1,92 +1,41 @@
-// The SOC message: what it holds, how it is made from a value or from a checked line, and how it becomes a line.
-// Must not know sockets.
+// The SOC message: what it holds, and how it becomes a line. How new ones are made: new-message.ts; how received ones
+// are: frame-decoder.ts. Must not know sockets.
 
 import { inspect, type InspectOptions } from 'node:util'
 
 import { closeFrame, openFrame, type Frame } from './envelope.js'
 import { WHOLE_FRAME, LayoutWord } from './frame-layout.js'
-import { latestMillisecond, nextSequence, type Millisecond } from './message-id.js'
-import { detached, parsePayload, stringifyPayload } from './payload.js'
+import { STAMPED_ID_LENGTH, type Millisecond } from './message-id.js'
+import { detached, parsePayload } from './payload.js'
 import type { PeerIdentity } from './peer.js'
-import { ReadPage } from './read-page.js'
-
-/** The message kinds that the Go package defines (Go: `SOCMsgType`). Others are passed on as they are. */
-export const SOCMsgType = {
-  /** A persisted event, to be correlated. */
-  Event: 'soc_event',
-  /** An incident, to be responded to. */
-  Incident: 'soc_incident',
-  /** An acknowledgement. */
-  Ack: 'soc_ack',
-  /** A keepalive. */
-  Heartbeat: 'soc_heartbeat',
-} as const
-export type SOCMsgType = (typeof SOCMsgType)[keyof typeof SOCMsgType]
-
-/** Milliseconds that one `send` or `dial` may take (Go: `DefaultTimeout`). */
-export const DEFAULT_TIMEOUT_MS = 5000
-/** Tries of `sendWithRetry` (Go: `MaxRetries`). */
-export const MAX_RETRIES = 3
-/** Messages that a `BufferedSender` holds (Go: `BufferSize`). */
-export const BUFFER_SIZE = 4096
-
-/** JSON that goes out as it is. Made by {@link rawJSON}. */
-export class RawJSON {
-  readonly content: string | Buffer
-  constructor(content: string | Buffer) {
-    this.content = content
-  }
-}
-
-/**
- * Marks a text or the bytes of a text as JSON, to be sent untouched as a payload (Go: `json.RawMessage`). It is checked
- * natively just before it is written, with the rest of its batch; a `send` of something else rejects with
- * ERR_IPC_INVALID_MESSAGE and writes nothing of it. JSON on several lines is refused too, as a line is a message. Bytes
- * are not copied until they are written: leave them alone until the send has resolved.
- */
-export function rawJSON(content: string | Buffer): RawJSON {
-  if (typeof content !== 'string' && !Buffer.isBuffer(content)) {
-    throw new TypeError('rawJSON takes a string or a Buffer')
-  }
-  return new RawJSON(content)
-}
+import type { ReadPage } from './read-page.js'
 
 /** How large a frame is beside its payload, when so many characters are in its type and id: each may become an escape of six. */
 export function sizeAround(characters: number): number {
   return characters * 6 + FRAME_OVERHEAD
 }
 
-const NEWLINE = 0x0a
 const UNPARSED = Symbol('unparsed')
 /** Keys, quotes, a timestamp of at most 17 characters and the newline. */
 const FRAME_OVERHEAD = 64
 
 /** What is known of a message beforehand. */
 export const MessageFlag = {
-  /** Its line is byte for byte what {@link frameOf} would make. */
+  /** Its line is byte for byte what {@link frameOf} would make, and stands on a page. */
   canonical: 1,
   /** The bytes of its line are ASCII, so that its page can be cut as text. */
   ascii: 2,
   /** Its payload is known to be valid JSON on one line. */
   checked: 4,
+  /** No name in its payload can be `__proto__`. */
+  plainNames: 8,
 } as const
 
-/** The message types in the order of native/frame_record.h (MessageType); 0 stands for any other. */
-export const TYPE_NAMES: readonly string[] = [
-  '',
-  SOCMsgType.Event,
-  SOCMsgType.Incident,
-  SOCMsgType.Ack,
-  SOCMsgType.Heartbeat,
-]
 /** What messages share that were made within the same millisecond: the start of their ids. */
-interface Stamp extends Millisecond {
+export interface Stamp extends Millisecond {
   readonly type: string
   readonly typeCode: number
 }
-/** Digits of such an id: the milliseconds, until the year 2286, and six more. */
-const STAMPED_ID_LENGTH = 19
-
 // Set by the static block of SOCMessage, which alone can reach its private fields.
 /**
  * Makes a message from parts of a page or of a text. Positional and without defaults, because one is made for each line
@@ -108,7 +57,7 @@ export let messageFromParts: (
   size: number,
 ) => SOCMessage
 /** Makes a message of our own with an id of our own. */
-let stampedMessage: (
+export let stampedMessage: (
   stamp: Stamp,
   sequence: number,
   timestamp: number,
@@ -251,12 +200,7 @@ export class SOCMessage<T = unknown> {
         payloadEnd + sizeAround(stamp.type.length + STAMPED_ID_LENGTH),
       )
     frameOf = (message) => message.#frame()
-    readyFrameStart = (message) =>
-      (message.#flags & MessageFlag.canonical) !== 0 &&
-      message.#page !== undefined &&
-      message.#page.byteAt(message.#payloadEnd + 1) === NEWLINE
-        ? message.#lineStart
-        : -1
+    readyFrameStart = (message) => ((message.#flags & MessageFlag.canonical) !== 0 ? message.#lineStart : -1)
     readyFrameEnd = (message) => message.#payloadEnd + 2
     readyFrameBytes = (message) => (message.#page as ReadPage).bytes
     describeFrame = (message, words, at) => {
@@ -302,7 +246,8 @@ export class SOCMessage<T = unknown> {
   get payload(): T {
     if (this.#value === UNPARSED) {
       const text = this.rawPayload
-      this.#value = text === undefined ? undefined : parsePayload(text)
+      if (text === undefined) this.#value = undefined
+      else this.#value = (this.#flags & MessageFlag.plainNames) !== 0 ? JSON.parse(text) : parsePayload(text)
     }
     return this.#value as T
   }
@@ -347,112 +292,4 @@ export class SOCMessage<T = unknown> {
   [inspect.custom](_depth: number, options: InspectOptions): string {
     return `SOCMessage ${inspect(this.toJSON(), options)}`
   }
-}
-
-/** Options of {@link newSOCMessage}. */
-export interface NewMessageOptions {
-  /** Default: decimal Unix nanoseconds, unique and rising within a thread (Go: `time.Now().UnixNano()`). */
-  readonly id?: string
-  /** Unix time in whole seconds. Default: now. */
-  readonly timestamp?: number
-}
-
-/**
- * Makes a message (Go: `NewSOCMessage`). The payload is turned into JSON now, so later changes to the value do not show.
- *
- * @param payload any JSON value, {@link rawJSON}, or undefined for none
- * @throws TypeError for a type that is empty, an id that is not a string, or a value that JSON cannot express
- * @throws RangeError for a timestamp that is not a safe integer
- */
-export function newSOCMessage<T = unknown>(
-  type: SOCMsgType | (string & {}),
-  payload?: T | RawJSON,
-  options?: NewMessageOptions,
-): SOCMessage<T> {
-  if (typeof type !== 'string' || type === '') throw new TypeError('type must be a string that is not empty')
-  let flags = 0
-  let text = ''
-  let page: ReadPage | undefined
-  if (payload instanceof RawJSON) {
-    if (payload.content.length === 0) throw new TypeError('rawJSON of nothing is no JSON value')
-    if (typeof payload.content === 'string') text = payload.content
-    else page = ReadPage.ofBytes(payload.content, 0, payload.content.length)
-  } else {
-    text = stringifyPayload(payload) ?? ''
-    flags = MessageFlag.checked
-  }
-  const message =
-    options === undefined
-      ? stampMessage(type, Date.now(), page, text, flags)
-      : describedMessage(type, options, page, text, flags)
-  return message as SOCMessage<T>
-}
-
-let lastStamp: Stamp = { ...latestMillisecond(), type: '', typeCode: 0 }
-let lastStampOf = latestMillisecond()
-
-function stampMessage(
-  type: string,
-  now: number,
-  page: ReadPage | undefined,
-  text: string,
-  flags: number,
-): SOCMessage {
-  const sequence = nextSequence(now)
-  const millisecond = latestMillisecond()
-  if (millisecond !== lastStampOf || type !== lastStamp.type) {
-    lastStampOf = millisecond
-    lastStamp = { ...millisecond, type, typeCode: typeCodeOf(type, millisecond) }
-  }
-  return stampedMessage(
-    lastStamp,
-    sequence,
-    Math.floor(now / 1000),
-    page,
-    text,
-    page?.bytes.length ?? text.length,
-    flags,
-  )
-}
-
-/** The addon writes ids of 13 digits of milliseconds: a clock before 2001 gives fewer. */
-function typeCodeOf(type: string, millisecond: Millisecond): number {
-  return millisecond.text.length === STAMPED_ID_LENGTH - 6
-    ? Math.max(WHOLE_FRAME, TYPE_NAMES.indexOf(type))
-    : WHOLE_FRAME
-}
-
-function describedMessage(
-  type: string,
-  options: NewMessageOptions,
-  page: ReadPage | undefined,
-  text: string,
-  flags: number,
-): SOCMessage {
-  const now = Date.now()
-  const id = options.id ?? nextId(now)
-  if (typeof id !== 'string') throw new TypeError('id must be a string')
-  const timestamp = options.timestamp ?? Math.floor(now / 1000)
-  if (!Number.isSafeInteger(timestamp)) throw new RangeError('timestamp must be a safe integer')
-  const payloadEnd = page?.bytes.length ?? text.length
-  return messageFromParts(
-    type,
-    id,
-    timestamp,
-    page,
-    text,
-    0,
-    0,
-    0,
-    0,
-    payloadEnd,
-    flags,
-    undefined,
-    payloadEnd + sizeAround(type.length + id.length),
-  )
-}
-
-function nextId(now: number): string {
-  const sequence = nextSequence(now)
-  return latestMillisecond().text + String(sequence)
 }

@@ -39,10 +39,6 @@ export class ReadPage {
     return (this.#bytes ??= Buffer.from(this.#text as string, 'latin1'))
   }
 
-  byteAt(at: number): number | undefined {
-    return this.#bytes === undefined ? this.#text?.charCodeAt(at) : this.#bytes[at]
-  }
-
   /** The text of [start, end) of the read, all of it on this page, which must be ASCII there. */
   ascii(start: number, end: number): string {
     const text = (this.#text ??= this.bytes.toString('latin1', this.#start, this.#end))

@@ -4,8 +4,12 @@
 import { redialOf, writerOf, type Connection } from './connection.js'
 import { abortedError, hasCode, IpcError, rejected } from './errors.js'
 import type { FrameWriter } from './frame-writer.js'
-import { BUFFER_SIZE, isChecked, MAX_RETRIES, SOCMessage } from './message.js'
+import { BUFFER_SIZE } from './message-queue.js'
+import { isChecked, SOCMessage } from './message.js'
 import { checkTimeout, pause } from './timing.js'
+
+/** Tries of `sendWithRetry` (Go: `MaxRetries`). */
+export const MAX_RETRIES = 3
 
 /** Options of {@link Sender}. */
 export interface SenderOptions {

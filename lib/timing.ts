@@ -3,7 +3,9 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 
 import { abortedError } from './errors.js'
-import { DEFAULT_TIMEOUT_MS } from './message.js'
+
+/** Milliseconds that one `send` or `dial` may take (Go: `DefaultTimeout`). */
+export const DEFAULT_TIMEOUT_MS = 5000
 
 /** Waits, unless the signal fires. */
 export async function pause(ms: number, signal: AbortSignal | undefined, what: string): Promise<void> {

@@ -42,10 +42,12 @@ struct FrameRecord {
   static constexpr std::size_t kErrorOffset = 13;  // of an invalid line: where in it
   static constexpr std::size_t kWords = 14;
 
-  static constexpr std::int32_t kAscii = 1;        // the line is pure ASCII: a byte is a character
-  static constexpr std::int32_t kCanonical = 2;    // byte for byte what our own encoder writes for this message
+  static constexpr std::int32_t kAscii = 1;  // the line is pure ASCII: a byte is a character
+  // The line is byte for byte what our own encoder writes for this message, its line ending included.
+  static constexpr std::int32_t kCanonical = 2;
   static constexpr std::int32_t kTypeEscaped = 4;  // `type` holds escapes
   static constexpr std::int32_t kIdEscaped = 8;    // `id` holds escapes
+  static constexpr std::int32_t kPlainNames = 16;  // no name in the payload can be `__proto__`
 };
 
 // What one step of a frame reader came to. lib/frame-record.ts has it too.

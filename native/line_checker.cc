@@ -31,11 +31,15 @@ std::size_t StringEnd(const std::uint8_t* text, std::size_t at, std::size_t next
   return last > at && text[last] == '"' ? last + 1 : 0;
 }
 
-// Just past a member's name and its colon, or nullptr.
-const std::uint32_t* SkipName(const std::uint8_t* text, const std::uint32_t* cursor) {
+// Just past a member's name and its colon, or nullptr. `unusual` gets its highest bit for a name that may be
+// `__proto__`: however that is written, it begins with an underscore or a backslash. (Two others that nobody uses
+// are taken for them.)
+inline const std::uint32_t* SkipName(const std::uint8_t* text, const std::uint32_t* cursor,
+                                     std::uint32_t& unusual) {
   const std::size_t quote = cursor[0];
   if (text[quote] != '"') return nullptr;
   const std::size_t colon = cursor[1];
+  unusual |= ((text[quote + 1] >> 2U) ^ (std::uint32_t{'_'} >> 2U)) - 1;
   return text[colon] == ':' && StringEnd(text, quote, colon) != 0 ? cursor + 2 : nullptr;
 }
 
@@ -97,6 +101,7 @@ std::int32_t Word(std::size_t value) { return static_cast<std::int32_t>(value); 
 
 bool LineChecker::Check(std::size_t start, std::size_t end, bool ascii, std::int32_t* record) {
   error_ = start;
+  unusual_names_ = 0;
   Envelope envelope;
   LineState state = LineState::kSyntax;
   // A line of blanks has no position of its own: the next one belongs to another line.
@@ -122,7 +127,8 @@ bool LineChecker::Check(std::size_t start, std::size_t end, bool ascii, std::int
   const auto seconds = static_cast<std::uint64_t>(envelope.seconds);
   record[FrameRecord::kTimestampLow] = static_cast<std::int32_t>(seconds & 0xffffffffU);
   record[FrameRecord::kTimestampHigh] = static_cast<std::int32_t>(seconds >> 32U);
-  record[FrameRecord::kFlags] = FlagsOf(envelope, start, end) | (ascii ? FrameRecord::kAscii : 0);
+  record[FrameRecord::kFlags] = FlagsOf(envelope, start, end) | (ascii ? FrameRecord::kAscii : 0) |
+                                ((unusual_names_ >> 31U) != 0 ? 0 : FrameRecord::kPlainNames);
   return true;
 }
 
@@ -132,8 +138,9 @@ std::int32_t LineChecker::FlagsOf(const Envelope& envelope, std::size_t line_sta
     if (HasEscapes(envelope.type)) flags |= FrameRecord::kTypeEscaped;
     if (HasEscapes(envelope.id)) flags |= FrameRecord::kIdEscaped;
   }
+  if (flags != 0 || text_[line_end] != '\n') return flags;
   // What came the short way is ours if nothing stands in front of it and the payload is the last of it.
-  if (flags == 0 && envelope.own && envelope.type.start == line_start + sizeof(R"({"type":")") - 1 &&
+  if (envelope.own && envelope.type.start == line_start + sizeof(R"({"type":")") - 1 &&
       envelope.payload.end + 1 == line_end) {
     return FrameRecord::kCanonical;
   }
@@ -147,9 +154,7 @@ std::int32_t LineChecker::FlagsOf(const Envelope& envelope, std::size_t line_sta
   const std::size_t canonical_bytes = sizeof(R"({"type":"","ts":,"payload":})") - 1 + envelope.type.size() +
                                       id_bytes + envelope.timestamp.size() + envelope.payload.size();
   const bool minus_zero = envelope.seconds == 0 && envelope.timestamp.size() > 1;
-  if (flags == 0 && in_order && line_end - line_start == canonical_bytes && !minus_zero)
-    flags |= FrameRecord::kCanonical;
-  return flags;
+  return in_order && line_end - line_start == canonical_bytes && !minus_zero ? FrameRecord::kCanonical : 0;
 }
 
 bool LineChecker::HasEscapes(const Span& span) const {
@@ -232,7 +237,7 @@ bool LineChecker::TakeOwnEnvelope(std::size_t end, Envelope& envelope) {
 LineState LineChecker::CheckMember(Envelope& envelope) {
   const std::size_t quote = cursor_[0];
   const std::size_t colon = cursor_[1];
-  const std::uint32_t* const value = SkipName(text_, cursor_);
+  const std::uint32_t* const value = SkipName(text_, cursor_, unusual_names_);
   if (value == nullptr) return FailAt(quote, LineState::kSyntax);
   const Span name = {quote + 1, StringEnd(text_, quote, colon) - 1};
   cursor_ = value;
@@ -283,6 +288,7 @@ LineState LineChecker::CheckValue(Span& value) {
   // Kept in registers: most of the time of a check is spent here.
   const std::uint8_t* const text = text_;
   const std::uint32_t* cursor = cursor_;
+  std::uint32_t unusual_names = 0;
   std::size_t depth = 0;
   value.start = *cursor;
   for (;;) {
@@ -301,7 +307,7 @@ LineState LineChecker::CheckValue(Span& value) {
       } else {
         closers_[depth++] = closer;
         if (closer == '}') {
-          const std::uint32_t* const member = SkipName(text, cursor);
+          const std::uint32_t* const member = SkipName(text, cursor, unusual_names);
           if (member == nullptr) return FailAt(*cursor, LineState::kSyntax);
           cursor = member;
         }
@@ -317,6 +323,7 @@ LineState LineChecker::CheckValue(Span& value) {
       if (depth == 0) {
         value.end = end;
         cursor_ = cursor;
+        unusual_names_ |= unusual_names;
         return LineState::kMessage;
       }
       at = *cursor++;
@@ -325,7 +332,7 @@ LineState LineChecker::CheckValue(Span& value) {
     }
     if (text[at] != ',') return FailAt(at, LineState::kSyntax);
     if (closers_[depth - 1] == '}') {
-      const std::uint32_t* const member = SkipName(text, cursor);
+      const std::uint32_t* const member = SkipName(text, cursor, unusual_names);
       if (member == nullptr) return FailAt(*cursor, LineState::kSyntax);
       cursor = member;
     }

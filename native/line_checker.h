@@ -72,6 +72,7 @@ class LineChecker {
   const std::uint32_t* cursor_;
   const bool has_escapes_;
   const std::size_t origin_;
+  std::uint32_t unusual_names_ = 0;  // of the line: the highest bit is set if one may be `__proto__`
   std::size_t error_ = 0;
   std::array<std::uint8_t, kMaxDepth> closers_{};  // of the containers around a value, the innermost last
 };

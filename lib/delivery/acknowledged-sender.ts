@@ -4,7 +4,7 @@
 
 import type { Connection } from '../connection.js'
 import { IpcError } from '../errors.js'
-import { DEFAULT_TIMEOUT_MS, type SOCMessage } from '../message.js'
+import type { SOCMessage } from '../message.js'
 import { checkTimeout, waitAtMost } from '../timing.js'
 import { Backlog } from './backlog.js'
 import {
@@ -128,7 +128,7 @@ export class AcknowledgedSender {
    * @throws {IpcError} ERR_IPC_TIMEOUT or ERR_IPC_CLOSED when something was given up
    */
   close(options: { timeoutMs?: number } = {}): Promise<void> {
-    const timeoutMs = checkTimeout(options.timeoutMs, DEFAULT_TIMEOUT_MS)
+    const timeoutMs = checkTimeout(options.timeoutMs)
     return (this.#closing ??= this.#close(timeoutMs))
   }
 

@@ -3,7 +3,9 @@
 
 import { randomHex } from '../crypto.js'
 import { IpcError } from '../errors.js'
-import { newSOCMessage, SOCMsgType, type SOCMessage } from '../message.js'
+import { SOCMsgType } from '../message-type.js'
+import type { SOCMessage } from '../message.js'
+import { newSOCMessage } from '../new-message.js'
 
 /** The id that control messages have, and messages of the application must not. */
 export const CONTROL_ID = 'sentinel-delivery'

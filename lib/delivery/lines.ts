@@ -1,6 +1,7 @@
 // The lines that go over the wire, which are those that a spool keeps: cut into runs, and back into messages.
 
-import { newSOCMessage, rawJSON, type SOCMessage } from '../message.js'
+import type { SOCMessage } from '../message.js'
+import { newSOCMessage, rawJSON } from '../new-message.js'
 import { newRun, type Run } from './in-flight.js'
 import type { SpoolRecord } from './spool.js'
 

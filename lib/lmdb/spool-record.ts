@@ -3,7 +3,7 @@
 import { crc32 } from 'node:zlib'
 
 import { priorityOf } from '../message-queue.js'
-import { SOCMsgType } from '../message.js'
+import { SOCMsgType } from '../message-type.js'
 
 export interface StoredRecord {
   readonly count: number

@@ -3,7 +3,8 @@
 
 import type { Connection } from '../connection.js'
 import { abortedError, IpcError } from '../errors.js'
-import { newSOCMessage, type SOCMessage } from '../message.js'
+import type { SOCMessage } from '../message.js'
+import { newSOCMessage } from '../new-message.js'
 import type { PeerIdentity } from '../peer.js'
 import { Receiver } from '../receiver.js'
 import { Sender } from '../sender.js'

@@ -6,7 +6,7 @@ import { connect, type Socket } from 'node:net'
 import { describe, expect, it, onTestFinished } from 'vitest'
 
 import type { Connection } from '../../lib/connection.js'
-import { newSOCMessage } from '../../lib/message.js'
+import { newSOCMessage } from '../../lib/new-message.js'
 import { Receiver } from '../../lib/receiver.js'
 import { Sender } from '../../lib/sender.js'
 import { heard } from '../support/audit.js'

@@ -6,7 +6,7 @@ import { describe, expect, it } from 'vitest'
 
 import type { Connection } from '../../lib/connection.js'
 import { dial } from '../../lib/dial.js'
-import { newSOCMessage } from '../../lib/message.js'
+import { newSOCMessage } from '../../lib/new-message.js'
 import { Receiver } from '../../lib/receiver.js'
 import { Sender } from '../../lib/sender.js'
 import { startChild } from '../support/child.js'

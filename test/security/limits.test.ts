@@ -11,7 +11,7 @@ import type { CloseEvent, DropEvent, InvalidEvent, RejectEvent } from '../../lib
 import { BufferedSender } from '../../lib/buffered-sender.js'
 import { dial } from '../../lib/dial.js'
 import { listen } from '../../lib/listener.js'
-import { newSOCMessage, rawJSON } from '../../lib/message.js'
+import { newSOCMessage, rawJSON } from '../../lib/new-message.js'
 import { Receiver } from '../../lib/receiver.js'
 import { heard } from '../support/audit.js'
 import { startChild } from '../support/child.js'

@@ -2,7 +2,8 @@
 
 import { expect, onTestFinished } from 'vitest'
 
-import { newSOCMessage, type SOCMessage } from '../../lib/message.js'
+import type { SOCMessage } from '../../lib/message.js'
+import { newSOCMessage } from '../../lib/new-message.js'
 import { SpoolDraft, type DraftRecord } from '../../lib/delivery/spool-draft.js'
 import { messagesOf, runsOf } from '../../lib/delivery/lines.js'
 import { OVERHEAD_BYTES } from '../../lib/lmdb/spool-index.js'

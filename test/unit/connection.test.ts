@@ -3,7 +3,7 @@ import { connect } from 'node:net'
 import { describe, expect, it } from 'vitest'
 
 import type { CloseEvent } from '../../lib/audit.js'
-import { newSOCMessage } from '../../lib/message.js'
+import { newSOCMessage } from '../../lib/new-message.js'
 import { Receiver } from '../../lib/receiver.js'
 import { Sender } from '../../lib/sender.js'
 import { heard } from '../support/audit.js'

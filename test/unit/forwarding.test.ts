@@ -5,7 +5,8 @@ import { describe, expect, it } from 'vitest'
 
 import { frameBytes } from '../../lib/envelope.js'
 import { BufferedSender } from '../../lib/buffered-sender.js'
-import { frameOf, newSOCMessage, rawJSON, sizeBound } from '../../lib/message.js'
+import { frameOf, sizeBound } from '../../lib/message.js'
+import { newSOCMessage, rawJSON } from '../../lib/new-message.js'
 import { Receiver } from '../../lib/receiver.js'
 import { Sender } from '../../lib/sender.js'
 import { connectedPair, rawToReceiver } from '../support/pair.js'
@@ -29,6 +30,19 @@ describe('a received message that is sent on', () => {
     const again = await new Receiver(server, 'r').next()
     expect(again.value?.rawPayload).toBe('{"a": 1}')
     expect(again.value?.id).toBe('x')
+  })
+
+  it('goes out with our line ending', async () => {
+    const line = '{"type":"soc_incident","id":"x","ts":5,"payload":{"a": 1}}'
+    const { raw, receiver } = await rawToReceiver()
+    raw.write(`${line}\r\n${line}\r\n`)
+    const { value } = await receiver.batches().next()
+    const { client, server } = await connectedPair()
+    await new Sender(client, 's').sendBatch(value ?? [])
+    const again = new Receiver(server, 'r')
+    await again.next()
+    await again.next()
+    expect(again.stats).toEqual({ received: 2, invalid: 0, bytes: 2 * (line.length + 1) })
   })
 
   it.each(['€'.repeat(50), '\\u20ac'.repeat(50), 'plain'])(

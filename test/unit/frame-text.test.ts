@@ -4,14 +4,8 @@ import fc from 'fast-check'
 import { describe, expect, it, vi } from 'vitest'
 
 import { frameBytes } from '../../lib/envelope.js'
-import {
-  messageFromParts,
-  MessageFlag,
-  frameOf,
-  newSOCMessage,
-  rawJSON,
-  type SOCMessage,
-} from '../../lib/message.js'
+import { messageFromParts, MessageFlag, frameOf, type SOCMessage } from '../../lib/message.js'
+import { newSOCMessage, rawJSON } from '../../lib/new-message.js'
 import { FrameText } from '../../lib/frame-text.js'
 import { ReadPage } from '../../lib/read-page.js'
 
@@ -109,14 +103,15 @@ describe('FrameText', () => {
     vi.resetModules()
     const clock = vi.spyOn(Date, 'now').mockReturnValue(now)
     try {
-      const fresh = await import('../../lib/message.js')
+      const { newSOCMessage: newFreshMessage } = await import('../../lib/new-message.js')
+      const { frameOf: freshFrameOf } = await import('../../lib/message.js')
       const { FrameText: FreshText } = await import('../../lib/frame-text.js')
-      const one = fresh.newSOCMessage('soc_event', 1)
+      const one = newFreshMessage('soc_event', 1)
       const text = new FreshText()
       text.add(one)
       const slab = Buffer.alloc(text.complete())
       expect(one.id).toMatch(new RegExp(`^${now}[0-9]{6}$`))
-      expect(slab.toString('utf8', 0, text.encode(slab, 0))).toBe(fresh.frameOf(one))
+      expect(slab.toString('utf8', 0, text.encode(slab, 0))).toBe(freshFrameOf(one))
     } finally {
       clock.mockRestore()
     }

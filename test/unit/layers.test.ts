@@ -30,6 +30,7 @@ const LAYERS = [
   ],
   ['connection-socket'],
   ['read-window', 'frame-text'],
+  ['new-message'],
   ['message'],
   ['peer'],
   [
@@ -39,6 +40,7 @@ const LAYERS = [
     'frame-layout',
     'frame-record',
     'message-id',
+    'message-type',
     'payload',
     'process-start',
     'read-page',

@@ -2,7 +2,9 @@ import { inspect } from 'node:util'
 import { describe, expect, it } from 'vitest'
 
 import { checkFrameSize, MAX_MESSAGE_BYTES } from '../../lib/envelope.js'
-import { frameOf, newSOCMessage, rawJSON, SOCMsgType } from '../../lib/message.js'
+import { SOCMsgType } from '../../lib/message-type.js'
+import { frameOf } from '../../lib/message.js'
+import { newSOCMessage, rawJSON } from '../../lib/new-message.js'
 
 const fixed = { id: '1', timestamp: 1_700_000_000 }
 

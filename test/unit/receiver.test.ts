@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest'
 
 import { MAX_MESSAGE_BYTES } from '../../lib/envelope.js'
-import { type SOCMessage } from '../../lib/message.js'
+import type { SOCMessage } from '../../lib/message.js'
 import { Receiver } from '../../lib/receiver.js'
 import { connectedPair, rawToReceiver } from '../support/pair.js'
 import { self } from '../support/platform.js'
@@ -55,6 +55,45 @@ describe('what a line may be', () => {
     raw.end(`${line}\n`)
     expect(parts((await receiver.next()).value)).toEqual(expected)
     expect((await receiver.next()).done).toBe(true)
+  })
+})
+
+describe('a payload with a key __proto__', () => {
+  const polluting = [
+    '{"__proto__":{"admin":true},"a":1}',
+    '{"a":1,"__proto__":{"admin":true}}',
+    '{"a":1,"b":{"__proto__":{"admin":true}}}',
+    '{"a":1,"b":[[{"c":2,"__proto__":{"admin":true}}]]}',
+    '{"a":1,"b":{"c":1}, "__proto__" : {"admin":true}}',
+    '{"\\u005f_proto__":{"admin":true},"a":1}',
+    '{"_\\u005Fproto__":{"admin":true},"a":1}',
+    '{"a":1,"__pr\\u006fto__":{"admin":true}}',
+  ]
+  const lines = polluting.flatMap((payload) => [
+    `{"type":"soc_event","id":"7","ts":5,"payload":${payload}}`,
+    `{"payload":${payload},"type":"a"}`,
+  ])
+
+  it.each(lines)('keeps it data: %s', async (line) => {
+    const { raw, receiver } = await rawToReceiver()
+    raw.end(`${good}\n${line}\n`)
+    await receiver.next()
+    const { value } = await receiver.next()
+    const keepers: object[] = []
+    const search = (item: unknown): void => {
+      if (typeof item !== 'object' || item === null) return
+      if (Object.hasOwn(item, '__proto__')) keepers.push(item)
+      Object.values(item).forEach(search)
+    }
+    search(value?.payload)
+    expect(keepers.length).toBe(1)
+    for (const keeper of keepers) {
+      expect(Object.getOwnPropertyDescriptor(keeper, '__proto__')).toMatchObject({
+        value: { admin: true },
+        enumerable: false,
+      })
+      expect(({ ...keeper } as { admin?: boolean }).admin).toBeUndefined()
+    }
   })
 })
 

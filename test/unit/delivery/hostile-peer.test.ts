@@ -4,7 +4,7 @@ import { connect, type Socket } from 'node:net'
 import { describe, expect, it, onTestFinished } from 'vitest'
 
 import { AcknowledgingReceiver } from '../../../lib/delivery/acknowledging-receiver.js'
-import { newSOCMessage } from '../../../lib/message.js'
+import { newSOCMessage } from '../../../lib/new-message.js'
 import { hello, numbered, rawPeer, receiving, sender } from '../../support/delivery.js'
 import { temporaryDirectory } from '../../support/directory.js'
 import { listening } from '../../support/pair.js'

@@ -5,7 +5,7 @@ import { describe, expect, it, onTestFinished } from 'vitest'
 
 import { AcknowledgingReceiver } from '../../../lib/delivery/acknowledging-receiver.js'
 import type { DeliveryEvent } from '../../../lib/delivery/options.js'
-import { newSOCMessage } from '../../../lib/message.js'
+import { newSOCMessage } from '../../../lib/new-message.js'
 import { Receiver } from '../../../lib/receiver.js'
 import { idsTo, numbered, rawPeer, sender } from '../../support/delivery.js'
 import { temporaryDirectory } from '../../support/directory.js'

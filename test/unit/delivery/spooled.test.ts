@@ -7,7 +7,7 @@ import { AcknowledgingReceiver } from '../../../lib/delivery/acknowledging-recei
 import { DeliveryLedger } from '../../../lib/delivery/ledger.js'
 import type { AcknowledgedSenderOptions } from '../../../lib/delivery/options.js'
 import { LmdbSpool, type LmdbSpoolOptions } from '../../../lib/lmdb/spool.js'
-import { newSOCMessage, rawJSON } from '../../../lib/message.js'
+import { newSOCMessage, rawJSON } from '../../../lib/new-message.js'
 import { temporaryDirectory } from '../../support/directory.js'
 import { listening } from '../../support/pair.js'
 import { rejectionOf } from '../../support/wait.js'
