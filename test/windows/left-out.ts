@@ -29,12 +29,13 @@ export const leftOut: Readonly<Record<string, Readonly<Record<string, string>>>>
     'hangs up on clients that nobody accepted': NAME_LIVES,
     'removes only the socket': FILES,
   },
-  'security/limits': {
+  'security/admission': {
     labels: 'there are no labels',
     'that says {"labels"': 'there are no labels',
     'mode and group': NUMBERS,
     'a descriptor that listens already': 'pipes are not passed on while they listen',
+  },
+  'security/limits': {
     'descriptors that a peer sends along': PYTHON,
-    'the end of the process behind a connection': 'the child of its tests cannot pass a pipe on: see pipes',
   },
 }

@@ -56,10 +56,11 @@ echo 'export * from "../../test/windows/vitest.js"' >"$stage/node_modules/vitest
 # about socket files, Unix users and groups, /proc, LMDB, Go peers, vitest or npm.
 suite=(
   unit/buffered-sender unit/connection unit/dial unit/errors unit/listener unit/message unit/receiver unit/sender
+  unit/sender-lost
   unit/delivery/acknowledged
   unit/swarm/alert-bus unit/swarm/genome unit/swarm/go-exchange unit/swarm/messages unit/swarm/peer-registry
   unit/swarm/rfc3339 unit/swarm/transport
-  property/framing security/limits integration/swarm-hostile integration/swarm-hostile-listener
+  property/framing security/admission security/audit security/limits integration/swarm-hostile integration/swarm-hostile-listener
 )
 files=()
 for file in "${suite[@]}"; do files+=("test/$file.test.js"); done

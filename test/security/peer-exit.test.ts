@@ -1,0 +1,52 @@
+// That the end of a process is told, whoever else holds its end of the connection.
+
+import { describe, expect, it, onTestFinished } from 'vitest'
+
+import { startChild } from '../support/child.js'
+import { temporaryDirectory } from '../support/directory.js'
+import { connectedPair, listening } from '../support/pair.js'
+import { until } from '../support/wait.js'
+
+describe('the end of the process behind a connection', () => {
+  it('is told even if a child of it keeps the connection open', async () => {
+    const listener = await listening(temporaryDirectory())
+    const child = startChild('forker', { address: listener.address })
+    const connection = await listener.accept()
+    const { holder } = await child.report<{ holder: number }>()
+    onTestFinished(() => {
+      process.kill(holder, 'SIGKILL')
+    })
+    const { peerExited } = connection
+    expect(peerExited.aborted).toBe(false)
+    child.send('end')
+    await child.exited
+    await until(() => peerExited.aborted)
+    expect(connection.closed).toBe(false)
+    // Asked for only now, it is told at once.
+    connection.destroy()
+  })
+
+  it('is told at once of a process that is gone already', async () => {
+    const listener = await listening(temporaryDirectory())
+    const child = startChild('forker', { address: listener.address })
+    const connection = await listener.accept()
+    const { holder } = await child.report<{ holder: number }>()
+    onTestFinished(() => {
+      process.kill(holder, 'SIGKILL')
+    })
+    await child.kill()
+    const { peerExited } = connection
+    await until(() => peerExited.aborted)
+    connection.destroy()
+  })
+
+  it('leaves nothing behind for connections that end before', async () => {
+    const { client, server } = await connectedPair()
+    const signals = [client.peerExited, server.peerExited]
+    expect(client.peerExited).toBe(signals[0])
+    client.destroy()
+    server.destroy()
+    await Promise.all([client.whenClosed(), server.whenClosed()])
+    expect(signals.map((signal) => signal.aborted)).toEqual([false, false])
+  })
+})

@@ -1,0 +1,19 @@
+// Messages with the numbers from 0 as their ids, and the ids of what arrives.
+
+import type { SOCMessage } from '../../lib/message.js'
+import { newSOCMessage } from '../../lib/new-message.js'
+import type { Receiver } from '../../lib/receiver.js'
+
+export function numbered(count: number, payload: unknown = 'x'): SOCMessage[] {
+  return Array.from({ length: count }, (_, i) => newSOCMessage('a', payload, { id: String(i) }))
+}
+
+export async function idsFrom(receiver: Receiver, count: number): Promise<string[]> {
+  const ids: string[] = []
+  while (ids.length < count) {
+    const { value } = await receiver.next()
+    if (value === undefined) break
+    ids.push(value.id)
+  }
+  return ids
+}
