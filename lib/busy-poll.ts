@@ -1,8 +1,11 @@
 // When to wait for a message in a loop instead of asleep: to be woken takes longer than all the rest of a round trip. A
-// receiver asks for it each time that somebody begins to wait; the addon does it when the event loop has nothing else
-// to do, and stops at once when it has. Must not know descriptors.
+// receiver asks for it each time that somebody begins to wait; the addon does it while the event loop has nothing else
+// to do. Must not know descriptors.
 
-/** Waiting in a loop for messages, which takes a processor while it lasts. Without effect on Windows. */
+/**
+ * Waiting in a loop for messages, which takes a processor while it lasts: each side should have its own. Without effect on
+ * Windows.
+ */
 export interface BusyPollOptions {
   /**
    * How long a thread with a receiver that somebody waits for looks for messages before it goes to sleep. From 1 to
@@ -15,7 +18,7 @@ export interface BusyPollOptions {
 export type PollRequest = number
 
 const NEVER = 0
-/** For 50 µs, as long as what is waited for mostly comes at once; see native/poll_history.h. */
+/** For 50 µs, as long as most of what is waited for comes at once; see native/poll_history.h. */
 const IF_IT_PAYS = -1
 
 const MOST_MICROSECONDS = 1000

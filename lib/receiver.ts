@@ -41,7 +41,7 @@ export interface ReceiverOptions {
   readonly firstMessageTimeoutMs?: number
   /**
    * Waits for messages in a loop first, for the shortest latency at the price of a processor; `false`: never. Default: as
-   * the connection was dialled or its listener made, and there: for up to 50 µs, as long as messages mostly come within 20.
+   * the connection was dialled or its listener made, and there: for up to 50 µs, as long as most messages come within 20.
    */
   readonly busyPoll?: BusyPollOptions | false
 }

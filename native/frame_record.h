@@ -47,7 +47,7 @@ struct FrameRecord {
   static constexpr std::int32_t kCanonical = 2;
   static constexpr std::int32_t kTypeEscaped = 4;  // `type` holds escapes
   static constexpr std::int32_t kIdEscaped = 8;    // `id` holds escapes
-  static constexpr std::int32_t kPlainNames = 16;  // no name in the payload can be `__proto__`
+  static constexpr std::int32_t kPlainNames = 16;  // no name in the payload can be `__proto__`; not always set then
 };
 
 // What one step of a frame reader came to. lib/frame-record.ts has it too.

@@ -100,17 +100,20 @@ class ReadinessHandles {
   static void BeforeSleep(uv_prepare_t* handle) { static_cast<ReadinessHandles*>(handle->data)->Poll(); }
 
   // Waits without going to sleep, where a receiver that somebody waits for has asked for it: to be woken takes
-  // longer than all the rest of a round trip. Anything else that the event loop has to do ends it at once.
+  // longer than all the rest of a round trip. What the event loop has to do besides ends it, and is looked for
+  // before each read and while nothing comes.
   void Poll() {
-    if (became_ready_) woken_ ? NoteCame() : NoteLost();
+    if (became_ready_ && woken_) NoteCame();
     became_ready_ = false;
     woken_ = false;
+    const auto loop = static_cast<Descriptor>(uv_backend_fd(ready_.loop));
     for (;;) {
       const int timer_ms = uv_backend_timeout(ready_.loop);
       if (timer_ms == 0) return;  // there is something to do without any waiting
       const std::int64_t microseconds = TakeRequest();
-      if (microseconds == 0) return;
-      switch (WaitFor(timer_ms == 1 ? std::min(microseconds, kTimerMicroseconds) : microseconds)) {
+      // What is there already is for the event loop, which gives each its turn, and says nothing about waiting.
+      if (microseconds == 0 || ReadableNow(loop)) return;
+      switch (WaitFor(loop, timer_ms == 1 ? std::min(microseconds, kTimerMicroseconds) : microseconds)) {
         case Wait::kRead:
           // Who has been called may have answered, and waits again. Timers may be due by now.
           NoteCame();
@@ -131,33 +134,33 @@ class ReadinessHandles {
     const bool if_it_pays = words_[PollWord::kIfItPays] != 0;
     words_[PollWord::kMicroseconds] = 0;
     words_[PollWord::kIfItPays] = 0;
-    if (microseconds > 0) return microseconds;
+    by_history_ = microseconds == 0;
+    if (!by_history_) return microseconds;
     return if_it_pays && history_.WorthTrying() ? PollHistory::kMostMicroseconds : 0;
   }
 
   enum class Wait { kRead, kReady, kNothing };
 
-  Wait WaitFor(std::int64_t microseconds) {
-    const Descriptor loop = static_cast<Descriptor>(uv_backend_fd(ready_.loop));
+  Wait WaitFor(Descriptor loop, std::int64_t microseconds) {
     const Clock::time_point begin = Clock::now();
     waited_ = {};
     for (;;) {
       if (reader_.ReadAlone()) return Wait::kRead;
       const bool ready = ReadableNow(loop);
       waited_ = std::chrono::duration_cast<std::chrono::microseconds>(Clock::now() - begin);
-      // Ready too late: another process has had the processor, perhaps the one that is to answer.
+      // Ready too late: another process has had the processor.
       if (waited_.count() >= microseconds) return Wait::kNothing;
       if (ready) return Wait::kReady;
     }
   }
 
   void NoteCame() {
-    history_.Came(waited_.count());
+    if (by_history_) history_.Came(waited_.count());
     Count(PollWord::kGained);
   }
 
   void NoteLost() {
-    history_.Lost();
+    if (by_history_) history_.Lost();
     Count(PollWord::kLost);
   }
 
@@ -171,6 +174,7 @@ class ReadinessHandles {
   std::int32_t* const words_;
   const Napi::ObjectReference attached_;  // keeps them alive
   PollHistory history_;
+  bool by_history_ = false;  // the last wait was decided by it
   std::chrono::microseconds waited_{};
   bool became_ready_ = false;  // in time, and the event loop was left to find out what
   bool woken_ = false;         // and it was ours

@@ -22,8 +22,8 @@ class ReadyReader {
 
   // All that are ready.
   void ReadReady();
-  // The one that was alone in being ready last time, unless it has been read often enough for the others to have a
-  // turn. False: nothing has come on it.
+  // The one that was alone in being ready last time. False: nothing has come on it, nobody wants it any more, or it
+  // has been read so often that the others must have a turn first, by ReadReady.
   bool ReadAlone();
 
  private:
