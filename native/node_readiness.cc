@@ -151,6 +151,7 @@ class ReadinessHandles {
       // Ready too late: another process has had the processor.
       if (waited_.count() >= microseconds) return Wait::kNothing;
       if (ready) return Wait::kReady;
+      RestProcessor();
     }
   }
 

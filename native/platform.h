@@ -255,6 +255,9 @@ Result<std::size_t> ReadNow(Descriptor connected, std::uint8_t* bytes, std::size
 // that cannot be told, so that whoever asks finds out by reading. Not on Windows.
 bool ReadableNow(Descriptor descriptor);
 
+// A moment's rest in a loop that waits, so that whoever is to end it gets at the memory that both look at.
+void RestProcessor();
+
 // Runs `body(argument)` on a new thread that receives no signals, and waits for a thread to end.
 using ThreadBody = void (*)(void* argument);
 class Thread {

@@ -98,4 +98,6 @@ Result<std::size_t> ReadNow(Descriptor /*connected*/, std::uint8_t* /*bytes*/, s
 
 bool ReadableNow(Descriptor /*descriptor*/) { return true; }
 
+void RestProcessor() {}
+
 }  // namespace sentinel
