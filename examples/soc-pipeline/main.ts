@@ -124,7 +124,7 @@ function nameOfInput(files: readonly string[]): string | undefined {
 function sourceText({ files, seconds }: DemoArguments): string {
   const limit = seconds === undefined ? '' : ` for ${plural(seconds, 'second')}`
   if (files.length === 0) {
-    return `this machine's own activity from /proc${limit}: new processes and listening sockets (--help: how to give files)`
+    return `this machine's own activity from /proc${limit}: programs that you start meanwhile, new listening sockets (--help: how to give files)`
   }
   return `${nameOfInput(files) ?? ''}${limit}: ${files.join(', ')}`
 }

@@ -79,7 +79,8 @@ export function summarize(counts: AllCounts, input: string | undefined, seconds:
 function readText(ingest: IngestCounts, input: string | undefined, unparsed: number): string {
   const { json, syslog, process, listener } = ingest.events
   if (input === undefined) {
-    return `observed ${plural(process, 'new process', 'new processes')} and ${plural(listener, 'new listening socket')} on this machine`
+    const hint = process + listener > 0 ? '' : ': start a program or two meanwhile, or give files to read'
+    return `observed ${plural(process, 'new process', 'new processes')} and ${plural(listener, 'new listening socket')} on this machine${hint}`
   }
   const { blank, unknown, tooLong, refused } = ingest.unparsed
   const reasons = [
