@@ -74,8 +74,14 @@ export function newSOCMessage<T = unknown>(
   return message as SOCMessage<T>
 }
 
-let lastStamp: Stamp = { ...latestMillisecond(), type: '', typeCode: 0 }
 let lastStampOf = latestMillisecond()
+let lastStamp = stampOf(lastStampOf, '')
+
+function stampOf(millisecond: Millisecond, type: string): Stamp {
+  const { text, millions, rest } = millisecond
+  // Not with a spread: V8 would give each stamp a hidden class of its own.
+  return { text, millions, rest, type, typeCode: typeCodeOf(type, millisecond) }
+}
 
 function stampMessage(
   type: string,
@@ -88,9 +94,7 @@ function stampMessage(
   const millisecond = latestMillisecond()
   if (millisecond !== lastStampOf || type !== lastStamp.type) {
     lastStampOf = millisecond
-    const { text: digits, millions, rest } = millisecond
-    // Not with a spread: V8 would give each stamp a hidden class of its own.
-    lastStamp = { text: digits, millions, rest, type, typeCode: typeCodeOf(type, millisecond) }
+    lastStamp = stampOf(millisecond, type)
   }
   return stampedMessage(
     lastStamp,

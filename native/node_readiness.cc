@@ -93,7 +93,8 @@ class ReadinessHandles {
 
   static void OnReady(uv_poll_t* handle, int /*status*/, int /*events*/) {
     auto* const self = static_cast<ReadinessHandles*>(handle->data);
-    self->woken_ = true;
+    if (self->became_ready_) self->NoteCame();
+    self->became_ready_ = false;
     self->reader_.ReadReady();
   }
 
@@ -103,9 +104,7 @@ class ReadinessHandles {
   // longer than all the rest of a round trip. What the event loop has to do besides ends it, and is looked for
   // before each read and while nothing comes.
   void Poll() {
-    if (became_ready_ && woken_) NoteCame();
     became_ready_ = false;
-    woken_ = false;
     const auto loop = static_cast<Descriptor>(uv_backend_fd(ready_.loop));
     for (;;) {
       const int timer_ms = uv_backend_timeout(ready_.loop);
@@ -178,7 +177,6 @@ class ReadinessHandles {
   bool by_history_ = false;  // the last wait was decided by it
   std::chrono::microseconds waited_{};
   bool became_ready_ = false;  // in time, and the event loop was left to find out what
-  bool woken_ = false;         // and it was ours
   uv_poll_t ready_{};
   uv_prepare_t before_sleep_{};
   napi_async_cleanup_hook_handle cleanup_ = nullptr;

@@ -2,20 +2,27 @@
 
 import { describe, expect, it, onTestFinished } from 'vitest'
 
-import { startChild } from '../support/child.js'
+import type { Connection } from '../../lib/connection.js'
+import { startChild, type Child } from '../support/child.js'
 import { temporaryDirectory } from '../support/directory.js'
 import { connectedPair, listening } from '../support/pair.js'
 import { until } from '../support/wait.js'
 
+/** A process at the other end, a child of which keeps the connection open. */
+async function heldByAnother(): Promise<{ child: Child; connection: Connection }> {
+  const listener = await listening(temporaryDirectory())
+  const child = startChild('forker', { address: listener.address })
+  const connection = await listener.accept()
+  const { holder } = await child.report<{ holder: number }>()
+  onTestFinished(() => {
+    process.kill(holder, 'SIGKILL')
+  })
+  return { child, connection }
+}
+
 describe('the end of the process behind a connection', () => {
   it('is told even if a child of it keeps the connection open', async () => {
-    const listener = await listening(temporaryDirectory())
-    const child = startChild('forker', { address: listener.address })
-    const connection = await listener.accept()
-    const { holder } = await child.report<{ holder: number }>()
-    onTestFinished(() => {
-      process.kill(holder, 'SIGKILL')
-    })
+    const { child, connection } = await heldByAnother()
     const { peerExited } = connection
     expect(peerExited.aborted).toBe(false)
     child.send('end')
@@ -27,13 +34,7 @@ describe('the end of the process behind a connection', () => {
   })
 
   it('is told at once of a process that is gone already', async () => {
-    const listener = await listening(temporaryDirectory())
-    const child = startChild('forker', { address: listener.address })
-    const connection = await listener.accept()
-    const { holder } = await child.report<{ holder: number }>()
-    onTestFinished(() => {
-      process.kill(holder, 'SIGKILL')
-    })
+    const { child, connection } = await heldByAnother()
     await child.kill()
     const { peerExited } = connection
     await until(() => peerExited.aborted)

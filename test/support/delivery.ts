@@ -10,8 +10,6 @@ import { AcknowledgingReceiver } from '../../lib/delivery/acknowledging-receiver
 import { DeliveryLedger } from '../../lib/delivery/ledger.js'
 import type { AcknowledgedSenderOptions } from '../../lib/delivery/options.js'
 import type { AcknowledgingReceiverOptions } from '../../lib/delivery/receiver-options.js'
-import type { SOCMessage } from '../../lib/message.js'
-import { newSOCMessage } from '../../lib/new-message.js'
 import { listening } from './pair.js'
 import { servePlainly } from './plain-server.js'
 import { socketIn } from './platform.js'
@@ -59,13 +57,6 @@ export async function receiving(
       for (const connection of connections) connection.destroy()
     },
   }
-}
-
-/** Messages whose ids are numbers. */
-export function numbered(count: number, from = 0, payload: unknown = 1): SOCMessage[] {
-  return Array.from({ length: count }, (_, i) =>
-    newSOCMessage('soc_event', payload, { id: String(from + i) }),
-  )
 }
 
 export const idsTo = (count: number): string[] => Array.from({ length: count }, (_, i) => String(i))

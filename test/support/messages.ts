@@ -1,11 +1,13 @@
-// Messages with the numbers from 0 as their ids, and the ids of what arrives.
+// Messages with numbers as their ids, and the ids of what arrives.
 
 import type { SOCMessage } from '../../lib/message.js'
 import { newSOCMessage } from '../../lib/new-message.js'
 import type { Receiver } from '../../lib/receiver.js'
 
-export function numbered(count: number, payload: unknown = 'x'): SOCMessage[] {
-  return Array.from({ length: count }, (_, i) => newSOCMessage('a', payload, { id: String(i) }))
+export function numbered(count: number, from = 0, payload: unknown = 1): SOCMessage[] {
+  return Array.from({ length: count }, (_, i) =>
+    newSOCMessage('soc_event', payload, { id: String(from + i) }),
+  )
 }
 
 export async function idsFrom(receiver: Receiver, count: number): Promise<string[]> {

@@ -1,14 +1,11 @@
 // What becomes of sends when the connection ends, and how a sender finds another.
 
-import { describe, expect, it, onTestFinished } from 'vitest'
+import { describe, expect, it } from 'vitest'
 
-import { dial } from '../../lib/dial.js'
-import { listen } from '../../lib/listener.js'
 import { newSOCMessage, rawJSON } from '../../lib/new-message.js'
 import { Receiver } from '../../lib/receiver.js'
 import { Sender } from '../../lib/sender.js'
-import { temporaryDirectory } from '../support/directory.js'
-import { connectedPair } from '../support/pair.js'
+import { connectedPair, listening } from '../support/pair.js'
 import { rejectionOf } from '../support/wait.js'
 import { idsFrom, numbered } from '../support/messages.js'
 
@@ -26,7 +23,7 @@ describe('a peer that goes away', () => {
   it('rejects the sends that wait', async () => {
     const { client, server } = await connectedPair()
     const sender = new Sender(client, 's')
-    const sends = numbered(20, large).map((message) => sender.send(message))
+    const sends = numbered(20, 0, large).map((message) => sender.send(message))
     server.destroy()
     const outcomes = await Promise.allSettled(sends)
     expect(outcomes.at(-1)).toMatchObject({ status: 'rejected', reason: { code: 'ERR_IPC_CLOSED' } })
@@ -45,7 +42,7 @@ describe('a connection that is destroyed here', () => {
   it('rejects those that wait for their turn when it is closed', async () => {
     const { client, server } = await connectedPair()
     const sender = new Sender(client, 's')
-    const sends = numbered(200, large).map((message) => sender.send(message))
+    const sends = numbered(200, 0, large).map((message) => sender.send(message))
     const outcomes = Promise.allSettled(sends)
     const closed = client.close()
     const ids = await idsFrom(new Receiver(server, 'r'), 200)
@@ -74,15 +71,7 @@ describe('a peer that goes after it has sent', () => {
 
 describe('sendWithRetry', () => {
   it('dials once for all who find the connection dead', async () => {
-    const directory = temporaryDirectory()
-    const listener = await listen('test', { directory })
-    onTestFinished(() => {
-      listener.close()
-    })
-    const [client, server] = await Promise.all([
-      dial('test', { directory, signal: AbortSignal.timeout(5000) }),
-      listener.accept(),
-    ])
+    const { listener, client, server } = await connectedPair({}, { signal: AbortSignal.timeout(5000) })
     const sender = new Sender(client, 's')
     server.destroy()
     await server.whenClosed()
@@ -98,17 +87,12 @@ describe('sendWithRetry', () => {
   })
 
   it('dials anew when the listener has come back', async () => {
-    const directory = temporaryDirectory()
-    const first = await listen('test', { directory })
-    const [client, server] = await Promise.all([dial('test', { directory }), first.accept()])
+    const { directory, listener: first, client, server } = await connectedPair()
     const sender = new Sender(client, 's')
     server.destroy()
     first.close()
     await server.whenClosed()
-    const second = await listen('test', { directory })
-    onTestFinished(() => {
-      second.close()
-    })
+    const second = await listening(directory)
     const [, accepted] = await Promise.all([
       sender.sendWithRetry(newSOCMessage('a', 1, { id: 'again' })),
       second.accept(),
@@ -119,9 +103,7 @@ describe('sendWithRetry', () => {
   })
 
   it('gives up after three tries with the last error', async () => {
-    const directory = temporaryDirectory()
-    const listener = await listen('test', { directory })
-    const [client, server] = await Promise.all([dial('test', { directory }), listener.accept()])
+    const { listener, client, server } = await connectedPair()
     const sender = new Sender(client, 's')
     listener.close()
     server.destroy()

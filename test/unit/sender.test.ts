@@ -47,7 +47,7 @@ describe('send', () => {
     const receiver = new Receiver(server, 'r')
     // How long 40 MB take is not the point.
     const senders = ['s1', 's2'].map((name) => new Sender(client, name, { timeoutMs: 120_000 }))
-    const sends = senders.flatMap((sender) => numbered(200, large).map((message) => sender.send(message)))
+    const sends = senders.flatMap((sender) => numbered(200, 0, large).map((message) => sender.send(message)))
     const ids = await idsFrom(receiver, 400)
     await Promise.all(sends)
     expect(ids.filter((id) => id === '0')).toHaveLength(2)
@@ -137,7 +137,7 @@ describe('a peer that takes nothing', () => {
   it('makes a send wait, then time out, and gives the connection up', async () => {
     const { client, server } = await connectedPair()
     const sender = new Sender(client, 's', { timeoutMs: 200 })
-    const sends = numbered(20, large).map((message) => sender.send(message))
+    const sends = numbered(20, 0, large).map((message) => sender.send(message))
     const outcomes = await Promise.allSettled(sends)
     const late = outcomes.filter((outcome) => outcome.status === 'rejected')
     expect(late.length).toBeGreaterThan(0)
@@ -165,7 +165,7 @@ describe('a peer that takes nothing', () => {
   it('has at most maxPending sends wait', async () => {
     const { client } = await connectedPair()
     const sender = new Sender(client, 's', { maxPending: 5 })
-    const sends = numbered(50, large).map((message) => sender.send(message))
+    const sends = numbered(50, 0, large).map((message) => sender.send(message))
     const full = await Promise.race(
       sends.map((send) =>
         send.then(
@@ -182,7 +182,7 @@ describe('a peer that takes nothing', () => {
   it('goes on where it was when the peer takes again', async () => {
     const { client, server } = await connectedPair()
     const sender = new Sender(client, 's')
-    const sent = sender.sendBatch(numbered(100, large))
+    const sent = sender.sendBatch(numbered(100, 0, large))
     await new Promise((resolve) => setTimeout(resolve, 50))
     const receiver = new Receiver(server, 'r')
     expect(await idsFrom(receiver, 100)).toEqual(numbered(100).map((message) => message.id))
@@ -203,7 +203,7 @@ describe('AbortSignal', () => {
   it('withdraws a send of which nothing was written', async () => {
     const { client, server } = await connectedPair()
     const sender = new Sender(client, 's')
-    const first = sender.sendBatch(numbered(20, large))
+    const first = sender.sendBatch(numbered(20, 0, large))
     const controller = new AbortController()
     const second = sender.send(newSOCMessage('a', 1, { id: 'withdrawn' }), { signal: controller.signal })
     const third = sender.send(newSOCMessage('a', 1, { id: 'third' }))
@@ -227,7 +227,7 @@ describe('close', () => {
 
   it('does not wait longer than its time for a send that waits longer', async () => {
     const { client } = await connectedPair()
-    const sends = numbered(20, large).map((message) =>
+    const sends = numbered(20, 0, large).map((message) =>
       new Sender(client, 's', { timeoutMs: Infinity }).send(message),
     )
     const settled = Promise.allSettled(sends)
@@ -241,7 +241,7 @@ describe('close', () => {
     const { client, server } = await connectedPair()
     const receiver = new Receiver(server, 'r')
     const sender = new Sender(client, 's')
-    const sent = sender.sendBatch(numbered(300, large))
+    const sent = sender.sendBatch(numbered(300, 0, large))
     const closed = sender.close()
     expect(await idsFrom(receiver, 301)).toHaveLength(300)
     await Promise.all([sent, closed, sender.close()])
@@ -252,7 +252,7 @@ describe('close', () => {
   it('tells when something did not get out', async () => {
     const { client } = await connectedPair()
     const sender = new Sender(client, 's', { timeoutMs: 100 })
-    const sent = sender.sendBatch(numbered(20, large))
+    const sent = sender.sendBatch(numbered(20, 0, large))
     const [send, close] = await Promise.allSettled([sent, sender.close()])
     expect(send).toMatchObject({ status: 'rejected', reason: { code: 'ERR_IPC_TIMEOUT' } })
     expect(close.status).toBe('rejected')

@@ -60,7 +60,8 @@ suite=(
   unit/delivery/acknowledged
   unit/swarm/alert-bus unit/swarm/genome unit/swarm/go-exchange unit/swarm/messages unit/swarm/peer-registry
   unit/swarm/rfc3339 unit/swarm/transport
-  property/framing security/admission security/audit security/limits integration/swarm-hostile integration/swarm-hostile-listener
+  property/framing security/admission security/audit security/limits security/peer-exit
+  integration/swarm-hostile integration/swarm-hostile-listener
 )
 files=()
 for file in "${suite[@]}"; do files+=("test/$file.test.js"); done
