@@ -33,41 +33,56 @@
       "dependencies": ["simdjson"],
       # SWALLOW: while a worker is being terminated no call may throw, and failing to is no reason to abort the process.
       "defines": ["NAPI_VERSION=8", "NAPI_DISABLE_CPP_EXCEPTIONS", "NODE_API_SWALLOW_UNTHROWABLE_EXCEPTIONS", "SIMDJSON_EXCEPTIONS=0"],
+      "include_dirs": ["native"],
       "sources": [
-        "native/acceptor.cc",
-        "native/addon.cc",
-        "native/connected_descriptors.cc",
-        "native/connection_rate.cc",
-        "native/escapes.cc",
-        "native/frame_layout.cc",
-        "native/frame_reader.cc",
-        "native/line_checker.cc",
-        "native/line_scanner.cc",
-        "native/node_acceptor.cc",
-        "native/node_convert.cc",
-        "native/node_frames.cc",
-        "native/node_peers.cc",
-        "native/node_readiness.cc",
-        "native/node_reading.cc",
-        "native/node_ready_reader.cc",
-        "native/peer_policy.cc",
-        "native/peer_watcher.cc"
+        "native/admission/acceptor.cc",
+        "native/admission/connection_rate.cc",
+        "native/admission/peer_policy.cc",
+        "native/admission/peer_watcher.cc",
+        "native/frames/escapes.cc",
+        "native/frames/frame_layout.cc",
+        "native/frames/frame_reader.cc",
+        "native/frames/line_checker.cc",
+        "native/frames/line_scanner.cc",
+        "native/node/acceptor_object.cc",
+        "native/node/addon.cc",
+        "native/node/convert.cc",
+        "native/node/event_loop.cc",
+        "native/node/frames.cc",
+        "native/node/peers.cc",
+        "native/node/reading.cc",
+        "native/node/ready_reader.cc",
+        "native/readiness/connected_descriptors.cc"
       ],
       "conditions": [
         ["OS=='linux'", {
           "sources": [
-            "native/linux.cc", "native/linux_files.cc", "native/linux_glibc.cc", "native/linux_peer.cc",
-            "native/linux_readiness.cc", "native/posix.cc", "native/posix_accounts.cc", "native/posix_claim.cc", "native/posix_path.cc", "native/posix_read.cc",
-            "native/posix_thread.cc"
+            "native/platform/linux/files.cc",
+            "native/platform/linux/glibc.cc",
+            "native/platform/linux/peer.cc",
+            "native/platform/linux/readiness.cc",
+            "native/platform/linux/system.cc",
+            "native/platform/posix/accounts.cc",
+            "native/platform/posix/address_claim.cc",
+            "native/platform/posix/safe_path.cc",
+            "native/platform/posix/socket_read.cc",
+            "native/platform/posix/thread.cc",
+            "native/platform/posix/unix_socket.cc"
           ],
-          "cflags_cc": ["-include", "../native/linux_glibc.h", "-isystem", "../<(node_api_headers)", "-isystem", "../<(simdjson)", "<@(warnings)"]
+          "cflags_cc": ["-include", "../native/platform/linux/glibc.h", "-isystem", "../<(node_api_headers)", "-isystem", "../<(simdjson)", "<@(warnings)"]
         }],
         # Compiled, never run.
         ["OS=='mac'", {
           "sources": [
-            "native/darwin.cc", "native/darwin_peer.cc", "native/darwin_readiness.cc", "native/posix.cc",
-            "native/posix_accounts.cc", "native/posix_claim.cc", "native/posix_path.cc", "native/posix_read.cc",
-            "native/posix_thread.cc"
+            "native/platform/darwin/peer.cc",
+            "native/platform/darwin/readiness.cc",
+            "native/platform/darwin/system.cc",
+            "native/platform/posix/accounts.cc",
+            "native/platform/posix/address_claim.cc",
+            "native/platform/posix/safe_path.cc",
+            "native/platform/posix/socket_read.cc",
+            "native/platform/posix/thread.cc",
+            "native/platform/posix/unix_socket.cc"
           ],
           "xcode_settings": {
             "CLANG_CXX_LANGUAGE_STANDARD": "c++17",
@@ -80,8 +95,14 @@
         # For Visual C++, which has never been run; the shipped binary is made by release/win32-x64.sh.
         ["OS=='win'", {
           "sources": [
-            "native/win32.cc", "native/win32_client.cc", "native/win32_identity.cc", "native/win32_loop.cc",
-            "native/win32_pipe.cc", "native/win32_server.cc", "native/win32_sid.cc", "native/win32_wire.cc"
+            "native/platform/win32/client.cc",
+            "native/platform/win32/loop_number.cc",
+            "native/platform/win32/notify.cc",
+            "native/platform/win32/peer.cc",
+            "native/platform/win32/pipe.cc",
+            "native/platform/win32/server.cc",
+            "native/platform/win32/sid.cc",
+            "native/platform/win32/system.cc"
           ],
           "defines": ["_WIN32_WINNT=0x0A00"],
           "include_dirs": ["<(node_api_headers)", "<(simdjson)"],

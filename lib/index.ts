@@ -1,20 +1,31 @@
 // What the package offers. Re-exports only.
 
-export type { AcceptEvent, CloseEvent, CloseReason, DropEvent, InvalidEvent, RejectEvent } from './audit.js'
-export type { BusyPollOptions } from './busy-poll.js'
-export { BufferedSender, type BufferedSenderOptions, type BufferedSenderStats } from './buffered-sender.js'
-export { Connection } from './connection.js'
+export type {
+  AcceptEvent,
+  CloseEvent,
+  CloseReason,
+  DropEvent,
+  InvalidEvent,
+  RejectEvent,
+} from './connection/audit.js'
+export type { BusyPollOptions } from './wire/busy-poll.js'
+export {
+  BufferedSender,
+  type BufferedSenderOptions,
+  type BufferedSenderStats,
+} from './endpoints/buffered-sender.js'
+export { Connection } from './connection/connection.js'
 export * from './delivery/index.js'
-export { dial, dialWithRetry, type DialOptions } from './dial.js'
-export { MAX_MESSAGE_BYTES } from './envelope.js'
-export { IpcError, type IpcErrorCode, type IpcErrorDetails } from './errors.js'
-export { listen, Listener, type ListenerStats, type ListenOptions } from './listener.js'
-export { BUFFER_SIZE } from './message-queue.js'
-export { SOCMsgType } from './message-type.js'
-export { SOCMessage } from './message.js'
-export { newSOCMessage, rawJSON, type NewMessageOptions, type RawJSON } from './new-message.js'
-export type { PeerIdentity, PeerPolicy } from './peer.js'
-export { Receiver, type ReceiverOptions, type ReceiverStats } from './receiver.js'
-export { MAX_RETRIES, Sender, type SenderOptions, type SendOptions } from './sender.js'
+export { dial, dialWithRetry, type DialOptions } from './connection/dial.js'
+export { MAX_MESSAGE_BYTES } from './message/envelope.js'
+export { IpcError, type IpcErrorCode, type IpcErrorDetails } from './base/errors.js'
+export { listen, Listener, type ListenerStats, type ListenOptions } from './connection/listener.js'
+export { BUFFER_SIZE } from './endpoints/message-queue.js'
+export { SOCMsgType } from './message/type.js'
+export { SOCMessage } from './message/message.js'
+export { newSOCMessage, rawJSON, type NewMessageOptions, type RawJSON } from './message/new-message.js'
+export type { PeerIdentity, PeerPolicy } from './peer/peer.js'
+export { Receiver, type ReceiverOptions, type ReceiverStats } from './endpoints/receiver.js'
+export { MAX_RETRIES, Sender, type SenderOptions, type SendOptions } from './endpoints/sender.js'
 export * from './swarm/index.js'
-export { DEFAULT_TIMEOUT_MS } from './timing.js'
+export { DEFAULT_TIMEOUT_MS } from './base/timing.js'

@@ -6,7 +6,8 @@ cd "$(dirname "$0")/.."
 for tool in clang-format clang-tidy; do
   command -v "$tool" >/dev/null || { echo "lint:cpp needs $tool; see native/lint.sh" >&2; exit 1; }
 done
-clang-format --dry-run --Werror native/*.cc native/*.h test/windows/*.cc
+mapfile -t all < <(find native test/native test/platforms -name '*.cc' -o -name '*.h' | sort)
+clang-format --dry-run --Werror "${all[@]}"
 napi=$(node -p "require('node-addon-api').include_dir")
 simdjson=$(dirname "$(node -p "require.resolve('@nozbe/simdjson/package.json')")")/src
 node_headers=$(node -p "
@@ -14,13 +15,13 @@ node_headers=$(node -p "
   candidates.filter(Boolean).map((root) => root + '/include/node').find((folder) => require('fs').existsSync(folder + '/node_api.h')) ?? ''")
 [ -n "$node_headers" ] || { echo 'lint:cpp needs the headers of Node: set npm_config_nodedir' >&2; exit 1; }
 # Without the files of other systems, whose headers are not here.
-mapfile -t sources < <(printf '%s\n' native/*.cc | grep -v -E '/(darwin|win32)[^/]*$')
+mapfile -t sources < <(find native -name '*.cc' | sort | grep -v -E '/platform/(darwin|win32)/')
 clang-tidy --quiet "${sources[@]}" -- -std=c++17 -DNAPI_VERSION=8 -DNAPI_DISABLE_CPP_EXCEPTIONS -DSIMDJSON_EXCEPTIONS=0 \
-  -fno-exceptions -isystem "$napi" -isystem "$simdjson" -isystem "$node_headers" 2>/dev/null
+  -fno-exceptions -Inative -isystem "$napi" -isystem "$simdjson" -isystem "$node_headers" 2>/dev/null
 mingw=$(compgen -G '/usr/lib/gcc/x86_64-w64-mingw32/*-posix/include/c++' || true)
 if [ -n "$mingw" ]; then
-  clang-tidy --quiet native/win32*.cc -- -std=c++17 -fno-exceptions --target=x86_64-w64-mingw32 -D_WIN32_WINNT=0x0A00 \
+  clang-tidy --quiet native/platform/win32/*.cc -- -std=c++17 -fno-exceptions -Inative --target=x86_64-w64-mingw32 -D_WIN32_WINNT=0x0A00 \
     -isystem "$mingw" -isystem "$mingw/x86_64-w64-mingw32" 2>/dev/null
 else
-  echo 'lint:cpp: skipped native/win32*.cc, which need the headers of MinGW (Debian: g++-mingw-w64-x86-64)'
+  echo 'lint:cpp: skipped native/platform/win32, which need the headers of MinGW (Debian: g++-mingw-w64-x86-64)'
 fi

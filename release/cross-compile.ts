@@ -4,7 +4,7 @@
 import { existsSync, mkdirSync, rmSync } from 'node:fs'
 import { createRequire } from 'node:module'
 import { availableParallelism } from 'node:os'
-import { basename, dirname, join, resolve } from 'node:path'
+import { basename, dirname, join, relative, resolve } from 'node:path'
 
 import { readBinding } from './binding.js'
 import { root } from './root.js'
@@ -32,13 +32,22 @@ export async function crossCompile(target: CrossTarget): Promise<string> {
   const objects = join(root, 'out/cross', target.name)
   const simdjson = join(dirname(require.resolve('@nozbe/simdjson/package.json')), 'src')
   const napi = (require('node-addon-api') as { include_dir: string }).include_dir
-  const common = ['-std=c++17', '-O3', '-fPIC', '-fvisibility=hidden', '-fno-exceptions', '-fno-rtti']
+  const common = [
+    '-std=c++17',
+    '-O3',
+    '-fPIC',
+    '-fvisibility=hidden',
+    '-fno-exceptions',
+    '-fno-rtti',
+    '-Inative',
+  ]
   const definitions = defines.map((define) => `-D${define}`)
   const headers = [simdjson, join(root, napi), nodeHeaders()].flatMap((folder) => ['-isystem', folder])
   rmSync(objects, { recursive: true, force: true })
   mkdirSync(objects, { recursive: true })
 
-  const objectOf = (source: string): string => join(objects, `${basename(source).replace(/\.\w+$/, '')}.o`)
+  const objectOf = (source: string): string =>
+    join(objects, `${relative(root, source).replace(/[/.]+/g, '_')}.o`)
   const compile = async (source: string, flags: readonly string[]): Promise<void> => {
     const given = [...choice, ...common, ...target.compileFlags, ...definitions, ...flags]
     await runBeside(command, [...given, '-c', source, '-o', objectOf(source)], root)

@@ -42,7 +42,7 @@ export function zig(target: string): readonly string[] {
   return ['env', `ZIG_GLOBAL_CACHE_DIR=${cache}/zig`, join(folder, 'zig'), 'c++', '-target', target]
 }
 
-const linuxFlags = ['-include', 'native/linux_glibc.h']
+const linuxFlags = ['-include', 'native/platform/linux/glibc.h']
 
 export const crossTargets: readonly CrossTarget[] = [
   {

@@ -28,7 +28,7 @@ x86_64-w64-mingw32-dlltool -d "$work/node.def" -y "$work/libnode_delay.a" -m i38
 flags=(
   -O3 -std=c++17 -fvisibility=hidden -fno-exceptions -DNDEBUG -D_WIN32_WINNT=0x0A00
   -DNAPI_VERSION=8 -DNAPI_DISABLE_CPP_EXCEPTIONS -DNODE_API_SWALLOW_UNTHROWABLE_EXCEPTIONS -DSIMDJSON_EXCEPTIONS=0
-  -DBUILDING_NODE_EXTENSION -DNODE_GYP_MODULE_NAME=sentinel_ipc
+  -Inative -DBUILDING_NODE_EXTENSION -DNODE_GYP_MODULE_NAME=sentinel_ipc
   -isystem "$napi" -isystem "$headers/include" -isystem "$simdjson"
 )
 # simdjson includes <iostream> and uses nothing of it but std::ostream. Left out by its own guard, as the standard streams
@@ -38,7 +38,7 @@ flags+=(-D_GLIBCXX_IOSTREAM -include ostream)
 strict=(
   -Wall -Wextra -Werror -Wshadow -Wconversion -Wsign-conversion -Wnon-virtual-dtor -Wcast-align -Woverloaded-virtual
 )
-newest_header=$(ls -t native/*.h | head -1)
+newest_header=$(find native -name '*.h' -print0 | xargs -0 ls -t | head -1)
 
 # compile SOURCE OBJECT FLAG...
 compile() {
@@ -52,9 +52,11 @@ compile() {
 
 objects=("$work/simdjson.o")
 [ "$work/simdjson.o" -nt "$simdjson/simdjson.cpp" ] || compile "$simdjson/simdjson.cpp" "$work/simdjson.o" -w
-for source in native/*.cc; do
-  name=$(basename "$source" .cc)
-  case $name in linux* | darwin* | posix*) continue ;; esac
+for source in $(find native -name '*.cc' | sort); do
+  case $source in native/platform/linux/* | native/platform/darwin/* | native/platform/posix/*) continue ;; esac
+  name=${source#native/}
+  name=${name//\//_}
+  name=${name%.cc}
   objects+=("$work/$name.o")
   compile "$source" "$work/$name.o" "${strict[@]}"
 done

@@ -3,7 +3,7 @@
 
 import { statfsSync } from 'node:fs'
 
-import { IpcError } from '../errors.js'
+import { IpcError } from '../base/errors.js'
 
 /** Room that is left alone: what LMDB writes besides the value itself. */
 const MARGIN_BYTES = 1 << 18

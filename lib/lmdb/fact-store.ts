@@ -16,7 +16,7 @@ import {
   type FactStore,
   type PageQuery,
 } from '../swarm/index.js'
-import { randomHex } from '../crypto.js'
+import { randomHex } from '../base/crypto.js'
 import { listPage } from './fact-listing.js'
 import { FactCodec, PlaceCodec, type Codec, type Place, type StoredFact } from './fact-record.js'
 import { WriteQueue } from './write-queue.js'

@@ -21,7 +21,7 @@ import {
 import { createRequire } from 'node:module'
 import { dirname, join } from 'node:path'
 
-import { IpcError } from '../errors.js'
+import { IpcError } from '../base/errors.js'
 
 const DATA = 'data.mdb'
 const LOCK = 'lock.mdb'

@@ -5,8 +5,8 @@ import { resolve } from 'node:path'
 
 import { open, type RootDatabase } from 'lmdb'
 
-import { IpcError } from '../errors.js'
-import { isSession, newSession } from '../delivery/control.js'
+import { IpcError } from '../base/errors.js'
+import { isSession, newSession } from '../delivery/protocol/control.js'
 import {
   claimDirectory,
   missingBytes,

@@ -1,6 +1,6 @@
 // Options of a spool in LMDB: what they mean, their defaults, and their checks.
 
-import { checkLimit } from '../message-queue.js'
+import { checkLimit } from '../endpoints/message-queue.js'
 import type { SpoolDamage } from './spool-opening.js'
 
 /** Options of `LmdbSpool.open`. */

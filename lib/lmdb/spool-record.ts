@@ -2,8 +2,8 @@
 
 import { crc32 } from 'node:zlib'
 
-import { priorityOf } from '../message-queue.js'
-import { SOCMsgType } from '../message-type.js'
+import { priorityOf } from '../endpoints/message-queue.js'
+import { SOCMsgType } from '../message/type.js'
 
 export interface StoredRecord {
   readonly count: number

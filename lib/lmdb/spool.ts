@@ -2,7 +2,7 @@
 // what came in one tick. The index of what is there is in memory; see spool-index.ts.
 
 import type { Spool, SpoolEntry, SpoolEvents, SpoolRecord } from '../delivery/index.js'
-import { IpcError } from '../errors.js'
+import { IpcError } from '../base/errors.js'
 import { DiskRoom } from './disk-room.js'
 import { setValueAside } from './spool-files.js'
 import { OVERHEAD_BYTES, SpoolIndex, type IndexEntry } from './spool-index.js'

@@ -7,8 +7,8 @@ export {
   type RaisedAlert,
   type Severity,
   type Subscription,
-} from './alert-bus.js'
-export type { ExchangeReport } from './exchange.js'
+} from './alerts/alert-bus.js'
+export type { ExchangeReport } from './exchange/exchange.js'
 export {
   agreementOf,
   checkFact,
@@ -20,7 +20,7 @@ export {
   type Fact,
   type FactErrorCode,
   type FactLevel,
-} from './fact.js'
+} from './facts/fact.js'
 export {
   unitsOf,
   type AddResult,
@@ -28,11 +28,11 @@ export {
   type FactQuery,
   type FactStore,
   type PageQuery,
-} from './fact-store.js'
-export { genomeHash } from './genome.js'
-export { MemoryIncidentStore, type Incident, type IncidentStore } from './incident.js'
-export { MemoryFactStore, type MemoryFactStoreOptions } from './memory-fact-store.js'
-export { SwarmMsgType } from './messages.js'
+} from './facts/fact-store.js'
+export { genomeHash } from './facts/genome.js'
+export { MemoryIncidentStore, type Incident, type IncidentStore } from './facts/incident.js'
+export { MemoryFactStore, type MemoryFactStoreOptions } from './facts/memory-fact-store.js'
+export { SwarmMsgType } from './protocol/messages.js'
 export {
   Trust,
   type BackupGene,
@@ -42,7 +42,7 @@ export {
   type PeerRecord,
   type ReadPosition,
   type RegistrySnapshot,
-} from './peer-record.js'
+} from './peers/peer-record.js'
 export {
   DEFAULT_PEER_TIMEOUT_MS,
   PeerRegistry,
@@ -51,6 +51,6 @@ export {
   type PeerRegistryOptions,
   type RegistryStats,
   type SyncRecord,
-} from './peer-registry.js'
-export { FileRegistryStorage, type RegistryStorage } from './registry-storage.js'
+} from './peers/peer-registry.js'
+export { FileRegistryStorage, type RegistryStorage } from './peers/registry-storage.js'
 export { SwarmTransport, type SwarmTransportOptions } from './transport.js'

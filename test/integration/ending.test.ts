@@ -2,7 +2,7 @@
 
 import { describe, expect, it } from 'vitest'
 
-import { listen } from '../../lib/listener.js'
+import { listen } from '../../lib/connection/listener.js'
 import { Child, startChild } from '../support/child.js'
 import { temporaryDirectory } from '../support/directory.js'
 

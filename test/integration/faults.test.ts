@@ -1,5 +1,5 @@
 // System calls that fail for want of descriptors or memory: a clear error or another try, never a crash, a leak or a spin;
-// and service comes back when the want ends. The failures are injected by an LD_PRELOAD shim (test/faults).
+// and service comes back when the want ends. The failures are injected by an LD_PRELOAD shim (test/native/faults).
 
 import { execFileSync } from 'node:child_process'
 import { readFileSync, renameSync } from 'node:fs'
@@ -97,7 +97,7 @@ const NEVER_FAIL = [
 ]
 
 beforeAll(() => {
-  const source = fileURLToPath(new URL('../faults/faults.c', import.meta.url))
+  const source = fileURLToPath(new URL('../native/faults/faults.c', import.meta.url))
   execFileSync('cc', ['-shared', '-fPIC', '-O1', '-w', '-o', shim, source, '-ldl'])
 })
 

@@ -4,12 +4,12 @@ import { createHash } from 'node:crypto'
 import { describe, expect, it, onTestFinished } from 'vitest'
 import { Worker } from 'node:worker_threads'
 
-import { BufferedSender } from '../../lib/buffered-sender.js'
-import { dial } from '../../lib/dial.js'
-import { listen } from '../../lib/listener.js'
-import { newSOCMessage } from '../../lib/new-message.js'
-import { Receiver } from '../../lib/receiver.js'
-import { Sender } from '../../lib/sender.js'
+import { BufferedSender } from '../../lib/endpoints/buffered-sender.js'
+import { dial } from '../../lib/connection/dial.js'
+import { listen } from '../../lib/connection/listener.js'
+import { newSOCMessage } from '../../lib/message/new-message.js'
+import { Receiver } from '../../lib/endpoints/receiver.js'
+import { Sender } from '../../lib/endpoints/sender.js'
 import { openSockets, threads } from '../support/descriptors.js'
 import { temporaryDirectory } from '../support/directory.js'
 import { connectedPair } from '../support/pair.js'
@@ -98,7 +98,7 @@ describe('back-pressure', () => {
   })
 })
 
-const worker = new URL('../../out/test/children/busy-worker.js', import.meta.url)
+const worker = new URL('../../out/test/support/children/busy-worker.js', import.meta.url)
 
 describe('a worker thread that is terminated', () => {
   it.each(['accepting', 'dialling', 'sending', 'receiving', 'waiting', 'idle'])(

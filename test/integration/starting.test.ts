@@ -3,8 +3,8 @@
 import { readdirSync } from 'node:fs'
 import { describe, expect, it } from 'vitest'
 
-import { dial } from '../../lib/dial.js'
-import { listen } from '../../lib/listener.js'
+import { dial } from '../../lib/connection/dial.js'
+import { listen } from '../../lib/connection/listener.js'
 import { startChild } from '../support/child.js'
 import { temporaryDirectory } from '../support/directory.js'
 import { rejectionOf } from '../support/wait.js'

@@ -3,7 +3,7 @@
 
 import { describe, expect, it } from 'vitest'
 
-import type { Severity } from '../../lib/swarm/alert-bus.js'
+import type { Severity } from '../../lib/swarm/alerts/alert-bus.js'
 import { temporaryDirectory } from '../support/directory.js'
 import {
   ack,
@@ -20,7 +20,7 @@ import { servePlainly } from '../support/plain-server.js'
 import { socketIn } from '../support/platform.js'
 import { expectAlert, victim } from '../support/victim.js'
 import { rejectionOf } from '../support/wait.js'
-import { GENOME } from '../unit/swarm/facts.js'
+import { GENOME } from '../support/facts.js'
 
 /** Listens as our victim's peer would: answers the handshake with the lines. */
 async function attackDialer(directory: string, lines: readonly string[]): Promise<void> {

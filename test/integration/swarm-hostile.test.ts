@@ -4,7 +4,7 @@
 import { connect } from 'node:net'
 import { describe, expect, it, onTestFinished } from 'vitest'
 
-import type { Severity } from '../../lib/swarm/alert-bus.js'
+import type { Severity } from '../../lib/swarm/alerts/alert-bus.js'
 import { temporaryDirectory } from '../support/directory.js'
 import {
   AFTER_HANDSHAKE,
@@ -22,7 +22,7 @@ import {
 import { socketIn } from '../support/platform.js'
 import { expectAlert, victim } from '../support/victim.js'
 import { until } from '../support/wait.js'
-import { listening, node } from '../unit/swarm/facts.js'
+import { listening, node } from '../support/facts.js'
 
 /** Speaks to our listener: each line when something has come back for the one before. */
 async function attackListener(directory: string, lines: readonly string[], ends = false): Promise<void> {

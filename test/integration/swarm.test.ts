@@ -5,7 +5,9 @@ import { fileURLToPath } from 'node:url'
 import { describe, expect, it } from 'vitest'
 
 const DEMO = fileURLToPath(new URL('../../out/examples/swarm/main.js', import.meta.url))
-const THROUGHPUT = fileURLToPath(new URL('../../out/test/children/swarm-throughput.js', import.meta.url))
+const THROUGHPUT = fileURLToPath(
+  new URL('../../out/test/bench/throughput-programs/swarm.js', import.meta.url),
+)
 
 interface Run {
   readonly code: number | null

@@ -3,12 +3,12 @@
 import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 
-import { dial } from '../../lib/dial.js'
-import { listen } from '../../lib/listener.js'
-import { MAX_MESSAGE_BYTES } from '../../lib/envelope.js'
-import { newSOCMessage, rawJSON } from '../../lib/new-message.js'
-import { Receiver } from '../../lib/receiver.js'
-import { Sender } from '../../lib/sender.js'
+import { dial } from '../../lib/connection/dial.js'
+import { listen } from '../../lib/connection/listener.js'
+import { MAX_MESSAGE_BYTES } from '../../lib/message/envelope.js'
+import { newSOCMessage, rawJSON } from '../../lib/message/new-message.js'
+import { Receiver } from '../../lib/endpoints/receiver.js'
+import { Sender } from '../../lib/endpoints/sender.js'
 import { temporaryDirectory } from '../support/directory.js'
 import { buildGoPeer, hasGo, startGoPeer, whyNot } from './go-peer.js'
 

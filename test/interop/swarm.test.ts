@@ -5,7 +5,7 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 
 import { temporaryDirectory } from '../support/directory.js'
 import { until } from '../support/wait.js'
-import { fact, facts, GENOME, incident, listening, node } from '../unit/swarm/facts.js'
+import { fact, facts, GENOME, incident, listening, node } from '../support/facts.js'
 import { buildGoPeer, hasGo, startGoPeer, whyNot, type GoPeer } from './go-peer.js'
 
 const GO_ID = 'peer_0123456789abcdef01234567'

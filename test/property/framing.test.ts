@@ -3,11 +3,11 @@
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
 
-import { hasCode } from '../../lib/errors.js'
-import type { SOCMessage } from '../../lib/message.js'
-import { newSOCMessage, rawJSON } from '../../lib/new-message.js'
-import { Receiver } from '../../lib/receiver.js'
-import { Sender } from '../../lib/sender.js'
+import { hasCode } from '../../lib/base/errors.js'
+import type { SOCMessage } from '../../lib/message/message.js'
+import { newSOCMessage, rawJSON } from '../../lib/message/new-message.js'
+import { Receiver } from '../../lib/endpoints/receiver.js'
+import { Sender } from '../../lib/endpoints/sender.js'
 import { connectedPair, rawToReceiver } from '../support/pair.js'
 
 const goodLine = fc

@@ -6,9 +6,9 @@ import { connect, createServer } from 'node:net'
 import { join } from 'node:path'
 import { describe, expect, it, onTestFinished } from 'vitest'
 
-import type { RejectEvent } from '../../lib/audit.js'
-import { dial } from '../../lib/dial.js'
-import { listen } from '../../lib/listener.js'
+import type { RejectEvent } from '../../lib/connection/audit.js'
+import { dial } from '../../lib/connection/dial.js'
+import { listen } from '../../lib/connection/listener.js'
 import { heard } from '../support/audit.js'
 import { startChild } from '../support/child.js'
 import { temporaryDirectory } from '../support/directory.js'
@@ -128,7 +128,7 @@ describe('a descriptor that listens already', () => {
           'os.execv(sys.argv[2],sys.argv[2:])',
         path,
         process.execPath,
-        new URL('../../out/test/children/activated.js', import.meta.url).pathname,
+        new URL('../../out/test/support/children/activated.js', import.meta.url).pathname,
       ],
       { stdio: ['pipe', 'pipe', 'inherit'] },
     )

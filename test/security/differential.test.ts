@@ -6,9 +6,9 @@ import { fileURLToPath } from 'node:url'
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
 
-import { MAX_MESSAGE_BYTES } from '../../lib/envelope.js'
-import { addon } from '../../lib/native.js'
-import '../../lib/read-window.js'
+import { MAX_MESSAGE_BYTES } from '../../lib/message/envelope.js'
+import { addon } from '../../lib/binding/addon.js'
+import '../../lib/wire/read-window.js'
 import { rawToReceiver } from '../support/pair.js'
 
 const suite = new URL('../../../shared/data/json-test-suite/test_parsing/', import.meta.url)

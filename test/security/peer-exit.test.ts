@@ -2,7 +2,7 @@
 
 import { describe, expect, it, onTestFinished } from 'vitest'
 
-import type { Connection } from '../../lib/connection.js'
+import type { Connection } from '../../lib/connection/connection.js'
 import { startChild, type Child } from '../support/child.js'
 import { temporaryDirectory } from '../support/directory.js'
 import { connectedPair, listening } from '../support/pair.js'

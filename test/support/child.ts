@@ -1,4 +1,4 @@
-// Real processes for tests: compiled helpers from test/children, spoken to over Node's own channel.
+// Real processes for tests: compiled helpers from test/support/children, spoken to over Node's own channel.
 
 import { fork, type ChildProcess } from 'node:child_process'
 import { once } from 'node:events'
@@ -70,9 +70,9 @@ export class Child {
   }
 }
 
-/** Starts test/children/<name>.ts, as compiled by the build. It is ended with the test. */
+/** Starts test/support/children/<name>.ts, as compiled by the build. It is ended with the test. */
 export function startChild(name: string, argument: unknown, options: ChildOptions = {}): Child {
-  const script = fileURLToPath(new URL(`../../out/test/children/${name}.js`, import.meta.url))
+  const script = fileURLToPath(new URL(`../../out/test/support/children/${name}.js`, import.meta.url))
   if (!existsSync(script)) throw new Error(`${script} is not there: run 'npm run compile' first`)
   const child = new Child(script, argument, options)
   child.exited.catch(() => undefined)

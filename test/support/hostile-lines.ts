@@ -1,7 +1,7 @@
 // What a hostile peer of the swarm says, line by line, and what must come of it.
 
-import type { Severity } from '../../lib/swarm/alert-bus.js'
-import { GENOME } from '../unit/swarm/facts.js'
+import type { Severity } from '../../lib/swarm/alerts/alert-bus.js'
+import { GENOME } from './facts.js'
 
 export const EVIL = 'peer_eeeeeeeeeeeeeeeeeeeeeeee'
 // Megabytes must go through within it, which takes longer under Wine.

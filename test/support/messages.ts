@@ -1,8 +1,8 @@
 // Messages with numbers as their ids, and the ids of what arrives.
 
-import type { SOCMessage } from '../../lib/message.js'
-import { newSOCMessage } from '../../lib/new-message.js'
-import type { Receiver } from '../../lib/receiver.js'
+import type { SOCMessage } from '../../lib/message/message.js'
+import { newSOCMessage } from '../../lib/message/new-message.js'
+import type { Receiver } from '../../lib/endpoints/receiver.js'
 
 export function numbered(count: number, from = 0, payload: unknown = 1): SOCMessage[] {
   return Array.from({ length: count }, (_, i) =>

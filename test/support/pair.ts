@@ -3,10 +3,10 @@
 import { connect, type Socket } from 'node:net'
 import { onTestFinished } from 'vitest'
 
-import { dial, type DialOptions } from '../../lib/dial.js'
-import type { Connection } from '../../lib/connection.js'
-import { listen, type Listener, type ListenOptions } from '../../lib/listener.js'
-import { Receiver, type ReceiverOptions } from '../../lib/receiver.js'
+import { dial, type DialOptions } from '../../lib/connection/dial.js'
+import type { Connection } from '../../lib/connection/connection.js'
+import { listen, type Listener, type ListenOptions } from '../../lib/connection/listener.js'
+import { Receiver, type ReceiverOptions } from '../../lib/endpoints/receiver.js'
 import { temporaryDirectory } from './directory.js'
 
 export interface Pair {

@@ -4,8 +4,8 @@
 import { createServer, Socket } from 'node:net'
 import { onTestFinished } from 'vitest'
 
-import { addon } from '../../lib/native.js'
-import { resolvePolicy } from '../../lib/peer.js'
+import { addon } from '../../lib/binding/addon.js'
+import { resolvePolicy } from '../../lib/peer/peer.js'
 import { windows } from './platform.js'
 
 /** Serves until the test is over. */

@@ -2,8 +2,8 @@
 
 import { readlinkSync } from 'node:fs'
 
-import { resolveAddress } from '../../lib/address.js'
-import type { PeerPolicy } from '../../lib/peer.js'
+import { resolveAddress } from '../../lib/connection/address.js'
+import type { PeerPolicy } from '../../lib/peer/peer.js'
 
 export const windows = process.platform === 'win32'
 

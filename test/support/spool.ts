@@ -2,10 +2,10 @@
 
 import { expect, onTestFinished } from 'vitest'
 
-import type { SOCMessage } from '../../lib/message.js'
-import { newSOCMessage } from '../../lib/new-message.js'
-import { SpoolDraft, type DraftRecord } from '../../lib/delivery/spool-draft.js'
-import { messagesOf, runsOf } from '../../lib/delivery/lines.js'
+import type { SOCMessage } from '../../lib/message/message.js'
+import { newSOCMessage } from '../../lib/message/new-message.js'
+import { SpoolDraft, type DraftRecord } from '../../lib/delivery/sender/spool-draft.js'
+import { messagesOf, runsOf } from '../../lib/delivery/sender/lines.js'
 import { OVERHEAD_BYTES } from '../../lib/lmdb/spool-index.js'
 import { HEADER_BYTES } from '../../lib/lmdb/spool-record.js'
 import { LmdbSpool, type LmdbSpoolOptions } from '../../lib/lmdb/spool.js'

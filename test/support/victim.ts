@@ -2,8 +2,8 @@
 
 import { expect } from 'vitest'
 
-import type { Severity } from '../../lib/swarm/alert-bus.js'
-import { fact, facts, GENOME, idsOf, node, type Node } from '../unit/swarm/facts.js'
+import type { Severity } from '../../lib/swarm/alerts/alert-bus.js'
+import { fact, facts, GENOME, idsOf, node, type Node } from './facts.js'
 import { self, selfText } from './platform.js'
 import { TIMEOUT_MS } from './hostile-lines.js'
 

@@ -2,10 +2,10 @@
 
 import { describe, expect, it } from 'vitest'
 
-import { AcknowledgingReceiver } from '../../../lib/delivery/acknowledging-receiver.js'
-import { DeliveryLedger } from '../../../lib/delivery/ledger.js'
-import type { SOCMessage } from '../../../lib/message.js'
-import { newSOCMessage, rawJSON } from '../../../lib/new-message.js'
+import { AcknowledgingReceiver } from '../../../lib/delivery/receiver/acknowledging-receiver.js'
+import { DeliveryLedger } from '../../../lib/delivery/receiver/ledger.js'
+import type { SOCMessage } from '../../../lib/message/message.js'
+import { newSOCMessage, rawJSON } from '../../../lib/message/new-message.js'
 import { idsTo, rawPeer, receiving, sender, sums } from '../../support/delivery.js'
 import { numbered } from '../../support/messages.js'
 import { temporaryDirectory } from '../../support/directory.js'

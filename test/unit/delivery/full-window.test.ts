@@ -3,9 +3,9 @@
 import fc from 'fast-check'
 import { describe, expect, it, onTestFinished } from 'vitest'
 
-import { AcknowledgingReceiver } from '../../../lib/delivery/acknowledging-receiver.js'
-import { SOCMsgType } from '../../../lib/message-type.js'
-import { newSOCMessage, rawJSON } from '../../../lib/new-message.js'
+import { AcknowledgingReceiver } from '../../../lib/delivery/receiver/acknowledging-receiver.js'
+import { SOCMsgType } from '../../../lib/message/type.js'
+import { newSOCMessage, rawJSON } from '../../../lib/message/new-message.js'
 import { idsTo, receiving, sender, sums } from '../../support/delivery.js'
 import { numbered } from '../../support/messages.js'
 import { temporaryDirectory } from '../../support/directory.js'

@@ -3,8 +3,8 @@
 import { connect, type Socket } from 'node:net'
 import { describe, expect, it, onTestFinished } from 'vitest'
 
-import { AcknowledgingReceiver } from '../../../lib/delivery/acknowledging-receiver.js'
-import { newSOCMessage } from '../../../lib/new-message.js'
+import { AcknowledgingReceiver } from '../../../lib/delivery/receiver/acknowledging-receiver.js'
+import { newSOCMessage } from '../../../lib/message/new-message.js'
 import { hello, rawPeer, receiving, sender } from '../../support/delivery.js'
 import { numbered } from '../../support/messages.js'
 import { temporaryDirectory } from '../../support/directory.js'

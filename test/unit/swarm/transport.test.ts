@@ -3,15 +3,15 @@ import { connect } from 'node:net'
 import { join } from 'node:path'
 import { describe, expect, it, onTestFinished } from 'vitest'
 
-import { MemoryFactStore } from '../../../lib/swarm/memory-fact-store.js'
-import { PageReader } from '../../../lib/swarm/page-reader.js'
-import { Trust } from '../../../lib/swarm/peer-record.js'
-import { PeerRegistry } from '../../../lib/swarm/peer-registry.js'
+import { MemoryFactStore } from '../../../lib/swarm/facts/memory-fact-store.js'
+import { PageReader } from '../../../lib/swarm/exchange/page-reader.js'
+import { Trust } from '../../../lib/swarm/peers/peer-record.js'
+import { PeerRegistry } from '../../../lib/swarm/peers/peer-registry.js'
 import { SwarmTransport } from '../../../lib/swarm/transport.js'
 import { temporaryDirectory } from '../../support/directory.js'
 import { socketIn, strangers } from '../../support/platform.js'
 import { rejectionOf, until } from '../../support/wait.js'
-import { fact, facts, GENOME, idsOf, incident, listening, node } from './facts.js'
+import { fact, facts, GENOME, idsOf, incident, listening, node } from '../../support/facts.js'
 
 describe('dial', () => {
   it('answers false when nobody listens', async () => {

@@ -1,0 +1,257 @@
+// Loads the addon and types it. The counterpart of native/node/addon.cc.
+
+import { existsSync } from 'node:fs'
+import { createRequire } from 'node:module'
+import { dirname, join, sep } from 'node:path'
+import { fileURLToPath } from 'node:url'
+import { getSystemErrorName } from 'node:util'
+
+import { IpcError, type IpcErrorCode } from '../base/errors.js'
+
+/** An identity as the addon gives it: numbers are null where the system has no such thing. */
+export interface NativePeer {
+  readonly pid: number
+  readonly uid: number | null
+  readonly gid: number | null
+  readonly groups: readonly number[]
+  /** '' where the system does not say. */
+  readonly executable: string
+  readonly label: string
+  readonly sid: string
+}
+
+/** A policy with its names looked up. Empty lists of executables and labels mean any. */
+export interface NativePolicy {
+  readonly users: Uint32Array
+  readonly groups: Uint32Array
+  readonly executables: readonly string[]
+  readonly labels: readonly string[]
+  readonly sids: readonly string[]
+}
+
+/** Where to listen: at a path, or on a descriptor that listens already. */
+export type NativeListenAddress =
+  | {
+      readonly path: string
+      readonly createDirectory: boolean
+      readonly groupAccess: boolean
+      readonly publicAccess: boolean
+      readonly group: number | null
+    }
+  | { readonly descriptor: number }
+
+export interface NativeLimits {
+  readonly backlog: number
+  readonly maxConnections: number
+  readonly maxConnectionsPerUser: number
+  /** 0: no limit. */
+  readonly maxNewPerSecondPerUser: number
+  readonly maxQueued: number
+  readonly throttleRefusals: boolean
+}
+
+export interface NativeClient extends NativePeer {
+  /** An open, connected descriptor. It must be wrapped at once where there is no {@link NativeReadiness}. */
+  readonly descriptor: number
+}
+
+export interface NativeRefusal extends NativePeer {
+  readonly reason: string
+  readonly errno: number
+}
+
+export interface NativeAcceptor {
+  take(most: number): NativeClient[]
+  /** Those since the last report, when one is due: every 100 ms, and after `stop`. Not wanted, they are forgotten. */
+  takeRefusals(wanted: boolean): { readonly refusals: NativeRefusal[]; readonly omitted: number } | undefined
+  /** Gives the place of a connection back: by uid, or by sid where there are no uids. */
+  release(user: number | string): void
+  stats(): {
+    readonly admitted: number
+    readonly refused: number
+    readonly exhausted: number
+    readonly open: number
+  }
+  takeNotifyDescriptor(): number
+  stop(): void
+}
+
+export interface NativePeerWatcher {
+  takeNotifyDescriptor(): number
+  /** Watches the process behind a connected descriptor. Its end is told by `id`, in 8 bytes on the notify descriptor. */
+  watch(id: number, descriptor: number): 'watching' | 'ended' | 'not-supported'
+  forget(id: number): void
+}
+
+/** Reads from the connected descriptors that the addon gave, when something has arrived. */
+export interface NativeReadiness {
+  /**
+   * Once, before the first `want`. `records` as {@link Addon.readRecords} answers, or {@link WRITABLE}: perhaps the kernel
+   * takes bytes again. `pollWords`: see busy-poll.ts.
+   */
+  start(onReady: (descriptor: number, records: number) => void, pollWords: Int32Array): void
+  /** What a descriptor is waited for from now on; the process stays alive while there is any such. */
+  want(descriptor: number, reading: boolean, writing: boolean): void
+  close(descriptor: number): void
+}
+
+export const WRITABLE = -2
+/** A larger window must be attached first. */
+export const NO_ROOM = -1
+
+interface Addon {
+  readonly Acceptor: new (
+    address: NativeListenAddress,
+    policy: NativePolicy,
+    limits: NativeLimits,
+  ) => NativeAcceptor
+  /** Absent on Windows. */
+  readonly readiness?: NativeReadiness
+  readonly PeerWatcher: new () => NativePeerWatcher
+  /** From now on a descriptor has lines of at most so many bytes, until `closeReader`. */
+  readonly openReader: (descriptor: number, maxLineBytes: number) => void
+  readonly closeReader: (descriptor: number) => void
+  /** Reads what has arrived. Answers the number of records, of which `progress` says more; or {@link NO_ROOM}. */
+  readonly readRecords: (descriptor: number) => number
+  /** The same of the first `size` bytes, which the event loop has read. */
+  readonly pushRecords: (descriptor: number, bytes: Uint8Array, size: number) => number
+  /** The same of what is left of the last read, when `progress` says that there is something. */
+  readonly moreRecords: (descriptor: number) => number
+  /** The same of what is left of a stream that has ended. */
+  readonly finishRecords: (descriptor: number) => number
+  /** Where all frame readers put their records, and what they say of a step. */
+  readonly attachRecords: (records: Int32Array, progress: Int32Array) => void
+  /** What all frame readers read into from now on. */
+  readonly attachWindow: (bytes: Uint8Array) => void
+  /**
+   * Writes the frames that `words` describe (see frame-layout.ts) at `begin`; answers where they end. `text` is what they
+   * have of text, one after the other. There must be room for ENVELOPE_BYTES a frame, three bytes a UTF-16 unit, and one
+   * more.
+   */
+  readonly layOutFrames: (
+    bytes: Uint8Array,
+    begin: number,
+    text: string,
+    words: Int32Array,
+    count: number,
+  ) => number
+  /** The number of messages in the lines of [begin, end), or -1 if any of them is none. */
+  readonly checkFrames: (bytes: Uint8Array, begin: number, end: number, maxLineBytes: number) => number
+  /** Bytes that the kernel took, or a negative error number. */
+  readonly writeBatch: (descriptor: number, bytes: Uint8Array, begin: number, end: number) => number
+  /** A client; with a reason instead of a descriptor when the policy refuses the server. */
+  readonly connect: (
+    path: string,
+    policy: NativePolicy,
+  ) => NativeClient | (NativePeer & { readonly reason: string })
+  /** The indices of those whose peer has closed for good and left nothing to read. Entries below 0 are passed over. */
+  readonly findGone: (descriptors: Int32Array) => number[]
+  /** The path that a listening descriptor stands at, or ''. */
+  readonly addressOf: (descriptor: number) => string
+  /** Null: there is none of that name. */
+  readonly resolveUser: (name: string) => number | null
+  readonly resolveGroup: (name: string) => number | null
+  readonly resolveSid: (account: string) => string | null
+  /** The one or the other, as the system has it: uid null, or sid ''. */
+  readonly ownUser: () => { readonly uid: number | null; readonly sid: string }
+}
+
+/** What the addon throws. */
+interface NativeFailure extends Error {
+  readonly kind: string
+  readonly errno: number
+  readonly syscall: string
+}
+
+const supported = ['linux', 'darwin', 'win32']
+
+/** What a binary must fit, in words. */
+function describeHost(): string {
+  const { platform, arch, version, versions } = process
+  const parts = [`${platform} ${arch}`]
+  if (platform === 'linux') {
+    const { header } = process.report.getReport() as { header?: { glibcVersionRuntime?: string } }
+    parts.push(header?.glibcVersionRuntime === undefined ? 'musl' : `glibc ${header.glibcVersionRuntime}`)
+  }
+  return [...parts, `Node ${version}`, `Node-API ${versions['napi'] ?? '?'}`].join(', ')
+}
+
+/**
+ * The folder of the package, which holds prebuilds/: the nearest above this file with a package.json. The sources, the
+ * compiled files and the bundle lie at different depths below it.
+ */
+function packageRoot(): string {
+  const here = dirname(fileURLToPath(import.meta.url))
+  for (let folder = here; folder !== dirname(folder); folder = dirname(folder)) {
+    if (existsSync(join(folder, 'package.json'))) return folder
+  }
+  return dirname(here)
+}
+
+function load(): Addon {
+  const root = packageRoot()
+  const { platform, arch } = process
+  if (!supported.includes(platform)) {
+    throw new IpcError(
+      'ERR_IPC_SYSTEM',
+      `sentinel-ipc does not run on ${platform} (${arch}); it is made for ${supported.join(', ')}`,
+    )
+  }
+  const require = createRequire(import.meta.url)
+  try {
+    return (require('node-gyp-build') as (root: string) => Addon)(root)
+  } catch (cause) {
+    const [why = ''] = (cause instanceof Error ? cause.message : String(cause)).split('\n')
+    throw new IpcError(
+      'ERR_IPC_SYSTEM',
+      `sentinel-ipc has no binary that loads here (${describeHost()}): ${why}. ` +
+        `Looked in ${join(root, 'prebuilds')} and ${join(root, 'build', 'Release')}. To make one, run ` +
+        `'npm ci && npm run prebuild' in a checkout of the repository, which needs Python 3 and a C++17 compiler, ` +
+        `and copy its prebuilds${sep}${platform}-${arch} to ${join(root, 'prebuilds')}.`,
+      { cause },
+    )
+  }
+}
+
+/** The addon. Loading fails loudly: there is no slower way without the checks that it makes. */
+export const addon: Addon = load()
+
+const codeOfKind: Readonly<Record<string, IpcErrorCode>> = {
+  'unsafe-path': 'ERR_IPC_UNSAFE_PATH',
+  'path-too-long': 'ERR_IPC_PATH_TOO_LONG',
+  'address-in-use': 'ERR_IPC_ADDRESS_IN_USE',
+  'not-listening': 'ERR_IPC_NOT_LISTENING',
+  'peer-unknown': 'ERR_IPC_PEER_UNKNOWN',
+}
+
+function isNativeFailure(error: unknown): error is NativeFailure {
+  return error instanceof Error && 'kind' in error && 'syscall' in error
+}
+
+/** A system error as Node's own modules make them: `code` is the name, `errno` negative. */
+export function systemError(errno: number, syscall: string): Error {
+  const code = getSystemErrorName(errno)
+  return Object.assign(new Error(`${syscall} ${code}`), { errno, code, syscall })
+}
+
+/** The same for what the addon threw; anything else comes back as it is. */
+export function toSystemError(error: unknown): Error {
+  return isNativeFailure(error) && error.errno !== 0
+    ? systemError(error.errno, error.syscall)
+    : (error as Error)
+}
+
+/** Whether the addon failed only because it would have had to wait. */
+export function wouldBlock(error: unknown): boolean {
+  return isNativeFailure(error) && error.kind === 'would-block'
+}
+
+/** The IpcError for what the addon threw; anything else comes back as it is. */
+export function fromNative(error: unknown): unknown {
+  if (!isNativeFailure(error)) return error
+  const code = codeOfKind[error.kind] ?? 'ERR_IPC_SYSTEM'
+  const cause = error.errno === 0 ? undefined : systemError(error.errno, error.syscall)
+  const what = cause === undefined ? error.syscall : cause.message
+  const message = error.message === '' ? what : `${error.message} (${what})`
+  return new IpcError(code, message, { cause })
+}

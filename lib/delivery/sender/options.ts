@@ -1,0 +1,141 @@
+// Options and counts of an acknowledged sender: what they mean, their defaults, and their checks.
+
+import { resolveAddress } from '../../connection/address.js'
+import type { DialOptions } from '../../connection/dial.js'
+import type { IpcError } from '../../base/errors.js'
+import { checkLimit, checkOnFull, type OnFull } from '../../endpoints/message-queue.js'
+import type { SOCMessage } from '../../message/message.js'
+import { resolvePolicy, type PeerIdentity } from '../../peer/peer.js'
+import { checkTimeout } from '../../base/timing.js'
+import { MAX_HEARTBEAT_MS, MIN_HEARTBEAT_MS } from '../protocol/control.js'
+import type { DropCounts, DropReason } from './receipt.js'
+import type { RedialOptions } from './redialler.js'
+import type { Spool } from './spool.js'
+
+/** What happens to an acknowledged sender, for logs and alarms. */
+export type DeliveryEvent =
+  /** A peer is there. `acknowledging` false: it does not acknowledge, and what it gets is at most once. */
+  | { readonly type: 'connected'; readonly peer: PeerIdentity; readonly acknowledging: boolean }
+  /** The connection ended; with the reason, where there is one. */
+  | { readonly type: 'disconnected'; readonly error: IpcError | undefined }
+  /** Nobody was reached; the next try comes in `delayMs`. */
+  | { readonly type: 'retrying'; readonly error: IpcError; readonly tries: number; readonly delayMs: number }
+  /** It is over: see `onSilentPeer` and `giveUpAfterMs`. */
+  | { readonly type: 'failed'; readonly error: IpcError }
+
+/** Options of {@link AcknowledgedSender}; where to dial and whom to expect there are those of `dial`. */
+export interface AcknowledgedSenderOptions extends Omit<DialOptions, 'signal'> {
+  /** Messages that may be pending, without a spool: not acknowledged. With one: in memory. Default 16,384. */
+  readonly maxMessages?: number
+  /** What they may come to, in UTF-16 units of text and bytes of buffers. Default 16 MiB. */
+  readonly maxBytes?: number
+  /** What to do with a message when there is no room, here or in the spool. Default `reject`. See {@link OnFull}. */
+  readonly onFull?: OnFull
+  /** Keeps messages until they are acknowledged, beyond the life of this process. Default: none, memory only. */
+  readonly spool?: Spool
+  /**
+   * What to do with a peer that does not acknowledge, such as a Go receiver:
+   * - `retry`: hang up and try again, as it may be an acknowledging one that hangs. Nothing is sent to it.
+   * - `written`: send all the same, at most once; results and counters say `written`.
+   * - `fail`: give everything up. (A spool keeps it.)
+   * Once any peer has acknowledged, one that does not is retried whatever stands here. Default `retry`.
+   */
+  readonly onSilentPeer?: 'retry' | 'written' | 'fail'
+  /** How long a peer may take to say that it acknowledges. Default 2000. */
+  readonly answerTimeoutMs?: number
+  /** How often to say something when there is nothing to send, 10 to 3,600,000. Default 5000. */
+  readonly heartbeatMs?: number
+  /** A connected peer that says nothing for so long is given up. Default: three heartbeats. */
+  readonly peerTimeoutMs?: number
+  /** Longest first wait between tries to connect; it doubles with each, and each wait is any part of it. Default 50. */
+  readonly minBackoffMs?: number
+  /** Longest wait between tries. Default 5000. */
+  readonly maxBackoffMs?: number
+  /** Fail when no peer has answered for so long. Default: never. */
+  readonly giveUpAfterMs?: number
+  /** Told of messages that were taken and are given up; of those that are at hand no more only `count` tells. */
+  readonly onDrop?: (drop: DeliveryDrop) => void
+  /** Told what happens to the connection. */
+  readonly onEvent?: (event: DeliveryEvent) => void
+}
+
+/** Messages that were given up. */
+export interface DeliveryDrop {
+  readonly count: number
+  readonly reason: DropReason
+  readonly error: IpcError
+  /** The messages, where they are at hand. Those that were laid out to be sent are made anew from their lines. */
+  readonly messages: readonly SOCMessage[]
+}
+
+/** Counts since the sender was made: accepted = acknowledged + written + pending + dropped. */
+export interface AcknowledgedSenderStats {
+  /** Messages taken, with those that an earlier process had left in the spool. */
+  readonly accepted: number
+  /** Of these, those from an earlier process. */
+  readonly recovered: number
+  /** Messages that the receiving application is done with. */
+  readonly acknowledged: number
+  /** Messages that the kernel took for a peer that does not acknowledge. */
+  readonly written: number
+  /** Messages that are neither done with nor given up. */
+  readonly pending: number
+  /** Messages given up: the sum of {@link droppedBy}. */
+  readonly dropped: number
+  readonly droppedBy: DropCounts
+  /** Connections on which a peer has answered, or was sent messages to without. */
+  readonly connections: number
+}
+
+/** Where a sender is: `connecting` also means that the peer has not answered yet. */
+export type AcknowledgedSenderState = 'connecting' | 'acknowledging' | 'unacknowledged' | 'failed' | 'closed'
+
+export interface CheckedOptions {
+  readonly redial: RedialOptions
+  readonly maxMessages: number
+  readonly maxBytes: number
+  readonly onFull: OnFull
+  readonly onSilentPeer: 'retry' | 'written' | 'fail'
+  readonly link: {
+    readonly answerTimeoutMs: number
+    readonly heartbeatMs: number
+    readonly peerTimeoutMs: number
+  }
+}
+
+/** @throws TypeError, RangeError, {@link IpcError} ERR_IPC_PATH_TOO_LONG for what can never work */
+export function checkOptions(name: string, options: AcknowledgedSenderOptions): CheckedOptions {
+  resolveAddress(name, options)
+  resolvePolicy(options.policy)
+  const heartbeatMs = options.heartbeatMs ?? 5000
+  if (!Number.isInteger(heartbeatMs) || heartbeatMs < MIN_HEARTBEAT_MS || heartbeatMs > MAX_HEARTBEAT_MS) {
+    throw new RangeError(`heartbeatMs must be a whole number from ${MIN_HEARTBEAT_MS} to ${MAX_HEARTBEAT_MS}`)
+  }
+  const onSilentPeer = options.onSilentPeer ?? 'retry'
+  if (!['retry', 'written', 'fail'].includes(onSilentPeer)) {
+    throw new TypeError("onSilentPeer must be 'retry', 'written' or 'fail'")
+  }
+  const { directory, path, policy, timeoutMs } = options
+  return {
+    redial: {
+      dial: {
+        ...(directory !== undefined && { directory }),
+        ...(path !== undefined && { path }),
+        ...(policy !== undefined && { policy }),
+        ...(timeoutMs !== undefined && { timeoutMs }),
+      },
+      minBackoffMs: checkTimeout(options.minBackoffMs, 50),
+      maxBackoffMs: checkTimeout(options.maxBackoffMs, 5000),
+      giveUpAfterMs: checkTimeout(options.giveUpAfterMs, Infinity),
+    },
+    maxMessages: checkLimit('maxMessages', options.maxMessages, 16_384),
+    maxBytes: checkLimit('maxBytes', options.maxBytes, 16 << 20),
+    onFull: checkOnFull(options.onFull),
+    onSilentPeer,
+    link: {
+      heartbeatMs,
+      answerTimeoutMs: checkTimeout(options.answerTimeoutMs, 2000),
+      peerTimeoutMs: checkTimeout(options.peerTimeoutMs, 3 * heartbeatMs),
+    },
+  }
+}

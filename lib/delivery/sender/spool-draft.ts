@@ -1,0 +1,188 @@
+// Messages on their way into a spool, as the lines that it keeps: gathered until the tick is over, cut into records of a
+// good size, and laid out once for the spool and the wire.
+
+import { invalidPayload } from '../../message/envelope.js'
+import { FrameText } from '../../wire/batch.js'
+import { priorityOf } from '../../endpoints/message-queue.js'
+import { isChecked, type SOCMessage } from '../../message/message.js'
+import { returnSlab, takeSlab } from '../../wire/slabs.js'
+import { countFrames } from '../../wire/frame-check.js'
+import type { Receipt } from './receipt.js'
+import type { SpoolEntry } from './spool.js'
+
+/** A record is full when its lines come to this. */
+export const RECORD_BYTES = 1 << 16
+/** Memory of a record; longer ones get their own. */
+const BUFFER_BYTES = 1 << 17
+/** Memory that is kept for the next records. */
+const MAX_SPARE = 64
+
+/** What becomes one record. */
+interface Block {
+  readonly buffer: Buffer
+  end: number
+  count: number
+  readonly priorities: [number, number, number]
+  readonly receipts: [receipt: Receipt, messages: number][]
+}
+
+/** A record that is ready to be kept, and who is to be told. */
+export interface DraftRecord extends SpoolEntry {
+  readonly receipts: readonly (readonly [receipt: Receipt, messages: number])[]
+}
+
+/** How far a draft was. */
+export interface DraftMark {
+  readonly blocks: number
+  readonly count: number
+  readonly last:
+    { readonly end: number; readonly count: number; readonly priorities: readonly number[] } | undefined
+}
+
+export class SpoolDraft {
+  readonly #headerBytes: number
+  readonly #overheadBytes: number
+  readonly #text = new FrameText()
+  #blocks: Block[] = []
+  #spare: Buffer[] = []
+  /** What may be used again. */
+  readonly #own = new WeakSet<ArrayBufferLike>()
+  #count = 0
+
+  /** @param headerBytes room that the spool wants in front of the lines of a record */
+  constructor(headerBytes: number, overheadBytes: number) {
+    this.#headerBytes = headerBytes
+    this.#overheadBytes = overheadBytes
+  }
+
+  /** Messages in it. */
+  get count(): number {
+    return this.#count
+  }
+
+  /** What its records will count for. */
+  get bytes(): number {
+    let bytes = 0
+    for (const { end } of this.#blocks) bytes += end - this.#headerBytes + this.#overheadBytes
+    return bytes
+  }
+
+  /**
+   * Adds messages; answers how far it was before.
+   *
+   * @throws {IpcError} ERR_IPC_INVALID_MESSAGE when one of them is none; then nothing was added
+   */
+  add(messages: readonly SOCMessage[]): DraftMark {
+    const before = this.#mark()
+    try {
+      for (let from = 0; from < messages.length;) from = this.#layOut(messages, from)
+    } catch (error) {
+      this.#text.clear()
+      this.rollBack(before)
+      throw error
+    }
+    return before
+  }
+
+  /** Takes out what was added since. */
+  rollBack({ blocks, count, last }: DraftMark): void {
+    for (const { buffer } of this.#blocks.splice(blocks)) this.recycle(buffer)
+    this.#count = count
+    const block = this.#blocks.at(-1)
+    if (block === undefined || last === undefined) return
+    block.end = last.end
+    block.count = last.count
+    last.priorities.forEach((messages, rank) => (block.priorities[rank as 0] = messages))
+  }
+
+  /** Notes who is to be told of what was added since. */
+  assign(receipt: Receipt, since: DraftMark): void {
+    const before = since.last?.count ?? 0
+    for (let i = Math.max(0, since.blocks - 1); i < this.#blocks.length; ++i) {
+      const block = this.#blocks[i] as Block
+      const messages = i < since.blocks ? block.count - before : block.count
+      if (messages > 0) block.receipts.push([receipt, messages])
+    }
+  }
+
+  /** Takes all records out, to be kept. */
+  take(): DraftRecord[] {
+    const blocks = this.#blocks
+    this.#blocks = []
+    this.#count = 0
+    return blocks.map(({ buffer, end, count, priorities, receipts }) => {
+      let value = buffer.subarray(0, end)
+      if (end * 2 < buffer.length) {
+        // A little must not hold much memory until it is acknowledged.
+        value = Buffer.allocUnsafeSlow(end)
+        buffer.copy(value, 0, 0, end)
+        this.recycle(buffer)
+      }
+      return { count, priorities, value, receipts }
+    })
+  }
+
+  /** Gives the memory of a record back, once, that nobody reads any more. Whatever did not come from here stays as it is. */
+  recycle({ buffer }: Buffer): void {
+    if (this.#own.has(buffer) && this.#spare.length < MAX_SPARE) this.#spare.push(Buffer.from(buffer))
+  }
+
+  /** Lays out messages from `from` on until a record is full; answers how far. */
+  #layOut(messages: readonly SOCMessage[], from: number): number {
+    const text = this.#text
+    const priorities: [number, number, number] = [0, 0, 0]
+    let checked = true
+    let units = 0
+    let to = from
+    while (to < messages.length && units < RECORD_BYTES) {
+      const message = messages[to++] as SOCMessage
+      units += text.add(message)
+      checked &&= isChecked(message)
+      ++priorities[priorityOf(message.type)]
+    }
+    const slab = takeSlab(text.complete())
+    const bytes = text.encode(slab, 0)
+    text.clear()
+    const valid = checked || countFrames(slab.subarray(0, bytes)) === to - from
+    if (valid) this.#append(slab, bytes, to - from, priorities)
+    returnSlab(slab)
+    if (valid) return to
+    throw invalidPayload()
+  }
+
+  #append(slab: Buffer, bytes: number, count: number, priorities: readonly number[]): void {
+    let block = this.#blocks.at(-1)
+    if (
+      block === undefined ||
+      block.end - this.#headerBytes >= RECORD_BYTES ||
+      block.buffer.length - block.end < bytes
+    ) {
+      block = this.#newBlock(bytes)
+      this.#blocks.push(block)
+    }
+    slab.copy(block.buffer, block.end, 0, bytes)
+    block.end += bytes
+    block.count += count
+    priorities.forEach((messages, rank) => (block.priorities[rank as 0] += messages))
+    this.#count += count
+  }
+
+  #newBlock(bytes: number): Block {
+    const size = this.#headerBytes + bytes
+    let buffer = size > BUFFER_BYTES ? Buffer.allocUnsafeSlow(size) : this.#spare.pop()
+    if (buffer === undefined) {
+      buffer = Buffer.allocUnsafeSlow(BUFFER_BYTES)
+      this.#own.add(buffer.buffer)
+    }
+    return { buffer, end: this.#headerBytes, count: 0, priorities: [0, 0, 0], receipts: [] }
+  }
+
+  #mark(): DraftMark {
+    const last = this.#blocks.at(-1)
+    return {
+      blocks: this.#blocks.length,
+      count: this.#count,
+      last: last && { end: last.end, count: last.count, priorities: [...last.priorities] },
+    }
+  }
+}

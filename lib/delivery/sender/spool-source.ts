@@ -1,0 +1,244 @@
+// Messages of an acknowledged sender that live in a spool: taken in as lines, kept, and sent once they are as safe as the
+// spool makes them: before, a number might be given twice.
+
+import { IpcError, rejected } from '../../base/errors.js'
+import { priorityOf, type OnFull } from '../../endpoints/message-queue.js'
+import type { SOCMessage } from '../../message/message.js'
+import type { Run } from './in-flight.js'
+import { Receipt, type SendResult } from './receipt.js'
+import type { Source, SourceEvents } from './source.js'
+import { RECORD_BYTES, SpoolDraft, type DraftMark, type DraftRecord } from './spool-draft.js'
+import { messagesOf } from './lines.js'
+import { SpoolWindow } from './spool-window.js'
+import type { Spool } from './spool.js'
+
+const EXPIRE_EVERY_MS = 1000
+
+export class SpoolSource implements Source {
+  readonly highestBefore: number
+  readonly acknowledgedBefore: number
+  readonly #name: string
+  readonly #spool: Spool
+  readonly #maxMessages: number
+  readonly #maxBytes: number
+  readonly #onFull: OnFull
+  readonly #events: SourceEvents
+  readonly #draft: SpoolDraft
+  readonly #window: SpoolWindow
+  #scheduled = false
+  /** What the spool was given and does not have for sure yet. */
+  #keeping = new Set<Promise<void>>()
+  #keepingMessages = 0
+  #keepingBytes = 0
+  readonly #expiry: NodeJS.Timeout
+
+  constructor(
+    name: string,
+    spool: Spool,
+    maxMessages: number,
+    maxBytes: number,
+    onFull: OnFull,
+    events: SourceEvents,
+  ) {
+    this.#name = name
+    this.#spool = spool
+    this.#maxMessages = maxMessages
+    this.#maxBytes = maxBytes
+    this.#onFull = onFull
+    this.#events = events
+    this.#draft = new SpoolDraft(spool.headerBytes, spool.overheadBytes)
+    this.#window = new SpoolWindow(spool, maxMessages, maxBytes)
+    this.highestBefore = spool.next - 1
+    this.acknowledgedBefore = spool.acknowledged
+    spool.attach({
+      onLost: (count, reason, error) => {
+        this.#window.forget()
+        events.onDropped(count, reason, error, [])
+      },
+    })
+    this.#expiry = setInterval(() => {
+      spool.expire(this.#window.taken)
+    }, EXPIRE_EVERY_MS).unref()
+  }
+
+  get session(): string {
+    return this.#spool.session
+  }
+
+  get oldest(): number | undefined {
+    return this.#window.oldest
+  }
+
+  get pending(): number {
+    return this.#spool.messages + this.#draft.count
+  }
+
+  get roomy(): boolean {
+    return (
+      (this.#keepingMessages + this.#draft.count) * 2 <= this.#maxMessages &&
+      (this.#keepingBytes + this.#draft.bytes) * 2 <= this.#maxBytes &&
+      this.#spool.bytes * 2 <= this.#spool.maxBytes
+    )
+  }
+
+  accept(messages: readonly SOCMessage[]): Promise<SendResult> {
+    let before: DraftMark
+    try {
+      before = this.#draft.add(messages)
+    } catch (error) {
+      return rejected(error as Error)
+    }
+    const fits = this.#makeRoom(messages)
+    if (!fits) this.#draft.rollBack(before)
+    if (!fits && this.#onFull === 'reject') return rejected(this.#fullError())
+    const receipt = new Receipt(messages.length)
+    if (fits) {
+      this.#admit(messages, receipt, before)
+    } else if (this.#onFull === 'shed' && messages.length > 1) {
+      // Each for itself, so that the important ones among them get in.
+      for (const message of messages) this.#acceptOne(message, receipt)
+    } else {
+      this.#dropNew(messages, receipt)
+    }
+    return receipt.promise
+  }
+
+  take(): Run | undefined {
+    return this.#window.take()
+  }
+
+  release(run: Run, begin: number, end: number): void {
+    if (this.#window.release(run, begin, end) && !run.held) this.#draft.recycle(run.lines)
+  }
+
+  settle(through: number): number {
+    this.#window.settle(through)
+    return this.#spool.acknowledge(through)
+  }
+
+  abandon(): void {
+    this.#keep()
+  }
+
+  async settled(): Promise<void> {
+    this.#keep()
+    await Promise.all(this.#keeping)
+  }
+
+  async close(): Promise<void> {
+    clearInterval(this.#expiry)
+    await this.settled()
+    await this.#spool.close()
+  }
+
+  #acceptOne(message: SOCMessage, receipt: Receipt): void {
+    const before = this.#draft.add([message])
+    if (this.#makeRoom([message])) {
+      this.#admit([message], receipt, before)
+    } else {
+      this.#draft.rollBack(before)
+      this.#dropNew([message], receipt)
+    }
+  }
+
+  #admit(messages: readonly SOCMessage[], receipt: Receipt, before: DraftMark): void {
+    this.#draft.assign(receipt, before)
+    this.#events.onAccepted(messages.length)
+    if (this.#draft.bytes >= RECORD_BYTES) {
+      this.#keep()
+    } else if (!this.#scheduled) {
+      this.#scheduled = true
+      queueMicrotask(() => {
+        this.#scheduled = false
+        this.#keep()
+      })
+    }
+  }
+
+  #dropNew(messages: readonly SOCMessage[], receipt: Receipt): void {
+    this.#events.onAccepted(messages.length)
+    const error = this.#fullError()
+    this.#events.onDropped(messages.length, 'full', error, messages)
+    receipt.drop(error, messages.length)
+  }
+
+  /** Whether the draft, with these messages at its end, fits; others may be dropped for it. */
+  #makeRoom(messages: readonly SOCMessage[]): boolean {
+    const needed = this.#draft.bytes
+    if (
+      this.#keepingMessages + this.#draft.count > this.#maxMessages ||
+      this.#keepingBytes + needed > this.#maxBytes
+    ) {
+      return false
+    }
+    if (this.#spool.fits(needed)) return true
+    if (this.#onFull !== 'drop-oldest' && this.#onFull !== 'shed') return false
+    let below: number | undefined
+    if (this.#onFull === 'shed') {
+      below = rankOf(messages)
+      if (below === undefined) return false
+    }
+    const dropped = this.#spool.makeRoom(needed, this.#window.taken, below)
+    if (dropped > 0) {
+      this.#window.forget()
+      this.#events.onDropped(dropped, 'full', this.#fullError(), [])
+    }
+    return this.#spool.fits(needed)
+  }
+
+  /** Gives what was gathered to the spool. */
+  #keep(): void {
+    for (const record of this.#draft.take()) {
+      const { first, durable } = this.#spool.append(record)
+      this.#keepingMessages += record.count
+      this.#keepingBytes += record.value.length
+      const kept = durable.then(
+        () => {
+          this.#onKept(record, first)
+        },
+        (error: unknown) => {
+          this.#onNotKept(record, error)
+        },
+      )
+      this.#keeping.add(kept)
+      void kept.finally(() => this.#keeping.delete(kept))
+    }
+  }
+
+  #onKept(record: DraftRecord, first: number): void {
+    this.#uncount(record)
+    const lines = record.value.subarray(this.#spool.headerBytes)
+    if (!this.#window.offer(first, record.count, lines)) this.#draft.recycle(record.value)
+    for (const [receipt, messages] of record.receipts) receipt.settle('spooled', messages)
+    this.#events.onReady()
+  }
+
+  #onNotKept(record: DraftRecord, cause: unknown): void {
+    this.#uncount(record)
+    const error = new IpcError('ERR_IPC_SYSTEM', `${this.#name}: the spool could not keep messages`, {
+      cause,
+    })
+    const messages = messagesOf(record.value.subarray(this.#spool.headerBytes))
+    this.#events.onDropped(record.count, 'storage', error, messages)
+    for (const [receipt, count] of record.receipts) receipt.drop(error, count)
+  }
+
+  #uncount({ count, value }: DraftRecord): void {
+    this.#keepingMessages -= count
+    this.#keepingBytes -= value.length
+  }
+
+  #fullError(): IpcError {
+    return new IpcError(
+      'ERR_IPC_BUFFER_FULL',
+      `${this.#name}: the spool is full (${this.#spool.messages} messages, ${this.#spool.bytes} bytes)`,
+      { reason: this.#onFull },
+    )
+  }
+}
+
+/** How important messages are, where all of them are as important. */
+function rankOf(messages: readonly SOCMessage[]): number | undefined {
+  const ranks = new Set(messages.map(({ type }) => priorityOf(type)))
+  return ranks.size === 1 ? [...ranks][0] : undefined
+}

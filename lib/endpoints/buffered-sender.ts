@@ -1,0 +1,281 @@
+// Sends without waiting: takes messages into a bounded buffer at once and writes them when the current tick is over.
+// What is taken is either written, pending, or counted as dropped and reported; never lost in silence.
+
+import { publishDrop } from '../connection/audit.js'
+import { writerOf, type Connection } from '../connection/connection.js'
+import { IpcError } from '../base/errors.js'
+import type { FrameWriter } from '../wire/frame-writer.js'
+import { BUFFER_SIZE, checkLimit, checkOnFull, MessageQueue, type OnFull } from './message-queue.js'
+import { checkFrameSize, MAX_MESSAGE_BYTES } from '../message/envelope.js'
+import { frameOf, sizeBound, SOCMessage } from '../message/message.js'
+import { checkTimeout, DEFAULT_TIMEOUT_MS, waitAtMost } from '../base/timing.js'
+import { Waiters } from '../base/waiters.js'
+
+/** Options of {@link BufferedSender}. */
+export interface BufferedSenderOptions {
+  /** Messages that may be pending. Default: {@link BUFFER_SIZE}. */
+  readonly capacity?: number
+  /** What they may come to, in UTF-16 units of text and bytes of buffers. Default 8 MiB. */
+  readonly maxBytes?: number
+  /** What to do with a message when there is no room. Default `reject`: `send` throws. See {@link OnFull}. */
+  readonly onFull?: OnFull
+  /** Told of messages that were taken and could not be written, and why. Default: nobody; they are counted all the same. */
+  readonly onDrop?: (messages: readonly SOCMessage[], error: IpcError) => void
+}
+
+/** Why messages that were taken have been dropped. */
+export interface BufferedSenderDrops {
+  /** There was no room, and `onFull` said so. */
+  readonly full: number
+  /** Their raw payload was not JSON. */
+  readonly invalid: number
+  /** The connection was lost. */
+  readonly closed: number
+  /** `close` ran out of time. */
+  readonly timeout: number
+}
+
+/** Counts since the sender was made: accepted = written + pending + dropped. */
+export interface BufferedSenderStats {
+  /** Messages that `send` took. */
+  readonly accepted: number
+  /** Messages that the kernel has. */
+  readonly written: number
+  /** Messages taken that the kernel does not have, or not whole. */
+  readonly pending: number
+  /** Messages taken that were not written: the sum of {@link droppedBy}. */
+  readonly dropped: number
+  readonly droppedBy: BufferedSenderDrops
+}
+
+const DEFAULT_MAX_BYTES = 8 << 20
+
+/** Writes messages to a connection in the background (Go: `BufferedSender`). */
+export class BufferedSender {
+  /** What this sender is called in errors. */
+  readonly name: string
+  readonly #connection: Connection
+  readonly #writer: FrameWriter
+  readonly #queue: MessageQueue<undefined>
+  readonly #onDrop: ((messages: readonly SOCMessage[], error: IpcError) => void) | undefined
+  /** Messages with the writer. */
+  #handedOver: SOCMessage[] = []
+  #accepted = 0
+  #written = 0
+  readonly #dropped = { full: 0, invalid: 0, closed: 0, timeout: 0 }
+  #scheduled = false
+  #closing: Promise<void> | undefined
+  /** Wait until everything up to a place in the queue is written or dropped. */
+  readonly #flushing = new Waiters()
+  readonly #wantRoom = new Waiters()
+  readonly #onReady = (): void => {
+    if (!this.#writer.blocked && this.#writer.failure === undefined) this.#markWritten()
+    this.#drain()
+  }
+
+  readonly #onRefused = (error: IpcError, message: SOCMessage): void => {
+    const at = this.#handedOver.indexOf(message)
+    if (at === -1) return // dropped with the connection meanwhile
+    this.#handedOver.splice(at, 1)
+    this.#queue.release(1, sizeBound(message))
+    ++this.#dropped.invalid
+    // Where others of the batch are under way still, those who wait do so for them too.
+    if (this.#handedOver.length === 0) this.#wakeWaiting()
+    this.#report([message], error)
+  }
+
+  /** @throws RangeError, TypeError for options that make no sense */
+  constructor(connection: Connection, name: string, options: BufferedSenderOptions = {}) {
+    this.name = name
+    this.#connection = connection
+    this.#queue = new MessageQueue(
+      checkLimit('capacity', options.capacity, BUFFER_SIZE),
+      checkLimit('maxBytes', options.maxBytes, DEFAULT_MAX_BYTES),
+      checkOnFull(options.onFull),
+      (message) => {
+        this.#dropForRoom(message)
+      },
+    )
+    this.#onDrop = options.onDrop
+    this.#writer = writerOf(connection)
+    this.#writer.register(this.#onReady)
+  }
+
+  /** Messages taken and not yet written (Go: `Pending`). */
+  get pending(): number {
+    return this.#queue.length
+  }
+
+  get stats(): BufferedSenderStats {
+    return {
+      accepted: this.#accepted,
+      written: this.#written,
+      pending: this.pending,
+      dropped: this.#droppedInAll,
+      droppedBy: { ...this.#dropped },
+    }
+  }
+
+  /**
+   * Takes a message, to be written when the current tick is over (Go: `Send`). Never waits and makes no system call. When
+   * there is no room, `onFull` decides; a message that it drops was taken, and is counted and reported.
+   *
+   * @throws {IpcError} ERR_IPC_BUFFER_FULL, ERR_IPC_CLOSED, ERR_IPC_MESSAGE_TOO_LARGE: the message was not taken
+   */
+  send(message: SOCMessage): void {
+    if (!(message instanceof SOCMessage)) throw new TypeError('a message must be a SOCMessage')
+    const failure = this.#failure()
+    if (failure !== undefined) throw failure
+    if (sizeBound(message) * 3 > MAX_MESSAGE_BYTES) checkFrameSize(frameOf(message))
+    const taken = this.#queue.push(message, undefined)
+    if (!taken && this.#queue.onFull === 'reject') throw this.#fullError()
+    ++this.#accepted
+    if (!taken) {
+      this.#dropForRoom(message)
+      return
+    }
+    if (!this.#scheduled) {
+      this.#scheduled = true
+      queueMicrotask(() => {
+        this.#scheduled = false
+        this.#drain()
+      })
+    }
+  }
+
+  /**
+   * Resolves when all messages taken so far are with the kernel.
+   *
+   * @throws {IpcError} ERR_IPC_CLOSED when the connection is lost before
+   */
+  flush(): Promise<void> {
+    if (this.pending === 0) {
+      const { failure } = this.#writer
+      return this.#dropped.closed + this.#dropped.timeout > 0 && failure !== undefined
+        ? Promise.reject(failure)
+        : Promise.resolve()
+    }
+    return this.#flushing.wait(this.#queue.end)
+  }
+
+  /**
+   * Resolves when there is room: at most half of the buffer is in use. For a producer that would rather wait than be
+   * refused.
+   *
+   * @throws {IpcError} ERR_IPC_CLOSED when the connection is lost or the sender closed before
+   */
+  drained(): Promise<void> {
+    const failure = this.#failure()
+    if (failure !== undefined) return Promise.reject(failure)
+    if (this.#queue.roomy) return Promise.resolve()
+    return this.#wantRoom.wait()
+  }
+
+  /**
+   * Writes what is pending, then closes the connection (Go: `Close`). Safe to call again.
+   *
+   * @param options.timeoutMs how long the writing may take. Default: {@link DEFAULT_TIMEOUT_MS}. What is still pending
+   *   then is dropped, counted and reported.
+   * @throws {IpcError} ERR_IPC_TIMEOUT or ERR_IPC_CLOSED when something did not get out; it is closed all the same
+   */
+  close(options: { timeoutMs?: number } = {}): Promise<void> {
+    const timeoutMs = checkTimeout(options.timeoutMs, DEFAULT_TIMEOUT_MS)
+    return (this.#closing ??= this.#close(timeoutMs))
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.close()
+  }
+
+  async #close(timeoutMs: number): Promise<void> {
+    try {
+      await waitAtMost(this.flush(), timeoutMs, () => {
+        const why = `${this.name}: the peer did not take what was pending in ${timeoutMs} ms`
+        this.#dropAll(new IpcError('ERR_IPC_TIMEOUT', why), 'timeout')
+        this.#connection.destroy()
+      })
+    } finally {
+      this.#writer.unregister(this.#onReady)
+      await this.#connection.close()
+    }
+  }
+
+  #failure(): IpcError | undefined {
+    if (this.#closing !== undefined) return new IpcError('ERR_IPC_CLOSED', `${this.name} is closed`)
+    const { failure } = this.#writer
+    return failure === undefined
+      ? undefined
+      : new IpcError('ERR_IPC_CLOSED', `${this.name}: ${failure.message}`, { cause: failure })
+  }
+
+  #fullError(): IpcError {
+    const { length, bytes, onFull } = this.#queue
+    return new IpcError(
+      'ERR_IPC_BUFFER_FULL',
+      `${this.name}: the buffer is full (${length} messages, about ${bytes} bytes)`,
+      { reason: onFull },
+    )
+  }
+
+  get #droppedInAll(): number {
+    const { full, invalid, closed, timeout } = this.#dropped
+    return full + invalid + closed + timeout
+  }
+
+  #drain(): void {
+    const writer = this.#writer
+    while (!writer.blocked && writer.failure === undefined) {
+      const message = this.#queue.take()
+      if (message === undefined) break
+      this.#handedOver.push(message)
+      writer.append(message, this.#onRefused)
+      if (writer.full) this.#flushWriter()
+    }
+    this.#flushWriter()
+    if (writer.failure !== undefined) this.#dropAll(writer.failure, 'closed')
+  }
+
+  #flushWriter(): void {
+    this.#writer.flush()
+    if (!this.#writer.blocked && this.#writer.failure === undefined) this.#markWritten()
+  }
+
+  /** All messages that the writer has are with the kernel. */
+  #markWritten(): void {
+    if (this.#handedOver.length === 0) return
+    this.#written += this.#handedOver.length
+    this.#letGo()
+    this.#wakeWaiting()
+  }
+
+  #wakeWaiting(): void {
+    this.#flushing.wake(this.#queue.front)
+    if (this.#queue.roomy) this.#wantRoom.wake()
+  }
+
+  #letGo(): SOCMessage[] {
+    const messages = this.#handedOver
+    this.#handedOver = []
+    for (const message of messages) this.#queue.release(1, sizeBound(message))
+    return messages
+  }
+
+  #dropForRoom(message: SOCMessage): void {
+    ++this.#dropped.full
+    this.#report([message], this.#fullError())
+  }
+
+  #report(messages: readonly SOCMessage[], error: IpcError): void {
+    const { address, peer } = this.#connection
+    publishDrop({ address, peer, count: messages.length, error })
+    this.#onDrop?.(messages, error)
+  }
+
+  #dropAll(error: IpcError, reason: 'closed' | 'timeout'): void {
+    this.#dropped[reason] += this.pending
+    const lost = [...this.#letGo(), ...this.#queue.clear().messages]
+    if (lost.length > 0) this.#report(lost, error)
+    this.#flushing.fail(error)
+    this.#wantRoom.fail(error)
+  }
+}

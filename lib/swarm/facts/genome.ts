@@ -1,0 +1,25 @@
+// The genome hash: what two nodes must have in common to exchange facts.
+
+import { sha256 } from '../../base/crypto.js'
+import type { Fact } from './fact.js'
+
+/**
+ * The hash of a set of genes (Go: the registry's genome hash): SHA-256, as hex, over the digests of `id:content`, in the
+ * order of the ids' UTF-8 bytes. Of no genes: ''.
+ */
+export function genomeHash(genes: Iterable<Pick<Fact, 'id' | 'content'>>): string {
+  const sorted = [...genes].map((gene) => ({ gene, key: Buffer.from(gene.id) }))
+  if (sorted.length === 0) return ''
+  // Go compares bytes. JavaScript would compare UTF-16 units, which is another order beyond the basic plane.
+  sorted.sort((a, b) => Buffer.compare(a.key, b.key))
+  const whole = sha256()
+  for (const { gene } of sorted) {
+    whole.update(sha256().update(`${gene.id}:${gene.content}`).digest())
+  }
+  return whole.digest('hex')
+}
+
+/** Whether a text is a genome hash: nothing, or 64 lower-case hex digits. */
+export function isGenomeHash(value: unknown): value is string {
+  return typeof value === 'string' && (value === '' || /^[0-9a-f]{64}$/.test(value))
+}

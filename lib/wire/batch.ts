@@ -1,0 +1,197 @@
+// Gathers the frames of a batch and lays them out as bytes, with as few conversions and calls as possible, in memory that
+// a whole thread shares.
+
+import { checkFrameSize, MAX_MESSAGE_BYTES } from '../message/envelope.js'
+import { ENVELOPE_BYTES, LayoutWord, WHOLE_FRAME } from '../binding/frame-layout.js'
+import {
+  describeFrame,
+  frameOf,
+  readyFrameBytes,
+  readyFrameEnd,
+  readyFrameStart,
+  type SOCMessage,
+} from '../message/message.js'
+import { addon } from '../binding/addon.js'
+
+/** Frames that most batches stay below. */
+const LAYOUT_FRAMES = 1024
+/** Text of so few units is far from any limit, whatever it becomes in UTF-8. */
+const SMALL_TEXT = (MAX_MESSAGE_BYTES - ENVELOPE_BYTES) / 3
+
+const spareLayouts: Int32Array[] = []
+const MAX_SPARE_LAYOUTS = 8
+
+function takeLayout(): Int32Array {
+  return spareLayouts.pop() ?? new Int32Array(LAYOUT_FRAMES * LayoutWord.count)
+}
+
+function returnLayout(layout: Int32Array): void {
+  if (layout.length === LAYOUT_FRAMES * LayoutWord.count && spareLayouts.length < MAX_SPARE_LAYOUTS)
+    spareLayouts.push(layout)
+}
+
+const NO_PARTS: (Laid | Run)[] = []
+
+/** Frames that are laid out in one call. */
+interface Laid {
+  readonly text: string
+  readonly layout: Int32Array
+  readonly frames: number
+}
+
+/** Bytes that go out as they are. */
+export interface Run {
+  readonly bytes: Buffer
+  readonly start: number
+  readonly end: number
+  /** They stay as they are, so that they need not be copied. */
+  readonly kept: boolean
+}
+
+/** Frames one after the other, joined as far as they are text: one conversion serves many. */
+export class FrameText {
+  /** Parts that are complete. */
+  #parts: (Laid | Run)[] = NO_PARTS
+  /** The part under way: a text and the layout of its frames, or else a run of frames that stand one after the other. */
+  #text = ''
+  #layout: Int32Array | undefined
+  #frames = 0
+  #run: Buffer | undefined
+  #runStart = 0
+  #runEnd = 0
+  #bytesBound = 0
+
+  /** Completes it; answers how much room it may need. */
+  complete(): number {
+    this.#endPart()
+    return this.#bytesBound + 1
+  }
+
+  /** The bytes that are all of it, when it is complete and they can be written from where they are. */
+  get soleRun(): Run | undefined {
+    const [only] = this.#parts
+    return this.#parts.length === 1 && only !== undefined && 'bytes' in only && only.kept ? only : undefined
+  }
+
+  /**
+   * Adds the frame of a message; answers about how large it is, in UTF-16 units and bytes.
+   *
+   * @throws {IpcError} ERR_IPC_MESSAGE_TOO_LARGE; nothing was added
+   */
+  add(message: SOCMessage): number {
+    const ready = readyFrameStart(message)
+    if (ready >= 0) return this.#addReady(readyFrameBytes(message), ready, readyFrameEnd(message))
+    const layout = this.#roomyLayout()
+    const payload = describeFrame(message, layout, this.#frames * LayoutWord.count)
+    if (payload === undefined) return this.#addWhole(message)
+    if (payload.length > SMALL_TEXT) checkFrameSize(frameOf(message))
+    if (this.#run !== undefined) {
+      this.#endPart()
+      return this.add(message)
+    }
+    this.#text += payload
+    ++this.#frames
+    this.#bytesBound += payload.length * 3 + ENVELOPE_BYTES
+    return payload.length + ENVELOPE_BYTES
+  }
+
+  /** Adds lines as they are; answers their size. They must not change before they are written. */
+  addLines(lines: Buffer): number {
+    this.#endPart()
+    if (this.#parts === NO_PARTS) this.#parts = []
+    this.#parts.push({ bytes: lines, start: 0, end: lines.length, kept: true })
+    this.#bytesBound += lines.length
+    return lines.length
+  }
+
+  /** Adds a frame that stands ready among the bytes of a read. What is passed on as it came is so copied at once. */
+  #addReady(bytes: Buffer, start: number, end: number): number {
+    if (bytes !== this.#run || start !== this.#runEnd) {
+      this.#endPart()
+      this.#run = bytes
+      this.#runStart = start
+    }
+    this.#runEnd = end
+    this.#bytesBound += end - start
+    return end - start
+  }
+
+  #addWhole(message: SOCMessage): number {
+    const frame = frameOf(message)
+    checkFrameSize(frame)
+    if (this.#run !== undefined) this.#endPart()
+    if (typeof frame === 'string') {
+      this.#addText(frame)
+      return frame.length
+    }
+    const [head, payload, tail] = frame
+    this.#addText(head)
+    this.#endPart()
+    this.#parts.push({ bytes: payload, start: 0, end: payload.length, kept: false })
+    this.#bytesBound += payload.length
+    this.#addText(tail)
+    return head.length + payload.length + tail.length
+  }
+
+  #addText(text: string): void {
+    const layout = this.#roomyLayout()
+    const last = (this.#frames - 1) * LayoutWord.count
+    if (last >= 0 && layout[last + LayoutWord.type] === WHOLE_FRAME) {
+      layout[last + LayoutWord.units] = (layout[last + LayoutWord.units] as number) + text.length
+    } else {
+      layout[last + LayoutWord.count + LayoutWord.units] = text.length
+      layout[last + LayoutWord.count + LayoutWord.type] = WHOLE_FRAME
+      ++this.#frames
+      this.#bytesBound += ENVELOPE_BYTES
+    }
+    this.#text += text
+    this.#bytesBound += text.length * 3
+  }
+
+  #roomyLayout(): Int32Array {
+    const layout = (this.#layout ??= takeLayout())
+    if ((this.#frames + 1) * LayoutWord.count <= layout.length) return layout
+    const larger = new Int32Array(layout.length * 2)
+    larger.set(layout)
+    return (this.#layout = larger)
+  }
+
+  #endPart(): void {
+    if (this.#run === undefined && this.#frames === 0) return
+    if (this.#parts === NO_PARTS) this.#parts = []
+    if (this.#run !== undefined) {
+      this.#parts.push({ bytes: this.#run, start: this.#runStart, end: this.#runEnd, kept: true })
+      this.#run = undefined
+      return
+    }
+    const layout = this.#layout as Int32Array
+    this.#parts.push({ text: this.#text, layout, frames: this.#frames })
+    this.#layout = undefined
+    this.#text = ''
+    this.#frames = 0
+  }
+
+  /** Writes all of it at `begin`, where there must be as much room as {@link complete} said; answers where it ends. */
+  encode(slab: Buffer, begin: number): number {
+    let end = begin
+    for (const part of this.#parts) {
+      if ('bytes' in part) {
+        end += part.bytes.copy(slab, end, part.start, part.end)
+      } else {
+        end = addon.layOutFrames(slab, end, part.text, part.layout, part.frames)
+        returnLayout(part.layout)
+      }
+    }
+    return end
+  }
+
+  clear(): void {
+    this.#parts = NO_PARTS
+    if (this.#layout !== undefined) returnLayout(this.#layout)
+    this.#layout = undefined
+    this.#text = ''
+    this.#frames = 0
+    this.#run = undefined
+    this.#bytesBound = 0
+  }
+}

@@ -1,0 +1,112 @@
+// A connection that only Node's own socket can read, as on Windows. Node's module for them is loaded when one is first
+// wanted: that takes milliseconds, and a program that imports this package may never connect.
+
+import type { Socket } from 'node:net'
+
+import { closeStream, passOn, passOnRest, type ConnectionSocket, type SocketEvents } from './socket.js'
+import { addon } from '../binding/addon.js'
+import { withRoom } from './read-window.js'
+
+type SocketOptions = ConstructorParameters<typeof Socket>[0]
+
+/** A socket that tells its owner of its events itself: thousands of sockets with three listeners each take memory. */
+interface OwnedSocket extends Socket {
+  readonly owner: NodeSocket<unknown>
+}
+
+type OwnedSocketClass = new (descriptor: number, owner: NodeSocket<unknown>) => OwnedSocket
+
+const ARRIVAL_BYTES = 1 << 16
+
+let ownedSocketClass: OwnedSocketClass | undefined
+
+function defineOwnedSocket(): OwnedSocketClass {
+  const { Socket } = process.getBuiltinModule('node:net')
+  const arrivals = Buffer.allocUnsafeSlow(ARRIVAL_BYTES)
+  // One function for all sockets, as thousands of closures would take memory. Node calls it on the socket.
+  const onread = {
+    buffer: arrivals,
+    callback(this: Socket, size: number): boolean {
+      return (this as OwnedSocket).owner.onArrival(arrivals, size)
+    },
+  }
+  return class extends Socket {
+    readonly owner: NodeSocket<unknown>
+
+    constructor(descriptor: number, owner: NodeSocket<unknown>) {
+      super({ fd: descriptor, onread } as SocketOptions)
+      this.owner = owner
+    }
+
+    // Before the descriptor is closed, as another connection may get its number before this one has told.
+    override _destroy(error: Error | null, callback: (error?: Error | null) => void): void {
+      closeStream(this.owner.descriptor)
+      super._destroy(error, callback)
+    }
+
+    override emit(event: string | symbol, ...values: unknown[]): boolean {
+      if (event === 'error') {
+        this.owner.onFailure(values[0] as Error)
+        return true
+      }
+      const heard = super.emit(event, ...values)
+      if (event === 'end') this.owner.onEnd()
+      else if (event === 'close') this.owner.onClose()
+      return heard
+    }
+  }
+}
+
+export class NodeSocket<Owner> implements ConnectionSocket {
+  readonly descriptor: number
+  readonly #socket: Socket
+  readonly #owner: Owner
+  readonly #events: SocketEvents<Owner>
+
+  constructor(descriptor: number, owner: Owner, events: SocketEvents<Owner>) {
+    this.descriptor = descriptor
+    this.#owner = owner
+    this.#events = events
+    const Class = (ownedSocketClass ??= defineOwnedSocket())
+    this.#socket = new Class(descriptor, this as NodeSocket<unknown>)
+    this.#socket.pause()
+  }
+
+  get destroyed(): boolean {
+    return this.#socket.destroyed
+  }
+
+  resume(): void {
+    this.#socket.resume()
+  }
+
+  pause(): void {
+    this.#socket.pause()
+  }
+
+  write(bytes: Buffer, done: (error?: Error | null) => void): void {
+    this.#socket.write(bytes, done)
+  }
+
+  destroy(error?: Error): void {
+    this.#socket.destroy(error)
+  }
+
+  onArrival(arrivals: Uint8Array, size: number): boolean {
+    const push = (): number => addon.pushRecords(this.descriptor, arrivals, size)
+    return passOn(this.descriptor, withRoom(push(), push), this.#owner, this.#events)
+  }
+
+  onEnd(): void {
+    passOnRest(this.descriptor, this.#owner, this.#events)
+    this.#events.onEnd(this.#owner)
+  }
+
+  onFailure(error: Error): void {
+    this.#events.onFailure(this.#owner, error)
+  }
+
+  onClose(): void {
+    this.#events.onClose(this.#owner)
+  }
+}

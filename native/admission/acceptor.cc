@@ -1,0 +1,230 @@
+#include "admission/acceptor.h"
+
+#include <algorithm>
+#include <utility>
+
+namespace sentinel {
+namespace {
+
+constexpr int kBatch = 64;
+// A batch with this many refusals is a flood. Without a pause the thread would take the processor from a busy
+// event loop; with one of 1 ms it still turns away tens of thousands a second.
+constexpr int kFloodRefusals = 48;
+constexpr int kFloodPauseMs = 1;
+// Out of descriptors: the kernel keeps the waiting clients, so a short pause loses nobody and spins nothing.
+constexpr int kExhaustedPauseMs = 50;
+constexpr std::size_t kReportedRefusals = 64;
+constexpr std::chrono::milliseconds kReportInterval{100};
+
+// Of a peer that the policy admits, which always has one or the other.
+UserKey KeyOf(const PeerIdentity& peer) {
+  if (peer.user_id.has_value()) return *peer.user_id;
+  return peer.security_id;
+}
+
+}  // namespace
+
+Acceptor::Acceptor(std::unique_ptr<ServerEndpoint> endpoint, PeerPolicy policy, AcceptorLimits limits,
+                   UnmappedIds unmapped, OwnedDescriptor notify_thread_end)
+    : endpoint_(std::move(endpoint)),
+      policy_(std::move(policy)),
+      limits_(limits),
+      notify_(std::move(notify_thread_end)),
+      unmapped_(unmapped),
+      rate_(limits.max_new_per_second_per_user) {}
+
+Result<std::unique_ptr<Acceptor>> Acceptor::Start(std::unique_ptr<ServerEndpoint> endpoint, PeerPolicy policy,
+                                                  AcceptorLimits limits, UnmappedIds unmapped,
+                                                  OwnedDescriptor notify_thread_end) {
+  std::unique_ptr<Acceptor> acceptor(
+      new Acceptor(std::move(endpoint), std::move(policy), limits, unmapped, std::move(notify_thread_end)));
+  Result<std::unique_ptr<Thread>> thread =
+      StartThread([](void* self) { static_cast<Acceptor*>(self)->Run(); }, acceptor.get());
+  if (!thread.ok()) return thread.failure();
+  acceptor->thread_ = std::move(thread.value());
+  return acceptor;
+}
+
+Acceptor::~Acceptor() { Stop(); }
+
+void Acceptor::Stop() {
+  if (thread_ != nullptr) {
+    {
+      const std::lock_guard<std::mutex> lock(mutex_);
+      stopping_ = true;
+    }
+    endpoint_->Interrupt();
+    thread_->Join();
+    thread_.reset();
+  }
+  endpoint_.reset();
+  notify_.Reset();  // not only when the object is collected, which may be much later
+  const std::lock_guard<std::mutex> lock(mutex_);
+  for (const AdmittedClient& client : queue_) ReleaseLocked(KeyOf(client.peer));
+  queue_.clear();
+  report_due_ = true;
+}
+
+void Acceptor::Run() {
+  while (!stopping()) {
+    const int report_in_ms = ReportRefusals();
+    if (notify_again_) notify_again_ = !Notify(notify_.get());
+    const bool for_clients = !exhausted_ && HasRoom();
+    const int timeout_ms = exhausted_ || notify_again_ ? kExhaustedPauseMs : report_in_ms;
+    switch (endpoint_->Wait(timeout_ms, for_clients)) {
+      case ServerEndpoint::Event::kClient:
+        if (AcceptBatch() >= kFloodRefusals && limits_.throttle_refusals) endpoint_->Wait(kFloodPauseMs, false);
+        break;
+      case ServerEndpoint::Event::kTimeout: exhausted_ = false; break;
+      case ServerEndpoint::Event::kInterrupted: break;
+      case ServerEndpoint::Event::kFailed:  // it has paused already
+        exhausted_ = true;
+        break;
+    }
+  }
+}
+
+int Acceptor::AcceptBatch() {
+  int refused = 0;
+  for (int taken = 0; taken < kBatch && HasRoom(); ++taken) {
+    Result<OwnedDescriptor> client = endpoint_->Accept();
+    if (client.ok()) {
+      if (!Consider(std::move(client.value()))) ++refused;
+      continue;
+    }
+    if (client.failure().kind == FailureKind::kWouldBlock) break;
+    // Everything else is waited out: a listener that gives up on an unforeseen error would be a worse
+    // answer than one that tries again twenty times a second.
+    exhausted_ = true;
+    const std::lock_guard<std::mutex> lock(mutex_);
+    ++stats_.exhausted;
+    break;
+  }
+  return refused;
+}
+
+bool Acceptor::Consider(OwnedDescriptor client) {
+  Result<PeerIdentity> identity = ReadPeerIdentity(client.get());
+  if (!identity.ok()) {
+    Refuse(Verdict::kIdentityUnreadable, {}, identity.failure().code);
+    return false;
+  }
+  PeerIdentity& peer = identity.value();
+  Verdict verdict = Judge(peer, policy_, unmapped_);
+  if (verdict == Verdict::kAdmitted && !rate_.Allow(KeyOf(peer), Clock::now())) verdict = Verdict::kTooFast;
+  if (verdict == Verdict::kAdmitted) {
+    ReadPeerDetails(client.get(), peer);
+    verdict = JudgeDetails(peer, policy_);
+  }
+  if (verdict == Verdict::kAdmitted) verdict = Admit(client, peer);
+  if (verdict == Verdict::kAdmitted) return true;
+  Refuse(verdict, std::move(peer), 0);
+  return false;
+}
+
+Verdict Acceptor::Admit(OwnedDescriptor& client, PeerIdentity& peer) {
+  bool notify = false;
+  const UserKey user = KeyOf(peer);
+  {
+    const std::lock_guard<std::mutex> lock(mutex_);
+    if (const Verdict verdict = ApplyQuota(user); verdict != Verdict::kAdmitted) return verdict;
+    ++stats_.admitted;
+    ++stats_.open;
+    ++open_by_user_[user];
+    queue_.push_back({std::move(client), std::move(peer)});
+    notify = !std::exchange(notified_, true);
+  }
+  if (notify) notify_again_ = !Notify(notify_.get());
+  return Verdict::kAdmitted;
+}
+
+Verdict Acceptor::ApplyQuota(const UserKey& user) const {
+  if (stats_.open >= limits_.max_connections) return Verdict::kTooManyConnections;
+  const auto of_user = open_by_user_.find(user);
+  if (of_user != open_by_user_.end() && of_user->second >= limits_.max_connections_per_user) {
+    return Verdict::kTooManyOfUser;
+  }
+  return Verdict::kAdmitted;
+}
+
+void Acceptor::Refuse(Verdict verdict, PeerIdentity peer, int code) {
+  const std::lock_guard<std::mutex> lock(mutex_);
+  ++stats_.refused;
+  if (report_.refusals.size() < kReportedRefusals) {
+    report_.refusals.push_back({verdict, std::move(peer), code});
+  } else {
+    ++report_.omitted;
+  }
+}
+
+int Acceptor::ReportRefusals() {
+  {
+    const std::lock_guard<std::mutex> lock(mutex_);
+    if (report_.refusals.empty()) return -1;
+  }
+  const Clock::time_point now = Clock::now();
+  const auto since = std::chrono::duration_cast<std::chrono::milliseconds>(now - last_report_);
+  if (since < kReportInterval) return static_cast<int>((kReportInterval - since).count()) + 1;
+  last_report_ = now;
+  {
+    const std::lock_guard<std::mutex> lock(mutex_);
+    report_due_ = true;
+  }
+  Notify(notify_.get());
+  // Not taken yet: look again after the interval, in case more have come by then.
+  return static_cast<int>(kReportInterval.count());
+}
+
+bool Acceptor::HasRoom() {
+  const std::lock_guard<std::mutex> lock(mutex_);
+  starved_ = queue_.size() >= limits_.max_queued;
+  return !starved_;
+}
+
+bool Acceptor::stopping() {
+  const std::lock_guard<std::mutex> lock(mutex_);
+  return stopping_;
+}
+
+std::vector<AdmittedClient> Acceptor::Take(std::size_t most) {
+  std::vector<AdmittedClient> taken;
+  bool interrupt = false;
+  {
+    const std::lock_guard<std::mutex> lock(mutex_);
+    const std::size_t count = std::min(most, queue_.size());
+    taken.reserve(count);
+    for (std::size_t i = 0; i < count; ++i) {
+      taken.push_back(std::move(queue_.front()));
+      queue_.pop_front();
+    }
+    if (queue_.empty()) notified_ = false;
+    interrupt = count > 0 && std::exchange(starved_, false);
+  }
+  if (interrupt && endpoint_ != nullptr) endpoint_->Interrupt();
+  return taken;
+}
+
+RefusalReport Acceptor::TakeRefusals() {
+  const std::lock_guard<std::mutex> lock(mutex_);
+  if (!std::exchange(report_due_, false)) return {};
+  return std::exchange(report_, {});
+}
+
+void Acceptor::Release(const UserKey& user) {
+  const std::lock_guard<std::mutex> lock(mutex_);
+  ReleaseLocked(user);
+}
+
+void Acceptor::ReleaseLocked(const UserKey& user) {
+  const auto of_user = open_by_user_.find(user);
+  if (of_user == open_by_user_.end()) return;
+  --stats_.open;
+  if (--of_user->second == 0) open_by_user_.erase(of_user);
+}
+
+AcceptorStats Acceptor::Stats() {
+  const std::lock_guard<std::mutex> lock(mutex_);
+  return stats_;
+}
+
+}  // namespace sentinel

@@ -1,0 +1,166 @@
+#include "frames/escapes.h"
+
+#include <algorithm>
+#include <array>
+#include <cstring>
+
+#if defined(__SSE2__)
+#include <emmintrin.h>
+#endif
+
+namespace sentinel {
+namespace {
+
+// Windows paths and texts of several lines have too many backslashes for a search that stops at each.
+constexpr std::size_t kBlock = 64;
+constexpr std::size_t kUnicodeEscape = sizeof("\\uXXXX") - 1;
+
+// What may follow a backslash and be all of the escape.
+constexpr std::array<bool, 256> ShortEscapes() {
+  std::array<bool, 256> allowed{};
+  for (const char character : {'"', '\\', '/', 'b', 'f', 'n', 'r', 't'}) {
+    allowed[static_cast<std::uint8_t>(character)] = true;
+  }
+  return allowed;
+}
+constexpr std::array<bool, 256> kShortEscapes = ShortEscapes();
+
+std::size_t LowestBit(std::uint64_t mask) {
+#if defined(__GNUC__)
+  return static_cast<std::size_t>(__builtin_ctzll(mask));
+#else
+  std::size_t bit = 0;
+  for (; (mask & 1U) == 0; mask >>= 1U) ++bit;
+  return bit;
+#endif
+}
+
+#if defined(__SSE2__)
+
+__m128i Load(const std::uint8_t* bytes) {
+  __m128i text;
+  std::memcpy(&text, bytes, sizeof(text));
+  return text;
+}
+
+__m128i Equal(__m128i text, char character) { return _mm_cmpeq_epi8(text, _mm_set1_epi8(character)); }
+
+// Equal without regard to the bits of `spread`, which are set in `character`.
+__m128i Equal(__m128i text, char character, char spread) {
+  return Equal(_mm_or_si128(text, _mm_set1_epi8(spread)), character);
+}
+
+std::uint64_t Mask(__m128i found) { return static_cast<std::uint32_t>(_mm_movemask_epi8(found)); }
+
+// A bit for each of kBlock bytes, the first one lowest: it is a backslash.
+std::uint64_t Backslashes(const std::uint8_t* bytes) {
+  const __m128i a = Equal(Load(bytes), '\\');
+  const __m128i b = Equal(Load(bytes + 16), '\\');
+  const __m128i c = Equal(Load(bytes + 32), '\\');
+  const __m128i d = Equal(Load(bytes + 48), '\\');
+  // More than half of the blocks of an event have none.
+  if (Mask(_mm_or_si128(_mm_or_si128(a, b), _mm_or_si128(c, d))) == 0) return 0;
+  return Mask(a) | Mask(b) << 16U | Mask(c) << 32U | Mask(d) << 48U;
+}
+
+std::uint64_t CommonOf16(const std::uint8_t* bytes) {
+  const __m128i text = Load(bytes);
+  // One comparison finds `"` and b, another one f and n. A slash is hardly ever escaped.
+  const __m128i pairs = _mm_or_si128(Equal(text, 'b', 0x40), Equal(text, 'n', 0x08));
+  return Mask(_mm_or_si128(pairs, _mm_or_si128(Equal(text, 'r'), Equal(text, 't'))));
+}
+
+// Those bits of `second` whose bytes need a closer look. All bytes are looked at, not only the marked ones: how
+// often a loop over those would go around is more than the processor can foresee.
+std::uint64_t Uncommon(const std::uint8_t* bytes, std::uint64_t second) {
+  if (second == 0) return 0;
+  return second & ~(CommonOf16(bytes) | CommonOf16(bytes + 16) << 16U | CommonOf16(bytes + 32) << 32U |
+                    CommonOf16(bytes + 48) << 48U);
+}
+
+#else
+
+std::uint64_t Backslashes(const std::uint8_t* bytes) {
+  // A loop that compilers make vector instructions of.
+  std::uint8_t found = 0;
+  for (std::size_t i = 0; i < kBlock; ++i) found = static_cast<std::uint8_t>(found | (bytes[i] == '\\'));
+  if (found == 0) return 0;
+  constexpr std::uint64_t kEach = 0x0101010101010101;
+  constexpr std::uint64_t kLow = kEach * 0x7f;
+  std::uint64_t mask = 0;
+  for (std::size_t i = 0; i < kBlock; i += sizeof(std::uint64_t)) {
+    std::uint64_t word = 0;
+    // Byte by byte, so that the order of bytes in memory does not matter; compilers make one load of it.
+    for (std::size_t k = 0; k < sizeof(word); ++k) word |= static_cast<std::uint64_t>(bytes[i + k]) << (8 * k);
+    word ^= kEach * '\\';
+    const std::uint64_t zeros = ~(((word & kLow) + kLow) | word | kLow);
+    // Gathers the top bits of all bytes in the top byte.
+    mask |= ((zeros >> 7U) * 0x0102040810204080 >> 56U) << i;
+  }
+  return mask;
+}
+
+std::uint64_t Uncommon(const std::uint8_t* bytes, std::uint64_t second) {
+  std::uint64_t uncommon = 0;
+  for (std::uint64_t left = second; left != 0; left &= left - 1) {
+    if (!kShortEscapes[bytes[LowestBit(left)]]) uncommon |= left & (~left + 1);
+  }
+  return uncommon;
+}
+
+#endif
+
+// The first backslash of a run begins an escape, and every other one after it.
+std::uint64_t EscapeStarts(std::uint64_t backslashes) {
+  constexpr std::uint64_t kEven = 0x5555555555555555;
+  const std::uint64_t first = backslashes & ~(backslashes << 1U);
+  // The sum carries through each run that begins at an even position, and leaves none of its bits.
+  const std::uint64_t even_runs = backslashes & ~(backslashes + (first & kEven));
+  return backslashes & (even_runs ^ ~kEven);
+}
+
+bool IsEscape(const std::uint8_t* text, std::size_t at, std::size_t end) {
+  if (at + 1 >= end) return false;
+  if (kShortEscapes[text[at + 1]]) return true;
+  if (text[at + 1] != 'u' || at + kUnicodeEscape > end) return false;
+  for (std::size_t digit = at + 2; digit < at + kUnicodeEscape; ++digit) {
+    if (HexValue(text[digit]) < 0) return false;
+  }
+  return true;
+}
+
+}  // namespace
+
+int HexValue(std::uint8_t byte) {
+  if (byte >= '0' && byte <= '9') return byte - '0';
+  if (byte >= 'a' && byte <= 'f') return byte - 'a' + 10;
+  if (byte >= 'A' && byte <= 'F') return byte - 'A' + 10;
+  return -1;
+}
+
+std::size_t FindBadEscape(const std::uint8_t* text, std::size_t start, std::size_t end) {
+  std::uint64_t carry = 0;  // 1 when an escape begins with the last byte of the block before
+  for (std::size_t block = start; block < end; block += kBlock) {
+    const std::uint8_t* bytes = text + block;
+    std::array<std::uint8_t, kBlock> rest;
+    if (end - block < kBlock) {
+      rest.fill(0);  // no escape goes on with it
+      std::copy(text + block, text + end, rest.begin());
+      bytes = rest.data();
+    }
+    const std::uint64_t backslashes = Backslashes(bytes);
+    if ((backslashes | carry) == 0) continue;
+    // As if no `\u` had digits: those of a good one are no backslashes, and nothing behind a bad one matters.
+    const std::uint64_t starts = EscapeStarts(backslashes & ~carry);
+    // The second bytes of escapes, without those that are backslashes themselves and therefore right.
+    const std::uint64_t second = (starts << 1U | carry) & ~backslashes;
+    carry = starts >> (kBlock - 1);
+    for (std::uint64_t left = Uncommon(bytes, second); left != 0; left &= left - 1) {
+      const std::size_t at = block + LowestBit(left) - 1;
+      if (!IsEscape(text, at, end)) return at;
+    }
+  }
+  return carry == 0 ? end : end - 1;
+}
+
+}  // namespace sentinel

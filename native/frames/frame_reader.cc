@@ -1,0 +1,159 @@
+#include "frames/frame_reader.h"
+
+#include <algorithm>
+#include <cstring>
+
+#include "frames/byte_search.h"
+
+namespace sentinel {
+namespace {
+
+// Of a line that is thrown away, so many bytes are shown.
+constexpr std::size_t kSampleBytes = 64;
+
+// Assigning {} would keep the memory.
+void Release(std::vector<std::uint8_t>& bytes) { std::vector<std::uint8_t>().swap(bytes); }
+
+void AddTooLarge(std::size_t start, std::size_t sample_end, RecordSink& sink) {
+  std::int32_t* record = sink.Add();
+  record[FrameRecord::kState] = static_cast<std::int32_t>(LineState::kTooLarge);
+  record[FrameRecord::kLineStart] = static_cast<std::int32_t>(start);
+  record[FrameRecord::kLineEnd] = static_cast<std::int32_t>(sample_end);
+}
+
+}  // namespace
+
+bool ReadWindow::Attach(std::uint8_t* other_bytes, std::size_t other_capacity) {
+  const std::size_t size = holder == nullptr ? 0 : end - begin;
+  if (other_capacity < size + kSlack) return false;
+  if (size > 0) std::memcpy(other_bytes, bytes + begin, size);
+  bytes = other_bytes;
+  capacity = other_capacity;
+  begin = 0;
+  end = size;
+  return true;
+}
+
+FrameReader::~FrameReader() {
+  if (window_->holder == this) window_->holder = nullptr;
+}
+
+std::size_t FrameReader::carried() const {
+  return window_->holder == this ? window_->end - window_->begin : carry_.size();
+}
+
+FrameReader::Room FrameReader::Prepare(std::size_t least) {
+  ReadWindow& window = *window_;
+  const std::size_t wanted = least + ReadWindow::kSlack;
+  if (window.holder != this) {
+    if (window.holder != nullptr) window.holder->Yield();
+    // What was copied away comes back in front of the bytes that end it.
+    window.begin = 0;
+    window.end = carry_.size();
+  } else if (window.capacity - window.end < wanted && window.begin > 0) {
+    const std::size_t size = window.end - window.begin;
+    std::memmove(window.bytes, window.bytes + window.begin, size);
+    window.begin = 0;
+    window.end = size;
+  }
+  if (window.capacity < window.end + wanted) return {};
+  return {window.end, window.capacity - window.end - ReadWindow::kSlack};
+}
+
+FrameReader::Progress FrameReader::Push(std::size_t size, LineScanner& scanner, RecordSink& sink) {
+  ReadWindow& window = *window_;
+  const std::size_t fresh = window.end;
+  const std::size_t end = fresh + size;
+  if (!discarding_) return TakeBytes(window.begin, fresh, end, scanner, sink);
+  const void* newline = size == 0 ? nullptr : std::memchr(window.bytes + fresh, '\n', size);
+  if (newline == nullptr) return {};
+  discarding_ = false;
+  const auto next = static_cast<std::size_t>(static_cast<const std::uint8_t*>(newline) - window.bytes) + 1;
+  return TakeBytes(next, next, end, scanner, sink);
+}
+
+FrameReader::Progress FrameReader::Continue(LineScanner& scanner, RecordSink& sink) {
+  return ScanLines(next_, scanner, sink);
+}
+
+FrameReader::Progress FrameReader::TakeBytes(std::size_t begin, std::size_t fresh, std::size_t end,
+                                             LineScanner& scanner, RecordSink& sink) {
+  lines_end_ = PastLastNewline(window_->bytes, fresh, end);
+  end_ = end;
+  if (lines_end_ == fresh) {
+    Keep(begin, fresh, end, sink);
+    return {};
+  }
+  Rejoin(begin);
+  return ScanLines(begin, scanner, sink);
+}
+
+FrameReader::Progress FrameReader::ScanLines(std::size_t begin, LineScanner& scanner, RecordSink& sink) {
+  Progress progress;
+  progress.text_begin = begin;
+  progress.text_end = scanner.Scan(window_->bytes, begin, lines_end_, max_line_bytes_, sink);
+  progress.more = sink.full();  // even the remainder may need a record
+  if (progress.more) {
+    next_ = progress.text_end;
+  } else {
+    Keep(progress.text_end, progress.text_end, end_, sink);
+  }
+  return progress;
+}
+
+void FrameReader::Keep(std::size_t begin, std::size_t fresh, std::size_t end, RecordSink& sink) {
+  ReadWindow& window = *window_;
+  window.holder = nullptr;
+  if (begin == end) return;
+  if (ExceedsLimit(end - begin, window.bytes[end - 1])) {
+    const std::size_t sample = std::min(carry_.empty() ? end - begin : carry_.size(), kSampleBytes);
+    if (!carry_.empty()) std::memcpy(window.bytes + begin, carry_.data(), sample);
+    Release(carry_);
+    AddTooLarge(begin, begin + sample, sink);
+    discarding_ = true;
+  } else if (!carry_.empty()) {
+    carry_.insert(carry_.end(), window.bytes + fresh, window.bytes + end);
+  } else {
+    window.holder = this;
+    window.begin = begin;
+    window.end = end;
+  }
+}
+
+void FrameReader::Rejoin(std::size_t begin) {
+  window_->holder = nullptr;
+  if (carry_.empty()) return;
+  std::memcpy(window_->bytes + begin, carry_.data(), carry_.size());
+  Release(carry_);
+}
+
+void FrameReader::Yield() {
+  carry_.assign(window_->bytes + window_->begin, window_->bytes + window_->end);
+  window_->holder = nullptr;
+}
+
+bool FrameReader::ExceedsLimit(std::size_t line_bytes, std::uint8_t last_byte) const {
+  // A carriage return at the end may turn out to belong to the line ending.
+  return line_bytes > max_line_bytes_ + (last_byte == '\r' ? 1 : 0);
+}
+
+FrameReader::Progress FrameReader::Finish(LineScanner& scanner, RecordSink& sink) {
+  if (discarding_ || carried() == 0) return {};
+  const std::size_t begin = window_->begin;
+  const std::size_t end = window_->end;
+  Rejoin(begin);
+  window_->bytes[end] = '\n';
+  Progress progress;
+  progress.text_begin = begin;
+  progress.text_end = end + 1;
+  scanner.Scan(window_->bytes, begin, end + 1, max_line_bytes_, sink);
+  // However it fails, what ails it is that its end is missing.
+  if (sink.count() == 1) {
+    std::int32_t& state = sink.first()[FrameRecord::kState];
+    if (state != static_cast<std::int32_t>(LineState::kMessage))
+      state = static_cast<std::int32_t>(LineState::kTruncated);
+  }
+  return progress;
+}
+
+}  // namespace sentinel

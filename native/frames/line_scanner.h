@@ -1,0 +1,44 @@
+// Cuts a run of whole lines apart and has each one checked. simdjson's first stage (UTF-8, strings, positions
+// of structural characters) runs over a block of many lines at once; where it objects, line by line, so that
+// one bad line costs no other. Must not know streams, sockets or Node-API.
+
+#ifndef SENTINEL_LINE_SCANNER_H_
+#define SENTINEL_LINE_SCANNER_H_
+
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+
+#include "frames/frame_record.h"
+
+namespace sentinel {
+
+class LineScanner {
+ public:
+  LineScanner();
+  LineScanner(const LineScanner&) = delete;
+  LineScanner& operator=(const LineScanner&) = delete;
+  ~LineScanner();
+
+  // Checks the lines in [begin, end) of `window`; end is just past a newline. Empty lines give no record, those
+  // of more than `max_line_bytes` (without the line ending) one that says so.
+  // Stops when the sink is full. Answers the start of the first line not looked at, or `end`.
+  std::size_t Scan(const std::uint8_t* window, std::size_t begin, std::size_t end, std::size_t max_line_bytes,
+                   RecordSink& sink);
+
+ private:
+  struct Stage;  // simdjson's parser and its memory
+
+  std::size_t ScanBlock(const std::uint8_t* window, std::size_t begin, std::size_t end, RecordSink& sink);
+  std::size_t ScanOneByOne(const std::uint8_t* window, std::size_t begin, std::size_t end, RecordSink& sink);
+
+  // What an objection of simdjson's means for a line.
+  LineState StateOf(int error, std::size_t line_bytes) const;
+
+  std::unique_ptr<Stage> stage_;
+  std::size_t max_line_bytes_ = 0;  // of the scan under way
+};
+
+}  // namespace sentinel
+
+#endif  // SENTINEL_LINE_SCANNER_H_

@@ -1,0 +1,164 @@
+// What macOS does its own way: file facts, flags set after creation, binding, the waker, descriptor cookies. Who
+// the peer is stands in darwin_peer.cc. Compiled, never run.
+
+#include <fcntl.h>
+#include <stdio.h>
+#include <sys/event.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <cstdlib>
+
+#include "platform/platform.h"
+#include "platform/posix/safe_path.h"
+#include "platform/posix/unix_socket.h"
+
+namespace sentinel {
+namespace {
+
+int Number(Descriptor descriptor) { return static_cast<int>(descriptor); }
+
+Result<FileFacts> FactsOf(const struct stat& status) {
+  FileFacts answer;
+  switch (status.st_mode & S_IFMT) {
+    case S_IFDIR: answer.kind = FileFacts::Kind::kDirectory; break;
+    case S_IFLNK: answer.kind = FileFacts::Kind::kSymbolicLink; break;
+    case S_IFSOCK: answer.kind = FileFacts::Kind::kSocket; break;
+    case S_IFREG: answer.kind = FileFacts::Kind::kRegular; break;
+    default: answer.kind = FileFacts::Kind::kOther; break;
+  }
+  answer.mode = static_cast<std::uint32_t>(status.st_mode & ~S_IFMT);
+  answer.owner = status.st_uid;
+  answer.device = static_cast<std::uint64_t>(status.st_dev);
+  answer.inode = status.st_ino;
+  return answer;
+}
+
+// There are no flags at creation: between the two calls a fork of another thread can inherit the descriptor.
+bool Prepare(int number) {
+  const int flags = fcntl(number, F_GETFL);
+  const int on = 1;
+  return flags >= 0 && fcntl(number, F_SETFD, FD_CLOEXEC) == 0 && fcntl(number, F_SETFL, flags | O_NONBLOCK) == 0 &&
+         setsockopt(number, SOL_SOCKET, SO_NOSIGPIPE, &on, sizeof(on)) == 0;
+}
+
+OwnedDescriptor Prepared(int number) {
+  OwnedDescriptor socket(static_cast<Descriptor>(number));
+  if (!socket.valid() || Prepare(number)) return socket;
+  const int code = errno;
+  socket.Reset();
+  errno = code;
+  return socket;
+}
+
+// A directory of this user's own (0700) next to `path`, removed when this goes.
+class PrivateDirectory {
+ public:
+  explicit PrivateDirectory(const std::string& path) : path_(path.substr(0, path.rfind('/')) + "/.XXXXXX") {
+    made_ = mkdtemp(path_.data()) != nullptr;
+  }
+  PrivateDirectory(const PrivateDirectory&) = delete;
+  PrivateDirectory& operator=(const PrivateDirectory&) = delete;
+  ~PrivateDirectory() {
+    if (!made_) return;
+    unlink(socket_path().c_str());  // absent when it was moved to its place
+    rmdir(path_.c_str());
+  }
+
+  bool made() const { return made_; }
+  const std::string& path() const { return path_; }
+  std::string socket_path() const { return path_ + "/s"; }
+
+ private:
+  std::string path_;
+  bool made_ = false;
+};
+
+// The one event that a waker's kqueue has.
+struct kevent WakeEvent(std::uint16_t flags, std::uint32_t event_flags) {
+  struct kevent event {};
+  EV_SET(&event, 0, EVFILT_USER, flags, event_flags, 0, nullptr);
+  return event;
+}
+
+}  // namespace
+
+Result<FileFacts> InspectPath(const std::string& path) {
+  struct stat status {};
+  if (lstat(path.c_str(), &status) != 0) return Failure{FailureKind::kSystem, errno, "lstat", path};
+  return FactsOf(status);
+}
+
+Result<FileFacts> InspectDescriptor(int descriptor) {
+  struct stat status {};
+  if (fstat(descriptor, &status) != 0) return Failure{FailureKind::kSystem, errno, "fstat", {}};
+  return FactsOf(status);
+}
+
+const int kSendFlags = MSG_DONTWAIT;
+
+OwnedDescriptor CreateSocket() { return Prepared(socket(AF_UNIX, SOCK_STREAM, 0)); }
+
+OwnedDescriptor AcceptClient(Descriptor listening) { return Prepared(accept(Number(listening), nullptr, nullptr)); }
+
+bool CreateSocketPair(OwnedDescriptor& one, OwnedDescriptor& other) {
+  int ends[2];
+  if (socketpair(AF_UNIX, SOCK_STREAM, 0, ends) != 0) return false;
+  one = OwnedDescriptor(static_cast<Descriptor>(ends[0]));
+  other = OwnedDescriptor(static_cast<Descriptor>(ends[1]));
+  return Prepare(ends[0]) && Prepare(ends[1]);
+}
+
+// fchmod of an unbound socket says nothing about its file here, and the umask is the whole process's. So the file
+// is made where nobody else can reach it, and moved to its place when its mode is right, provided that nothing is
+// there.
+Status BindPrivately(Descriptor socket, const std::string& path) {
+  const PrivateDirectory directory(path);
+  if (!directory.made()) return Failure{FailureKind::kSystem, errno, "mkdtemp", directory.path()};
+  const std::string made = directory.socket_path();
+  if (Status status = BindAt(socket, made); !status.ok()) return status.failure();
+  if (chmod(made.c_str(), S_IRUSR | S_IWUSR) != 0) return Failure{FailureKind::kSystem, errno, "chmod", made};
+  if (renamex_np(made.c_str(), path.c_str(), RENAME_EXCL) == 0) return Done{};
+  switch (errno) {
+    case EEXIST: return Failure{FailureKind::kAddressInUse, EADDRINUSE, "renamex_np", path + " was taken just now"};
+    case ENOTSUP:
+      return Failure{FailureKind::kUnsafePath, ENOTSUP, "renamex_np",
+                     "the file system of " + path + " cannot move a file without replacing another"};
+    default: return Failure{FailureKind::kSystem, errno, "renamex_np", path};
+  }
+}
+
+// A kqueue is readable while an event of its own is pending, and a child of fork(2) does not get it.
+Result<OwnedDescriptor> CreateWaker() {
+  OwnedDescriptor waker(static_cast<Descriptor>(kqueue()));
+  if (!waker.valid()) return Failure{FailureKind::kExhausted, errno, "kqueue", {}};
+  const struct kevent add = WakeEvent(EV_ADD | EV_CLEAR, 0);
+  if (kevent(Number(waker.get()), &add, 1, nullptr, 0, nullptr) != 0) {
+    return Failure{FailureKind::kExhausted, errno, "kevent", {}};
+  }
+  return waker;
+}
+
+void Wake(Descriptor waker) {
+  const struct kevent trigger = WakeEvent(0, NOTE_TRIGGER);
+  while (kevent(Number(waker), &trigger, 1, nullptr, 0, nullptr) < 0 && errno == EINTR) {
+  }
+}
+
+void DrainWaker(Descriptor waker) {
+  struct kevent taken {};
+  const timespec at_once{};
+  while (kevent(Number(waker), nullptr, 0, &taken, 1, &at_once) < 0 && errno == EINTR) {
+  }
+}
+
+// The inode number of a Unix socket: the kernel counts them up as they are first asked for.
+std::optional<std::uint64_t> DescriptorCookie(Descriptor descriptor) {
+  struct stat status {};
+  if (fstat(Number(descriptor), &status) != 0 || !S_ISSOCK(status.st_mode)) return std::nullopt;
+  return status.st_ino;
+}
+
+}  // namespace sentinel

@@ -1,0 +1,65 @@
+// What stands at a path or behind a descriptor, by the system call statx(2) itself: of the C libraries' functions
+// lstat is new in glibc 2.33 and statx in musl 1.2.5. <sys/stat.h> is left out, as some of them define the same
+// structure.
+
+#include <fcntl.h>
+#include <linux/stat.h>
+#include <sys/socket.h>
+#include <sys/syscall.h>
+#include <sys/sysmacros.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <cstdint>
+#include <optional>
+
+#include "platform/platform.h"
+#include "platform/posix/safe_path.h"
+
+namespace sentinel {
+namespace {
+
+Result<FileFacts> Statx(int directory, const char* path, int flags) {
+  struct statx facts {};
+  if (syscall(SYS_statx, directory, path, flags | AT_SYMLINK_NOFOLLOW, STATX_BASIC_STATS, &facts) != 0) {
+    return Failure{FailureKind::kSystem, errno, "statx", path};
+  }
+  FileFacts answer;
+  switch (facts.stx_mode & S_IFMT) {
+    case S_IFDIR: answer.kind = FileFacts::Kind::kDirectory; break;
+    case S_IFLNK: answer.kind = FileFacts::Kind::kSymbolicLink; break;
+    case S_IFSOCK: answer.kind = FileFacts::Kind::kSocket; break;
+    case S_IFREG: answer.kind = FileFacts::Kind::kRegular; break;
+    default: answer.kind = FileFacts::Kind::kOther; break;
+  }
+  answer.mode = facts.stx_mode & ~static_cast<std::uint32_t>(S_IFMT);
+  answer.owner = facts.stx_uid;
+  answer.device = makedev(facts.stx_dev_major, facts.stx_dev_minor);
+  answer.inode = facts.stx_ino;
+  return answer;
+}
+
+}  // namespace
+
+Result<FileFacts> InspectPath(const std::string& path) { return Statx(AT_FDCWD, path.c_str(), 0); }
+Result<FileFacts> InspectDescriptor(int descriptor) { return Statx(descriptor, "", AT_EMPTY_PATH); }
+
+std::optional<std::uint64_t> DescriptorCookie(Descriptor descriptor) {
+  const int number = static_cast<int>(descriptor);
+  std::uint64_t cookie = 0;
+  socklen_t size = sizeof(cookie);
+  if (getsockopt(number, SOL_SOCKET, SO_COOKIE, &cookie, &size) == 0) return cookie;
+  switch (errno) {
+    case EINVAL:  // emulated by what has room for 4 bytes only (qemu-user)
+    case ENOPROTOOPT: break;
+    case EBADF:
+    case ENOTSOCK:
+    default: return std::nullopt;
+  }
+  // The next best: unlike a cookie, an inode number comes again after 2^32 others.
+  Result<FileFacts> facts = InspectDescriptor(number);
+  if (!facts.ok() || facts.value().kind != FileFacts::Kind::kSocket) return std::nullopt;
+  return facts.value().inode;
+}
+
+}  // namespace sentinel

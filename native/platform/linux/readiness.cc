@@ -1,0 +1,73 @@
+// Readiness of many descriptors, by epoll(7).
+
+#include <sys/epoll.h>
+
+#include <array>
+#include <cerrno>
+#include <utility>
+
+#include "platform/platform.h"
+
+namespace sentinel {
+namespace {
+
+int Number(Descriptor descriptor) { return static_cast<int>(descriptor); }
+
+class EpollSet final : public ReadinessSet {
+ public:
+  explicit EpollSet(OwnedDescriptor epoll) : epoll_(std::move(epoll)) {}
+
+  Descriptor descriptor() const override { return epoll_.get(); }
+
+  Status Watch(Descriptor connected, bool watched, bool reading, bool writing) override {
+    if (!reading && !writing) {
+      // Cannot fail for want of anything.
+      Control(EPOLL_CTL_DEL, connected, 0);
+      return Done{};
+    }
+    const std::uint32_t events = (reading ? EPOLLIN | EPOLLRDHUP : 0U) | (writing ? EPOLLOUT : 0U);
+    if (Control(watched ? EPOLL_CTL_MOD : EPOLL_CTL_ADD, connected, events)) return Done{};
+    switch (errno) {
+      case ENOMEM:
+      case ENOSPC: return Failure{FailureKind::kExhausted, errno, "epoll_ctl", {}};
+      default: return Failure{FailureKind::kSystem, errno, "epoll_ctl", {}};
+    }
+  }
+
+  // Level-triggered: the kernel names those first that have waited longest.
+  void Take(std::vector<Readiness>& ready) override {
+    ready.clear();
+    std::array<epoll_event, kMostAtOnce> events{};
+    // A failure leaves what is ready for the next time.
+    const int count = epoll_wait(Number(epoll_.get()), events.data(), kMostAtOnce, 0);
+    for (int i = 0; i < count; ++i) {
+      const epoll_event& event = events[static_cast<std::size_t>(i)];
+      // Whoever waits for either is told of the end of both.
+      const bool over = (event.events & (EPOLLERR | EPOLLHUP)) != 0;
+      ready.push_back({static_cast<Descriptor>(event.data.fd), over || (event.events & (EPOLLIN | EPOLLRDHUP)) != 0,
+                       over || (event.events & EPOLLOUT) != 0});
+    }
+  }
+
+ private:
+  bool Control(int operation, Descriptor descriptor, std::uint32_t events) {
+    epoll_event event{};
+    event.events = events;
+    event.data.fd = Number(descriptor);
+    return epoll_ctl(Number(epoll_.get()), operation, Number(descriptor), &event) == 0;
+  }
+
+  const OwnedDescriptor epoll_;
+};
+
+}  // namespace
+
+const bool kWatchesReadiness = true;
+
+Result<std::unique_ptr<ReadinessSet>> CreateReadinessSet() {
+  OwnedDescriptor epoll(static_cast<Descriptor>(epoll_create1(EPOLL_CLOEXEC)));
+  if (!epoll.valid()) return Failure{FailureKind::kExhausted, errno, "epoll_create1", {}};
+  return std::unique_ptr<ReadinessSet>(std::make_unique<EpollSet>(std::move(epoll)));
+}
+
+}  // namespace sentinel

@@ -1,0 +1,68 @@
+// What Linux does its own way: flags at creation, binding, the waker. What stands at a path or behind a descriptor
+// is read in linux_files.cc, who the peer is in linux_peer.cc. Binaries must load with glibc 2.28 (RHEL 8): see
+// linux_glibc.h.
+
+#include <fcntl.h>
+#include <sys/eventfd.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <cerrno>
+
+#include "platform/platform.h"
+#include "platform/posix/unix_socket.h"
+
+namespace sentinel {
+namespace {
+
+int Number(Descriptor descriptor) { return static_cast<int>(descriptor); }
+
+}  // namespace
+
+const int kSendFlags = MSG_DONTWAIT | MSG_NOSIGNAL;
+
+OwnedDescriptor CreateSocket() {
+  return OwnedDescriptor(static_cast<Descriptor>(socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0)));
+}
+
+OwnedDescriptor AcceptClient(Descriptor listening) {
+  return OwnedDescriptor(
+      static_cast<Descriptor>(accept4(Number(listening), nullptr, nullptr, SOCK_CLOEXEC | SOCK_NONBLOCK)));
+}
+
+Status BindPrivately(Descriptor socket, const std::string& path) {
+  // The mode of the unbound socket, cut by the umask, becomes the mode of the file.
+  if (fchmod(Number(socket), S_IRUSR | S_IWUSR) != 0) return Failure{FailureKind::kSystem, errno, "fchmod", path};
+  return BindAt(socket, path);
+}
+
+Result<OwnedDescriptor> CreateWaker() {
+  OwnedDescriptor waker(static_cast<Descriptor>(eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK)));
+  if (waker.valid()) return waker;
+  return Failure{FailureKind::kExhausted, errno, "eventfd", {}};
+}
+
+void Wake(Descriptor waker) {
+  const std::uint64_t one = 1;
+  // EAGAIN means that the count is full: the thread will wake up. Want of memory is nothing that eventfd(2) knows,
+  // but a wake-up that is lost would have somebody wait for ever.
+  while (write(Number(waker), &one, sizeof(one)) < 0 && (errno == EINTR || errno == ENOMEM || errno == ENOBUFS)) {
+  }
+}
+
+void DrainWaker(Descriptor waker) {
+  std::uint64_t count = 0;
+  while (read(Number(waker), &count, sizeof(count)) < 0 && errno == EINTR) {
+  }
+}
+
+bool CreateSocketPair(OwnedDescriptor& one, OwnedDescriptor& other) {
+  int ends[2];
+  if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0, ends) != 0) return false;
+  one = OwnedDescriptor(static_cast<Descriptor>(ends[0]));
+  other = OwnedDescriptor(static_cast<Descriptor>(ends[1]));
+  return true;
+}
+
+}  // namespace sentinel

@@ -1,0 +1,44 @@
+// The right to listen at a path: a lock that exactly one starter gets, and the socket file that it protects.
+// Must not know clients or threads.
+
+#ifndef SENTINEL_POSIX_CLAIM_H_
+#define SENTINEL_POSIX_CLAIM_H_
+
+#include <optional>
+#include <string>
+
+#include "platform/platform.h"
+#include "platform/posix/safe_path.h"
+
+namespace sentinel {
+
+// Holds `<path>.lock` (flock(2)) for as long as it lives, so a claim ends with its process however that ends.
+// When destroyed, removes the lock file, and the socket file if Own was called and it is still the same file.
+class AddressClaim {
+ public:
+  // Takes the lock, then makes room at the path: a socket of this user that nobody answers on is removed.
+  // kAddressInUse: somebody else holds the lock, answers on the socket, or owns it.
+  static Result<AddressClaim> Take(const std::string& path);
+
+  AddressClaim(AddressClaim&& other) noexcept = default;
+  AddressClaim& operator=(AddressClaim&&) = delete;
+  AddressClaim(const AddressClaim&) = delete;
+  AddressClaim& operator=(const AddressClaim&) = delete;
+  ~AddressClaim();
+
+  const std::string& path() const { return path_; }
+  // Remembers the socket file that now stands at the path as the one to remove at the end.
+  void Own(const FileFacts& socket) { socket_ = socket; }
+
+ private:
+  AddressClaim(std::string path, OwnedDescriptor lock) : path_(std::move(path)), lock_(std::move(lock)) {}
+  Status RemoveStaleSocket() const;
+
+  std::string path_;
+  OwnedDescriptor lock_;
+  std::optional<FileFacts> socket_;
+};
+
+}  // namespace sentinel
+
+#endif  // SENTINEL_POSIX_CLAIM_H_

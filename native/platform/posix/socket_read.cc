@@ -1,0 +1,40 @@
+// Reads what a socket has, tells whether there is anything, and rests while there is not: recv(2), poll(2).
+
+#include <poll.h>
+#include <sys/socket.h>
+
+#include <cerrno>
+
+#include "platform/platform.h"
+
+namespace sentinel {
+
+Result<std::size_t> ReadNow(Descriptor connected, std::uint8_t* bytes, std::size_t size) {
+  const ssize_t received = recv(static_cast<int>(connected), bytes, size, MSG_DONTWAIT);
+  if (received >= 0) return static_cast<std::size_t>(received);
+  switch (errno) {
+    case EAGAIN:
+    case EINTR:
+    case ENOMEM:
+    case ENOBUFS: return Failure{FailureKind::kWouldBlock, errno, "recv", {}};
+    default: return Failure{FailureKind::kSystem, errno, "recv", {}};
+  }
+}
+
+bool ReadableNow(Descriptor descriptor) {
+  pollfd watched = {static_cast<int>(descriptor), POLLIN, 0};
+  return poll(&watched, 1, 0) != 0;
+}
+
+void RestProcessor() {
+  // Together some tenths of a microsecond, where a look takes as long.
+  for (int i = 0; i < 8; ++i) {
+#if defined(__x86_64__)
+    __builtin_ia32_pause();
+#elif defined(__aarch64__)
+    __asm__ __volatile__("yield");
+#endif
+  }
+}
+
+}  // namespace sentinel

@@ -1,0 +1,35 @@
+// Hands pipes to Node's event loop: as a file descriptor of the C runtime that Node itself uses, which only Node
+// can make. The two functions are libuv's and exported by every Node for Windows; nothing else of libuv is used.
+
+#include "platform/win32/system.h"
+
+extern "C" {
+#ifdef _MSC_VER
+__declspec(dllimport)
+#endif
+    int uv_open_osfhandle(void* handle);
+#ifdef _MSC_VER
+__declspec(dllimport)
+#endif
+    void* uv_get_osfhandle(int number);
+}
+
+namespace sentinel {
+
+Result<int> ToLoopNumber(OwnedDescriptor descriptor) {
+  const int number = uv_open_osfhandle(Handle(descriptor.get()));
+  // The C runtime has room for 8,192 of them.
+  if (number < 0) return WindowsFailure("uv_open_osfhandle", ERROR_TOO_MANY_OPEN_FILES);
+  descriptor.Release();
+  return number;
+}
+
+Descriptor FromLoopNumber(int number) {
+  return static_cast<Descriptor>(reinterpret_cast<std::intptr_t>(uv_get_osfhandle(number)));
+}
+
+// A pipe has nothing that tells it from every other one, and both its handle and its number are used again at once.
+// So what a worker thread is given in the instant before it is terminated stays open until the process ends.
+std::optional<std::uint64_t> DescriptorCookie(Descriptor /*descriptor*/) { return std::nullopt; }
+
+}  // namespace sentinel

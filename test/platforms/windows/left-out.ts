@@ -1,0 +1,44 @@
+// What of the test suite has no meaning on Windows, or cannot be shown under Wine, and why. Files by their path below test/,
+// tests and groups by how their names begin.
+
+const FILES = 'a pipe is no file'
+const NAME_LIVES = 'on Windows a name is taken as long as any connection made there is open'
+const NUMBERS = 'there are no numbers of users and groups'
+const PYTHON = 'needs Python and Unix sockets'
+
+export const leftOut: Readonly<Record<string, Readonly<Record<string, string>>>> = {
+  'unit/connection/connection': {
+    'goes on with a peer that sends no more': 'a pipe has no halves to close',
+  },
+  'unit/swarm/transport': { 'opens its socket as wide': FILES },
+  'unit/connection/dial': {
+    'refuses a link': FILES,
+    'refuses a file': FILES,
+  },
+  'unit/connection/listener': {
+    'has the documented default address': 'of its own: see pipes',
+    'makes the directory': FILES,
+    'refuses to replace': FILES,
+    'refuses a lock file': FILES,
+    'refuses a directory': FILES,
+    'refuses such a directory': FILES,
+    'follows a link': FILES,
+    'says so when links': FILES,
+    'makes no directories': FILES,
+    'refuses a path that is too long': 'a name of a pipe may be longer',
+    'hangs up on clients that nobody accepted': NAME_LIVES,
+    'removes only the socket': FILES,
+  },
+  'security/admission': {
+    labels: 'there are no labels',
+    'that says {"labels"': 'there are no labels',
+    'mode and group': NUMBERS,
+    'a descriptor that listens already': 'pipes are not passed on while they listen',
+  },
+  'security/limits': {
+    'descriptors that a peer sends along': PYTHON,
+  },
+  'security/peer-exit': {
+    'the end of the process behind a connection': 'the child of its tests cannot pass a pipe on: see pipes',
+  },
+}

@@ -1,0 +1,15 @@
+#!/usr/bin/env bash
+# Runs Node for Windows under Wine where it is called, and prints what it printed: node.sh newer|older ARGUMENT...
+set -euo pipefail
+here=$PWD
+cd "$(dirname "$0")/../../.."
+source test/platforms/windows/wine.sh
+prepare_wine >&2
+version=${!1}
+shift
+output=$(mktemp)
+trap 'end_wine; rm -f "$output"' EXIT
+status=0
+run_node "$version" 120 "$here" "$output" "$@" || status=$?
+tr -d '\r' <"$output"
+exit $status
