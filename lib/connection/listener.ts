@@ -8,13 +8,8 @@ import { resolveAddress, type AddressOptions } from './address.js'
 import { toPollRequest, type BusyPollOptions, type PollRequest } from '../wire/busy-poll.js'
 import { openConnection, type Connection, type ConnectionOrigin } from './connection.js'
 import { abortedError, IpcError } from '../base/errors.js'
-import {
-  addon,
-  fromNative,
-  type NativeAcceptor,
-  type NativeClient,
-  type NativeListenAddress,
-} from '../binding/addon.js'
+import { addon, type NativeAcceptor, type NativeClient, type NativeListenAddress } from '../binding/addon.js'
+import { fromNative } from '../binding/native-error.js'
 import { createWakeUp } from '../binding/wake-up.js'
 import { resolveGroupId, resolvePolicy, userOf, type PeerPolicy } from '../peer/peer.js'
 

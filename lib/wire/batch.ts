@@ -2,7 +2,7 @@
 // a whole thread shares.
 
 import { checkFrameSize, MAX_MESSAGE_BYTES } from '../message/envelope.js'
-import { ENVELOPE_BYTES, LayoutWord, WHOLE_FRAME } from '../binding/frame-layout.js'
+import { ENVELOPE_BYTES, LayoutWord, WHOLE_FRAME } from '../binding/abi.js'
 import {
   describeFrame,
   frameOf,

@@ -5,7 +5,8 @@ import { frameBytes, invalidPayload, MAX_MESSAGE_BYTES } from '../message/envelo
 import { IpcError } from '../base/errors.js'
 import { FrameText } from './batch.js'
 import { frameOf, isChecked, type SOCMessage } from '../message/message.js'
-import { addon, systemError } from '../binding/addon.js'
+import { addon } from '../binding/addon.js'
+import { systemError } from '../binding/native-error.js'
 import { returnSlab, takeSlab } from './slabs.js'
 
 /** A batch of about this size goes out without waiting for more. */

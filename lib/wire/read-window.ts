@@ -2,11 +2,9 @@
 // which the addon says what it found there. Memory that is full of lines goes to their messages as it is, without a copy,
 // and new memory takes its place.
 
-import { Progress, RecordWord } from '../binding/abi.js'
-import { addon, NO_ROOM } from '../binding/addon.js'
+import { NO_ROOM, Progress, READ_BYTES, RecordWord } from '../binding/abi.js'
+import { addon } from '../binding/addon.js'
 
-/** Bytes that one read takes, as native/node/reading.h has it. */
-const READ_BYTES = 112 << 10
 /** Room in front of a read for the beginning of a line. */
 const HEADROOM_BYTES = 1 << 12
 const RECORDS = 1024

@@ -2,8 +2,8 @@
 
 import { afterEach, describe, expect, it } from 'vitest'
 
-import { Progress } from '../../../lib/binding/abi.js'
-import { addon, NO_ROOM } from '../../../lib/binding/addon.js'
+import { NO_ROOM, Progress } from '../../../lib/binding/abi.js'
+import { addon } from '../../../lib/binding/addon.js'
 import { keepBytes, progress, readWindow, settleWindow, withRoom } from '../../../lib/wire/read-window.js'
 
 // Nothing is read from it, so that it need not be open.
