@@ -15,8 +15,7 @@ export function explainDenial(error: unknown, what: 'dial' | 'listen', address: 
   const cause = error.cause as NodeJS.ErrnoException | undefined
   if (cause?.code !== 'EACCES' && cause?.code !== 'EPERM') return error
   // A lock file of another user is an unsafe path. One that could not be made is a matter of permissions.
-  if (error.code === 'ERR_IPC_UNSAFE_PATH' && lstatSync(`${address}.lock`, { throwIfNoEntry: false }))
-    return error
+  if (error.code === 'ERR_IPC_UNSAFE_PATH' && exists(`${address}.lock`)) return error
   return new IpcError(
     'ERR_IPC_ACCESS_DENIED',
     `${what === 'dial' ? 'dialling' : 'listening at'} ${address} is not permitted (${cause.message}): ` +
