@@ -60,6 +60,7 @@ export type CloseReason =
   | 'send-timeout'
   | 'idle'
   | 'no-first-message'
+  | 'unfinished-message'
   | 'too-many-invalid'
 
 /** On `sentinel-ipc:close`: a connection has ended. */

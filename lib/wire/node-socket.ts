@@ -5,7 +5,7 @@ import type { Socket } from 'node:net'
 
 import { closeStream, passOn, passOnRest, type ConnectionSocket, type SocketEvents } from './socket.js'
 import { addon } from '../binding/addon.js'
-import { withRoom } from './read-window.js'
+import { threadWindow } from './read-window.js'
 
 type SocketOptions = ConstructorParameters<typeof Socket>[0]
 
@@ -102,7 +102,7 @@ export class NodeSocket<Owner> implements ConnectionSocket {
 
   onArrival(arrivals: Uint8Array, size: number): boolean {
     const push = (): number => addon.pushRecords(this.descriptor, arrivals, size)
-    return passOn(this.descriptor, withRoom(push(), push), this.#owner, this.#events)
+    return passOn(this.descriptor, threadWindow.withRoom(push(), push), this.#owner, this.#events)
   }
 
   onEnd(): void {
