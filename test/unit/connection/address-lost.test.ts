@@ -79,7 +79,13 @@ describe.skipIf(process.platform === 'win32')('a listener whose socket file is r
     const foreign = createServer()
     await new Promise<void>((resolve) => foreign.listen(listener.address, resolve))
     onTestFinished(() => void foreign.close())
+    const timers = (): number => process.getActiveResourcesInfo().filter((kind) => kind === 'Timeout').length
+    const before = timers()
     expect(listener.check()).toBe(false)
+    expect(timers()).toBe(before + 1) // the process must live until the next try
+    listener.unref()
+    expect(timers()).toBe(before)
+    listener.ref()
     expect(listener.check()).toBe(false)
     const waiting = listener.accept()
     await until(() => told.length > 0)
