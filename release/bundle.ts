@@ -1,7 +1,7 @@
 // npm run bundle: makes dist/ from out/lib. One CommonJS implementation, an ES wrapper for each entry point that re-exports it by
 // name, and one set of declarations, so that `require`, `import` and TypeScript all see the same classes.
 
-import { build, type Metafile, type Plugin } from 'esbuild'
+import { build as esbuild, type Metafile, type Plugin } from 'esbuild'
 import { mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { dirname, join, posix, relative } from 'node:path'
 
@@ -34,7 +34,7 @@ function entryPoints(): { readonly modules: string[]; readonly commands: string[
 /** Gives what the entry points share a file of its own. Returns what each output exports. */
 async function splitModules(entries: readonly string[]): Promise<Metafile['outputs']> {
   rmSync(split, { recursive: true, force: true })
-  const { metafile } = await build({
+  const { metafile } = await esbuild({
     entryPoints: entries.map((entry) => join(compiled, `${entry}.js`)),
     bundle: true,
     splitting: true,
@@ -55,15 +55,15 @@ async function splitModules(entries: readonly string[]): Promise<Metafile['outpu
 /** The split modules refer to each other by name, and those names change with the format. */
 const renameImports: Plugin = {
   name: 'rename-imports',
-  setup({ onResolve }) {
-    onResolve({ filter: /^\.\.?\// }, ({ path, kind }) =>
+  setup(build) {
+    build.onResolve({ filter: /^\.\.?\// }, ({ path, kind }) =>
       kind === 'entry-point' ? undefined : { path: path.replace(/\.js$/, '.cjs'), external: true },
     )
   },
 }
 
 async function convertToCommonJs(modules: readonly string[]): Promise<void> {
-  await build({
+  await esbuild({
     entryPoints: modules.map((module) => join(split, module)),
     bundle: true,
     format: 'cjs',
