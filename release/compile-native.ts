@@ -1,8 +1,9 @@
 // npm run compile:native: builds the addon for this machine with node-gyp, and skips whatever has not changed: everything
-// when no input changed, the configure step when only sources did. --debug builds without optimisation, for a debugger.
+// when no input changed, the configure step when only sources did. --debug builds
+// build/Debug without optimisation, for a debugger, and removes the release build so that the debug build is loaded.
 
 import { createHash } from 'node:crypto'
-import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { existsSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { createRequire } from 'node:module'
 import { dirname, join } from 'node:path'
 
@@ -11,7 +12,6 @@ import { output } from './run.js'
 
 const require = createRequire(import.meta.url)
 
-/** `Release` is what node-gyp-build looks for first; `Debug` is loaded when there is no `Release`. */
 type Configuration = 'Release' | 'Debug'
 
 function hashOf(parts: Iterable<string | Buffer>): string {
@@ -49,29 +49,38 @@ function isStamped(file: string, stamp: string): boolean {
   return existsSync(file) && readFileSync(file, 'utf8') === stamp
 }
 
-function gyp(...args: string[]): void {
+function gyp(args: readonly string[], variables: Readonly<Record<string, string>> = {}): void {
   const cli = join(dirname(require.resolve('node-gyp/package.json')), 'bin/node-gyp.js')
-  output(process.execPath, [cli, ...args, '--loglevel=error'], { cwd: root })
+  output(process.execPath, [cli, ...args, '--loglevel=error'], {
+    cwd: root,
+    env: { ...process.env, ...variables },
+  })
+}
+
+function configure(build: string, stamp: string): void {
+  const file = join(build, 'configured.sha256')
+  if (existsSync(join(build, 'config.gypi')) && isStamped(file, stamp)) return
+  rmSync(file, { force: true })
+  gyp(['configure'])
+  writeFileSync(file, stamp)
 }
 
 function compile(configuration: Configuration): void {
   const build = join(root, 'build')
   const binary = join(build, configuration, 'sentinel_ipc.node')
-  const configured = hashOf([configuration, ...configureInputs()])
+  const configured = hashOf(configureInputs())
   const compiled = hashOf([configured, ...compileInputs()])
-  const configuredStamp = join(build, 'configured.sha256')
-  const compiledStamp = join(build, configuration, 'compiled.sha256')
-  if (existsSync(binary) && isStamped(compiledStamp, compiled)) return
+  const stamp = join(build, configuration, 'compiled.sha256')
+  // node-gyp-build loads Release where it is there.
+  if (configuration === 'Debug') rmSync(join(build, 'Release/sentinel_ipc.node'), { force: true })
+  if (existsSync(binary) && isStamped(stamp, compiled)) return
 
-  rmSync(compiledStamp, { force: true })
-  if (!existsSync(join(build, 'config.gypi')) || !isStamped(configuredStamp, configured)) {
-    rmSync(configuredStamp, { force: true })
-    gyp('configure', configuration === 'Debug' ? '--debug' : '--release')
-    writeFileSync(configuredStamp, configured)
-  }
-  gyp('build', configuration === 'Debug' ? '--debug' : '--release')
-  mkdirSync(dirname(compiledStamp), { recursive: true })
-  writeFileSync(compiledStamp, compiled)
+  rmSync(stamp, { force: true })
+  configure(build, configured)
+  if (configuration === 'Release') gyp(['build', '--release'])
+  // Behind the flags of binding.gyp, which optimise.
+  else gyp(['build', '--debug'], { CXXFLAGS: `${process.env['CXXFLAGS'] ?? ''} -O0 -g` })
+  writeFileSync(stamp, compiled)
 }
 
 compile(process.argv.includes('--debug') ? 'Debug' : 'Release')

@@ -48,11 +48,24 @@ describe('the documentation', () => {
   })
 
   it('has a heading for each error code', () => {
-    const [, union = ''] = /type IpcErrorCode =([^;]*?)\n\n/s.exec(read(new URL('lib/base/errors.ts', root))) ?? []
+    const [, union = ''] =
+      /type IpcErrorCode =([^;]*?)\n\n/s.exec(read(new URL('lib/base/errors.ts', root))) ?? []
     const codes = [...union.matchAll(/'(ERR_IPC_\w+)'/g)].map(([, code]) => code)
     expect(codes.length).toBeGreaterThan(10)
     const headings = anchorsOf(read(new URL('docs/api.md', root)))
     expect(codes.filter((code) => !headings.includes((code ?? '').toLowerCase()))).toEqual([])
+  })
+
+  it('lists, for a new operating system, everything that platform.h declares', () => {
+    const contract = read(new URL('native/platform/platform.h', root)).replace(/\/\/.*$/gm, '')
+    // Declarations at the start of a line, outside of classes: functions and constants without a definition.
+    const declared = [
+      ...contract.matchAll(/^(?:extern const bool|[\w:<>]+(?: [\w:<>]+)*) (\w+)(?:\([^;{]*\))?;$/gm),
+    ]
+    const names = declared.map(([, name = '']) => name).filter((name) => /^[A-Zk]/.test(name))
+    expect(names.length).toBeGreaterThan(30)
+    const guide = read(new URL('CONTRIBUTING.md', root))
+    expect(names.filter((name) => !guide.includes(`\`${name}\``))).toEqual([])
   })
 
   it('keeps the README short', () => {
