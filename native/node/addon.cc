@@ -8,6 +8,7 @@
 #include "node/acceptor_object.h"
 #include "node/environment.h"
 #include "node/event_loop.h"
+#include "node/files.h"
 #include "node/frames.h"
 #include "node/peers.h"
 #include "node/reading.h"
@@ -30,6 +31,7 @@ Napi::Object Init(Napi::Env env, Napi::Object exports) {
   napi_add_env_cleanup_hook(env, EndEnvironment, environment.get());
   env.SetInstanceData(environment.release());  // deleted by Node-API, after the hook has run
   DefineAcceptor(env, exports);
+  DefineFiles(env, exports);
   DefineFrames(env, exports);
   DefinePeers(env, exports);
   DefineReadiness(env, exports);

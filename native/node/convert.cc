@@ -6,22 +6,6 @@
 namespace sentinel {
 namespace {
 
-const char* KindName(FailureKind kind) {
-  switch (kind) {
-    case FailureKind::kSystem: return "system";
-    case FailureKind::kWouldBlock: return "would-block";
-    case FailureKind::kExhausted: return "exhausted";
-    case FailureKind::kUnsafePath: return "unsafe-path";
-    case FailureKind::kPathTooLong: return "path-too-long";
-    case FailureKind::kAddressInUse: return "address-in-use";
-    case FailureKind::kNotListening: return "not-listening";
-    case FailureKind::kPeerUnknown: return "peer-unknown";
-    case FailureKind::kNotFound: return "not-found";
-    case FailureKind::kNotSupported: return "not-supported";
-  }
-  return "system";
-}
-
 std::vector<std::uint32_t> ToIds(const Napi::Value& value) {
   if (!value.IsTypedArray() || value.As<Napi::TypedArray>().TypedArrayType() != napi_uint32_array) return {};
   const auto array = value.As<Napi::Uint32Array>();
@@ -37,6 +21,22 @@ std::vector<std::string> ToTexts(const Napi::Value& value) {
 }
 
 }  // namespace
+
+const char* KindName(FailureKind kind) {
+  switch (kind) {
+    case FailureKind::kSystem: return "system";
+    case FailureKind::kWouldBlock: return "would-block";
+    case FailureKind::kExhausted: return "exhausted";
+    case FailureKind::kUnsafePath: return "unsafe-path";
+    case FailureKind::kPathTooLong: return "path-too-long";
+    case FailureKind::kAddressInUse: return "address-in-use";
+    case FailureKind::kNotListening: return "not-listening";
+    case FailureKind::kPeerUnknown: return "peer-unknown";
+    case FailureKind::kNotFound: return "not-found";
+    case FailureKind::kNotSupported: return "not-supported";
+  }
+  return "system";
+}
 
 void Throw(Napi::Env env, const Failure& failure) {
   Napi::Object error = Napi::Error::New(env, failure.detail).Value();

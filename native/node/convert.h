@@ -12,6 +12,8 @@
 
 namespace sentinel {
 
+// The name of a kind in `kind` of errors.
+const char* KindName(FailureKind kind);
 // Throws an Error with `kind`, `errno` (negative, as Node has it) and `syscall`; lib/binding/addon.ts makes an
 // IpcError of it.
 void Throw(Napi::Env env, const Failure& failure);

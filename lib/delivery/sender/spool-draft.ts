@@ -8,7 +8,7 @@ import { isChecked, type SOCMessage } from '../../message/message.js'
 import { returnSlab, takeSlab } from '../../wire/slabs.js'
 import { countFrames } from '../../wire/frame-check.js'
 import type { Receipt } from './receipt.js'
-import type { SpoolEntry } from './spool.js'
+import type { SpoolEntry } from '../../spool/spool-log.js'
 
 /** A record is full when its lines come to this. */
 export const RECORD_BYTES = 1 << 16

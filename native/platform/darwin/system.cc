@@ -6,6 +6,8 @@
 #include <sys/event.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
+#include <sys/sysctl.h>
+#include <time.h>
 #include <unistd.h>
 
 #include <cerrno>
@@ -31,6 +33,7 @@ Result<FileFacts> FactsOf(const struct stat& status) {
   }
   answer.mode = static_cast<std::uint32_t>(status.st_mode & ~S_IFMT);
   answer.owner = status.st_uid;
+  answer.links = status.st_nlink;
   answer.device = static_cast<std::uint64_t>(status.st_dev);
   answer.inode = status.st_ino;
   return answer;
@@ -91,10 +94,30 @@ Result<FileFacts> InspectPath(const std::string& path) {
   return FactsOf(status);
 }
 
+Result<FileFacts> InspectAt(int directory, const std::string& name) {
+  struct stat status {};
+  if (fstatat(directory, name.c_str(), &status, AT_SYMLINK_NOFOLLOW) != 0) {
+    return Failure{FailureKind::kSystem, errno, "fstatat", name};
+  }
+  return FactsOf(status);
+}
+
 Result<FileFacts> InspectDescriptor(int descriptor) {
   struct stat status {};
   if (fstat(descriptor, &status) != 0) return Failure{FailureKind::kSystem, errno, "fstat", {}};
   return FactsOf(status);
+}
+
+// There is no way to open a directory that this user may enter but not read.
+const int kSearchFlags = O_RDONLY;
+
+double MillisecondsSinceBoot() { return static_cast<double>(clock_gettime_nsec_np(CLOCK_MONOTONIC_RAW)) / 1e6; }
+
+std::string BootId() {
+  char id[64] = {};
+  std::size_t size = sizeof(id) - 1;
+  if (sysctlbyname("kern.bootsessionuuid", id, &size, nullptr, 0) != 0) return {};
+  return static_cast<const char*>(id);
 }
 
 const int kSendFlags = MSG_DONTWAIT;

@@ -11,8 +11,8 @@ import {
   Receiver,
   Sender,
   SOCMsgType,
+  Spool,
 } from 'sentinel-ipc'
-import { LmdbSpool } from 'sentinel-ipc/lmdb'
 import { fork } from 'node:child_process'
 import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
@@ -59,7 +59,7 @@ async function produce(directory: string, mode: Mode, ms: number): Promise<numbe
     return rate
   }
   const spool = mode.startsWith('spooled')
-    ? await LmdbSpool.open({
+    ? await Spool.open({
         directory: join(directory, mode),
         durability: mode === 'spooled-fsync' ? 'fsync' : 'process',
       })
