@@ -20,6 +20,7 @@ export interface InspectedRecord {
   readonly count: number
   /** Messages neither settled nor given up. */
   readonly messages: number
+  /** Size of their lines; an estimate if some are settled. */
   readonly bytes: number
   /** How long it has waited, in milliseconds. */
   readonly ageMs: number
@@ -65,14 +66,16 @@ export async function inspect(directory: string, system: SystemClock): Promise<S
         records,
         liveBytes,
       })),
-      records: [...index.from(1)].map(({ first, count, live: messages, bytes, keptAtMs, segment }) => ({
-        first,
-        count,
-        messages,
-        bytes,
-        ageMs: clock.nowMs() - keptAtMs,
-        segment: segment?.name ?? '',
-      })),
+      records: [...index.from(1)].map(
+        ({ first, count, live: messages, lineBytes: bytes, keptAtMs, segment }) => ({
+          first,
+          count,
+          messages,
+          bytes,
+          ageMs: clock.nowMs() - keptAtMs,
+          segment: segment?.name ?? '',
+        }),
+      ),
       damage: found.damages,
     }
   } finally {

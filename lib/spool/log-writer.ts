@@ -97,8 +97,9 @@ export class LogWriter {
         bytes = start.length
       }
       const startBytes = bytes
+      const most = Math.min(GROUP_BYTES, this.#options.segmentBytes - segment.size + startBytes)
       let taken = 0
-      for (; taken < this.#waiting.length && taken < GROUP_RECORDS && bytes < GROUP_BYTES; ++taken) {
+      for (; taken < this.#waiting.length && taken < GROUP_RECORDS && bytes < most; ++taken) {
         const job = this.#waiting[taken] as WriteJob
         jobs.push(job)
         const value = job.make(segment)

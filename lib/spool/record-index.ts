@@ -3,6 +3,7 @@
 
 import type { Segment } from './log-files.js'
 import type { Range } from './ranges.js'
+import { HEADER_BYTES } from './record.js'
 
 /** A record. It is removed from the index when all its lines are settled or given up. */
 export interface IndexEntry {
@@ -14,8 +15,8 @@ export interface IndexEntry {
   live: number
   /** Lines by priority when the record was written; an estimate once some are settled. */
   readonly priorities: readonly [number, number, number]
-  /** What it counts for. */
-  bytes: number
+  /** Bytes of the lines that are left; an estimate once some are settled. */
+  lineBytes: number
   durable: boolean
   removed: boolean
   /** 1 for each line that is settled or given up; undefined while none is. */
@@ -63,7 +64,7 @@ export class RecordIndex {
       keptAtMs,
       live: count,
       priorities,
-      bytes: lineBytes + OVERHEAD_BYTES,
+      lineBytes,
       durable: false,
       removed: false,
       gone: undefined,
@@ -73,35 +74,39 @@ export class RecordIndex {
     }
     this.#entries.push(entry)
     this.#messages += count
-    this.#bytes += entry.bytes
+    this.#bytes += lineBytes + OVERHEAD_BYTES
     return entry
   }
 
   /** Notes where a record stands in the log, at first or after it was copied. */
   place(entry: IndexEntry, segment: Segment, offset: number, size: number): void {
     const before = entry.segment
+    ++segment.records
+    segment.liveBytes += weightOf(entry)
     entry.segment = segment
     entry.offset = offset
-    if (before === segment) segment.liveBytes -= entry.size
-    else ++segment.records
-    segment.liveBytes += size
-    if (before !== undefined && before !== segment) this.#leave(before, entry.size)
     entry.size = size
+    if (before !== undefined) this.#leave(before, weightOf(entry))
   }
 
   remove(entry: IndexEntry): void {
     if (entry.removed) return
+    const weight = weightOf(entry)
     entry.removed = true
     this.#messages -= entry.live
-    this.#bytes -= entry.bytes
+    this.#bytes -= entry.lineBytes + OVERHEAD_BYTES
     entry.live = 0
     ++this.#removed
     this.#compact()
-    if (entry.segment !== undefined) this.#leave(entry.segment, entry.size)
+    if (entry.segment !== undefined) this.#leave(entry.segment, weight)
   }
 
-  /** Marks lines as settled or given up, from an index in the record on. Returns how many were not before. */
-  settleLines(entry: IndexEntry, begin: number, end: number): number {
+  /**
+   * Marks lines from an index to another as settled or given up. Returns how many were not before.
+   *
+   * @param bytes the size of those lines, if it is known
+   */
+  settleLines(entry: IndexEntry, begin: number, end: number, bytes?: number): number {
     if (begin === 0 && end === entry.count) {
       const { live } = entry
       this.remove(entry)
@@ -115,9 +120,14 @@ export class RecordIndex {
     }
     if (settled === entry.live) {
       this.remove(entry)
-    } else {
+    } else if (settled > 0) {
+      const before = weightOf(entry)
+      const freed = bytes ?? Math.floor((entry.lineBytes * settled) / entry.live)
       entry.live -= settled
+      entry.lineBytes -= freed
       this.#messages -= settled
+      this.#bytes -= freed
+      if (entry.segment !== undefined) entry.segment.liveBytes -= before - weightOf(entry)
     }
     return settled
   }
@@ -137,13 +147,6 @@ export class RecordIndex {
       i = entries === this.#entries ? i + 1 : this.#find(entry.first + entry.count)
     }
     return settled
-  }
-
-  /** Gives back the room of lines that were given up one by one. */
-  shrink(entry: IndexEntry, bytes: number): void {
-    if (entry.removed) return
-    entry.bytes -= bytes
-    this.#bytes -= bytes
   }
 
   /** Records from the one that contains a number on, or else the next one. Do not change the index meanwhile. */
@@ -184,10 +187,10 @@ export class RecordIndex {
   /** About how many bytes these would give back: all of them, or their lines of a lower priority. */
   reclaimable(entries: readonly IndexEntry[], below: number | undefined): number {
     let bytes = 0
-    for (const { bytes: all, count, priorities } of entries) {
+    for (const { lineBytes, count, priorities } of entries) {
       const share =
         below === undefined ? 1 : priorities.slice(0, below).reduce((sum, lines) => sum + lines, 0) / count
-      bytes += all * share
+      bytes += (lineBytes + OVERHEAD_BYTES) * share
     }
     return bytes
   }
@@ -205,8 +208,8 @@ export class RecordIndex {
     return low
   }
 
-  #leave(segment: Segment, size: number): void {
-    segment.liveBytes -= size
+  #leave(segment: Segment, weight: number): void {
+    segment.liveBytes -= weight
     if (--segment.records === 0) this.onEmpty(segment)
   }
 
@@ -224,4 +227,9 @@ export class RecordIndex {
       this.#head = 0
     }
   }
+}
+
+/** Bytes that a copy of the record would take; a settled line still takes its newline. */
+function weightOf({ lineBytes, count, live }: IndexEntry): number {
+  return HEADER_BYTES + lineBytes + count - live
 }

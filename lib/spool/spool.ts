@@ -521,8 +521,7 @@ export class Spool implements SpoolLog {
     for (let begin = 0, index = 0; index < entry.count && !entry.removed; ++index) {
       const end = lines.indexOf(10, begin) + 1
       if (entry.gone?.[index] !== 1 && priorityOfLine(lines.subarray(begin, end)) === rank) {
-        shed += this.#index.settleLines(entry, index, index + 1)
-        this.#index.shrink(entry, end - begin - 1)
+        shed += this.#index.settleLines(entry, index, index + 1, end - begin - 1)
         this.#forget(entry.first + index, entry.first + index)
       }
       begin = end

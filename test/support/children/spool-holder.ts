@@ -14,7 +14,9 @@ try {
   const spool = await Spool.open(options)
   const onMessage = async ({ append }: { append: number }): Promise<void> => {
     for (let i = 0; i < append; ++i) {
-      const number = await spool.add(newSOCMessage('soc_event', 'x'.repeat(i % 700), { id: String(spool.next) }))
+      const number = await spool.add(
+        newSOCMessage('soc_event', 'x'.repeat(i % 700), { id: String(spool.next) }),
+      )
       report({ kept: number })
     }
   }

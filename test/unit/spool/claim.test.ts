@@ -80,9 +80,13 @@ describe('a claim', () => {
     async () => {
       const directory = join(temporaryDirectory(), 'spool')
       const inContainer = async (): Promise<unknown> => {
-        const container = spawn('unshare', ['-p', '-f', '--mount-proc', process.execPath, holder, JSON.stringify({ directory })], {
-          stdio: ['ignore', 'inherit', 'inherit', 'ipc'],
-        })
+        const container = spawn(
+          'unshare',
+          ['-p', '-f', '--mount-proc', process.execPath, holder, JSON.stringify({ directory })],
+          {
+            stdio: ['ignore', 'inherit', 'inherit', 'ipc'],
+          },
+        )
         onTestFinished(() => void container.kill('SIGKILL'))
         const [report] = (await once(container, 'message')) as [unknown]
         return report

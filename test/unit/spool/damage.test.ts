@@ -84,7 +84,7 @@ describe('a flipped bit', () => {
     expect(record.header.first).toBe(7)
     for (let at = 0; at < record.size; at += at < 64 ? 1 : 7) {
       const copy = leftBehind(directory)
-      flip(join(copy, segment), record.offset + at, 1 << at % 8)
+      flip(join(copy, segment), record.offset + at, 1 << (at % 8))
       const damages: SpoolDamage[] = []
       const options = { directory: copy, onDamage: (damage: SpoolDamage) => damages.push(damage) }
       const spool = await Spool.open(options)
