@@ -17,7 +17,9 @@ const IN_USE = { code: 'ERR_IPC_ADDRESS_IN_USE', reason: 'spool-in-use' }
 
 async function startWorker(directory: string): Promise<{ worker: Worker; report: unknown }> {
   const worker = new Worker(holder, { workerData: { directory } })
-  onTestFinished(async () => void (await worker.terminate()))
+  onTestFinished(async () => {
+    await worker.terminate()
+  })
   const [report] = (await once(worker, 'message')) as [unknown]
   return { worker, report }
 }
