@@ -18,7 +18,7 @@ export { Connection } from './connection/connection.js'
 export * from './delivery/index.js'
 export { dial, dialWithRetry, type DialOptions } from './connection/dial.js'
 export { MAX_MESSAGE_BYTES } from './message/envelope.js'
-export { IpcError, type IpcErrorCode, type IpcErrorDetails } from './base/errors.js'
+export { IpcError, type IpcErrorCode, type IpcErrorDetails, type RemoteError } from './base/errors.js'
 export { listen, Listener, type ListenerStats, type ListenOptions } from './connection/listener.js'
 export { BUFFER_SIZE } from './endpoints/message-queue.js'
 export { SOCMsgType } from './message/type.js'
@@ -29,3 +29,21 @@ export { Receiver, type ReceiverOptions, type ReceiverStats } from './endpoints/
 export { MAX_RETRIES, Sender, type SenderOptions, type SendOptions } from './endpoints/sender.js'
 export * from './swarm/index.js'
 export { DEFAULT_TIMEOUT_MS } from './base/timing.js'
+export {
+  Endpoint,
+  type EndpointOptions,
+  type EndpointStats,
+  type RequestHandler,
+  type RequestOptions,
+} from './services/endpoint.js'
+export type { RequestContext } from './services/running-handlers.js'
+export {
+  serve,
+  Server,
+  type ConnectionContext,
+  type ConnectionHandler,
+  type ServeOptions,
+  type ServerCloseOptions,
+  type ServerCloseResult,
+  type ServerStats,
+} from './services/server.js'

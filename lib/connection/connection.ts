@@ -49,6 +49,8 @@ export let attachReader: <Reader extends object>(
 ) => void
 /** Goes on reading after `onRecords` has answered false. */
 export let resumeReading: (connection: Connection) => void
+/** Ends what is read here as if the peer had ended it: the reader gets what was read, then the end. Writing goes on. */
+export let endReading: (connection: Connection) => void
 /** What its receivers ask for, unless they are told. */
 export let busyPollOf: (connection: Connection) => PollRequest
 /** Makes another connection to the same address, where this one was dialled. */
@@ -138,7 +140,7 @@ export class Connection {
       connection.#reader = reader
       connection.#readerKind = kind
       unread.remove(connection)
-      if (connection.#closed) {
+      if (connection.#closed || connection.#ended) {
         connection.#endReading(undefined)
       } else if (!connection.#socket.destroyed) {
         openStream(connection.#socket.descriptor, maxLineBytes)
@@ -146,7 +148,13 @@ export class Connection {
       }
     }
     resumeReading = (connection) => {
-      connection.#socket.resume()
+      if (!connection.#ended) connection.#socket.resume()
+    }
+    endReading = (connection) => {
+      if (connection.#ended || connection.#closed) return
+      connection.#ended = true
+      connection.#socket.pause()
+      connection.#endReading(undefined)
     }
     busyPollOf = (connection) => connection.#origin.busyPoll
     redialOf = (connection) => connection.#origin.redial
