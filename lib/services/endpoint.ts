@@ -266,8 +266,10 @@ export class Endpoint {
     try {
       const runs = this.#receiver.batches()
       for (let run = await runs.next(); run.done !== true; run = await runs.next()) {
-        for (const message of run.value) this.#take(message)
-        while (this.#mustWait()) await this.#room.wait()
+        for (const message of run.value) {
+          this.#take(message)
+          while (this.#mustWait()) await this.#room.wait()
+        }
       }
     } catch (error) {
       failure = error as Error
@@ -419,8 +421,8 @@ export class Endpoint {
   }
 
   #mustWait(): boolean {
-    if (this.#state === 'closed' || this.connection.closed) return false
-    return this.#feed.full || this.#unsentBytes > this.#maxPendingBytes
+    if (!this.#feed.full && this.#unsentBytes <= this.#maxPendingBytes) return false
+    return this.#state !== 'closed' && !this.connection.closed
   }
 
   #checkRoom(): void {
