@@ -47,3 +47,5 @@ export {
   type ServerCloseResult,
   type ServerStats,
 } from './services/server.js'
+export { Publisher, type PublisherOptions, type SubscribeOptions } from './services/publisher.js'
+export type { PublisherOnFull, Subscriber, SubscriberStats } from './services/subscriber.js'

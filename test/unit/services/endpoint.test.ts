@@ -55,6 +55,15 @@ function payloadOf(line: string | undefined): Record<string, unknown> {
   return (JSON.parse(line ?? '{}') as { payload: Record<string, unknown> }).payload
 }
 
+/** A thenable of another library, which rejects with what need not be an error. */
+function rejecting(reason: unknown): unknown {
+  return {
+    then: (_fulfilled: unknown, rejected: (reason: unknown) => void) => {
+      rejected(reason)
+    },
+  }
+}
+
 describe('Endpoint.request', () => {
   it('resolves with what the handler returned', async () => {
     const { asker, replier } = await endpoints()
@@ -109,7 +118,7 @@ describe('Endpoint.request', () => {
       throw Object.assign(new Error('no such\nhost'), { code: 'ENOENT' })
     })
     replier.respond('plain', () => Promise.reject(new TypeError('broken')))
-    replier.respond('odd', () => Promise.reject('a string' as unknown as Error))
+    replier.respond('odd', () => rejecting('a string'))
     const hostile = {
       get code(): string {
         throw new Error('code')
@@ -118,7 +127,7 @@ describe('Endpoint.request', () => {
         throw new Error('text')
       },
     }
-    replier.respond('hostile', () => Promise.reject(hostile as unknown as Error))
+    replier.respond('hostile', () => rejecting(hostile))
     replier.respond('function', () => () => 1)
     replier.respond('cycle', () => {
       const cycle: { self?: unknown } = {}
