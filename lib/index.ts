@@ -49,3 +49,11 @@ export {
 } from './services/server.js'
 export { Publisher, type PublisherOptions, type SubscribeOptions } from './services/publisher.js'
 export type { PublisherOnFull, Subscriber, SubscriberStats } from './services/subscriber.js'
+export {
+  readableFrom,
+  readableStreamFrom,
+  writableStreamTo,
+  writableTo,
+  type ReadableOptions,
+  type WritableOptions,
+} from './services/streams.js'
