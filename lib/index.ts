@@ -57,3 +57,11 @@ export {
   type ReadableOptions,
   type WritableOptions,
 } from './services/streams.js'
+export {
+  validated,
+  type Schemas,
+  type StandardIssue,
+  type StandardResult,
+  type StandardSchema,
+  type ValidatedMessage,
+} from './services/validated.js'
