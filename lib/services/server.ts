@@ -3,9 +3,9 @@
 
 import { offAbort, onAbort } from '../base/abort.js'
 import { hasCode, IpcError } from '../base/errors.js'
-import { AbortController } from '../base/globals.js'
+import { AbortController, monotonicMs } from '../base/globals.js'
 import { callback, checkOptions, milliseconds, signal, type OptionTable } from '../base/options.js'
-import { checkTimeout, pause, waitAtMost } from '../base/timing.js'
+import { checkTimeout, MAX_TIMER_MS, pause, waitAtMost } from '../base/timing.js'
 import { callUser, reportUserError } from '../base/user-code.js'
 import { Waiters } from '../base/waiters.js'
 import { endReading, type Connection } from '../connection/connection.js'
@@ -68,6 +68,8 @@ export interface ServerStats {
 const OPTIONS: OptionTable<ServeOptions> = { onError: callback, signal }
 const CLOSE_OPTIONS: OptionTable<ServerCloseOptions> = { timeoutMs: milliseconds }
 
+/** How long `close` goes on accepting and reading: for what clients sent before, and the kernel still holds. */
+const CATCH_UP_MS = 20
 /** Waits between accepts that fail one after the other. */
 const FIRST_RETRY_MS = 10
 const LONGEST_RETRY_MS = 1000
@@ -75,9 +77,9 @@ const LONGEST_RETRY_MS = 1000
 /**
  * The life of a server. A listener that is closed by itself changes nothing here: there are only no new connections.
  *
- *     serving ──close()──▶ draining ──last handler has finished, or timeoutMs──▶ closed
+ *     serving ──close()──▶ catching-up ──20 ms──▶ draining ──last handler has finished, or timeoutMs──▶ closed
  */
-type ServerState = 'serving' | 'draining' | 'closed'
+type ServerState = 'serving' | 'catching-up' | 'draining' | 'closed'
 
 /** One connection and its handler. */
 class Serving implements ConnectionContext {
@@ -153,12 +155,14 @@ export class Server {
   }
 
   /**
-   * Closes the listener and drains. No connection is read any further: its receiver hands out the messages that have
-   * arrived, then the stream ends, so that a handler that loops over its messages finishes by itself. It can still send:
-   * replies and acknowledgements reach the peer before its connection closes. Handlers that have not finished after
-   * `timeoutMs` are given up: their connection is destroyed and their signal fires. Safe to call again; never rejects.
+   * Closes the listener and drains. For 20 ms more, connections and messages that were on their way are taken; then no
+   * connection is read any further. A receiver hands out the messages that it has read, then the stream ends, so that a
+   * handler that loops over its messages finishes by itself. It can still send: replies and acknowledgements reach the
+   * peer before its connection closes. Handlers that have not finished after `timeoutMs` are given up: their connection is
+   * destroyed and their signal fires. Safe to call again; never rejects.
    *
-   * A plain sender cannot know how far its messages were read. Use an `AcknowledgedSender` where none may be lost.
+   * A plain sender cannot know how far its messages were read: where a receiver is slow, some stay unread in the kernel.
+   * Use an `AcknowledgedSender` where none may be lost.
    *
    * @throws TypeError, RangeError for options that are not allowed
    */
@@ -173,13 +177,17 @@ export class Server {
   }
 
   async #close(timeoutMs: number): Promise<ServerCloseResult> {
-    this.#state = 'draining'
+    const endMs = monotonicMs() + timeoutMs
+    this.#state = 'catching-up'
     if (this.#signal !== undefined) offAbort(this.#signal, this.#onSignal)
+    await pause(Math.min(CATCH_UP_MS, timeoutMs), undefined, 'close')
+    this.#state = 'draining'
     this.#accepting.abort()
     this.#listener.close()
     for (const connection of [...this.#open.keys()]) endReading(connection)
     if (this.#open.size > 0) {
-      await waitAtMost(this.#drained.wait(), timeoutMs, () => {
+      const leftMs = Math.max(1, Math.min(endMs - monotonicMs(), MAX_TIMER_MS))
+      await waitAtMost(this.#drained.wait(), leftMs, () => {
         this.#abortAll(timeoutMs)
       })
     }
@@ -187,15 +195,19 @@ export class Server {
     return { served: this.#served, aborted: this.#aborted }
   }
 
+  get #accepts(): boolean {
+    return this.#state === 'serving' || this.#state === 'catching-up'
+  }
+
   async #acceptAll(): Promise<void> {
     let retryMs = FIRST_RETRY_MS
-    while (this.#state === 'serving') {
+    while (this.#accepts) {
       try {
         const connection = await this.#listener.accept({ signal: this.#accepting.signal })
         retryMs = FIRST_RETRY_MS
         this.#take(connection)
       } catch (error) {
-        if (this.#state !== 'serving' || hasCode(error, 'ERR_IPC_CLOSED')) return
+        if (!this.#accepts || hasCode(error, 'ERR_IPC_CLOSED')) return
         ++this.#acceptErrors
         this.#report(error, undefined)
         await pause(retryMs, this.#accepting.signal, 'accept').catch(() => undefined)
@@ -206,7 +218,7 @@ export class Server {
 
   #take(connection: Connection): void {
     // Accepted in the very turn in which the server was closed.
-    if (this.#state !== 'serving') {
+    if (!this.#accepts) {
       connection.destroy()
       return
     }

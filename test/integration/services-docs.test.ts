@@ -121,7 +121,7 @@ describe('docs/services.md', () => {
     expect(attacked).toHaveLength(2)
     expect(lines.filter((line) => !line.startsWith('attack'))).toContain('db')
     expect(lines).toContain("true { user: 'alice' }")
-    expect(errors).toMatch(/a connection failed: IpcError/)
+    expect(errors).toMatch(/a connection failed: \w*IpcError/)
     expect(errors).toMatch(/ERR_IPC_TIMEOUT/)
     expect(errors).not.toMatch(/unhandled|Uncaught/i)
     expect(code).toBe(0)

@@ -223,6 +223,19 @@ describe('Server.close', () => {
     expect(await server.close()).toEqual({ served: 1, aborted: 0 })
   })
 
+  it('takes what was sent just before: by clients not yet accepted, and on connections not yet read', async () => {
+    const ids: string[] = []
+    const { directory, server } = await served(async (connection) => {
+      for await (const { id } of new Receiver(connection, 's')) ids.push(id)
+    })
+    for (const id of ['1', '2', '3']) {
+      await using sender = new Sender(await dial('test', { directory }), 'c')
+      await sender.send(newSOCMessage('soc_event', 1, { id }))
+    }
+    expect(await server.close()).toEqual({ served: 3, aborted: 0 })
+    expect(ids.sort()).toEqual(['1', '2', '3'])
+  })
+
   it('ends idle connections at once', async () => {
     const { directory, server } = await served(echo)
     const clients = await Promise.all(Array.from({ length: 20 }, () => dial('test', { directory })))
