@@ -114,6 +114,8 @@ export class Endpoint {
   #lastRequest = 0
   /** Replies and cancellations that the kernel does not have. */
   #unsentBytes = 0
+  /** A promise of the sender that has resolved. */
+  #taken: Promise<void> | undefined
   #handled = 0
   #refused = 0
   #unknownReplies = 0
@@ -182,8 +184,8 @@ export class Endpoint {
   }
 
   /**
-   * Sends a request and resolves with its reply, whose `payload` is the value that the peer's handler returned. Any number
-   * may be under way within {@link EndpointOptions.maxPendingBytes}. One that is withdrawn, by `timeoutMs` or `signal`, is
+   * Sends a request and resolves with its reply, whose `payload` is the value that the peer's handler returned, and whose
+   * `id` is that of the request. Any number may be under way within {@link EndpointOptions.maxPendingBytes}. One that is withdrawn, by `timeoutMs` or `signal`, is
    * cancelled at the peer.
    *
    * @param payload as for `newSOCMessage`
@@ -253,7 +255,7 @@ export class Endpoint {
       )
     }
     const reply = this.#requests.add(id, type, bytes, checkTimeout(timeoutMs, this.#timeoutMs), signal)
-    this.#sender.send(message).catch((error: unknown) => {
+    this.#sent(this.#sender.send(message), 0, (error) => {
       this.#requests.fail(id, error as Error)
       this.#checkIdle()
     })
@@ -384,20 +386,32 @@ export class Endpoint {
   /** `id`: of the request, if an error may go in place of a reply that cannot be sent. */
   #write(message: SOCMessage, id?: string): void {
     const bytes = sizeBound(message)
+    this.#sent(this.#sender.send(message), bytes, (error) => {
+      if (error instanceof IpcError && id !== undefined && this.#writable(error)) {
+        this.#write(wire.errorReply(id, error.code, error.message))
+      } else {
+        ++this.#unsentReplies
+      }
+    })
+  }
+
+  /**
+   * Counts bytes until a send has settled, and calls `onFailure` if it fails. The sender returns one promise for all sends
+   * that the kernel has taken at once: it is waited for the first time, and is no news after that.
+   */
+  #sent(promise: Promise<void>, bytes: number, onFailure: (error: unknown) => void): void {
+    if (promise === this.#taken) return
     this.#unsentBytes += bytes
-    this.#sender.send(message).then(
+    promise.then(
       () => {
+        this.#taken = promise
         this.#unsentBytes -= bytes
         this.#checkRoom()
       },
       (error: unknown) => {
         this.#unsentBytes -= bytes
         this.#checkRoom()
-        if (error instanceof IpcError && id !== undefined && this.#writable(error)) {
-          this.#write(wire.errorReply(id, error.code, error.message))
-        } else {
-          ++this.#unsentReplies
-        }
+        onFailure(error)
       },
     )
   }
@@ -411,13 +425,7 @@ export class Endpoint {
     this.#checkIdle()
     if (this.#state === 'closed' || this.#unsentBytes > this.#maxPendingBytes) return
     const message = wire.cancellation(id)
-    const bytes = sizeBound(message)
-    const sent = (): void => {
-      this.#unsentBytes -= bytes
-      this.#checkRoom()
-    }
-    this.#unsentBytes += bytes
-    this.#sender.send(message).then(sent, sent)
+    this.#sent(this.#sender.send(message), sizeBound(message), () => undefined)
   }
 
   #mustWait(): boolean {

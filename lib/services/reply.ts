@@ -101,7 +101,7 @@ function readUsualReply(message: SOCMessage): Reply | undefined {
   const idEnd = text.indexOf('"', HEAD.length)
   const request = text.slice(HEAD.length, idEnd)
   if (!text.startsWith(VALUE, idEnd + 1) || request.includes('\\')) return undefined
-  const reply = replyWith(message, text, idEnd + 1 + VALUE.length, text.length - 1)
+  const reply = replyWith(message, request, text, idEnd + 1 + VALUE.length, text.length - 1)
   // If other keys follow the value, the text that was cut is not JSON.
   return parses(reply) ? { request, message: reply } : undefined
 }
@@ -126,16 +126,16 @@ function readAnyReply(message: SOCMessage): Reply | undefined {
     return { request, error: limited(known, typeof text === 'string' ? text : '') }
   }
   const text = JSON.stringify(payload.value) as string | undefined
-  return { request, message: replyWith(message, text ?? '', 0, text?.length ?? 0) }
+  return { request, message: replyWith(message, request, text ?? '', 0, text?.length ?? 0) }
 }
 
-/** The reply as the asker gets it: with the value as its payload. */
-function replyWith(reply: SOCMessage, text: string, begin: number, end: number): SOCMessage {
-  const { type, id, timestamp, peer } = reply
-  const size = text.length + sizeAround(type.length + id.length)
+/** The reply as the asker gets it: with the id of the request, and the value as its payload. */
+function replyWith(reply: SOCMessage, request: string, text: string, begin: number, end: number): SOCMessage {
+  const { type, timestamp, peer } = reply
+  const size = text.length + sizeAround(type.length + request.length)
   return messageFromParts(
     type,
-    id,
+    request,
     timestamp,
     undefined,
     text,

@@ -13,7 +13,8 @@ export function requestReply(scale: Scale): Scenario {
     name: 'request-reply',
     title: `a request of ${LINE_BYTES} bytes and its reply, objects at both ends`,
     notes: [
-      'One at a time. by-hand: send() and next() at both ends, with one request under way and no ids, deadlines or errors.',
+      'One at a time. by-hand: the same lines with send() and next(), without deadlines, bounds and errors.',
+      'no-ids: the lines of round-trip, a message and an acknowledgement that names nothing.',
     ],
     metrics: [
       { name: 'p50Us', label: 'p50 µs', digits: 1 },
@@ -27,6 +28,11 @@ export function requestReply(scale: Scale): Scenario {
       {
         name: 'by-hand',
         label: 'send() and next()',
+        ...pairIn(new URL('./by-hand.js', import.meta.url)),
+      },
+      {
+        name: 'no-ids',
+        label: 'send() and next(), shorter lines',
         ...pairIn(new URL('../round-trip/ours.js', import.meta.url)),
       },
       {
