@@ -6,7 +6,8 @@ import { resolve } from 'node:path'
 import { promisify } from 'node:util'
 
 import { IpcError } from '../base/errors.js'
-import { addon, FileAccess, fromNative, toSystemError } from '../binding/addon.js'
+import { addon, FileAccess } from '../binding/addon.js'
+import { fromNative, toSystemError } from '../binding/native-error.js'
 
 const LOCK = 'lock'
 const SEGMENT = /^(\d{16})\.log$/

@@ -5,7 +5,7 @@ import { checkFrameSize, frameBytes, invalidPayload } from '../message/envelope.
 import { frameOf, type SOCMessage } from '../message/message.js'
 import { newSOCMessage, rawJSON } from '../message/new-message.js'
 import { SOCMsgType } from '../message/type.js'
-import { countFrames } from '../wire/frame-check.js'
+import { countFrames } from '../wire/batch.js'
 import { HEADER_BYTES } from './record.js'
 import type { SpoolEntry } from './spool-log.js'
 
