@@ -39,7 +39,14 @@ export const Progress = {
 /** Nothing has arrived. */
 export const NOTHING_RECEIVED = -0x8000_0000
 
-export const RecordFlag = { ascii: 1, canonical: 2, typeEscaped: 4, idEscaped: 8, plainNames: 16 } as const
+export const RecordFlag = {
+  ascii: 1,
+  canonical: 2,
+  typeEscaped: 4,
+  idEscaped: 8,
+  plainNames: 16,
+  afterMark: 32,
+} as const
 
 /** The state of a line that is a message; every other state is the index of its reason below. */
 export const MESSAGE_STATE = 0
@@ -56,7 +63,8 @@ export const INVALID_REASONS: readonly (readonly [name: string, sentence: string
   ['type-not-a-string', 'its type is not a string'],
   ['id-not-a-string', 'its id is not a string'],
   ['ts-not-an-integer', 'its ts is not an integer within 2^53'],
-  ['duplicate-key', 'an envelope key stands there twice'],
+  ['duplicate-key', 'it has an envelope key twice'],
   ['too-large', 'it is too long'],
   ['truncated', 'the stream ended in the middle of it'],
+  ['ambiguous-key', 'a key differs from an envelope key only in case, and Go would take it for that key'],
 ]

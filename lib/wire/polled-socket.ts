@@ -4,7 +4,15 @@
 import { constants } from 'node:os'
 
 import { pollWords } from './busy-poll.js'
-import { closeStream, passOn, passOnRest, type ConnectionSocket, type SocketEvents } from './socket.js'
+import {
+  closeStream,
+  passOn,
+  passOnKept,
+  passOnRest,
+  type AfterLines,
+  type ConnectionSocket,
+  type SocketEvents,
+} from './socket.js'
 import {
   addon,
   NO_ROOM,
@@ -41,12 +49,15 @@ interface PendingWrite {
 }
 
 /**
- *     paused <──> reading ──> ended ──> closed
- *        └───────────┴───────────────────^
+ *     paused <──> reading ──────> ended ──> closed      and from each state to `closed`
+ *                  │   ^
+ *                  v   │
+ *     holding <──> draining
  *
- * `ended`: the peer sends no more, but may still read. Writing is independent of this until `closed`.
+ * `holding`: paused, and the addon keeps lines of the last read. `draining`: these are about to be handed over; then
+ * reading goes on. `ended`: the peer sends no more, but may still read. Writing does not depend on this until `closed`.
  */
-type State = 'paused' | 'reading' | 'ended' | 'closed'
+type State = 'paused' | 'reading' | 'holding' | 'draining' | 'ended' | 'closed'
 
 export class PolledSocket<Owner> implements ConnectionSocket {
   readonly descriptor: number
@@ -68,12 +79,20 @@ export class PolledSocket<Owner> implements ConnectionSocket {
   }
 
   resume(): void {
-    if (this.#state !== 'paused') return
-    this.#state = 'reading'
-    this.#want()
+    if (this.#state === 'holding') {
+      this.#state = 'draining'
+      // Not at once: the window may have the lines of another connection just now.
+      queueMicrotask(() => {
+        this.#drain()
+      })
+    } else if (this.#state === 'paused') {
+      this.#state = 'reading'
+      this.#want()
+    }
   }
 
   pause(): void {
+    if (this.#state === 'draining') this.#state = 'holding'
     if (this.#state !== 'reading') return
     this.#state = 'paused'
     this.#want()
@@ -106,12 +125,25 @@ export class PolledSocket<Owner> implements ConnectionSocket {
       records === NO_ROOM ? threadWindow.withRoom(records, () => addon.readRecords(this.descriptor)) : records
     const received = threadWindow.progress[Progress.received] as number
     if (received > 0) {
-      if (!passOn(this.descriptor, count, this.#owner, this.#events)) this.pause()
+      this.#goOn(passOn(this.descriptor, count, this.#owner, this.#events))
     } else if (received === 0 || received === RESET) {
       this.#end()
     } else if (received !== NOTHING_RECEIVED) {
       this.destroy(systemError(received, 'recv'))
     }
+  }
+
+  #drain(): void {
+    if (this.#state !== 'draining') return
+    this.#state = 'reading'
+    this.#goOn(passOnKept(this.descriptor, this.#owner, this.#events))
+  }
+
+  /** The owner has taken lines, and may have closed this socket meanwhile. */
+  #goOn(after: AfterLines): void {
+    if (this.#state !== 'reading') return
+    if (after !== 'reading') this.#state = after
+    this.#want()
   }
 
   /** The kernel may take bytes again. */

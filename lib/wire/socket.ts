@@ -40,6 +40,15 @@ export function openStream(descriptor: number, maxLineBytes: number): void {
   addon.openReader(descriptor, maxLineBytes)
 }
 
+/** What becomes of a stream after its owner has taken lines. */
+export type AfterLines =
+  /** The owner wants more: read on. */
+  | 'reading'
+  /** The owner wants no more for now. */
+  | 'paused'
+  /** The same, and lines of the last read are kept: hand them over with {@link passOnKept} before reading on. */
+  | 'holding'
+
 /**
  * Hands the lines of one read to their owner, step by step. The owner may close the stream meanwhile; the addon needs its
  * reader until all steps are done, so the reader is closed afterwards.
@@ -61,20 +70,33 @@ class LineDelivery {
     else addon.closeReader(descriptor)
   }
 
-  handOver<Owner>(descriptor: number, count: number, owner: Owner, events: SocketEvents<Owner>): boolean {
+  handOver<Owner>(
+    descriptor: number,
+    count: number,
+    owner: Owner,
+    events: SocketEvents<Owner>,
+    received: number,
+  ): AfterLines {
     this.#state = 'delivering'
     this.#descriptor = descriptor
+    const window = this.#window
     try {
-      let wanted = events.onRecords(owner, count, this.#window.received)
-      while (this.#window.hasMore) {
-        wanted = events.onRecords(owner, addon.moreRecords(descriptor), 0)
-      }
-      return wanted
+      let wanted = events.onRecords(owner, count, received)
+      // An owner that wants no more must not be given the rest of a read of thousands of lines.
+      while (window.hasMore && wanted) wanted = events.onRecords(owner, addon.moreRecords(descriptor), 0)
+      if (!window.hasMore) return wanted ? 'reading' : 'paused'
+      addon.suspendRecords(descriptor)
+      return 'holding'
     } finally {
-      if ((this.#state as string) === 'closing') addon.closeReader(descriptor)
+      if (this.#isClosing()) addon.closeReader(descriptor)
       this.#state = 'idle'
-      this.#window.settle()
+      window.settle()
     }
+  }
+
+  handOverKept<Owner>(descriptor: number, owner: Owner, events: SocketEvents<Owner>): AfterLines {
+    const more = (): number => addon.moreRecords(descriptor)
+    return this.handOver(descriptor, this.#window.withRoom(more(), more), owner, events, 0)
   }
 
   handOverRest<Owner>(descriptor: number, owner: Owner, events: SocketEvents<Owner>): void {
@@ -86,6 +108,10 @@ class LineDelivery {
       this.#window.settle()
     }
   }
+
+  #isClosing(): boolean {
+    return this.#state === 'closing'
+  }
 }
 
 const delivery = new LineDelivery(threadWindow)
@@ -95,14 +121,19 @@ export function closeStream(descriptor: number): void {
   delivery.close(descriptor)
 }
 
-/** Hands `count` lines of a read to the owner, and the rest of that read. Returns false if the owner wants no more for now. */
+/** Hands `count` lines of a read to the owner, and the rest of that read as far as the owner wants it. */
 export function passOn<Owner>(
   descriptor: number,
   count: number,
   owner: Owner,
   events: SocketEvents<Owner>,
-): boolean {
-  return delivery.handOver(descriptor, count, owner, events)
+): AfterLines {
+  return delivery.handOver(descriptor, count, owner, events, threadWindow.received)
+}
+
+/** Hands over the lines that were kept when the owner wanted no more. */
+export function passOnKept<Owner>(descriptor: number, owner: Owner, events: SocketEvents<Owner>): AfterLines {
+  return delivery.handOverKept(descriptor, owner, events)
 }
 
 /** Hands over the last line of a stream that has ended without a newline. */

@@ -1,5 +1,5 @@
-// What is known of one line after it was checked, as fixed-width words that JavaScript reads in place.
-// lib/binding/abi.ts is the other half of this layout: change both together.
+// The result of checking one line, as fixed-width words that JavaScript reads in place. lib/binding/abi.ts is the
+// other half of this layout: change both together.
 
 #ifndef SENTINEL_FRAME_RECORD_H_
 #define SENTINEL_FRAME_RECORD_H_
@@ -19,9 +19,10 @@ enum class LineState : std::int32_t {
   kTypeInvalid = 6,       // `type` is not a string
   kIdInvalid = 7,         // `id` is not a string
   kTimestampInvalid = 8,  // `ts` is not an integer within 2^53
-  kDuplicateKey = 9,      // an envelope key stands there twice
-  kTooLarge = 10,         // longer than a line may be; start and end tell its first bytes
-  kTruncated = 11,        // the stream ended in the middle of it
+  kDuplicateKey = 9,      // an envelope key occurs twice
+  kTooLarge = 10,         // over the limit; its record shows its first bytes
+  kTruncated = 11,        // the stream ended within it
+  kAmbiguousKey = 12,     // a key differs from an envelope key only in case: Go takes it for that key
 };
 
 // Word indices. Positions are byte offsets from the start of the read window.
@@ -48,16 +49,17 @@ struct FrameRecord {
   static constexpr std::int32_t kTypeEscaped = 4;  // `type` holds escapes
   static constexpr std::int32_t kIdEscaped = 8;    // `id` holds escapes
   static constexpr std::int32_t kPlainNames = 16;  // no name in the payload can be `__proto__`; not always set then
+  static constexpr std::int32_t kAfterMark = 32;   // the stream began with a byte order mark, which was skipped
 };
 
-// What one step of a frame reader came to. lib/binding/abi.ts has it too.
+// The outcome of one step of a frame reader. lib/binding/abi.ts has it too.
 struct FrameProgress {
   static constexpr std::size_t kTextBegin = 0;  // the lines of its records lie in [text begin, text end)
   static constexpr std::size_t kTextEnd = 1;
   static constexpr std::size_t kMore = 2;      // 1: there is more to do before the next read
   static constexpr std::size_t kCarried = 3;   // bytes of an unfinished line
   static constexpr std::size_t kReceived = 4;  // bytes read; 0 at the end of the stream; a negative error number
-  // Set by JavaScript: messages have the window, so that nothing may be read into it any more.
+  // Set by JavaScript: messages own the window, so nothing may be read into it any more.
   static constexpr std::size_t kGiven = 5;
   static constexpr std::size_t kWords = 6;
 
@@ -66,13 +68,13 @@ struct FrameProgress {
 
 enum class MessageType : std::int32_t { kOther = 0, kEvent = 1, kIncident = 2, kAck = 3, kHeartbeat = 4 };
 
-// Where records go: room for a fixed number of them, in memory that JavaScript sees.
+// Takes records: a fixed number of them, in memory that JavaScript reads.
 class RecordSink {
  public:
   RecordSink(std::int32_t* words, std::size_t capacity) : words_(words), capacity_(capacity) {}
   bool full() const { return count_ == capacity_; }
   std::size_t count() const { return count_; }
-  // The words of the next record, all zero. Not to be called when full.
+  // Returns the words of the next record, all zero. Not to be called when full.
   std::int32_t* Add() {
     std::int32_t* record = words_ + count_ * FrameRecord::kWords;
     ++count_;

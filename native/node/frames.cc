@@ -56,8 +56,9 @@ Napi::Value LayOutFramesFromScript(const Napi::CallbackInfo& info) {
   return Napi::Number::New(env, static_cast<double>(end));
 }
 
-// checkFrames(bytes: Uint8Array, begin, end, maxLineBytes) → the number of messages, or -1 if any line is not one
-// as our encoder writes it, with the payload last. The last line must end in a newline too.
+// checkFrames(bytes: Uint8Array, begin, end, maxLineBytes) → the number of messages; or, if any line is not a
+// message as our encoder writes it, with the payload last, the negative LineState of the first such line. The last
+// line must end in a newline too.
 Napi::Value CheckFrames(const Napi::CallbackInfo& info) {
   const Napi::Env env = info.Env();
   if (info.Length() < 4 || !info[0].IsTypedArray()) {
@@ -80,7 +81,8 @@ Napi::Value CheckFrames(const Napi::CallbackInfo& info) {
     RecordSink sink(words.data(), words.size() / FrameRecord::kWords);
     begin = Environment::Of(env).scanner.Scan(data, begin, size, max_line_bytes, sink);
     for (std::size_t i = 0; i < sink.count(); ++i) {
-      if (!IsMessageAlone(data, words.data() + i * FrameRecord::kWords)) return Napi::Number::New(env, -1);
+      const std::int32_t* const record = words.data() + i * FrameRecord::kWords;
+      if (!IsMessageAlone(data, record)) return Napi::Number::New(env, -std::max(record[FrameRecord::kState], 1));
     }
     messages += static_cast<double>(sink.count());
   }

@@ -145,9 +145,21 @@ Napi::Value MoreRecords(const Napi::CallbackInfo& info) {
   const std::size_t stream = ToSize(info[0]);
   FrameReader* const reader = environment.readers.Of(stream);
   if (reader == nullptr) return Napi::Number::New(info.Env(), Report(environment, stream, nullptr, {}, 0, 0));
+  if (reader->suspended() && Prepare(environment, *reader, 1).size == 0)
+    return Napi::Number::New(info.Env(), NoRoom(environment, *reader));
   RecordSink sink(environment.records, environment.record_capacity);
   const FrameReader::Progress progress = reader->Continue(environment.scanner, sink);
   return Napi::Number::New(info.Env(), Report(environment, stream, reader, progress, sink.count(), 0));
+}
+
+// suspendRecords(descriptor): keeps what is left of the last read for a later moreRecords
+Napi::Value SuspendRecords(const Napi::CallbackInfo& info) {
+  Environment& environment = Environment::Of(info.Env());
+  const std::size_t stream = ToSize(info[0]);
+  FrameReader* const reader = environment.readers.Of(stream);
+  if (reader != nullptr && environment.progress[FrameProgress::kMore] == 1) reader->Suspend();
+  Report(environment, stream, reader, {}, 0, 0);
+  return info.Env().Undefined();
 }
 
 // finishRecords(descriptor): of what an ended stream has left
@@ -189,6 +201,7 @@ void DefineReading(Napi::Env env, Napi::Object exports) {
   exports.Set("readRecords", Napi::Function::New<ReadRecordsFromScript>(env, "readRecords"));
   exports.Set("pushRecords", Napi::Function::New<PushRecords>(env, "pushRecords"));
   exports.Set("moreRecords", Napi::Function::New<MoreRecords>(env, "moreRecords"));
+  exports.Set("suspendRecords", Napi::Function::New<SuspendRecords>(env, "suspendRecords"));
   exports.Set("finishRecords", Napi::Function::New<FinishRecords>(env, "finishRecords"));
 }
 
