@@ -102,6 +102,14 @@ export class NodeSocket<Owner> implements ConnectionSocket {
     this.#socket.write(bytes, done)
   }
 
+  unref(): void {
+    this.#socket.unref()
+  }
+
+  ref(): void {
+    this.#socket.ref()
+  }
+
   destroy(error?: Error): void {
     this.#socket.destroy(error)
   }

@@ -104,6 +104,14 @@ export class PolledSocket<Owner> implements ConnectionSocket {
     else this.#want()
   }
 
+  unref(): void {
+    if (!this.#closed) this.#readiness.keepAlive(this.descriptor, false)
+  }
+
+  ref(): void {
+    if (!this.#closed) this.#readiness.keepAlive(this.descriptor, true)
+  }
+
   destroy(error?: Error): void {
     if (this.#state === 'closed') return
     this.#state = 'closed'

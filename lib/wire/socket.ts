@@ -31,6 +31,10 @@ export interface ConnectionSocket {
    * write at a time.
    */
   write(bytes: Buffer, done: (error?: Error | null) => void): void
+  /** Lets the process end although this socket waits for something. */
+  unref(): void
+  /** Undoes `unref`. */
+  ref(): void
   /** Closes at once. */
   destroy(error?: Error): void
 }
