@@ -15,7 +15,7 @@ export {
   type BufferedSenderOptions,
   type BufferedSenderStats,
 } from './endpoints/buffered-sender.js'
-export { Connection } from './connection/connection.js'
+export { Connection, type WhenClosedOptions } from './connection/connection.js'
 export * from './delivery/index.js'
 export { dial, dialWithRetry, type DialOptions } from './connection/dial.js'
 export { MAX_MESSAGE_BYTES } from './message/envelope.js'

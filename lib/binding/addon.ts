@@ -6,7 +6,7 @@ import { dirname, join, sep } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { getSystemErrorName } from 'node:util'
 
-import { IpcError, type IpcErrorCode } from '../base/errors.js'
+import { describeError, IpcError, isError, type IpcErrorCode } from '../base/errors.js'
 
 /** An identity as the addon gives it: numbers are null where the system has no such thing. */
 export interface NativePeer {
@@ -203,9 +203,14 @@ function load(): Addon {
   }
   const require = createRequire(import.meta.url)
   try {
-    return (require('node-gyp-build') as (root: string) => Addon)(root)
+    const { path } = require('node-gyp-build') as { path: (root: string) => string }
+    // Not by require(), which returns the same exports to every evaluation of this file in a thread: test runners evaluate
+    // it once per test file. dlopen gives each evaluation an instance with state of its own.
+    const loaded = { exports: {} }
+    process.dlopen(loaded, path(root))
+    return loaded.exports as Addon
   } catch (cause) {
-    const [why = ''] = (cause instanceof Error ? cause.message : String(cause)).split('\n')
+    const [why = ''] = describeError(cause).split('\n')
     throw new IpcError(
       'ERR_IPC_SYSTEM',
       `sentinel-ipc has no binary that loads here (${describeHost()}): ${why}. ` +
@@ -229,7 +234,7 @@ const codeOfKind: Readonly<Record<string, IpcErrorCode>> = {
 }
 
 function isNativeFailure(error: unknown): error is NativeFailure {
-  return error instanceof Error && 'kind' in error && 'syscall' in error
+  return isError(error) && 'kind' in error && 'syscall' in error
 }
 
 /** A system error as Node's own modules make them: `code` is the name, `errno` negative. */

@@ -109,6 +109,18 @@ describe('Connection', () => {
     await server.whenClosed()
   })
 
+  it('lets a wait for its end be withdrawn', async () => {
+    const { client } = await connectedPair()
+    const controller = new AbortController()
+    const withdrawn = rejectionOf(client.whenClosed({ signal: controller.signal }))
+    const ended = client.whenClosed()
+    controller.abort()
+    expect(await withdrawn).toMatchObject({ code: 'ERR_IPC_ABORTED' })
+    expect(client.closed).toBe(false)
+    client.destroy()
+    await ended
+  })
+
   it('can be used on either side after the listener is closed', async () => {
     const { listener, client, server } = await connectedPair()
     listener.close()
