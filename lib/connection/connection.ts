@@ -30,8 +30,11 @@ export interface RecordReader<Reader> {
    * `received` is the number of bytes since the last call. Return false to stop reading for now.
    */
   onRecords(reader: Reader, count: number, received: number): boolean
-  /** Nothing more will arrive. `error` is set if the connection broke. */
-  onEnd(reader: Reader, error: IpcError | undefined): void
+  /**
+   * Nothing more will arrive. `error` is set if the connection broke. Returns true while the application has not taken
+   * everything: until {@link finishReading}, answers can be sent to a peer that still reads.
+   */
+  onEnd(reader: Reader, error: IpcError | undefined): boolean
 }
 
 /** Where a connection comes from. One object serves all connections of a listener. */
@@ -65,6 +68,8 @@ export let attachReader: <Reader extends object>(
 ) => void
 /** Goes on reading after `onRecords` has returned false. */
 export let resumeReading: (connection: Connection) => void
+/** The application has taken everything that the peer sent before it stopped sending. */
+export let finishReading: (connection: Connection) => void
 /** The busy-poll setting that receivers on this connection inherit. */
 export let busyPollOf: (connection: Connection) => PollRequest
 /** Makes another connection to the same address. Undefined unless this one was dialled. */
@@ -126,7 +131,9 @@ export class Connection {
     onEnd: (connection) => {
       connection.#state = 'ended'
       connection.#closeReason ??= 'peer-closed'
-      connection.#endReading(undefined)
+      const keep = connection.#endReading(undefined)
+      if (keep) Connection.#unread.add(connection)
+      return keep
     },
     onFailure: (connection, error) => {
       connection.#error = error
@@ -187,6 +194,9 @@ export class Connection {
     }
     resumeReading = (connection) => {
       connection.#socket.resume()
+    }
+    finishReading = (connection) => {
+      connection.#socket.finish()
     }
     busyPollOf = (connection) => connection.#origin.busyPoll
     redialOf = (connection) => connection.#origin.redial
@@ -300,8 +310,8 @@ export class Connection {
     })
   }
 
-  #endReading(error: IpcError | undefined): void {
-    if (this.#reader !== undefined) this.#readerKind?.onEnd(this.#reader, error)
+  #endReading(error: IpcError | undefined): boolean {
+    return this.#reader !== undefined && this.#readerKind?.onEnd(this.#reader, error) === true
   }
 
   #afterClose(): void {

@@ -1,10 +1,10 @@
 // What was read from a connection and not yet asked for, in order, and the readers that wait for it, first come, first
 // served. Must not know connections.
 
+import { offAbort, onAbort } from '../base/abort.js'
 import { abortedError, IpcError, rejected } from '../base/errors.js'
 import type { SOCMessage } from '../message/message.js'
 import type { RefusedLines } from '../wire/record-decoder.js'
-import { onAbort } from './withdrawal.js'
 
 export interface ReadRun {
   readonly messages: SOCMessage[]
@@ -47,6 +47,7 @@ export class ReadQueue {
   #wantsOne = false
   #others: Waiter[] | undefined
   #resume: (() => void) | undefined
+  #endGiven = false
 
   /** A reader waits. */
   get any(): boolean {
@@ -78,15 +79,16 @@ export class ReadQueue {
   }
 
   #withdrawable(answer: Answer, signal: AbortSignal, name: string): Answer {
-    const waiter: Answer = (result) => {
-      stop()
-      answer(result)
-    }
-    const stop = onAbort(signal, () => {
+    const withdraw = (): void => {
       if (this.#answer === waiter) this.#takeAnswer()
       else this.#others = this.#others?.filter((other) => other.answer !== waiter)
       answer(rejected(abortedError(signal, `next of ${name}`)))
-    })
+    }
+    const waiter: Answer = (result) => {
+      offAbort(signal, withdraw)
+      answer(result)
+    }
+    onAbort(signal, withdraw)
     return waiter
   }
 
@@ -100,7 +102,13 @@ export class ReadQueue {
   }
 
   giveEnd(): void {
+    this.#endGiven = true
     this.#takeAnswer()?.(END)
+  }
+
+  /** A reader has got the end: it has asked for more after the last message. */
+  get endGiven(): boolean {
+    return this.#endGiven
   }
 
   #takeAnswer(): Answer | undefined {

@@ -7,6 +7,7 @@ import {
   attachReader,
   busyPollOf,
   closeBecause,
+  finishReading,
   resumeReading,
   type RecordReader,
   type Connection,
@@ -104,9 +105,7 @@ export class Receiver implements AsyncIterableIterator<SOCMessage, undefined, un
   // One object for all receivers, as thousands of closures would take memory.
   static readonly #recordReader: RecordReader<Receiver> = {
     onRecords: (receiver, count, received) => receiver.#onRecords(count, received),
-    onEnd: (receiver, error) => {
-      receiver.#onEnd(error)
-    },
+    onEnd: (receiver, error) => receiver.#onEnd(error),
   }
   static readonly #lineConsumer: LineConsumer<Receiver> = {
     onRun: (receiver, messages) => {
@@ -218,6 +217,7 @@ export class Receiver implements AsyncIterableIterator<SOCMessage, undefined, un
 
   #serve(): void {
     this.#queue.serve(this.#state === 'ended')
+    if (this.#queue.endGiven) finishReading(this.#connection)
     if (this.#state === 'paused' && this.#queue.empty) {
       this.#state = 'reading'
       this.#silence?.resume()
@@ -238,12 +238,13 @@ export class Receiver implements AsyncIterableIterator<SOCMessage, undefined, un
     return this.#state === 'reading'
   }
 
-  #onEnd(error: IpcError | undefined): void {
-    if (this.#state === 'ended') return
+  #onEnd(error: IpcError | undefined): boolean {
+    if (this.#state === 'ended') return false
     this.#silence?.end()
     if (error !== undefined) this.#queue.addError(error)
     this.#state = 'ended'
     this.#serve()
+    return !this.#queue.endGiven
   }
 
   #takeLines(count: number): void {

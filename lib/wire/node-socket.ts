@@ -3,6 +3,7 @@
 
 import type { Socket } from 'node:net'
 
+import { queueMicrotask } from '../base/globals.js'
 import {
   closeStream,
   passOn,
@@ -108,6 +109,10 @@ export class NodeSocket<Owner> implements ConnectionSocket {
 
   ref(): void {
     this.#socket.ref()
+  }
+
+  finish(): void {
+    // Node's socket closes by itself at the end of the stream.
   }
 
   destroy(error?: Error): void {

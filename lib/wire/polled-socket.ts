@@ -3,6 +3,7 @@
 
 import { constants } from 'node:os'
 
+import { nextTick, queueMicrotask, setImmediate } from '../base/globals.js'
 import { pollWords } from './busy-poll.js'
 import {
   closeStream,
@@ -49,15 +50,16 @@ interface PendingWrite {
 }
 
 /**
- *     paused <──> reading ──────> ended ──> closed      and from each state to `closed`
+ *     paused <──> reading ──> ended ──> finishing ──> closed      and from each state to `closed`
  *                  │   ^
  *                  v   │
  *     holding <──> draining
  *
  * `holding`: paused, and the addon keeps lines of the last read. `draining`: these are about to be handed over; then
- * reading goes on. `ended`: the peer sends no more, but may still read. Writing does not depend on this until `closed`.
+ * reading goes on. `ended`: the peer sends no more, but may still read. `finishing`: the application has nothing more to
+ * answer. Writing does not depend on this until `closed`.
  */
-type State = 'paused' | 'reading' | 'holding' | 'draining' | 'ended' | 'closed'
+type State = 'paused' | 'reading' | 'holding' | 'draining' | 'ended' | 'finishing' | 'closed'
 
 export class PolledSocket<Owner> implements ConnectionSocket {
   readonly descriptor: number
@@ -119,7 +121,7 @@ export class PolledSocket<Owner> implements ConnectionSocket {
     closeStream(this.descriptor)
     this.#readiness.close(this.descriptor)
     this.#giveUpWriting()
-    process.nextTick(() => {
+    nextTick(() => {
       if (error !== undefined) this.#events.onFailure(this.#owner, error)
       this.#events.onClose(this.#owner)
     })
@@ -167,28 +169,38 @@ export class PolledSocket<Owner> implements ConnectionSocket {
     if (written >= 0) done()
     else done(systemError(written, 'send'))
     if (this.#pending !== undefined) return
-    if (this.#state === 'ended') this.destroy()
+    if (this.#state === 'finishing') this.destroy()
     else this.#want()
+  }
+
+  finish(): void {
+    if (this.#state !== 'ended') return
+    this.#state = 'finishing'
+    // The application may answer the last message in this tick.
+    if (this.#pending !== undefined) return
+    setImmediate(() => {
+      if (this.#pending === undefined) this.destroy()
+    })
   }
 
   #end(): void {
     this.#state = 'ended'
     passOnRest(this.descriptor, this.#owner, this.#events)
-    this.#events.onEnd(this.#owner)
+    const keep = this.#events.onEnd(this.#owner)
     this.#want()
-    // The application may answer the last message, and the peer may still read the answer.
-    if (this.#pending === undefined) {
-      setImmediate(() => {
-        if (this.#pending === undefined) this.destroy()
-      })
-    }
+    if (!keep || this.#peerIsGone()) this.finish()
+  }
+
+  /** The peer has not just stopped sending: it cannot read either. */
+  #peerIsGone(): boolean {
+    return !this.destroyed && addon.findGone(Int32Array.of(this.descriptor)).length > 0
   }
 
   #giveUpWriting(): void {
     const pending = this.#pending
     if (pending === undefined) return
     this.#pending = undefined
-    process.nextTick(pending.done, new Error('the socket was closed'))
+    nextTick(pending.done, new Error('the socket was closed'))
   }
 
   #want(): void {

@@ -11,8 +11,11 @@ export interface SocketEvents<Owner> {
    * `received` is the number of bytes read since the last call. Returns false to stop reading for now.
    */
   readonly onRecords: (owner: Owner, count: number, received: number) => boolean
-  /** The peer sends no more. */
-  readonly onEnd: (owner: Owner) => void
+  /**
+   * The peer sends no more. Returns true to keep the socket open for answers to a peer that still reads; the owner then
+   * calls `finish`.
+   */
+  readonly onEnd: (owner: Owner) => boolean
   /** The socket has failed. `onClose` is called next. */
   readonly onFailure: (owner: Owner, error: Error) => void
   readonly onClose: (owner: Owner) => void
@@ -35,6 +38,8 @@ export interface ConnectionSocket {
   unref(): void
   /** Undoes `unref`. */
   ref(): void
+  /** After the end of the stream: closes once what is being written has been written. */
+  finish(): void
   /** Closes at once. */
   destroy(error?: Error): void
 }
