@@ -2,7 +2,7 @@
 
 import { isUint8Array } from 'node:util/types'
 
-import { WHOLE_FRAME } from '../binding/frame-layout.js'
+import { WHOLE_FRAME } from '../binding/abi.js'
 import { latestMillisecond, nextSequence, STAMPED_ID_LENGTH, type Millisecond } from './id.js'
 import { TYPE_NAMES, type SOCMsgType } from './type.js'
 import { composed, MessageFlag, type SOCMessage, type Stamp } from './message.js'

@@ -3,7 +3,8 @@
 
 import { IpcError } from '../base/errors.js'
 import { queueMicrotask } from '../base/globals.js'
-import { addon, systemError } from '../binding/addon.js'
+import { addon } from '../binding/addon.js'
+import { systemError } from '../binding/native-error.js'
 import type { SOCMessage } from '../message/message.js'
 import { Deadline } from './deadline.js'
 import { FrameBatch, type OnRefused } from './frame-batch.js'

@@ -14,15 +14,9 @@ import {
   type ConnectionSocket,
   type SocketEvents,
 } from './socket.js'
-import {
-  addon,
-  NO_ROOM,
-  systemError,
-  toSystemError,
-  WRITABLE,
-  type NativeReadiness,
-} from '../binding/addon.js'
-import { NOTHING_RECEIVED, Progress } from '../binding/abi.js'
+import { NO_ROOM, NOTHING_RECEIVED, Progress, WRITABLE } from '../binding/abi.js'
+import { addon, type NativeReadiness } from '../binding/addon.js'
+import { systemError, toSystemError } from '../binding/native-error.js'
 import { threadWindow } from './read-window.js'
 
 /** The sockets that wait for something, by descriptor. */
@@ -107,11 +101,11 @@ export class PolledSocket<Owner> implements ConnectionSocket {
   }
 
   unref(): void {
-    if (!this.destroyed) this.#readiness.keepAlive(this.descriptor, false)
+    if (this.#state !== 'closed') this.#readiness.keepAlive(this.descriptor, false)
   }
 
   ref(): void {
-    if (!this.destroyed) this.#readiness.keepAlive(this.descriptor, true)
+    if (this.#state !== 'closed') this.#readiness.keepAlive(this.descriptor, true)
   }
 
   destroy(error?: Error): void {

@@ -76,11 +76,11 @@ FrameReader::Progress FrameReader::Push(std::size_t size, LineScanner& scanner, 
   ReadWindow& window = *window_;
   std::size_t fresh = window.end;
   const std::size_t end = fresh + size;
-  if (suspended_bytes_ > 0) {
+  if (suspended_) {
     // Lines of an earlier read come first.
     Rejoin(window.begin);
     fresh = window.begin;
-    suspended_bytes_ = 0;
+    suspended_ = false;
   }
   if (!discarding_) return TakeBytes(window.begin, fresh, end, scanner, sink);
   const void* newline = size == 0 ? nullptr : std::memchr(window.bytes + fresh, '\n', size);
@@ -91,18 +91,18 @@ FrameReader::Progress FrameReader::Push(std::size_t size, LineScanner& scanner, 
 }
 
 FrameReader::Progress FrameReader::Continue(LineScanner& scanner, RecordSink& sink) {
-  if (suspended_bytes_ > 0) {
+  if (suspended_) {
+    lines_end_ = window_->begin + (lines_end_ - next_);
     next_ = window_->begin;
     end_ = window_->end;
-    lines_end_ = next_ + suspended_bytes_;
-    suspended_bytes_ = 0;
+    suspended_ = false;
     Rejoin(next_);
   }
   return ScanLines(next_, scanner, sink);
 }
 
 void FrameReader::Suspend() {
-  suspended_bytes_ = lines_end_ - next_;
+  suspended_ = true;
   window_->holder = this;
   window_->begin = next_;
   window_->end = end_;

@@ -79,12 +79,12 @@ class FrameReader {
 
   // Bytes that are kept: of an unfinished line, and of the lines in front of it after a Suspend.
   std::size_t carried() const;
-  // Lines wait for a Continue.
-  bool suspended() const { return suspended_bytes_ > 0; }
+  // A Suspend waits for its Continue.
+  bool suspended() const { return suspended_; }
   // No line of the stream has been looked at yet.
   bool at_start() const { return at_start_; }
   // Nothing of the stream so far matters for its next bytes.
-  bool idle() const { return carried() == 0 && !discarding_; }
+  bool idle() const { return carried() == 0 && !discarding_ && !suspended_; }
 
  private:
   // Searches [begin, end) for lines. The first may have begun before `fresh`.
@@ -107,7 +107,7 @@ class FrameReader {
   std::vector<std::uint8_t> carry_;  // the kept bytes, unless they stand in the window
   bool discarding_ = false;          // within a line that was reported as too large
   bool at_start_ = true;             // of the stream
-  std::size_t suspended_bytes_ = 0;  // of the kept bytes: whole lines that were not scanned yet
+  bool suspended_ = false;           // the kept bytes begin with the lines that Continue goes on with
   std::size_t next_ = 0;             // where Continue goes on,
   std::size_t lines_end_ = 0;        // where the lines end that it goes on with,
   std::size_t end_ = 0;              // and where the bytes end
