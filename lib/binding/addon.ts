@@ -120,6 +120,8 @@ interface Addon {
   readonly pushRecords: (descriptor: number, bytes: Uint8Array, size: number) => number
   /** The same of what is left of the last read, when `progress` says that there is something. */
   readonly moreRecords: (descriptor: number) => number
+  /** Keeps what is left of the last read for a later `moreRecords`, when `progress` says that there is something. */
+  readonly suspendRecords: (descriptor: number) => void
   /** The same of what is left of a stream that has ended. */
   readonly finishRecords: (descriptor: number) => number
   /** Where all frame readers put their records, and what they say of a step. */
@@ -138,7 +140,7 @@ interface Addon {
     words: Int32Array,
     count: number,
   ) => number
-  /** The number of messages in the lines of [begin, end), or -1 if any of them is none. */
+  /** The number of messages in the lines of [begin, end); or the negative state of the first line that is not a message. */
   readonly checkFrames: (bytes: Uint8Array, begin: number, end: number, maxLineBytes: number) => number
   /** Bytes that the kernel took, or a negative error number. */
   readonly writeBatch: (descriptor: number, bytes: Uint8Array, begin: number, end: number) => number
