@@ -9,7 +9,8 @@ import type { FactStore } from '../../lib/swarm/facts/fact-store.js'
 import { MemoryIncidentStore, type Incident } from '../../lib/swarm/facts/incident.js'
 import { MemoryFactStore } from '../../lib/swarm/facts/memory-fact-store.js'
 import { PeerRegistry } from '../../lib/swarm/peers/peer-registry.js'
-import { SwarmTransport, type SwarmTransportOptions } from '../../lib/swarm/transport.js'
+import type { SwarmTransportOptions } from '../../lib/swarm/options.js'
+import { SwarmTransport } from '../../lib/swarm/transport.js'
 import { until } from './wait.js'
 
 export const GENOME = 'ab'.repeat(32)
