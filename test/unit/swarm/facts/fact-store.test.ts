@@ -1,5 +1,6 @@
 // What every fact store must do, and what only one of them does.
 
+import { chmodSync } from 'node:fs'
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { join } from 'node:path'
@@ -234,6 +235,7 @@ describe('LmdbFactStore', () => {
     const root = openDatabase({ path })
     await root.openDB({ name: 'meta' }).put('id', 'store_0')
     await root.close()
+    for (const file of ['data.mdb', 'lock.mdb']) chmodSync(join(path, file), 0o600)
     expect(() => new LmdbFactStore(path)).toThrow(TypeError)
   })
 
