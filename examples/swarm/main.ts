@@ -59,6 +59,10 @@ async function main(): Promise<number> {
   process.stdout.write(introduction(directory))
   const swarm = new Swarm(directory, print)
   const interrupted = new AbortController()
+  // The reader of a pipe, such as head, may go away early.
+  process.stdout.on('error', () => {
+    interrupted.abort()
+  })
   for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) {
     process.on(signal, () => {
       interrupted.abort()
