@@ -51,7 +51,7 @@ export function claimFactFiles(path: string): string {
   return directory
 }
 
-/** Checks what leads to the directory, links included: whoever owns a part could put another directory there. */
+/** Checks the path above the directory, links included: the owner of a part could put another directory there. */
 function checkAncestors(directory: string): void {
   for (const above of ancestorsOf(directory)) {
     const stats = lstatSync(above)

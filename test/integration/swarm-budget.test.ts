@@ -65,7 +65,7 @@ const LINES: readonly [string, string[]][] = [
   ['an object of ever new keys', [lineOf(`{${unique((i) => `"${i}":0`)}}`)]],
   ['a fact of ever new keys', [lineOf(`[{"id":"a",${unique((i) => `"${i}":0`)}}]`)]],
   ['keys beside the facts', [lineOf('[]', `,${unique((i) => `"${i}":0`)}`)]],
-  ['incidents that are none', [lineOf('[]', `,"incidents":[${unique((i) => `{"${i}":0}`)}]`)]],
+  ['incidents of unknown keys', [lineOf('[]', `,"incidents":[${unique((i) => `{"${i}":0}`)}]`)]],
   ['numbers', [lineOf(`[${fill('0,')}0]`)]],
   ['backslashes', [lineOf(`["${fill('\\\\')}"]`)]],
   ['the smallest facts', [lineOf(`[${unique(smallest, 990_000)}]`)]],

@@ -31,7 +31,7 @@ describe('PeerRegistry', () => {
     expect(registry.trustedCount).toBe(0)
   })
 
-  it('is nobody’s peer itself', () => {
+  it('cannot be its own peer', () => {
     const registry = new PeerRegistry('n')
     expect(() => registry.completeHandshake({ ...info(1), peerId: registry.selfId })).toThrow(TypeError)
   })
@@ -46,7 +46,7 @@ describe('PeerRegistry', () => {
     expect(registry.stats).toMatchObject({ peers: 1, trusted: 1, syncs: 2, factsReceived: 6, factsSent: 7 })
   })
 
-  it('gives up a silent peer, keeps its genes, and takes it back', () => {
+  it('expires a silent peer, keeps its genes, and takes it back', () => {
     let now = 1_000_000
     const registry = new PeerRegistry('n', { now: () => now, monotonicNow: () => now })
     registry.completeHandshake(info(1))
@@ -73,7 +73,7 @@ describe('PeerRegistry', () => {
     expect(registry.geneBackup(id(1))).toBeDefined()
   })
 
-  it('stays within its bounds, whoever makes up peers and genes', () => {
+  it('stays within its bounds if peers make up ids and genes', () => {
     const registry = new PeerRegistry('n', { maxPeers: 10 })
     registry.completeHandshake(info(0))
     registry.reject(id(0))
@@ -90,7 +90,7 @@ describe('PeerRegistry', () => {
     )
   })
 
-  it('keeps the genes of a peer that falls again', () => {
+  it('keeps the genes of a peer that expires again', () => {
     let now = 1000
     const registry = new PeerRegistry('n', { peerTimeoutMs: 100, now: () => now, monotonicNow: () => now })
     for (const genes of [[{ id: 'g', content: 'c' }], [], [{ id: 'h', content: 'd' }]]) {
@@ -108,7 +108,7 @@ describe('PeerRegistry', () => {
     expect(registry.stats).toMatchObject({ backups: 1 })
   })
 
-  it('stays small enough for one file, whoever makes up genes', () => {
+  it('stays small enough for one file if peers make up genes', () => {
     let now = 1000
     const registry = new PeerRegistry('n', { peerTimeoutMs: 100, now: () => now, monotonicNow: () => now })
     const content = 'c'.repeat(1 << 17)
@@ -130,7 +130,7 @@ describe('PeerRegistry', () => {
     }
   })
 
-  it('saves once for many who ask, and what they all have changed', async () => {
+  it('saves once for many calls, with the changes of all of them', async () => {
     const saved: number[] = []
     let release: () => void = () => undefined
     const storage = {
@@ -190,7 +190,10 @@ describe('PeerRegistry', () => {
     let saves = 0
     const storage = {
       load: () => Promise.resolve(undefined),
-      save: () => Promise.resolve(void ++saves),
+      save: async () => {
+        ++saves
+        await Promise.resolve()
+      },
     }
     const registry = await PeerRegistry.open('n', { storage })
     for (let i = 0; i < 3; ++i) await registry.save()
@@ -200,7 +203,7 @@ describe('PeerRegistry', () => {
     expect(saves).toBe(2)
   })
 
-  it('refuses a snapshot of a storage that is none', async () => {
+  it('refuses something else than a snapshot from a storage', async () => {
     const storage = { load: () => Promise.resolve({} as RegistrySnapshot), save: () => Promise.resolve() }
     expect(await rejectionOf(PeerRegistry.open('n', { storage }))).toBeInstanceOf(TypeError)
   })
@@ -216,7 +219,7 @@ describe('PeerRegistry', () => {
     expect(kept).toBeLessThan(300_000)
   })
 
-  it('says whether it knew whom it rejects', () => {
+  it('says whether it knew the peer that it rejects', () => {
     const registry = new PeerRegistry('n')
     expect(registry.reject(id(1))).toBe(false)
     registry.completeHandshake(info(1))
