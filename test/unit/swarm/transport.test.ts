@@ -308,6 +308,30 @@ describe('listen', () => {
     expect(await b.transport.dial()).toBe(true)
   })
 
+  it('hangs up on a user that begins more exchanges a second than it may', async () => {
+    const directory = temporaryDirectory()
+    const a = node(directory, 'a', { maxNewExchangesPerSecondPerUser: 2 })
+    const b = node(directory, 'b')
+    await listening(a)
+    const outcomes = await Promise.allSettled(Array.from({ length: 8 }, () => b.transport.dial()))
+    expect(outcomes.some(({ status }) => status === 'fulfilled')).toBe(true)
+    expect(outcomes.some(({ status }) => status === 'rejected')).toBe(true)
+    expect(a.reports.length).toBeLessThan(8)
+  })
+
+  it('resolves a relative directory once', async () => {
+    const before = process.cwd()
+    onTestFinished(() => {
+      process.chdir(before)
+    })
+    process.chdir(temporaryDirectory())
+    const a = node('swarm', 'a')
+    const b = node('swarm', 'b')
+    process.chdir(before)
+    await listening(a)
+    expect(await b.transport.dial()).toBe(true)
+  })
+
   it('lets another node take over while its last exchange is still ending', async () => {
     const directory = temporaryDirectory()
     const store = new MemoryFactStore()
@@ -367,6 +391,7 @@ describe('options', () => {
     [{ directory: 'd', genomeHash: '', genes: [] }, TypeError],
     [{ directory: 'd', genomeHash: 'xyz' }, TypeError],
     [{ directory: 'd', genomeHash: GENOME, maxBatch: 0 }, RangeError],
+    [{ directory: 'd', genomeHash: GENOME, addressCheckMs: 0 }, RangeError],
     [{ directory: 'd', genomeHash: GENOME, exchangeTimeoutMs: -1 }, RangeError],
   ])('refuses %j', (options, type) => {
     expect(() => new SwarmTransport({ registry, store, ...options })).toThrow(type)
