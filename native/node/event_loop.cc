@@ -197,7 +197,7 @@ Descriptor ToDescriptor(Value number) { return FromLoopNumber(number.ToInt32());
 
 // readiness.start(onReady: (descriptor, records) => void, pollWords: Int32Array): once, before the first `want`.
 // `records` as readRecords returns, or RecordCount::kWritable.
-Value Start(const Call& call) {
+Value Start(const Invocation& call) {
   Environment& environment = Environment::Of(call.env());
   const std::optional<View<std::int32_t>> words = call[1].ToView<std::int32_t>();
   if (!call[0].IsFunction() || !words.has_value() || words->size < PollWord::kWords ||
@@ -211,7 +211,7 @@ Value Start(const Call& call) {
 }
 
 // readiness.want(descriptor, reading, writing)
-Value Want(const Call& call) {
+Value Want(const Invocation& call) {
   if (!call[0].IsNumber() || !call[1].IsBoolean() || !call[2].IsBoolean()) {
     ThrowMisuse(call.env(), "readiness.want: wrong arguments");
     return {};
@@ -225,7 +225,7 @@ Value Want(const Call& call) {
 }
 
 // readiness.close(descriptor)
-Value CloseOne(const Call& call) {
+Value CloseOne(const Invocation& call) {
   if (call[0].IsNumber()) Environment::Of(call.env()).Close(ToDescriptor(call[0]));
   return {};
 }
