@@ -92,6 +92,8 @@ export interface NativeReadiness {
   start(onReady: (descriptor: number, records: number) => void, pollWords: Int32Array): void
   /** What a descriptor is waited for from now on; the process stays alive while there is any such. */
   want(descriptor: number, reading: boolean, writing: boolean): void
+  /** Whether waiting for a descriptor keeps the process alive. It does at first. */
+  keepAlive(descriptor: number, keep: boolean): void
   close(descriptor: number): void
 }
 

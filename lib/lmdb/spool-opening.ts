@@ -1,11 +1,12 @@
 // Opens a spool's database: claims it for this process, reads what is there, and puts damage aside.
 
-import { readFileSync, realpathSync } from 'node:fs'
+import { realpathSync } from 'node:fs'
 import { resolve } from 'node:path'
 
 import { open, type RootDatabase } from 'lmdb'
 
 import { IpcError } from '../base/errors.js'
+import { bootId, processStart } from '../base/process-identity.js'
 import { isSession, newSession } from '../delivery/protocol/control.js'
 import {
   claimDirectory,
@@ -156,7 +157,7 @@ function readAll(
     index.add(key, record, record.lines.length).durable = true
     next = Math.max(next, key + record.count)
   }
-  const boot = bootOfMachine()
+  const boot = bootId() ?? ''
   // After a loss of power the last numbers may be gone that were sent already. In a new session nobody takes the messages
   // that get them now for those.
   const goesOn = state !== undefined && (state.fsync || state.boot === boot)
@@ -192,32 +193,15 @@ function parse(value: Buffer | undefined): Record<string, unknown> {
 
 /** Two processes with one spool would give the same numbers to different messages. */
 function claim(db: Database, directory: string): void {
-  const owner = { pid: process.pid, started: startOf(process.pid) }
+  const owner = { pid: process.pid, started: processStart(process.pid) }
   db.transactionSync(() => {
     const { pid, started } = parse(db.get(OWNER_KEY))
     // A process id is reused; the moment of its start is not.
-    if (typeof pid === 'number' && typeof started === 'string' && startOf(pid) === started) {
+    if (typeof pid === 'number' && typeof started === 'string' && processStart(pid) === started) {
       throw inUse(directory, pid)
     }
     void db.put(OWNER_KEY, Buffer.from(JSON.stringify(owner)))
   })
-}
-
-/** When a process was started, and since which boot; undefined: there is none. */
-function startOf(pid: number): string | undefined {
-  try {
-    const stat = readFileSync(`/proc/${pid}/stat`, 'latin1')
-    const ticks = stat.slice(stat.lastIndexOf(')') + 2).split(' ')
-    // A zombie has let go of everything.
-    if (ticks[0] === 'Z' || ticks[0] === 'X') return undefined
-    return `${ticks[19] ?? ''}-${bootOfMachine()}`
-  } catch {
-    return undefined
-  }
-}
-
-function bootOfMachine(): string {
-  return readFileSync('/proc/sys/kernel/random/boot_id', 'latin1').trim()
 }
 
 function inUse(directory: string, pid: number): IpcError {

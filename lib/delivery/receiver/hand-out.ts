@@ -3,10 +3,13 @@
 
 import { IpcError } from '../../base/errors.js'
 import type { SOCMessage } from '../../message/message.js'
-import { WaitingReaders } from '../../endpoints/read-queue.js'
+import {
+  ReadQueue as ReadAhead,
+  ReadQueue as WaitingReaders,
+  type ReadRun,
+} from '../../endpoints/read-queue.js'
 import { InHand } from './in-hand.js'
 import type { Session, SessionReader } from './ledger.js'
-import { ReadAhead, type ReadRun } from '../../endpoints/read-ahead.js'
 import type { AcknowledgingReceiverStats } from './options.js'
 
 type Counts = Pick<

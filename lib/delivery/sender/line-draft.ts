@@ -2,10 +2,9 @@
 // again. Must not know numbers or connections.
 
 import { frameBytes } from '../../message/envelope.js'
-import { FrameText } from '../../wire/batch.js'
+import { countFrames, FrameText } from '../../wire/batch.js'
 import { frameOf, isChecked, sizeBound, type SOCMessage } from '../../message/message.js'
 import { returnSlab, takeSlab } from '../../wire/slabs.js'
-import { countFrames } from '../../wire/frame-check.js'
 
 /** Lines are written when they come to about this much. */
 const RUN_BYTES = 1 << 16

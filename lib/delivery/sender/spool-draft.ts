@@ -2,11 +2,10 @@
 // good size, and laid out once for the spool and the wire.
 
 import { invalidPayload } from '../../message/envelope.js'
-import { FrameText } from '../../wire/batch.js'
+import { countFrames, FrameText } from '../../wire/batch.js'
 import { priorityOf } from '../../endpoints/message-queue.js'
 import { isChecked, type SOCMessage } from '../../message/message.js'
 import { returnSlab, takeSlab } from '../../wire/slabs.js'
-import { countFrames } from '../../wire/frame-check.js'
 import type { Receipt } from './receipt.js'
 import type { SpoolEntry } from './spool.js'
 
