@@ -16,17 +16,21 @@ export interface NativePeer {
   readonly groups: readonly number[]
   /** '' where the system does not say. */
   readonly executable: string
+  readonly unit: string
   readonly label: string
   readonly sid: string
 }
 
-/** A policy with its names looked up. Empty lists of executables and labels mean any. */
+/** A policy with its names looked up. Empty lists of executables, units and labels mean any. */
 export interface NativePolicy {
   readonly users: Uint32Array
   readonly groups: Uint32Array
   readonly executables: readonly string[]
+  readonly units: readonly string[]
   readonly labels: readonly string[]
   readonly sids: readonly string[]
+  /** Whether peers of other pid namespaces pass by user and group alone. */
+  readonly foreignNamespaces: boolean
 }
 
 /** Where to listen: at a path, or on a descriptor that listens already. */

@@ -60,6 +60,7 @@ struct Step {
 // where the stream is not open.
 std::int32_t Report(Environment& environment, std::size_t stream, const FrameReader* reader, const Step& step) {
   std::int32_t* const words = environment.memory.progress;
+  if (words == nullptr) return 0;  // nothing is attached yet, so no stream is open
   const bool more = step.progress.more;
   words[FrameProgress::kTextBegin] = static_cast<std::int32_t>(step.progress.text_begin);
   words[FrameProgress::kTextEnd] = static_cast<std::int32_t>(step.progress.text_end);

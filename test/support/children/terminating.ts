@@ -181,6 +181,7 @@ function callsOf(addon: typeof Addon, { directory }: Order): Record<string, () =
       return () => {
         addon.readiness?.want(descriptor, true, Math.random() < 0.5)
         addon.readiness?.want(descriptor, false, false)
+        addon.readiness?.keepAlive(descriptor, false)
         tried(() => addon.readiness?.want(-1, true, true))
         tried(() => addon.readiness?.start(() => undefined, new Int32Array(4)))
       }
