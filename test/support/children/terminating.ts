@@ -25,8 +25,10 @@ const policy: NativePolicy = {
   users: Uint32Array.of(self),
   groups: Uint32Array.of(0, 1, 2, 3),
   executables: [process.execPath],
+  units: [],
   labels: [],
   sids: [],
+  foreignNamespaces: false,
 }
 const strangers: NativePolicy = { ...policy, users: Uint32Array.of(4_000_000), groups: Uint32Array.of() }
 const limits: NativeLimits = {

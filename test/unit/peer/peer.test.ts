@@ -1,3 +1,5 @@
+// Policies and identities: what is looked up, and what is refused.
+
 import { describe, expect, it } from 'vitest'
 
 import { resolvePolicy, toPeerIdentity, type PeerPolicy } from '../../../lib/peer/peer.js'
@@ -34,14 +36,14 @@ describe('resolvePolicy', () => {
 
 describe('toPeerIdentity', () => {
   it('is frozen, with its groups', () => {
-    const peer = toPeerIdentity({ pid: 1, uid: 2, gid: 3, groups: [4], executable: '', label: '', sid: '' })
+    const peer = toPeerIdentity({ pid: 1, uid: 2, gid: 3, groups: [4], executable: '', unit: '', label: '', sid: '' })
     expect(peer).toEqual({ pid: 1, uid: 2, gid: 3, groups: [4] })
     expect(Object.isFrozen(peer) && Object.isFrozen(peer.groups)).toBe(true)
   })
 
   it('refuses an identity without a user', () => {
     expect(() =>
-      toPeerIdentity({ pid: 1, uid: null, gid: 3, groups: [], executable: '', label: '', sid: '' }),
+      toPeerIdentity({ pid: 1, uid: null, gid: 3, groups: [], executable: '', unit: '', label: '', sid: '' }),
     ).toThrow(expect.objectContaining({ code: 'ERR_IPC_PEER_UNKNOWN' }))
   })
 })
