@@ -162,6 +162,25 @@ interface Addon {
 
 const supported = ['linux', 'darwin', 'win32']
 
+/** Runtimes that load addons but have no event loop of libuv's, by their key in `process.versions`. */
+const foreignRuntimes = { bun: 'Bun', deno: 'Deno' }
+
+/**
+ * Refuses a runtime that would end the process at the first call of libuv: those they have are stubs that abort. Their
+ * sockets do not take over a descriptor either, so there is nothing to fall back to.
+ */
+function checkRuntime(): void {
+  for (const [key, name] of Object.entries(foreignRuntimes)) {
+    const version = process.versions[key]
+    if (version === undefined) continue
+    throw new IpcError(
+      'ERR_IPC_SYSTEM',
+      `sentinel-ipc needs the event loop of Node.js, which ${name} ${version} does not have: ` +
+        'run this program with Node.js 20.19 or newer',
+    )
+  }
+}
+
 /** What a binary must fit, in words. */
 function describeHost(): string {
   const { platform, arch, version, versions } = process
@@ -186,6 +205,7 @@ function packageRoot(): string {
 }
 
 function load(): Addon {
+  checkRuntime()
   const root = packageRoot()
   const { platform, arch } = process
   if (!supported.includes(platform)) {
