@@ -171,6 +171,20 @@ int open64(const char *path, int flags, ...) {
   va_end(list);
   return open_or_fail(path, flags, mode);
 }
+int openat64(int directory, const char *path, int flags, ...) {
+  FAIL(openat);
+  va_list list;
+  va_start(list, flags);
+  mode_t mode = (flags & (O_CREAT | O_TMPFILE)) != 0 ? va_arg(list, mode_t) : 0;
+  va_end(list);
+  int (*real)(int, const char *, int, ...) = (int (*)(int, const char *, int, ...))dlsym(RTLD_NEXT, "openat");
+  return real(directory, path, flags, mode);
+}
+ssize_t readlinkat(int directory, const char *path, char *target, size_t n) {
+  FAIL(readlinkat);
+  REAL(readlinkat);
+  return real(directory, path, target, n);
+}
 int pthread_create(void *thread, const void *attributes, void *(*body)(void *), void *argument) {
   if (fails("pthread_create", __builtin_return_address(0))) return errno;
   int (*real)(void *, const void *, void *(*)(void *), void *) = (int (*)(void *, const void *, void *(*)(void *), void *))dlsym(RTLD_NEXT, "pthread_create");
