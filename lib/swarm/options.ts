@@ -3,7 +3,7 @@
 import { resolve } from 'node:path'
 
 import { checkTimeout } from '../base/timing.js'
-import type { ListenOptions } from '../connection/listener.js'
+import type { ListenOptions } from '../connection/listen-options.js'
 import type { PeerPolicy } from '../peer/peer.js'
 import type { AlertBus } from './alerts/alert-bus.js'
 import type { ExchangeReport } from './exchange/exchange.js'

@@ -3,7 +3,8 @@
 
 import { hasCode, IpcError } from '../base/errors.js'
 import type { Connection } from '../connection/connection.js'
-import { listen, type Listener, type ListenOptions } from '../connection/listener.js'
+import type { ListenOptions } from '../connection/listen-options.js'
+import { listen, type Listener } from '../connection/listener.js'
 import { AddressWatch } from './address-watch.js'
 import type { Alert } from './alerts/alert-bus.js'
 
