@@ -25,6 +25,49 @@ export default tseslint.config(
     },
   },
   {
+    files: ['lib/**'],
+    ignores: ['lib/base/globals.ts'],
+    rules: {
+      'no-restricted-globals': [
+        'error',
+        ...[
+          'setTimeout',
+          'clearTimeout',
+          'setInterval',
+          'clearInterval',
+          'setImmediate',
+          'clearImmediate',
+          'queueMicrotask',
+          'AbortController',
+        ].map((name) => ({
+          name,
+          message: `Import ${name} from base/globals.js: test runners replace the global.`,
+        })),
+        { name: 'performance', message: 'Import monotonicMs from base/globals.js.' },
+      ],
+      'no-restricted-properties': [
+        'error',
+        { object: 'process', property: 'nextTick', message: 'Import nextTick from base/globals.js.' },
+      ],
+      'no-restricted-imports': [
+        'error',
+        {
+          paths: ['node:timers', 'node:timers/promises', 'node:perf_hooks'].map((name) => ({
+            name,
+            message: 'Use base/globals.js and base/timing.js.',
+          })),
+        },
+      ],
+      'no-restricted-syntax': [
+        'error',
+        {
+          selector: "BinaryExpression[operator='instanceof'][right.name='Error']",
+          message: 'Use isError of base/errors.js: errors of Node and the addon may come from another realm.',
+        },
+      ],
+    },
+  },
+  {
     files: ['test/**'],
     // Tests pass on purpose what the types forbid.
     rules: { '@typescript-eslint/no-unsafe-class-instance-assignment': 'off' },

@@ -8,6 +8,16 @@ import { rejectionOf } from '../support/wait.js'
 
 type Api = typeof import('../../lib/index.js')
 
+it('shows users the names of its classes as it exports them', async () => {
+  const entry = new URL('../../dist/index.js', import.meta.url).href
+  const api = (await import(entry)) as Record<string, unknown>
+  const classes = Object.entries(api).filter(
+    ([, value]) => typeof value === 'function' && Function.prototype.toString.call(value).startsWith('class'),
+  )
+  expect(classes.length).toBeGreaterThan(10)
+  expect(classes.map(([, value]) => (value as () => void).name)).toEqual(classes.map(([name]) => name))
+})
+
 describe('the package evaluated twice', () => {
   it('gives two copies that talk to each other and know each other’s errors', async () => {
     const first: Api = await import('../../lib/index.js')
