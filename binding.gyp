@@ -37,6 +37,7 @@
       "sources": [
         "native/admission/acceptor.cc",
         "native/admission/connection_rate.cc",
+        "native/admission/peer_check.cc",
         "native/admission/peer_policy.cc",
         "native/admission/peer_watcher.cc",
         "native/frames/escapes.cc",
@@ -44,6 +45,7 @@
         "native/frames/frame_reader.cc",
         "native/frames/line_checker.cc",
         "native/frames/line_scanner.cc",
+        "native/node/abi.cc",
         "native/node/acceptor_object.cc",
         "native/node/addon.cc",
         "native/node/convert.cc",
@@ -52,6 +54,7 @@
         "native/node/peers.cc",
         "native/node/reading.cc",
         "native/node/ready_reader.cc",
+        "native/node/script.cc",
         "native/readiness/connected_descriptors.cc"
       ],
       "conditions": [
@@ -74,6 +77,7 @@
         # Compiled, never run.
         ["OS=='mac'", {
           "sources": [
+            "native/platform/darwin/files.cc",
             "native/platform/darwin/peer.cc",
             "native/platform/darwin/readiness.cc",
             "native/platform/darwin/system.cc",

@@ -4,7 +4,8 @@
 import type { Socket } from 'node:net'
 
 import { toError } from '../base/errors.js'
-import { addon, fromNative, type NativeAcceptor, type NativeClient } from '../binding/addon.js'
+import { addon, type NativeAcceptor, type NativeClient } from '../binding/addon.js'
+import { fromNative } from '../binding/native-error.js'
 import { createWakeUp } from '../binding/wake-up.js'
 import { userOf } from '../peer/peer.js'
 import { explainDenial } from './access-denied.js'

@@ -11,7 +11,8 @@ import {
   type OptionTable,
 } from '../base/options.js'
 import { checkTimeout, pause } from '../base/timing.js'
-import { addon, fromNative, wouldBlock, type NativeClient, type NativePolicy } from '../binding/addon.js'
+import { addon, type NativeClient, type NativePolicy } from '../binding/addon.js'
+import { fromNative, wouldBlock } from '../binding/native-error.js'
 import { describePeer, resolvePolicy, type PeerPolicy } from '../peer/peer.js'
 import { toPollRequest, type BusyPollOptions, type PollRequest } from '../wire/busy-poll.js'
 import { explainDenial } from './access-denied.js'

@@ -4,7 +4,7 @@
 import { inspect, type InspectOptions } from 'node:util'
 
 import { closeFrame, openFrame, type Frame } from './envelope.js'
-import { WHOLE_FRAME, LayoutWord } from '../binding/frame-layout.js'
+import { WHOLE_FRAME, LayoutWord } from '../binding/abi.js'
 import { STAMPED_ID_LENGTH, type Millisecond } from './id.js'
 import { detached, parsePayload } from './payload.js'
 import type { PeerIdentity } from '../peer/peer.js'

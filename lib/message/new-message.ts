@@ -1,6 +1,6 @@
 // Makes messages of values: with an id, a time, and the payload as JSON.
 
-import { WHOLE_FRAME } from '../binding/frame-layout.js'
+import { WHOLE_FRAME } from '../binding/abi.js'
 import { latestMillisecond, nextSequence, STAMPED_ID_LENGTH, type Millisecond } from './id.js'
 import { TYPE_NAMES, type SOCMsgType } from './type.js'
 import { composed, MessageFlag, type SOCMessage, type Stamp } from './message.js'

@@ -2,7 +2,7 @@
 // the whole thread shares. Also checks frames before they are written.
 
 import { checkFrameSize, MAX_MESSAGE_BYTES } from '../message/envelope.js'
-import { ENVELOPE_BYTES, LayoutWord, WHOLE_FRAME } from '../binding/frame-layout.js'
+import { ENVELOPE_BYTES, LayoutWord, WHOLE_FRAME } from '../binding/abi.js'
 import {
   describeFrame,
   frameOf,

@@ -2,7 +2,8 @@
 // taken it. A frame goes out whole, or the connection is given up.
 
 import { IpcError } from '../base/errors.js'
-import { addon, systemError } from '../binding/addon.js'
+import { addon } from '../binding/addon.js'
+import { systemError } from '../binding/native-error.js'
 import type { SOCMessage } from '../message/message.js'
 import { FrameBatch, type OnRefused } from './frame-batch.js'
 import { returnSlab } from './slabs.js'

@@ -5,15 +5,9 @@ import { constants } from 'node:os'
 
 import { pollWords } from './busy-poll.js'
 import { closeStream, passOn, passOnRest, type ConnectionSocket, type SocketEvents } from './socket.js'
-import {
-  addon,
-  NO_ROOM,
-  systemError,
-  toSystemError,
-  WRITABLE,
-  type NativeReadiness,
-} from '../binding/addon.js'
-import { NOTHING_RECEIVED, Progress } from '../binding/abi.js'
+import { NO_ROOM, NOTHING_RECEIVED, Progress, WRITABLE } from '../binding/abi.js'
+import { addon, type NativeReadiness } from '../binding/addon.js'
+import { systemError, toSystemError } from '../binding/native-error.js'
 import { threadWindow } from './read-window.js'
 
 /** The sockets that wait for something, by descriptor. */

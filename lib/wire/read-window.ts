@@ -2,11 +2,9 @@
 // it found there. A window that is full of lines is given to their messages as it is, without a copy, and a new one
 // takes its place.
 
-import { NOTHING_RECEIVED, Progress, RecordWord } from '../binding/abi.js'
-import { addon, NO_ROOM } from '../binding/addon.js'
+import { NO_ROOM, NOTHING_RECEIVED, Progress, READ_BYTES, RecordWord } from '../binding/abi.js'
+import { addon } from '../binding/addon.js'
 
-/** Bytes that one read takes, as in native/node/reading.h. */
-const READ_BYTES = 112 << 10
 /** Room in front of a read for the beginning of a line. */
 const HEADROOM_BYTES = 1 << 12
 const RECORDS = 1024

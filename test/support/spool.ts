@@ -1,4 +1,4 @@
-// Records for a spool, and what is in one.
+// Makes records for a spool and reads a spool back.
 
 import { expect, onTestFinished } from 'vitest'
 

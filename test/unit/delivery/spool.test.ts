@@ -1,3 +1,5 @@
+// The spool on LMDB: what it keeps, damage, crashes and claims.
+
 import fc from 'fast-check'
 import {
   chmodSync,

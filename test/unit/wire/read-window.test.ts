@@ -2,7 +2,8 @@
 
 import { afterEach, describe, expect, it } from 'vitest'
 
-import { addon, NO_ROOM } from '../../../lib/binding/addon.js'
+import { NO_ROOM } from '../../../lib/binding/abi.js'
+import { addon } from '../../../lib/binding/addon.js'
 import { threadWindow } from '../../../lib/wire/read-window.js'
 
 // Nothing is read from it, so that it need not be open.
