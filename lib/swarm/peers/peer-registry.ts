@@ -112,8 +112,8 @@ export class PeerRegistry {
   /** A registry as it was when it was last saved; a new one when it never was. */
   static async open(nodeName: string, options: PeerRegistryOptions): Promise<PeerRegistry> {
     const snapshot = await options.storage?.load()
-    if (snapshot === undefined) return new PeerRegistry(nodeName, options)
-    const registry = new PeerRegistry(nodeName, { ...options, selfId: options.selfId ?? snapshot.selfId })
+    if (snapshot === undefined) return new this(nodeName, options)
+    const registry = new this(nodeName, { ...options, selfId: options.selfId ?? snapshot.selfId })
     for (const peer of snapshot.peers) registry.#put(peer)
     for (const { peerId, genes, omitted } of snapshot.genes) registry.#genes.keep(peerId, genes, omitted)
     for (const backup of snapshot.backups) registry.#genes.restore(backup)
