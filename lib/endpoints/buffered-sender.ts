@@ -1,6 +1,7 @@
 // Sends without waiting: takes messages into a bounded buffer at once and writes them when the current tick is over.
 // What is taken is either written, pending, or counted as dropped and reported; never lost in silence.
 
+import { queueMicrotask } from '../base/globals.js'
 import { publishDrop } from '../connection/audit.js'
 import { writerOf, type Connection } from '../connection/connection.js'
 import { IpcError } from '../base/errors.js'

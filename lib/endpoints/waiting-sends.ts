@@ -1,6 +1,7 @@
 // Sends that wait for the writer to be free. Nothing of them is on the wire, so each can be withdrawn, and none waits
 // longer than its time. Bounded in number and in bytes. Must not know the wire.
 
+import { monotonicMs } from '../base/globals.js'
 import { abortedError, IpcError } from '../base/errors.js'
 import { sizeBound, type SOCMessage } from '../message/message.js'
 import { Deadline } from '../wire/deadline.js'
@@ -67,7 +68,7 @@ export class WaitingSends {
         reject(full)
         return
       }
-      const dueAt = performance.now() + this.#limits.timeoutMs
+      const dueAt = monotonicMs() + this.#limits.timeoutMs
       const send =
         signal === undefined
           ? { messages, next: 0, waiting: true, bytes, dueAt, resolve, reject }
@@ -118,7 +119,7 @@ export class WaitingSends {
     this.#deadline ??= new Deadline(() => {
       this.#rejectLate()
     })
-    this.#deadline.set(Math.max(0, oldest.dueAt - performance.now()))
+    this.#deadline.set(Math.max(0, oldest.dueAt - monotonicMs()))
   }
 
   #all(): WaitingSend[] {
@@ -164,7 +165,7 @@ export class WaitingSends {
   }
 
   #rejectLate(): void {
-    const now = performance.now()
+    const now = monotonicMs()
     const late = this.#all().filter((send) => send.dueAt <= now)
     for (const send of late) this.remove(send)
     this.armTimer()

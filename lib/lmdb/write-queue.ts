@@ -5,6 +5,8 @@ import { statfsSync } from 'node:fs'
 
 import type { RootDatabase } from 'lmdb'
 
+import { isError } from '../base/errors.js'
+
 /** Writes to one database. */
 export class WriteQueue {
   readonly #root: RootDatabase
@@ -54,7 +56,7 @@ export class WriteQueue {
       await committed
     } catch (error) {
       // LMDB rejects twice.
-      const told: unknown = error instanceof Error && 'commitError' in error ? error.commitError : undefined
+      const told: unknown = isError(error) && 'commitError' in error ? error.commitError : undefined
       const cause: unknown = await Promise.resolve(told).catch((why: unknown) => why)
       throw new Error(`nothing could be written to ${this.#path}`, { cause })
     }

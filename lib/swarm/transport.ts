@@ -1,9 +1,10 @@
 // The swarm's transport: listens or dials, runs exchanges, bounds their time, and tells what came of each.
 
+import { clearInterval, monotonicMs, queueMicrotask, setInterval } from '../base/globals.js'
 import type { AddressOptions } from '../connection/address.js'
 import type { Connection } from '../connection/connection.js'
 import { dial } from '../connection/dial.js'
-import { hasCode } from '../base/errors.js'
+import { hasCode, isError } from '../base/errors.js'
 import { listen, type Listener } from '../connection/listener.js'
 import type { PeerIdentity, PeerPolicy } from '../peer/peer.js'
 import { checkTimeout } from '../base/timing.js'
@@ -204,7 +205,7 @@ export class SwarmTransport {
     connection: Connection,
     signal: AbortSignal | undefined,
   ): Promise<ExchangeReport> {
-    const begin = performance.now()
+    const begin = monotonicMs()
     const progress = new Progress()
     const channel = new Channel(connection, `swarm ${role}`, this.#exchangeTimeoutMs, signal)
     let outcome: ExchangeReport['outcome'] = 'failed'
@@ -214,7 +215,7 @@ export class SwarmTransport {
       const run = role === 'listener' ? answerDialer : askListener
       outcome = (await run(channel, this.#context, progress)) ? 'synced' : 'mismatch'
     } catch (caught) {
-      error = caught instanceof Error ? caught : new Error(String(caught))
+      error = isError(caught) ? caught : new Error(String(caught))
       if (!hasCode(error, 'ERR_IPC_ABORTED')) this.#alertFailure(error, connection.peer, progress)
     } finally {
       await channel.dispose()
@@ -234,7 +235,7 @@ export class SwarmTransport {
       unsent,
       incidentsReceived,
       incidentsSent,
-      durationMs: performance.now() - begin,
+      durationMs: monotonicMs() - begin,
       ...(error !== undefined && { error }),
     }
     this.#tell(report)
@@ -283,7 +284,7 @@ export class SwarmTransport {
       this.#context.alert({
         severity: 'error',
         type: 'registry-not-saved',
-        message: `the peer registry could not be saved: ${error instanceof Error ? error.message : ''}`,
+        message: `the peer registry could not be saved: ${isError(error) ? error.message : ''}`,
       })
     }
   }

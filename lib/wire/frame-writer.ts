@@ -1,6 +1,7 @@
 // Puts the frames of one connection on the wire: writes each batch with one system call, and knows whether the kernel has
 // taken it. A frame goes out whole, or the connection is given up.
 
+import { clearTimeout, queueMicrotask, setTimeout } from '../base/globals.js'
 import { IpcError } from '../base/errors.js'
 import { addon } from '../binding/addon.js'
 import { systemError } from '../binding/native-error.js'

@@ -3,6 +3,7 @@
 
 import { constants } from 'node:os'
 
+import { nextTick, setImmediate } from '../base/globals.js'
 import { pollWords } from './busy-poll.js'
 import { closeStream, passOn, passOnRest, type ConnectionSocket, type SocketEvents } from './socket.js'
 import { NO_ROOM, NOTHING_RECEIVED, Progress, WRITABLE } from '../binding/abi.js'
@@ -94,7 +95,7 @@ export class PolledSocket<Owner> implements ConnectionSocket {
     closeStream(this.descriptor)
     this.#readiness.close(this.descriptor)
     this.#giveUpWriting()
-    process.nextTick(() => {
+    nextTick(() => {
       if (error !== undefined) this.#events.onFailure(this.#owner, error)
       this.#events.onClose(this.#owner)
     })
@@ -150,7 +151,7 @@ export class PolledSocket<Owner> implements ConnectionSocket {
     const pending = this.#pending
     if (pending === undefined) return
     this.#pending = undefined
-    process.nextTick(pending.done, new Error('the socket was closed'))
+    nextTick(pending.done, new Error('the socket was closed'))
   }
 
   #want(): void {

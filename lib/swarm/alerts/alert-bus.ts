@@ -1,6 +1,7 @@
 // Alerts: the newest are kept in a ring, and subscribers hear of them in a turn of their own, so that none of them can
 // hold up or break whoever raised one.
 
+import { setImmediate } from '../../base/globals.js'
 import type { PeerIdentity } from '../../peer/peer.js'
 
 /** From harmless to worst. */

@@ -1,6 +1,7 @@
 // Keeps alerts of one kind about one user at a bounded rate: a peer that fails a thousand times a second must not push
 // everything else out of the ring.
 
+import { monotonicMs } from '../../base/globals.js'
 import type { Alert } from './alert-bus.js'
 
 const WINDOW_MS = 1000
@@ -11,7 +12,7 @@ export function limitAlerts(emit: (alert: Alert) => void): (alert: Alert) => voi
   const windows = new Map<string, { begin: number; passed: number; omitted: number }>()
   return (alert) => {
     const key = `${alert.type} ${alert.peer?.sid ?? alert.peer?.uid ?? ''}`
-    const now = performance.now()
+    const now = monotonicMs()
     let window = windows.get(key)
     if (window === undefined) windows.set(key, (window = { begin: now, passed: 0, omitted: 0 }))
     if (now - window.begin >= WINDOW_MS) {
