@@ -65,6 +65,8 @@ export let attachReader: <Reader extends object>(
 ) => void
 /** Goes on reading after `onRecords` has returned false. */
 export let resumeReading: (connection: Connection) => void
+/** Ends what is read here as if the peer had ended it: the reader gets what was read, then the end. Writing goes on. */
+export let endReading: (connection: Connection) => void
 /** The busy-poll setting that receivers on this connection inherit. */
 export let busyPollOf: (connection: Connection) => PollRequest
 /** Makes another connection to the same address. Undefined unless this one was dialled. */
@@ -181,7 +183,7 @@ export class Connection {
       connection.#reader = reader
       connection.#readerKind = kind
       unread.remove(connection)
-      if (connection.#state === 'closed') {
+      if (connection.#state !== 'open') {
         connection.#endReading(undefined)
       } else if (!connection.#socket.destroyed) {
         openStream(connection.#socket.descriptor, maxLineBytes)
@@ -189,7 +191,13 @@ export class Connection {
       }
     }
     resumeReading = (connection) => {
-      connection.#socket.resume()
+      if (connection.#state === 'open') connection.#socket.resume()
+    }
+    endReading = (connection) => {
+      if (connection.#state !== 'open') return
+      connection.#state = 'ended'
+      connection.#socket.pause()
+      connection.#endReading(undefined)
     }
     busyPollOf = (connection) => connection.#origin.busyPoll
     redialOf = (connection) => connection.#origin.redial

@@ -28,8 +28,7 @@ describe.skipIf(!hasGo)(`acknowledged delivery and a Go peer${whyNot}`, () => {
       const go = startGoPeer(program.path, 'soc-receive', join(directory, 'test.sock'))
       expect(await go.next()).toEqual({ listening: true })
       const events: DeliveryEvent[] = []
-      const spool =
-        from === 'spool' ? await Spool.open({ directory: join(directory, 'spool') }) : undefined
+      const spool = from === 'spool' ? await Spool.open({ directory: join(directory, 'spool') }) : undefined
       const sender = new AcknowledgedSender('test', {
         directory,
         onSilentPeer: 'written',

@@ -227,6 +227,78 @@ func socSend(path string) {
 	must(conn.Close())
 }
 
+type request struct {
+	Request string          `json:"request"`
+	Value   json.RawMessage `json:"value,omitempty"`
+	Error   *remoteError    `json:"error,omitempty"`
+}
+
+type remoteError struct {
+	Code    string `json:"code"`
+	Message string `json:"message"`
+}
+
+// reply answers one request: "double" with a number, "fail" with an error. Types that it does not know are passed over.
+func reply(encoder *json.Encoder, m socMessage) {
+	answer := request{Request: m.ID}
+	switch m.Type {
+	case "double":
+		var n int
+		must(json.Unmarshal(m.Payload, &n))
+		answer.Value = json.RawMessage(strconv.Itoa(2 * n))
+	case "fail":
+		answer.Error = &remoteError{"EGO", "not in Go"}
+	default:
+		say(map[string]any{"passedOver": m.Type})
+		return
+	}
+	payload, err := json.Marshal(answer)
+	must(err)
+	must(encoder.Encode(socMessage{"soc_reply", "", time.Now().Unix(), payload}))
+}
+
+func socReply(path string) {
+	listener, err := net.Listen("unix", path)
+	must(err)
+	say(map[string]bool{"listening": true})
+	conn, err := listener.Accept()
+	must(err)
+	encoder := json.NewEncoder(conn)
+	scanner := bufio.NewScanner(conn)
+	scanner.Buffer(make([]byte, 0, 64*1024), maxLine+1)
+	for scanner.Scan() {
+		var m socMessage
+		must(json.Unmarshal(scanner.Bytes(), &m))
+		reply(encoder, m)
+	}
+	must(scanner.Err())
+	say(map[string]bool{"end": true})
+}
+
+// socAsk asks three times: a known type, one whose handler fails, and one that is not known, which its id marks as a request.
+func socAsk(path string) {
+	conn, err := net.Dial("unix", path)
+	must(err)
+	defer conn.Close()
+	encoder := json.NewEncoder(conn)
+	scanner := bufio.NewScanner(conn)
+	for _, m := range []socMessage{
+		{"double", "go-1", 1, json.RawMessage(`21`)},
+		{"fail", "go-2", 1, nil},
+		{"unknown", "req-3", 1, nil},
+	} {
+		must(encoder.Encode(m))
+		if !scanner.Scan() {
+			must(errors.New("the peer hung up"))
+		}
+		var answer socMessage
+		must(json.Unmarshal(scanner.Bytes(), &answer))
+		var r request
+		must(json.Unmarshal(answer.Payload, &r))
+		say(map[string]any{"type": answer.Type, "reply": r})
+	}
+}
+
 func main() {
 	mode, path, rest := os.Args[1], os.Args[2], os.Args[3:]
 	number := func() int {
@@ -243,5 +315,9 @@ func main() {
 		socReceive(path)
 	case "soc-send":
 		socSend(path)
+	case "soc-reply":
+		socReply(path)
+	case "soc-ask":
+		socAsk(path)
 	}
 }

@@ -1,3 +1,5 @@
+// The segments of a spool: the disk space they give back, settled ranges, and appending.
+
 import { statSync } from 'node:fs'
 import { join } from 'node:path'
 import { describe, expect, it } from 'vitest'
