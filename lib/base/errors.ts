@@ -66,21 +66,22 @@ export class IpcError extends Error {
     if (details.sample !== undefined) this.sample = details.sample
     if (details.remote !== undefined) this.remote = details.remote
   }
-
-  static {
-    // On the prototype, as the errors of the language have it.
-    Object.defineProperty(this.prototype, 'name', { value: 'IpcError', configurable: true, writable: true })
-    Object.defineProperty(this.prototype, BRAND, { value: true })
-    // As a property rather than a method, so that subclasses keep the check by prototype.
-    Object.defineProperty(this, Symbol.hasInstance, {
-      value(this: unknown, value: unknown): boolean {
-        return this === IpcError
-          ? isIpcError(value)
-          : Function.prototype[Symbol.hasInstance].call(this as () => void, value)
-      },
-    })
-  }
 }
+
+// Out here, as a class that mentions itself in its body gets another name in the bundle, which users would see.
+// On the prototype, as the errors of the language have it.
+Object.defineProperties(IpcError.prototype, {
+  name: { value: 'IpcError', configurable: true, writable: true },
+  [BRAND]: { value: true },
+})
+Object.defineProperty(IpcError, Symbol.hasInstance, {
+  value(this: unknown, value: unknown): boolean {
+    // A subclass inherits this function, and keeps the check by prototype.
+    return this === IpcError
+      ? isIpcError(value)
+      : Function.prototype[Symbol.hasInstance].call(this as () => void, value)
+  },
+})
 
 /** Whether a value is an IpcError of this copy of the package or any other, of this realm or any other. */
 export function isIpcError(value: unknown): value is IpcError {

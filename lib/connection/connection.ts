@@ -92,6 +92,11 @@ const WHEN_CLOSED_TABLE: OptionTable<WhenClosedOptions> = { signal }
 /** Marks connections of any copy of this package, so that a stranger of another copy can be named. */
 const BRAND = Symbol.for('sentinel-ipc.Connection')
 
+// Also set once by the static block: a class that mentions itself in its body gets another name in the bundle.
+/** Connections without a reader. */
+let unread: HangupSweep<Connection>
+let socketEvents: SocketEvents<Connection>
+
 /**
  * A connection to a checked peer (Go: `net.Conn`), made by `dial` or by a `Listener`. A `Sender` or `BufferedSender` writes
  * to it, a `Receiver` reads from it; nothing is read before there is a `Receiver`.
@@ -117,50 +122,48 @@ export class Connection {
   #closeReason: CloseReason | undefined
   #peerExit: PeerExitWatch | undefined
 
-  static readonly #unread = new HangupSweep<Connection>(
-    (connection) => (connection.closed ? -1 : connection.#socket.descriptor),
-    (connection) => {
-      closeBecause(connection, 'peer-closed')
-    },
-  )
-
-  // One object for all connections: closures for each of thousands would take memory.
-  static readonly #socketEvents: SocketEvents<Connection> = {
-    onRecords: (connection, count, received) => {
-      const reader = connection.#reader
-      return reader !== undefined && connection.#readerKind?.onRecords(reader, count, received) === true
-    },
-    onEnd: (connection) => {
-      connection.#state = 'ended'
-      connection.#closeReason ??= 'peer-closed'
-      const keep = connection.#endReading(undefined)
-      if (keep) Connection.#unread.add(connection)
-      return keep
-    },
-    onFailure: (connection, error) => {
-      connection.#error = error
-      connection.#closeReason ??= 'failed'
-    },
-    onClose: (connection) => {
-      connection.#afterClose()
-    },
-  }
-
   private constructor(client: NativeClient, address: string, origin: ConnectionOrigin) {
     const { readiness } = addon
     this.#socket =
       readiness === undefined
-        ? new NodeSocket<Connection>(client.descriptor, this, Connection.#socketEvents)
-        : new PolledSocket<Connection>(readiness, client.descriptor, this, Connection.#socketEvents)
+        ? new NodeSocket<Connection>(client.descriptor, this, socketEvents)
+        : new PolledSocket<Connection>(readiness, client.descriptor, this, socketEvents)
     this.#origin = origin
     this.address = address
     this.peer = toPeerIdentity(client)
-    Connection.#unread.add(this)
+    unread.add(this)
   }
 
   static {
+    // One object for all connections: closures for each of thousands would take memory.
+    socketEvents = {
+      onRecords: (connection, count, received) => {
+        const reader = connection.#reader
+        return reader !== undefined && connection.#readerKind?.onRecords(reader, count, received) === true
+      },
+      onEnd: (connection) => {
+        connection.#state = 'ended'
+        connection.#closeReason ??= 'peer-closed'
+        const keep = connection.#endReading(undefined)
+        if (keep) unread.add(connection)
+        return keep
+      },
+      onFailure: (connection, error) => {
+        connection.#error = error
+        connection.#closeReason ??= 'failed'
+      },
+      onClose: (connection) => {
+        connection.#afterClose()
+      },
+    }
+    unread = new HangupSweep(
+      (connection) => (connection.closed ? -1 : connection.#socket.descriptor),
+      (connection) => {
+        closeBecause(connection, 'peer-closed')
+      },
+    )
     Object.defineProperty(this.prototype, BRAND, { value: true })
-    openConnection = (client, address, origin) => new Connection(client, address, origin)
+    openConnection = (client, address, origin) => new this(client, address, origin)
     checkConnection = (value, what) => {
       if (typeof value === 'object' && value !== null && #socket in value) return
       const foreign = (value as { [BRAND]?: unknown } | null | undefined)?.[BRAND] === true
@@ -186,7 +189,7 @@ export class Connection {
         throw new TypeError(`the connection to ${connection.address} already has a receiver`)
       connection.#reader = reader
       connection.#readerKind = kind
-      Connection.#unread.remove(connection)
+      unread.remove(connection)
       if (connection.#state !== 'open') {
         connection.#endReading(undefined)
       } else if (!connection.#socket.destroyed) {
@@ -325,7 +328,7 @@ export class Connection {
   #afterClose(): void {
     const ended = this.#state === 'ended'
     this.#state = 'closed'
-    Connection.#unread.remove(this)
+    unread.remove(this)
     // Queues the event before anything that waits for the end hears of it.
     publishClose({
       address: this.address,

@@ -16,7 +16,7 @@ import {
 } from 'node:fs'
 import { dirname, join, resolve } from 'node:path'
 
-import { IpcError } from '../base/errors.js'
+import { IpcError, isError } from '../base/errors.js'
 
 const DATA = 'data.mdb'
 const LOCK = 'lock.mdb'
@@ -158,7 +158,7 @@ function octal({ mode }: Stats): string {
 }
 
 function codeOf(error: unknown): unknown {
-  return error instanceof Error && 'code' in error ? error.code : undefined
+  return isError(error) && 'code' in error ? error.code : undefined
 }
 
 function unsafe(path: string, why: string): IpcError {

@@ -5,6 +5,7 @@ import { statfsSync } from 'node:fs'
 
 import type { RootDatabase } from 'lmdb'
 
+import { isError } from '../base/errors.js'
 import { FactError } from '../swarm/index.js'
 
 /** Writes to one database. */
@@ -57,7 +58,7 @@ export class WriteQueue {
       await committed
     } catch (error) {
       // LMDB makes a second promise with the reason, which must be caught too.
-      const told: unknown = error instanceof Error && 'commitError' in error ? error.commitError : undefined
+      const told: unknown = isError(error) && 'commitError' in error ? error.commitError : undefined
       const cause: unknown = await Promise.resolve(told).catch((why: unknown) => why)
       const message = `nothing could be written to ${this.#path}`
       if (isFull(cause)) throw new FactError('ERR_FACT_STORE_FULL', `${message}: no room is left`, { cause })
@@ -74,5 +75,5 @@ const FULL: readonly unknown[] = [28, 27, 122, -30792, 'ENOSPC', 'EFBIG', 'EDQUO
 
 /** Whether an error says that no room is left, on the disk or in the database. */
 export function isFull(error: unknown): boolean {
-  return error instanceof Error && 'code' in error && FULL.includes(error.code)
+  return isError(error) && 'code' in error && FULL.includes(error.code)
 }

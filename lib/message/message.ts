@@ -169,7 +169,7 @@ export class SOCMessage<T = unknown> {
       peer,
       size,
     ) => {
-      const message = new SOCMessage(type, timestamp, payloadEnd, flags, peer)
+      const message = new this(type, timestamp, payloadEnd, flags, peer)
       message.#id = id
       message.#page = page
       message.#lineStart = lineStart
@@ -182,7 +182,7 @@ export class SOCMessage<T = unknown> {
     composed = (origin, sequence, timestamp, content, flags) => {
       const { type, id } = origin
       const peer = id === undefined ? undefined : origin.peer
-      const message = new SOCMessage(type, timestamp, content.length, flags, peer)
+      const message = new this(type, timestamp, content.length, flags, peer)
       message.#idStart = sequence
       if (id === undefined) message.#stamp = origin
       else message.#id = id

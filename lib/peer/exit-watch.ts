@@ -1,6 +1,7 @@
 // Reports the end of the process behind a connection, by a native thread that waits on pidfds for this whole thread of
 // JavaScript.
 
+import { AbortController } from '../base/globals.js'
 import { addon, type NativePeerWatcher } from '../binding/addon.js'
 import { fromNative } from '../binding/native-error.js'
 import { createWakeUp } from '../binding/wake-up.js'

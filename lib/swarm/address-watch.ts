@@ -1,6 +1,7 @@
 // Notices when the socket file of a listener was removed or replaced: it compares the file at the path with the one that
 // was there when the node began to listen. Must not know what is done about it.
 
+import { isError } from '../base/errors.js'
 import { lstat } from 'node:fs/promises'
 
 /** Whether the file at the path is the one that was bound. `unknown`: the system would not tell. */
@@ -48,7 +49,7 @@ async function fileAt(path: string): Promise<FileId | undefined> {
     const { dev, ino } = await lstat(path, { bigint: true })
     return { device: dev, inode: ino }
   } catch (error) {
-    const code = error instanceof Error && 'code' in error ? error.code : undefined
+    const code = isError(error) && 'code' in error ? error.code : undefined
     if (code === 'ENOENT' || code === 'ENOTDIR') return undefined
     throw error
   }

@@ -1,5 +1,6 @@
 // The swarm's transport: listens or dials, runs exchanges, bounds their time and number, and reports each result.
 
+import { clearInterval, monotonicMs, setInterval } from '../base/globals.js'
 import type { Connection } from '../connection/connection.js'
 import { dial } from '../connection/dial.js'
 import { hasCode, IpcError } from '../base/errors.js'
@@ -142,7 +143,7 @@ export class SwarmTransport {
     connection: Connection,
     signal: AbortSignal | undefined,
   ): Promise<ExchangeReport> {
-    const begin = performance.now()
+    const begin = monotonicMs()
     const progress = new Progress()
     const channel = new Channel(connection, `swarm ${role}`, {
       timeoutMs: this.#settings.exchangeTimeoutMs,
@@ -176,7 +177,7 @@ export class SwarmTransport {
       unsent,
       incidentsReceived,
       incidentsSent,
-      durationMs: performance.now() - begin,
+      durationMs: monotonicMs() - begin,
       ...(error !== undefined && { error }),
     }
     this.#userCode.call('onExchange', this.#settings.onExchange, report)

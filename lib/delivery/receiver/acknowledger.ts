@@ -1,5 +1,6 @@
 // When a receiver acknowledges, and when it gives a silent sender up. One for each connection.
 
+import { clearInterval, clearTimeout, monotonicMs, setInterval, setTimeout } from '../../base/globals.js'
 import { writerOf, type Connection } from '../../connection/connection.js'
 import { IpcError } from '../../base/errors.js'
 import { checkTimeout } from '../../base/timing.js'
@@ -71,7 +72,7 @@ export class Acknowledger {
     }
     // Said even when nothing is new: it shows that this process runs, however long the application takes.
     this.#heartbeat = setInterval(() => {
-      if (performance.now() - this.#toldAt >= heartbeatMs / 2) this.#tell()
+      if (monotonicMs() - this.#toldAt >= heartbeatMs / 2) this.#tell()
     }, heartbeatMs / 2)
   }
 
@@ -112,7 +113,7 @@ export class Acknowledger {
     writer.append(acknowledgementMessage({ session: session.id, through }))
     writer.flush()
     this.#told = through
-    this.#toldAt = performance.now()
+    this.#toldAt = monotonicMs()
     ++this.#written
     clearTimeout(this.#timer)
     this.#timer = undefined
@@ -123,10 +124,10 @@ export class Acknowledger {
     const limitMs = this.#idleTimeoutMs
     const tickMs = Math.max(1, Math.min(limitMs / 4, 0x7fff_ffff))
     let bytes = -1
-    let heardAt = performance.now()
+    let heardAt = monotonicMs()
     let tickAt = heardAt
     this.#watch = setInterval(() => {
-      const now = performance.now()
+      const now = monotonicMs()
       const late = now - tickAt > 2 * tickMs + 100
       tickAt = now
       const read = this.#reading.bytesRead()

@@ -2,6 +2,7 @@
 // with a spool across restarts of this process. Dials by itself; each connection is a SenderLink, and what is to be sent is in
 // the Backlog.
 
+import { AbortController, setImmediate } from '../../base/globals.js'
 import type { Connection } from '../../connection/connection.js'
 import { IpcError } from '../../base/errors.js'
 import type { SOCMessage } from '../../message/message.js'

@@ -1,6 +1,7 @@
 // What an acknowledged sender has taken and is not done with: takes messages in, counts what becomes of them, and wakes who
 // waits for room or for the end. Must not know connections.
 
+import { queueMicrotask } from '../../base/globals.js'
 import { checkFrameSize, MAX_MESSAGE_BYTES } from '../../message/envelope.js'
 import { IpcError, rejected } from '../../base/errors.js'
 import { frameOf, sizeBound, SOCMessage } from '../../message/message.js'

@@ -1,6 +1,7 @@
 // One connection of an acknowledged sender: says where it is, writes what is in flight, hears acknowledgements, and
 // notices when the peer falls silent. Knows nothing of the connections before and after it.
 
+import { clearTimeout, monotonicMs, setInterval, setTimeout } from '../../base/globals.js'
 import { writerOf, type Connection } from '../../connection/connection.js'
 import { IpcError } from '../../base/errors.js'
 import type { FrameWriter } from '../../wire/frame-writer.js'
@@ -195,12 +196,12 @@ export class SenderLink {
   #watch(): void {
     const { heartbeatMs, peerTimeoutMs } = this.#options
     let bytes = 0
-    let heardAt = performance.now()
+    let heardAt = monotonicMs()
     let tickAt = heardAt
     const tickMs = Math.min(heartbeatMs / 2, peerTimeoutMs / 4)
     let spokeAt = heardAt
     const tick = (): void => {
-      const now = performance.now()
+      const now = monotonicMs()
       // When this process itself stood still, the peer may have answered long ago.
       const late = now - tickAt > 2 * tickMs + 100
       tickAt = now

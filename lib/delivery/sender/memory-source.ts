@@ -1,6 +1,7 @@
 // Messages of an acknowledged sender that live in this process only. They are laid out as lines when they are sent, or at
 // once where none is ever dropped to make room.
 
+import { queueMicrotask } from '../../base/globals.js'
 import { invalidPayload } from '../../message/envelope.js'
 import { IpcError } from '../../base/errors.js'
 import { MessageQueue, type OnFull } from '../../endpoints/message-queue.js'

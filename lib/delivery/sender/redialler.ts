@@ -1,6 +1,7 @@
 // Keeps a sender connected: dials, has a link use the connection, and dials again when that has ended, until it is stopped
 // or nobody answers for too long. Must not know messages.
 
+import { monotonicMs } from '../../base/globals.js'
 import type { Connection } from '../../connection/connection.js'
 import { dial, type DialOptions } from '../../connection/dial.js'
 import { IpcError } from '../../base/errors.js'
@@ -31,15 +32,15 @@ export async function keepConnected(
   stop: AbortSignal,
 ): Promise<void> {
   const backoff = new Backoff(options.minBackoffMs, options.maxBackoffMs)
-  let answeredAt = performance.now()
+  let answeredAt = monotonicMs()
   while (!stop.aborted) {
     const { answered, error } = await connectOnce(name, options.dial, events, stop)
     if (stop.aborted) return
     if (answered) {
       backoff.reset()
-      answeredAt = performance.now()
+      answeredAt = monotonicMs()
     }
-    const silentMs = performance.now() - answeredAt
+    const silentMs = monotonicMs() - answeredAt
     if (silentMs > options.giveUpAfterMs) {
       const cause = error
       const why = `${name}: no peer answered for ${Math.round(silentMs)} ms`

@@ -1,6 +1,7 @@
 // Messages of an acknowledged sender that live in a spool: taken in as lines, kept, and sent once they are as safe as the
 // spool makes them: before, a number might be given twice.
 
+import { clearInterval, queueMicrotask, setInterval } from '../../base/globals.js'
 import { IpcError, rejected } from '../../base/errors.js'
 import { priorityOf, type OnFull } from '../../endpoints/message-queue.js'
 import type { SOCMessage } from '../../message/message.js'

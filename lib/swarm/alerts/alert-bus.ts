@@ -2,6 +2,8 @@
 // subscriber can delay or break the code that raised an alert. Also the rate limit that the transport puts before the bus.
 // Must not know what alerts are about.
 
+import { isError } from '../../base/errors.js'
+import { setImmediate, monotonicMs } from '../../base/globals.js'
 import type { PeerIdentity } from '../../peer/peer.js'
 
 /** The severities of alerts, in rising order. */
@@ -227,7 +229,7 @@ const schedule = setImmediate
 export function describeThrown(thrown: unknown): string {
   let text: string
   try {
-    text = thrown instanceof Error ? thrown.message : String(thrown)
+    text = isError(thrown) ? thrown.message : String(thrown)
   } catch {
     text = 'a value without a text'
   }
@@ -267,7 +269,7 @@ export function limitAlerts(emit: (alert: Alert) => void): (alert: Alert) => voi
 }
 
 function windowOf(windows: Map<string, Window>, key: string): Window {
-  const now = performance.now()
+  const now = monotonicMs()
   let window = windows.get(key)
   if (window === undefined) {
     if (windows.size >= MAX_WINDOWS) forgetQuiet(windows, now)

@@ -1,6 +1,7 @@
 // One connection as an exchange sees it: messages in, messages out, and one deadline for all of it. Must not know what the
 // messages mean.
 
+import { clearTimeout, setTimeout } from '../../base/globals.js'
 import type { Connection } from '../../connection/connection.js'
 import { abortedError, hasCode, IpcError } from '../../base/errors.js'
 import type { SOCMessage } from '../../message/message.js'

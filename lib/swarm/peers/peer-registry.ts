@@ -1,6 +1,7 @@
 // The registry of the swarm: this node's own id, the peers it has met, how far it trusts them and how far it has read their
 // stores. Must not know connections or the form of messages.
 
+import { monotonicMs } from '../../base/globals.js'
 import { randomHex } from '../../base/crypto.js'
 import { GeneArchive } from './gene-archive.js'
 import {
@@ -117,7 +118,7 @@ export class PeerRegistry {
       selfId,
       storage,
       now = Date.now,
-      monotonicNow = () => performance.now(),
+      monotonicNow = monotonicMs,
     } = options
     if (typeof nodeName !== 'string' || nodeName === '' || nodeName.length > 256) {
       throw new TypeError('nodeName must be a string of 1 to 256 UTF-16 units')
@@ -144,9 +145,9 @@ export class PeerRegistry {
    */
   static async open(nodeName: string, options: PeerRegistryOptions): Promise<PeerRegistry> {
     const loaded = await options.storage?.load()
-    if (loaded === undefined) return new PeerRegistry(nodeName, options)
+    if (loaded === undefined) return new this(nodeName, options)
     const snapshot = parseSnapshot(loaded)
-    const registry = new PeerRegistry(nodeName, { ...options, selfId: options.selfId ?? snapshot.selfId })
+    const registry = new this(nodeName, { ...options, selfId: options.selfId ?? snapshot.selfId })
     const nowMs = registry.#now()
     for (const peer of snapshot.peers) {
       // Only the time of day spans a restart. Set back, it must not make a peer younger than now.

@@ -4,6 +4,7 @@
 import { open, readFile, rename, rm } from 'node:fs/promises'
 import { dirname, resolve } from 'node:path'
 
+import { isError } from '../../base/errors.js'
 import { randomHex } from '../../base/crypto.js'
 import { parseSnapshot, type RegistrySnapshot } from './peer-record.js'
 
@@ -41,7 +42,7 @@ export class FileRegistryStorage implements RegistryStorage {
     try {
       text = await readFile(this.path, 'utf8')
     } catch (error) {
-      if (error instanceof Error && 'code' in error && error.code === 'ENOENT') return undefined
+      if (isError(error) && 'code' in error && error.code === 'ENOENT') return undefined
       throw error
     }
     return parseSnapshot(JSON.parse(text))

@@ -1,7 +1,7 @@
 // The errors of an exchange: how a peer's mistake becomes an IpcError with a stable reason, and what a failed exchange is
 // called in alerts. Must not know connections.
 
-import { IpcError } from '../../base/errors.js'
+import { IpcError, isError } from '../../base/errors.js'
 import { describeThrown, type Severity } from '../alerts/alert-bus.js'
 
 /** Returns the error for a message that breaks a rule of the exchange. `reason` is the stable name of that rule. */
@@ -22,7 +22,7 @@ export const STORE_STUCK = 'store-stuck'
 
 /** Returns what user code threw as an Error. */
 export function toError(thrown: unknown): Error {
-  return thrown instanceof Error ? thrown : new Error(describeThrown(thrown), { cause: thrown })
+  return isError(thrown) ? thrown : new Error(describeThrown(thrown), { cause: thrown })
 }
 
 /** Reasons that no honest peer can cause by accident. */

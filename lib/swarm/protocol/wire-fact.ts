@@ -1,6 +1,7 @@
 // Facts and incidents as they stand in a message: how they are written, and how those of a peer are checked. Must not
 // know the rest of the message.
 
+import { isError } from '../../base/errors.js'
 import { checkFact, MAX_SOURCE_UNITS, type Fact } from '../facts/fact.js'
 import { checkIncident, type Incident } from '../facts/incident.js'
 import { eachPart, type PayloadParts, type TakeTurn } from './payload-parts.js'
@@ -133,7 +134,7 @@ function importFact(value: unknown, index: number, names: Names): Fact {
   try {
     checkFact(fact)
   } catch (error) {
-    throw invalid('bad-fact', `fact ${index}: ${error instanceof Error ? error.message : ''}`)
+    throw invalid('bad-fact', `fact ${index}: ${isError(error) ? error.message : ''}`)
   }
   return fact
 }
@@ -213,7 +214,7 @@ function importIncident(value: unknown, index: number): Incident {
   try {
     checkIncident(incident)
   } catch (error) {
-    throw invalid('bad-incident', `incident ${index}: ${error instanceof Error ? error.message : ''}`)
+    throw invalid('bad-incident', `incident ${index}: ${isError(error) ? error.message : ''}`)
   }
   return incident
 }

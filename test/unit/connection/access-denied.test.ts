@@ -1,4 +1,4 @@
-// What a refused listen or dial says: the path, its owner and mode, who this process is, and what to change.
+// What a refusal by the file permissions says, and when it counts as one.
 
 import { chmodSync, chownSync } from 'node:fs'
 import { describe, expect, it } from 'vitest'

@@ -1,4 +1,4 @@
-// Listeners whose address is removed or replaced, waits for an address in use, and relative directories.
+// A listener whose path no longer leads to it, one that waits for its predecessor, and relative paths.
 
 import { existsSync, mkdirSync, renameSync, rmSync, unlinkSync, writeFileSync } from 'node:fs'
 import { createServer } from 'node:net'

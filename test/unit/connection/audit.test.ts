@@ -1,4 +1,4 @@
-// The audit channels when a subscriber throws.
+// How the audit channels call their subscribers.
 
 import { describe, expect, it } from 'vitest'
 

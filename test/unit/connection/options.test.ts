@@ -1,4 +1,4 @@
-// The options of listen, dial and accept: unknown names, wrong kinds, and abort signals.
+// Options of listen, dial and accept, the environment, and arguments of the wrong kind.
 
 import { getEventListeners } from 'node:events'
 import { connect } from 'node:net'
