@@ -1,3 +1,5 @@
+// ERR_IPC_ACCESS_DENIED: which file or directory refuses, and what to change.
+
 import { chmodSync, chownSync } from 'node:fs'
 import { describe, expect, it } from 'vitest'
 

@@ -1,3 +1,5 @@
+// A listener whose path was removed or replaced notices it, reports it, and claims it again if asked to.
+
 import { existsSync, mkdirSync, renameSync, rmSync, unlinkSync, writeFileSync } from 'node:fs'
 import { createServer } from 'node:net'
 import { join } from 'node:path'

@@ -1,3 +1,5 @@
+// The audit channels of connections: what is published, and when.
+
 import { describe, expect, it } from 'vitest'
 
 import { publishDrop, type DropEvent } from '../../../lib/connection/audit.js'

@@ -1,3 +1,5 @@
+// The options of listen and dial: unknown keys, values out of range, what they resolve.
+
 import { getEventListeners } from 'node:events'
 import { connect } from 'node:net'
 import { join } from 'node:path'
