@@ -70,6 +70,19 @@ export default tseslint.config(
     },
   },
   {
+    files: ['lib/**'],
+    ignores: ['lib/swarm/**', 'lib/lmdb/**'],
+    rules: {
+      'no-restricted-syntax': [
+        'error',
+        {
+          selector: "BinaryExpression[operator='instanceof'][right.name='Error']",
+          message: 'Use isError() of base/errors.ts: instanceof fails for errors of another realm.',
+        },
+      ],
+    },
+  },
+  {
     files: ['test/**'],
     // Tests pass on purpose what the types forbid.
     rules: { '@typescript-eslint/no-unsafe-class-instance-assignment': 'off' },
