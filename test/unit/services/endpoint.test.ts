@@ -366,6 +366,7 @@ describe('A hostile peer', () => {
     ['{ "request" : ID , "value" : "x" }', 'x'],
     ['{"request":ID,"value":1,"value":2}', 2],
     ['{"request":ID,"value":{"__proto__":{"polluted":1}}}', {}],
+    ['{"request":ID,"value":{"\\u005f_proto__":{"polluted":1}}}', {}],
     ['{"request":ID}', undefined],
   ])('that lays its reply out as %s is understood', async (layout, value) => {
     const { endpoint, socket, lines } = await rawEndpoint()
