@@ -1,5 +1,5 @@
-// Between posix.cc and the files that know the particular system (linux*.cc, darwin*.cc): what it asks of them, and
-// the little it gives them. Internal to the platform.
+// What unix_socket.cc needs of the system (linux/system.cc, darwin/system.cc), and the little it gives them. Internal to
+// the platform.
 
 #ifndef SENTINEL_POSIX_H_
 #define SENTINEL_POSIX_H_
