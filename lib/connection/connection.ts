@@ -30,8 +30,11 @@ export interface RecordReader<Reader> {
    * `received` is the number of bytes since the last call. Return false to stop reading for now.
    */
   onRecords(reader: Reader, count: number, received: number): boolean
-  /** Nothing more will arrive. `error` is set if the connection broke. */
-  onEnd(reader: Reader, error: IpcError | undefined): void
+  /**
+   * Nothing more will arrive. `error` is set if the connection broke. Returns true while the application has not taken
+   * everything: until {@link finishReading}, answers can be sent to a peer that still reads.
+   */
+  onEnd(reader: Reader, error: IpcError | undefined): boolean
 }
 
 /** Where a connection comes from. One object serves all connections of a listener. */
@@ -65,6 +68,10 @@ export let attachReader: <Reader extends object>(
 ) => void
 /** Goes on reading after `onRecords` has returned false. */
 export let resumeReading: (connection: Connection) => void
+/** Ends what is read here as if the peer had ended it: the reader gets what was read, then the end. Writing goes on. */
+export let endReading: (connection: Connection) => void
+/** The application has taken everything that the peer sent before it stopped sending. */
+export let finishReading: (connection: Connection) => void
 /** The busy-poll setting that receivers on this connection inherit. */
 export let busyPollOf: (connection: Connection) => PollRequest
 /** Makes another connection to the same address. Undefined unless this one was dialled. */
@@ -126,7 +133,9 @@ export class Connection {
     onEnd: (connection) => {
       connection.#state = 'ended'
       connection.#closeReason ??= 'peer-closed'
-      connection.#endReading(undefined)
+      const keep = connection.#endReading(undefined)
+      if (keep) Connection.#unread.add(connection)
+      return keep
     },
     onFailure: (connection, error) => {
       connection.#error = error
@@ -178,7 +187,7 @@ export class Connection {
       connection.#reader = reader
       connection.#readerKind = kind
       Connection.#unread.remove(connection)
-      if (connection.#state === 'closed') {
+      if (connection.#state !== 'open') {
         connection.#endReading(undefined)
       } else if (!connection.#socket.destroyed) {
         openStream(connection.#socket.descriptor, maxLineBytes)
@@ -186,7 +195,16 @@ export class Connection {
       }
     }
     resumeReading = (connection) => {
-      connection.#socket.resume()
+      if (connection.#state === 'open') connection.#socket.resume()
+    }
+    endReading = (connection) => {
+      if (connection.#state !== 'open') return
+      connection.#state = 'ended'
+      connection.#socket.pause()
+      connection.#endReading(undefined)
+    }
+    finishReading = (connection) => {
+      connection.#socket.finish()
     }
     busyPollOf = (connection) => connection.#origin.busyPoll
     redialOf = (connection) => connection.#origin.redial
@@ -300,8 +318,8 @@ export class Connection {
     })
   }
 
-  #endReading(error: IpcError | undefined): void {
-    if (this.#reader !== undefined) this.#readerKind?.onEnd(this.#reader, error)
+  #endReading(error: IpcError | undefined): boolean {
+    return this.#reader !== undefined && this.#readerKind?.onEnd(this.#reader, error) === true
   }
 
   #afterClose(): void {

@@ -44,6 +44,7 @@ constexpr NamedNumber kRecordFlags[] = {
     Named("typeEscaped", FrameRecord::kTypeEscaped),
     Named("idEscaped", FrameRecord::kIdEscaped),
     Named("plainNames", FrameRecord::kPlainNames),
+    Named("afterMark", FrameRecord::kAfterMark),
 };
 
 constexpr NamedNumber kLineStates[] = {
@@ -59,6 +60,7 @@ constexpr NamedNumber kLineStates[] = {
     Named("duplicateKey", LineState::kDuplicateKey),
     Named("tooLarge", LineState::kTooLarge),
     Named("truncated", LineState::kTruncated),
+    Named("ambiguousKey", LineState::kAmbiguousKey),
 };
 
 constexpr NamedNumber kMessageTypes[] = {

@@ -41,13 +41,15 @@ const char* KindName(FailureKind kind) {
   return "";
 }
 
-void Throw(napi_env env, const Failure& failure) {
+Value ToError(napi_env env, const Failure& failure) {
   const Value error = Value::Error(env, failure.detail);
   error.Set("kind", KindName(failure.kind));
   error.Set("errno", -failure.code);
   error.Set("syscall", failure.operation);
-  ThrowValue(error);
+  return error;
 }
+
+void Throw(napi_env env, const Failure& failure) { ThrowValue(ToError(env, failure)); }
 
 Value ToObject(napi_env env, const PeerIdentity& peer) {
   const Value object = Value::Object(env);

@@ -9,8 +9,9 @@
 
 namespace sentinel {
 
-// Throws an Error with `kind`, `errno` (negative, as Node counts them) and `syscall`. lib/binding/native-error.ts
-// makes an IpcError of it.
+// An Error with `kind`, `errno` (negative, as Node counts them) and `syscall`. lib/binding/native-error.ts makes an
+// IpcError of it.
+Value ToError(napi_env env, const Failure& failure);
 void Throw(napi_env env, const Failure& failure);
 
 // { pid, uid, gid, groups, executable, unit, label, sid }. uid and gid are null where the system has no such

@@ -13,6 +13,7 @@
 #include "abi/abi.h"
 #include "frames/frame_readers.h"
 #include "frames/line_scanner.h"
+#include "node/files.h"
 #include "node/handed_descriptors.h"
 #include "node/script.h"
 #include "platform/platform.h"
@@ -47,6 +48,8 @@ struct Environment {
   RecordMemory memory;
   Reference kept_window;
   HandedDescriptors handed;
+  // Shared with calls in flight on the thread pool. Not std::make_shared, as above.
+  const std::shared_ptr<OpenFiles> files{std::make_unique<OpenFiles>()};
   ConnectedDescriptors connected;
   // Whether connected descriptors stay here. False where the system has no readiness (Windows), or the program that
   // loaded the addon has no event loop of libuv's.

@@ -48,8 +48,9 @@ Value LayOutFramesFromScript(const Invocation& call) {
   return call.Number(static_cast<double>(end));
 }
 
-// checkFrames(bytes: Uint8Array, begin, end, maxLineBytes) → the number of messages; -1 if any line is not a
-// message as our encoder writes it, with the payload last. The last line must end in a newline too.
+// checkFrames(bytes: Uint8Array, begin, end, maxLineBytes) → the number of messages; or, if any line is not a
+// message as our encoder writes it, with the payload last, the negative LineState of the first such line. The last
+// line must end in a newline too.
 Value CheckFrames(const Invocation& call) {
   const std::optional<View<std::uint8_t>> bytes = call[0].ToView<std::uint8_t>();
   if (!bytes.has_value()) {
@@ -72,7 +73,8 @@ Value CheckFrames(const Invocation& call) {
     RecordSink sink(words.data(), words.size() / FrameRecord::kWords);
     begin = scanner.Scan(data, begin, size, max_line_bytes, sink);
     for (std::size_t i = 0; i < sink.count(); ++i) {
-      if (!IsMessageAlone(data, words.data() + i * FrameRecord::kWords)) return call.Number(-1);
+      const std::int32_t* const record = words.data() + i * FrameRecord::kWords;
+      if (!IsMessageAlone(data, record)) return call.Number(-std::max(record[FrameRecord::kState], 1));
     }
     messages += static_cast<double>(sink.count());
   }

@@ -140,9 +140,20 @@ Value MoreRecords(const Invocation& call) {
   const std::size_t stream = call[0].ToSize();
   FrameReader* const reader = environment.readers.Of(stream);
   if (reader == nullptr) return call.Number(Report(environment, stream, nullptr, {}));
+  if (reader->suspended() && Prepare(environment, *reader, 1).size == 0)
+    return call.Number(NoRoom(environment, *reader));
   RecordSink sink = SinkOf(environment);
   const FrameReader::Progress progress = reader->Continue(environment.scanner, sink);
   return call.Number(Report(environment, stream, reader, {progress, sink.count()}));
+}
+
+// suspendRecords(descriptor): keeps the rest of the last read for a later moreRecords
+Value SuspendRecords(const Call& call) {
+  Environment& environment = Environment::Of(call.env());
+  const std::size_t stream = call[0].ToSize();
+  FrameReader* const reader = environment.readers.Of(stream);
+  if (reader != nullptr && environment.memory.progress[FrameProgress::kMore] == 1) reader->Suspend();
+  return call.Number(Report(environment, stream, reader, {}));
 }
 
 // finishRecords(descriptor): of the rest of a stream that has ended
@@ -189,6 +200,7 @@ void DefineReading(Value exports) {
   Export<ReadRecordsFromScript>(exports, "readRecords");
   Export<PushRecords>(exports, "pushRecords");
   Export<MoreRecords>(exports, "moreRecords");
+  Export<SuspendRecords>(exports, "suspendRecords");
   Export<FinishRecords>(exports, "finishRecords");
 }
 

@@ -13,6 +13,7 @@
 #include <array>
 #include <cstddef>
 #include <cstdint>
+#include <functional>
 #include <initializer_list>
 #include <memory>
 #include <optional>
@@ -193,6 +194,27 @@ class Callback {
   const Reference function_;
   napi_async_context context_ = nullptr;
 };
+
+// A promise, and the way to settle it, once.
+class Deferred {
+ public:
+  explicit Deferred(napi_env env);
+
+  napi_env env() const { return env_; }
+  // Empty where the environment is ending.
+  Value promise() const { return {env_, promise_}; }
+  void Resolve(Value value) const;
+  void Reject(Value error) const;
+
+ private:
+  napi_env env_;
+  napi_value promise_ = nullptr;  // valid during the call that made it
+  napi_deferred deferred_ = nullptr;
+};
+
+// Runs `work` on Node's thread pool, then `done` on the event loop. The environment does not end in between.
+// Neither is called where the environment is ending already.
+void RunOnPool(napi_env env, const char* name, std::function<void()> work, std::function<void()> done);
 
 // Ends the call with an exception, which JavaScript sees when the function returns.
 void ThrowValue(Value error);

@@ -19,6 +19,8 @@ const LAYERS = [
   'delivery/sender',
   'delivery/receiver',
   'delivery/protocol',
+  'services',
+  'spool',
   'endpoints',
   'connection',
   'wire',

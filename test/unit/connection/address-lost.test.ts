@@ -1,3 +1,5 @@
+// Listeners whose address is removed or replaced, waits for an address in use, and relative directories.
+
 import { existsSync, mkdirSync, renameSync, rmSync, unlinkSync, writeFileSync } from 'node:fs'
 import { createServer } from 'node:net'
 import { join } from 'node:path'
