@@ -50,6 +50,7 @@
         "native/node/addon.cc",
         "native/node/convert.cc",
         "native/node/event_loop.cc",
+        "native/node/files.cc",
         "native/node/frames.cc",
         "native/node/peers.cc",
         "native/node/reading.cc",
@@ -60,6 +61,7 @@
       "conditions": [
         ["OS=='linux'", {
           "sources": [
+            "native/platform/linux/control_group.cc",
             "native/platform/linux/files.cc",
             "native/platform/linux/glibc.cc",
             "native/platform/linux/peer.cc",
@@ -67,6 +69,7 @@
             "native/platform/linux/system.cc",
             "native/platform/posix/accounts.cc",
             "native/platform/posix/address_claim.cc",
+            "native/platform/posix/file_directory.cc",
             "native/platform/posix/safe_path.cc",
             "native/platform/posix/socket_read.cc",
             "native/platform/posix/thread.cc",
@@ -83,6 +86,7 @@
             "native/platform/darwin/system.cc",
             "native/platform/posix/accounts.cc",
             "native/platform/posix/address_claim.cc",
+            "native/platform/posix/file_directory.cc",
             "native/platform/posix/safe_path.cc",
             "native/platform/posix/socket_read.cc",
             "native/platform/posix/thread.cc",
@@ -100,6 +104,7 @@
         ["OS=='win'", {
           "sources": [
             "native/platform/win32/client.cc",
+            "native/platform/win32/file_directory.cc",
             "native/platform/win32/loop_number.cc",
             "native/platform/win32/notify.cc",
             "native/platform/win32/peer.cc",

@@ -19,9 +19,10 @@ export { Connection, type WhenClosedOptions } from './connection/connection.js'
 export * from './delivery/index.js'
 export { dial, dialWithRetry, type DialOptions } from './connection/dial.js'
 export { MAX_MESSAGE_BYTES } from './message/envelope.js'
-export { IpcError, type IpcErrorCode, type IpcErrorDetails } from './base/errors.js'
+export { IpcError, type IpcErrorCode, type IpcErrorDetails, type RemoteError } from './base/errors.js'
 export type { ListenOptions } from './connection/listen-options.js'
-export { listen, Listener, type AcceptOptions, type ListenerStats } from './connection/listener.js'
+export type { ListenerStats } from './connection/admission.js'
+export { listen, Listener, type AcceptOptions } from './connection/listener.js'
 export { BUFFER_SIZE } from './endpoints/message-queue.js'
 export { SOCMsgType } from './message/type.js'
 export { SOCMessage } from './message/message.js'
@@ -29,6 +30,46 @@ export { newSOCMessage, rawJSON, type NewMessageOptions, type RawJSON } from './
 export type { PeerIdentity, PeerPolicy } from './peer/peer.js'
 export { Receiver, type ReceiverOptions, type ReceiverStats } from './endpoints/receiver.js'
 export { MAX_RETRIES, Sender, type SenderOptions, type SendOptions } from './endpoints/sender.js'
+export type { InspectedRecord, SpoolInspection, SpoolSegment } from './spool/inspect.js'
+export type { SpoolDamage, SpoolOptions } from './spool/options.js'
+export { Spool, type SpooledMessage } from './spool/spool.js'
+export type { SpoolEntry, SpoolEvents, SpoolLog, SpoolRecord } from './spool/spool-log.js'
 export * from './swarm/index.js'
 export { DEFAULT_TIMEOUT_MS } from './base/timing.js'
 export type { UserErrorEvent } from './base/user-code.js'
+export {
+  Endpoint,
+  type EndpointOptions,
+  type EndpointStats,
+  type RequestHandler,
+  type RequestOptions,
+} from './services/endpoint.js'
+export type { RequestContext } from './services/running-handlers.js'
+export {
+  serve,
+  Server,
+  type ConnectionContext,
+  type ConnectionHandler,
+  type ServeOptions,
+  type ServerCloseOptions,
+  type ServerCloseResult,
+  type ServerStats,
+} from './services/server.js'
+export { Publisher, type PublisherOptions, type SubscribeOptions } from './services/publisher.js'
+export type { PublisherOnFull, Subscriber, SubscriberStats } from './services/subscriber.js'
+export {
+  readableFrom,
+  readableStreamFrom,
+  writableStreamTo,
+  writableTo,
+  type ReadableOptions,
+  type WritableOptions,
+} from './services/streams.js'
+export {
+  validated,
+  type Schemas,
+  type StandardIssue,
+  type StandardResult,
+  type StandardSchema,
+  type ValidatedMessage,
+} from './services/validated.js'

@@ -186,6 +186,8 @@ export const VERDICTS = [
   'not-listed',
   'executable-unknown',
   'executable-not-listed',
+  'unit-unknown',
+  'unit-not-listed',
   'label-unknown',
   'label-not-listed',
   'too-many-connections',

@@ -16,17 +16,21 @@ export interface NativePeer {
   readonly groups: readonly number[]
   /** '' where the system does not say. */
   readonly executable: string
+  readonly unit: string
   readonly label: string
   readonly sid: string
 }
 
-/** A policy with its names looked up. Empty lists of executables and labels mean any. */
+/** A policy with its names looked up. Empty lists of executables, units and labels mean any. */
 export interface NativePolicy {
   readonly users: Uint32Array
   readonly groups: Uint32Array
   readonly executables: readonly string[]
+  readonly units: readonly string[]
   readonly labels: readonly string[]
   readonly sids: readonly string[]
+  /** Whether peers of other pid namespaces pass by user and group alone. */
+  readonly foreignNamespaces: boolean
 }
 
 /** Where to listen: at a path, or on a descriptor that listens already. */
@@ -97,6 +101,9 @@ export interface NativeReadiness {
   close(descriptor: number): void
 }
 
+/** How `openFile` opens a file: FileDirectory::Access in native/platform/platform.h. */
+export const FileAccess = { read: 0, write: 1, create: 2 } as const
+
 interface Addon {
   /** What abi.ts exports, as the addon has it. */
   readonly abi: () => Readonly<Record<string, unknown>>
@@ -148,6 +155,24 @@ interface Addon {
   ) => NativeClient | (NativePeer & { readonly reason: Verdict })
   /** The indices of those whose peer has closed for good and left nothing to read. Entries below 0 are passed over. */
   readonly findGone: (descriptors: Int32Array) => number[]
+  /**
+   * Opens a directory that only this user can enter, checked from the root down, and resolves with a number for it. With a
+   * `lockName` it is claimed for this environment alone, until `closeDirectory` or the end of the environment.
+   */
+  readonly openDirectory: (path: string, create: boolean, lockName: string) => Promise<number>
+  readonly listDirectory: (directory: number) => Promise<string[]>
+  /** Resolves with a descriptor, which belongs to the addon until `forgetFile`. Access: {@link FileAccess}. */
+  readonly openFile: (directory: number, name: string, access: number) => Promise<number>
+  readonly removeFile: (directory: number, name: string) => Promise<void>
+  /** Resolves once names created and removed in the directory survive a loss of power. */
+  readonly syncDirectory: (directory: number) => Promise<void>
+  readonly closeDirectory: (directory: number) => void
+  /** The caller closes the descriptor, at once. */
+  readonly forgetFile: (descriptor: number) => void
+  /** Counts while the machine is suspended too; no user can set it. */
+  readonly millisecondsSinceBoot: () => number
+  /** Differs from one start of the machine to the next; '' where the system does not say. */
+  readonly bootId: () => string
   /** The path that a listening descriptor stands at, or ''. */
   readonly addressOf: (descriptor: number) => string
   /** Null: there is none of that name. */
@@ -159,6 +184,25 @@ interface Addon {
 }
 
 const supported = ['linux', 'darwin', 'win32']
+
+/** Runtimes that load addons but have no event loop of libuv's, by their key in `process.versions`. */
+const foreignRuntimes = { bun: 'Bun', deno: 'Deno' }
+
+/**
+ * Refuses a runtime that would end the process at the first call of libuv: those they have are stubs that abort. Their
+ * sockets do not take over a descriptor either, so there is nothing to fall back to.
+ */
+function checkRuntime(): void {
+  for (const [key, name] of Object.entries(foreignRuntimes)) {
+    const version = process.versions[key]
+    if (version === undefined) continue
+    throw new IpcError(
+      'ERR_IPC_SYSTEM',
+      `sentinel-ipc needs the event loop of Node.js, which ${name} ${version} does not have: ` +
+        'run this program with Node.js 20.19 or newer',
+    )
+  }
+}
 
 /** What a binary must fit, in words. */
 function describeHost(): string {
@@ -184,6 +228,7 @@ function packageRoot(): string {
 }
 
 function load(): Addon {
+  checkRuntime()
   const root = packageRoot()
   const { platform, arch } = process
   if (!supported.includes(platform)) {

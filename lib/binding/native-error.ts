@@ -2,7 +2,7 @@
 
 import { getSystemErrorName } from 'node:util'
 
-import { isError, IpcError, type IpcErrorCode } from '../base/errors.js'
+import { IpcError, isError, type IpcErrorCode } from '../base/errors.js'
 import type { FailureKind } from './abi.js'
 
 /** What the addon throws. */

@@ -68,6 +68,8 @@ export let attachReader: <Reader extends object>(
 ) => void
 /** Goes on reading after `onRecords` has returned false. */
 export let resumeReading: (connection: Connection) => void
+/** Ends what is read here as if the peer had ended it: the reader gets what was read, then the end. Writing goes on. */
+export let endReading: (connection: Connection) => void
 /** The application has taken everything that the peer sent before it stopped sending. */
 export let finishReading: (connection: Connection) => void
 /** The busy-poll setting that receivers on this connection inherit. */
@@ -185,7 +187,7 @@ export class Connection {
       connection.#reader = reader
       connection.#readerKind = kind
       Connection.#unread.remove(connection)
-      if (connection.#state === 'closed') {
+      if (connection.#state !== 'open') {
         connection.#endReading(undefined)
       } else if (!connection.#socket.destroyed) {
         openStream(connection.#socket.descriptor, maxLineBytes)
@@ -193,7 +195,13 @@ export class Connection {
       }
     }
     resumeReading = (connection) => {
-      connection.#socket.resume()
+      if (connection.#state === 'open') connection.#socket.resume()
+    }
+    endReading = (connection) => {
+      if (connection.#state !== 'open') return
+      connection.#state = 'ended'
+      connection.#socket.pause()
+      connection.#endReading(undefined)
     }
     finishReading = (connection) => {
       connection.#socket.finish()

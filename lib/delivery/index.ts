@@ -13,4 +13,3 @@ export type {
 } from './sender/options.js'
 export type { DropCounts, DropReason, SendResult, SendStatus } from './sender/receipt.js'
 export type { AcknowledgingReceiverOptions, AcknowledgingReceiverStats } from './receiver/options.js'
-export type { Spool, SpoolEntry, SpoolEvents, SpoolRecord } from './sender/spool.js'

@@ -51,10 +51,11 @@ export interface Stamp extends Millisecond {
   readonly id: undefined
 }
 
-/** The type and the id of a message whose maker chose the id. */
+/** The type and the id of a message whose maker chose the id; for one made out of a received message, its peer. */
 export interface NamedOrigin {
   readonly type: string
   readonly id: string
+  readonly peer?: PeerIdentity | undefined
 }
 
 // Set by the static block of SOCMessage, which alone can reach its private fields. For this package's own files.
@@ -181,7 +182,8 @@ export class SOCMessage<T = unknown> {
     }
     composed = (origin, sequence, timestamp, content, flags) => {
       const { type, id } = origin
-      const message = new SOCMessage(type, timestamp, content.length, flags, undefined)
+      const peer = id === undefined ? undefined : origin.peer
+      const message = new SOCMessage(type, timestamp, content.length, flags, peer)
       message.#idStart = sequence
       if (id === undefined) message.#stamp = origin
       else message.#id = id

@@ -122,7 +122,7 @@ void AddNames(Value object, const char* group, const char* (*name_of)(Enum)) {
 }
 
 // abi() → what lib/binding/abi.ts exports, by the same names
-Value Abi(const Call& call) {
+Value Abi(const Invocation& call) {
   const Value abi = Value::Object(call.env());
   AddGroup(abi, "RecordWord", kRecordWords);
   AddGroup(abi, "RecordFlag", kRecordFlags);

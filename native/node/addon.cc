@@ -7,6 +7,7 @@
 #include "node/acceptor_object.h"
 #include "node/environment.h"
 #include "node/event_loop.h"
+#include "node/files.h"
 #include "node/frames.h"
 #include "node/peers.h"
 #include "node/reading.h"
@@ -23,6 +24,7 @@ void EndEnvironment(void* data) {
   environment->members.clear();
   environment->connected.CloseAll();
   environment->handed.Reclaim();
+  environment->files->Close();
 }
 
 void DeleteEnvironment(napi_env /*env*/, void* data, void* /*hint*/) { delete static_cast<Environment*>(data); }
@@ -40,6 +42,7 @@ void Init(Value exports) {
   environment.release();  // NOLINT(bugprone-unused-return-value): Node-API owns it now
   DefineAbi(exports);
   DefineAcceptor(exports);
+  DefineFiles(exports);
   DefineFrames(exports);
   DefinePeers(exports);
   if (Environment::Of(env).watches_readiness) DefineReadiness(exports);

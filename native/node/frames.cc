@@ -24,7 +24,7 @@ bool IsMessageAlone(const std::uint8_t* bytes, const std::int32_t* record) {
 
 // layOutFrames(bytes: Uint8Array, begin, text, words: Int32Array, count) → where the frames end. `words` describes
 // them as FrameLayout has it.
-Value LayOutFramesFromScript(const Call& call) {
+Value LayOutFramesFromScript(const Invocation& call) {
   const std::optional<View<std::uint8_t>> bytes = call[0].ToView<std::uint8_t>();
   const std::optional<View<std::int32_t>> words = call[3].ToView<std::int32_t>();
   if (!bytes.has_value() || !words.has_value()) {
@@ -51,7 +51,7 @@ Value LayOutFramesFromScript(const Call& call) {
 // checkFrames(bytes: Uint8Array, begin, end, maxLineBytes) → the number of messages; or, if any line is not a
 // message as our encoder writes it, with the payload last, the negative LineState of the first such line. The last
 // line must end in a newline too.
-Value CheckFrames(const Call& call) {
+Value CheckFrames(const Invocation& call) {
   const std::optional<View<std::uint8_t>> bytes = call[0].ToView<std::uint8_t>();
   if (!bytes.has_value()) {
     ThrowMisuse(call.env(), "checkFrames: wrong arguments");
@@ -82,7 +82,7 @@ Value CheckFrames(const Call& call) {
 }
 
 // writeBatch(descriptor, bytes: Uint8Array, begin, end) → bytes written, or a negative error number
-Value WriteBatchFromScript(const Call& call) {
+Value WriteBatchFromScript(const Invocation& call) {
   const std::optional<View<std::uint8_t>> bytes = call[1].ToView<std::uint8_t>();
   if (!call[0].IsNumber() || !bytes.has_value()) {
     ThrowMisuse(call.env(), "writeBatch: wrong arguments");

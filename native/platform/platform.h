@@ -98,22 +98,22 @@ Descriptor FromLoopNumber(int number);
 // Who is at the other end, as the kernel tells it: never anything that the peer wrote. Users have a number on POSIX
 // and a security identifier on Windows.
 struct PeerIdentity {
-  std::int64_t process_id = 0;  // for logs only: process ids are reused
+  std::int64_t process_id = 0;  // for logs only: process ids are reused; 0 in another pid namespace
   std::optional<std::uint32_t> user_id;
   std::optional<std::uint32_t> group_id;
   std::vector<std::uint32_t> groups;  // supplementary groups, without group_id
   // The following are empty where the system does not give them.
-  std::string executable;   // path of the program, read while the process was held fast
+  std::string executable;   // path of the program, read while the process was alive: a hint, see peer.cc of Linux
+  std::string unit;         // the unit of systemd that the process belongs to, likewise
   std::string label;        // of the security module (SELinux, AppArmor)
   std::string security_id;  // the user, as S-1-5-…
 };
 
-// Reads the identity of the process at the other end of a connected descriptor, without executable and label.
-// For a client that is the process that called listen; for a server the one that called connect. Frozen at that
-// moment.
+// Reads the identity of the process at the other end of a connected descriptor, without the details below. For a client
+// that is the process that called listen; for a server the one that called connect. Frozen at that moment.
 Result<PeerIdentity> ReadPeerIdentity(Descriptor connected);
 
-// Adds executable and label, as far as the system gives them. Takes longer: for peers that may pass otherwise.
+// Adds executable, unit and label, as far as the system gives them. Takes longer, so only for peers that pass without.
 void ReadPeerDetails(Descriptor connected, PeerIdentity& peer);
 
 // A handle of the process at the other end that stays with that process even when its id is used again, and
@@ -261,6 +261,50 @@ Result<std::size_t> ReadNow(Descriptor connected, std::uint8_t* bytes, std::size
 // Whether a read would not have to wait: of a descriptor of any kind, a set of others among them. True also where
 // that cannot be told, so that whoever asks finds out by reading. Not on Windows.
 bool ReadableNow(Descriptor descriptor);
+
+// What an open directory gives access to: files below it, found by name and checked by descriptor. Their owner is
+// this user, they have one link, and other users have no access to them; anything else is kUnsafePath. Methods may
+// be called from any thread, one at a time.
+class FileDirectory {
+ public:
+  enum class Access {
+    kRead,    // an existing file, for reading
+    kWrite,   // an existing file, for reading and writing
+    kCreate,  // a new file, for reading and writing; EEXIST when there is one
+  };
+
+  FileDirectory() = default;
+  FileDirectory(const FileDirectory&) = delete;
+  FileDirectory& operator=(const FileDirectory&) = delete;
+  // Ends the claim, if there is one.
+  virtual ~FileDirectory() = default;
+
+  // The path with its symbolic links resolved.
+  virtual const std::string& path() const = 0;
+  // Takes the directory for this environment alone, by an exclusive lock on the file `lock_name` in it. The lock
+  // belongs to the open file, not to a process id: it ends with this object or its process. kAddressInUse when
+  // another environment, process, container or user has it.
+  virtual Status Claim(const std::string& lock_name) = 0;
+  virtual Result<std::vector<std::string>> List() = 0;
+  virtual Result<OwnedDescriptor> Open(const std::string& name, Access access) = 0;
+  virtual Status Remove(const std::string& name) = 0;
+  // Returns once names that were created and removed survive a loss of power.
+  virtual Status Sync() = 0;
+};
+
+struct DirectoryRequest {
+  std::string path;     // absolute
+  bool create = false;  // make what is missing of the path, for this user only
+};
+// Opens a directory that this user owns and other users cannot enter, component by component: every directory on
+// the way, and every symbolic link, must belong to this user or to root, and nobody else may be able to replace
+// either.
+Result<std::unique_ptr<FileDirectory>> OpenPrivateDirectory(const DirectoryRequest& request);
+
+// Milliseconds since the machine started, including the time it was suspended. No user can set this clock.
+double MillisecondsSinceBoot();
+// Differs from one start of the machine to the next; empty where the system does not say.
+std::string BootId();
 
 // A moment's rest in a loop that waits, so that whoever is to end it gets at the memory that both look at.
 void RestProcessor();

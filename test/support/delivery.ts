@@ -1,5 +1,5 @@
 // Both ends of acknowledged delivery for tests: senders that dial again at once, receivers that note what they hand out, and
-// a peer that says what the test wants.
+// a scripted peer.
 
 import type { Socket } from 'node:net'
 import { onTestFinished } from 'vitest'

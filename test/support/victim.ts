@@ -1,4 +1,4 @@
-// A node that hostile peers are set upon: how it was before, and what it has to say of them.
+// A node under attack by hostile peers: its state before, and the alert that it must raise.
 
 import { expect } from 'vitest'
 

@@ -3,7 +3,7 @@
 import type { SOCMessage } from '../../message/message.js'
 import { newSOCMessage, rawJSON } from '../../message/new-message.js'
 import { newRun, type Run } from './in-flight.js'
-import type { SpoolRecord } from './spool.js'
+import type { SpoolRecord } from '../../spool/spool-log.js'
 
 const NEWLINE = 10
 

@@ -10,7 +10,7 @@ import { checkTimeout } from '../../base/timing.js'
 import { MAX_HEARTBEAT_MS, MIN_HEARTBEAT_MS } from '../protocol/control.js'
 import type { DropCounts, DropReason } from './receipt.js'
 import type { RedialOptions } from './redialler.js'
-import type { Spool } from './spool.js'
+import type { SpoolLog } from '../../spool/spool-log.js'
 
 /** What happens to an acknowledged sender, for logs and alarms. */
 export type DeliveryEvent =
@@ -32,7 +32,7 @@ export interface AcknowledgedSenderOptions extends Omit<DialOptions, 'signal'> {
   /** What to do with a message when there is no room, here or in the spool. Default `reject`. See {@link OnFull}. */
   readonly onFull?: OnFull
   /** Keeps messages until they are acknowledged, beyond the life of this process. Default: none, memory only. */
-  readonly spool?: Spool
+  readonly spool?: SpoolLog
   /**
    * What to do with a peer that does not acknowledge, such as a Go receiver:
    * - `retry`: hang up and try again, as it may be an acknowledging one that hangs. Nothing is sent to it.

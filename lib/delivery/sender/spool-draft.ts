@@ -7,7 +7,7 @@ import { priorityOf } from '../../endpoints/message-queue.js'
 import { isChecked, type SOCMessage } from '../../message/message.js'
 import { returnSlab, takeSlab } from '../../wire/slabs.js'
 import type { Receipt } from './receipt.js'
-import type { SpoolEntry } from './spool.js'
+import type { SpoolEntry } from '../../spool/spool-log.js'
 
 /** A record is full when its lines come to this. */
 export const RECORD_BYTES = 1 << 16

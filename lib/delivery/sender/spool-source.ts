@@ -10,7 +10,7 @@ import type { Source, SourceEvents } from './source.js'
 import { RECORD_BYTES, SpoolDraft, type DraftMark, type DraftRecord } from './spool-draft.js'
 import { messagesOf } from './lines.js'
 import { SpoolWindow } from './spool-window.js'
-import type { Spool } from './spool.js'
+import type { SpoolLog } from '../../spool/spool-log.js'
 
 const EXPIRE_EVERY_MS = 1000
 
@@ -18,7 +18,7 @@ export class SpoolSource implements Source {
   readonly highestBefore: number
   readonly acknowledgedBefore: number
   readonly #name: string
-  readonly #spool: Spool
+  readonly #spool: SpoolLog
   readonly #maxMessages: number
   readonly #maxBytes: number
   readonly #onFull: OnFull
@@ -34,7 +34,7 @@ export class SpoolSource implements Source {
 
   constructor(
     name: string,
-    spool: Spool,
+    spool: SpoolLog,
     maxMessages: number,
     maxBytes: number,
     onFull: OnFull,
@@ -49,7 +49,7 @@ export class SpoolSource implements Source {
     this.#draft = new SpoolDraft(spool.headerBytes, spool.overheadBytes)
     this.#window = new SpoolWindow(spool, maxMessages, maxBytes)
     this.highestBefore = spool.next - 1
-    this.acknowledgedBefore = spool.acknowledged
+    this.acknowledgedBefore = spool.settledThrough
     spool.attach({
       onLost: (count, reason, error) => {
         this.#window.forget()
@@ -113,7 +113,7 @@ export class SpoolSource implements Source {
 
   settle(through: number): number {
     this.#window.settle(through)
-    return this.#spool.acknowledge(through)
+    return this.#spool.settle(1, through)
   }
 
   abandon(): void {

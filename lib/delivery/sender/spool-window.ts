@@ -3,13 +3,13 @@
 
 import { newRun, type Run } from './in-flight.js'
 import { runsOf } from './lines.js'
-import type { Spool } from './spool.js'
+import type { SpoolLog } from '../../spool/spool-log.js'
 
 /** What is read back at once. */
 const READ_BYTES = 1 << 18
 
 export class SpoolWindow {
-  readonly #spool: Spool
+  readonly #spool: SpoolLog
   readonly #maxMessages: number
   readonly #maxBytes: number
   /** Durable, in memory, not in flight; they follow each other up to the last durable one unless #spilled. */
@@ -25,12 +25,12 @@ export class SpoolWindow {
   #inFlight = 0
   #inFlightBytes = 0
 
-  constructor(spool: Spool, maxMessages: number, maxBytes: number) {
+  constructor(spool: SpoolLog, maxMessages: number, maxBytes: number) {
     this.#spool = spool
     this.#maxMessages = maxMessages
     this.#maxBytes = maxBytes
-    this.#settledThrough = this.#readyThrough = spool.acknowledged
-    this.#readFrom = spool.acknowledged + 1
+    this.#settledThrough = this.#readyThrough = spool.settledThrough
+    this.#readFrom = spool.settledThrough + 1
     this.#spilled = spool.messages > 0
   }
 

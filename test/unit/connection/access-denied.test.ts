@@ -1,3 +1,5 @@
+// What a refused listen or dial says: the path, its owner and mode, who this process is, and what to change.
+
 import { chmodSync, chownSync } from 'node:fs'
 import { describe, expect, it } from 'vitest'
 

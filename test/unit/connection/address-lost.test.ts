@@ -1,3 +1,5 @@
+// Listeners whose address is removed or replaced, waits for an address in use, and relative directories.
+
 import { existsSync, mkdirSync, renameSync, rmSync, unlinkSync, writeFileSync } from 'node:fs'
 import { createServer } from 'node:net'
 import { join } from 'node:path'
@@ -79,7 +81,13 @@ describe.skipIf(process.platform === 'win32')('a listener whose socket file is r
     const foreign = createServer()
     await new Promise<void>((resolve) => foreign.listen(listener.address, resolve))
     onTestFinished(() => void foreign.close())
+    const timers = (): number => process.getActiveResourcesInfo().filter((kind) => kind === 'Timeout').length
+    const before = timers()
     expect(listener.check()).toBe(false)
+    expect(timers()).toBe(before + 1) // the process must live until the next try
+    listener.unref()
+    expect(timers()).toBe(before)
+    listener.ref()
     expect(listener.check()).toBe(false)
     const waiting = listener.accept()
     await until(() => told.length > 0)

@@ -1,3 +1,5 @@
+// The audit channels when a subscriber throws.
+
 import { describe, expect, it } from 'vitest'
 
 import { publishDrop, type DropEvent } from '../../../lib/connection/audit.js'

@@ -1,3 +1,5 @@
+// A connection: its end, its destruction, its descriptor, and peers that have gone.
+
 import { once } from 'node:events'
 import { connect } from 'node:net'
 import { describe, expect, it } from 'vitest'

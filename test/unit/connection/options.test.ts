@@ -1,3 +1,5 @@
+// The options of listen, dial and accept: unknown names, wrong kinds, and abort signals.
+
 import { getEventListeners } from 'node:events'
 import { connect } from 'node:net'
 import { join } from 'node:path'
