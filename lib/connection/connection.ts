@@ -30,8 +30,11 @@ export interface RecordReader<Reader> {
    * `received` is the number of bytes since the last call. Return false to stop reading for now.
    */
   onRecords(reader: Reader, count: number, received: number): boolean
-  /** Nothing more will arrive. `error` is set if the connection broke. */
-  onEnd(reader: Reader, error: IpcError | undefined): void
+  /**
+   * Nothing more will arrive. `error` is set if the connection broke. Returns true while the application has not taken
+   * everything: until {@link finishReading}, answers can be sent to a peer that still reads.
+   */
+  onEnd(reader: Reader, error: IpcError | undefined): boolean
 }
 
 /** Where a connection comes from. One object serves all connections of a listener. */
@@ -67,6 +70,8 @@ export let attachReader: <Reader extends object>(
 export let resumeReading: (connection: Connection) => void
 /** Ends what is read here as if the peer had ended it: the reader gets what was read, then the end. Writing goes on. */
 export let endReading: (connection: Connection) => void
+/** The application has taken everything that the peer sent before it stopped sending. */
+export let finishReading: (connection: Connection) => void
 /** The busy-poll setting that receivers on this connection inherit. */
 export let busyPollOf: (connection: Connection) => PollRequest
 /** Makes another connection to the same address. Undefined unless this one was dialled. */
@@ -139,7 +144,9 @@ export class Connection {
       onEnd: (connection) => {
         connection.#state = 'ended'
         connection.#closeReason ??= 'peer-closed'
-        connection.#endReading(undefined)
+        const keep = connection.#endReading(undefined)
+        if (keep) unread.add(connection)
+        return keep
       },
       onFailure: (connection, error) => {
         connection.#error = error
@@ -198,6 +205,9 @@ export class Connection {
       connection.#state = 'ended'
       connection.#socket.pause()
       connection.#endReading(undefined)
+    }
+    finishReading = (connection) => {
+      connection.#socket.finish()
     }
     busyPollOf = (connection) => connection.#origin.busyPoll
     redialOf = (connection) => connection.#origin.redial
@@ -311,8 +321,8 @@ export class Connection {
     })
   }
 
-  #endReading(error: IpcError | undefined): void {
-    if (this.#reader !== undefined) this.#readerKind?.onEnd(this.#reader, error)
+  #endReading(error: IpcError | undefined): boolean {
+    return this.#reader !== undefined && this.#readerKind?.onEnd(this.#reader, error) === true
   }
 
   #afterClose(): void {

@@ -1,11 +1,11 @@
 // Sends that wait for the writer to be free. Nothing of them is on the wire, so each can be withdrawn, and none waits
 // longer than its time. Bounded in number and in bytes. Must not know the wire.
 
-import { monotonicMs } from '../base/globals.js'
+import { offAbort, onAbort } from '../base/abort.js'
 import { abortedError, IpcError } from '../base/errors.js'
+import { monotonicMs } from '../base/globals.js'
 import { sizeBound, type SOCMessage } from '../message/message.js'
 import { Deadline } from '../wire/deadline.js'
-import { onAbort } from './withdrawal.js'
 
 export interface WaitingSendLimits {
   readonly timeoutMs: number
@@ -145,22 +145,23 @@ export class WaitingSends {
   }
 
   #abortable(inner: WaitingSend, signal: AbortSignal): WaitingSend {
-    const stop = onAbort(signal, () => {
+    const withdraw = (): void => {
       send.messages = []
       this.remove(send)
       inner.reject(abortedError(signal, `send of ${this.#name}`))
-    })
+    }
     const send: WaitingSend = {
       ...inner,
       resolve: () => {
-        stop()
+        offAbort(signal, withdraw)
         inner.resolve()
       },
       reject: (error) => {
-        stop()
+        offAbort(signal, withdraw)
         inner.reject(error)
       },
     }
+    onAbort(signal, withdraw)
     return send
   }
 

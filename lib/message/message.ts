@@ -19,6 +19,19 @@ export function sizeAround(characters: number): number {
   return characters * 6 + FRAME_OVERHEAD
 }
 
+/** The same in every copy of this package. */
+const SOC_MESSAGE = Symbol.for('sentinel-ipc.SOCMessage')
+
+/** The error for a value that is not a message of this copy of the package. */
+export function notAMessage(value: unknown): TypeError {
+  const foreign = typeof value === 'object' && value !== null && SOC_MESSAGE in value
+  return new TypeError(
+    foreign
+      ? 'the message was made by another copy of sentinel-ipc; make it with the newSOCMessage() of the copy that sends it'
+      : 'a message must be a SOCMessage, as newSOCMessage() makes it',
+  )
+}
+
 /** Facts about a message that are known when it is made. */
 export const MessageFlag = {
   /** Its line stands on a page, byte for byte as {@link frameOf} would make it. */
@@ -266,6 +279,10 @@ export class SOCMessage<T = unknown> {
       ts: this.timestamp,
       ...(this.payload !== undefined && { payload: this.payload }),
     }
+  }
+
+  get [SOC_MESSAGE](): true {
+    return true
   }
 
   [inspect.custom](_depth: number, options: InspectOptions): string {

@@ -149,7 +149,7 @@ void Value::Append(Value value) const {
   if (value_ != nullptr && value.value_ != nullptr) napi_set_element(env_, value_, Length(), value.value_);
 }
 
-Call::Call(napi_env env, napi_callback_info info) : env_(env) {
+Invocation::Invocation(napi_env env, napi_callback_info info) : env_(env) {
   std::size_t count = kMostArguments;
   napi_get_cb_info(env, info, &count, arguments_.data(), &self_, nullptr);
 }

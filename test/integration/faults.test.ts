@@ -65,7 +65,8 @@ const REFUSING_OPTIONS = [17, 59, 3, 30]
 
 /**
  * Calls that are made again, or whose answer can be done without for the moment: the next client, the wake-up of a thread,
- * a look at unread connections, the address of an adopted descriptor, the usual ids of other user namespaces, the label
+ * a look at unread connections, the address of an adopted descriptor, the usual ids of other user namespaces, what /proc
+ * has of a peer, the label
  * and the cookie of a socket.
  */
 const UNTOLD = [
@@ -76,6 +77,8 @@ const UNTOLD = [
   'poll',
   'getsockname',
   'fopen',
+  'openat',
+  'readlinkat',
   'getsockopt/31',
   'getsockopt/57',
 ]

@@ -79,7 +79,8 @@ type socMessage struct {
 const (
 	selfID       = "peer_0123456789abcdef01234567"
 	exchangeTime = 5 * time.Second
-	maxLine      = 1 << 20
+	// The scanner's buffer must hold the newline too, so the longest line has 1,048,575 bytes.
+	maxLineAndNewline = 1 << 20
 )
 
 func say(what any) {
@@ -95,7 +96,7 @@ func must(err error) {
 	}
 }
 
-// read takes one line with a new scanner of the default size, as the Go package does: what comes with it is lost.
+// read takes one line with a new scanner of the default size, as the Go package does: bytes read beyond it are lost.
 func read(conn net.Conn, wanted string, into any) error {
 	scanner := bufio.NewScanner(conn)
 	if !scanner.Scan() {
@@ -147,7 +148,7 @@ func answer(conn net.Conn, genome string) {
 	if match {
 		trust = 2
 	}
-	// The id is the dialer's own: an error of the Go package that peers must live with.
+	// The Go package sends the dialer's own id back here, and peers must live with that.
 	ack := handshakeAck{hello.FromPeerID, "go-listener", genome, match, trust, time.Now().Unix()}
 	must(write(conn, "handshake_ack", ack))
 	if !match {
@@ -194,7 +195,7 @@ func socReceive(path string) {
 	conn, err := listener.Accept()
 	must(err)
 	scanner := bufio.NewScanner(conn)
-	scanner.Buffer(make([]byte, 0, 64*1024), maxLine+1)
+	scanner.Buffer(make([]byte, 0, 64*1024), maxLineAndNewline)
 	for scanner.Scan() {
 		var m socMessage
 		if err := json.Unmarshal(scanner.Bytes(), &m); err != nil {
@@ -203,6 +204,7 @@ func socReceive(path string) {
 		}
 		say(map[string]any{"message": m, "bytes": len(scanner.Bytes())})
 	}
+	// A line that is too long ends the stream: bufio.ErrTooLong.
 	must(scanner.Err())
 	say(map[string]bool{"end": true})
 }

@@ -171,8 +171,9 @@ int open64(const char *path, int flags, ...) {
   va_end(list);
   return open_or_fail(path, flags, mode);
 }
-// The calls that take a directory count as those that take a path alone.
+// The calls that take a directory count as those that take a path alone, too.
 int openat64(int directory, const char *path, int flags, ...) {
+  FAIL(openat);
   if (fails("open", __builtin_return_address(0))) return -1;
   va_list list;
   va_start(list, flags);
@@ -182,6 +183,7 @@ int openat64(int directory, const char *path, int flags, ...) {
   return real(directory, path, flags, mode);
 }
 ssize_t readlinkat(int directory, const char *path, char *target, size_t n) {
+  FAIL(readlinkat);
   if (fails("readlink", __builtin_return_address(0))) return -1;
   REAL(readlinkat);
   return real(directory, path, target, n);
