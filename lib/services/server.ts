@@ -136,7 +136,7 @@ export class Server {
   }
 
   static {
-    createServer = (listener, handler, options) => new Server(listener, handler, options)
+    createServer = (listener, handler, options) => new this(listener, handler, options)
   }
 
   /** The connections whose handler has not finished, oldest first. */
