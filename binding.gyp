@@ -43,6 +43,7 @@
         "native/frames/frame_layout.cc",
         "native/frames/frame_reader.cc",
         "native/frames/line_checker.cc",
+        "native/frames/line_numbers.cc",
         "native/frames/line_scanner.cc",
         "native/node/acceptor_object.cc",
         "native/node/addon.cc",

@@ -1,5 +1,7 @@
-// The one error class of the package and its closed set of codes.
-// Must not import anything of ours: everything else imports this.
+// The error class of the package, its closed set of codes, and checks of errors that hold across copies of the package
+// and across realms (vm contexts, jest).
+
+import { isNativeError } from 'node:util/types'
 
 /** Every code that an {@link IpcError} can carry. Each has its heading in the README. */
 export type IpcErrorCode =
@@ -10,6 +12,7 @@ export type IpcErrorCode =
   | 'ERR_IPC_PEER_UNKNOWN'
   | 'ERR_IPC_UNSAFE_PATH'
   | 'ERR_IPC_PATH_TOO_LONG'
+  | 'ERR_IPC_ACCESS_DENIED'
   | 'ERR_IPC_ADDRESS_IN_USE'
   | 'ERR_IPC_NOT_LISTENING'
   | 'ERR_IPC_BUFFER_FULL'
@@ -17,24 +20,28 @@ export type IpcErrorCode =
   | 'ERR_IPC_INVALID_MESSAGE'
   | 'ERR_IPC_SYSTEM'
 
-/** What an {@link IpcError} may say besides its message. */
+/** Details of an {@link IpcError} besides its message. */
 export interface IpcErrorDetails {
-  /** What lies behind it: a system error with `errno` and `syscall`, an abort reason, another IpcError. */
+  /** The error behind this one: a system error with `errno` and `syscall`, the reason of an abort, another IpcError. */
   readonly cause?: unknown
   /** The rule that decided, as a short stable name: `duplicate-key`, `not-listed` … */
   readonly reason?: string
-  /** Of an invalid line: bytes from its start to what is wrong. */
+  /** In an invalid line: bytes from its start to the fault. */
   readonly offset?: number
-  /** Of an invalid line: its first bytes, escaped and cut short, safe to log. */
+  /** The first bytes of an invalid line, escaped and cut short, safe to log. */
   readonly sample?: string
 }
 
+/** Marks every IpcError, also those of another copy of the package or of another realm. */
+const BRAND = Symbol.for('sentinel-ipc.IpcError')
+
 /**
- * What went wrong at run time. Misuse of the API is a `TypeError` or `RangeError` instead.
+ * A failure at run time. Misuse of the API is a `TypeError` or `RangeError` instead. `instanceof IpcError` also holds for
+ * errors of another copy of this package, and of a copy in another realm.
  */
 export class IpcError extends Error {
   readonly code: IpcErrorCode
-  // Declared only: a field of its own would be there, undefined, on every error.
+  // Declared only: a class field would be there, undefined, on every error.
   declare readonly reason?: string
   declare readonly offset?: number
   declare readonly sample?: string
@@ -50,20 +57,64 @@ export class IpcError extends Error {
   static {
     // On the prototype, as the errors of the language have it.
     Object.defineProperty(this.prototype, 'name', { value: 'IpcError', configurable: true, writable: true })
+    Object.defineProperty(this.prototype, BRAND, { value: true })
+    // As a property rather than a method, so that subclasses keep the check by prototype.
+    Object.defineProperty(this, Symbol.hasInstance, {
+      value(this: unknown, value: unknown): boolean {
+        return this === IpcError
+          ? isIpcError(value)
+          : Function.prototype[Symbol.hasInstance].call(this as () => void, value)
+      },
+    })
   }
 }
 
-/** The error for a wait that its AbortSignal ended; the signal's reason becomes the cause. */
+/** Whether a value is an IpcError of this copy of the package or any other, of this realm or any other. */
+export function isIpcError(value: unknown): value is IpcError {
+  return typeof value === 'object' && value !== null && (value as { [BRAND]?: unknown })[BRAND] === true
+}
+
+/**
+ * Whether a value is an Error of any realm, or a DOMException. `instanceof Error` is false for errors of Node itself and
+ * of the addon where the package runs in a vm context.
+ */
+export function isError(value: unknown): value is Error {
+  if (isNativeError(value)) return true
+  // A DOMException, as AbortSignals have for a reason.
+  return (
+    typeof value === 'object' &&
+    value !== null &&
+    typeof (value as Partial<Error>).message === 'string' &&
+    typeof (value as Partial<Error>).name === 'string' &&
+    'stack' in value
+  )
+}
+
+/** Any thrown value as an Error; one that is not an Error becomes the message of a new one. */
+export function toError(value: unknown): Error {
+  return isError(value) ? value : new Error(describeError(value))
+}
+
+/** What an error says, in one line: its message, or the thrown value as text. Never throws. */
+export function describeError(value: unknown): string {
+  try {
+    return isError(value) ? value.message : String(value)
+  } catch {
+    return 'a value that cannot become text'
+  }
+}
+
+/** The error for a wait that its AbortSignal ended. The signal's reason becomes the cause. */
 export function abortedError(signal: AbortSignal, what: string): IpcError {
   return new IpcError('ERR_IPC_ABORTED', `${what} was aborted`, { cause: signal.reason })
 }
 
-/** Whether an error is an IpcError of one of these codes. */
+/** Whether an error is an IpcError with one of these codes. */
 export function hasCode(error: unknown, ...codes: IpcErrorCode[]): error is IpcError {
-  return error instanceof IpcError && codes.includes(error.code)
+  return isIpcError(error) && codes.includes(error.code)
 }
 
-/** A promise that rejects. What was caught is an error by its caller's word. */
+/** A promise that rejects. The caller knows that what it caught is an Error. */
 export function rejected(error: Error): Promise<never> {
   return Promise.reject(error)
 }

@@ -17,7 +17,10 @@ export const RecordWord = {
   timestampLow: 11,
   timestampHigh: 12,
   errorOffset: 13,
-  count: 14,
+  /** The number that the sender stated under the key `seq`; 0 when there is none. */
+  sequenceLow: 14,
+  sequenceHigh: 15,
+  count: 16,
 } as const
 
 /** Indices of what a step of a frame reader came to. */

@@ -1,3 +1,2 @@
 // What needs the optional peer dependency `lmdb`: import it as `sentinel-ipc/lmdb`. Re-exports only.
 export { LmdbFactStore, type LmdbFactStoreOptions } from './fact-store.js'
-export { LmdbSpool, type LmdbSpoolOptions, type SpoolDamage } from './spool.js'

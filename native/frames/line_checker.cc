@@ -127,6 +127,8 @@ bool LineChecker::Check(std::size_t start, std::size_t end, bool ascii, std::int
   const auto seconds = static_cast<std::uint64_t>(envelope.seconds);
   record[FrameRecord::kTimestampLow] = static_cast<std::int32_t>(seconds & 0xffffffffU);
   record[FrameRecord::kTimestampHigh] = static_cast<std::int32_t>(seconds >> 32U);
+  record[FrameRecord::kSequenceLow] = static_cast<std::int32_t>(envelope.sequence & 0xffffffffU);
+  record[FrameRecord::kSequenceHigh] = static_cast<std::int32_t>(envelope.sequence >> 32U);
   record[FrameRecord::kFlags] = FlagsOf(envelope, start, end) | (ascii ? FrameRecord::kAscii : 0) |
                                 ((unusual_names_ >> 31U) != 0 ? 0 : FrameRecord::kPlainNames);
   return true;
@@ -175,12 +177,14 @@ LineState LineChecker::CheckEnvelope(std::size_t end, Envelope& envelope) {
   } else {
     bool payload_only = own;
     for (;;) {
+      const bool payload_last = payload_only;
       LineState state = payload_only ? CheckValue(envelope.payload) : CheckMember(envelope);
       payload_only = false;
       if (state != LineState::kMessage) return state;
       const std::size_t at = *cursor_++;
       if (text_[at] == '}') break;
       if (text_[at] != ',') return FailAt(at, LineState::kSyntax);
+      if (payload_last && TakeOwnSequence(end, envelope)) break;
     }
   }
   return envelope.type.size() == 0 ? FailAt(open, LineState::kTypeMissing) : LineState::kMessage;
@@ -234,6 +238,28 @@ bool LineChecker::TakeOwnEnvelope(std::size_t end, Envelope& envelope) {
   return true;
 }
 
+// Takes `"seq":N}` in one go behind a comma, if the line ends there as a numbering sender writes it.
+bool LineChecker::TakeOwnSequence(std::size_t end, Envelope& envelope) {
+  constexpr std::string_view kKey = R"("seq":)";
+  const std::uint32_t* const at = cursor_;
+  const std::size_t digits = at[0] + kKey.size();
+  // The key first: only then do the positions after it belong to this line.
+  if (digits >= end || !Same(text_ + at[0], kKey.data(), kKey.size()) || at[1] != at[0] + 5 || at[2] != digits) {
+    return false;
+  }
+  const std::size_t close = at[3];
+  if (close <= digits || close - digits >= kMaxSafeDigits || text_[close] != '}' || text_[digits] == '0')
+    return false;
+  std::uint64_t sequence = 0;
+  for (std::size_t i = digits; i < close; ++i) {
+    if (!IsDigit(text_[i])) return false;
+    sequence = sequence * 10 + static_cast<std::uint64_t>(text_[i] - '0');
+  }
+  envelope.sequence = sequence;
+  cursor_ = at + 4;
+  return true;
+}
+
 LineState LineChecker::CheckMember(Envelope& envelope) {
   const std::size_t quote = cursor_[0];
   const std::size_t colon = cursor_[1];
@@ -253,6 +279,7 @@ LineState LineChecker::CheckMember(Envelope& envelope) {
     case Key::kId: return TakeString(envelope.id, LineState::kIdInvalid);
     case Key::kTimestamp: return TakeTimestamp(envelope);
     case Key::kPayload: return CheckValue(envelope.payload);
+    case Key::kSequence: return TakeSequence(envelope);
     case Key::kUnknown: break;
   }
   Span ignored;
@@ -281,6 +308,20 @@ LineState LineChecker::TakeTimestamp(Envelope& envelope) {
   }
   if (seconds > kMaxSafeInteger) return FailAt(value.start, LineState::kTimestampInvalid);
   envelope.seconds = negative ? -seconds : seconds;
+  return LineState::kMessage;
+}
+
+// Any value is valid JSON here: peers that know nothing of numbered lines may use the key for something else.
+LineState LineChecker::TakeSequence(Envelope& envelope) {
+  Span value;
+  if (LineState state = CheckValue(value); state != LineState::kMessage) return state;
+  if (value.size() > kMaxSafeDigits) return LineState::kMessage;
+  std::int64_t sequence = 0;
+  for (std::size_t i = value.start; i < value.end; ++i) {
+    if (!IsDigit(text_[i])) return LineState::kMessage;
+    sequence = sequence * 10 + (text_[i] - '0');
+  }
+  if (sequence <= kMaxSafeInteger) envelope.sequence = static_cast<std::uint64_t>(sequence);
   return LineState::kMessage;
 }
 
@@ -354,6 +395,7 @@ LineChecker::Key LineChecker::Identify(const Span& name) const {
       if (Same(text, "id", 2)) return Key::kId;
       if (Same(text, "ts", 2)) return Key::kTimestamp;
       return Key::kUnknown;
+    case 3: return Same(text, "seq", 3) ? Key::kSequence : Key::kUnknown;
     case 4: return Same(text, "type", 4) ? Key::kType : Key::kUnknown;
     case 7:
       if (Same(text, "payload", 7)) return Key::kPayload;
@@ -386,6 +428,7 @@ LineChecker::Key LineChecker::IdentifyEscaped(const Span& name) const {
   if (key == "id") return Key::kId;
   if (key == "ts") return Key::kTimestamp;
   if (key == "payload") return Key::kPayload;
+  if (key == "seq") return Key::kSequence;
   return Key::kUnknown;
 }
 

@@ -6,6 +6,7 @@
 
 #include "frames/frame_layout.h"
 #include "frames/frame_record.h"
+#include "frames/line_numbers.h"
 #include "node/convert.h"
 #include "node/environment.h"
 
@@ -87,6 +88,31 @@ Napi::Value CheckFrames(const Napi::CallbackInfo& info) {
   return Napi::Number::New(env, messages);
 }
 
+// numberLines(lines: Uint8Array, end, out: Uint8Array, at, first) → where the numbered lines of [0, end) end in
+// `out`.
+Napi::Value NumberLinesFromScript(const Napi::CallbackInfo& info) {
+  const Napi::Env env = info.Env();
+  if (info.Length() < 5 || !info[0].IsTypedArray() || !info[2].IsTypedArray() || !info[4].IsNumber()) {
+    ThrowMisuse(env, "numberLines: wrong arguments");
+    return {};
+  }
+  const auto lines = info[0].As<Napi::Uint8Array>();
+  auto out = info[2].As<Napi::Uint8Array>();
+  const std::size_t end = ToSize(info[1]);
+  const std::size_t at = ToSize(info[3]);
+  const std::int64_t first = info[4].As<Napi::Number>().Int64Value();
+  const std::uint8_t* numbered_end = nullptr;
+  if (end <= lines.ElementLength() && at <= out.ElementLength() && first >= 1) {
+    numbered_end = NumberLines(lines.Data(), lines.Data() + end, out.Data() + at, out.Data() + out.ElementLength(),
+                               static_cast<std::uint64_t>(first));
+  }
+  if (numbered_end == nullptr) {
+    ThrowMisuse(env, "numberLines: sizes do not fit");
+    return {};
+  }
+  return Napi::Number::New(env, static_cast<double>(numbered_end - out.Data()));
+}
+
 // writeBatch(descriptor, bytes: Uint8Array, begin, end) → bytes written, or a negative error number
 Napi::Value WriteBatchFromScript(const Napi::CallbackInfo& info) {
   const Napi::Env env = info.Env();
@@ -108,6 +134,7 @@ Napi::Value WriteBatchFromScript(const Napi::CallbackInfo& info) {
 void DefineFrames(Napi::Env env, Napi::Object exports) {
   exports.Set("layOutFrames", Napi::Function::New<LayOutFramesFromScript>(env, "layOutFrames"));
   exports.Set("checkFrames", Napi::Function::New<CheckFrames>(env, "checkFrames"));
+  exports.Set("numberLines", Napi::Function::New<NumberLinesFromScript>(env, "numberLines"));
   exports.Set("writeBatch", Napi::Function::New<WriteBatchFromScript>(env, "writeBatch"));
 }
 

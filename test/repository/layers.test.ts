@@ -19,6 +19,7 @@ const LAYERS = [
   'delivery/sender',
   'delivery/receiver',
   'delivery/protocol',
+  'spool',
   'endpoints',
   'connection',
   'wire',

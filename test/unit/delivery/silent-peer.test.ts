@@ -78,7 +78,7 @@ describe('silence', () => {
     const listener = await listening(directory)
     const made = sender(directory, { heartbeatMs: 20, peerTimeoutMs: 80 })
     const sent = made.send(newSOCMessage('a', 1))
-    const receiver = new AcknowledgingReceiver(await listener.accept(), 'r')
+    const receiver = new AcknowledgingReceiver(await listener.accept(), 'r', { minHeartbeatMs: 20 })
     await receiver.next()
     await new Promise((resolve) => setTimeout(resolve, 300))
     expect(made.state).toBe('acknowledging')

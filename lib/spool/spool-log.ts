@@ -1,0 +1,79 @@
+// The contract between acknowledged delivery and the log that keeps its messages. `Spool` implements it.
+
+import type { IpcError } from '../base/errors.js'
+
+/** Messages with consecutive numbers, as lines that end in a newline. An empty line: settled, or given up. */
+export interface SpoolRecord {
+  /** Number of the first line. */
+  readonly first: number
+  readonly count: number
+  readonly lines: Buffer
+  /** Some lines are empty. */
+  readonly patchy: boolean
+}
+
+/** Messages that are about to be kept. */
+export interface SpoolEntry {
+  readonly count: number
+  /** `headerBytes` that the spool fills in, then the lines. Must not change until `durable` settles. */
+  readonly value: Buffer
+  /** The number of lines of priority 0, 1 and 2. */
+  readonly priorities: readonly [number, number, number]
+}
+
+/** Callbacks of the user of a spool. Each is called in a microtask of its own. */
+export interface SpoolEvents {
+  /** Messages were given up: too old (`expired`), or damaged (`storage`). */
+  onLost(count: number, reason: 'expired' | 'storage', error: IpcError): void
+}
+
+/** A place where messages wait, in order, until they are settled. Used by one sender at a time. */
+export interface SpoolLog {
+  /** The session that the numbers belong to: 32 hexadecimal digits. */
+  readonly session: string
+  /** Every message up to this number is settled or given up. */
+  readonly settledThrough: number
+  /** The number that the next line gets. */
+  readonly next: number
+  /**
+   * Messages that are neither settled nor given up. Those found damaged when the spool was opened count until `attach`
+   * reports them lost, so that a sender's sums include them.
+   */
+  readonly messages: number
+  /** What the kept records count for against `maxBytes`. */
+  readonly bytes: number
+  readonly maxBytes: number
+  /** Bytes that the spool needs in front of the lines of an entry. */
+  readonly headerBytes: number
+  /** What an entry counts for besides its lines. */
+  readonly overheadBytes: number
+  /**
+   * Registers the sender that uses the spool; it is told of losses, including those found when the spool was opened.
+   *
+   * @throws TypeError if a sender is attached already
+   */
+  attach(events: SpoolEvents): void
+  /** Whether entries that count for this many bytes fit. */
+  fits(bytes: number): boolean
+  /**
+   * Gives up durable messages after number `through` until entries that count for this many bytes fit: the oldest first, or
+   * with `below` only those of a lower priority, the lowest first. Gives up nothing if that would not be enough. Returns
+   * the number of messages given up.
+   */
+  makeRoom(bytes: number, through: number, below: number | undefined): number
+  /**
+   * Keeps an entry under the next numbers. `durable` resolves once it is as safe as `durability` promises, in the order of
+   * the calls; if it rejects, the messages are gone and their numbers stay unused.
+   */
+  append(entry: SpoolEntry): { readonly first: number; readonly durable: Promise<void> }
+  /** Durable records from a number on, of about this many bytes in total; at least one if there is one. */
+  read(from: number, maxBytes: number): SpoolRecord[]
+  /**
+   * Settles the messages of a range, in any order of ranges. Returns how many of them were not settled before. The log
+   * records it a moment later: after a crash in between, the messages are there again.
+   */
+  settle(first: number, through: number): number
+  /** Gives up durable messages after number `through` that are older than `maxAgeMs`. */
+  expire(through: number): void
+  close(): Promise<void>
+}
