@@ -368,7 +368,7 @@ export class AcknowledgingReceiver implements AsyncIterableIterator<SOCMessage, 
   #leaveSession(): void {
     const session = this.#flow?.session
     if (session === undefined) return
-    session.detach(this.#sessionReader)
+    session.detach(this.#sessionReader, this.#dispatcher.numbersInHand())
     this.#ledger.leave(session)
   }
 }

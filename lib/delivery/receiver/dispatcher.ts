@@ -238,11 +238,17 @@ export class Dispatcher implements Settler {
   fence(): number[] {
     this.#state = 'closed'
     this.#clear()
+    const numbers = this.numbersInHand()
+    this.end()
+    return numbers
+  }
+
+  /** The numbers that the application has in hand. */
+  numbersInHand(): number[] {
     const numbers: number[] = []
     for (const run of this.#runs) {
       if (run.isNumbered) for (const index of run.inHand()) numbers.push(run.first + index)
     }
-    this.end()
     return numbers
   }
 

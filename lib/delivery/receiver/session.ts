@@ -80,8 +80,11 @@ export class Session {
     for (const number of former.onFenced()) this.#former.add(number)
   }
 
-  detach(reader: SessionReader): void {
-    if (this.#reader === reader) this.#reader = undefined
+  /** A connection does not carry the session any more. Its application has these numbers in hand. */
+  detach(reader: SessionReader, inHand: Iterable<number>): void {
+    if (this.#reader !== reader) return
+    this.#reader = undefined
+    for (const number of inHand) this.#former.add(number)
   }
 
   /** The sender has stated this: no lower number comes again. Returns how many of them were not settled. */
