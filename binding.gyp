@@ -37,6 +37,7 @@
       "sources": [
         "native/admission/acceptor.cc",
         "native/admission/connection_rate.cc",
+        "native/admission/peer_check.cc",
         "native/admission/peer_policy.cc",
         "native/admission/peer_watcher.cc",
         "native/frames/escapes.cc",
@@ -45,6 +46,7 @@
         "native/frames/line_checker.cc",
         "native/frames/line_numbers.cc",
         "native/frames/line_scanner.cc",
+        "native/node/abi.cc",
         "native/node/acceptor_object.cc",
         "native/node/addon.cc",
         "native/node/convert.cc",
@@ -53,6 +55,7 @@
         "native/node/peers.cc",
         "native/node/reading.cc",
         "native/node/ready_reader.cc",
+        "native/node/script.cc",
         "native/readiness/connected_descriptors.cc"
       ],
       "conditions": [
@@ -75,6 +78,7 @@
         # Compiled, never run.
         ["OS=='mac'", {
           "sources": [
+            "native/platform/darwin/files.cc",
             "native/platform/darwin/peer.cc",
             "native/platform/darwin/readiness.cc",
             "native/platform/darwin/system.cc",

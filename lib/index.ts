@@ -1,7 +1,8 @@
-// What the package offers. Re-exports only.
+// The public API of the package. Re-exports only.
 
 export type {
   AcceptEvent,
+  AddressLostEvent,
   CloseEvent,
   CloseReason,
   DropEvent,
@@ -19,7 +20,8 @@ export * from './delivery/index.js'
 export { dial, dialWithRetry, type DialOptions } from './connection/dial.js'
 export { MAX_MESSAGE_BYTES } from './message/envelope.js'
 export { IpcError, type IpcErrorCode, type IpcErrorDetails } from './base/errors.js'
-export { listen, Listener, type ListenerStats, type ListenOptions } from './connection/listener.js'
+export type { ListenOptions } from './connection/listen-options.js'
+export { listen, Listener, type AcceptOptions, type ListenerStats } from './connection/listener.js'
 export { BUFFER_SIZE } from './endpoints/message-queue.js'
 export { SOCMsgType } from './message/type.js'
 export { SOCMessage } from './message/message.js'
@@ -29,3 +31,4 @@ export { Receiver, type ReceiverOptions, type ReceiverStats } from './endpoints/
 export { MAX_RETRIES, Sender, type SenderOptions, type SendOptions } from './endpoints/sender.js'
 export * from './swarm/index.js'
 export { DEFAULT_TIMEOUT_MS } from './base/timing.js'
+export type { UserErrorEvent } from './base/user-code.js'

@@ -1,23 +1,29 @@
 // Time-outs and waits, the same everywhere.
 
-import { setTimeout as sleep } from 'node:timers/promises'
-
-import { abortedError } from './errors.js'
+import { abortable } from './abort.js'
+import { clearTimeout, setTimeout } from './globals.js'
 
 /** Milliseconds that one `send` or `dial` may take (Go: `DefaultTimeout`). */
 export const DEFAULT_TIMEOUT_MS = 5000
 
-/** Waits, unless the signal fires. */
-export async function pause(ms: number, signal: AbortSignal | undefined, what: string): Promise<void> {
-  try {
-    await sleep(ms, undefined, signal === undefined ? undefined : { signal })
-  } catch (error) {
-    if (signal?.aborted === true) throw abortedError(signal, what)
-    throw error
-  }
+/** The longest time that a timer of Node's can wait (setTimeout). */
+export const MAX_TIMER_MS = 0x7fff_ffff
+
+/**
+ * Waits for `ms` milliseconds. `what` names the wait in the error.
+ *
+ * @throws {IpcError} ERR_IPC_ABORTED when the signal fires first
+ */
+export function pause(ms: number, signal: AbortSignal | undefined, what: string): Promise<void> {
+  return abortable(signal, what, (resolve: (value: undefined) => void) => {
+    const timer = setTimeout(resolve, ms, undefined)
+    return () => {
+      clearTimeout(timer)
+    }
+  })
 }
 
-/** Waits for what is under way; when it takes too long, `onLate` is to end it. */
+/** Waits for `done`. Calls `onLate` after `timeoutMs`, which must make `done` settle. */
 export async function waitAtMost(done: Promise<void>, timeoutMs: number, onLate: () => void): Promise<void> {
   const timer = setTimeout(onLate, timeoutMs)
   try {
@@ -27,10 +33,17 @@ export async function waitAtMost(done: Promise<void>, timeoutMs: number, onLate:
   }
 }
 
-/** A time-out in milliseconds, or the default. */
+/**
+ * Returns a time-out in milliseconds, or `fallback` if none is given. Infinity becomes the longest time of a timer.
+ *
+ * @throws RangeError if it is not a positive number
+ */
 export function checkTimeout(timeoutMs: number | undefined, fallback = DEFAULT_TIMEOUT_MS): number {
   if (timeoutMs === undefined) return fallback
-  if (!(timeoutMs > 0))
-    throw new RangeError('a time-out must be a positive number of milliseconds, or Infinity')
-  return Math.min(timeoutMs, 0x7fff_ffff)
+  if (!(timeoutMs > 0)) {
+    throw new RangeError(
+      `a time-out must be a positive number of milliseconds, or Infinity, not ${String(timeoutMs)}`,
+    )
+  }
+  return Math.min(timeoutMs, MAX_TIMER_MS)
 }

@@ -1,4 +1,4 @@
-// Promises that wait for a number to be reached. Must not know what the number counts.
+// Promises that wait for a count to reach a mark.
 
 interface Waiter {
   readonly mark: number
@@ -6,18 +6,18 @@ interface Waiter {
   readonly reject: (error: Error) => void
 }
 
-/** Those who wait for a count to get somewhere. */
+/** The waits for one count. */
 export class Waiters {
   #waiters: Waiter[] = []
 
-  /** Resolves once {@link wake} is told of `mark` or more. */
+  /** Resolves once {@link wake} is called with `mark` or more; rejects with the error of {@link fail}. */
   wait(mark = 0): Promise<void> {
     return new Promise((resolve, reject) => {
       this.#waiters.push({ mark, resolve, reject })
     })
   }
 
-  /** Resolves those who wait for `reached` or less. */
+  /** Resolves the waits whose mark is `reached` or less. */
   wake(reached = 0): void {
     if (this.#waiters.length === 0) return
     const ready = this.#waiters.filter((waiter) => waiter.mark <= reached)
@@ -25,7 +25,7 @@ export class Waiters {
     for (const waiter of ready) waiter.resolve()
   }
 
-  /** Rejects all of them. */
+  /** Rejects all waits. */
   fail(error: Error): void {
     const waiters = this.#waiters
     this.#waiters = []

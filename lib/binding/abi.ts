@@ -1,21 +1,30 @@
-// The layout in which the addon describes one checked line. The counterpart of native/frames/frame_record.h: change
-// both together.
+// The numbers and names on which TypeScript and the addon agree: the layouts of memory that both see, and values with a
+// meaning of their own. The other half is native/abi/abi.h; test/unit/binding/abi.test.ts compares the two through the loaded
+// addon, so a change on one side alone fails.
 
-/** Indices of the words of a record. Positions are byte offsets in the read window. */
+/** Indices of the words of a record, which describes one checked line. Positions are byte offsets in the read window. */
 export const RecordWord = {
+  /** A {@link LineState}. */
   state: 0,
+  /** A {@link MessageTypeCode}. */
   typeCode: 1,
+  /** Bits of {@link RecordFlag}. */
   flags: 2,
   lineStart: 3,
+  /** Without the line ending. */
   lineEnd: 4,
+  /** Within the quotes, as `id` below. */
   typeStart: 5,
   typeEnd: 6,
+  /** Equal to `idEnd` when the id is absent or empty. */
   idStart: 7,
   idEnd: 8,
+  /** The whole text of the value; equal to `payloadEnd` when it is absent. */
   payloadStart: 9,
   payloadEnd: 10,
   timestampLow: 11,
   timestampHigh: 12,
+  /** Of an invalid line: bytes from its start to the error. */
   errorOffset: 13,
   /** The number that the sender stated under the key `seq`; 0 when there is none. */
   sequenceLow: 14,
@@ -23,7 +32,65 @@ export const RecordWord = {
   count: 16,
 } as const
 
-/** Indices of what a step of a frame reader came to. */
+export const RecordFlag = {
+  /** The line is pure ASCII. */
+  ascii: 1,
+  /** The line is byte for byte what this package writes for the message. */
+  canonical: 2,
+  /** The type holds escapes. */
+  typeEscaped: 4,
+  /** The id holds escapes. */
+  idEscaped: 8,
+  /** No name in the payload can be `__proto__`. May be unset although none is. */
+  plainNames: 16,
+} as const
+
+/** What became of one line. */
+export const LineState = {
+  message: 0,
+  syntax: 1,
+  encoding: 2,
+  depth: 3,
+  notAnObject: 4,
+  typeMissing: 5,
+  typeInvalid: 6,
+  idInvalid: 7,
+  timestampInvalid: 8,
+  duplicateKey: 9,
+  tooLarge: 10,
+  truncated: 11,
+} as const
+
+/** The state of a line that is a message; every other state is the index of its reason in {@link INVALID_REASONS}. */
+export const MESSAGE_STATE = LineState.message
+export const TOO_LARGE_STATE = LineState.tooLarge
+
+const reasons: Readonly<Record<keyof typeof LineState, readonly [name: string, sentence: string]>> = {
+  message: ['', ''],
+  syntax: ['not-json', 'it is not JSON'],
+  encoding: ['not-utf8', 'it is not UTF-8'],
+  depth: ['too-deep', 'it is nested too deeply'],
+  notAnObject: ['not-an-object', 'it is not a JSON object'],
+  typeMissing: ['type-missing', 'it has no type'],
+  typeInvalid: ['type-not-a-string', 'its type is not a string'],
+  idInvalid: ['id-not-a-string', 'its id is not a string'],
+  timestampInvalid: ['ts-not-an-integer', 'its ts is not an integer within 2^53'],
+  duplicateKey: ['duplicate-key', 'an envelope key occurs twice'],
+  tooLarge: ['too-large', 'it is too long'],
+  truncated: ['truncated', 'the stream ended in the middle of it'],
+}
+
+/** By {@link LineState}: a stable name, and a sentence for people. */
+export const INVALID_REASONS: readonly (readonly [name: string, sentence: string])[] = Object.entries(
+  LineState,
+)
+  .sort(([, a], [, b]) => a - b)
+  .map(([state]) => reasons[state as keyof typeof LineState])
+
+/** The message types that have a number; 0 stands for any other. */
+export const MessageTypeCode = { other: 0, event: 1, incident: 2, ack: 3, heartbeat: 4 } as const
+
+/** Indices of the outcome of one step of a frame reader. */
 export const Progress = {
   /** The lines of its records lie in [textBegin, textEnd) of the window. */
   textBegin: 0,
@@ -34,7 +101,7 @@ export const Progress = {
   carried: 3,
   /** Bytes read; 0 at the end of the stream; a negative error number; or {@link NOTHING_RECEIVED}. */
   received: 4,
-  /** Set here: messages have the window, so that the addon must not read into it any more. */
+  /** Set by TypeScript: messages own the window, so the addon must not read into it any more. */
   given: 5,
   count: 6,
 } as const
@@ -42,24 +109,83 @@ export const Progress = {
 /** Nothing has arrived. */
 export const NOTHING_RECEIVED = -0x8000_0000
 
-export const RecordFlag = { ascii: 1, canonical: 2, typeEscaped: 4, idEscaped: 8, plainNames: 16 } as const
+/** In place of a number of records: attach a larger window, then read again. */
+export const NO_ROOM = -1
+/** In place of a number of records: the kernel may take bytes again. */
+export const WRITABLE = -2
 
-/** The state of a line that is a message; every other state is the index of its reason below. */
-export const MESSAGE_STATE = 0
-export const TOO_LARGE_STATE = 10
+/** Bytes that one read takes, unless an unfinished line leaves no room for them. */
+export const READ_BYTES = 112 << 10
 
-/** Why a line is no message, by state: a stable name and a sentence. */
-export const INVALID_REASONS: readonly (readonly [name: string, sentence: string])[] = [
-  ['', ''],
-  ['not-json', 'it is not JSON'],
-  ['not-utf8', 'it is not UTF-8'],
-  ['too-deep', 'it is nested too deeply'],
-  ['not-an-object', 'it is not a JSON object'],
-  ['type-missing', 'it has no type'],
-  ['type-not-a-string', 'its type is not a string'],
-  ['id-not-a-string', 'its id is not a string'],
-  ['ts-not-an-integer', 'its ts is not an integer within 2^53'],
-  ['duplicate-key', 'an envelope key stands there twice'],
-  ['too-large', 'it is too long'],
-  ['truncated', 'the stream ended in the middle of it'],
-]
+/** Indices of the description of one frame to be laid out. */
+export const LayoutWord = {
+  /** Length of its part of the text in UTF-16 units. */
+  units: 0,
+  /** A {@link MessageTypeCode}; {@link WHOLE_FRAME}: the text is the whole frame already. */
+  type: 1,
+  /** The id's milliseconds divided by 1,000,000. */
+  idMillions: 2,
+  /** Their remainder. */
+  idRest: 3,
+  /** The six digits that follow. */
+  idSequence: 4,
+  /** Seconds, not negative. */
+  timestamp: 5,
+  count: 6,
+} as const
+
+/** Of a frame to be laid out: the text is the whole frame already. */
+export const WHOLE_FRAME = 0
+
+/** More bytes than any envelope takes. */
+export const ENVELOPE_BYTES = 96
+
+/** Indices of the words by which receivers ask the event loop to poll, and learn whether it paid. */
+export const PollWord = {
+  /** Poll this long for the next message, in any case. */
+  microseconds: 0,
+  /** 1: poll for the usual time, if that has paid lately. */
+  ifItPays: 1,
+  /** Polls that ended with a message, modulo 2^32. */
+  gained: 2,
+  /** Polls that ended without one, modulo 2^32. */
+  lost: 3,
+  count: 4,
+} as const
+
+/** What the addon says of a process that it was asked to watch. */
+export const WATCH_STATES = ['watching', 'ended', 'not-supported'] as const
+export type WatchState = (typeof WATCH_STATES)[number]
+
+/** Why a call of the addon failed. */
+export const FAILURE_KINDS = [
+  'system',
+  'would-block',
+  'exhausted',
+  'unsafe-path',
+  'path-too-long',
+  'address-in-use',
+  'not-listening',
+  'peer-unknown',
+  'not-found',
+  'not-supported',
+] as const
+export type FailureKind = (typeof FAILURE_KINDS)[number]
+
+/** The rule that decided about a peer. */
+export const VERDICTS = [
+  'admitted',
+  'identity-unreadable',
+  'no-user',
+  'unmapped-user',
+  'foreign-process',
+  'not-listed',
+  'executable-unknown',
+  'executable-not-listed',
+  'label-unknown',
+  'label-not-listed',
+  'too-many-connections',
+  'too-many-connections-of-user',
+  'too-many-new-connections',
+] as const
+export type Verdict = (typeof VERDICTS)[number]

@@ -4,9 +4,9 @@ import { existsSync } from 'node:fs'
 import { createRequire } from 'node:module'
 import { dirname, join, sep } from 'node:path'
 import { fileURLToPath } from 'node:url'
-import { getSystemErrorName } from 'node:util'
 
-import { IpcError, type IpcErrorCode } from '../base/errors.js'
+import { IpcError } from '../base/errors.js'
+import type { Verdict, WatchState } from './abi.js'
 
 /** An identity as the addon gives it: numbers are null where the system has no such thing. */
 export interface NativePeer {
@@ -56,7 +56,7 @@ export interface NativeClient extends NativePeer {
 }
 
 export interface NativeRefusal extends NativePeer {
-  readonly reason: string
+  readonly reason: Verdict
   readonly errno: number
 }
 
@@ -79,7 +79,7 @@ export interface NativeAcceptor {
 export interface NativePeerWatcher {
   takeNotifyDescriptor(): number
   /** Watches the process behind a connected descriptor. Its end is told by `id`, in 8 bytes on the notify descriptor. */
-  watch(id: number, descriptor: number): 'watching' | 'ended' | 'not-supported'
+  watch(id: number, descriptor: number): WatchState
   forget(id: number): void
 }
 
@@ -92,14 +92,14 @@ export interface NativeReadiness {
   start(onReady: (descriptor: number, records: number) => void, pollWords: Int32Array): void
   /** What a descriptor is waited for from now on; the process stays alive while there is any such. */
   want(descriptor: number, reading: boolean, writing: boolean): void
+  /** Whether waiting for a descriptor keeps the process alive. It does at first. */
+  keepAlive(descriptor: number, keep: boolean): void
   close(descriptor: number): void
 }
 
-export const WRITABLE = -2
-/** A larger window must be attached first. */
-export const NO_ROOM = -1
-
 interface Addon {
+  /** What abi.ts exports, as the addon has it. */
+  readonly abi: () => Readonly<Record<string, unknown>>
   readonly Acceptor: new (
     address: NativeListenAddress,
     policy: NativePolicy,
@@ -148,7 +148,7 @@ interface Addon {
   readonly connect: (
     path: string,
     policy: NativePolicy,
-  ) => NativeClient | (NativePeer & { readonly reason: string })
+  ) => NativeClient | (NativePeer & { readonly reason: Verdict })
   /** The indices of those whose peer has closed for good and left nothing to read. Entries below 0 are passed over. */
   readonly findGone: (descriptors: Int32Array) => number[]
   /** The path that a listening descriptor stands at, or ''. */
@@ -159,13 +159,6 @@ interface Addon {
   readonly resolveSid: (account: string) => string | null
   /** The one or the other, as the system has it: uid null, or sid ''. */
   readonly ownUser: () => { readonly uid: number | null; readonly sid: string }
-}
-
-/** What the addon throws. */
-interface NativeFailure extends Error {
-  readonly kind: string
-  readonly errno: number
-  readonly syscall: string
 }
 
 const supported = ['linux', 'darwin', 'win32']
@@ -220,43 +213,3 @@ function load(): Addon {
 
 /** The addon. Loading fails loudly: there is no slower way without the checks that it makes. */
 export const addon: Addon = load()
-
-const codeOfKind: Readonly<Record<string, IpcErrorCode>> = {
-  'unsafe-path': 'ERR_IPC_UNSAFE_PATH',
-  'path-too-long': 'ERR_IPC_PATH_TOO_LONG',
-  'address-in-use': 'ERR_IPC_ADDRESS_IN_USE',
-  'not-listening': 'ERR_IPC_NOT_LISTENING',
-  'peer-unknown': 'ERR_IPC_PEER_UNKNOWN',
-}
-
-function isNativeFailure(error: unknown): error is NativeFailure {
-  return error instanceof Error && 'kind' in error && 'syscall' in error
-}
-
-/** A system error as Node's own modules make them: `code` is the name, `errno` negative. */
-export function systemError(errno: number, syscall: string): Error {
-  const code = getSystemErrorName(errno)
-  return Object.assign(new Error(`${syscall} ${code}`), { errno, code, syscall })
-}
-
-/** The same for what the addon threw; anything else comes back as it is. */
-export function toSystemError(error: unknown): Error {
-  return isNativeFailure(error) && error.errno !== 0
-    ? systemError(error.errno, error.syscall)
-    : (error as Error)
-}
-
-/** Whether the addon failed only because it would have had to wait. */
-export function wouldBlock(error: unknown): boolean {
-  return isNativeFailure(error) && error.kind === 'would-block'
-}
-
-/** The IpcError for what the addon threw; anything else comes back as it is. */
-export function fromNative(error: unknown): unknown {
-  if (!isNativeFailure(error)) return error
-  const code = codeOfKind[error.kind] ?? 'ERR_IPC_SYSTEM'
-  const cause = error.errno === 0 ? undefined : systemError(error.errno, error.syscall)
-  const what = cause === undefined ? error.syscall : cause.message
-  const message = error.message === '' ? what : `${error.message} (${what})`
-  return new IpcError(code, message, { cause })
-}

@@ -1,82 +1,118 @@
-// From a pipe's name to where it stands: a socket path or a Windows pipe name.
+// From the name of a pipe to its address: a socket path, or a Windows pipe name.
 
-import { join, resolve } from 'node:path'
+import { join, isAbsolute, resolve } from 'node:path'
 
 import { sha256 } from '../base/crypto.js'
 import { IpcError } from '../base/errors.js'
+import { describeValue, text, type OptionTable } from '../base/options.js'
 
-/** Where to listen or dial, when not at the documented default. */
+/**
+ * Where to listen or dial. Without `directory` and `path`, the environment variable `SENTINEL_IPC_DIRECTORY` (an absolute
+ * path) gives the directory; without that, the socket is `/tmp/sentinel-<name>.sock`.
+ *
+ * Services should use a directory that only they can write to: `/run/<unit>`, which systemd makes for
+ * `RuntimeDirectory=<unit>`, or `$XDG_RUNTIME_DIR` for the programs of one user.
+ */
 export interface AddressOptions {
   /**
-   * Directory of the socket: `<directory>/<name>.sock`. `listen` makes its last component (mode 0700) when it is
-   * absent. A shipped Go peer listens in `$TMPDIR/sentinel-soc`. On Windows pipes have no directories: nothing is made, and
-   * the name of the pipe carries a hash of the directory's, so that pipes of two directories are two.
+   * Directory of the socket: `<directory>/<name>.sock`. `listen` makes its last component (mode 0700) if it does not
+   * exist. A relative path is resolved at the call. A shipped Go peer listens in `$TMPDIR/sentinel-soc`. On Windows pipes
+   * have no directories: nothing is made, and the name of the pipe contains a hash of the directory's name, so that
+   * pipes of two directories differ.
    */
   readonly directory?: string
-  /** Full path of the socket, or (Windows) full name of the pipe, `\\.\pipe\…`, instead of one made from the name. */
+  /**
+   * Full path of the socket, or (Windows) full name of the pipe, `\\.\pipe\…`, instead of one made from the name. A
+   * relative path is resolved at the call.
+   */
   readonly path?: string
 }
+
+/** The checks of {@link AddressOptions}, for the tables of everything that takes them. */
+export const ADDRESS_TABLE: OptionTable<AddressOptions> = { directory: text, path: text }
 
 /** Bytes that fit `sun_path` besides the terminating NUL: 108 on Linux, 104 on macOS (unix(7)). */
 const MAX_PATH_BYTES = process.platform === 'darwin' ? 103 : 107
 
-/** A pipe of this machine: never one of another. Together with the prefix at most 256 characters (CreateNamedPipe). */
+/** A pipe of this machine, never of another one. With the prefix at most 256 characters (CreateNamedPipe). */
 const PIPE_NAME = /^\\\\\.\\pipe\\[^\\/\0]{1,247}$/i
 
 const NAME = /^[A-Za-z0-9][A-Za-z0-9._-]{0,199}$/
 
+const DIRECTORY_VARIABLE = 'SENTINEL_IPC_DIRECTORY'
+
 /**
- * The address of the pipe `name`: `/tmp/sentinel-<name>.sock`, on Windows `\\.\pipe\sentinel-<name>` (Go: `Listen`).
+ * The address of the pipe `name`: `/tmp/sentinel-<name>.sock`, on Windows `\\.\pipe\sentinel-<name>` (Go: `Listen`), or
+ * where the options or the environment say.
  *
- * @throws TypeError when the name is anything but letters, digits, `.`, `_` and `-`, starting with a letter or digit
- * @throws {IpcError} ERR_IPC_PATH_TOO_LONG, ERR_IPC_UNSAFE_PATH (Windows: no name of a pipe of this machine)
+ * @throws TypeError if the name is anything but 1 to 200 letters, digits, `.`, `_` and `-`, starting with a letter or
+ *   digit; for a directory or path that makes no sense
+ * @throws {IpcError} ERR_IPC_PATH_TOO_LONG; ERR_IPC_UNSAFE_PATH (Windows: `path` is not the name of a local pipe)
  */
 export function resolveAddress(name: string, options: AddressOptions): string {
   if (typeof name !== 'string' || !NAME.test(name)) {
     throw new TypeError(
-      `pipe name ${JSON.stringify(name)} must be 1 to 200 letters, digits, '.', '_' or '-', ` +
-        'and start with a letter or digit',
+      `the pipe name must be 1 to 200 letters, digits, '.', '_' or '-', starting with a letter or digit, ` +
+        `not ${describeValue(name)}`,
     )
   }
-  if (options.path !== undefined && options.directory !== undefined) {
-    throw new TypeError('path and directory exclude each other')
+  const { path } = options
+  if (path !== undefined && options.directory !== undefined) {
+    throw new TypeError('path and directory exclude each other: give one of them')
   }
-  if (process.platform === 'win32') return pipeName(name, options)
+  if (path !== undefined) text(path, 'path')
+  const directory = path === undefined ? directoryOf(options) : undefined
+  return process.platform === 'win32' ? pipeName(name, path, directory) : socketPath(name, path, directory)
+}
 
-  const path =
-    options.path !== undefined
-      ? resolve(checkText('path', options.path))
-      : options.directory !== undefined
-        ? join(resolve(checkText('directory', options.directory)), `${name}.sock`)
+/**
+ * The directory of the socket: from the options, or from the environment.
+ *
+ * @throws TypeError if it is not text, or relative in the environment
+ */
+export function directoryOf({ directory, path }: AddressOptions): string | undefined {
+  if (directory !== undefined) {
+    text(directory, 'directory')
+    return resolve(directory)
+  }
+  const fromEnvironment = process.env[DIRECTORY_VARIABLE]
+  if (path !== undefined || fromEnvironment === undefined || fromEnvironment === '') return undefined
+  if (!isAbsolute(fromEnvironment)) {
+    throw new TypeError(
+      `the environment variable ${DIRECTORY_VARIABLE} must be an absolute path, not ${describeValue(fromEnvironment)}`,
+    )
+  }
+  return fromEnvironment
+}
+
+function socketPath(name: string, path: string | undefined, directory: string | undefined): string {
+  const address =
+    path !== undefined
+      ? resolve(path)
+      : directory !== undefined
+        ? join(directory, `${name}.sock`)
         : `/tmp/sentinel-${name}.sock`
-  const bytes = Buffer.byteLength(path)
+  const bytes = Buffer.byteLength(address)
   if (bytes > MAX_PATH_BYTES) {
     throw new IpcError(
       'ERR_IPC_PATH_TOO_LONG',
-      `${path} is ${bytes} bytes long; a socket path has at most ${MAX_PATH_BYTES}`,
+      `${address} is ${bytes} bytes long, and a socket path has at most ${MAX_PATH_BYTES}: ` +
+        'use a shorter directory or name',
     )
   }
-  return path
+  return address
 }
 
-function pipeName(name: string, { path, directory }: AddressOptions): string {
+function pipeName(name: string, path: string | undefined, directory: string | undefined): string {
   if (path !== undefined) {
-    if (PIPE_NAME.test(checkText('path', path))) return path
+    if (PIPE_NAME.test(path)) return path
     throw new IpcError(
       'ERR_IPC_UNSAFE_PATH',
-      `${JSON.stringify(path)} is not a pipe of this machine (\\\\.\\pipe\\…)`,
+      `${JSON.stringify(path)} is not the name of a local pipe (\\\\.\\pipe\\…)`,
     )
   }
   const pipe = `\\\\.\\pipe\\sentinel-${name}`
   if (directory === undefined) return pipe
-  // Windows does not tell upper and lower case apart, neither in directories nor in names of pipes.
-  const folder = resolve(checkText('directory', directory)).toLowerCase()
-  return `${pipe}-${sha256().update(folder).digest('hex').slice(0, 16)}`
-}
-
-function checkText(what: string, value: string): string {
-  if (typeof value !== 'string' || value === '' || value.includes('\0')) {
-    throw new TypeError(`${what} must be a string that is not empty and holds no NUL`)
-  }
-  return value
+  // Windows ignores case, in names of directories and of pipes.
+  return `${pipe}-${sha256().update(directory.toLowerCase()).digest('hex').slice(0, 16)}`
 }

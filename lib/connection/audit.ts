@@ -1,30 +1,35 @@
-// What a security monitor may want to hear, published on node:diagnostics_channel. Costs a look at a flag while nobody
-// listens.
+// Events for a security monitor, published on node:diagnostics_channel. While nothing subscribes, an event costs a look at
+// a flag.
+//
+// Subscribers are called in a microtask of their own, in the order of the events. Node reports what a subscriber throws as
+// an uncaught exception (diagnostics_channel, `channel.publish`).
 
-import { channel } from 'node:diagnostics_channel'
+import { channel, type Channel } from 'node:diagnostics_channel'
 
 import type { IpcError } from '../base/errors.js'
+import { queueMicrotask } from '../base/globals.js'
 import type { NativeRefusal } from '../binding/addon.js'
 import type { PeerIdentity } from '../peer/peer.js'
+import type { AddressFound } from './address-watch.js'
 
-/** On `sentinel-ipc:accept`: a client was let in. */
+/** On `sentinel-ipc:accept`: a listener let a client in. */
 export interface AcceptEvent {
   readonly address: string
   readonly peer: PeerIdentity
 }
 
-/** On `sentinel-ipc:reject`: a client was turned away. At most 64 are published every 100 ms, by each listener. */
+/** On `sentinel-ipc:reject`: a listener turned a client away. Each listener publishes at most 64 every 100 ms. */
 export interface RejectEvent {
   readonly address: string
   /** The rule that decided, as `error.reason` of ERR_IPC_PEER_REJECTED, or a quota. */
   readonly reason: string
-  /** The system's (negative) error number, where that was the reason; otherwise 0. */
+  /** The system's (negative) error number, if that was the reason; otherwise 0. */
   readonly errno: number
   readonly pid: number
   readonly uid: number | null
   readonly gid: number | null
   readonly groups: readonly number[]
-  /** '' where unknown. Only read for peers whose user or group passes. */
+  /** '' if unknown. Read only for peers whose user or group passes. */
   readonly executable: string
   readonly label: string
   readonly sid: string
@@ -32,14 +37,14 @@ export interface RejectEvent {
   readonly omitted: number
 }
 
-/** On `sentinel-ipc:invalid`: a peer sent a line that is no message. */
+/** On `sentinel-ipc:invalid`: a peer sent a line that is not a message. */
 export interface InvalidEvent {
   readonly address: string
   readonly peer: PeerIdentity
   readonly error: IpcError
 }
 
-/** On `sentinel-ipc:drop`: messages that a sender had taken could not be written. */
+/** On `sentinel-ipc:drop`: a sender could not write messages that it had accepted. */
 export interface DropEvent {
   readonly address: string
   readonly peer: PeerIdentity
@@ -55,6 +60,7 @@ export type CloseReason =
   | 'send-timeout'
   | 'idle'
   | 'no-first-message'
+  | 'unfinished-message'
   | 'too-many-invalid'
 
 /** On `sentinel-ipc:close`: a connection has ended. */
@@ -65,44 +71,73 @@ export interface CloseEvent {
   readonly error: Error | undefined
 }
 
+/** On `sentinel-ipc:address-lost`: the path of a listener does not lead to it any more. */
+export interface AddressLostEvent {
+  readonly address: string
+  /** What stands there now. */
+  readonly found: AddressFound
+  /** Whether the listener has claimed the address again (`reclaim`). */
+  readonly reclaimed: boolean
+  /** Why it could not. */
+  readonly error?: Error
+}
+
 const accept = channel('sentinel-ipc:accept')
 const reject = channel('sentinel-ipc:reject')
 const invalid = channel('sentinel-ipc:invalid')
 const drop = channel('sentinel-ipc:drop')
 const close = channel('sentinel-ipc:close')
+const addressLost = channel('sentinel-ipc:address-lost')
 
-export function publishAccept(event: AcceptEvent): void {
-  if (accept.hasSubscribers) accept.publish(event)
+function publish(to: Channel, event: object): void {
+  if (!to.hasSubscribers) return
+  queueMicrotask(() => {
+    to.publish(event)
+  })
 }
 
-/** Whether anybody wants to know of clients that were turned away. */
+/** Publishes that a listener let a client in. */
+export function publishAccept(event: AcceptEvent): void {
+  publish(accept, event)
+}
+
+/** Whether anything subscribes to refusals. */
 export function wantsRejects(): boolean {
   return reject.hasSubscribers
 }
 
+/** Publishes a report of refusals. */
 export function publishRejects(
   address: string,
   report: { readonly refusals: readonly NativeRefusal[]; readonly omitted: number },
 ): void {
   report.refusals.forEach((refusal, i) => {
     const omitted = i === report.refusals.length - 1 ? report.omitted : 0
-    reject.publish({ address, ...refusal, omitted } satisfies RejectEvent)
+    publish(reject, { address, ...refusal, omitted } satisfies RejectEvent)
   })
 }
 
+/** Publishes an invalid line. */
 export function publishInvalid(event: InvalidEvent): void {
-  if (invalid.hasSubscribers) invalid.publish(event)
+  publish(invalid, event)
 }
 
-/** Whether anybody wants to know of invalid lines: making their errors is not free. */
+/** Whether anything subscribes to invalid lines: making their errors is not free. */
 export function wantsInvalid(): boolean {
   return invalid.hasSubscribers
 }
 
+/** Publishes that a sender dropped messages. */
 export function publishDrop(event: DropEvent): void {
-  if (drop.hasSubscribers) drop.publish(event)
+  publish(drop, event)
 }
 
+/** Publishes that a connection has ended. */
 export function publishClose(event: CloseEvent): void {
-  if (close.hasSubscribers) close.publish(event)
+  publish(close, event)
+}
+
+/** Publishes that a listener lost its address. */
+export function publishAddressLost(event: AddressLostEvent): void {
+  publish(addressLost, event)
 }

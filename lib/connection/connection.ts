@@ -1,96 +1,121 @@
 // One connected peer: its socket, who is at the other end, and the reading and writing that senders and receivers
-// share. How to get one: dial.ts and listener.ts.
+// share. dial.ts and listener.ts make connections.
+//
+//   open ──end of stream──▶ ended
+//    │                        │
+//    └── the socket closes ───┴──▶ closed
+//
+// Either side may close the socket, and it may fail. Reading works while open, writing while open or ended.
 
-import { publishClose, type CloseReason } from './audit.js'
-import type { PollRequest } from '../wire/busy-poll.js'
-import { openStream, type ConnectionSocket, type SocketEvents } from '../wire/socket.js'
+import { DEFAULT_TIMEOUT_MS } from '../base/timing.js'
+import { queueMicrotask } from '../base/globals.js'
 import { IpcError } from '../base/errors.js'
-import { FrameWriter } from '../wire/frame-writer.js'
-import { HangupSweep } from './hangup-sweep.js'
+import { describeValue } from '../base/options.js'
 import { addon, type NativeClient } from '../binding/addon.js'
-import { NodeSocket } from '../wire/node-socket.js'
 import { toPeerIdentity, type PeerIdentity } from '../peer/peer.js'
 import { watchPeerExit, type PeerExitWatch } from '../peer/exit-watch.js'
+import type { PollRequest } from '../wire/busy-poll.js'
+import { FrameWriter } from '../wire/frame-writer.js'
+import { NodeSocket } from '../wire/node-socket.js'
 import { PolledSocket } from '../wire/polled-socket.js'
-import { DEFAULT_TIMEOUT_MS } from '../base/timing.js'
+import { openStream, type ConnectionSocket, type SocketEvents } from '../wire/socket.js'
+import { publishClose, type CloseReason } from './audit.js'
+import { HangupSweep } from './hangup-sweep.js'
 
-/** Takes what comes on connections, for a reader of each. One object serves all readers of a kind. */
+/** Takes what connections receive, for a reader of each. One object serves all readers of a kind. */
 export interface RecordReader<Reader> {
   /**
-   * Something has come: `count` lines stand in the read window, and their records in `records`, until this returns.
-   * `received` is how many bytes have arrived since the last time. False: no more for now.
+   * Lines have arrived: until this returns, `count` of them are in the read window, with their records in `records`.
+   * `received` is the number of bytes since the last call. Return false to stop reading for now.
    */
   onRecords(reader: Reader, count: number, received: number): boolean
-  /** Nothing more will come. `error` tells why, if the connection broke. */
+  /** Nothing more will arrive. `error` is set if the connection broke. */
   onEnd(reader: Reader, error: IpcError | undefined): void
 }
 
 /** Where a connection comes from. One object serves all connections of a listener. */
 export interface ConnectionOrigin {
-  /** Makes another connection to the same address, where this one was dialled. */
+  /** Makes another connection to the same address. Only of connections that were dialled. */
   readonly redial?: (signal?: AbortSignal) => Promise<Connection>
-  /** Told when a connection has ended. */
+  /** Is called when a connection has ended. */
   readonly onClosed?: (connection: Connection) => void
-  /** What receivers of these connections ask for, unless they are told. */
+  /** The busy-poll setting that receivers on these connections inherit. */
   readonly busyPoll: PollRequest
 }
 
-// Set by the static block of Connection. For this package's own files; index.ts does not pass them on.
-/** Wraps a descriptor, which then belongs to the connection. */
+// What other files of this package may do with a connection, and users may not. Set by the static block of Connection,
+// and not re-exported by index.ts.
+/** Wraps a connected descriptor, which the connection then owns. */
 export let openConnection: (client: NativeClient, address: string, origin: ConnectionOrigin) => Connection
+/**
+ * Checks that an argument is a connection. `what` is the function or class that takes it, for the error.
+ *
+ * @throws TypeError if it is anything else, or a connection of another copy of this package
+ */
+export let checkConnection: (connection: unknown, what: string) => asserts connection is Connection
 /** The one writer of a connection. */
 export let writerOf: (connection: Connection) => FrameWriter
-/** Starts reading lines of at most so many bytes. A connection has one reader for its whole life. */
+/** Starts reading lines of at most `maxLineBytes`. A connection has one reader for its whole life. */
 export let attachReader: <Reader extends object>(
   connection: Connection,
   reader: Reader,
   kind: RecordReader<Reader>,
   maxLineBytes: number,
 ) => void
-/** Goes on reading after `onRecords` has answered false. */
+/** Goes on reading after `onRecords` has returned false. */
 export let resumeReading: (connection: Connection) => void
-/** What its receivers ask for, unless they are told. */
+/** The busy-poll setting that receivers on this connection inherit. */
 export let busyPollOf: (connection: Connection) => PollRequest
-/** Makes another connection to the same address, where this one was dialled. */
+/** Makes another connection to the same address. Undefined unless this one was dialled. */
 export let redialOf: (connection: Connection) => ConnectionOrigin['redial']
-/** Closes at once, for a reason that is told to the audit channel. */
+/** Closes at once, with a reason for the audit channel. */
 export let closeBecause: (connection: Connection, reason: CloseReason) => void
 /** Has `listener` called once, when the connection has ended. */
 export let onClosed: (connection: Connection, listener: () => void) => void
 
-/** Connections that nobody reads: that their peers have gone does not show by itself. */
-let unread: HangupSweep<Connection>
+/** Marks connections of any copy of this package, so that a stranger of another copy can be named. */
+const BRAND = Symbol.for('sentinel-ipc.Connection')
 
 /**
- * A connection to a checked peer (Go: `net.Conn`). Made by `dial` or a `Listener`. What goes over it is up to a
- * `Sender`, `BufferedSender` or `Receiver`; nothing is read before a `Receiver` is there.
+ * A connection to a checked peer (Go: `net.Conn`), made by `dial` or by a `Listener`. A `Sender` or `BufferedSender` writes
+ * to it, a `Receiver` reads from it; nothing is read before there is a `Receiver`.
+ *
+ * A connection keeps the process alive while a receiver reads from it, and while bytes wait to be written; see
+ * {@link unref}.
  */
 export class Connection {
   /** Who is at the other end, as the kernel told when the connection was made. */
   readonly peer: PeerIdentity
-  /** Path of the socket. */
+  /** Path of the socket, or (Windows) name of the pipe. */
   readonly address: string
   readonly #socket: ConnectionSocket
   readonly #origin: ConnectionOrigin
+  #state: 'open' | 'ended' | 'closed' = 'open'
   #writer: FrameWriter | undefined
   #reader: object | undefined
   #readerKind: RecordReader<object> | undefined
   #error: Error | undefined
-  #ended = false
+  /** The result of the first call of `close`. */
   #closing: Promise<void> | undefined
-  #closed = false
   #closedListeners: (() => void)[] | undefined
   #closeReason: CloseReason | undefined
   #peerExit: PeerExitWatch | undefined
 
-  // One for all, as thousands of closures would take memory.
+  static readonly #unread = new HangupSweep<Connection>(
+    (connection) => (connection.closed ? -1 : connection.#socket.descriptor),
+    (connection) => {
+      closeBecause(connection, 'peer-closed')
+    },
+  )
+
+  // One object for all connections: closures for each of thousands would take memory.
   static readonly #socketEvents: SocketEvents<Connection> = {
     onRecords: (connection, count, received) => {
       const reader = connection.#reader
       return reader !== undefined && connection.#readerKind?.onRecords(reader, count, received) === true
     },
     onEnd: (connection) => {
-      connection.#ended = true
+      connection.#state = 'ended'
       connection.#closeReason ??= 'peer-closed'
       connection.#endReading(undefined)
     },
@@ -112,21 +137,26 @@ export class Connection {
     this.#origin = origin
     this.address = address
     this.peer = toPeerIdentity(client)
-    unread.add(this)
+    Connection.#unread.add(this)
   }
 
   static {
-    unread = new HangupSweep(
-      (connection) => (connection.closed ? -1 : connection.#socket.descriptor),
-      (connection) => {
-        closeBecause(connection, 'peer-closed')
-      },
-    )
+    Object.defineProperty(this.prototype, BRAND, { value: true })
     openConnection = (client, address, origin) => new Connection(client, address, origin)
+    checkConnection = (value, what) => {
+      if (typeof value === 'object' && value !== null && #socket in value) return
+      const foreign = (value as { [BRAND]?: unknown } | null | undefined)?.[BRAND] === true
+      throw new TypeError(
+        foreign
+          ? `${what} takes a Connection of its own copy of sentinel-ipc, and this one comes from another copy in the process`
+          : `${what} takes a Connection, as dial and accept return, not ${describeValue(value)}`,
+      )
+    }
     writerOf = (connection) => {
       const writer = (connection.#writer ??= new FrameWriter(connection.#socket, (reason) => {
-        // What the peer sent before it went is still to be read; the end of the stream then closes.
-        const unread = reason === 'peer-closed' && connection.#reader !== undefined && !connection.#ended
+        // A reader may still have to read what the peer sent before it closed; the end of the stream then closes.
+        const unread =
+          reason === 'peer-closed' && connection.#reader !== undefined && connection.#state === 'open'
         if (unread) connection.#closeReason ??= reason
         else closeBecause(connection, reason)
       }))
@@ -134,11 +164,12 @@ export class Connection {
       return writer
     }
     attachReader = (connection, reader, kind, maxLineBytes) => {
-      if (connection.#reader !== undefined) throw new TypeError('the connection has a receiver already')
+      if (connection.#reader !== undefined)
+        throw new TypeError(`the connection to ${connection.address} already has a receiver`)
       connection.#reader = reader
       connection.#readerKind = kind
-      unread.remove(connection)
-      if (connection.#closed) {
+      Connection.#unread.remove(connection)
+      if (connection.#state === 'closed') {
         connection.#endReading(undefined)
       } else if (!connection.#socket.destroyed) {
         openStream(connection.#socket.descriptor, maxLineBytes)
@@ -152,27 +183,27 @@ export class Connection {
     redialOf = (connection) => connection.#origin.redial
     closeBecause = (connection, reason) => {
       connection.#closeReason ??= reason
-      // Before the socket goes: it ends a write under way as if it had succeeded.
+      // Before the socket closes: it ends a write under way as if it had succeeded.
       connection.#writer?.fail(connection.#closedError())
       connection.#socket.destroy()
     }
     onClosed = (connection, listener) => {
-      if (connection.#closed) queueMicrotask(listener)
+      if (connection.#state === 'closed') queueMicrotask(listener)
       else (connection.#closedListeners ??= []).push(listener)
     }
   }
 
-  /** True once nothing can be sent or received any more. */
+  /** Whether nothing can be sent or received any more. */
   get closed(): boolean {
-    return this.#closed || this.#socket.destroyed
+    return this.#state === 'closed' || this.#socket.destroyed
   }
 
   /**
-   * Fires when the process that made the other end of this connection has ended (Linux 6.5 and later, by pidfd; Windows), even if
-   * a child of it keeps the connection open. Elsewhere it fires when the connection ends. Watched from the first time that
-   * this is asked for.
+   * Fires when the process that made the other end of this connection has ended, even if a child of it keeps the connection
+   * open (Linux 6.5 and later, by pidfd_open(2); Windows). Elsewhere it fires when the connection ends. The watch begins at
+   * the first use of this property.
    *
-   * @throws {IpcError} ERR_IPC_SYSTEM when descriptors or memory have run out
+   * @throws {IpcError} ERR_IPC_SYSTEM if descriptors or memory have run out
    */
   get peerExited(): AbortSignal {
     if (this.closed && this.#peerExit === undefined) return AbortSignal.any([])
@@ -180,8 +211,8 @@ export class Connection {
   }
 
   /**
-   * Resolves when the connection has ended. Never rejects. Where nobody reads (no `Receiver`), that the peer has gone shows
-   * within about a second, and only if it left nothing unread.
+   * Resolves when the connection has ended. Never rejects. Without a `Receiver`, a peer that closed is noticed within about
+   * a second, and only if it left nothing unread.
    */
   whenClosed(): Promise<void> {
     return new Promise((resolve) => {
@@ -190,11 +221,11 @@ export class Connection {
   }
 
   /**
-   * Waits until the kernel has what was being written, then closes. What the kernel has reaches the peer even so. Sends
-   * that still wait for their turn are rejected; close the sender instead to have them sent. Safe to call again; resolves
-   * when the connection is closed.
+   * Closes the connection once the kernel has taken what is being written; the peer still receives all of that. Rejects
+   * sends that wait for their turn: close the sender instead to have them sent. Waits at most
+   * {@link DEFAULT_TIMEOUT_MS}. Safe to call again; resolves when the connection is closed.
    *
-   * @throws {IpcError} ERR_IPC_TIMEOUT or ERR_IPC_CLOSED when something that was sent did not get out; it is closed all
+   * @throws {IpcError} ERR_IPC_TIMEOUT or ERR_IPC_CLOSED if something could not be written; the connection is closed all
    *   the same
    */
   close(): Promise<void> {
@@ -215,11 +246,27 @@ export class Connection {
     }
   }
 
-  /** Closes at once. What the kernel does not have yet is lost, and whoever waits for it is told. */
+  /** Closes at once. Bytes that the kernel has not taken are lost, and their sends reject with ERR_IPC_CLOSED. */
   destroy(): void {
     closeBecause(this, 'closed')
   }
 
+  /**
+   * Lets the process end although this connection is read from or written to. For programs in which IPC is a side line, such
+   * as a logger. Returns the connection.
+   */
+  unref(): this {
+    this.#socket.unref()
+    return this
+  }
+
+  /** Undoes {@link unref}. Returns the connection. */
+  ref(): this {
+    this.#socket.ref()
+    return this
+  }
+
+  /** Calls {@link close}. */
   async [Symbol.asyncDispose](): Promise<void> {
     await this.close()
   }
@@ -235,19 +282,21 @@ export class Connection {
   }
 
   #afterClose(): void {
-    this.#closed = true
-    unread.remove(this)
-    this.#peerExit?.connectionEnded()
-    this.#writer?.fail(this.#closedError())
-    if (!this.#ended) this.#endReading(this.#error === undefined ? undefined : this.#closedError())
-    this.#origin.onClosed?.(this)
-    for (const listener of this.#closedListeners ?? []) listener()
-    this.#closedListeners = undefined
+    const ended = this.#state === 'ended'
+    this.#state = 'closed'
+    Connection.#unread.remove(this)
+    // Queues the event before anything that waits for the end hears of it.
     publishClose({
       address: this.address,
       peer: this.peer,
       reason: this.#closeReason ?? 'closed',
       error: this.#error,
     })
+    this.#peerExit?.connectionEnded()
+    this.#writer?.fail(this.#closedError())
+    if (!ended) this.#endReading(this.#error === undefined ? undefined : this.#closedError())
+    this.#origin.onClosed?.(this)
+    for (const listener of this.#closedListeners ?? []) listener()
+    this.#closedListeners = undefined
   }
 }

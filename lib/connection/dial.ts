@@ -1,104 +1,164 @@
-// Connecting to a pipe, once or until somebody listens there.
+// Connects to a pipe, once or until a listener is there.
 
-import { resolveAddress, type AddressOptions } from './address.js'
-import { toPollRequest, type BusyPollOptions } from '../wire/busy-poll.js'
-import { openConnection, type Connection } from './connection.js'
 import { abortedError, hasCode, IpcError } from '../base/errors.js'
-import { addon, fromNative, wouldBlock, type NativeClient, type NativePolicy } from '../binding/addon.js'
-import { describePeer, resolvePolicy, type PeerPolicy } from '../peer/peer.js'
+import { monotonicMs } from '../base/globals.js'
+import {
+  anything,
+  checkOptions,
+  milliseconds,
+  signal,
+  wholeNumber,
+  type OptionTable,
+} from '../base/options.js'
 import { checkTimeout, pause } from '../base/timing.js'
+import { addon, type NativeClient, type NativePolicy } from '../binding/addon.js'
+import { fromNative, wouldBlock } from '../binding/native-error.js'
+import { describePeer, resolvePolicy, type PeerPolicy } from '../peer/peer.js'
+import { toPollRequest, type BusyPollOptions, type PollRequest } from '../wire/busy-poll.js'
+import { explainDenial } from './access-denied.js'
+import { ADDRESS_TABLE, resolveAddress, type AddressOptions } from './address.js'
+import { openConnection, type Connection } from './connection.js'
 
 /** Options of {@link dial}. */
 export interface DialOptions extends AddressOptions {
-  /** Who must be listening there. Default: this process's own user. */
+  /** Who must be listening there. Default: the user of this process. */
   readonly policy?: PeerPolicy
+  /** Withdraws the dial. Has no effect on the connection once it is made. */
   readonly signal?: AbortSignal
-  /** How long to wait while the listener's queue is full. Default: {@link DEFAULT_TIMEOUT_MS}. */
+  /** How long to wait while the listener's queue is full, in milliseconds. Default: {@link DEFAULT_TIMEOUT_MS}. */
   readonly timeoutMs?: number
-  /** Whether receivers on the connection wait in a loop first, and how long. Default: for a moment, where that pays. */
+  /**
+   * How long receivers on the connection poll for a message before they sleep; false: not at all. Default: up to 50 µs,
+   * while that has paid lately.
+   */
   readonly busyPoll?: BusyPollOptions | false
+}
+
+/** The checks of {@link DialOptions}, for the tables of everything that dials. */
+export const DIAL_TABLE: OptionTable<DialOptions> = {
+  ...ADDRESS_TABLE,
+  policy: anything, // resolvePolicy checks it
+  signal,
+  timeoutMs: milliseconds,
+  busyPoll: anything, // toPollRequest checks it
 }
 
 const FIRST_WAIT_MS = 1
 const LONGEST_WAIT_MS = 50
 const RETRY_WAIT_MS = 500
 
+/** Whom to dial: checked, resolved and looked up once, so that a later chdir(2) or change of the options has no effect. */
+interface Target {
+  readonly address: string
+  readonly policy: NativePolicy
+  readonly timeoutMs: number
+  readonly busyPoll: PollRequest
+}
+
+/** Takes options that {@link checkOptions} has checked. */
+function targetOf(name: string, options: DialOptions): Target {
+  return {
+    address: resolveAddress(name, options),
+    policy: resolvePolicy(options.policy),
+    timeoutMs: checkTimeout(options.timeoutMs),
+    busyPoll: toPollRequest(options.busyPoll),
+  }
+}
+
 /**
  * Connects to a pipe and checks who listens there, before anything is sent or read (Go: `Dial`).
  *
- * @throws {IpcError} ERR_IPC_NOT_LISTENING, ERR_IPC_PEER_REJECTED, ERR_IPC_PEER_UNKNOWN, ERR_IPC_UNSAFE_PATH,
- *   ERR_IPC_PATH_TOO_LONG, ERR_IPC_TIMEOUT, ERR_IPC_ABORTED, ERR_IPC_SYSTEM
- * @throws TypeError for a name or policy that makes no sense
+ * @throws {IpcError} ERR_IPC_NOT_LISTENING, ERR_IPC_ACCESS_DENIED, ERR_IPC_PEER_REJECTED, ERR_IPC_PEER_UNKNOWN,
+ *   ERR_IPC_UNSAFE_PATH, ERR_IPC_PATH_TOO_LONG, ERR_IPC_TIMEOUT (the listener's queue stayed full), ERR_IPC_ABORTED,
+ *   ERR_IPC_SYSTEM
+ * @throws TypeError for an unknown option, and for a name or policy that makes no sense; RangeError for a time-out
  */
-export async function dial(name: string, options: DialOptions = {}): Promise<Connection> {
-  const address = resolveAddress(name, options)
-  const policy = resolvePolicy(options.policy)
-  const timeoutMs = checkTimeout(options.timeoutMs)
-  const busyPoll = toPollRequest(options.busyPoll)
-  const deadline = performance.now() + timeoutMs
-  for (let waitMs = FIRST_WAIT_MS; ; waitMs = Math.min(waitMs * 2, LONGEST_WAIT_MS)) {
-    if (options.signal?.aborted === true) throw abortedError(options.signal, `dial of ${address}`)
-    const client = tryConnect(address, policy)
-    if (client !== undefined) {
-      return openConnection(client, address, {
-        busyPoll,
-        redial: (signal) => {
-          // The signal of this dial was for this dial.
-          const again: { -readonly [Key in keyof DialOptions]: DialOptions[Key] } = { ...options }
-          delete again.signal
-          return dial(name, signal === undefined ? again : { ...again, signal })
-        },
-      })
-    }
-    const leftMs = deadline - performance.now()
-    if (leftMs <= 0) {
-      throw new IpcError(
-        'ERR_IPC_TIMEOUT',
-        `${address} had no room for another connection within ${timeoutMs} ms`,
-      )
-    }
-    // Clients that were turned away together must not come back together.
-    await pause(Math.min(leftMs, waitMs * (0.5 + Math.random())), options.signal, `dial of ${address}`)
-  }
-}
-
-/** Undefined: the listener's queue is full. */
-function tryConnect(address: string, policy: NativePolicy): NativeClient | undefined {
-  let answer
-  try {
-    answer = addon.connect(address, policy)
-  } catch (error) {
-    if (wouldBlock(error)) return undefined
-    throw fromNative(error)
-  }
-  if ('descriptor' in answer) return answer
-  throw new IpcError(
-    'ERR_IPC_PEER_REJECTED',
-    `the listener at ${address} is refused: ${answer.reason} (${describePeer(answer)})`,
-    { reason: answer.reason },
-  )
+export async function dial(name: string, options?: DialOptions): Promise<Connection> {
+  const checked = checkOptions('dial', options, DIAL_TABLE)
+  return connect(targetOf(name, checked), checked.signal)
 }
 
 /**
- * Dials up to `maxRetries` times, at least once, waiting 500 ms, 1 s, 1.5 s … between tries, while nobody listens or the
- * listener is busy (Go: `DialWithRetry`). For starting up beside a peer that may not be ready. What no waiting can mend,
- * such as a refused peer, ends it at once.
+ * Returns a function that dials the same address each time it is called. Name, options and policy are checked and
+ * resolved now. For what dials again after a connection is lost. `what` is the function or class that takes the options,
+ * for errors.
+ *
+ * @throws as {@link dial}, for options that can never work
+ */
+export function diallerOf(
+  what: string,
+  name: string,
+  options?: DialOptions,
+): (signal?: AbortSignal) => Promise<Connection> {
+  const target = targetOf(name, checkOptions(what, options, DIAL_TABLE))
+  return (signal) => connect(target, signal)
+}
+
+async function connect(target: Target, signal: AbortSignal | undefined): Promise<Connection> {
+  const { address, policy, timeoutMs, busyPoll } = target
+  const what = `dialling ${address}`
+  const deadlineMs = monotonicMs() + timeoutMs
+  for (let waitMs = FIRST_WAIT_MS; ; waitMs = Math.min(waitMs * 2, LONGEST_WAIT_MS)) {
+    if (signal?.aborted === true) throw abortedError(signal, what)
+    const client = tryConnect(address, policy)
+    if (client !== undefined) {
+      // The signal of this dial was for this dial.
+      return openConnection(client, address, { busyPoll, redial: (again) => connect(target, again) })
+    }
+    const leftMs = deadlineMs - monotonicMs()
+    if (leftMs <= 0) {
+      throw new IpcError(
+        'ERR_IPC_TIMEOUT',
+        `the listener at ${address} had no room for another connection within ${timeoutMs} ms: ` +
+          'it accepts too slowly, or its backlog is too small',
+      )
+    }
+    // At random, so that clients that were turned away together do not come back together.
+    await pause(Math.min(leftMs, waitMs * (0.5 + Math.random())), signal, what)
+  }
+}
+
+/** Undefined if the listener's queue is full. */
+function tryConnect(address: string, policy: NativePolicy): NativeClient | undefined {
+  let result
+  try {
+    result = addon.connect(address, policy)
+  } catch (error) {
+    if (wouldBlock(error)) return undefined
+    throw explainDenial(fromNative(error), 'dial', address)
+  }
+  if ('descriptor' in result) return result
+  throw new IpcError(
+    'ERR_IPC_PEER_REJECTED',
+    `the policy refuses the listener at ${address}: ${result.reason} (${describePeer(result)})`,
+    { reason: result.reason },
+  )
+}
+
+const checkRetries = wholeNumber(0, Number.MAX_SAFE_INTEGER)
+
+/**
+ * Dials up to `maxRetries` times, at least once, waiting 500 ms, 1 s, 1.5 s … between tries, for starting up beside a peer
+ * that may not be ready (Go: `DialWithRetry`). Tries again after ERR_IPC_NOT_LISTENING and ERR_IPC_TIMEOUT, and after
+ * ERR_IPC_ACCESS_DENIED, as a listener opens its socket to others just after making it. Any other error ends it at once.
  *
  * @throws as {@link dial}; the error of the last try
  */
 export async function dialWithRetry(
   name: string,
   maxRetries: number,
-  options: DialOptions = {},
+  options?: DialOptions,
 ): Promise<Connection> {
-  if (!Number.isInteger(maxRetries) || maxRetries < 0) throw new RangeError('maxRetries must be 0 or more')
+  checkRetries(maxRetries, 'dialWithRetry: maxRetries')
+  const checked = checkOptions('dialWithRetry', options, DIAL_TABLE)
+  const target = targetOf(name, checked)
   for (let tries = 1; ; ++tries) {
     try {
-      return await dial(name, options)
+      return await connect(target, checked.signal)
     } catch (error) {
-      const worthATry = hasCode(error, 'ERR_IPC_NOT_LISTENING', 'ERR_IPC_TIMEOUT')
+      const worthATry = hasCode(error, 'ERR_IPC_NOT_LISTENING', 'ERR_IPC_TIMEOUT', 'ERR_IPC_ACCESS_DENIED')
       if (!worthATry || tries >= maxRetries) throw error
     }
-    await pause(tries * RETRY_WAIT_MS, options.signal, `dial of ${name}`)
+    await pause(tries * RETRY_WAIT_MS, checked.signal, `dialling ${target.address}`)
   }
 }

@@ -1,10 +1,12 @@
-// Finds connections whose peers have gone although nobody reads them, where it would otherwise never show. Asks the kernel
-// about all of them at once, every second, and only while there are any; no byte is read. Must not know what they are.
+// Finds connections without a reader whose peers have hung up, which would otherwise never show. Asks the kernel about all
+// of them at once, every second, and only while there are any; no byte is read. Does not keep the process alive.
 
+import { clearInterval, setInterval } from '../base/globals.js'
 import { addon } from '../binding/addon.js'
 
 const SWEEP_EVERY_MS = 1000
 
+/** The unread connections of a thread. */
 export class HangupSweep<Connection> {
   readonly #descriptorOf: (connection: Connection) => number
   readonly #onGone: (connection: Connection) => void
@@ -12,8 +14,8 @@ export class HangupSweep<Connection> {
   #timer: NodeJS.Timeout | undefined
 
   /**
-   * @param descriptorOf its open descriptor, or -1 when it has none any more
-   * @param onGone the peer has closed for good and left nothing to read
+   * @param descriptorOf returns the open descriptor of a connection, or -1 once it is closed
+   * @param onGone is called when the peer has closed for good and left nothing to read
    */
   constructor(descriptorOf: (connection: Connection) => number, onGone: (connection: Connection) => void) {
     this.#descriptorOf = descriptorOf
@@ -22,7 +24,6 @@ export class HangupSweep<Connection> {
 
   add(connection: Connection): void {
     this.#watched.add(connection)
-    // Not a reason for the process to go on.
     this.#timer ??= setInterval(() => {
       this.#sweep()
     }, SWEEP_EVERY_MS).unref()

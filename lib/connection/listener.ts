@@ -1,62 +1,38 @@
-// A listening address. The accept thread (native/admission/acceptor.h) checks clients and turns strangers away; here the admitted
-// ones become connections when somebody asks for them.
+// A listening address. The accept thread (native/admission/acceptor.h) checks clients and turns strangers away; here the
+// admitted ones become connections when `accept` asks for them.
+//
+//   listening ──the path leads elsewhere──▶ address-lost
+//       ▲  └──────────────┐ ┌─────────────────┘ │
+//       └── claimed again ┼─┼───────────────────┘
+//                         ▼ ▼
+//                        closed
+//
+// With an address lost, connections stay and clients already queued are served. Only `reclaim` stops the acceptor then,
+// to start another one.
 
 import type { Socket } from 'node:net'
 
-import { publishAccept, publishRejects, wantsRejects } from './audit.js'
-import { resolveAddress, type AddressOptions } from './address.js'
-import { toPollRequest, type BusyPollOptions, type PollRequest } from '../wire/busy-poll.js'
-import { openConnection, type Connection, type ConnectionOrigin } from './connection.js'
-import { abortedError, IpcError } from '../base/errors.js'
-import {
-  addon,
-  fromNative,
-  type NativeAcceptor,
-  type NativeClient,
-  type NativeListenAddress,
-} from '../binding/addon.js'
+import { abortable, offAbort, onAbort } from '../base/abort.js'
+import { abortedError, hasCode, IpcError, toError } from '../base/errors.js'
+import { clearInterval, monotonicMs, setImmediate, setInterval } from '../base/globals.js'
+import { checkOptions, signal, type OptionTable } from '../base/options.js'
+import { MAX_TIMER_MS, pause } from '../base/timing.js'
+import { callUser } from '../base/user-code.js'
+import { addon, type NativeAcceptor, type NativeClient } from '../binding/addon.js'
+import { fromNative } from '../binding/native-error.js'
 import { createWakeUp } from '../binding/wake-up.js'
-import { resolveGroupId, resolvePolicy, userOf, type PeerPolicy } from '../peer/peer.js'
-
-/** Options of {@link listen}. */
-export interface ListenOptions extends AddressOptions {
-  /** Who may connect. Default: this process's own user. */
-  readonly policy?: PeerPolicy
-  /** Closes the listener when it fires. */
-  readonly signal?: AbortSignal
-  /**
-   * Clients that the kernel lets wait before they are looked at. Default 511; Linux caps it at `net.core.somaxconn`, and on
-   * Windows 63 are the most.
-   */
-  readonly backlog?: number
-  /** Connections open at once; further clients are turned away. Default 4096. */
-  readonly maxConnections?: number
-  /** The same for each user. Default: `maxConnections`. */
-  readonly maxConnectionsPerUser?: number
-  /** New connections of each user within any second, wherever it begins; further ones are turned away. Default: no limit. */
-  readonly maxNewConnectionsPerSecondPerUser?: number
-  /**
-   * Pauses for a millisecond whenever 48 of 64 clients in a row were turned away, so that a flood of them leaves the
-   * processors to others; admitted clients then wait so much longer. Default: true. Without it the accept thread turns
-   * away as many as one processor can.
-   */
-  readonly throttleRefusals?: boolean
-  /**
-   * Permissions of the socket file: 0o600 (only this user can connect; the default), 0o660 (and members of `group`) or
-   * 0o666 (everybody). The file is 0600 first and opened then; who can connect must still pass the policy. On Windows
-   * there is no such mode: a pipe lets through those whom the policy names.
-   */
-  readonly mode?: 0o600 | 0o660 | 0o666
-  /** Group of the socket file, by id or name. Default: what the system gives it. */
-  readonly group?: number | string
-  /**
-   * A descriptor that listens already, as systemd passes it (sd_listen_fds(3): the first is 3), instead of an address. It
-   * then belongs to the listener; its socket file stays. `name` is used for nothing but messages then.
-   */
-  readonly fd?: number
-  /** Whether receivers on its connections wait in a loop first, and how long. Default: for a moment, where that pays. */
-  readonly busyPoll?: BusyPollOptions | false
-}
+import { userOf } from '../peer/peer.js'
+import { explainDenial } from './access-denied.js'
+import { BoundFile, type AddressFound } from './address-watch.js'
+import {
+  publishAccept,
+  publishAddressLost,
+  publishRejects,
+  wantsRejects,
+  type AddressLostEvent,
+} from './audit.js'
+import { openConnection, type Connection, type ConnectionOrigin } from './connection.js'
+import { planOf, type ListenOptions, type ListenPlan } from './listen-options.js'
 
 /** Counts since the listener was made. */
 export interface ListenerStats {
@@ -64,122 +40,142 @@ export interface ListenerStats {
   readonly accepted: number
   /** Clients turned away, by policy or quota. */
   readonly refused: number
-  /** Connections open now, with those that nobody has accepted yet. */
+  /** Connections open now, including clients let in that `accept` has not returned yet. */
   readonly open: number
   /** Pauses because descriptors or memory had run out. */
   readonly exhausted: number
 }
+
+/** Options of one accept. */
+export interface AcceptOptions {
+  /** Withdraws the call. No client is lost by it. */
+  readonly signal?: AbortSignal
+}
+
+const ACCEPT_TABLE: OptionTable<AcceptOptions> = { signal }
+
+/** Accepts in a row before the event loop gets a turn. */
+const ACCEPTS_PER_TURN = 64
+/** How often `listen` looks whether the address is free. */
+const WAIT_STEP_MS = 100
 
 interface Waiter {
   readonly resolve: (connection: Connection) => void
   readonly reject: (error: IpcError) => void
 }
 
-/** Clients that the accept thread lets in ahead of `accept`. */
-const MAX_QUEUED = 256
-/** Accepts that may follow each other without the event loop having had a turn. */
-const ACCEPTS_PER_TURN = 64
+/** An acceptor and the wake-ups of its thread. Reclaiming an address replaces both. */
+interface Acceptance {
+  readonly acceptor: NativeAcceptor
+  readonly wakeUp: Socket
+  readonly file: BoundFile
+  readonly origin: ConnectionOrigin
+}
 
-// What the accept thread writes to wake us up is not worth keeping.
+// The accept thread writes to wake us up; the bytes mean nothing.
 const wakeUpBytes = Buffer.allocUnsafeSlow(64)
 
-// Set by the static block of Listener, which keeps its constructor to itself.
-let createListener: (
-  address: string,
-  acceptor: NativeAcceptor,
-  signal: AbortSignal | undefined,
-  busyPoll: PollRequest,
-) => Listener
+// Set by the static block of Listener, whose constructor is private.
+let createListener: (plan: ListenPlan, acceptor: NativeAcceptor) => Listener
 
-/** Accepts checked connections (Go: `Listener`). Made by {@link listen}. */
+/**
+ * Accepts connections whose peers are checked (Go: `Listener`). Made by {@link listen}. Keeps the process alive until it is
+ * closed, unless {@link unref} is called.
+ */
 export class Listener implements AsyncIterable<Connection> {
-  /** Path of the socket. */
+  /** Path of the socket, or (Windows) name of the pipe. '' if an adopted descriptor has none. */
   readonly address: string
-  readonly #acceptor: NativeAcceptor
-  readonly #wakeUp: Socket
-  #waiters: Waiter[] = []
+  readonly #plan: ListenPlan
+  #state: 'listening' | 'address-lost' | 'closed' = 'listening'
+  #current: Acceptance
+  /** Acceptors of an address that was lost since: their connections still count. */
+  #earlier: NativeAcceptor[] = []
+  readonly #waiters = new Set<Waiter>()
   #acceptsThisTurn = 0
-  #closed = false
-  readonly #signal: AbortSignal | undefined
-  readonly #origin: ConnectionOrigin
+  #referenced = true
+  readonly #addressTimer: NodeJS.Timeout | undefined
+  /** What the last event of a lost address said, so that each is told once. */
+  #told: string | undefined
   readonly #onAbort = (): void => {
     this.close()
   }
 
-  private constructor(
-    address: string,
-    acceptor: NativeAcceptor,
-    signal: AbortSignal | undefined,
-    busyPoll: PollRequest,
-  ) {
-    this.address = address
-    this.#origin = {
-      busyPoll,
-      onClosed: (connection) => {
-        acceptor.release(userOf(connection.peer))
-      },
+  private constructor(plan: ListenPlan, acceptor: NativeAcceptor) {
+    this.address = plan.address
+    this.#plan = plan
+    this.#current = this.#adopt(acceptor)
+    if (plan.signal !== undefined) onAbort(plan.signal, this.#onAbort)
+    if (plan.addressCheckMs <= MAX_TIMER_MS && plan.address !== '' && process.platform !== 'win32') {
+      this.#addressTimer = setInterval(() => {
+        this.check()
+      }, plan.addressCheckMs).unref()
     }
-    this.#signal = signal
-    signal?.addEventListener('abort', this.#onAbort)
-    this.#acceptor = acceptor
-    this.#wakeUp = createWakeUp(acceptor.takeNotifyDescriptor(), {
+  }
+
+  static {
+    createListener = (plan, acceptor) => new Listener(plan, acceptor)
+  }
+
+  #adopt(acceptor: NativeAcceptor): Acceptance {
+    const wakeUp = createWakeUp(acceptor.takeNotifyDescriptor(), {
       buffer: wakeUpBytes,
       callback: () => {
         this.#onWakeUp()
         return true
       },
     })
-    this.#wakeUp.resume()
+    wakeUp.resume()
+    if (!this.#referenced) wakeUp.unref()
+    const origin = {
+      busyPoll: this.#plan.busyPoll,
+      onClosed: (connection: Connection) => {
+        acceptor.release(userOf(connection.peer))
+      },
+    }
+    return { acceptor, wakeUp, file: new BoundFile(this.address), origin }
   }
 
-  static {
-    createListener = (...values) => new Listener(...values)
-  }
-
+  /** Counts since the listener was made. */
   get stats(): ListenerStats {
-    const { admitted, refused, open, exhausted } = this.#acceptor.stats()
-    return { accepted: admitted, refused, open, exhausted }
+    const sum = { accepted: 0, refused: 0, open: 0, exhausted: 0 }
+    for (const acceptor of [...this.#earlier, this.#current.acceptor]) {
+      const { admitted, refused, open, exhausted } = acceptor.stats()
+      sum.accepted += admitted
+      sum.refused += refused
+      sum.open += open
+      sum.exhausted += exhausted
+    }
+    return sum
+  }
+
+  /** Whether the path was found not to lead to this listener any more. See `reclaim` and {@link check}. */
+  get addressLost(): boolean {
+    return this.#state === 'address-lost'
   }
 
   /**
    * Waits for the next client that the policy admits (Go: `Accept`).
    *
    * @throws {IpcError} ERR_IPC_CLOSED when the listener is or gets closed, ERR_IPC_ABORTED
+   * @throws TypeError for an unknown option
    */
-  accept({ signal }: { signal?: AbortSignal } = {}): Promise<Connection> {
-    if (this.#closed) return Promise.reject(this.#closedError())
-    if (signal?.aborted === true) return Promise.reject(abortedError(signal, `accept on ${this.address}`))
+  async accept(options?: AcceptOptions): Promise<Connection> {
+    const { signal } = checkOptions('accept', options, ACCEPT_TABLE)
+    const what = `accept at ${this.address}`
+    if (this.#state === 'closed') throw this.#closedError()
+    if (signal?.aborted === true) throw abortedError(signal, what)
     // A loop of accepts that never has to wait would keep timers and other sockets from their turn.
-    if (this.#waiters.length === 0 && this.#acceptsThisTurn < ACCEPTS_PER_TURN) {
-      const [client] = this.#acceptor.take(1)
-      if (client !== undefined) return Promise.resolve(this.#open(client))
+    if (this.#waiters.size === 0 && this.#acceptsThisTurn < ACCEPTS_PER_TURN) {
+      const [client] = this.#current.acceptor.take(1)
+      if (client !== undefined) return this.#open(client)
     }
-    return new Promise((resolve, reject) => {
-      this.#wait({ resolve, reject }, signal)
+    return abortable<Connection>(signal, what, (resolve, reject) => {
+      const waiter = { resolve, reject }
+      this.#waiters.add(waiter)
+      return () => {
+        this.#waiters.delete(waiter)
+      }
     })
-  }
-
-  #wait(waiter: Waiter, signal: AbortSignal | undefined): void {
-    if (signal === undefined) {
-      this.#waiters.push(waiter)
-      return
-    }
-    const onAbort = (): void => {
-      this.#waiters = this.#waiters.filter((other) => other !== waiting)
-      waiter.reject(abortedError(signal, `accept on ${this.address}`))
-    }
-    const waiting: Waiter = {
-      resolve: (connection) => {
-        signal.removeEventListener('abort', onAbort)
-        waiter.resolve(connection)
-      },
-      reject: (error) => {
-        signal.removeEventListener('abort', onAbort)
-        waiter.reject(error)
-      },
-    }
-    signal.addEventListener('abort', onAbort, { once: true })
-    this.#waiters.push(waiting)
   }
 
   #onWakeUp(): void {
@@ -188,25 +184,24 @@ export class Listener implements AsyncIterable<Connection> {
   }
 
   #tellRefusals(): void {
-    const report = this.#acceptor.takeRefusals(wantsRejects())
+    const report = this.#current.acceptor.takeRefusals(wantsRejects())
     if (report !== undefined) publishRejects(this.address, report)
   }
 
   #serveWaiters(): void {
-    if (this.#closed || this.#waiters.length === 0) return
-    for (let served = 0; served < ACCEPTS_PER_TURN && this.#waiters.length > 0 && !this.#closed; ++served) {
+    let served = 0
+    for (const waiter of this.#waiters) {
+      if (served++ === ACCEPTS_PER_TURN) return
       // One at a time: each is wrapped before anything else can happen.
-      const [client] = this.#acceptor.take(1)
+      const [client] = this.#current.acceptor.take(1)
       if (client === undefined) return
-      const connection = this.#open(client)
-      const waiter = this.#waiters.shift()
-      if (waiter === undefined) connection.destroy()
-      else waiter.resolve(connection)
+      this.#waiters.delete(waiter)
+      waiter.resolve(this.#open(client))
     }
   }
 
   #open(client: NativeClient): Connection {
-    const connection = openConnection(client, this.address, this.#origin)
+    const connection = openConnection(client, this.address, this.#current.origin)
     publishAccept({ address: this.address, peer: connection.peer })
     if (++this.#acceptsThisTurn === 1) {
       setImmediate(() => {
@@ -219,34 +214,103 @@ export class Listener implements AsyncIterable<Connection> {
 
   /** Connections as they come, until the listener is closed. */
   async *[Symbol.asyncIterator](): AsyncGenerator<Connection, void, undefined> {
-    while (!this.#closed) {
+    while (this.#state !== 'closed') {
       let connection
       try {
         connection = await this.accept()
       } catch (error) {
-        if (this.#closed) return
+        if (this.#isClosed()) return
         throw error
       }
       yield connection
     }
   }
 
+  // In a method, as the compiler takes the state for unchanged across an await.
+  #isClosed(): boolean {
+    return this.#state === 'closed'
+  }
+
   /**
-   * Stops listening and removes the socket (Go: `Close`). Connections that were accepted stay open; clients that nobody
-   * accepted are hung up on. Safe to call again.
+   * Looks now whether the path still leads to this listener, instead of at the next turn of `addressCheckMs`. If it does not,
+   * tells so, and claims the address again if `reclaim` says so. Returns whether clients can reach the listener. Always true
+   * on Windows, where the name of a pipe cannot be lost.
+   */
+  check(): boolean {
+    if (this.#state === 'closed') return false
+    const found = this.#current.file.lostTo()
+    if (found === undefined) {
+      this.#state = 'listening'
+      this.#told = undefined
+      return true
+    }
+    this.#state = 'address-lost'
+    const event = this.#plan.reclaim
+      ? this.#reclaim(found)
+      : { address: this.address, found, reclaimed: false }
+    this.#tellLost(event)
+    return event.reclaimed
+  }
+
+  /** The old acceptor holds the lock of the address, so it has to go first. */
+  #reclaim(found: AddressFound): AddressLostEvent {
+    const { address } = this
+    const { acceptor, wakeUp } = this.#current
+    acceptor.stop()
+    this.#tellRefusals()
+    try {
+      const next = openAcceptor(this.#plan)
+      this.#earlier = this.#earlier.filter((earlier) => earlier.stats().open > 0)
+      this.#earlier.push(acceptor)
+      this.#current = this.#adopt(next)
+    } catch (error) {
+      return { address, found, reclaimed: false, error: toError(error) }
+    }
+    wakeUp.destroy()
+    this.#state = 'listening'
+    return { address, found, reclaimed: true }
+  }
+
+  #tellLost(event: AddressLostEvent): void {
+    const told = `${event.found} ${event.reclaimed} ${event.error?.message ?? ''}`
+    if (told === this.#told) return
+    this.#told = event.reclaimed ? undefined : told
+    publishAddressLost(event)
+    if (this.#plan.onAddressLost !== undefined) callUser('onAddressLost', this.#plan.onAddressLost, event)
+  }
+
+  /** Lets the process end although the listener waits for clients. Returns the listener. */
+  unref(): this {
+    this.#referenced = false
+    this.#current.wakeUp.unref()
+    return this
+  }
+
+  /** Undoes {@link unref}. Returns the listener. */
+  ref(): this {
+    this.#referenced = true
+    this.#current.wakeUp.ref()
+    return this
+  }
+
+  /**
+   * Stops listening and removes the socket (Go: `Close`). Accepted connections stay open; clients still queued are hung up
+   * on. Safe to call again.
    */
   close(): void {
-    if (this.#closed) return
-    this.#closed = true
-    this.#signal?.removeEventListener('abort', this.#onAbort)
-    this.#acceptor.stop()
+    if (this.#state === 'closed') return
+    this.#state = 'closed'
+    if (this.#plan.signal !== undefined) offAbort(this.#plan.signal, this.#onAbort)
+    clearInterval(this.#addressTimer)
+    this.#current.acceptor.stop()
     this.#tellRefusals()
-    this.#wakeUp.destroy()
-    const waiters = this.#waiters
-    this.#waiters = []
+    this.#current.wakeUp.destroy()
+    const waiters = [...this.#waiters]
+    this.#waiters.clear()
     for (const waiter of waiters) waiter.reject(this.#closedError())
   }
 
+  /** Calls {@link close}. */
   [Symbol.asyncDispose](): Promise<void> {
     this.close()
     return Promise.resolve()
@@ -257,86 +321,36 @@ export class Listener implements AsyncIterable<Connection> {
   }
 }
 
-function checkCount(what: string, value: number | undefined, fallback: number): number {
-  if (value === undefined) return fallback
-  if (!Number.isInteger(value) || value < 1 || value > 1_000_000) {
-    throw new RangeError(`${what} must be a whole number from 1 to 1,000,000`)
+function openAcceptor({ address, native, policy, limits }: ListenPlan): NativeAcceptor {
+  try {
+    return new addon.Acceptor(native, policy, limits)
+  } catch (error) {
+    throw explainDenial(fromNative(error), 'listen', address)
   }
-  return value
 }
 
 /**
- * Listens on a pipe (Go: `Listen`). The first listener keeps the address: a second one is refused as long as the first
- * one lives, and what a dead one left behind is replaced. The socket is open to this user only, whatever the policy.
+ * Listens on a pipe (Go: `Listen`). The first listener keeps the address: a second one is refused while the first one
+ * lives, and the socket of a dead one is replaced. By default only this user can connect.
  *
- * @throws {IpcError} ERR_IPC_ADDRESS_IN_USE, ERR_IPC_UNSAFE_PATH, ERR_IPC_PATH_TOO_LONG, ERR_IPC_ABORTED,
- *   ERR_IPC_SYSTEM
- * @throws TypeError for a name or policy that makes no sense; RangeError for a limit that does not
+ * @throws {IpcError} ERR_IPC_ADDRESS_IN_USE, ERR_IPC_ACCESS_DENIED, ERR_IPC_UNSAFE_PATH, ERR_IPC_PATH_TOO_LONG,
+ *   ERR_IPC_ABORTED, ERR_IPC_SYSTEM
+ * @throws TypeError for an unknown option, and for a name, policy or combination that makes no sense; RangeError for a
+ *   number out of range
  */
-export async function listen(name: string, options: ListenOptions = {}): Promise<Listener> {
-  const policy = resolvePolicy(options.policy)
-  const maxConnections = checkCount('maxConnections', options.maxConnections, 4096)
-  const limits = {
-    backlog: checkCount('backlog', options.backlog, 511),
-    maxConnections,
-    maxConnectionsPerUser: checkCount('maxConnectionsPerUser', options.maxConnectionsPerUser, maxConnections),
-    maxNewPerSecondPerUser: checkCount(
-      'maxNewConnectionsPerSecondPerUser',
-      options.maxNewConnectionsPerSecondPerUser,
-      0,
-    ),
-    maxQueued: MAX_QUEUED,
-    throttleRefusals: options.throttleRefusals ?? true,
+export async function listen(name: string, options?: ListenOptions): Promise<Listener> {
+  const plan = planOf(name, options)
+  const { address, signal } = plan
+  const what = `listening at ${address}`
+  const deadlineMs = monotonicMs() + plan.waitMs
+  for (;;) {
+    if (signal?.aborted === true) throw abortedError(signal, what)
+    try {
+      return createListener(plan, openAcceptor(plan))
+    } catch (error) {
+      const leftMs = deadlineMs - monotonicMs()
+      if (!hasCode(error, 'ERR_IPC_ADDRESS_IN_USE') || leftMs <= 0) throw error
+      await pause(Math.min(leftMs, WAIT_STEP_MS), signal, what)
+    }
   }
-  const { signal } = options
-  const place = options.fd === undefined ? placeOf(name, options) : adoptedPlace(options)
-  if (signal?.aborted === true) throw abortedError(signal, `listen on ${place.address}`)
-  try {
-    return createListener(
-      place.address,
-      new addon.Acceptor(place.native, policy, limits),
-      signal,
-      toPollRequest(options.busyPoll),
-    )
-  } catch (error) {
-    throw fromNative(error)
-  }
-}
-
-interface Place {
-  readonly address: string
-  readonly native: NativeListenAddress
-}
-
-function placeOf(name: string, options: ListenOptions): Place {
-  const address = resolveAddress(name, options)
-  const mode = options.mode ?? 0o600
-  if (mode !== 0o600 && mode !== 0o660 && mode !== 0o666) {
-    throw new RangeError('mode must be 0o600, 0o660 or 0o666')
-  }
-  if (process.platform === 'win32' && (mode !== 0o600 || options.group !== undefined)) {
-    throw new TypeError('mode and group have no meaning on Windows: name users in the policy')
-  }
-  return {
-    address,
-    native: {
-      path: address,
-      createDirectory: options.directory !== undefined,
-      groupAccess: mode !== 0o600,
-      publicAccess: mode === 0o666,
-      group: options.group === undefined ? null : resolveGroupId(options.group),
-    },
-  }
-}
-
-function adoptedPlace(options: ListenOptions): Place {
-  const { fd, path, directory, mode, group } = options
-  if (process.platform === 'win32') throw new TypeError('fd has no meaning on Windows')
-  if (path !== undefined || directory !== undefined || mode !== undefined || group !== undefined) {
-    throw new TypeError('with fd, the address and its permissions are not ours to choose')
-  }
-  if (fd === undefined || !Number.isInteger(fd) || fd < 0 || fd > 0x7fff_ffff) {
-    throw new RangeError('fd must be the number of an open descriptor')
-  }
-  return { address: addon.addressOf(fd), native: { descriptor: fd } }
 }

@@ -5,7 +5,14 @@ import { publishDrop } from '../connection/audit.js'
 import { writerOf, type Connection } from '../connection/connection.js'
 import { IpcError } from '../base/errors.js'
 import type { FrameWriter } from '../wire/frame-writer.js'
-import { BUFFER_SIZE, checkLimit, checkOnFull, MessageQueue, type OnFull } from './message-queue.js'
+import {
+  BUFFER_SIZE,
+  checkLimit,
+  checkOnFull,
+  DEFAULT_MAX_BYTES,
+  MessageQueue,
+  type OnFull,
+} from './message-queue.js'
 import { checkFrameSize, MAX_MESSAGE_BYTES } from '../message/envelope.js'
 import { frameOf, sizeBound, SOCMessage } from '../message/message.js'
 import { checkTimeout, DEFAULT_TIMEOUT_MS, waitAtMost } from '../base/timing.js'
@@ -47,8 +54,6 @@ export interface BufferedSenderStats {
   readonly dropped: number
   readonly droppedBy: BufferedSenderDrops
 }
-
-const DEFAULT_MAX_BYTES = 8 << 20
 
 /** Writes messages to a connection in the background (Go: `BufferedSender`). */
 export class BufferedSender {

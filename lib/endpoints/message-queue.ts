@@ -6,6 +6,8 @@ import { SOCMsgType } from '../message/type.js'
 
 /** Messages that a sender holds (Go: `BufferSize`). */
 export const BUFFER_SIZE = 4096
+/** What the messages that a sender holds may come to, in UTF-16 units of text and bytes of buffers. */
+export const DEFAULT_MAX_BYTES = 8 << 20
 
 /**
  * What happens to a message when the buffer is full. It concerns only what was not sent yet.

@@ -1,50 +1,242 @@
-// Those who wait for messages, for one or for a run: first come, first served. Must not know where messages come from.
+// What was read from a connection and not yet asked for, in order, and the readers that wait for it, first come, first
+// served. Must not know connections.
 
-import type { IpcError } from '../base/errors.js'
+import { abortedError, IpcError, rejected } from '../base/errors.js'
 import type { SOCMessage } from '../message/message.js'
+import type { RefusedLines } from '../wire/record-decoder.js'
+import { onAbort } from './withdrawal.js'
+
+export interface ReadRun {
+  readonly messages: SOCMessage[]
+  /** Number of the first message; 0 if the sender does not number them. */
+  readonly first: number
+  /** Messages before this index have been handed out or passed over. */
+  at: number
+}
 
 type Result = IteratorResult<SOCMessage, undefined> | IteratorResult<SOCMessage[], undefined>
 
-/** Answers somebody who waits; with a promise that rejects, where it is an error. */
+/** Resolves a reader's promise; with a promise that rejects if the result is an error. */
 type Answer = (result: Result | Promise<never>) => void
 
-/** What a reader gets at the end. */
+interface Waiter {
+  readonly answer: Answer
+  /** It wants one message rather than a run. */
+  readonly one: boolean
+}
+
+/** What a reader gets at the end of the stream. */
 export const END = { value: undefined, done: true } as const
 
-export class WaitingReaders {
-  #waiting: { readonly answer: Answer; readonly one: boolean }[] = []
+/** Reading stops when this much waits to be asked for. */
+const MAX_QUEUED = 1024
+const MAX_QUEUED_BYTES = 1 << 18
+/** Entries that were handed out are cut off once they are this many. */
+const COMPACT_AT = 64
 
+export class ReadQueue {
+  #entries: (ReadRun | RefusedLines | IpcError)[] = []
+  #head = 0
+  /** Messages and errors to be handed out. */
+  #queued = 0
+  /** Bytes of the lines that were added since the queue was last empty. */
+  #bytes = 0
+  /** The first reader that waits has a slot of its own: mostly there is no other, and an array takes memory. */
+  #answer: Answer | undefined
+  #wantsOne = false
+  #others: Waiter[] | undefined
+  #resume: (() => void) | undefined
+
+  /** A reader waits. */
   get any(): boolean {
-    return this.#waiting.length > 0
+    return this.#answer !== undefined
   }
 
-  /** The first of them wants one message, not a run. */
+  /** The first reader wants one message rather than a run. */
   get wantsOne(): boolean {
-    return this.#waiting[0]?.one === true
+    return this.#wantsOne
   }
 
-  /** Waits for one message, or else for a run. */
-  wait(one: true): Promise<IteratorResult<SOCMessage, undefined>>
-  wait(one: false): Promise<IteratorResult<SOCMessage[], undefined>>
-  wait(one: boolean): Promise<Result> {
-    return new Promise<Result>((answer) => this.#waiting.push({ answer, one }))
+  /**
+   * Waits for one message, or for a run. When the signal fires, the wait ends with ERR_IPC_ABORTED for the reader of this
+   * name, and the next reader gets what comes.
+   */
+  wait(one: true, signal?: AbortSignal, name?: string): Promise<IteratorResult<SOCMessage, undefined>>
+  wait(one: false, signal?: AbortSignal, name?: string): Promise<IteratorResult<SOCMessage[], undefined>>
+  wait(one: boolean, signal?: AbortSignal, name = ''): Promise<Result> {
+    // Without the function that rejects: thousands of connections may wait, and each such function takes memory.
+    return new Promise<Result>((answer) => {
+      const waiter = signal === undefined ? answer : this.#withdrawable(answer, signal, name)
+      if (this.#answer === undefined) {
+        this.#answer = waiter
+        this.#wantsOne = one
+      } else {
+        ;(this.#others ??= []).push({ answer: waiter, one })
+      }
+    })
   }
 
-  /** Gives the first one a message, or a run, as it wanted. */
+  #withdrawable(answer: Answer, signal: AbortSignal, name: string): Answer {
+    const waiter: Answer = (result) => {
+      stop()
+      answer(result)
+    }
+    const stop = onAbort(signal, () => {
+      if (this.#answer === waiter) this.#takeAnswer()
+      else this.#others = this.#others?.filter((other) => other.answer !== waiter)
+      answer(rejected(abortedError(signal, `next of ${name}`)))
+    })
+    return waiter
+  }
+
+  /** Gives the first reader the message, or the run, that it waits for. */
   give(value: SOCMessage | SOCMessage[]): void {
-    this.#waiting.shift()?.answer({ value, done: false })
+    this.#takeAnswer()?.({ value, done: false })
   }
 
   giveError(error: IpcError): void {
-    this.#waiting.shift()?.answer(Promise.reject(error))
+    this.#takeAnswer()?.(Promise.reject(error))
   }
 
   giveEnd(): void {
-    this.#waiting.shift()?.answer(END)
+    this.#takeAnswer()?.(END)
+  }
+
+  #takeAnswer(): Answer | undefined {
+    const answer = this.#answer
+    const next = this.#others?.shift()
+    this.#answer = next?.answer
+    this.#wantsOne = next?.one === true
+    return answer
+  }
+
+  /** The oldest entry: a run, or the error of a line or of the connection. */
+  get first(): ReadRun | IpcError | undefined {
+    const entry = this.#entries[this.#head]
+    return entry === undefined || 'messages' in entry || entry instanceof IpcError ? entry : entry.error
+  }
+
+  get empty(): boolean {
+    return this.#head === this.#entries.length
+  }
+
+  /** Enough waits to be asked for: reading should stop. */
+  get full(): boolean {
+    return this.#queued >= MAX_QUEUED || this.#bytes >= MAX_QUEUED_BYTES
+  }
+
+  /** Counts the bytes of lines that were read. */
+  charge(bytes: number): void {
+    this.#bytes += bytes
+  }
+
+  addRun(messages: SOCMessage[], first: number): void {
+    this.#queued += messages.length
+    this.#entries.push({ messages, first, at: 0 })
+  }
+
+  addRefused(lines: RefusedLines): void {
+    this.#queued += lines.length
+    this.#entries.push(lines)
+  }
+
+  addError(error: IpcError): void {
+    ++this.#queued
+    this.#entries.push(error)
+  }
+
+  /** Removes the first entry: a run that was handed out, or one error. */
+  shift(): void {
+    const entry = this.#entries[this.#head]
+    if (entry === undefined) return
+    if ('messages' in entry) {
+      this.#queued -= entry.messages.length - entry.at
+    } else {
+      --this.#queued
+      if (!(entry instanceof IpcError)) {
+        entry.shift()
+        if (entry.length > 0) return
+      }
+    }
+    ++this.#head
+    this.#compact()
+  }
+
+  /** `messages` of the run have been handed out or passed over. */
+  advance(run: ReadRun, messages: number): void {
+    run.at += messages
+    this.#queued -= messages
+  }
+
+  /** One message of a run, which is removed with its last one. */
+  takeOne(run: ReadRun): SOCMessage {
+    const message = run.messages[run.at] as SOCMessage
+    this.advance(run, 1)
+    if (run.at === run.messages.length) this.shift()
+    return message
+  }
+
+  /** What is left of a run. */
+  takeRun(run: ReadRun): SOCMessage[] {
+    const rest = run.at === 0 ? run.messages : run.messages.slice(run.at)
+    this.shift()
+    return rest
+  }
+
+  /** Gives what there is to the readers that wait; at the end of the stream, the end to those that get nothing. */
+  serve(ended: boolean): void {
+    while (this.#answer !== undefined) {
+      const entry = this.first
+      if (entry === undefined) {
+        if (!ended) return
+        this.giveEnd()
+      } else if (entry instanceof IpcError) {
+        this.shift()
+        this.giveError(entry)
+      } else {
+        this.give(this.#wantsOne ? this.takeOne(entry) : this.takeRun(entry))
+      }
+    }
+  }
+
+  /** Throws all messages away; returns their number. Errors stay. */
+  clear(): number {
+    const runs = this.#entries.slice(this.#head).filter((entry) => 'messages' in entry)
+    const messages = runs.reduce((sum, run) => sum + run.messages.length - run.at, 0)
+    this.#entries = this.#entries.slice(this.#head).filter((entry) => !('messages' in entry))
+    this.#head = 0
+    this.#queued -= messages
+    return messages
+  }
+
+  /** Resolves when {@link resume} is called. */
+  async roomy(): Promise<void> {
+    await new Promise<void>((resolve) => (this.#resume = resolve))
+    this.#resume = undefined
+  }
+
+  /** Reading waits for room. */
+  get stopped(): boolean {
+    return this.#resume !== undefined
+  }
+
+  resume(): void {
+    this.#resume?.()
+  }
+
+  #compact(): void {
+    if (this.#head === this.#entries.length) {
+      this.#entries.length = 0
+      this.#head = 0
+      this.#bytes = 0
+    } else if (this.#head >= COMPACT_AT && this.#head * 2 >= this.#entries.length) {
+      this.#entries = this.#entries.slice(this.#head)
+      this.#head = 0
+    }
   }
 }
 
-/** Runs as an iterator; a loop that is left calls `close`. */
+/** Runs as an iterator. Leaving a loop over it calls `close`. */
 export function iterateRuns(
   next: () => Promise<IteratorResult<SOCMessage[], undefined>>,
   close: () => Promise<void>,

@@ -1,65 +1,62 @@
-// Sends messages one by one or in batches and tells when the kernel has them. At most once: what happens to a message
-// after that is up to the receiver.
+// Sends messages one by one or in batches, and reports when the kernel has them. Delivery is at most once: what happens to
+// a message after that is up to the receiver.
 
 import { redialOf, writerOf, type Connection } from '../connection/connection.js'
 import { abortedError, hasCode, IpcError, rejected } from '../base/errors.js'
 import type { FrameWriter } from '../wire/frame-writer.js'
-import { BUFFER_SIZE } from './message-queue.js'
+import { BUFFER_SIZE, checkLimit, DEFAULT_MAX_BYTES } from './message-queue.js'
 import { isChecked, SOCMessage } from '../message/message.js'
 import { checkTimeout, pause } from '../base/timing.js'
+import { WaitingSends, type WaitingSend } from './waiting-sends.js'
 
-/** Tries of `sendWithRetry` (Go: `MaxRetries`). */
+/** How often `sendWithRetry` tries (Go: `MaxRetries`). */
 export const MAX_RETRIES = 3
 
 /** Options of {@link Sender}. */
 export interface SenderOptions {
-  /** How long one send may take. Default: {@link DEFAULT_TIMEOUT_MS}. */
+  /** Milliseconds that one send may take. Default: {@link DEFAULT_TIMEOUT_MS}. */
   readonly timeoutMs?: number
-  /** Sends that may wait while the peer takes nothing; one more rejects with ERR_IPC_BUFFER_FULL. Default 4096. */
+  /** Sends that may wait while the peer reads nothing. One more rejects with ERR_IPC_BUFFER_FULL. Default: 4096. */
   readonly maxPending?: number
+  /**
+   * Bytes of the messages in these sends, counted as in `BufferedSenderOptions.maxBytes`. A send that is alone may be larger.
+   * One more rejects with ERR_IPC_BUFFER_FULL. Default: 8 MiB.
+   */
+  readonly maxPendingBytes?: number
 }
 
 /** Options of one send. */
 export interface SendOptions {
+  /** Withdraws the send. If it had begun already, the message may reach the peer all the same. */
   readonly signal?: AbortSignal
-}
-
-/** A send that waits for the writer to be free. Nothing of it is on the wire, so it can be withdrawn. */
-interface WaitingSend {
-  readonly messages: readonly SOCMessage[]
-  next: number
-  readonly deadline: number
-  readonly resolve: () => void
-  readonly reject: (error: Error) => void
 }
 
 const RETRY_WAIT_MS = 100
 
 /** Writes messages to a connection (Go: `Sender`). */
 export class Sender {
-  /** What this sender is called in errors. */
+  /** The name of this sender in errors. */
   readonly name: string
   readonly #timeoutMs: number
-  readonly #maxPending: number
   #connection: Connection
   #writer: FrameWriter
-  #waiting: WaitingSend[] = []
-  #timer: NodeJS.Timeout | undefined
+  readonly #waiting: WaitingSends
   #closing: Promise<void> | undefined
-  /** Shared by all who find the connection dead. */
+  /** Shared by all sends that find the connection dead. */
   #redialling: Promise<void> | undefined
   readonly #onReady = (): void => {
     this.#serveWaiting()
   }
 
-  /** @throws TypeError, RangeError for options that make no sense */
+  /** @throws RangeError for a time-out or a limit that is not a positive number */
   constructor(connection: Connection, name: string, options: SenderOptions = {}) {
     this.name = name
     this.#timeoutMs = checkTimeout(options.timeoutMs)
-    this.#maxPending = options.maxPending ?? BUFFER_SIZE
-    if (!Number.isInteger(this.#maxPending) || this.#maxPending < 1) {
-      throw new RangeError('maxPending must be a whole number from 1')
-    }
+    this.#waiting = new WaitingSends(name, {
+      timeoutMs: this.#timeoutMs,
+      maxPending: checkLimit('maxPending', options.maxPending, BUFFER_SIZE),
+      maxPendingBytes: checkLimit('maxPendingBytes', options.maxPendingBytes, DEFAULT_MAX_BYTES),
+    })
     this.#connection = connection
     this.#writer = writerOf(connection)
     this.#writer.register(this.#onReady)
@@ -171,68 +168,37 @@ export class Sender {
     return this.#closing !== undefined
   }
 
-  #sendAll(messages: readonly SOCMessage[]): Promise<void> {
+  #sendAll(messages: readonly SOCMessage[], signal?: AbortSignal): Promise<void> {
     for (const message of messages) {
       if (!(message instanceof SOCMessage)) return rejected(new TypeError('a message must be a SOCMessage'))
     }
-    return new Promise((resolve, reject) => {
-      this.#begin({ messages, next: 0, deadline: performance.now() + this.#timeoutMs, resolve, reject })
+    const failure = this.#closed ? closedError(this.name) : this.#writer.failure
+    if (failure !== undefined) return rejected(failure)
+    return this.#waiting.add(messages, signal, () => {
+      this.#serveWaiting()
     })
   }
 
   #sendAbortable(messages: readonly SOCMessage[], signal: AbortSignal): Promise<void> {
-    if (signal.aborted) return rejected(abortedError(signal, `send of ${this.name}`))
-    return new Promise((resolve, reject) => {
-      const onAbort = (): void => {
-        this.#withdraw(send)
-        reject(abortedError(signal, `send of ${this.name}`))
-      }
-      const send: WaitingSend = {
-        messages,
-        next: 0,
-        deadline: performance.now() + this.#timeoutMs,
-        resolve: () => {
-          signal.removeEventListener('abort', onAbort)
-          resolve()
-        },
-        reject: (error) => {
-          signal.removeEventListener('abort', onAbort)
-          reject(error)
-        },
-      }
-      signal.addEventListener('abort', onAbort, { once: true })
-      this.#begin(send)
-    })
+    return signal.aborted
+      ? rejected(abortedError(signal, `send of ${this.name}`))
+      : this.#sendAll(messages, signal)
   }
 
-  #begin(send: WaitingSend): void {
-    const failure = this.#closed ? closedError(this.name) : this.#writer.failure
-    if (failure !== undefined) {
-      send.reject(failure)
-    } else if (this.#waiting.length >= this.#maxPending) {
-      send.reject(
-        new IpcError('ERR_IPC_BUFFER_FULL', `${this.name}: ${this.#maxPending} sends are waiting already`),
-      )
-    } else {
-      this.#waiting.push(send)
-      if (this.#waiting.length === 1) this.#serveWaiting()
-    }
-  }
-
-  /** Moves what waits into the writer, as far as it takes it. */
+  /** Moves waiting sends into the writer, as far as it takes them. */
   #serveWaiting(): void {
     const writer = this.#writer
-    while (this.#waiting.length > 0 && !writer.blocked && writer.failure === undefined) {
-      const send = this.#waiting[0]
+    while (!writer.blocked && writer.failure === undefined) {
+      const send = this.#waiting.first
       if (send === undefined || !this.#appendAll(send)) break
-      this.#waiting.shift()
+      this.#waiting.remove(send)
       void writer.settled(this.#timeoutMs).then(send.resolve, send.reject)
     }
-    if (writer.failure === undefined) this.#armTimer()
-    else this.#failWaiting(writer.failure)
+    if (writer.failure === undefined) this.#waiting.armTimer()
+    else this.#waiting.fail(writer.failure)
   }
 
-  /** False when the writer got blocked before all messages of the send were in. */
+  /** Returns false if the writer got blocked before all messages of the send were in. */
   #appendAll(send: WaitingSend): boolean {
     const writer = this.#writer
     try {
@@ -244,53 +210,14 @@ export class Sender {
     } catch (error) {
       send.reject(error as Error)
     }
-    // What was added before an error goes out all the same.
+    // Messages before the one that failed are sent all the same.
     if (!writer.corked) writer.flush()
     writer.cork()
     return true
   }
 
-  #withdraw(send: WaitingSend): void {
-    this.#waiting = this.#waiting.filter((other) => other !== send)
-  }
-
-  #failWaiting(error: IpcError): void {
-    const waiting = this.#waiting
-    this.#waiting = []
-    clearTimeout(this.#timer)
-    this.#timer = undefined
-    for (const send of waiting) send.reject(error)
-  }
-
-  /** Times out what waits, oldest first, as all have the same time. */
-  #armTimer(): void {
-    clearTimeout(this.#timer)
-    this.#timer = undefined
-    const [oldest] = this.#waiting
-    if (oldest === undefined || oldest.deadline === Infinity) return
-    this.#timer = setTimeout(
-      () => {
-        const now = performance.now()
-        const late = this.#waiting.filter((send) => send.deadline <= now)
-        this.#waiting = this.#waiting.filter((send) => send.deadline > now)
-        for (const send of late) {
-          send.reject(
-            new IpcError('ERR_IPC_TIMEOUT', `${this.name}: the peer took nothing for ${this.#timeoutMs} ms`),
-          )
-        }
-        this.#armTimer()
-      },
-      Math.max(1, Math.ceil(oldest.deadline - performance.now())),
-    )
-  }
-
   async #idle(): Promise<void> {
-    const last = this.#waiting.at(-1)
-    if (last !== undefined) {
-      await new Promise<void>((resolve, reject) => {
-        this.#waiting.push({ messages: [], next: 0, deadline: last.deadline, resolve, reject })
-      })
-    }
+    await this.#waiting.idle()
     if (!this.#writer.pending) return
     this.#writer.flush()
     await this.#writer.settled(this.#timeoutMs)

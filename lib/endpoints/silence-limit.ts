@@ -1,58 +1,103 @@
-// How long a peer may be silent: until its first message, and between two reads. One timer a receiver that wants one.
+// How long a peer may take: until its first message, between two reads, and to finish a line that it has begun.
 
-/** Why a limit was passed. */
-export type Silence = 'no-first-message' | 'idle'
+import { Deadline } from '../wire/deadline.js'
 
+/** The limit that was exceeded. */
+export type Silence = 'no-first-message' | 'idle' | 'unfinished-message'
+
+/** The limits in milliseconds; Infinity for none. */
+export interface SilenceLimits {
+  /** Until the first message, from when this is made. */
+  readonly firstMessageMs: number
+  /** Between two reads. */
+  readonly idleMs: number
+  /** From the first byte of a line to its end. */
+  readonly messageMs: number
+}
+
+/** Watches the silence of one peer. Time in which this process stands still, or does not read, does not count. */
 export class SilenceLimit {
-  readonly #idleMs: number
+  readonly #limits: SilenceLimits
   readonly #onSilence: (why: Silence, afterMs: number) => void
-  #idle: NodeJS.Timeout | undefined
-  #first: NodeJS.Timeout | undefined
+  #first: Deadline | undefined
+  #idle: Deadline | undefined
+  #line: Deadline | undefined
+  /** The peer has begun a line, and not ended it. */
+  #inLine = false
 
-  constructor(
-    idleMs: number | undefined,
-    firstMessageMs: number | undefined,
-    onSilence: (why: Silence, afterMs: number) => void,
-  ) {
-    this.#idleMs = idleMs ?? 0
+  /** `onSilence` is called at most once. */
+  constructor(limits: SilenceLimits, onSilence: (why: Silence, afterMs: number) => void) {
+    this.#limits = limits
     this.#onSilence = onSilence
-    if (firstMessageMs !== undefined) {
-      this.#first = setTimeout(() => {
-        this.end()
-        onSilence('no-first-message', firstMessageMs)
-      }, firstMessageMs)
+    if (limits.firstMessageMs !== Infinity) {
+      this.#first = this.#deadline('no-first-message', limits.firstMessageMs)
     }
     this.resume()
   }
 
-  /** Bytes have come. */
-  heard(): void {
-    this.#idle?.refresh()
+  /** Bytes have arrived. `lines` tells whether lines ended with them, `unfinished` whether another one has begun. */
+  heard(lines: boolean, unfinished: boolean): void {
+    this.#idle?.extend()
+    if (!unfinished) {
+      this.#inLine = false
+    } else if (lines || !this.#inLine) {
+      this.#inLine = true
+      this.#watchLine()
+    }
   }
 
-  /** A message has come. */
+  /** A message has arrived. */
   understood(): void {
-    if (this.#first === undefined) return
-    clearTimeout(this.#first)
+    this.#first?.clear()
     this.#first = undefined
   }
 
-  /** Nobody reads now, so silence is not the peer's. */
+  /** This side does not read now, so the silence is not the peer's. */
   pause(): void {
-    clearTimeout(this.#idle)
+    this.#idle?.clear()
     this.#idle = undefined
+    this.#line?.clear()
+    this.#line = undefined
   }
 
   resume(): void {
-    if (this.#idleMs === 0 || this.#idle !== undefined) return
-    this.#idle = setTimeout(() => {
-      this.end()
-      this.#onSilence('idle', this.#idleMs)
-    }, this.#idleMs)
+    if (this.#limits.idleMs !== Infinity) this.#idle ??= this.#deadline('idle', this.#limits.idleMs)
+    if (this.#inLine) this.#watchLine()
   }
 
   end(): void {
     this.pause()
     this.understood()
+    this.#inLine = false
+  }
+
+  #watchLine(): void {
+    const { messageMs } = this.#limits
+    if (messageMs === Infinity) return
+    if (this.#line === undefined) this.#line = this.#lineDeadline(messageMs)
+    else this.#line.extend()
+  }
+
+  /** One that is left running while lines end in time: most reads end within a line, and setting a timer takes long. */
+  #lineDeadline(ms: number): Deadline {
+    const deadline: Deadline = new Deadline(() => {
+      this.#line = undefined
+      if (this.#inLine) this.#passed('unfinished-message', ms)
+    })
+    deadline.set(ms)
+    return deadline
+  }
+
+  #deadline(why: Silence, ms: number): Deadline {
+    const deadline = new Deadline(() => {
+      this.#passed(why, ms)
+    })
+    deadline.set(ms)
+    return deadline
+  }
+
+  #passed(why: Silence, ms: number): void {
+    this.end()
+    this.#onSilence(why, ms)
   }
 }

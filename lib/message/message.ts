@@ -1,27 +1,27 @@
-// The SOC message: what it holds, and how it becomes a line. How new ones are made: new-message.ts; how received ones
-// are: frame-decoder.ts. Must not know sockets.
+// The SOC message: its parts, and how it becomes a line. new-message.ts makes new ones; wire/record-decoder.ts makes those
+// of received lines. Must not know sockets.
 
 import { inspect, type InspectOptions } from 'node:util'
 
 import { closeFrame, openFrame, type Frame } from './envelope.js'
-import { WHOLE_FRAME, LayoutWord } from '../binding/frame-layout.js'
+import { WHOLE_FRAME, LayoutWord } from '../binding/abi.js'
 import { STAMPED_ID_LENGTH, type Millisecond } from './id.js'
 import { detached, parsePayload } from './payload.js'
 import type { PeerIdentity } from '../peer/peer.js'
-import type { ReadPage } from './page.js'
-
-/** How large a frame is beside its payload, when so many characters are in its type and id: each may become an escape of six. */
-export function sizeAround(characters: number): number {
-  return characters * 6 + FRAME_OVERHEAD
-}
+import { ReadPage } from './page.js'
 
 const UNPARSED = Symbol('unparsed')
 /** Keys, quotes, a timestamp of at most 17 characters and the newline. */
 const FRAME_OVERHEAD = 64
 
-/** What is known of a message beforehand. */
+/** The size of a frame without its payload, for so many characters of type and id: each may become an escape of six. */
+export function sizeAround(characters: number): number {
+  return characters * 6 + FRAME_OVERHEAD
+}
+
+/** Facts about a message that are known when it is made. */
 export const MessageFlag = {
-  /** Its line is byte for byte what {@link frameOf} would make, and stands on a page. */
+  /** Its line stands on a page, byte for byte as {@link frameOf} would make it. */
   canonical: 1,
   /** The bytes of its line are ASCII, so that its page can be cut as text. */
   ascii: 2,
@@ -38,60 +38,65 @@ export interface Delivery {
   deliveriesOf(message: SOCMessage): number
 }
 
-/** What messages share that were made within the same millisecond: the start of their ids. */
+/** The type and the start of the id that messages made in one millisecond share. */
 export interface Stamp extends Millisecond {
   readonly type: string
   readonly typeCode: number
+  readonly id: undefined
 }
-// Set by the static block of SOCMessage, which alone can reach its private fields.
+
+/** The type and the id of a message whose maker chose the id. */
+export interface NamedOrigin {
+  readonly type: string
+  readonly id: string
+}
+
+// Set by the static block of SOCMessage, which alone can reach its private fields. For this package's own files.
 /**
- * Makes a message from parts of a page or of a text. Positional and without defaults, because one is made for each line
- * received. `id` undefined: cut from the page when asked for. Equal payload positions: no payload.
+ * Makes a message from the parts of a line on a page. Positional, because it is called for every line received. `id` is
+ * undefined if it is to be cut from the page when asked for. Equal payload positions mean that there is no payload.
  */
-export let messageFromParts: (
+export let received: (
   type: string,
   id: string | undefined,
   timestamp: number,
-  page: ReadPage | undefined,
-  text: string,
+  page: ReadPage,
   lineStart: number,
   idStart: number,
   idEnd: number,
   payloadStart: number,
   payloadEnd: number,
   flags: number,
-  peer: PeerIdentity | undefined,
+  peer: PeerIdentity,
   size: number,
 ) => SOCMessage
-/** Makes a message of our own with an id of our own. */
-export let stampedMessage: (
-  stamp: Stamp,
+/** Makes a message of this process. `sequence` is the end of its id if its origin is a stamp; otherwise 0. */
+export let composed: (
+  origin: Stamp | NamedOrigin,
   sequence: number,
   timestamp: number,
-  page: ReadPage | undefined,
-  text: string,
-  payloadEnd: number,
+  content: string | Buffer,
   flags: number,
 ) => SOCMessage
-/** The message as a line with its newline. Keys in the order type, id, ts, payload. */
+/** The message as a line with its newline. The keys are in the order type, id, ts, payload. */
 export let frameOf: (message: SOCMessage) => Frame
 /**
- * Where the frame stands ready in the bytes of a read, as `[start, end)`: start, or -1 when it does not. Messages that came
- * one after the other stand one after the other there.
+ * Where the finished frame stands in the bytes of a read, as `[start, end)`; start is -1 if there is none. Messages that
+ * arrived one after the other stand one after the other there.
  */
 export let readyFrameStart: (message: SOCMessage) => number
 export let readyFrameEnd: (message: SOCMessage) => number
 export let readyFrameBytes: (message: SOCMessage) => Buffer
 /**
- * Describes the frame in the words at `at`, if a payload's text and a few numbers are all it takes (see
- * {@link LayoutWord}); answers that text, or undefined if the frame must be given whole.
+ * Describes the frame in the words at `at` (see {@link LayoutWord}) and returns the payload's text. Returns undefined if
+ * the frame must be laid out whole, with {@link frameOf}.
  */
 export let describeFrame: (message: SOCMessage, words: Int32Array, at: number) => string | undefined
 /** Whether the payload is known to be valid JSON on one line. */
 export let isChecked: (message: SOCMessage) => boolean
 /**
- * About how large the frame is, in UTF-16 units and bytes of buffers; never less than it is, nor, of a received message, than
- * the line that it holds. Never changes.
+ * An upper bound of the frame's size, in UTF-16 units and bytes of buffers; for a received message, of the line that it
+ * keeps alive too. It never changes.
  */
 export let sizeBound: (message: SOCMessage) => number
 
@@ -105,115 +110,87 @@ export let deliveryOf: (message: SOCMessage) => Delivery | undefined
 /**
  * One message (Go: `SOCMessage`). Immutable. Made by {@link newSOCMessage}, or by a `Receiver`.
  *
- * A received message cuts its parts from what came with it when they are first asked for, and keeps the bytes of that read
- * alive as long as it lives, at most 116 KiB and a line. What `rawPayload` gives keeps a page of 4 KiB, or
- * its own line. To keep many messages for long, keep what you need of them instead.
+ * A received message cuts its parts out of the read that it came with when they are first asked for. It keeps the bytes of
+ * that read alive as long as it lives: at most 116 KiB and one line. A string from `rawPayload` keeps a page of 4 KiB
+ * alive, or its own line if that is longer. To keep many messages for long, copy what you need out of them.
  */
 export class SOCMessage<T = unknown> {
-  /** What kind of message it is: a {@link SOCMsgType} or any other text that is not empty. */
+  /** The kind of message: a {@link SOCMsgType} or any other string that is not empty. */
   readonly type: string
-  /** Unix time in whole seconds (Go: `ts`); 0 when the line had none. */
+  /** Unix time in whole seconds (Go: `ts`); 0 if the line had none. */
   readonly timestamp: number
-  /** Who sent it, as the kernel told at the connection: nothing that the sender wrote. Undefined on messages of our own. */
+  /**
+   * Who sent the message, as the kernel reported it when the connection was made; never what the sender wrote. Undefined
+   * for messages made in this process.
+   */
   readonly peer: PeerIdentity | undefined
-  /** Cut from the text, or put together from the stamp, when asked for. */
+  /** Cut from the page, or put together from the stamp, when asked for. */
   #id: string | undefined
-  readonly #stamp: Stamp | undefined
+  #stamp: Stamp | undefined
   #value: unknown = UNPARSED
-  /** Holds the line, or the payload alone on a message of our own; otherwise the text does. */
-  readonly #page: ReadPage | undefined
-  readonly #text: string
-  readonly #lineStart: number
-  /** With a stamp: the digits of the id that follow it. */
-  readonly #idStart: number
-  readonly #idEnd: number
-  readonly #payloadStart: number
-  readonly #payloadEnd: number
+  /** Holds the line, or only the payload of a message of this process; otherwise #text holds the payload. */
+  #page: ReadPage | undefined
+  #text = ''
+  #lineStart = 0
+  /** For a message with a stamp: the digits of the id that follow it. */
+  #idStart = 0
+  #idEnd = 0
+  #payloadStart = 0
+  #payloadEnd: number
   readonly #flags: number
-  readonly #size: number
+  #size = 0
   #delivery: Delivery | undefined = undefined
 
   private constructor(
     type: string,
-    id: string | undefined,
-    stamp: Stamp | undefined,
     timestamp: number,
-    page: ReadPage | undefined,
-    text: string,
-    lineStart: number,
-    idStart: number,
-    idEnd: number,
-    payloadStart: number,
     payloadEnd: number,
     flags: number,
     peer: PeerIdentity | undefined,
-    size: number,
   ) {
     this.type = type
     this.timestamp = timestamp
     this.peer = peer
-    this.#id = id
-    this.#stamp = stamp
-    this.#page = page
-    this.#text = text
-    this.#lineStart = lineStart
-    this.#idStart = idStart
-    this.#idEnd = idEnd
-    this.#payloadStart = payloadStart
     this.#payloadEnd = payloadEnd
     this.#flags = flags
-    this.#size = size
   }
 
   static {
-    messageFromParts = (
+    received = (
       type,
       id,
       timestamp,
       page,
-      text,
-      line,
+      lineStart,
       idStart,
       idEnd,
-      start,
-      end,
+      payloadStart,
+      payloadEnd,
       flags,
       peer,
       size,
-    ) =>
-      new SOCMessage(
-        type,
-        id,
-        undefined,
-        timestamp,
-        page,
-        text,
-        line,
-        idStart,
-        idEnd,
-        start,
-        end,
-        flags,
-        peer,
-        size,
-      )
-    stampedMessage = (stamp, sequence, timestamp, page, text, payloadEnd, flags) =>
-      new SOCMessage(
-        stamp.type,
-        undefined,
-        stamp,
-        timestamp,
-        page,
-        text,
-        0,
-        sequence,
-        sequence,
-        0,
-        payloadEnd,
-        flags,
-        undefined,
-        payloadEnd + sizeAround(stamp.type.length + STAMPED_ID_LENGTH),
-      )
+    ) => {
+      const message = new SOCMessage(type, timestamp, payloadEnd, flags, peer)
+      message.#id = id
+      message.#page = page
+      message.#lineStart = lineStart
+      message.#idStart = idStart
+      message.#idEnd = idEnd
+      message.#payloadStart = payloadStart
+      message.#size = size
+      return message
+    }
+    composed = (origin, sequence, timestamp, content, flags) => {
+      const { type, id } = origin
+      const message = new SOCMessage(type, timestamp, content.length, flags, undefined)
+      message.#idStart = sequence
+      if (id === undefined) message.#stamp = origin
+      else message.#id = id
+      if (typeof content === 'string') message.#text = content
+      else message.#page = ReadPage.ofBytes(content, 0, content.length)
+      message.#size = content.length + sizeAround(type.length + (id?.length ?? STAMPED_ID_LENGTH))
+      return message
+    }
     frameOf = (message) => message.#frame()
     readyFrameStart = (message) => ((message.#flags & MessageFlag.canonical) !== 0 ? message.#lineStart : -1)
     readyFrameEnd = (message) => message.#payloadEnd + 2
@@ -244,40 +221,38 @@ export class SOCMessage<T = unknown> {
     }
     deliveryOf = (message) => message.#delivery
     copyOf = (message) =>
-      new SOCMessage(
+      received(
         message.type,
         message.#id,
-        message.#stamp,
         message.timestamp,
-        message.#page,
-        message.#text,
+        message.#page as ReadPage,
         message.#lineStart,
         message.#idStart,
         message.#idEnd,
         message.#payloadStart,
         message.#payloadEnd,
         message.#flags,
-        message.peer,
+        message.peer as PeerIdentity,
         message.#size,
       )
   }
 
-  /** The sender's id for it; '' when the line had none. By default decimal Unix nanoseconds. */
+  /** The id that the sender gave it; '' if the line had none. By default decimal Unix nanoseconds. */
   get id(): string {
     return (this.#id ??= this.#stamp === undefined ? this.#cutId() : this.#stamp.text + String(this.#idStart))
   }
 
   #cutId(): string {
     const id = this.#slice(this.#idStart, this.#idEnd)
-    // Ids are what people keep, and one must not keep its page.
+    // Applications keep ids, and an id must not keep its page alive.
     return (this.#flags & MessageFlag.ascii) === 0 ? id : detached(id)
   }
 
   /**
-   * The payload as a value: `JSON.parse` of {@link rawPayload}, done when first asked for; undefined when there is none.
-   * A key `__proto__` is an own property that is not enumerable, so that copying the value never changes a prototype.
+   * The payload as a value: `JSON.parse` of {@link rawPayload}, done when first asked for; undefined if there is none. A
+   * key `__proto__` becomes an own property that is not enumerable, so that copying the value never changes a prototype.
    *
-   * @throws SyntaxError only on a message of our own made with {@link rawJSON} from something that is not JSON
+   * @throws SyntaxError for a message made with {@link rawJSON} from text that is not JSON
    */
   get payload(): T {
     if (this.#value === UNPARSED) {
@@ -288,7 +263,7 @@ export class SOCMessage<T = unknown> {
     return this.#value as T
   }
 
-  /** The payload's text exactly as it was received or will be sent; undefined when there is none. */
+  /** The payload's text exactly as it was received or will be sent; undefined if there is none. */
   get rawPayload(): string | undefined {
     if (this.#payloadStart === this.#payloadEnd) return undefined
     return this.#slice(this.#payloadStart, this.#payloadEnd)
@@ -338,7 +313,7 @@ export class SOCMessage<T = unknown> {
   }
 
   #frame(): Frame {
-    // What the gate found to be exactly what follows here is passed on as it came.
+    // The addon found that the line is exactly what the code below would make: pass it on as it came.
     if ((this.#flags & MessageFlag.canonical) !== 0)
       return this.#slice(this.#lineStart, this.#payloadEnd) + '}\n'
     const head = openFrame(this.type, this.id, this.timestamp)
@@ -351,7 +326,7 @@ export class SOCMessage<T = unknown> {
     )
   }
 
-  /** What `JSON.stringify` writes: the same keys as on the wire. */
+  /** The value that `JSON.stringify` writes, with the same keys as on the wire. */
   toJSON(): { type: string; id?: string; ts: number; payload?: T } {
     return {
       type: this.type,

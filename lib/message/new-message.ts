@@ -1,18 +1,10 @@
 // Makes messages of values: with an id, a time, and the payload as JSON.
 
-import { WHOLE_FRAME } from '../binding/frame-layout.js'
+import { WHOLE_FRAME } from '../binding/abi.js'
 import { latestMillisecond, nextSequence, STAMPED_ID_LENGTH, type Millisecond } from './id.js'
 import { TYPE_NAMES, type SOCMsgType } from './type.js'
-import {
-  MessageFlag,
-  messageFromParts,
-  sizeAround,
-  stampedMessage,
-  type SOCMessage,
-  type Stamp,
-} from './message.js'
+import { composed, MessageFlag, type SOCMessage, type Stamp } from './message.js'
 import { stringifyPayload } from './payload.js'
-import { ReadPage } from './page.js'
 
 /** JSON that goes out as it is. Made by {@link rawJSON}. */
 export class RawJSON {
@@ -57,20 +49,18 @@ export function newSOCMessage<T = unknown>(
 ): SOCMessage<T> {
   if (typeof type !== 'string' || type === '') throw new TypeError('type must be a string that is not empty')
   let flags = 0
-  let text = ''
-  let page: ReadPage | undefined
+  let content: string | Buffer = ''
   if (payload instanceof RawJSON) {
     if (payload.content.length === 0) throw new TypeError('rawJSON of nothing is no JSON value')
-    if (typeof payload.content === 'string') text = payload.content
-    else page = ReadPage.ofBytes(payload.content, 0, payload.content.length)
+    content = payload.content
   } else {
-    text = stringifyPayload(payload) ?? ''
+    content = stringifyPayload(payload) ?? ''
     flags = MessageFlag.checked
   }
   const message =
     options === undefined
-      ? stampMessage(type, Date.now(), page, text, flags)
-      : describedMessage(type, options, page, text, flags)
+      ? stampMessage(type, Date.now(), content, flags)
+      : nameMessage(type, options, content, flags)
   return message as SOCMessage<T>
 }
 
@@ -80,45 +70,30 @@ let lastStamp = stampOf(lastStampOf, '')
 function stampOf(millisecond: Millisecond, type: string): Stamp {
   const { text, millions, rest } = millisecond
   // Not with a spread: V8 would give each stamp a hidden class of its own.
-  return { text, millions, rest, type, typeCode: typeCodeOf(type, millisecond) }
+  return { text, millions, rest, type, typeCode: typeCodeOf(type, millisecond), id: undefined }
 }
 
-function stampMessage(
-  type: string,
-  now: number,
-  page: ReadPage | undefined,
-  text: string,
-  flags: number,
-): SOCMessage {
+function stampMessage(type: string, now: number, content: string | Buffer, flags: number): SOCMessage {
   const sequence = nextSequence(now)
   const millisecond = latestMillisecond()
   if (millisecond !== lastStampOf || type !== lastStamp.type) {
     lastStampOf = millisecond
     lastStamp = stampOf(millisecond, type)
   }
-  return stampedMessage(
-    lastStamp,
-    sequence,
-    Math.floor(now / 1000),
-    page,
-    text,
-    page?.bytes.length ?? text.length,
-    flags,
-  )
+  return composed(lastStamp, sequence, Math.floor(now / 1000), content, flags)
 }
 
-/** The addon writes ids of 13 digits of milliseconds: a clock before 2001 gives fewer. */
+/** The addon writes ids whose milliseconds have 13 digits; a clock before 2001 gives fewer. */
 function typeCodeOf(type: string, millisecond: Millisecond): number {
   return millisecond.text.length === STAMPED_ID_LENGTH - 6
     ? Math.max(WHOLE_FRAME, TYPE_NAMES.indexOf(type))
     : WHOLE_FRAME
 }
 
-function describedMessage(
+function nameMessage(
   type: string,
   options: NewMessageOptions,
-  page: ReadPage | undefined,
-  text: string,
+  content: string | Buffer,
   flags: number,
 ): SOCMessage {
   const now = Date.now()
@@ -126,22 +101,7 @@ function describedMessage(
   if (typeof id !== 'string') throw new TypeError('id must be a string')
   const timestamp = options.timestamp ?? Math.floor(now / 1000)
   if (!Number.isSafeInteger(timestamp)) throw new RangeError('timestamp must be a safe integer')
-  const payloadEnd = page?.bytes.length ?? text.length
-  return messageFromParts(
-    type,
-    id,
-    timestamp,
-    page,
-    text,
-    0,
-    0,
-    0,
-    0,
-    payloadEnd,
-    flags,
-    undefined,
-    payloadEnd + sizeAround(type.length + id.length),
-  )
+  return composed({ type, id }, 0, timestamp, content, flags)
 }
 
 function nextId(now: number): string {

@@ -13,7 +13,7 @@ export const SOCMsgType = {
 } as const
 export type SOCMsgType = (typeof SOCMsgType)[keyof typeof SOCMsgType]
 
-/** The message types in the order of native/frames/frame_record.h (MessageType); 0 stands for any other. */
+/** The message types by their number, which is a MessageTypeCode of ../binding/abi.ts; 0 stands for any other. */
 export const TYPE_NAMES: readonly string[] = [
   '',
   SOCMsgType.Event,

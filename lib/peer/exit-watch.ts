@@ -1,7 +1,8 @@
 // Tells when the process behind a connection has ended, by a native thread that waits on pidfds for this whole thread of
 // JavaScript.
 
-import { addon, fromNative, type NativePeerWatcher } from '../binding/addon.js'
+import { addon, type NativePeerWatcher } from '../binding/addon.js'
+import { fromNative } from '../binding/native-error.js'
 import { createWakeUp } from '../binding/wake-up.js'
 
 /** A watch on one process. */

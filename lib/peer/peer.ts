@@ -1,7 +1,8 @@
 // Who may be at the other end: identities as the kernel gives them, and policies that name whom to let in.
 
 import { IpcError } from '../base/errors.js'
-import { addon, fromNative, type NativePeer, type NativePolicy } from '../binding/addon.js'
+import { addon, type NativePeer, type NativePolicy } from '../binding/addon.js'
+import { fromNative } from '../binding/native-error.js'
 
 /**
  * Who is at the other end, as the kernel tells it and frozen when the connection was made (Linux: SO_PEERCRED and

@@ -1,8 +1,8 @@
 // Gathers the frames of a batch and lays them out as bytes, with as few conversions and calls as possible, in memory that
-// a whole thread shares.
+// the whole thread shares. Also checks frames before they are written.
 
 import { checkFrameSize, MAX_MESSAGE_BYTES } from '../message/envelope.js'
-import { ENVELOPE_BYTES, LayoutWord, WHOLE_FRAME } from '../binding/frame-layout.js'
+import { ENVELOPE_BYTES, LayoutWord, WHOLE_FRAME } from '../binding/abi.js'
 import {
   describeFrame,
   frameOf,
@@ -13,9 +13,9 @@ import {
 } from '../message/message.js'
 import { addon } from '../binding/addon.js'
 
-/** Frames that most batches stay below. */
+/** Most batches have fewer frames. */
 const LAYOUT_FRAMES = 1024
-/** Text of so few units is far from any limit, whatever it becomes in UTF-8. */
+/** A text of at most so many units stays within the limit, whatever it becomes in UTF-8. */
 const SMALL_TEXT = (MAX_MESSAGE_BYTES - ENVELOPE_BYTES) / 3
 
 const spareLayouts: Int32Array[] = []
@@ -39,20 +39,20 @@ interface Laid {
   readonly frames: number
 }
 
-/** Bytes that go out as they are. */
+/** Bytes that are written as they are. */
 export interface Run {
   readonly bytes: Buffer
   readonly start: number
   readonly end: number
-  /** They stay as they are, so that they need not be copied. */
+  /** The bytes never change, so they need not be copied. */
   readonly kept: boolean
 }
 
-/** Frames one after the other, joined as far as they are text: one conversion serves many. */
+/** Frames one after the other. Those that are text are joined, so that one conversion serves many. */
 export class FrameText {
-  /** Parts that are complete. */
+  /** Complete parts. */
   #parts: (Laid | Run)[] = NO_PARTS
-  /** The part under way: a text and the layout of its frames, or else a run of frames that stand one after the other. */
+  /** The part under way: either a text and the layout of its frames, or a run of adjacent frames. */
   #text = ''
   #layout: Int32Array | undefined
   #frames = 0
@@ -61,20 +61,20 @@ export class FrameText {
   #runEnd = 0
   #bytesBound = 0
 
-  /** Completes it; answers how much room it may need. */
+  /** Completes the batch. Returns an upper bound of its size in bytes. */
   complete(): number {
     this.#endPart()
     return this.#bytesBound + 1
   }
 
-  /** The bytes that are all of it, when it is complete and they can be written from where they are. */
+  /** The whole batch, once complete, if it is one run of bytes that can be written from where it stands. */
   get soleRun(): Run | undefined {
     const [only] = this.#parts
     return this.#parts.length === 1 && only !== undefined && 'bytes' in only && only.kept ? only : undefined
   }
 
   /**
-   * Adds the frame of a message; answers about how large it is, in UTF-16 units and bytes.
+   * Adds the frame of a message. Returns its approximate size in UTF-16 units and bytes.
    *
    * @throws {IpcError} ERR_IPC_MESSAGE_TOO_LARGE; nothing was added
    */
@@ -95,7 +95,7 @@ export class FrameText {
     return payload.length + ENVELOPE_BYTES
   }
 
-  /** Adds lines as they are; answers their size. They must not change before they are written. */
+  /** Adds finished lines, which must not change before they are written. Returns their size in bytes. */
   addLines(lines: Buffer): number {
     this.#endPart()
     if (this.#parts === NO_PARTS) this.#parts = []
@@ -104,7 +104,7 @@ export class FrameText {
     return lines.length
   }
 
-  /** Adds a frame that stands ready among the bytes of a read. What is passed on as it came is so copied at once. */
+  /** Adds a finished frame from the bytes of a read. Adjacent frames become one run, which is copied at once. */
   #addReady(bytes: Buffer, start: number, end: number): number {
     if (bytes !== this.#run || start !== this.#runEnd) {
       this.#endPart()
@@ -171,7 +171,7 @@ export class FrameText {
     this.#frames = 0
   }
 
-  /** Writes all of it at `begin`, where there must be as much room as {@link complete} said; answers where it ends. */
+  /** Writes the batch at `begin`, where there must be as much room as {@link complete} returned. Returns its end. */
   encode(slab: Buffer, begin: number): number {
     let end = begin
     for (const part of this.#parts) {
@@ -194,4 +194,9 @@ export class FrameText {
     this.#run = undefined
     this.#bytesBound = 0
   }
+}
+
+/** The number of messages in `[begin, end)` of these lines, or -1 if any line is not a valid message. */
+export function countFrames(lines: Uint8Array, begin = 0, end = lines.length): number {
+  return addon.checkFrames(lines, begin, end, MAX_MESSAGE_BYTES)
 }

@@ -2,6 +2,8 @@
 // receiver asks for it each time that somebody begins to wait; the addon does it while the event loop has nothing else
 // to do. Must not know descriptors.
 
+import { PollWord } from '../binding/abi.js'
+
 /**
  * Waiting in a loop for messages, which takes a processor while it lasts: each side should have its own. Without effect on
  * Windows.
@@ -33,18 +35,6 @@ export function toPollRequest(options: BusyPollOptions | false | undefined): Pol
   }
   return maxMicroseconds
 }
-
-/** Words that the addon reads in place; native/node/event_loop.cc has them too. */
-export const PollWord = {
-  /** How long to wait in a loop, in any case. */
-  microseconds: 0,
-  /** 1: for the usual time, if that has been worth it lately. */
-  ifItPays: 1,
-  /** How often something came in time, and how often not, as far as it was tried. */
-  gained: 2,
-  lost: 3,
-  count: 4,
-} as const
 
 /** What the receivers of this thread ask for; the longest time counts. */
 export const pollWords = new Int32Array(PollWord.count)

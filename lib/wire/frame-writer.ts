@@ -1,35 +1,22 @@
-// Puts the frames of one connection on the wire: gathers those of a batch, writes them with one system call, and
-// knows whether the kernel has taken them. A frame goes out whole, or the connection is not used any more.
+// Puts the frames of one connection on the wire: writes each batch with one system call, and knows whether the kernel has
+// taken it. A frame goes out whole, or the connection is given up.
 
-import { frameBytes, invalidPayload, MAX_MESSAGE_BYTES } from '../message/envelope.js'
 import { IpcError } from '../base/errors.js'
-import { FrameText } from './batch.js'
-import { frameOf, isChecked, type SOCMessage } from '../message/message.js'
-import { addon, systemError } from '../binding/addon.js'
-import { returnSlab, takeSlab } from './slabs.js'
+import { addon } from '../binding/addon.js'
+import { systemError } from '../binding/native-error.js'
+import type { SOCMessage } from '../message/message.js'
+import { FrameBatch, type OnRefused } from './frame-batch.js'
+import { returnSlab } from './slabs.js'
 
-/** A batch of about this size goes out without waiting for more. */
-const BATCH_BYTES = 1 << 16
-/** A remainder up to this size is copied, so that the slab is free again; a larger one takes the slab along. */
+/** A remainder up to this size is copied, so that its slab is free again. A larger one keeps the slab. */
 const SMALL_REMAINDER = 1 << 14
 const DONE = Promise.resolve()
 
-/** Told of a message that turned out not to be JSON; the rest of the batch goes out without it. */
-export type OnRefused = (error: IpcError, message: SOCMessage) => void
-
-/** Messages that nobody has checked yet: those of [begin, end). */
-interface UncheckedRun {
-  readonly messages: readonly SOCMessage[]
-  readonly begin: number
-  readonly end: number
-  readonly onRefused: OnRefused | undefined
-}
-
-/** What is written to. */
+/** What a writer writes to. */
 export interface WritableSocket {
   readonly descriptor: number
   readonly destroyed: boolean
-  /** Writes what the kernel did not take, as soon as it does. */
+  /** Writes bytes that the kernel did not take, as soon as it does. */
   write(bytes: Buffer, done: (error?: Error | null) => void): void
 }
 
@@ -46,32 +33,32 @@ function createOutcome(): Outcome {
     resolve = onResolve
     reject = onReject
   })
-  // Whoever waits gets it from `promise`; nobody may be waiting.
+  // A caller that waits gets the error from `promise`; there may be no such caller.
   promise.catch(() => undefined)
   return { promise, resolve, reject }
 }
+
+/**
+ *     ready <──> blocked      the kernel did not take all of a batch; the socket writes the remainder
+ *       └───────────┴──────> failed
+ */
+type State = 'ready' | 'blocked' | 'failed'
 
 /** Writes the frames of one connection. */
 export class FrameWriter {
   readonly #socket: WritableSocket
   readonly #closeConnection: (reason: 'send-timeout' | 'peer-closed') => void
-  /** What the batch begins with: frames known to be valid. */
-  #checked = new FrameText()
-  /** What it goes on with: everything from the first frame on that nobody has checked yet. */
-  #unchecked = new FrameText()
-  /** Its messages, should the check fail, and whom to tell. */
-  #uncheckedRuns: UncheckedRun[] = []
-  /** UTF-16 units and bytes in the batch: how full it is, roughly. */
-  #size = 0
+  readonly #batch = new FrameBatch()
+  #state: State = 'ready'
+  #failure: IpcError | undefined
+  /** Something was lost when it failed. */
+  #lost = false
   #outcome: Outcome | undefined
   #timeoutMs = Infinity
   #timer: NodeJS.Timeout | undefined
-  /** The kernel did not take all of the last batch; the remainder is with the socket. */
-  #blocked = false
   #corked = false
-  #stopped = false
-  #failure: IpcError | undefined
-  /** Called, in order, each time that the writer is ready again. Once it has failed, called a last time. */
+  #serving = true
+  /** Called in order each time the writer is ready again, and a last time once it has failed. */
   readonly #clients = new Set<() => void>()
 
   constructor(socket: WritableSocket, closeConnection: (reason: 'send-timeout' | 'peer-closed') => void) {
@@ -81,40 +68,40 @@ export class FrameWriter {
 
   /** The kernel takes no more for now: nothing may be added. */
   get blocked(): boolean {
-    return this.#blocked
+    return this.#state === 'blocked'
   }
 
-  /** Something was written in this tick already, so more is worth waiting for. */
+  /** Something was written in this tick already, so it pays to wait for more. */
   get corked(): boolean {
     return this.#corked
   }
 
-  /** The batch is large enough to go. */
+  /** The batch is large enough to be written. */
   get full(): boolean {
-    return this.#size >= BATCH_BYTES
+    return this.#batch.full
   }
 
-  /** Why nothing can be written any more. */
+  /** Why nothing can be written any more; undefined while it can. */
   get failure(): IpcError | undefined {
     return this.#failure
   }
 
   /** Something was added that the kernel does not have. */
   get pending(): boolean {
-    return this.#size > 0 || this.#blocked
+    return this.#lost || !this.#batch.empty || this.#state === 'blocked'
   }
 
-  /** The batch is checked before it is written, and its frames may be refused. */
+  /** Some frames of the batch must be checked before they are written, and may be refused. */
   get checking(): boolean {
-    return this.#uncheckedRuns.length > 0
+    return this.#batch.checking
   }
 
-  /** Calls no client any more when it is ready: the connection is about to close. */
+  /** Stops calling clients when the writer is ready: the connection is about to close. */
   stopServing(): void {
-    this.#stopped = true
+    this.#serving = false
   }
 
-  /** Has `onReady` called whenever the writer was blocked and is not any more, and when it fails. */
+  /** Has `onReady` called whenever the writer was blocked and no longer is, and when it fails. */
   register(onReady: () => void): void {
     this.#clients.add(onReady)
   }
@@ -129,36 +116,12 @@ export class FrameWriter {
    * @throws {IpcError} ERR_IPC_MESSAGE_TOO_LARGE; the batch is as it was
    */
   append(message: SOCMessage, onRefused?: OnRefused): void {
-    if (this.#uncheckedRuns.length === 0 && isChecked(message)) this.#size += this.#checked.add(message)
-    else this.appendRun([message], 0, onRefused)
+    this.#batch.add(message, onRefused)
   }
 
-  /**
-   * Adds messages to the batch from an index on, until it is full; answers the index of the first one that was not added.
-   * The array must stay as it is until the batch is written. Not to be called while blocked or failed.
-   *
-   * @throws {IpcError} ERR_IPC_MESSAGE_TOO_LARGE; those before the message that is too large are added
-   */
+  /** Adds messages to the batch as {@link FrameBatch.addRun} does. Not to be called while blocked or failed. */
   appendRun(messages: readonly SOCMessage[], from: number, onRefused?: OnRefused): number {
-    let next = from
-    const { length } = messages
-    if (this.#uncheckedRuns.length === 0) {
-      const checked = this.#checked
-      while (next < length && this.#size < BATCH_BYTES && isChecked(messages[next] as SOCMessage)) {
-        this.#size += checked.add(messages[next++] as SOCMessage)
-      }
-    }
-    const begin = next
-    const unchecked = this.#unchecked
-    try {
-      while (next < length && this.#size < BATCH_BYTES) {
-        this.#size += unchecked.add(messages[next] as SOCMessage)
-        ++next
-      }
-    } finally {
-      if (next > begin) this.#uncheckedRuns.push({ messages, begin, end: next, onRefused })
-    }
-    return next
+    return this.#batch.addRun(messages, from, onRefused)
   }
 
   /**
@@ -166,27 +129,26 @@ export class FrameWriter {
    * nothing may be unchecked in the batch.
    */
   appendLines(lines: Buffer): void {
-    if (this.checking) throw new TypeError('lines that were checked cannot follow what was not')
-    this.#size += this.#checked.addLines(lines)
+    this.#batch.addLines(lines)
   }
 
   /**
-   * Resolves when the kernel has all that was added so far. Rejects with ERR_IPC_TIMEOUT, and gives the connection up,
-   * when that takes longer than `timeoutMs`; with ERR_IPC_CLOSED when the connection fails.
+   * Resolves when the kernel has everything that was added so far. Rejects with ERR_IPC_TIMEOUT, and gives the connection
+   * up, if that takes longer than `timeoutMs`; with ERR_IPC_CLOSED if the connection fails.
    */
   settled(timeoutMs: number): Promise<void> {
     if (this.#failure !== undefined) return Promise.reject(this.#failure)
-    if (this.#size === 0 && !this.#blocked) return DONE
+    if (!this.pending) return DONE
     if (timeoutMs < this.#timeoutMs) {
       this.#timeoutMs = timeoutMs
       clearTimeout(this.#timer)
       this.#timer = undefined
     }
-    if (this.#blocked) this.#armTimer()
+    if (this.#state === 'blocked') this.#armTimer()
     return (this.#outcome ??= createOutcome()).promise
   }
 
-  /** Flushes when the current tick's microtasks have run, and lets sends until then join the batch. */
+  /** Flushes when the microtasks of the current tick have run, and lets sends until then join the batch. */
   cork(): void {
     if (this.#corked) return
     this.#corked = true
@@ -198,71 +160,28 @@ export class FrameWriter {
 
   /** Writes the batch with one system call. */
   flush(): void {
-    if (this.#size === 0 || this.#blocked || this.#failure !== undefined) return
+    if (this.#batch.empty || this.#state !== 'ready') return
     if (this.#socket.destroyed) {
       this.fail(new IpcError('ERR_IPC_CLOSED', 'the connection is closed'))
       return
     }
-    const { checking } = this
-    const bytesBound = this.#checked.complete() + (checking ? this.#unchecked.complete() : 0)
-    const run = checking ? undefined : this.#checked.soleRun
-    if (run !== undefined) {
-      // What is only passed on is written from where it was read to.
-      this.#clear()
-      this.#write(run.bytes, run.start, run.end, undefined)
-      return
-    }
-    const slab = takeSlab(bytesBound)
-    let end = this.#checked.encode(slab, 0)
-    const refusals: (() => void)[] = []
-    if (checking) end = this.#encodeUnchecked(slab, end, refusals)
-    this.#clear()
-    this.#write(slab, 0, end, slab)
-    // Last of all, as it runs code of others, who may send.
-    for (const tell of refusals) tell()
+    const { bytes, begin, end, slab, reportRefused } = this.#batch.take()
+    this.#write(bytes, begin, end, slab)
+    reportRefused()
   }
 
-  /** Gives up: whatever waits is rejected with this error. */
+  /** Gives up: whoever waits for the writer gets this error. */
   fail(error: IpcError): void {
-    if (this.#failure !== undefined) return
+    if (this.#state === 'failed') return
+    this.#lost = this.pending
+    this.#state = 'failed'
     this.#failure = error
-    this.#clear()
+    this.#batch.clear()
     this.#settle(error)
     for (const client of [...this.#clients]) client()
     this.#clients.clear()
   }
 
-  #clear(): void {
-    this.#checked.clear()
-    this.#size = 0
-    if (this.#uncheckedRuns.length === 0) return
-    this.#unchecked.clear()
-    this.#uncheckedRuns = []
-  }
-
-  /** Writes the unchecked frames at `begin`, without those that are not one valid message each. */
-  #encodeUnchecked(slab: Buffer, begin: number, refusals: (() => void)[]): number {
-    const runs = this.#uncheckedRuns
-    const end = this.#unchecked.encode(slab, begin)
-    const count = runs.reduce((sum, run) => sum + run.end - run.begin, 0)
-    if (addon.checkFrames(slab, begin, end, MAX_MESSAGE_BYTES) === count) return end
-
-    let good = begin
-    for (const { messages, begin: first, end: last, onRefused } of runs) {
-      for (const message of messages.slice(first, last)) {
-        const bytes = frameBytes(frameOf(message))
-        if (addon.checkFrames(bytes, 0, bytes.length, MAX_MESSAGE_BYTES) === 1) good += bytes.copy(slab, good)
-        else if (onRefused !== undefined) {
-          refusals.push(() => {
-            onRefused(invalidPayload(), message)
-          })
-        }
-      }
-    }
-    return good
-  }
-
-  /** `slab` is the memory to give back, if the bytes stand in some. */
   #write(bytes: Buffer, begin: number, end: number, slab: Buffer | undefined): void {
     const written = end === begin ? 0 : addon.writeBatch(this.#socket.descriptor, bytes, begin, end)
     if (written === end - begin) {
@@ -270,11 +189,7 @@ export class FrameWriter {
       this.#settle()
     } else if (written < 0) {
       if (slab !== undefined) returnSlab(slab)
-      this.#giveUp(
-        new IpcError('ERR_IPC_CLOSED', 'the peer has closed the connection', {
-          cause: systemError(written, 'send'),
-        }),
-      )
+      this.#giveUp(peerClosed(systemError(written, 'send')))
     } else {
       this.#handOver(bytes.subarray(begin + written, end), slab)
     }
@@ -282,7 +197,7 @@ export class FrameWriter {
 
   /** Lets the socket write what the kernel did not take, as soon as it does. */
   #handOver(bytes: Buffer, slab: Buffer | undefined): void {
-    this.#blocked = true
+    this.#state = 'blocked'
     let remainder = bytes
     let held = slab
     if (slab !== undefined && bytes.length <= SMALL_REMAINDER) {
@@ -293,21 +208,22 @@ export class FrameWriter {
     if (this.#outcome !== undefined) this.#armTimer()
     this.#socket.write(remainder, (error) => {
       if (held !== undefined) returnSlab(held)
-      // A socket that is destroyed tells why when it closes.
-      if (this.#failure !== undefined || this.#socket.destroyed) return
-      if (error != null) {
-        this.#giveUp(new IpcError('ERR_IPC_CLOSED', 'the peer has closed the connection', { cause: error }))
-        return
-      }
-      this.#blocked = false
-      this.#settle()
-      for (const client of [...this.#clients]) {
-        if (this.#blocked || this.#stopped) break
-        // To the end of the queue, so that next time it is another one's turn.
-        if (this.#clients.delete(client)) this.#clients.add(client)
-        client()
-      }
+      // A destroyed socket reports the reason when it closes.
+      if (this.#state === 'failed' || this.#socket.destroyed) return
+      if (error == null) this.#becomeReady()
+      else this.#giveUp(peerClosed(error))
     })
+  }
+
+  #becomeReady(): void {
+    this.#state = 'ready'
+    this.#settle()
+    for (const client of [...this.#clients]) {
+      if (this.blocked || !this.#serving) break
+      // Move it to the end of the set, so that another client is first next time.
+      if (this.#clients.delete(client)) this.#clients.add(client)
+      client()
+    }
   }
 
   #armTimer(): void {
@@ -315,7 +231,7 @@ export class FrameWriter {
     const timeoutMs = this.#timeoutMs
     this.#timer = setTimeout(() => {
       this.#giveUp(
-        // Part of a frame may be on the wire. To go on after it would tear it, so nothing is written any more.
+        // Part of a frame may be on the wire. Anything written after it would be torn, so nothing is.
         new IpcError(
           'ERR_IPC_TIMEOUT',
           `the peer did not take a message within ${timeoutMs} ms, and the connection was given up`,
@@ -343,4 +259,8 @@ export class FrameWriter {
     )
     this.#closeConnection(error.code === 'ERR_IPC_CLOSED' ? 'peer-closed' : 'send-timeout')
   }
+}
+
+function peerClosed(cause: Error): IpcError {
+  return new IpcError('ERR_IPC_CLOSED', 'the peer has closed the connection', { cause })
 }

@@ -5,7 +5,7 @@ import type { Socket } from 'node:net'
 
 import { closeStream, passOn, passOnRest, type ConnectionSocket, type SocketEvents } from './socket.js'
 import { addon } from '../binding/addon.js'
-import { withRoom } from './read-window.js'
+import { threadWindow } from './read-window.js'
 
 type SocketOptions = ConstructorParameters<typeof Socket>[0]
 
@@ -88,13 +88,21 @@ export class NodeSocket<Owner> implements ConnectionSocket {
     this.#socket.write(bytes, done)
   }
 
+  unref(): void {
+    this.#socket.unref()
+  }
+
+  ref(): void {
+    this.#socket.ref()
+  }
+
   destroy(error?: Error): void {
     this.#socket.destroy(error)
   }
 
   onArrival(arrivals: Uint8Array, size: number): boolean {
     const push = (): number => addon.pushRecords(this.descriptor, arrivals, size)
-    return passOn(this.descriptor, withRoom(push(), push), this.#owner, this.#events)
+    return passOn(this.descriptor, threadWindow.withRoom(push(), push), this.#owner, this.#events)
   }
 
   onEnd(): void {

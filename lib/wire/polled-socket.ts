@@ -1,22 +1,16 @@
-// A connection whose readiness the addon tells: it reads straight into the thread's window, and takes a fraction of the
-// memory and time of a socket of Node's.
+// A connection whose readiness the addon reports. It reads straight into the thread's window, and takes a fraction of the
+// memory and time of one of Node's sockets.
 
 import { constants } from 'node:os'
 
 import { pollWords } from './busy-poll.js'
 import { closeStream, passOn, passOnRest, type ConnectionSocket, type SocketEvents } from './socket.js'
-import { NOTHING_RECEIVED, Progress } from '../binding/abi.js'
-import {
-  addon,
-  NO_ROOM,
-  systemError,
-  toSystemError,
-  WRITABLE,
-  type NativeReadiness,
-} from '../binding/addon.js'
-import { progress, withRoom } from './read-window.js'
+import { NO_ROOM, NOTHING_RECEIVED, Progress, WRITABLE } from '../binding/abi.js'
+import { addon, type NativeReadiness } from '../binding/addon.js'
+import { systemError, toSystemError } from '../binding/native-error.js'
+import { threadWindow } from './read-window.js'
 
-/** Those that wait for something, by descriptor. */
+/** The sockets that wait for something, by descriptor. */
 const waiting: (PolledSocket<unknown> | undefined)[] = []
 let started = false
 
@@ -30,24 +24,30 @@ function start(readiness: NativeReadiness): void {
   started = true
 }
 
-/** The peer has gone without reading all; that is told when all that it sent has been read. */
+/** The peer has closed without reading everything. This is reported once everything that it sent has been read. */
 const RESET = -constants.errno.ECONNRESET
 
-/** What the kernel has not taken yet. */
+/** Bytes that the kernel has not taken yet. */
 interface PendingWrite {
   readonly bytes: Buffer
   readonly done: (error?: Error | null) => void
   at: number
 }
 
+/**
+ *     paused <──> reading ──> ended ──> closed
+ *        └───────────┴───────────────────^
+ *
+ * `ended`: the peer sends no more, but may still read. Writing is independent of this until `closed`.
+ */
+type State = 'paused' | 'reading' | 'ended' | 'closed'
+
 export class PolledSocket<Owner> implements ConnectionSocket {
   readonly descriptor: number
   readonly #readiness: NativeReadiness
   readonly #owner: Owner
   readonly #events: SocketEvents<Owner>
-  #reading = false
-  #ended = false
-  #closed = false
+  #state: State = 'paused'
   #pending: PendingWrite | undefined
 
   constructor(readiness: NativeReadiness, descriptor: number, owner: Owner, events: SocketEvents<Owner>) {
@@ -58,31 +58,38 @@ export class PolledSocket<Owner> implements ConnectionSocket {
   }
 
   get destroyed(): boolean {
-    return this.#closed
+    return this.#state === 'closed'
   }
 
   resume(): void {
-    if (this.#closed || this.#ended || this.#reading) return
-    this.#reading = true
+    if (this.#state !== 'paused') return
+    this.#state = 'reading'
     this.#want()
   }
 
   pause(): void {
-    if (!this.#reading) return
-    this.#reading = false
+    if (this.#state !== 'reading') return
+    this.#state = 'paused'
     this.#want()
   }
 
   write(bytes: Buffer, done: (error?: Error | null) => void): void {
     this.#pending = { bytes, done, at: 0 }
-    if (this.#closed) this.#giveUpWriting()
+    if (this.#state === 'closed') this.#giveUpWriting()
     else this.#want()
   }
 
+  unref(): void {
+    if (this.#state !== 'closed') this.#readiness.keepAlive(this.descriptor, false)
+  }
+
+  ref(): void {
+    if (this.#state !== 'closed') this.#readiness.keepAlive(this.descriptor, true)
+  }
+
   destroy(error?: Error): void {
-    if (this.#closed) return
-    this.#closed = true
-    this.#reading = false
+    if (this.#state === 'closed') return
+    this.#state = 'closed'
     waiting[this.descriptor] = undefined
     closeStream(this.descriptor)
     this.#readiness.close(this.descriptor)
@@ -93,15 +100,15 @@ export class PolledSocket<Owner> implements ConnectionSocket {
     })
   }
 
-  /** The addon has read; answers as {@link Addon.readRecords} does. */
+  /** The addon has read. `records` is what {@link Addon.readRecords} returns. */
   onRead(records: number): void {
-    if (!this.#reading) return
-    // No function is made where there is room, as there mostly is.
-    const count = records === NO_ROOM ? withRoom(records, () => addon.readRecords(this.descriptor)) : records
-    const received = progress[Progress.received] as number
+    if (this.#state !== 'reading') return
+    // No function is made if there is room, as there mostly is.
+    const count =
+      records === NO_ROOM ? threadWindow.withRoom(records, () => addon.readRecords(this.descriptor)) : records
+    const received = threadWindow.progress[Progress.received] as number
     if (received > 0) {
-      const more = passOn(this.descriptor, count, this.#owner, this.#events)
-      if (!more && !this.#closed) this.pause()
+      if (!passOn(this.descriptor, count, this.#owner, this.#events)) this.pause()
     } else if (received === 0 || received === RESET) {
       this.#end()
     } else if (received !== NOTHING_RECEIVED) {
@@ -109,7 +116,7 @@ export class PolledSocket<Owner> implements ConnectionSocket {
     }
   }
 
-  /** The kernel takes bytes again; perhaps not. */
+  /** The kernel may take bytes again. */
   onWritable(): void {
     const pending = this.#pending
     if (pending === undefined) return
@@ -118,21 +125,20 @@ export class PolledSocket<Owner> implements ConnectionSocket {
     pending.at += Math.max(written, 0)
     if (written >= 0 && pending.at < bytes.length) return
     this.#pending = undefined
-    // More to write is likely to come of it. A peer that has gone may have left something to read.
+    // `done` is likely to write more. If the peer is gone, it may have left something to read.
     if (written >= 0) done()
     else done(systemError(written, 'send'))
-    if (this.#closed || this.#pending !== undefined) return
-    if (this.#ended) this.destroy()
+    if (this.#pending !== undefined) return
+    if (this.#state === 'ended') this.destroy()
     else this.#want()
   }
 
   #end(): void {
-    this.#ended = true
-    this.#reading = false
+    this.#state = 'ended'
     passOnRest(this.descriptor, this.#owner, this.#events)
     this.#events.onEnd(this.#owner)
     this.#want()
-    // Whoever takes the last message may answer it, and what the peer may still read goes out first.
+    // The application may answer the last message, and the peer may still read the answer.
     if (this.#pending === undefined) {
       setImmediate(() => {
         if (this.#pending === undefined) this.destroy()
@@ -148,15 +154,16 @@ export class PolledSocket<Owner> implements ConnectionSocket {
   }
 
   #want(): void {
-    if (this.#closed) return
+    if (this.#state === 'closed') return
+    const reading = this.#state === 'reading'
     const writing = this.#pending !== undefined
     try {
       start(this.#readiness)
-      this.#readiness.want(this.descriptor, this.#reading, writing)
+      this.#readiness.want(this.descriptor, reading, writing)
     } catch (error) {
       this.destroy(toSystemError(error))
       return
     }
-    waiting[this.descriptor] = this.#reading || writing ? (this as PolledSocket<unknown>) : undefined
+    waiting[this.descriptor] = reading || writing ? (this as PolledSocket<unknown>) : undefined
   }
 }

@@ -1,76 +1,110 @@
-// What all connections of a thread share for reading, one at a time: the memory that they read into, and the records in
-// which the addon says what it found there. Memory that is full of lines goes to their messages as it is, without a copy,
-// and new memory takes its place.
+// The memory that all connections of a thread read into, one at a time, and the records in which the addon describes what
+// it found there. A window that is full of lines is given to their messages as it is, without a copy, and a new one
+// takes its place.
 
-import { Progress, RecordWord } from '../binding/abi.js'
-import { addon, NO_ROOM } from '../binding/addon.js'
+import { NO_ROOM, NOTHING_RECEIVED, Progress, READ_BYTES, RecordWord } from '../binding/abi.js'
+import { addon } from '../binding/addon.js'
 
-/** Bytes that one read takes, as native/node/reading.h has it. */
-const READ_BYTES = 112 << 10
 /** Room in front of a read for the beginning of a line. */
 const HEADROOM_BYTES = 1 << 12
 const RECORDS = 1024
+/** The window shrinks after this many reads in a row that did not need its size. Long lines may come between short ones. */
+const MAX_ROOMY_READS = 64
 
-/** Records of the last step; see {@link RecordWord}. */
-export const records = new Int32Array(RECORDS * RecordWord.count)
-/** What that step came to; see {@link Progress}. */
-export const progress = new Int32Array(Progress.count)
-/** What is read into. Records tell positions in it. */
-export let readWindow = Buffer.allocUnsafeSlow(windowBytes(0))
-
-/** Reads in a row that did not need the window's size. */
-let roomy = 0
-/** After more of them it goes back to the usual size: a long line may come in small pieces between others. */
-const MAX_ROOMY = 64
-
-addon.attachRecords(records, progress)
-addon.attachWindow(readWindow)
-
+/** The window's size for an unfinished line of `carried` bytes: whole units of the headroom, with one to spare. */
 function windowBytes(carried: number): number {
-  // In whole units of the headroom, with one to spare.
   return (Math.floor(carried / HEADROOM_BYTES) + 1) * HEADROOM_BYTES + READ_BYTES
 }
 
-function replaceWindow(): void {
-  const window = Buffer.allocUnsafeSlow(windowBytes(progress[Progress.carried] as number))
-  addon.attachWindow(window)
-  readWindow = window
-  roomy = 0
-}
+/** The read window of one thread. Whoever needs it gets it as an argument; there is one instance, {@link threadWindow}. */
+export class ReadWindow {
+  /** Records of the last step; see {@link RecordWord}. */
+  readonly records = new Int32Array(RECORDS * RecordWord.count)
+  /** The outcome of that step; see {@link Progress}. */
+  readonly progress = new Int32Array(Progress.count)
+  #bytes = Buffer.allocUnsafeSlow(windowBytes(0))
+  /** Reads in a row that did not need the window's size. */
+  #roomyReads = 0
 
-/** Takes a step of a stream again that had no room, with room for it. */
-export function withRoom(records: number, step: () => number): number {
-  if (records !== NO_ROOM) return records
-  replaceWindow()
-  return step()
-}
-
-/** Lines of so few bytes become text at once, which takes less than a copy of their bytes, and text of it later. */
-export const SMALL_READ_BYTES = 1 << 13
-
-/** The text of [begin, end) of the window, which must be ASCII. */
-export function keepText(begin: number, end: number): string {
-  return readWindow.toString('latin1', begin, end)
-}
-
-/**
- * The bytes of lines of the window, for good: the window itself, where they are much of it, or a copy that begins
- * with them.
- */
-export function keepBytes(begin: number, size: number): Buffer {
-  if (size >= READ_BYTES / 2 && size >= readWindow.length / 4) {
-    progress[Progress.given] = 1
-    return readWindow
+  constructor() {
+    addon.attachRecords(this.records, this.progress)
+    addon.attachWindow(this.#bytes)
   }
-  // Small ones share a block, as memory of their own would take longer than the copy.
-  const bytes = size < Buffer.poolSize >>> 1 ? Buffer.allocUnsafe(size) : Buffer.allocUnsafeSlow(size)
-  readWindow.copy(bytes, 0, begin, begin + size)
-  return bytes
+
+  /** The memory that is read into. Records hold positions in it. */
+  get bytes(): Buffer {
+    return this.#bytes
+  }
+
+  /** Bytes that the last step read; 0 if it ended the stream or read nothing. */
+  get received(): number {
+    return Math.max(0, this.progress[Progress.received] as number)
+  }
+
+  /** The system's negative error number if the last read failed; otherwise 0. */
+  get failure(): number {
+    const received = this.progress[Progress.received] as number
+    return received === NOTHING_RECEIVED ? 0 : Math.min(0, received)
+  }
+
+  /** The last step left records of the same read for another step. */
+  get hasMore(): boolean {
+    return this.progress[Progress.more] === 1
+  }
+
+  /** Bytes of the unfinished line behind the lines of the last read; 0 while that has more steps. */
+  get carried(): number {
+    return this.progress[Progress.carried] as number
+  }
+
+  /** Where the lines of the last step begin and end. */
+  get linesBegin(): number {
+    return this.progress[Progress.textBegin] as number
+  }
+  get linesEnd(): number {
+    return this.progress[Progress.textEnd] as number
+  }
+
+  /** Repeats a step that had no room, in a window that has. Returns the number of records. */
+  withRoom(records: number, step: () => number): number {
+    if (records !== NO_ROOM) return records
+    this.#replace()
+    return step()
+  }
+
+  /** The text of [begin, end), which must be ASCII. */
+  keepText(begin: number, end: number): string {
+    return this.#bytes.toString('latin1', begin, end)
+  }
+
+  /**
+   * The bytes of lines, which are never written to again: the window itself if they fill much of it, otherwise a copy
+   * that begins with them.
+   */
+  keepBytes(begin: number, size: number): Buffer {
+    if (size >= READ_BYTES / 2 && size >= this.#bytes.length / 4) {
+      this.progress[Progress.given] = 1
+      return this.#bytes
+    }
+    // Small ones share a block, as memory of their own would take longer than the copy.
+    const bytes = size < Buffer.poolSize >>> 1 ? Buffer.allocUnsafe(size) : Buffer.allocUnsafeSlow(size)
+    this.#bytes.copy(bytes, 0, begin, begin + size)
+    return bytes
+  }
+
+  /** Call this once all records of a read have been taken, before the next read. */
+  settle(): void {
+    const larger = this.#bytes.length > windowBytes(this.carried)
+    this.#roomyReads = larger ? this.#roomyReads + 1 : 0
+    if (this.progress[Progress.given] === 1 || this.#roomyReads > MAX_ROOMY_READS) this.#replace()
+  }
+
+  #replace(): void {
+    const window = Buffer.allocUnsafeSlow(windowBytes(this.carried))
+    addon.attachWindow(window)
+    this.#bytes = window
+    this.#roomyReads = 0
+  }
 }
 
-/** To be called when a read has been taken whole, before the next one. */
-export function settleWindow(): void {
-  const larger = readWindow.length > windowBytes(progress[Progress.carried] as number)
-  roomy = larger ? roomy + 1 : 0
-  if (progress[Progress.given] === 1 || roomy > MAX_ROOMY) replaceWindow()
-}
+export const threadWindow = new ReadWindow()

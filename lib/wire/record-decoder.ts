@@ -1,50 +1,142 @@
-// From the record of a checked line to a message, or to the error that says why it is none.
+// Turns the records of checked lines into messages, and those of refused lines into errors when they are asked for. Cuts
+// the lines of a read into pages, whose messages share their text.
 
 import { IpcError } from '../base/errors.js'
 import { INVALID_REASONS, MESSAGE_STATE, RecordFlag, RecordWord, TOO_LARGE_STATE } from '../binding/abi.js'
+import { MessageFlag, received, sizeAround, type SOCMessage } from '../message/message.js'
+import { PAGE_BYTES, ReadPage } from '../message/page.js'
 import { TYPE_NAMES } from '../message/type.js'
-import { MessageFlag, messageFromParts, sizeAround, type SOCMessage } from '../message/message.js'
 import type { PeerIdentity } from '../peer/peer.js'
-import { PAGE_BYTES, type ReadPage } from '../message/page.js'
-import { readWindow, records } from './read-window.js'
+import type { ReadWindow } from './read-window.js'
 
-/** Whether the line of the record at `at` is ASCII. */
-export function isAscii(at: number): boolean {
+/** Takes decoded lines in their order. One object serves all owners of a kind. */
+export interface LineConsumer<Owner> {
+  /** Messages that stood one after the other. */
+  readonly onRun: (owner: Owner, messages: SOCMessage[]) => void
+  /** `count` lines that were refused, one after the other. Call {@link RefusedLines.keep} here to keep them. */
+  readonly onRefused: (owner: Owner, window: ReadWindow, at: number, count: number) => void
+}
+
+/** Lines of reads up to this size become text at once: that takes less than a copy of their bytes and text of it later. */
+const SMALL_READ_BYTES = 1 << 13
+
+/** Hands the `count` lines of the window's last step to `owner`, cut into runs. */
+export function decodeLines<Owner>(
+  window: ReadWindow,
+  count: number,
+  peer: PeerIdentity,
+  owner: Owner,
+  consumer: LineConsumer<Owner>,
+): void {
+  const { records } = window
+  const endAt = count * RecordWord.count
+  const pages = new PageCutter(window, endAt)
+  for (let at = 0; at < endAt;) {
+    if (records[at + RecordWord.state] === MESSAGE_STATE) {
+      const run: SOCMessage[] = []
+      do {
+        run.push(pages.messageAt(at, peer))
+        at += RecordWord.count
+      } while (at < endAt && records[at + RecordWord.state] === MESSAGE_STATE)
+      consumer.onRun(owner, run)
+    } else {
+      const begin = at
+      do at += RecordWord.count
+      while (at < endAt && records[at + RecordWord.state] !== MESSAGE_STATE)
+      consumer.onRefused(owner, window, begin, (at - begin) / RecordWord.count)
+    }
+  }
+}
+
+/** Makes messages of the lines of one step, which it cuts into pages. */
+export class PageCutter {
+  readonly #window: ReadWindow
+  readonly #endAt: number
+  readonly #begin: number
+  readonly #size: number
+  /** The bytes of all lines of the step, once a page needs them. */
+  #bytes: Buffer | undefined
+  #page: ReadPage | undefined
+  #pageEnd = 0
+  /** Position in the window at which the page's positions begin. */
+  #origin = 0
+
+  constructor(window: ReadWindow, endAt: number) {
+    this.#window = window
+    this.#endAt = endAt
+    this.#begin = window.linesBegin
+    this.#size = window.linesEnd - this.#begin
+  }
+
+  messageAt(at: number, peer: PeerIdentity): SOCMessage {
+    const { records } = this.#window
+    const page =
+      this.#page === undefined || (records[at + RecordWord.lineEnd] as number) >= this.#pageEnd
+        ? this.#openPage(at)
+        : this.#page
+    return toMessage(this.#window, at, page, this.#origin, peer)
+  }
+
+  #openPage(at: number): ReadPage {
+    const window = this.#window
+    const begin = window.records[at + RecordWord.lineStart] as number
+    const end = pageEndOf(window.records, at, this.#endAt)
+    this.#pageEnd = end
+    if (this.#size <= SMALL_READ_BYTES && isAscii(window.records, at)) {
+      this.#origin = begin
+      return (this.#page = ReadPage.ofText(window.keepText(begin, end)))
+    }
+    this.#bytes ??= window.keepBytes(this.#begin, this.#size)
+    this.#origin = this.#bytes === window.bytes ? 0 : this.#begin
+    return (this.#page = ReadPage.ofBytes(this.#bytes, begin - this.#origin, end - this.#origin))
+  }
+}
+
+function isAscii(records: Int32Array, at: number): boolean {
   return ((records[at + RecordWord.flags] as number) & RecordFlag.ascii) !== 0
 }
 
 /**
- * Where the page ends that begins with the record at `at`, of those up to `endAt`: behind a line ending. All of its lines
- * are ASCII, or none.
+ * Where the page ends that begins with the record at `at`: just past a line ending. Either all of its lines are ASCII, or
+ * none is.
  */
-export function pageEndOf(at: number, endAt: number): number {
+function pageEndOf(records: Int32Array, at: number, endAt: number): number {
   const begin = records[at + RecordWord.lineStart] as number
-  const ascii = isAscii(at)
+  const ascii = isAscii(records, at)
   let end = records[at + RecordWord.lineEnd] as number
   for (let next = at + RecordWord.count; next < endAt; next += RecordWord.count) {
     const lineEnd = records[next + RecordWord.lineEnd] as number
     if (lineEnd - begin >= PAGE_BYTES || records[next + RecordWord.state] !== MESSAGE_STATE) break
-    if (isAscii(next) !== ascii) break
+    if (isAscii(records, next) !== ascii) break
     end = lineEnd
   }
   return end + 1
 }
 
-/** Makes a message of the record at `at`; `origin` is where the page's bytes begin in the window. */
-export function toMessage(at: number, page: ReadPage, origin: number, peer: PeerIdentity): SOCMessage {
+function toMessage(
+  window: ReadWindow,
+  at: number,
+  page: ReadPage,
+  origin: number,
+  peer: PeerIdentity,
+): SOCMessage {
+  const { records } = window
   const flags = records[at + RecordWord.flags] as number
   const typeCode = records[at + RecordWord.typeCode] as number
   const idStart = records[at + RecordWord.idStart] as number
   const idEnd = records[at + RecordWord.idEnd] as number
   const payloadStart = records[at + RecordWord.payloadStart] as number
   const lineStart = records[at + RecordWord.lineStart] as number
-  return messageFromParts(
-    typeCode !== 0 ? (TYPE_NAMES[typeCode] as string) : typeAt(at, flags),
-    idStart === idEnd ? '' : (flags & RecordFlag.idEscaped) !== 0 ? cut(idStart, idEnd, true) : undefined,
+  return received(
+    typeCode !== 0 ? (TYPE_NAMES[typeCode] as string) : typeAt(window, at, flags),
+    idStart === idEnd
+      ? ''
+      : (flags & RecordFlag.idEscaped) !== 0
+        ? cut(window, idStart, idEnd, true)
+        : undefined,
     (records[at + RecordWord.timestampHigh] as number) * 0x1_0000_0000 +
       ((records[at + RecordWord.timestampLow] as number) >>> 0),
     page,
-    '',
     lineStart - origin,
     idStart - origin,
     idEnd - origin,
@@ -65,40 +157,102 @@ function messageFlagsOf(flags: number): number {
   )
 }
 
-function typeAt(at: number, flags: number): string {
+function typeAt(window: ReadWindow, at: number, flags: number): string {
   return cut(
-    records[at + RecordWord.typeStart] as number,
-    records[at + RecordWord.typeEnd] as number,
+    window,
+    window.records[at + RecordWord.typeStart] as number,
+    window.records[at + RecordWord.typeEnd] as number,
     (flags & RecordFlag.typeEscaped) !== 0,
   )
 }
 
-/** A string of the envelope, within its quotes. */
-function cut(start: number, end: number, escaped: boolean): string {
-  const text = readWindow.toString('utf8', start, end)
+/** A string of the envelope, from within its quotes. */
+function cut(window: ReadWindow, start: number, end: number, escaped: boolean): string {
+  const text = window.bytes.toString('utf8', start, end)
   return escaped ? (JSON.parse(`"${text}"`) as string) : text
 }
 
-/** First bytes of a line that go into an error. */
+/** First bytes of a refused line that its error shows. */
 const SAMPLE_BYTES = 64
+/** Words that {@link RefusedLines} keeps of a record. */
+const KEPT_WORDS = 3
 
-export function toError(at: number, name: string): IpcError {
-  const state = records[at + RecordWord.state] as number
-  const start = records[at + RecordWord.lineStart] as number
-  const end = Math.min(records[at + RecordWord.lineEnd] as number, start + SAMPLE_BYTES)
-  const [reason, sentence] = INVALID_REASONS[state] ?? ['unknown', 'it is invalid']
-  const offset = records[at + RecordWord.errorOffset] as number
-  // Whoever wrote this line may not choose what a log or a terminal shows.
-  const sample = JSON.stringify(readWindow.toString('latin1', start, end)).replace(
-    /[^\x20-\x7e]/g,
-    escapeUnit,
-  )
-  const code = state === TOO_LARGE_STATE ? 'ERR_IPC_MESSAGE_TOO_LARGE' : 'ERR_IPC_INVALID_MESSAGE'
-  return new IpcError(code, `${name}: a line is no message: ${sentence} (at byte ${offset} of ${sample})`, {
-    reason,
-    offset,
-    sample,
-  })
+/** Refused lines in a row. Their errors are made one by one when they are asked for: an error takes a hundred times as much. */
+export class RefusedLines {
+  readonly #name: string
+  readonly #samples: Buffer
+  /** For each line: its state, the offset of what is wrong, and where its sample ends. */
+  readonly #words: Int32Array
+  #next = 0
+  #error: IpcError | undefined
+
+  private constructor(name: string, samples: Buffer, words: Int32Array) {
+    this.#name = name
+    this.#samples = samples
+    this.#words = words
+  }
+
+  /** Keeps the `count` refused lines whose records begin at `at`, for a receiver of this name. */
+  static keep(window: ReadWindow, at: number, count: number, name: string): RefusedLines {
+    const { bytes, records } = window
+    const words = new Int32Array(count * KEPT_WORDS)
+    const samples = Buffer.allocUnsafeSlow(count * SAMPLE_BYTES)
+    let size = 0
+    for (let i = 0, from = at; i < count; ++i, from += RecordWord.count) {
+      const start = records[from + RecordWord.lineStart] as number
+      const end = Math.min(records[from + RecordWord.lineEnd] as number, start + SAMPLE_BYTES)
+      size += bytes.copy(samples, size, start, end)
+      words[i * KEPT_WORDS] = records[from + RecordWord.state] as number
+      words[i * KEPT_WORDS + 1] = records[from + RecordWord.errorOffset] as number
+      words[i * KEPT_WORDS + 2] = size
+    }
+    return new RefusedLines(name, Buffer.from(samples.subarray(0, size)), words)
+  }
+
+  /** Lines that were not passed over. */
+  get length(): number {
+    return this.#words.length / KEPT_WORDS - this.#next
+  }
+
+  /** The error of the first line. */
+  get error(): IpcError {
+    return (this.#error ??= this.#makeError(this.#next))
+  }
+
+  /** The errors of all lines. */
+  *errors(): Generator<IpcError, undefined> {
+    for (let i = this.#next; i < this.#next + this.length; ++i) yield this.#makeError(i)
+  }
+
+  /** Passes over the first line. */
+  shift(): void {
+    ++this.#next
+    this.#error = undefined
+  }
+
+  #makeError(line: number): IpcError {
+    const at = line * KEPT_WORDS
+    const state = this.#words[at] as number
+    const offset = this.#words[at + 1] as number
+    const start = line === 0 ? 0 : (this.#words[at - 1] as number)
+    const sample = escapeSample(this.#samples.toString('latin1', start, this.#words[at + 2]))
+    const [reason, sentence] = INVALID_REASONS[state] ?? ['unknown', 'it is invalid']
+    const code = state === TOO_LARGE_STATE ? 'ERR_IPC_MESSAGE_TOO_LARGE' : 'ERR_IPC_INVALID_MESSAGE'
+    return new IpcError(
+      code,
+      `${this.#name}: a line is no message: ${sentence} (at byte ${offset} of ${sample})`,
+      {
+        reason,
+        offset,
+        sample,
+      },
+    )
+  }
+}
+
+/** Bytes as a quoted text that is safe to log: the peer must not choose what a log or a terminal shows. */
+function escapeSample(latin1: string): string {
+  return JSON.stringify(latin1).replace(/[^\x20-\x7e]/g, escapeUnit)
 }
 
 function escapeUnit(character: string): string {

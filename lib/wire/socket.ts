@@ -1,86 +1,115 @@
-// The contract of what carries a connection, and what its two kinds share: what arrives is read into the thread's window,
-// and comes as records of checked lines. polled-socket.ts and node-socket.ts keep it.
+// What carries a connection: the contract that polled-socket.ts and node-socket.ts keep, and the way in which both hand
+// the lines of a read to their owner.
 
-import { Progress } from '../binding/abi.js'
 import { addon } from '../binding/addon.js'
-import { progress, settleWindow, withRoom } from './read-window.js'
+import { threadWindow, type ReadWindow } from './read-window.js'
 
-/** What the owner is told. One object serves all owners of a kind. */
+/** What a socket reports to its owner. One object serves all owners of a kind. */
 export interface SocketEvents<Owner> {
   /**
-   * Something has come: `count` lines stand in the window, and their records in `records`, until this returns. `received`
-   * is how many bytes have arrived since the last time. False: no more for now.
+   * Lines have arrived: `count` of them stand in the thread's read window, described by its records, until this returns.
+   * `received` is the number of bytes read since the last call. Returns false to stop reading for now.
    */
   readonly onRecords: (owner: Owner, count: number, received: number) => boolean
   /** The peer sends no more. */
   readonly onEnd: (owner: Owner) => void
-  /** It has failed, and `onClose` comes next. */
+  /** The socket has failed. `onClose` is called next. */
   readonly onFailure: (owner: Owner, error: Error) => void
   readonly onClose: (owner: Owner) => void
 }
 
-/** Made around a descriptor as it came from the addon, which then belongs to it. */
+/** A socket around a descriptor of the addon, which it owns from then on. */
 export interface ConnectionSocket {
   readonly descriptor: number
   readonly destroyed: boolean
-  /** Reads from now on, after {@link openStream}. */
+  /** Starts reading; call {@link openStream} first. */
   resume(): void
-  /** Reads no more for now. */
+  /** Stops reading for now. */
   pause(): void
   /**
-   * Writes as soon as the kernel takes it; `done` is called, with an error or without, also when it never gets out. One
+   * Writes as soon as the kernel takes the bytes. `done` is always called: with an error if they did not get out. One
    * write at a time.
    */
   write(bytes: Buffer, done: (error?: Error | null) => void): void
+  /** Lets the process end although this socket waits for something. */
+  unref(): void
+  /** Undoes `unref`. */
+  ref(): void
   /** Closes at once. */
   destroy(error?: Error): void
 }
 
-/** Before the first read: how long a line may be. */
+/** Sets the longest line of a stream, before the first read. */
 export function openStream(descriptor: number, maxLineBytes: number): void {
   addon.openReader(descriptor, maxLineBytes)
 }
 
-/** The stream whose lines are being passed on: one at a time, and nothing else happens meanwhile. */
-let passing = -1
-/** It has been closed by whoever takes them. */
-let closing = false
+/**
+ * Hands the lines of one read to their owner, step by step. The owner may close the stream meanwhile; the addon needs its
+ * reader until all steps are done, so the reader is closed afterwards.
+ *
+ *     idle ── handOver ──> delivering ── close ──> closing
+ *       ^──────────────────────┴──────────────────────┘
+ */
+class LineDelivery {
+  readonly #window: ReadWindow
+  #state: 'idle' | 'delivering' | 'closing' = 'idle'
+  #descriptor = -1
 
-/** Before the descriptor is closed. What a read has brought is passed on all the same. */
-export function closeStream(descriptor: number): void {
-  if (descriptor === passing) closing = true
-  else addon.closeReader(descriptor)
+  constructor(window: ReadWindow) {
+    this.#window = window
+  }
+
+  close(descriptor: number): void {
+    if (this.#state !== 'idle' && descriptor === this.#descriptor) this.#state = 'closing'
+    else addon.closeReader(descriptor)
+  }
+
+  handOver<Owner>(descriptor: number, count: number, owner: Owner, events: SocketEvents<Owner>): boolean {
+    this.#state = 'delivering'
+    this.#descriptor = descriptor
+    try {
+      let wanted = events.onRecords(owner, count, this.#window.received)
+      while (this.#window.hasMore) {
+        wanted = events.onRecords(owner, addon.moreRecords(descriptor), 0)
+      }
+      return wanted
+    } finally {
+      if ((this.#state as string) === 'closing') addon.closeReader(descriptor)
+      this.#state = 'idle'
+      this.#window.settle()
+    }
+  }
+
+  handOverRest<Owner>(descriptor: number, owner: Owner, events: SocketEvents<Owner>): void {
+    const finish = (): number => addon.finishRecords(descriptor)
+    const count = this.#window.withRoom(finish(), finish)
+    try {
+      if (count > 0) events.onRecords(owner, count, 0)
+    } finally {
+      this.#window.settle()
+    }
+  }
 }
 
-/** Passes on what came of a read, step by step. False: no more for now. */
+const delivery = new LineDelivery(threadWindow)
+
+/** Call this before the descriptor is closed. Lines that were read already are still handed over. */
+export function closeStream(descriptor: number): void {
+  delivery.close(descriptor)
+}
+
+/** Hands `count` lines of a read to the owner, and the rest of that read. Returns false if the owner wants no more for now. */
 export function passOn<Owner>(
   descriptor: number,
   count: number,
   owner: Owner,
   events: SocketEvents<Owner>,
 ): boolean {
-  passing = descriptor
-  try {
-    let wanted = events.onRecords(owner, count, Math.max(0, progress[Progress.received] as number))
-    while (progress[Progress.more] === 1) {
-      wanted = events.onRecords(owner, addon.moreRecords(descriptor), 0)
-    }
-    return wanted
-  } finally {
-    passing = -1
-    if (closing) addon.closeReader(descriptor)
-    closing = false
-    settleWindow()
-  }
+  return delivery.handOver(descriptor, count, owner, events)
 }
 
-/** Passes on what a stream has left at its end. */
+/** Hands over the last line of a stream that has ended without a newline. */
 export function passOnRest<Owner>(descriptor: number, owner: Owner, events: SocketEvents<Owner>): void {
-  const finish = (): number => addon.finishRecords(descriptor)
-  const count = withRoom(finish(), finish)
-  try {
-    if (count > 0) events.onRecords(owner, count, 0)
-  } finally {
-    settleWindow()
-  }
+  delivery.handOverRest(descriptor, owner, events)
 }

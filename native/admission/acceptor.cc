@@ -7,37 +7,34 @@ namespace sentinel {
 namespace {
 
 constexpr int kBatch = 64;
-// A batch with this many refusals is a flood. Without a pause the thread would take the processor from a busy
-// event loop; with one of 1 ms it still turns away tens of thousands a second.
+// A batch with this many refusals is a flood. Without a pause the thread would take the processor from a busy event
+// loop; with a pause of 1 ms it still turns away tens of thousands a second.
 constexpr int kFloodRefusals = 48;
 constexpr int kFloodPauseMs = 1;
-// Out of descriptors: the kernel keeps the waiting clients, so a short pause loses nobody and spins nothing.
+// Out of descriptors: the kernel keeps the waiting clients, so a short pause loses none and spins nothing.
 constexpr int kExhaustedPauseMs = 50;
 constexpr std::size_t kReportedRefusals = 64;
 constexpr std::chrono::milliseconds kReportInterval{100};
 
-// Of a peer that the policy admits, which always has one or the other.
+}  // namespace
+
 UserKey KeyOf(const PeerIdentity& peer) {
   if (peer.user_id.has_value()) return *peer.user_id;
   return peer.security_id;
 }
 
-}  // namespace
-
-Acceptor::Acceptor(std::unique_ptr<ServerEndpoint> endpoint, PeerPolicy policy, AcceptorLimits limits,
-                   UnmappedIds unmapped, OwnedDescriptor notify_thread_end)
+Acceptor::Acceptor(std::unique_ptr<ServerEndpoint> endpoint, PeerRules rules, AcceptorLimits limits,
+                   OwnedDescriptor notify_thread_end)
     : endpoint_(std::move(endpoint)),
-      policy_(std::move(policy)),
+      rules_(std::move(rules)),
       limits_(limits),
       notify_(std::move(notify_thread_end)),
-      unmapped_(unmapped),
       rate_(limits.max_new_per_second_per_user) {}
 
-Result<std::unique_ptr<Acceptor>> Acceptor::Start(std::unique_ptr<ServerEndpoint> endpoint, PeerPolicy policy,
-                                                  AcceptorLimits limits, UnmappedIds unmapped,
-                                                  OwnedDescriptor notify_thread_end) {
+Result<std::unique_ptr<Acceptor>> Acceptor::Start(std::unique_ptr<ServerEndpoint> endpoint, PeerRules rules,
+                                                  AcceptorLimits limits, OwnedDescriptor notify_thread_end) {
   std::unique_ptr<Acceptor> acceptor(
-      new Acceptor(std::move(endpoint), std::move(policy), limits, unmapped, std::move(notify_thread_end)));
+      new Acceptor(std::move(endpoint), std::move(rules), limits, std::move(notify_thread_end)));
   Result<std::unique_ptr<Thread>> thread =
       StartThread([](void* self) { static_cast<Acceptor*>(self)->Run(); }, acceptor.get());
   if (!thread.ok()) return thread.failure();
@@ -51,14 +48,14 @@ void Acceptor::Stop() {
   if (thread_ != nullptr) {
     {
       const std::lock_guard<std::mutex> lock(mutex_);
-      stopping_ = true;
+      intake_ = Intake::kStopping;
     }
     endpoint_->Interrupt();
     thread_->Join();
     thread_.reset();
   }
   endpoint_.reset();
-  notify_.Reset();  // not only when the object is collected, which may be much later
+  notify_.Reset();  // now, as the object may be collected much later
   const std::lock_guard<std::mutex> lock(mutex_);
   for (const AdmittedClient& client : queue_) ReleaseLocked(KeyOf(client.peer));
   queue_.clear();
@@ -66,36 +63,35 @@ void Acceptor::Stop() {
 }
 
 void Acceptor::Run() {
-  while (!stopping()) {
+  for (;;) {
+    const Intake intake = UpdateIntake();
+    if (intake == Intake::kStopping) return;
     const int report_in_ms = ReportRefusals();
-    if (notify_again_) notify_again_ = !Notify(notify_.get());
-    const bool for_clients = !exhausted_ && HasRoom();
-    const int timeout_ms = exhausted_ || notify_again_ ? kExhaustedPauseMs : report_in_ms;
-    switch (endpoint_->Wait(timeout_ms, for_clients)) {
+    if (OwesNotice()) NotifyLoop();
+    const bool pausing = intake == Intake::kExhausted || OwesNotice();
+    switch (endpoint_->Wait(pausing ? kExhaustedPauseMs : report_in_ms, intake == Intake::kAccepting)) {
       case ServerEndpoint::Event::kClient:
         if (AcceptBatch() >= kFloodRefusals && limits_.throttle_refusals) endpoint_->Wait(kFloodPauseMs, false);
         break;
-      case ServerEndpoint::Event::kTimeout: exhausted_ = false; break;
+      case ServerEndpoint::Event::kTimeout: EndPause(); break;
       case ServerEndpoint::Event::kInterrupted: break;
-      case ServerEndpoint::Event::kFailed:  // it has paused already
-        exhausted_ = true;
-        break;
+      case ServerEndpoint::Event::kFailed: Exhaust(); break;
     }
   }
 }
 
 int Acceptor::AcceptBatch() {
   int refused = 0;
-  for (int taken = 0; taken < kBatch && HasRoom(); ++taken) {
+  for (int taken = 0; taken < kBatch && UpdateIntake() == Intake::kAccepting; ++taken) {
     Result<OwnedDescriptor> client = endpoint_->Accept();
     if (client.ok()) {
       if (!Consider(std::move(client.value()))) ++refused;
       continue;
     }
     if (client.failure().kind == FailureKind::kWouldBlock) break;
-    // Everything else is waited out: a listener that gives up on an unforeseen error would be a worse
-    // answer than one that tries again twenty times a second.
-    exhausted_ = true;
+    // Everything else is waited out: a listener that tries again twenty times a second is better than one that
+    // gives up on an unforeseen error.
+    Exhaust();
     const std::lock_guard<std::mutex> lock(mutex_);
     ++stats_.exhausted;
     break;
@@ -104,18 +100,14 @@ int Acceptor::AcceptBatch() {
 }
 
 bool Acceptor::Consider(OwnedDescriptor client) {
-  Result<PeerIdentity> identity = ReadPeerIdentity(client.get());
-  if (!identity.ok()) {
-    Refuse(Verdict::kIdentityUnreadable, {}, identity.failure().code);
+  Result<CheckedPeer> checked = CheckPeer(client.get(), rules_, [this](const PeerIdentity& peer) {
+    return rate_.Allow(KeyOf(peer), Clock::now()) ? Verdict::kAdmitted : Verdict::kTooFast;
+  });
+  if (!checked.ok()) {
+    Refuse(Verdict::kIdentityUnreadable, {}, checked.failure().code);
     return false;
   }
-  PeerIdentity& peer = identity.value();
-  Verdict verdict = Judge(peer, policy_, unmapped_);
-  if (verdict == Verdict::kAdmitted && !rate_.Allow(KeyOf(peer), Clock::now())) verdict = Verdict::kTooFast;
-  if (verdict == Verdict::kAdmitted) {
-    ReadPeerDetails(client.get(), peer);
-    verdict = JudgeDetails(peer, policy_);
-  }
+  auto& [peer, verdict] = checked.value();
   if (verdict == Verdict::kAdmitted) verdict = Admit(client, peer);
   if (verdict == Verdict::kAdmitted) return true;
   Refuse(verdict, std::move(peer), 0);
@@ -132,9 +124,10 @@ Verdict Acceptor::Admit(OwnedDescriptor& client, PeerIdentity& peer) {
     ++stats_.open;
     ++open_by_user_[user];
     queue_.push_back({std::move(client), std::move(peer)});
-    notify = !std::exchange(notified_, true);
+    notify = notice_ == Notice::kSilent;
+    if (notify) notice_ = Notice::kTold;
   }
-  if (notify) notify_again_ = !Notify(notify_.get());
+  if (notify) NotifyLoop();
   return Verdict::kAdmitted;
 }
 
@@ -171,19 +164,36 @@ int Acceptor::ReportRefusals() {
     report_due_ = true;
   }
   Notify(notify_.get());
-  // Not taken yet: look again after the interval, in case more have come by then.
+  // Not taken yet: look again after the interval, in case more have arrived by then.
   return static_cast<int>(kReportInterval.count());
 }
 
-bool Acceptor::HasRoom() {
+Acceptor::Intake Acceptor::UpdateIntake() {
   const std::lock_guard<std::mutex> lock(mutex_);
-  starved_ = queue_.size() >= limits_.max_queued;
-  return !starved_;
+  if (intake_ == Intake::kAccepting && queue_.size() >= limits_.max_queued) intake_ = Intake::kFull;
+  return intake_;
 }
 
-bool Acceptor::stopping() {
+void Acceptor::Exhaust() {
   const std::lock_guard<std::mutex> lock(mutex_);
-  return stopping_;
+  if (intake_ != Intake::kStopping) intake_ = Intake::kExhausted;
+}
+
+void Acceptor::EndPause() {
+  const std::lock_guard<std::mutex> lock(mutex_);
+  if (intake_ == Intake::kExhausted) intake_ = Intake::kAccepting;
+}
+
+void Acceptor::NotifyLoop() {
+  const bool told = Notify(notify_.get());
+  const std::lock_guard<std::mutex> lock(mutex_);
+  // If the loop has emptied the queue meanwhile, there is nothing left to tell.
+  if (notice_ != Notice::kSilent) notice_ = told ? Notice::kTold : Notice::kOwed;
+}
+
+bool Acceptor::OwesNotice() {
+  const std::lock_guard<std::mutex> lock(mutex_);
+  return notice_ == Notice::kOwed;
 }
 
 std::vector<AdmittedClient> Acceptor::Take(std::size_t most) {
@@ -197,8 +207,9 @@ std::vector<AdmittedClient> Acceptor::Take(std::size_t most) {
       taken.push_back(std::move(queue_.front()));
       queue_.pop_front();
     }
-    if (queue_.empty()) notified_ = false;
-    interrupt = count > 0 && std::exchange(starved_, false);
+    if (queue_.empty()) notice_ = Notice::kSilent;
+    interrupt = count > 0 && intake_ == Intake::kFull;
+    if (interrupt) intake_ = Intake::kAccepting;
   }
   if (interrupt && endpoint_ != nullptr) endpoint_->Interrupt();
   return taken;

@@ -1,6 +1,22 @@
-// The accept thread: takes clients off a listening address, checks each one's identity against the policy and
-// the quotas, closes those that fail, and queues the others for the event loop. A flood of strangers is
-// turned away here and never reaches JavaScript. Must not know Node-API or frames.
+// The accept thread: takes clients off a listening address, checks the identity of each against the policy and the
+// quotas, closes those that fail, and queues the others for the event loop. A flood of strangers is turned away
+// here and never reaches JavaScript. Must not know Node-API or frames.
+//
+// What the thread does (Intake; any state ends in kStopping by Stop):
+//
+//               the queue is full                accept fails
+//             ┌────────────────── kAccepting ──────────────────┐
+//             ▼                    ▲      ▲                    ▼
+//           kFull ─────────────────┘      └─────────────── kExhausted
+//                  Take, which wakes it      after a pause
+//
+// What the event loop has been told of the queue (Notice):
+//
+//                Admit                     Take empties the queue
+//     kSilent ──────────▶ kTold ──────────────────────────────────▶ kSilent
+//                          │ ▲                                        ▲
+//           no memory to   ▼ │ tried again after a pause              │
+//           tell it       kOwed ──────────────────────────────────────┘
 
 #ifndef SENTINEL_ACCEPTOR_H_
 #define SENTINEL_ACCEPTOR_H_
@@ -14,18 +30,21 @@
 #include <vector>
 
 #include "admission/connection_rate.h"
-#include "admission/peer_policy.h"
+#include "admission/peer_check.h"
 #include "platform/platform.h"
 
 namespace sentinel {
+
+// What connections of this peer are counted by. For a peer that the policy admits, which always has a user.
+UserKey KeyOf(const PeerIdentity& peer);
 
 struct AcceptorLimits {
   std::size_t max_connections = 4096;           // open at once
   std::size_t max_connections_per_user = 4096;  // of them, by one user
   // New connections of one user in any one second; 0 for no limit.
   std::size_t max_new_per_second_per_user = 0;
-  // Pauses when it has turned away many at once, so that a flood does not take the processor from a busy event
-  // loop.
+  // Whether the thread pauses after it has turned away many at once, so that a flood does not take the processor
+  // from a busy event loop.
   bool throttle_refusals = true;
   std::size_t max_queued = 256;  // admitted and not yet taken; the kernel's backlog comes on top
 };
@@ -55,24 +74,20 @@ struct AcceptorStats {
 
 class Acceptor {
  public:
-  // Starts the thread. `loop_end` of the notify pair is the caller's: a byte arrives there when clients or
-  // refusals wait to be taken.
-  static Result<std::unique_ptr<Acceptor>> Start(std::unique_ptr<ServerEndpoint> endpoint, PeerPolicy policy,
-                                                 AcceptorLimits limits, UnmappedIds unmapped,
-                                                 OwnedDescriptor notify_thread_end);
+  // Starts the thread. It writes a byte to `notify_thread_end` when clients or refusals wait to be taken.
+  static Result<std::unique_ptr<Acceptor>> Start(std::unique_ptr<ServerEndpoint> endpoint, PeerRules rules,
+                                                 AcceptorLimits limits, OwnedDescriptor notify_thread_end);
 
   Acceptor(const Acceptor&) = delete;
   Acceptor& operator=(const Acceptor&) = delete;
-  // Stops.
-  ~Acceptor();
+  ~Acceptor();  // stops
 
-  // Takes at most `most` admitted clients. When none is left behind, the next one is notified again.
+  // Takes at most `most` admitted clients. If none is left behind, the next one is notified again.
   std::vector<AdmittedClient> Take(std::size_t most);
-  // The refusals since the last report. Empty until the next one is due, however often this is asked, so that a
-  // flood costs whoever listens no more than a report every 100 ms; the last one is due when the acceptor has
-  // stopped.
+  // Takes the refusals since the last report. Empty until the next report is due, however often this is called, so
+  // that a flood costs the event loop no more than a report every 100 ms. The last report is due after Stop.
   RefusalReport TakeRefusals();
-  // Gives back the place of a client of that user whose connection has ended, also after Stop.
+  // Gives back the place of a connection of that user that has ended. May be called after Stop.
   void Release(const UserKey& user);
   AcceptorStats Stats();
 
@@ -82,43 +97,48 @@ class Acceptor {
  private:
   using Clock = std::chrono::steady_clock;
 
-  Acceptor(std::unique_ptr<ServerEndpoint> endpoint, PeerPolicy policy, AcceptorLimits limits, UnmappedIds unmapped,
+  // See the drawings above.
+  enum class Intake { kAccepting, kFull, kExhausted, kStopping };
+  enum class Notice { kSilent, kTold, kOwed };
+
+  Acceptor(std::unique_ptr<ServerEndpoint> endpoint, PeerRules rules, AcceptorLimits limits,
            OwnedDescriptor notify_thread_end);
 
   void Run();
-  // Accepts until the queue of the kernel is empty, ours is full, or a batch is done. Answers how many of the
-  // batch were refused.
+  // Accepts until the kernel's queue is empty, ours is full, or a batch is done. Returns how many of the batch were
+  // refused.
   int AcceptBatch();
-  // True if the client was admitted.
+  // Returns true if the client was admitted.
   bool Consider(OwnedDescriptor client);
-  // Queues the client, which is moved from then; or says which quota forbids it.
+  // Queues the client, which is moved from then; or returns the quota that forbids it.
   Verdict Admit(OwnedDescriptor& client, PeerIdentity& peer);
   Verdict ApplyQuota(const UserKey& user) const;
   void Refuse(Verdict verdict, PeerIdentity peer, int code);
-  bool HasRoom();
-  bool stopping();
-  // Tells the loop of refusals, at a bounded rate. Answers how long the thread may wait until the next turn,
-  // or a negative number for as long as it likes.
+  // Looks at the room in the queue, and returns the state that follows.
+  Intake UpdateIntake();
+  // Rests until the pause is over.
+  void Exhaust();
+  void EndPause();
+  void NotifyLoop();
+  bool OwesNotice();
+  // Notifies the loop of refusals, at a bounded rate. Returns for how many milliseconds the thread may wait until
+  // it must look again, or a negative number if it need not.
   int ReportRefusals();
   void ReleaseLocked(const UserKey& user);
 
   std::unique_ptr<ServerEndpoint> endpoint_;  // reset by Stop, once the thread has ended
-  const PeerPolicy policy_;
+  const PeerRules rules_;
   const AcceptorLimits limits_;
   OwnedDescriptor notify_;  // likewise
-  const UnmappedIds unmapped_;
   std::unique_ptr<Thread> thread_;
 
-  // Of the thread alone.
+  // Used by the thread alone.
   ConnectionRate rate_;
-  bool exhausted_ = false;
-  bool notify_again_ = false;  // the loop could not be told of a client for want of memory
   Clock::time_point last_report_{};
 
   std::mutex mutex_;  // guards all that follows
-  bool stopping_ = false;
-  bool notified_ = false;
-  bool starved_ = false;  // the thread waits for room in the queue
+  Intake intake_ = Intake::kAccepting;
+  Notice notice_ = Notice::kSilent;
   std::deque<AdmittedClient> queue_;
   RefusalReport report_;
   bool report_due_ = false;

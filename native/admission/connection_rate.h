@@ -1,6 +1,6 @@
-// How many connections each user has made within the last second. Remembers the moment of each one that counted, so
-// that no interval of a second, wherever it begins, holds more than the limit: counting by the second on the clock
-// would let twice as many through around its turn. Must not know sockets; for one thread at a time.
+// Limits the new connections of each user in any second. Remembers the moment of each connection that counted, so
+// that no interval of a second holds more than the limit: counting by the clock's seconds would admit twice as many
+// around a turn of the second. Must not know sockets; for one thread at a time.
 
 #ifndef SENTINEL_CONNECTION_RATE_H_
 #define SENTINEL_CONNECTION_RATE_H_
@@ -15,7 +15,7 @@
 
 namespace sentinel {
 
-// What connections are counted by: a user's number, or its security identifier where users have no number.
+// What connections are counted by: the number of the user, or its security identifier on Windows.
 using UserKey = std::variant<std::uint32_t, std::string>;
 
 class ConnectionRate {

@@ -28,13 +28,12 @@ const char* VerdictName(Verdict verdict) {
     case Verdict::kTooManyConnections: return "too-many-connections";
     case Verdict::kTooManyOfUser: return "too-many-connections-of-user";
   }
-  return "unknown";
+  return "";
 }
 
 Verdict Judge(const PeerIdentity& peer, const PeerPolicy& policy, const UnmappedIds& unmapped) {
   if (!peer.user_id.has_value() && peer.security_id.empty()) return Verdict::kNoUser;
-  // These two come before the lists: an identity that means nothing here must not match a number that
-  // somebody wrote into a policy.
+  // These two come before the lists: an identity without a meaning here must not match a number in a policy.
   if (peer.user_id == unmapped.user) return Verdict::kUnmappedUser;
   if (peer.process_id <= 0) return Verdict::kForeignProcess;
   if (peer.user_id.has_value() && Contains(policy.users, *peer.user_id)) return Verdict::kAdmitted;

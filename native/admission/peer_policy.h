@@ -12,34 +12,36 @@
 
 namespace sentinel {
 
-// Whom to let in. A peer passes when its user is listed, or its group or one of its supplementary groups; and then
-// only if its executable and its label are listed too, where such lists are given. An empty policy lets nobody in.
+// Which peers to admit. A peer passes when its user is listed, or its group or one of its supplementary groups; and
+// then only if its executable and its label are listed too, where such lists are given. An empty policy admits
+// none.
 struct PeerPolicy {
   std::vector<std::uint32_t> users;
   std::vector<std::uint32_t> groups;
   std::vector<std::string> executables;   // empty: any
   std::vector<std::string> labels;        // empty: any
-  std::vector<std::string> security_ids;  // of users, where the system has such
+  std::vector<std::string> security_ids;  // of users, on Windows
 };
 
 // The rule that decided.
 enum class Verdict : std::uint8_t {
   kAdmitted = 0,
-  kIdentityUnreadable,  // the kernel would not say who the peer is
+  kIdentityUnreadable,  // the kernel did not tell who the peer is
   kNoUser,              // the identity carries no user
   kUnmappedUser,        // the user exists in another user namespace only
   kForeignProcess,      // process id 0: the peer lives in another pid namespace
   kNotListed,           // neither user nor group is in the policy
-  kExecutableUnknown,   // the policy asks for one, and it cannot be read
+  kExecutableUnknown,   // the policy lists executables, and the peer's cannot be read
   kExecutableNotListed,
-  kLabelUnknown,  // the same for the label
+  kLabelUnknown,  // the policy lists labels, and the peer has none
   kLabelNotListed,
-  kTooManyConnections,  // admitted by the policy, but the listener has all the connections it may have
-  kTooManyOfUser,       // the same for the connections of this user
-  kTooFast,             // the user makes more new connections a second than it may
+  // Admitted by the policy, but beyond a limit of the listener:
+  kTooManyConnections,  // on connections open at once
+  kTooManyOfUser,       // on those of one user
+  kTooFast,             // on new connections of one user in any second
 };
 
-// A short stable name of the verdict, as it is shown to people.
+// A short stable name of the verdict, which users see as `reason`. Empty for a number that is not a verdict.
 const char* VerdictName(Verdict verdict);
 
 // Judges user and groups.

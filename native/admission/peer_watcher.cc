@@ -10,6 +10,15 @@ constexpr int kRetryMs = 20;
 
 }  // namespace
 
+const char* WatchStateName(WatchState state) {
+  switch (state) {
+    case WatchState::kWatching: return "watching";
+    case WatchState::kEnded: return "ended";
+    case WatchState::kNotSupported: return "not-supported";
+  }
+  return "";
+}
+
 Result<std::unique_ptr<PeerWatcher>> PeerWatcher::Start(OwnedDescriptor notify_thread_end) {
   Result<OwnedDescriptor> waker = CreateWaker();
   if (!waker.ok()) return waker.failure();

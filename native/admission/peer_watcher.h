@@ -1,6 +1,5 @@
-// Tells when the process behind a connection has ended, which the connection itself does not show while a child of
-// that process keeps the socket open. One thread for all watched processes of an environment. Must not know
-// Node-API.
+// Reports the end of the process behind a connection, which the connection itself does not show while a child of
+// that process keeps the socket open. One thread watches all processes of an environment. Must not know Node-API.
 
 #ifndef SENTINEL_PEER_WATCHER_H_
 #define SENTINEL_PEER_WATCHER_H_
@@ -10,22 +9,28 @@
 #include <memory>
 #include <mutex>
 
+#include "abi/abi.h"
 #include "platform/platform.h"
 
 namespace sentinel {
 
+// The name of a state, as lib/binding/abi.ts lists them. Empty for a number that is not a state.
+const char* WatchStateName(WatchState state);
+
 class PeerWatcher {
  public:
-  // Numbers of ended watches are written to `notify_thread_end`, 8 bytes each.
+  // Starts the thread. It writes the number of each watch whose process has ended to `notify_thread_end`, 8 bytes
+  // each.
   static Result<std::unique_ptr<PeerWatcher>> Start(OwnedDescriptor notify_thread_end);
 
   PeerWatcher(const PeerWatcher&) = delete;
   PeerWatcher& operator=(const PeerWatcher&) = delete;
   ~PeerWatcher();
 
-  // Watches a process (see OpenPeerProcess) until it ends or Forget is called.
+  // Watches a process (see OpenPeerProcess) until it ends or Forget is called. `number` must not be in use.
   void Watch(std::uint64_t number, OwnedDescriptor process);
   void Forget(std::uint64_t number);
+  // Ends the thread and forgets all. May be called again.
   void Stop();
 
  private:

@@ -13,32 +13,70 @@
 namespace sentinel {
 namespace {
 
+UserKey ToUserKey(Value value) {
+  if (value.IsString()) return value.ToText();
+  return static_cast<std::uint32_t>(value.ToSize());
+}
+
+// address: { path, createDirectory, groupAccess, publicAccess, group: number | null }, or { descriptor }
+Result<std::unique_ptr<ServerEndpoint>> OpenEndpoint(Value address, int backlog, const PeerPolicy& policy) {
+  if (const Value descriptor = address.Get("descriptor"); descriptor.IsNumber()) {
+    return Adopt(FromLoopNumber(descriptor.ToInt32()));
+  }
+  ListenRequest request;
+  request.path = address.Get("path").ToText();
+  request.create_directory = address.Get("createDirectory").ToBoolean();
+  request.group_access = address.Get("groupAccess").ToBoolean();
+  request.public_access = address.Get("publicAccess").ToBoolean();
+  if (const Value group = address.Get("group"); group.IsNumber()) {
+    request.group = static_cast<std::uint32_t>(group.ToSize());
+  }
+  request.backlog = backlog;
+  request.security_ids = policy.security_ids;
+  return Listen(request);
+}
+
+// { maxConnections, maxConnectionsPerUser, maxNewPerSecondPerUser, maxQueued, throttleRefusals }
+AcceptorLimits ToLimits(Value limits) {
+  AcceptorLimits read;
+  read.max_connections = limits.Get("maxConnections").ToSize();
+  read.max_connections_per_user = limits.Get("maxConnectionsPerUser").ToSize();
+  read.max_new_per_second_per_user = limits.Get("maxNewPerSecondPerUser").ToSize();
+  read.max_queued = limits.Get("maxQueued").ToSize();
+  read.throttle_refusals = limits.Get("throttleRefusals").ToBoolean();
+  return read;
+}
+
 // new Acceptor(address, policy, limits)
-class AcceptorObject final : public Napi::ObjectWrap<AcceptorObject>, public EnvironmentMember {
+class AcceptorObject final : public EnvironmentMember {
  public:
-  static Napi::Function Define(Napi::Env env) {
-    return DefineClass(env, "Acceptor",
-                       {
-                           InstanceMethod<&AcceptorObject::Take>("take"),
-                           InstanceMethod<&AcceptorObject::TakeRefusals>("takeRefusals"),
-                           InstanceMethod<&AcceptorObject::Release>("release"),
-                           InstanceMethod<&AcceptorObject::Stats>("stats"),
-                           InstanceMethod<&AcceptorObject::TakeNotifyDescriptor>("takeNotifyDescriptor"),
-                           InstanceMethod<&AcceptorObject::StopFromScript>("stop"),
-                       });
+  static void Define(Value exports) {
+    using Class = ObjectClass<AcceptorObject>;
+    Class::Export(exports, "Acceptor",
+                  {
+                      Class::Method<&AcceptorObject::Take>("take"),
+                      Class::Method<&AcceptorObject::TakeRefusals>("takeRefusals"),
+                      Class::Method<&AcceptorObject::Release>("release"),
+                      Class::Method<&AcceptorObject::Stats>("stats"),
+                      Class::Method<&AcceptorObject::TakeNotifyDescriptor>("takeNotifyDescriptor"),
+                      Class::Method<&AcceptorObject::Stop>("stop"),
+                  });
   }
 
-  explicit AcceptorObject(const Napi::CallbackInfo& info) : Napi::ObjectWrap<AcceptorObject>(info) {
-    const Napi::Env env = info.Env();
-    if (info.Length() < 3 || !info[0].IsObject() || !info[1].IsObject() || !info[2].IsObject()) {
-      ThrowMisuse(env, "Acceptor: wrong arguments");
-      return;
+  static std::unique_ptr<AcceptorObject> Make(const Call& call) {
+    if (!call[0].IsObject() || !call[1].IsObject() || !call[2].IsObject()) {
+      ThrowMisuse(call.env(), "Acceptor: wrong arguments");
+      return nullptr;
     }
-    if (Status status = Start(info); !status.ok()) {
-      Throw(env, status.failure());
-      return;
-    }
-    environment_ = &Environment::Of(env);
+    Environment& environment = Environment::Of(call.env());
+    Result<std::unique_ptr<AcceptorObject>> started = Start(environment, call[0], call[1], call[2]);
+    if (started.ok()) return std::move(started.value());
+    Throw(call.env(), started.failure());
+    return nullptr;
+  }
+
+  AcceptorObject(Environment& environment, std::unique_ptr<Acceptor> acceptor, OwnedDescriptor notify_loop_end)
+      : environment_(&environment), acceptor_(std::move(acceptor)), notify_loop_end_(std::move(notify_loop_end)) {
     environment_->members.insert(this);
   }
 
@@ -53,105 +91,69 @@ class AcceptorObject final : public Napi::ObjectWrap<AcceptorObject>, public Env
   }
 
  private:
-  static UserKey ToUserKey(const Napi::Value& value) {
-    if (value.IsString()) return std::string(value.As<Napi::String>());
-    return static_cast<std::uint32_t>(ToSize(value));
-  }
-
-  // address: { path, createDirectory, groupAccess, publicAccess, group: number | null }, or { descriptor }
-  static Result<std::unique_ptr<ServerEndpoint>> OpenEndpoint(const Napi::Object& address, int backlog,
-                                                              const PeerPolicy& policy) {
-    if (address.Get("descriptor").IsNumber()) {
-      return Adopt(FromLoopNumber(address.Get("descriptor").As<Napi::Number>().Int32Value()));
-    }
-    ListenRequest request;
-    request.path = address.Get("path").ToString();
-    request.create_directory = address.Get("createDirectory").ToBoolean();
-    request.group_access = address.Get("groupAccess").ToBoolean();
-    request.public_access = address.Get("publicAccess").ToBoolean();
-    if (const Napi::Value group = address.Get("group"); group.IsNumber()) {
-      request.group = group.As<Napi::Number>().Uint32Value();
-    }
-    request.backlog = backlog;
-    request.security_ids = policy.security_ids;
-    return Listen(request);
-  }
-
-  // limits: { backlog, maxConnections, maxConnectionsPerUser, maxNewPerSecondPerUser, maxQueued, throttleRefusals }
-  Status Start(const Napi::CallbackInfo& info) {
-    if (Status prepared = Environment::Of(info.Env()).PrepareConnections(); !prepared.ok()) return prepared;
-    const auto given = info[2].As<Napi::Object>();
-    AcceptorLimits limits;
-    limits.max_connections = ToSize(given.Get("maxConnections"));
-    limits.max_connections_per_user = ToSize(given.Get("maxConnectionsPerUser"));
-    limits.max_new_per_second_per_user = ToSize(given.Get("maxNewPerSecondPerUser"));
-    limits.max_queued = ToSize(given.Get("maxQueued"));
-    limits.throttle_refusals = given.Get("throttleRefusals").ToBoolean();
-    const auto backlog = static_cast<int>(std::min<std::size_t>(ToSize(given.Get("backlog")), 65535));
-
+  static Result<std::unique_ptr<AcceptorObject>> Start(Environment& environment, Value address, Value policy_value,
+                                                       Value limits) {
+    if (Status prepared = environment.PrepareConnections(); !prepared.ok()) return prepared.failure();
     Result<NotifyPair> notify = CreateNotifyPair();
     if (!notify.ok()) return notify.failure();
-    PeerPolicy policy = ToPolicy(info[1]);
-    Result<std::unique_ptr<ServerEndpoint>> endpoint = OpenEndpoint(info[0].As<Napi::Object>(), backlog, policy);
+    PeerPolicy policy = ToPolicy(policy_value);
+    const auto backlog = static_cast<int>(std::min<std::size_t>(limits.Get("backlog").ToSize(), 65535));
+    Result<std::unique_ptr<ServerEndpoint>> endpoint = OpenEndpoint(address, backlog, policy);
     if (!endpoint.ok()) return endpoint.failure();
     Result<std::unique_ptr<Acceptor>> acceptor =
-        Acceptor::Start(std::move(endpoint.value()), std::move(policy), limits,
-                        Environment::Of(info.Env()).unmapped, std::move(notify.value().thread));
+        Acceptor::Start(std::move(endpoint.value()), {std::move(policy), environment.unmapped}, ToLimits(limits),
+                        std::move(notify.value().thread));
     if (!acceptor.ok()) return acceptor.failure();
-    acceptor_ = std::move(acceptor.value());
-    notify_loop_end_ = std::move(notify.value().loop);
-    return Done{};
+    return std::make_unique<AcceptorObject>(environment, std::move(acceptor.value()),
+                                            std::move(notify.value().loop));
   }
 
   // take(most) → [{ descriptor, pid, uid, gid, groups, … }]
-  Napi::Value Take(const Napi::CallbackInfo& info) {
-    const Napi::Env env = info.Env();
-    Environment& environment = Environment::Of(env);
+  Value Take(const Call& call) {
+    Environment& environment = Environment::Of(call.env());
     environment.handed.Forget();
-    std::vector<AdmittedClient> clients = acceptor_->Take(ToSize(info[0]));
-    Napi::Array array = Napi::Array::New(env);
-    for (AdmittedClient& admitted : clients) {
-      Napi::Object client = ToObject(env, admitted.peer);
+    const Value clients = Value::List(call.env());
+    for (AdmittedClient& admitted : acceptor_->Take(call[0].ToSize())) {
       Result<int> number = environment.GiveConnected(std::move(admitted.descriptor));
-      if (!number.ok()) {  // it is closed by now
-        acceptor_->Release(ToUserKey(client.Get(admitted.peer.user_id.has_value() ? "uid" : "sid")));
+      if (!number.ok()) {  // the descriptor is closed by now
+        acceptor_->Release(KeyOf(admitted.peer));
         continue;
       }
+      const Value client = ToObject(call.env(), admitted.peer);
       client.Set("descriptor", number.value());
-      array.Set(array.Length(), client);
+      clients.Append(client);
     }
-    return array;
+    return clients;
   }
 
-  // takeRefusals(wanted) → { refusals: [{ reason, errno, pid, uid, gid, groups }], omitted }, or undefined when
-  // there is nothing to report or nobody wants to know
-  Napi::Value TakeRefusals(const Napi::CallbackInfo& info) {
-    const Napi::Env env = info.Env();
+  // takeRefusals(wanted) → { refusals: [{ reason, errno, pid, uid, gid, groups }], omitted }; undefined when there
+  // is nothing to report, or no report is wanted
+  Value TakeRefusals(const Call& call) {
     const RefusalReport report = acceptor_->TakeRefusals();
-    if (report.refusals.empty() || !info[0].ToBoolean()) return env.Undefined();
-    Napi::Array refusals = Napi::Array::New(env, report.refusals.size());
-    for (std::uint32_t i = 0; i < report.refusals.size(); ++i) {
-      Napi::Object refusal = ToObject(env, report.refusals[i].peer);
-      refusal.Set("reason", VerdictName(report.refusals[i].verdict));
-      refusal.Set("errno", -report.refusals[i].code);
-      refusals.Set(i, refusal);
+    if (report.refusals.empty() || !call[0].ToBoolean()) return {};
+    const Value refusals = Value::List(call.env());
+    for (const Refusal& refused : report.refusals) {
+      const Value refusal = ToObject(call.env(), refused.peer);
+      refusal.Set("reason", VerdictName(refused.verdict));
+      refusal.Set("errno", -refused.code);
+      refusals.Append(refusal);
     }
-    Napi::Object object = Napi::Object::New(env);
+    const Value object = Value::Object(call.env());
     object.Set("refusals", refusals);
     object.Set("omitted", static_cast<double>(report.omitted));
     return object;
   }
 
   // release(uid), release(sid)
-  Napi::Value Release(const Napi::CallbackInfo& info) {
-    acceptor_->Release(ToUserKey(info[0]));
-    return info.Env().Undefined();
+  Value Release(const Call& call) {
+    acceptor_->Release(ToUserKey(call[0]));
+    return {};
   }
 
   // stats() → { admitted, refused, exhausted, open }
-  Napi::Value Stats(const Napi::CallbackInfo& info) {
+  Value Stats(const Call& call) {
     const AcceptorStats stats = acceptor_->Stats();
-    Napi::Object object = Napi::Object::New(info.Env());
+    const Value object = Value::Object(call.env());
     object.Set("admitted", static_cast<double>(stats.admitted));
     object.Set("refused", static_cast<double>(stats.refused));
     object.Set("exhausted", static_cast<double>(stats.exhausted));
@@ -160,30 +162,22 @@ class AcceptorObject final : public Napi::ObjectWrap<AcceptorObject>, public Env
   }
 
   // takeNotifyDescriptor() → number, once
-  Napi::Value TakeNotifyDescriptor(const Napi::CallbackInfo& info) {
-    if (!notify_loop_end_.valid()) {
-      ThrowMisuse(info.Env(), "Acceptor: the notify descriptor was taken already");
-      return {};
-    }
-    Result<int> number = handed_.Hand(std::move(notify_loop_end_));
-    if (number.ok()) return Napi::Number::New(info.Env(), number.value());
-    Throw(info.Env(), number.failure());
+  Value TakeNotifyDescriptor(const Call& call) { return handed_.HandNotifyEnd(call, notify_loop_end_); }
+
+  // stop()
+  Value Stop(const Call& /*call*/) {
+    acceptor_->Stop();
     return {};
   }
 
-  Napi::Value StopFromScript(const Napi::CallbackInfo& info) {
-    acceptor_->Stop();
-    return info.Env().Undefined();
-  }
-
-  std::unique_ptr<Acceptor> acceptor_;
+  Environment* environment_;  // nullptr once that has ended
+  const std::unique_ptr<Acceptor> acceptor_;
   OwnedDescriptor notify_loop_end_;
   HandedDescriptors handed_;
-  Environment* environment_ = nullptr;
 };
 
 }  // namespace
 
-void DefineAcceptor(Napi::Env env, Napi::Object exports) { exports.Set("Acceptor", AcceptorObject::Define(env)); }
+void DefineAcceptor(Value exports) { AcceptorObject::Define(exports); }
 
 }  // namespace sentinel

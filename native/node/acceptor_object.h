@@ -1,14 +1,14 @@
-// The accept thread as a JavaScript object. See lib/binding/addon.ts for its type.
+// The accept thread as a JavaScript object. lib/binding/addon.ts has its type.
 
-#ifndef SENTINEL_NODE_ACCEPTOR_H_
-#define SENTINEL_NODE_ACCEPTOR_H_
+#ifndef SENTINEL_NODE_ACCEPTOR_OBJECT_H_
+#define SENTINEL_NODE_ACCEPTOR_OBJECT_H_
 
-#include <napi.h>
+#include "node/script.h"
 
 namespace sentinel {
 
-void DefineAcceptor(Napi::Env env, Napi::Object exports);
+void DefineAcceptor(Value exports);
 
 }  // namespace sentinel
 
-#endif  // SENTINEL_NODE_ACCEPTOR_H_
+#endif  // SENTINEL_NODE_ACCEPTOR_OBJECT_H_

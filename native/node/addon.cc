@@ -1,22 +1,22 @@
-// The entry of the addon: what it exports, and its end with the environment. Only this file and node_*.cc know
-// Node-API: they check arguments, convert, call the core and throw. lib/binding/addon.ts types what they export.
-
-#include <napi.h>
+// The entry of the addon: what it exports, and its end with the environment. Only node/ knows Node-API: its files
+// check arguments, convert, call the layers below and throw. lib/binding/addon.ts has the types of the exports.
 
 #include <memory>
 
+#include "node/abi.h"
 #include "node/acceptor_object.h"
 #include "node/environment.h"
 #include "node/event_loop.h"
 #include "node/frames.h"
 #include "node/peers.h"
 #include "node/reading.h"
+#include "node/script.h"
 
 namespace sentinel {
 namespace {
 
-// Threads are stopped here and not by finalizers, whose order at the end of an environment is not ours to choose.
-// For the main thread this does not run on process.exit(): a thread of ours then ends with the process.
+// Threads are stopped here and not by finalizers, which run in no particular order at the end of an environment.
+// On the main thread this does not run on process.exit(): threads then end with the process.
 void EndEnvironment(void* data) {
   auto* environment = static_cast<Environment*>(data);
   for (EnvironmentMember* member : environment->members) member->EnvironmentEnds();
@@ -25,20 +25,31 @@ void EndEnvironment(void* data) {
   environment->handed.Reclaim();
 }
 
-Napi::Object Init(Napi::Env env, Napi::Object exports) {
+void DeleteEnvironment(napi_env /*env*/, void* data, void* /*hint*/) { delete static_cast<Environment*>(data); }
+
+void Init(Value exports) {
+  const napi_env env = exports.env();
   auto environment = std::make_unique<Environment>();
+  environment->watches_readiness = kWatchesReadiness && HasEventLoop(env);
   napi_add_env_cleanup_hook(env, EndEnvironment, environment.get());
-  env.SetInstanceData(environment.release());  // deleted by Node-API, after the hook has run
-  DefineAcceptor(env, exports);
-  DefineFrames(env, exports);
-  DefinePeers(env, exports);
-  DefineReadiness(env, exports);
-  DefineReading(env, exports);
-  return exports;
+  // Deleted after the hook has run.
+  if (napi_set_instance_data(env, environment.get(), DeleteEnvironment, nullptr) != napi_ok) {
+    napi_remove_env_cleanup_hook(env, EndEnvironment, environment.get());
+    return;
+  }
+  environment.release();  // NOLINT(bugprone-unused-return-value): Node-API owns it now
+  DefineAbi(exports);
+  DefineAcceptor(exports);
+  DefineFrames(exports);
+  DefinePeers(exports);
+  if (Environment::Of(env).watches_readiness) DefineReadiness(exports);
+  DefineReading(exports);
 }
 
 }  // namespace
 }  // namespace sentinel
 
-static Napi::Object InitAddon(Napi::Env env, Napi::Object exports) { return sentinel::Init(env, exports); }
-NODE_API_MODULE(sentinel_ipc, InitAddon)
+NAPI_MODULE_INIT() {
+  sentinel::Init({env, exports});
+  return exports;
+}

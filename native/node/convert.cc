@@ -1,10 +1,29 @@
 #include "node/convert.h"
 
+#include <optional>
 #include <string>
 #include <vector>
 
 namespace sentinel {
 namespace {
+
+std::vector<std::uint32_t> ToIds(Value value) {
+  const std::optional<View<std::uint32_t>> ids = value.ToView<std::uint32_t>();
+  if (!ids.has_value()) return {};
+  return {ids->data, ids->data + ids->size};
+}
+
+std::vector<std::string> ToTexts(Value value) {
+  std::vector<std::string> texts(value.Length());
+  for (std::uint32_t i = 0; i < texts.size(); ++i) texts[i] = value.At(i).ToText();
+  return texts;
+}
+
+Value NumberOrNull(napi_env env, const std::optional<std::uint32_t>& number) {
+  return number.has_value() ? Value::Number(env, *number) : Value::Null(env);
+}
+
+}  // namespace
 
 const char* KindName(FailureKind kind) {
   switch (kind) {
@@ -19,44 +38,24 @@ const char* KindName(FailureKind kind) {
     case FailureKind::kNotFound: return "not-found";
     case FailureKind::kNotSupported: return "not-supported";
   }
-  return "system";
+  return "";
 }
 
-std::vector<std::uint32_t> ToIds(const Napi::Value& value) {
-  if (!value.IsTypedArray() || value.As<Napi::TypedArray>().TypedArrayType() != napi_uint32_array) return {};
-  const auto array = value.As<Napi::Uint32Array>();
-  return {array.Data(), array.Data() + array.ElementLength()};
-}
-
-std::vector<std::string> ToTexts(const Napi::Value& value) {
-  std::vector<std::string> texts;
-  if (!value.IsArray()) return texts;
-  const auto array = value.As<Napi::Array>();
-  for (std::uint32_t i = 0; i < array.Length(); ++i) texts.push_back(array.Get(i).ToString());
-  return texts;
-}
-
-}  // namespace
-
-void Throw(Napi::Env env, const Failure& failure) {
-  Napi::Object error = Napi::Error::New(env, failure.detail).Value();
+void Throw(napi_env env, const Failure& failure) {
+  const Value error = Value::Error(env, failure.detail);
   error.Set("kind", KindName(failure.kind));
   error.Set("errno", -failure.code);
   error.Set("syscall", failure.operation);
-  napi_throw(env, error);
+  ThrowValue(error);
 }
 
-void ThrowMisuse(Napi::Env env, const char* message) {
-  Napi::TypeError::New(env, message).ThrowAsJavaScriptException();
-}
-
-Napi::Object ToObject(Napi::Env env, const PeerIdentity& peer) {
-  Napi::Object object = Napi::Object::New(env);
+Value ToObject(napi_env env, const PeerIdentity& peer) {
+  const Value object = Value::Object(env);
   object.Set("pid", static_cast<double>(peer.process_id));
-  object.Set("uid", peer.user_id.has_value() ? Napi::Number::New(env, *peer.user_id) : env.Null());
-  object.Set("gid", peer.group_id.has_value() ? Napi::Number::New(env, *peer.group_id) : env.Null());
-  Napi::Array groups = Napi::Array::New(env, peer.groups.size());
-  for (std::uint32_t i = 0; i < peer.groups.size(); ++i) groups.Set(i, Napi::Number::New(env, peer.groups[i]));
+  object.Set("uid", NumberOrNull(env, peer.user_id));
+  object.Set("gid", NumberOrNull(env, peer.group_id));
+  const Value groups = Value::List(env);
+  for (const std::uint32_t group : peer.groups) groups.Append(Value::Number(env, group));
   object.Set("groups", groups);
   object.Set("executable", peer.executable);
   object.Set("label", peer.label);
@@ -64,17 +63,23 @@ Napi::Object ToObject(Napi::Env env, const PeerIdentity& peer) {
   return object;
 }
 
-PeerPolicy ToPolicy(const Napi::Value& value) {
-  if (!value.IsObject()) return {};  // lets nobody in
-  const auto object = value.As<Napi::Object>();
-  return {ToIds(object.Get("users")), ToIds(object.Get("groups")), ToTexts(object.Get("executables")),
-          ToTexts(object.Get("labels")), ToTexts(object.Get("sids"))};
-}
-
-std::size_t ToSize(const Napi::Value& value) {
-  if (!value.IsNumber()) return 0;
-  const double number = value.As<Napi::Number>().DoubleValue();
-  return number > 0 && number < 9007199254740992.0 ? static_cast<std::size_t>(number) : 0;
+PeerPolicy ToPolicy(Value value) {
+  const Value users = value.Get("users");
+  const Value groups = value.Get("groups");
+  const Value executables = value.Get("executables");
+  const Value labels = value.Get("labels");
+  const Value security_ids = value.Get("sids");
+  // A policy that lost one of its narrowing lists would admit more, so a policy is read whole or admits no peer.
+  for (const Value& list : {users, groups, executables, labels, security_ids}) {
+    if (!list.IsObject()) return {};
+  }
+  PeerPolicy policy;
+  policy.users = ToIds(users);
+  policy.groups = ToIds(groups);
+  policy.executables = ToTexts(executables);
+  policy.labels = ToTexts(labels);
+  policy.security_ids = ToTexts(security_ids);
+  return policy;
 }
 
 }  // namespace sentinel

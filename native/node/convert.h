@@ -1,31 +1,27 @@
-// Between JavaScript values and the plain types of the core, and from failures to exceptions.
+// Between JavaScript values and the plain types of the layers below, and from failures to exceptions.
 
 #ifndef SENTINEL_NODE_CONVERT_H_
 #define SENTINEL_NODE_CONVERT_H_
 
-#include <napi.h>
-
-#include <cstddef>
-
 #include "admission/peer_policy.h"
+#include "node/script.h"
 #include "platform/platform.h"
 
 namespace sentinel {
 
-// Throws an Error with `kind`, `errno` (negative, as Node has it) and `syscall`; lib/binding/addon.ts makes an
-// IpcError of it.
-void Throw(Napi::Env env, const Failure& failure);
-// Throws a TypeError: our own TypeScript has called with arguments that it never should.
-void ThrowMisuse(Napi::Env env, const char* message);
+// Throws an Error with `kind`, `errno` (negative, as Node counts them) and `syscall`. lib/binding/native-error.ts
+// makes an IpcError of it.
+void Throw(napi_env env, const Failure& failure);
 
-// { pid, uid, gid, groups, executable, label, sid }, uid and gid null and texts empty where there are none.
-Napi::Object ToObject(Napi::Env env, const PeerIdentity& peer);
+// { pid, uid, gid, groups, executable, label, sid }. uid and gid are null where the system has no such numbers;
+// texts that are not known are empty.
+Value ToObject(napi_env env, const PeerIdentity& peer);
 
 // { users: Uint32Array, groups: Uint32Array, executables: string[], labels: string[], sids: string[] }
-PeerPolicy ToPolicy(const Napi::Value& value);
+PeerPolicy ToPolicy(Value value);
 
-// Whole numbers from JavaScript, where anything may come: negative, fractional and NaN become 0.
-std::size_t ToSize(const Napi::Value& value);
+// The name of a failure's kind, as lib/binding/abi.ts lists them.
+const char* KindName(FailureKind kind);
 
 }  // namespace sentinel
 

@@ -1,60 +1,26 @@
-// What one environment of Node (the main thread, or a worker) has of its own, and how it is taken down.
-//
-// Descriptors go to JavaScript as plain numbers. Connected ones stay here, where their readiness can be watched; it
-// wraps all others at once. A worker may be terminated between the two; what was left without an owner then is
-// closed here.
+// The state of one environment of Node (the main thread, or a worker), and how it is taken down. Connected
+// descriptors stay here, where their readiness can be watched, and go to JavaScript as plain numbers.
 
 #ifndef SENTINEL_NODE_ENVIRONMENT_H_
 #define SENTINEL_NODE_ENVIRONMENT_H_
 
-#include <napi.h>
-
 #include <cstdint>
 #include <functional>
 #include <memory>
-#include <optional>
 #include <set>
 #include <utility>
-#include <vector>
 
+#include "abi/abi.h"
 #include "frames/frame_readers.h"
 #include "frames/line_scanner.h"
+#include "node/handed_descriptors.h"
+#include "node/script.h"
 #include "platform/platform.h"
 #include "readiness/connected_descriptors.h"
 
 namespace sentinel {
 
-// Descriptors given to JavaScript whose new owner has not been seen yet.
-class HandedDescriptors {
- public:
-  // Whatever was handed before has found its owner by now: JavaScript wraps before it asks again.
-  void Forget() { handed_.clear(); }
-  Result<int> Hand(OwnedDescriptor descriptor) {
-    const std::optional<std::uint64_t> cookie = DescriptorCookie(descriptor.get());
-    Result<int> number = ToLoopNumber(std::move(descriptor));
-    // Without a cookie nobody could tell later whether it still stands for the same thing: better lost than wrongly
-    // closed.
-    if (number.ok() && cookie.has_value()) handed_.push_back({FromLoopNumber(number.value()), *cookie});
-    return number;
-  }
-  // When the environment ends: its sockets are closed already, so a number that still means the same socket has no
-  // owner.
-  void Reclaim() {
-    for (const Entry& entry : handed_) {
-      if (DescriptorCookie(entry.descriptor) == entry.cookie) CloseDescriptor(entry.descriptor);
-    }
-    handed_.clear();
-  }
-
- private:
-  struct Entry {
-    Descriptor descriptor;
-    std::uint64_t cookie;
-  };
-  std::vector<Entry> handed_;
-};
-
-// Something that must be stopped before the environment goes: it owns a thread.
+// Owns a thread, which must be stopped before the environment goes.
 class EnvironmentMember {
  public:
   EnvironmentMember() = default;
@@ -64,43 +30,53 @@ class EnvironmentMember {
   virtual void EnvironmentEnds() = 0;
 };
 
-struct Environment {
-  LineScanner scanner;
-  // Not std::make_shared: that asks for a newer C++ library than the oldest systems have.
-  const std::shared_ptr<ReadWindow> window{std::make_unique<ReadWindow>()};
-  FrameReaders readers{window};
+// The memory of JavaScript's in which frame readers leave their records and the outcome of a step. Attached once.
+struct RecordMemory {
   std::int32_t* records = nullptr;
   std::size_t record_capacity = 0;
-  std::int32_t* progress = nullptr;
-  std::vector<Napi::ObjectReference> attached;  // keeps that memory alive
-  Napi::ObjectReference attached_window;
+  std::int32_t* progress = nullptr;  // words of FrameProgress; nullptr until attached
+  Reference kept_records;
+  Reference kept_progress;
+};
+
+struct Environment {
+  LineScanner scanner;
+  // Not std::make_shared: that asks for a newer C++ library than the oldest supported systems have.
+  const std::shared_ptr<ReadWindow> window{std::make_unique<ReadWindow>()};
+  FrameReaders readers{window};
+  RecordMemory memory;
+  Reference kept_window;
   HandedDescriptors handed;
   ConnectedDescriptors connected;
-  // Keeps the event loop alive while somebody waits; empty without a loop that waits.
+  // Whether connected descriptors stay here. False where the system has no readiness (Windows), or the program that
+  // loaded the addon has no event loop of libuv's.
+  bool watches_readiness = false;
+  // Keeps the event loop alive while a descriptor is waited for; empty before readiness.start.
   std::function<void(bool)> readiness_wanted;
-  // Read once: at a later time there might be no descriptor left to read them with, and nobody must pass because of
-  // it.
+  // Read once, at the start: later there might be no descriptor left to read them with, and an unmapped peer must
+  // not pass because of it.
   const UnmappedIds unmapped = ReadUnmappedIds();
   std::set<EnvironmentMember*> members;
 
-  // Before connections are made: what they are waited for with may be wanting, and is asked for when that can be
-  // told.
+  // Opens what connections are waited for with, before the first one is made, so that a lack of descriptors is
+  // reported to the call that can report it.
   Status PrepareConnections() {
-    if (!kWatchesReadiness) return Done{};
+    if (!watches_readiness) return Done{};
     Result<Descriptor> opened = connected.Open();
     if (!opened.ok()) return opened.failure();
     return Done{};
   }
-  // Gives a connected descriptor to JavaScript; it stays here, where its readiness can be watched.
+  // Gives the number of a connected descriptor to JavaScript. The descriptor stays here if its readiness is
+  // watched.
   Result<int> GiveConnected(OwnedDescriptor descriptor) {
-    if (!kWatchesReadiness) return handed.Hand(std::move(descriptor));
+    if (!watches_readiness) return handed.Hand(std::move(descriptor));
     const int number = static_cast<int>(descriptor.get());
     connected.Add(std::move(descriptor));
     return number;
   }
-  Status Want(Descriptor descriptor, bool reading, bool writing) {
+  Status Want(Descriptor descriptor, Interest interest) {
     const bool before = connected.wanted() > 0;
-    Status wanted = connected.Want(descriptor, reading, writing);
+    Status wanted = connected.Want(descriptor, interest);
     NoteWanted(before);
     return wanted;
   }
@@ -110,7 +86,11 @@ struct Environment {
     NoteWanted(before);
   }
 
-  static Environment& Of(Napi::Env env) { return *env.GetInstanceData<Environment>(); }
+  static Environment& Of(napi_env env) {
+    void* data = nullptr;
+    napi_get_instance_data(env, &data);
+    return *static_cast<Environment*>(data);
+  }
 
  private:
   void NoteWanted(bool before) {

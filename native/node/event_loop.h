@@ -1,14 +1,17 @@
-// What has arrived on connected descriptors, told to JavaScript. See lib/binding/addon.ts for the types.
+// Readiness of connected descriptors as JavaScript calls and callbacks. lib/binding/addon.ts has the types.
 
-#ifndef SENTINEL_NODE_READINESS_H_
-#define SENTINEL_NODE_READINESS_H_
+#ifndef SENTINEL_NODE_EVENT_LOOP_H_
+#define SENTINEL_NODE_EVENT_LOOP_H_
 
-#include <napi.h>
+#include "node/script.h"
 
 namespace sentinel {
 
-void DefineReadiness(Napi::Env env, Napi::Object exports);
+// Whether the program that loaded the addon has an event loop of libuv's, with all that readiness takes of it.
+bool HasEventLoop(napi_env env);
+
+void DefineReadiness(Value exports);
 
 }  // namespace sentinel
 
-#endif  // SENTINEL_NODE_READINESS_H_
+#endif  // SENTINEL_NODE_EVENT_LOOP_H_

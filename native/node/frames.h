@@ -1,13 +1,13 @@
-// Laying out, checking and writing frames as JavaScript calls, one a batch. See lib/binding/addon.ts for the types.
+// Laying out, checking and writing frames as JavaScript calls, one a batch. lib/binding/addon.ts has the types.
 
 #ifndef SENTINEL_NODE_FRAMES_H_
 #define SENTINEL_NODE_FRAMES_H_
 
-#include <napi.h>
+#include "node/script.h"
 
 namespace sentinel {
 
-void DefineFrames(Napi::Env env, Napi::Object exports);
+void DefineFrames(Value exports);
 
 }  // namespace sentinel
 

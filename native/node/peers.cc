@@ -6,7 +6,7 @@
 #include <utility>
 #include <vector>
 
-#include "admission/peer_policy.h"
+#include "admission/peer_check.h"
 #include "admission/peer_watcher.h"
 #include "node/convert.h"
 #include "node/environment.h"
@@ -15,132 +15,129 @@ namespace sentinel {
 namespace {
 
 // connect(path, policy) → an identity with a `descriptor`, or with a `reason` when the policy refuses the server.
-// Throws what keeps it from connecting.
-Napi::Value ConnectFromScript(const Napi::CallbackInfo& info) {
-  const Napi::Env env = info.Env();
-  if (info.Length() < 2 || !info[0].IsString()) {
-    ThrowMisuse(env, "connect: wrong arguments");
+// Throws if the connection cannot be made, or its peer's identity not be read.
+Value ConnectFromScript(const Call& call) {
+  if (!call[0].IsString()) {
+    ThrowMisuse(call.env(), "connect: wrong arguments");
     return {};
   }
-  Environment& environment = Environment::Of(env);
+  Environment& environment = Environment::Of(call.env());
   if (Status prepared = environment.PrepareConnections(); !prepared.ok()) {
-    Throw(env, prepared.failure());
+    Throw(call.env(), prepared.failure());
     return {};
   }
-  Result<OwnedDescriptor> connected = Connect(info[0].As<Napi::String>());
+  Result<OwnedDescriptor> connected = Connect(call[0].ToText());
   if (!connected.ok()) {
-    Throw(env, connected.failure());
+    Throw(call.env(), connected.failure());
     return {};
   }
-  Result<PeerIdentity> peer = ReadPeerIdentity(connected.value().get());
-  if (!peer.ok()) {
-    Throw(env, peer.failure());
+  Result<CheckedPeer> checked =
+      CheckPeer(connected.value().get(), {ToPolicy(call[1]), environment.unmapped}, nullptr);
+  if (!checked.ok()) {
+    Throw(call.env(), checked.failure());
     return {};
   }
-  const PeerPolicy policy = ToPolicy(info[1]);
-  Verdict verdict = Judge(peer.value(), policy, environment.unmapped);
-  if (verdict == Verdict::kAdmitted) {
-    ReadPeerDetails(connected.value().get(), peer.value());
-    verdict = JudgeDetails(peer.value(), policy);
-  }
-  Napi::Object object = ToObject(env, peer.value());
-  if (verdict != Verdict::kAdmitted) {
-    object.Set("reason", VerdictName(verdict));
+  const Value object = ToObject(call.env(), checked.value().peer);
+  if (checked.value().verdict != Verdict::kAdmitted) {
+    object.Set("reason", VerdictName(checked.value().verdict));
     return object;
   }
   environment.handed.Forget();
   Result<int> number = environment.GiveConnected(std::move(connected.value()));
   if (!number.ok()) {
-    Throw(env, number.failure());
+    Throw(call.env(), number.failure());
     return {};
   }
   object.Set("descriptor", number.value());
   return object;
 }
 
+Value ToValue(napi_env env, std::uint32_t number) { return Value::Number(env, number); }
+Value ToValue(napi_env env, const std::string& text) { return Value::Text(env, text); }
+
 // resolveUser(name), resolveGroup(name) → number, resolveSid(account) → text; null when there is none of that name
 template <typename Id, Result<Id> (*resolve)(const std::string&)>
-Napi::Value ResolveFromScript(const Napi::CallbackInfo& info) {
-  const Napi::Env env = info.Env();
-  if (info.Length() < 1 || !info[0].IsString()) {
-    ThrowMisuse(env, "resolve: wrong arguments");
+Value ResolveFromScript(const Call& call) {
+  if (!call[0].IsString()) {
+    ThrowMisuse(call.env(), "resolve: wrong arguments");
     return {};
   }
-  Result<Id> id = resolve(info[0].As<Napi::String>());
-  if (id.ok()) return Napi::Value::From(env, id.value());
-  if (id.failure().kind == FailureKind::kNotFound) return env.Null();
-  Throw(env, id.failure());
+  Result<Id> id = resolve(call[0].ToText());
+  if (id.ok()) return ToValue(call.env(), id.value());
+  if (id.failure().kind == FailureKind::kNotFound) return Value::Null(call.env());
+  Throw(call.env(), id.failure());
   return {};
 }
 
 // ownUser() → { uid: number | null, sid }
-Napi::Value OwnUserFromScript(const Napi::CallbackInfo& info) {
-  const Napi::Env env = info.Env();
+Value OwnUserFromScript(const Call& call) {
   const std::optional<std::uint32_t> number = OwnUserId();
   Result<std::string> security_id = OwnSecurityId();
   if (!security_id.ok()) {
-    Throw(env, security_id.failure());
+    Throw(call.env(), security_id.failure());
     return {};
   }
-  Napi::Object object = Napi::Object::New(env);
-  object.Set("uid", number.has_value() ? Napi::Number::New(env, *number) : env.Null());
+  const Value object = Value::Object(call.env());
+  object.Set("uid", number.has_value() ? call.Number(*number) : Value::Null(call.env()));
   object.Set("sid", security_id.value());
   return object;
 }
 
-// findGone(descriptors: Int32Array) → the indices of those whose peer has gone and left nothing to read; an entry
-// below 0 is passed over
-Napi::Value FindGoneFromScript(const Napi::CallbackInfo& info) {
-  const Napi::Env env = info.Env();
-  if (info.Length() < 1 || !info[0].IsTypedArray() ||
-      info[0].As<Napi::TypedArray>().TypedArrayType() != napi_int32_array) {
-    ThrowMisuse(env, "findGone: wrong arguments");
+// findGone(descriptors: Int32Array) → the indices of those whose peer has closed for good and left nothing to read.
+// Entries below 0 are skipped.
+Value FindGoneFromScript(const Call& call) {
+  const std::optional<View<std::int32_t>> numbers = call[0].ToView<std::int32_t>();
+  if (!numbers.has_value()) {
+    ThrowMisuse(call.env(), "findGone: wrong arguments");
     return {};
   }
-  const auto numbers = info[0].As<Napi::Int32Array>();
   std::vector<Descriptor> connected;
-  connected.reserve(numbers.ElementLength());
-  for (std::size_t i = 0; i < numbers.ElementLength(); ++i)
-    connected.push_back(numbers[i] < 0 ? Descriptor::kNone : FromLoopNumber(numbers[i]));
-  Napi::Array indices = Napi::Array::New(env);
-  for (const std::size_t index : FindGone(connected)) {
-    indices.Set(indices.Length(), Napi::Number::New(env, static_cast<double>(index)));
+  connected.reserve(numbers->size);
+  for (std::size_t i = 0; i < numbers->size; ++i) {
+    const std::int32_t number = numbers->data[i];
+    connected.push_back(number < 0 ? Descriptor::kNone : FromLoopNumber(number));
   }
+  const Value indices = Value::List(call.env());
+  for (const std::size_t index : FindGone(connected)) indices.Append(call.Number(static_cast<double>(index)));
   return indices;
 }
 
-// addressOf(descriptor) → the path that a listening descriptor stands at, or ''
-Napi::Value AddressOfFromScript(const Napi::CallbackInfo& info) {
-  return Napi::String::New(info.Env(), AddressOf(FromLoopNumber(static_cast<int>(ToSize(info[0])))));
+// addressOf(descriptor) → the path of a listening descriptor, or ''
+Value AddressOfFromScript(const Call& call) {
+  return Value::Text(call.env(), AddressOf(FromLoopNumber(static_cast<int>(call[0].ToSize()))));
 }
 
-// new PeerWatcher(); takeNotifyDescriptor() → number, once; watch(number, descriptor) → whether this system can
-// tell; forget(number); stop()
-class PeerWatcherObject final : public Napi::ObjectWrap<PeerWatcherObject>, public EnvironmentMember {
+// new PeerWatcher(); takeNotifyDescriptor() → number, once; watch(id, descriptor) → WatchState; forget(id).
+// There is no way to stop it but the end of the environment.
+class PeerWatcherObject final : public EnvironmentMember {
  public:
-  static Napi::Function Define(Napi::Env env) {
-    return DefineClass(env, "PeerWatcher",
-                       {
-                           InstanceMethod<&PeerWatcherObject::Watch>("watch"),
-                           InstanceMethod<&PeerWatcherObject::Forget>("forget"),
-                           InstanceMethod<&PeerWatcherObject::TakeNotifyDescriptor>("takeNotifyDescriptor"),
-                       });
+  static void Define(Value exports) {
+    using Class = ObjectClass<PeerWatcherObject>;
+    Class::Export(exports, "PeerWatcher",
+                  {
+                      Class::Method<&PeerWatcherObject::Watch>("watch"),
+                      Class::Method<&PeerWatcherObject::Forget>("forget"),
+                      Class::Method<&PeerWatcherObject::TakeNotifyDescriptor>("takeNotifyDescriptor"),
+                  });
   }
 
-  explicit PeerWatcherObject(const Napi::CallbackInfo& info) : Napi::ObjectWrap<PeerWatcherObject>(info) {
+  static std::unique_ptr<PeerWatcherObject> Make(const Call& call) {
     Result<NotifyPair> notify = CreateNotifyPair();
     if (!notify.ok()) {
-      Throw(info.Env(), notify.failure());
-      return;
+      Throw(call.env(), notify.failure());
+      return nullptr;
     }
     Result<std::unique_ptr<PeerWatcher>> watcher = PeerWatcher::Start(std::move(notify.value().thread));
     if (!watcher.ok()) {
-      Throw(info.Env(), watcher.failure());
-      return;
+      Throw(call.env(), watcher.failure());
+      return nullptr;
     }
-    watcher_ = std::move(watcher.value());
-    notify_loop_end_ = std::move(notify.value().loop);
-    environment_ = &Environment::Of(info.Env());
+    return std::make_unique<PeerWatcherObject>(Environment::Of(call.env()), std::move(watcher.value()),
+                                               std::move(notify.value().loop));
+  }
+
+  PeerWatcherObject(Environment& environment, std::unique_ptr<PeerWatcher> watcher, OwnedDescriptor notify_loop_end)
+      : environment_(&environment), watcher_(std::move(watcher)), notify_loop_end_(std::move(notify_loop_end)) {
     environment_->members.insert(this);
   }
 
@@ -155,56 +152,46 @@ class PeerWatcherObject final : public Napi::ObjectWrap<PeerWatcherObject>, publ
   }
 
  private:
-  Napi::Value Watch(const Napi::CallbackInfo& info) {
-    const Napi::Env env = info.Env();
-    Result<OwnedDescriptor> process = OpenPeerProcess(FromLoopNumber(static_cast<int>(ToSize(info[1]))));
+  Value Watch(const Call& call) {
+    Result<OwnedDescriptor> process = OpenPeerProcess(FromLoopNumber(static_cast<int>(call[1].ToSize())));
+    WatchState state = WatchState::kWatching;
     if (process.ok()) {
-      watcher_->Watch(ToSize(info[0]), std::move(process.value()));
-      return Napi::String::New(env, "watching");
-    }
-    switch (process.failure().kind) {
-      case FailureKind::kPeerUnknown: return Napi::String::New(env, "ended");
-      case FailureKind::kNotSupported: return Napi::String::New(env, "not-supported");
-      default: Throw(env, process.failure()); return {};
-    }
-  }
-
-  Napi::Value Forget(const Napi::CallbackInfo& info) {
-    watcher_->Forget(ToSize(info[0]));
-    return info.Env().Undefined();
-  }
-
-  Napi::Value TakeNotifyDescriptor(const Napi::CallbackInfo& info) {
-    if (!notify_loop_end_.valid()) {
-      ThrowMisuse(info.Env(), "PeerWatcher: the notify descriptor was taken already");
+      watcher_->Watch(call[0].ToSize(), std::move(process.value()));
+    } else if (process.failure().kind == FailureKind::kPeerUnknown) {
+      state = WatchState::kEnded;
+    } else if (process.failure().kind == FailureKind::kNotSupported) {
+      state = WatchState::kNotSupported;
+    } else {
+      Throw(call.env(), process.failure());
       return {};
     }
-    Result<int> number = handed_.Hand(std::move(notify_loop_end_));
-    if (number.ok()) return Napi::Number::New(info.Env(), number.value());
-    Throw(info.Env(), number.failure());
+    return Value::Text(call.env(), WatchStateName(state));
+  }
+
+  Value Forget(const Call& call) {
+    watcher_->Forget(call[0].ToSize());
     return {};
   }
 
-  std::unique_ptr<PeerWatcher> watcher_;
+  Value TakeNotifyDescriptor(const Call& call) { return handed_.HandNotifyEnd(call, notify_loop_end_); }
+
+  Environment* environment_;  // nullptr once that has ended
+  const std::unique_ptr<PeerWatcher> watcher_;
   OwnedDescriptor notify_loop_end_;
   HandedDescriptors handed_;
-  Environment* environment_ = nullptr;
 };
 
 }  // namespace
 
-void DefinePeers(Napi::Env env, Napi::Object exports) {
-  exports.Set("PeerWatcher", PeerWatcherObject::Define(env));
-  exports.Set("connect", Napi::Function::New<ConnectFromScript>(env, "connect"));
-  exports.Set("findGone", Napi::Function::New<FindGoneFromScript>(env, "findGone"));
-  exports.Set("addressOf", Napi::Function::New<AddressOfFromScript>(env, "addressOf"));
-  exports.Set("resolveUser",
-              Napi::Function::New<ResolveFromScript<std::uint32_t, ResolveUser>>(env, "resolveUser"));
-  exports.Set("resolveGroup",
-              Napi::Function::New<ResolveFromScript<std::uint32_t, ResolveGroup>>(env, "resolveGroup"));
-  exports.Set("resolveSid",
-              Napi::Function::New<ResolveFromScript<std::string, ResolveSecurityId>>(env, "resolveSid"));
-  exports.Set("ownUser", Napi::Function::New<OwnUserFromScript>(env, "ownUser"));
+void DefinePeers(Value exports) {
+  PeerWatcherObject::Define(exports);
+  Export<ConnectFromScript>(exports, "connect");
+  Export<FindGoneFromScript>(exports, "findGone");
+  Export<AddressOfFromScript>(exports, "addressOf");
+  Export<ResolveFromScript<std::uint32_t, ResolveUser>>(exports, "resolveUser");
+  Export<ResolveFromScript<std::uint32_t, ResolveGroup>>(exports, "resolveGroup");
+  Export<ResolveFromScript<std::string, ResolveSecurityId>>(exports, "resolveSid");
+  Export<OwnUserFromScript>(exports, "ownUser");
 }
 
 }  // namespace sentinel

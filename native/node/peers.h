@@ -1,13 +1,13 @@
-// Dialling, identities and the end of peers' processes as JavaScript calls. See lib/binding/addon.ts for the types.
+// Dialling, identities and the end of peers' processes as JavaScript calls. lib/binding/addon.ts has the types.
 
 #ifndef SENTINEL_NODE_PEERS_H_
 #define SENTINEL_NODE_PEERS_H_
 
-#include <napi.h>
+#include "node/script.h"
 
 namespace sentinel {
 
-void DefinePeers(Napi::Env env, Napi::Object exports);
+void DefinePeers(Value exports);
 
 }  // namespace sentinel
 

@@ -3,39 +3,34 @@
 #ifndef SENTINEL_NODE_READY_READER_H_
 #define SENTINEL_NODE_READY_READER_H_
 
-#include <napi.h>
-
 #include <cstddef>
+#include <cstdint>
 
 #include "node/environment.h"
+#include "node/script.h"
 
 namespace sentinel {
 
 class ReadyReader {
  public:
-  // on_ready(descriptor, records): as lib/binding/addon.ts has it
-  ReadyReader(Napi::Env env, Environment& environment, const Napi::Function& on_ready)
-      : env_(env),
-        environment_(environment),
-        on_ready_(Napi::Persistent(on_ready)),
-        context_(env, "sentinel-ipc") {}
+  // on_ready(descriptor, records): see NativeReadiness.start in lib/binding/addon.ts
+  ReadyReader(Environment& environment, Value on_ready)
+      : environment_(environment), on_ready_(on_ready, "sentinel-ipc") {}
 
-  // All that are ready.
+  // Reads all that are ready.
   void ReadReady();
-  // The one that was alone in being ready last time. False: nothing has come on it, nobody wants it any more, or it
-  // has been read so often that the others must have a turn first, by ReadReady.
+  // Reads the one that was alone in being ready last time. False: nothing has arrived on it, it is not waited for
+  // any more, or it has been read so often that the others must have a turn first, by ReadReady.
   bool ReadAlone();
 
  private:
-  enum class Outcome { kRead, kFull, kNothing, kGone };
+  enum class Outcome { kNothing, kRead, kFull, kEnvironmentEnds };
 
   Outcome Read(Descriptor descriptor, std::size_t most);
-  bool Call(Descriptor descriptor, double records);
+  bool Call(Descriptor descriptor, std::int32_t records) const;
 
-  const Napi::Env env_;
   Environment& environment_;
-  Napi::FunctionReference on_ready_;
-  Napi::AsyncContext context_;
+  const Callback on_ready_;
   Descriptor alone_ = Descriptor::kNone;
   int alone_turns_ = 0;
 };

@@ -188,15 +188,22 @@ Result<OwnedDescriptor> CreateWaker();
 void Wake(Descriptor waker);
 void DrainWaker(Descriptor waker);
 
-// What a connected descriptor is ready for. That its peer has gone makes it ready for what it is watched for.
+// What a connected descriptor is waited for; kReading and kWriting are bits.
+enum class Interest : std::uint8_t { kNothing = 0, kReading = 1, kWriting = 2, kBoth = 3 };
+constexpr Interest operator&(Interest one, Interest other) {
+  return static_cast<Interest>(static_cast<unsigned>(one) & static_cast<unsigned>(other));
+}
+constexpr bool Includes(Interest interest, Interest part) { return (interest & part) == part; }
+
+// What a connected descriptor is ready for. Once its peer has gone it is ready for all that it is watched for.
 struct Readiness {
   Descriptor descriptor = Descriptor::kNone;
   bool readable = false;
   bool writable = false;
 };
 
-// Connected descriptors that are waited for in large numbers, by one thread. Where kWatchesReadiness is false there
-// is no such thing: then the event loop must have each descriptor from the start.
+// Watches connected descriptors in large numbers, for one thread. Where kWatchesReadiness is false there is no such
+// set: then the event loop must have each descriptor from the start.
 class ReadinessSet {
  public:
   static constexpr int kMostAtOnce = 64;
@@ -206,12 +213,12 @@ class ReadinessSet {
   ReadinessSet& operator=(const ReadinessSet&) = delete;
   virtual ~ReadinessSet() = default;
 
-  // Readable while some of the watched ones are ready, for an event loop that waits for more than these.
+  // Readable while any watched descriptor is ready, for an event loop that waits for other things too.
   virtual Descriptor descriptor() const = 0;
-  // What a descriptor is watched for from now on; `watched`: it is so far. Nothing: to be told before it is closed.
-  virtual Status Watch(Descriptor connected, bool watched, bool reading, bool writing) = 0;
-  // Those that are ready now, kMostAtOnce at most, each of many in its turn; the same one perhaps twice. Does not
-  // wait.
+  // Changes what a descriptor is watched for. Watch for kNothing before it is closed; that cannot fail.
+  virtual Status Watch(Descriptor connected, Interest before, Interest now) = 0;
+  // Fills `ready` with at most kMostAtOnce descriptors that are ready now, without waiting. Where more are ready
+  // they take turns. One may occur twice.
   virtual void Take(std::vector<Readiness>& ready) = 0;
 };
 extern const bool kWatchesReadiness;

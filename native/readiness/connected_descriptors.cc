@@ -23,7 +23,7 @@ void ConnectedDescriptors::Add(OwnedDescriptor connected) {
   if (index >= entries_.size()) entries_.resize(index + 1);
   entries_[index] = {};
   entries_[index].owned = true;
-  connected.Release();  // NOLINT(bugprone-unused-return-value): it belongs to entries_ now
+  connected.Release();  // NOLINT(bugprone-unused-return-value): entries_ owns it now
 }
 
 ConnectedDescriptors::Entry* ConnectedDescriptors::Find(Descriptor connected) {
@@ -33,36 +33,32 @@ ConnectedDescriptors::Entry* ConnectedDescriptors::Find(Descriptor connected) {
 
 bool ConnectedDescriptors::WantsReading(Descriptor connected) const {
   const std::size_t index = IndexOf(connected);
-  return index < entries_.size() && entries_[index].reading;
+  return index < entries_.size() && Includes(entries_[index].wanted, Interest::kReading);
 }
 
-Status ConnectedDescriptors::Want(Descriptor connected, bool reading, bool writing) {
+void ConnectedDescriptors::SetWanted(Entry& entry, Interest wanted) {
+  if (entry.wanted != Interest::kNothing) --wanted_;
+  entry.wanted = wanted;
+  if (entry.wanted != Interest::kNothing) ++wanted_;
+}
+
+Status ConnectedDescriptors::Want(Descriptor connected, Interest interest) {
   Entry* const entry = Find(connected);
   if (entry == nullptr || set_ == nullptr) {
-    return Failure{FailureKind::kNotFound, 0, "", "the descriptor is not here"};
+    return Failure{FailureKind::kNotFound, 0, "", "the descriptor is not watched here"};
   }
-  if (entry->reading || entry->writing) --wanted_;
-  entry->reading = reading;
-  entry->writing = writing;
-  if (reading || writing) ++wanted_;
-  // Who stops reading mostly goes on soon: it stays in the set until something comes meanwhile.
-  if (writing == entry->watched_writing && (entry->watched_reading || !reading)) return Done{};
+  SetWanted(*entry, interest);
+  // The watch may stay: see the drawing in the header.
+  const bool same_writing = (interest & Interest::kWriting) == (entry->watched & Interest::kWriting);
+  if (same_writing && Includes(entry->watched, interest)) return Done{};
   Status watched = Watch(connected, *entry);
-  if (!watched.ok()) {
-    --wanted_;
-    entry->reading = false;
-    entry->writing = false;
-  }
+  if (!watched.ok()) SetWanted(*entry, Interest::kNothing);
   return watched;
 }
 
 Status ConnectedDescriptors::Watch(Descriptor connected, Entry& entry) {
-  const bool before = entry.watched_reading || entry.watched_writing;
-  Status watched = set_->Watch(connected, before, entry.reading, entry.writing);
-  if (watched.ok()) {
-    entry.watched_reading = entry.reading;
-    entry.watched_writing = entry.writing;
-  }
+  Status watched = set_->Watch(connected, entry.watched, entry.wanted);
+  if (watched.ok()) entry.watched = entry.wanted;
   return watched;
 }
 
@@ -72,18 +68,14 @@ const std::vector<Readiness>& ConnectedDescriptors::TakeReady() {
   set_->Take(ready_);
   for (Readiness& ready : ready_) {
     Entry* const entry = Find(ready.descriptor);
-    if (entry == nullptr) {
-      ready.readable = false;
-      ready.writable = false;
-      continue;
-    }
-    // It would be ready again and again. To watch for less needs nothing that could run out.
-    const bool unwanted = (ready.readable && !entry->reading) || (ready.writable && !entry->writing);
-    if (unwanted && (entry->reading != entry->watched_reading || entry->writing != entry->watched_writing)) {
-      Watch(ready.descriptor, *entry);
-    }
-    ready.readable = ready.readable && entry->reading;
-    ready.writable = ready.writable && entry->writing;
+    const Interest wanted = entry == nullptr ? Interest::kNothing : entry->wanted;
+    const bool reading = Includes(wanted, Interest::kReading);
+    const bool writing = Includes(wanted, Interest::kWriting);
+    // It would be ready again and again. To watch for less takes no memory, so it cannot fail.
+    const bool unwanted = (ready.readable && !reading) || (ready.writable && !writing);
+    if (entry != nullptr && unwanted && entry->watched != wanted) Watch(ready.descriptor, *entry);
+    ready.readable = ready.readable && reading;
+    ready.writable = ready.writable && writing;
   }
   return ready_;
 }
@@ -91,8 +83,8 @@ const std::vector<Readiness>& ConnectedDescriptors::TakeReady() {
 void ConnectedDescriptors::Close(Descriptor connected) {
   Entry* const entry = Find(connected);
   if (entry == nullptr) return;
-  if (entry->reading || entry->writing) --wanted_;
-  if (entry->watched_reading || entry->watched_writing) set_->Watch(connected, true, false, false);
+  SetWanted(*entry, Interest::kNothing);
+  if (entry->watched != Interest::kNothing) set_->Watch(connected, entry->watched, Interest::kNothing);
   *entry = {};
   CloseDescriptor(connected);
 }

@@ -1,5 +1,15 @@
-// Owns the connected descriptors of an environment, and knows what each is waited for: a few bytes for each, where
-// a socket of Node's takes kilobytes. Must not know Node-API.
+// Owns the connected descriptors of an environment, and knows what each is waited for. Takes a few bytes for each,
+// where a socket of Node's takes kilobytes. Must not know Node-API.
+//
+// An entry has what is wanted and what is watched. Wanting less leaves the watch as it is until something arrives
+// that is not wanted, because most connections that stop reading go on soon:
+//
+//            Want(more): Watch                     Want(less): nothing to do
+//   wanted ⊃ watched ──────────▶ wanted = watched ──────────▶ wanted ⊂ watched
+//                                     ▲                            │ ready for what is not wanted: Watch
+//                                     └────────────────────────────┘
+//
+// Writing is rare, and a socket is almost always writable, so a change of it always changes the watch.
 
 #ifndef SENTINEL_CONNECTED_DESCRIPTORS_H_
 #define SENTINEL_CONNECTED_DESCRIPTORS_H_
@@ -20,17 +30,17 @@ class ConnectedDescriptors {
   ConnectedDescriptors& operator=(const ConnectedDescriptors&) = delete;
   ~ConnectedDescriptors() { CloseAll(); }
 
-  // Makes the set that they are waited for with; before the first Want. Answers what becomes readable when some of
-  // them are ready.
+  // Makes the set that watches them, before the first Want. Returns the descriptor that becomes readable when any
+  // of them is ready.
   Result<Descriptor> Open();
 
   void Add(OwnedDescriptor connected);
-  // What it is waited for from now on.
-  Status Want(Descriptor connected, bool reading, bool writing);
+  // Changes what a descriptor is waited for. After a failure it is waited for nothing.
+  Status Want(Descriptor connected, Interest interest);
   bool WantsReading(Descriptor connected) const;
-  // How many are waited for.
+  // How many descriptors are waited for.
   std::size_t wanted() const { return wanted_; }
-  // Those that are ready for what they are waited for, in their turns. Valid until the next call.
+  // Those that are ready for what they are waited for, by turns. Valid until the next call.
   const std::vector<Readiness>& TakeReady();
   void Close(Descriptor connected);
   void CloseAll();
@@ -38,17 +48,17 @@ class ConnectedDescriptors {
  private:
   struct Entry {
     bool owned = false;
-    bool reading = false;  // is waited for
-    bool writing = false;
-    bool watched_reading = false;  // is in the set for it
-    bool watched_writing = false;
+    Interest wanted = Interest::kNothing;
+    Interest watched = Interest::kNothing;
   };
 
   Entry* Find(Descriptor connected);
+  // Watches an entry for what is wanted.
   Status Watch(Descriptor connected, Entry& entry);
+  void SetWanted(Entry& entry, Interest wanted);
 
   std::unique_ptr<ReadinessSet> set_;
-  std::vector<Entry> entries_;  // by number: the system gives small ones
+  std::vector<Entry> entries_;  // by descriptor, which the system keeps small
   std::vector<Readiness> ready_;
   std::size_t wanted_ = 0;
 };

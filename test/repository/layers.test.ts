@@ -40,6 +40,7 @@ const NATIVE_LAYERS = [
   'platform/win32',
   'platform/posix',
   'platform',
+  'abi',
 ]
 
 /** What only the build chooses: nothing above may include a header of theirs. */
@@ -115,6 +116,14 @@ describe('native', () => {
   it('knows Node-API in node/ only', () => {
     const knowing = files.filter((file) => /napi|node_api/.test(source(`native/${file}`)))
     expect(knowing.filter((file) => !file.startsWith('node/'))).toEqual([])
+  })
+
+  it('has the same file names for the same job on each system', () => {
+    const ofSystem = (system: string): string[] =>
+      files.filter((file) => posix.dirname(file) === `platform/${system}`).map((file) => posix.basename(file))
+    // What only one system has. Everything else has its counterpart: of Linux on macOS, of POSIX on Windows.
+    const alone = ['glibc.cc', 'glibc.h']
+    expect(ofSystem('linux').filter((file) => !alone.includes(file))).toEqual(ofSystem('darwin'))
   })
 
   it('keeps frames/ free of the operating system', () => {

@@ -111,7 +111,9 @@ describe('mode and group', () => {
   it('refuse what makes no sense', async () => {
     const directory = temporaryDirectory()
     expect(await rejectionOf(listen('test', { directory, mode: 0o777 as 0o666 }))).toBeInstanceOf(RangeError)
-    expect(await rejectionOf(listen('test', { directory, group: 'no-such-group' }))).toBeInstanceOf(TypeError)
+    expect(
+      await rejectionOf(listen('test', { directory, mode: 0o660, group: 'no-such-group' })),
+    ).toBeInstanceOf(TypeError)
   })
 })
 

@@ -33,6 +33,7 @@ describe('the audit channels', () => {
     const sender = new BufferedSender(client, 's')
     sender.send(newSOCMessage('a', rawJSON('{')))
     await sender.flush()
+    await until(() => drops.length > 0)
     expect(drops).toEqual([{ address: client.address, peer: client.peer, count: 1, error: drops[0]?.error }])
     expect(drops[0]?.error.code).toBe('ERR_IPC_INVALID_MESSAGE')
     expect(sender.stats).toMatchObject({ accepted: 1, written: 0, pending: 0, dropped: 1 })
@@ -66,7 +67,10 @@ describe('the audit channels', () => {
 
   it('count refusals that they leave out', async () => {
     const rejects = heard<RejectEvent>('sentinel-ipc:reject')
-    const listener = await listening(temporaryDirectory(), { policy: strangers })
+    const listener = await listening(temporaryDirectory(), {
+      policy: strangers,
+      ...(process.platform !== 'win32' && { mode: 0o666 }),
+    })
     const flood = 400
     for (let i = 0; i < flood; ++i) {
       const socket = connect(listener.address).on('error', () => undefined)

@@ -6,7 +6,7 @@ import { chmodSync } from 'node:fs'
 import { describe, expect, it } from 'vitest'
 
 import { dial } from '../../lib/connection/dial.js'
-import type { ListenOptions } from '../../lib/connection/listener.js'
+import type { ListenOptions } from '../../lib/connection/listen-options.js'
 import { newSOCMessage } from '../../lib/message/new-message.js'
 import { Receiver } from '../../lib/endpoints/receiver.js'
 import { Sender } from '../../lib/endpoints/sender.js'

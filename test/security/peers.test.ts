@@ -25,8 +25,8 @@ function directoryOf(uid: number): string {
   return directory
 }
 
-async function listenAs(uid: number, directory: string, policy?: object): Promise<Child> {
-  const child = startChild('endpoint', { role: 'listen', directory, policy }, { uid, gid: uid })
+async function listenAs(uid: number, directory: string, policy?: object, mode?: number): Promise<Child> {
+  const child = startChild('endpoint', { role: 'listen', directory, policy, mode }, { uid, gid: uid })
   expect(await child.report()).toHaveProperty('listening')
   return child
 }
@@ -55,7 +55,7 @@ describe.skipIf(!root)(`peers of other users${why}`, () => {
 
   it('admits by supplementary group', async () => {
     const directory = directoryOf(ALICE)
-    const listener = await listenAs(ALICE, directory, { groups: [GROUP] })
+    const listener = await listenAs(ALICE, directory, { groups: [GROUP] }, 0o666)
     const order = { role: 'dial', directory, policy: { users: [ALICE] } }
     // Still root, so that the file system lets them reach the socket: only the groups differ.
     const without = startChild('endpoint', { ...order, become: { uid: 0, gid: 0, groups: [77] } })
@@ -72,7 +72,7 @@ describe.skipIf(!root)(`peers of other users${why}`, () => {
 
   it('admits by the only supplementary group', async () => {
     const directory = directoryOf(ALICE)
-    const listener = await listenAs(ALICE, directory, { groups: [GROUP] })
+    const listener = await listenAs(ALICE, directory, { groups: [GROUP] }, 0o666)
     const become = { uid: 0, gid: 0, groups: [GROUP] }
     const client = startChild('endpoint', { role: 'dial', directory, policy: { users: [ALICE] }, become })
     expect(await client.report()).toHaveProperty('dialled')
@@ -81,7 +81,7 @@ describe.skipIf(!root)(`peers of other users${why}`, () => {
 
   it('does not take the primary group of a process for more than it is', async () => {
     const directory = directoryOf(ALICE)
-    const listener = await listenAs(ALICE, directory, { groups: [GROUP] })
+    const listener = await listenAs(ALICE, directory, { groups: [GROUP] }, 0o666)
     const order = { role: 'dial', directory, policy: { users: [ALICE] } }
     startChild('endpoint', { ...order, become: { uid: 0, gid: GROUP, groups: [] } })
     expect(await listener.report()).toMatchObject({ accepted: { gid: GROUP, groups: [] } })
@@ -99,15 +99,17 @@ describe.skipIf(!root)(`peers of other users${why}`, () => {
   it('does not even let another user reach the socket', async () => {
     const directory = directoryOf(ALICE)
     chmodSync(directory, 0o755)
-    await listenAs(ALICE, directory, { users: [BOB] })
+    await listenAs(ALICE, directory, { users: [BOB] }, 0o660)
     const order = { role: 'dial', directory, policy: { users: [ALICE] } }
     const bob = startChild('endpoint', { ...order, become: { uid: BOB, gid: BOB, groups: [] } })
-    expect(await bob.report()).toMatchObject({ failed: { code: 'ERR_IPC_SYSTEM', cause: 'EACCES' } })
+    expect(await bob.report()).toMatchObject({
+      failed: { code: 'ERR_IPC_ACCESS_DENIED', cause: 'EACCES' },
+    })
   })
 
   it('refuses the unmapped user even where the policy names it', async () => {
     const directory = directoryOf(UNMAPPED)
-    const listener = await listenAs(UNMAPPED, directory, { users: [UNMAPPED], groups: [UNMAPPED] })
+    const listener = await listenAs(UNMAPPED, directory, { users: [UNMAPPED], groups: [UNMAPPED] }, 0o666)
     const order = { role: 'dial', directory, policy: { users: [UNMAPPED] } }
     const same = startChild('endpoint', { ...order, become: { uid: UNMAPPED, gid: UNMAPPED, groups: [] } })
     expect(await same.report()).toMatchObject({

@@ -5,7 +5,8 @@ import { onTestFinished } from 'vitest'
 
 import { dial, type DialOptions } from '../../lib/connection/dial.js'
 import type { Connection } from '../../lib/connection/connection.js'
-import { listen, type Listener, type ListenOptions } from '../../lib/connection/listener.js'
+import type { ListenOptions } from '../../lib/connection/listen-options.js'
+import { listen, type Listener } from '../../lib/connection/listener.js'
 import { Receiver, type ReceiverOptions } from '../../lib/endpoints/receiver.js'
 import { temporaryDirectory } from './directory.js'
 

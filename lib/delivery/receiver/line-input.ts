@@ -10,21 +10,13 @@ import {
   type Connection,
   type RecordReader,
 } from '../../connection/connection.js'
-import { INVALID_REASONS, MESSAGE_STATE, Progress, RecordWord } from '../../binding/abi.js'
+import { INVALID_REASONS, MESSAGE_STATE, MessageTypeCode, RecordWord } from '../../binding/abi.js'
 import { IpcError } from '../../base/errors.js'
 import { MAX_MESSAGE_BYTES } from '../../message/envelope.js'
 import type { SOCMessage } from '../../message/message.js'
-import { ReadPage } from '../../message/page.js'
 import { requestPoll } from '../../wire/busy-poll.js'
-import { isAscii, pageEndOf, toError, toMessage } from '../../wire/record-decoder.js'
-import {
-  keepBytes,
-  keepText,
-  progress,
-  readWindow,
-  records,
-  SMALL_READ_BYTES,
-} from '../../wire/read-window.js'
+import { threadWindow } from '../../wire/read-window.js'
+import { PageCutter, RefusedLines } from '../../wire/record-decoder.js'
 import { isControl } from '../protocol/control.js'
 
 export interface LineInputOptions {
@@ -54,8 +46,6 @@ export interface LineInputEvents {
 }
 
 const DEFAULT_MAX_INVALID = 1000
-const ACK_TYPE = 3
-const HEARTBEAT_TYPE = 4
 const TRUNCATED_REASON = 'truncated'
 
 export class LineInput {
@@ -156,70 +146,56 @@ export class LineInput {
   }
 
   #takeRecords(count: number): void {
-    const begin = progress[Progress.textBegin] as number
-    const size = (progress[Progress.textEnd] as number) - begin
+    const { records } = threadWindow
     const { peer } = this.#connection
+    const endAt = count * RecordWord.count
+    const pages = new PageCutter(threadWindow, endAt)
+    let { isNumbered } = this.#events
     let run: SOCMessage[] = []
     let first = 0
-    let runBytes = 0
-    let bytes: Buffer | undefined
-    let page: ReadPage | undefined
-    /** Where the positions of the page begin in the window. */
-    let origin = 0
-    let pageEnd = 0
+    let bytes = 0
     const flush = (): void => {
       if (run.length === 0) return
       const messages = run
       run = []
-      this.#events.onRun(messages, first, runBytes)
-      runBytes = 0
+      this.#events.onRun(messages, first, bytes)
+      bytes = 0
     }
-    for (let i = 0, at = 0; i < count; ++i, at += RecordWord.count) {
+    for (let at = 0; at < endAt; at += RecordWord.count) {
       if (records[at + RecordWord.state] !== MESSAGE_STATE) {
         flush()
         this.#refuse(at)
         if (this.#ended) return
         continue
       }
-      const lineEnd = records[at + RecordWord.lineEnd] as number
-      if (page === undefined || lineEnd >= pageEnd) {
-        const pageBegin = records[at + RecordWord.lineStart] as number
-        pageEnd = pageEndOf(at, count * RecordWord.count)
-        if (size <= SMALL_READ_BYTES && isAscii(at)) {
-          page = ReadPage.ofText(keepText(pageBegin, pageEnd))
-          origin = pageBegin
-        } else {
-          bytes ??= keepBytes(begin, size)
-          origin = bytes === readWindow ? 0 : begin
-          page = ReadPage.ofBytes(bytes, pageBegin - origin, pageEnd - origin)
-        }
-      }
-      const message = toMessage(at, page, origin, peer)
+      const message = pages.messageAt(at, peer)
       const type = records[at + RecordWord.typeCode] as number
-      if ((type === HEARTBEAT_TYPE || type === ACK_TYPE) && isControl(message)) {
+      if ((type === MessageTypeCode.heartbeat || type === MessageTypeCode.ack) && isControl(message)) {
         flush()
         this.#events.onControl(message)
+        ;({ isNumbered } = this.#events)
         continue
       }
-      const sequence = this.#events.isNumbered ? sequenceAt(at) : 0
+      const sequence = isNumbered ? sequenceAt(records, at) : 0
       if (run.length === 0) first = sequence
-      else if (sequence !== (first === 0 ? 0 : first + run.length)) {
+      else if (first === 0 ? sequence !== 0 : sequence !== first + run.length) {
         flush()
         first = sequence
       }
       run.push(message)
-      runBytes += lineEnd - (records[at + RecordWord.lineStart] as number)
+      bytes += (records[at + RecordWord.lineEnd] as number) - (records[at + RecordWord.lineStart] as number)
     }
     flush()
   }
 
   #refuse(at: number): void {
-    const [reason] = INVALID_REASONS[records[at + RecordWord.state] as number] ?? ['unknown']
+    const [reason] = INVALID_REASONS[threadWindow.records[at + RecordWord.state] as number] ?? ['unknown']
     // A sender that was killed leaves half a line; its next connection brings all of it.
     if (reason === TRUNCATED_REASON && this.#events.isNumbered) return
     ++this.#invalid
     const wanted = !this.#skipInvalid && this.#events.takesErrors
-    const error = wanted || wantsInvalid() ? toError(at, this.#name) : undefined
+    const error =
+      wanted || wantsInvalid() ? RefusedLines.keep(threadWindow, at, 1, this.#name).error : undefined
     if (error !== undefined) {
       publishInvalid({ address: this.#connection.address, peer: this.#connection.peer, error })
     }
@@ -234,7 +210,7 @@ export class LineInput {
   }
 }
 
-function sequenceAt(at: number): number {
+function sequenceAt(records: Int32Array, at: number): number {
   return (
     (records[at + RecordWord.sequenceHigh] as number) * 0x1_0000_0000 +
     ((records[at + RecordWord.sequenceLow] as number) >>> 0)

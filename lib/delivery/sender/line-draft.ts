@@ -2,10 +2,9 @@
 // memory that is used again.
 
 import type { IpcError } from '../../base/errors.js'
-import { FrameText } from '../../wire/batch.js'
+import { countFrames, FrameText } from '../../wire/batch.js'
 import { sizeBound, type SOCMessage } from '../../message/message.js'
 import { returnSlab, takeSlab } from '../../wire/slabs.js'
-import { countFrames } from '../../wire/frame-check.js'
 import { NUMBER_BYTES, numberLines } from '../protocol/lines.js'
 import { needsCheck, refusalOf } from './refusal.js'
 

@@ -3,7 +3,7 @@
 import { MAX_MESSAGE_BYTES, frameBytes, invalidPayload } from '../../message/envelope.js'
 import { IpcError } from '../../base/errors.js'
 import { frameOf, isChecked, sizeBound, SOCMessage } from '../../message/message.js'
-import { countFrames } from '../../wire/frame-check.js'
+import { countFrames } from '../../wire/batch.js'
 import { isControl } from '../protocol/control.js'
 import { NUMBER_BYTES } from '../protocol/lines.js'
 

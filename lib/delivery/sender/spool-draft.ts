@@ -2,12 +2,11 @@
 // of a good size, and laid out once for the spool and the wire.
 
 import { invalidPayload } from '../../message/envelope.js'
-import { FrameText } from '../../wire/batch.js'
+import { countFrames, FrameText } from '../../wire/batch.js'
 import { priorityOf } from '../../endpoints/message-queue.js'
 import type { SOCMessage } from '../../message/message.js'
 import type { SpoolEntry } from '../../spool/spool-log.js'
 import { returnSlab, takeSlab } from '../../wire/slabs.js'
-import { countFrames } from '../../wire/frame-check.js'
 import { NUMBER_BYTES, numberLines } from '../protocol/lines.js'
 import type { Completion } from './outcome.js'
 import { needsCheck, refusalOf } from './refusal.js'

@@ -20,8 +20,11 @@ class KqueueSet final : public ReadinessSet {
 
   Descriptor descriptor() const override { return queue_.get(); }
 
-  // Reading and writing are watched apart. ENOENT says that one was not.
-  Status Watch(Descriptor connected, bool /*watched*/, bool reading, bool writing) override {
+  // Reading and writing are watched separately. To remove one that was not watched fails with ENOENT, which is
+  // fine.
+  Status Watch(Descriptor connected, Interest /*before*/, Interest now) override {
+    const bool reading = Includes(now, Interest::kReading);
+    const bool writing = Includes(now, Interest::kWriting);
     if (!Change(connected, EVFILT_READ, reading) && reading) return Refused();
     if (!Change(connected, EVFILT_WRITE, writing) && writing) return Refused();
     return Done{};

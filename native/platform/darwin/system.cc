@@ -1,5 +1,5 @@
-// What macOS does its own way: file facts, flags set after creation, binding, the waker, descriptor cookies. Who
-// the peer is stands in darwin_peer.cc. Compiled, never run.
+// Sockets and wakers as macOS has them: flags set after creation, binding out of a private directory, a kqueue to
+// be woken by. Compiled, never run.
 
 #include <fcntl.h>
 #include <stdio.h>
@@ -12,29 +12,12 @@
 #include <cstdlib>
 
 #include "platform/platform.h"
-#include "platform/posix/safe_path.h"
 #include "platform/posix/unix_socket.h"
 
 namespace sentinel {
 namespace {
 
 int Number(Descriptor descriptor) { return static_cast<int>(descriptor); }
-
-Result<FileFacts> FactsOf(const struct stat& status) {
-  FileFacts answer;
-  switch (status.st_mode & S_IFMT) {
-    case S_IFDIR: answer.kind = FileFacts::Kind::kDirectory; break;
-    case S_IFLNK: answer.kind = FileFacts::Kind::kSymbolicLink; break;
-    case S_IFSOCK: answer.kind = FileFacts::Kind::kSocket; break;
-    case S_IFREG: answer.kind = FileFacts::Kind::kRegular; break;
-    default: answer.kind = FileFacts::Kind::kOther; break;
-  }
-  answer.mode = static_cast<std::uint32_t>(status.st_mode & ~S_IFMT);
-  answer.owner = status.st_uid;
-  answer.device = static_cast<std::uint64_t>(status.st_dev);
-  answer.inode = status.st_ino;
-  return answer;
-}
 
 // There are no flags at creation: between the two calls a fork of another thread can inherit the descriptor.
 bool Prepare(int number) {
@@ -84,18 +67,6 @@ struct kevent WakeEvent(std::uint16_t flags, std::uint32_t event_flags) {
 }
 
 }  // namespace
-
-Result<FileFacts> InspectPath(const std::string& path) {
-  struct stat status {};
-  if (lstat(path.c_str(), &status) != 0) return Failure{FailureKind::kSystem, errno, "lstat", path};
-  return FactsOf(status);
-}
-
-Result<FileFacts> InspectDescriptor(int descriptor) {
-  struct stat status {};
-  if (fstat(descriptor, &status) != 0) return Failure{FailureKind::kSystem, errno, "fstat", {}};
-  return FactsOf(status);
-}
 
 const int kSendFlags = MSG_DONTWAIT;
 
@@ -152,13 +123,6 @@ void DrainWaker(Descriptor waker) {
   const timespec at_once{};
   while (kevent(Number(waker), nullptr, 0, &taken, 1, &at_once) < 0 && errno == EINTR) {
   }
-}
-
-// The inode number of a Unix socket: the kernel counts them up as they are first asked for.
-std::optional<std::uint64_t> DescriptorCookie(Descriptor descriptor) {
-  struct stat status {};
-  if (fstat(Number(descriptor), &status) != 0 || !S_ISSOCK(status.st_mode)) return std::nullopt;
-  return status.st_ino;
 }
 
 }  // namespace sentinel

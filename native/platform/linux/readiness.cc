@@ -19,14 +19,16 @@ class EpollSet final : public ReadinessSet {
 
   Descriptor descriptor() const override { return epoll_.get(); }
 
-  Status Watch(Descriptor connected, bool watched, bool reading, bool writing) override {
-    if (!reading && !writing) {
-      // Cannot fail for want of anything.
+  Status Watch(Descriptor connected, Interest before, Interest now) override {
+    if (now == Interest::kNothing) {
+      // Takes no memory, so it cannot fail for a watched descriptor.
       Control(EPOLL_CTL_DEL, connected, 0);
       return Done{};
     }
-    const std::uint32_t events = (reading ? EPOLLIN | EPOLLRDHUP : 0U) | (writing ? EPOLLOUT : 0U);
-    if (Control(watched ? EPOLL_CTL_MOD : EPOLL_CTL_ADD, connected, events)) return Done{};
+    const std::uint32_t reading = Includes(now, Interest::kReading) ? EPOLLIN | EPOLLRDHUP : 0U;
+    const std::uint32_t writing = Includes(now, Interest::kWriting) ? EPOLLOUT : 0U;
+    const int operation = before == Interest::kNothing ? EPOLL_CTL_ADD : EPOLL_CTL_MOD;
+    if (Control(operation, connected, reading | writing)) return Done{};
     switch (errno) {
       case ENOMEM:
       case ENOSPC: return Failure{FailureKind::kExhausted, errno, "epoll_ctl", {}};
@@ -34,7 +36,7 @@ class EpollSet final : public ReadinessSet {
     }
   }
 
-  // Level-triggered: the kernel names those first that have waited longest.
+  // Level-triggered: the kernel returns those first that have waited longest.
   void Take(std::vector<Readiness>& ready) override {
     ready.clear();
     std::array<epoll_event, kMostAtOnce> events{};
@@ -42,7 +44,7 @@ class EpollSet final : public ReadinessSet {
     const int count = epoll_wait(Number(epoll_.get()), events.data(), kMostAtOnce, 0);
     for (int i = 0; i < count; ++i) {
       const epoll_event& event = events[static_cast<std::size_t>(i)];
-      // Whoever waits for either is told of the end of both.
+      // The end of a connection makes it ready for both.
       const bool over = (event.events & (EPOLLERR | EPOLLHUP)) != 0;
       ready.push_back({static_cast<Descriptor>(event.data.fd), over || (event.events & (EPOLLIN | EPOLLRDHUP)) != 0,
                        over || (event.events & EPOLLOUT) != 0});

@@ -21,6 +21,7 @@ export async function consumer(context: RoleContext): Promise<Figures> {
   const listener = await listen(PIPE_NAME, {
     directory: context.directory,
     policy: { users: [SOMEBODY_ELSE] },
+    mode: 0o666,
     throttleRefusals: context.text('throttled') === 'yes',
   })
   const stretch = (ms: number): Promise<number> => (busy ? work(ms) : sleep(ms, 0))

@@ -71,8 +71,9 @@ void ServeClients(const std::string &path, bool stop_early) {
   policy.users.push_back(*OwnUserId());
   NotifyPair notify = Expect(CreateNotifyPair(), "a notify pair");
   const std::unique_ptr<Acceptor> acceptor = Expect(
-      Acceptor::Start(Expect(Listen(request), "to listen"), policy, limits,
-                      ReadUnmappedIds(), std::move(notify.thread)),
+      Acceptor::Start(Expect(Listen(request), "to listen"),
+                      {policy, ReadUnmappedIds()}, limits,
+                      std::move(notify.thread)),
       "an acceptor");
 
   std::atomic<std::uint64_t> connected{0};

@@ -7,6 +7,7 @@ interface Order {
   readonly role: 'listen' | 'dial'
   readonly directory: string
   readonly policy?: PeerPolicy
+  readonly mode?: 0o660 | 0o666
   readonly umask?: number
   readonly become?: { readonly uid: number; readonly gid: number; readonly groups: number[] }
 }
@@ -27,7 +28,8 @@ async function listening(): Promise<void> {
   subscribe('sentinel-ipc:reject', (refusal) => {
     report({ refused: refusal })
   })
-  const listener = await listen('test', options)
+  const { mode } = order
+  const listener = await listen('test', { ...options, ...(mode !== undefined && { mode }) })
   report({ listening: listener.address })
   for await (const connection of listener) {
     report({ accepted: connection.peer })

@@ -1,6 +1,15 @@
+import { runInNewContext } from 'node:vm'
 import { describe, expect, it } from 'vitest'
 
-import { abortedError, hasCode, IpcError } from '../../../lib/base/errors.js'
+import {
+  abortedError,
+  describeError,
+  hasCode,
+  IpcError,
+  isError,
+  isIpcError,
+  toError,
+} from '../../../lib/base/errors.js'
 
 describe('IpcError', () => {
   it('is an Error with a code and a name', () => {
@@ -35,5 +44,40 @@ describe('IpcError', () => {
       code: 'ERR_IPC_ABORTED',
       cause: reason,
     })
+  })
+})
+
+describe('IpcError of another copy of the package', () => {
+  it('is recognised, with its code', async () => {
+    const path = '../../../lib/base/errors.js?copy'
+    const copy = (await import(path)) as typeof import('../../../lib/base/errors.js')
+    expect(copy.IpcError).not.toBe(IpcError)
+    const error = new copy.IpcError('ERR_IPC_TIMEOUT', 'late')
+    expect(error).toBeInstanceOf(IpcError)
+    expect(isIpcError(error)).toBe(true)
+    expect(hasCode(error, 'ERR_IPC_TIMEOUT')).toBe(true)
+  })
+
+  it('leaves instanceof of subclasses as it is', () => {
+    class Special extends IpcError {}
+    expect(new Special('ERR_IPC_CLOSED', 'x')).toBeInstanceOf(IpcError)
+    expect(new Special('ERR_IPC_CLOSED', 'x')).toBeInstanceOf(Special)
+    expect(new IpcError('ERR_IPC_CLOSED', 'x')).not.toBeInstanceOf(Special)
+    expect({ code: 'ERR_IPC_CLOSED' }).not.toBeInstanceOf(IpcError)
+    expect(null as unknown).not.toBeInstanceOf(IpcError)
+  })
+})
+
+describe('isError', () => {
+  it('knows errors of other realms and the reasons of signals', () => {
+    const foreign: unknown = runInNewContext('new RangeError("far")')
+    expect(foreign).not.toBeInstanceOf(Error)
+    expect(isError(foreign)).toBe(true)
+    expect(isError(AbortSignal.abort().reason)).toBe(true)
+    expect(isError({ message: 'x' })).toBe(false)
+    expect(isError('x')).toBe(false)
+    expect(toError(foreign)).toBe(foreign)
+    expect(toError('plain text').message).toBe('plain text')
+    expect(describeError(Object.create(null))).toBe('a value that cannot become text')
   })
 })

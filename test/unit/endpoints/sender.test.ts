@@ -46,7 +46,9 @@ describe('send', () => {
     const { client, server } = await connectedPair()
     const receiver = new Receiver(server, 'r')
     // How long 40 MB take is not the point.
-    const senders = ['s1', 's2'].map((name) => new Sender(client, name, { timeoutMs: 120_000 }))
+    const senders = ['s1', 's2'].map(
+      (name) => new Sender(client, name, { timeoutMs: 120_000, maxPendingBytes: 64 << 20 }),
+    )
     const sends = senders.flatMap((sender) => numbered(200, 0, large).map((message) => sender.send(message)))
     const ids = await idsFrom(receiver, 400)
     await Promise.all(sends)

@@ -4,8 +4,14 @@ import fc from 'fast-check'
 import { describe, expect, it, vi } from 'vitest'
 
 import { frameBytes } from '../../../lib/message/envelope.js'
-import { messageFromParts, MessageFlag, frameOf, type SOCMessage } from '../../../lib/message/message.js'
+import {
+  frameOf,
+  MessageFlag,
+  received as receivedMessage,
+  type SOCMessage,
+} from '../../../lib/message/message.js'
 import { newSOCMessage, rawJSON } from '../../../lib/message/new-message.js'
+import type { PeerIdentity } from '../../../lib/peer/peer.js'
 import { FrameText } from '../../../lib/wire/batch.js'
 import { ReadPage } from '../../../lib/message/page.js'
 
@@ -22,22 +28,23 @@ function oneByOne(messages: readonly SOCMessage[]): string {
   return Buffer.concat(messages.map((message) => frameBytes(frameOf(message)))).toString()
 }
 
+const PEER: PeerIdentity = { pid: 1, uid: 0, gid: 0, groups: [] }
+
 /** A message as a receiver makes it of a line that is already what we would write. */
 function received(bytes: Buffer, lineStart: number, payload: string): SOCMessage {
   const payloadStart = bytes.indexOf('"payload":', lineStart) + '"payload":'.length
-  return messageFromParts(
+  return receivedMessage(
     'soc_event',
     'i',
     5,
     ReadPage.ofBytes(bytes, 0, bytes.length),
-    '',
     lineStart,
     0,
     0,
     payloadStart,
     payloadStart + payload.length,
     MessageFlag.canonical | MessageFlag.ascii | MessageFlag.checked,
-    undefined,
+    PEER,
     bytes.length,
   )
 }

@@ -2,9 +2,9 @@
 
 import { afterEach, describe, expect, it } from 'vitest'
 
-import { Progress } from '../../../lib/binding/abi.js'
-import { addon, NO_ROOM } from '../../../lib/binding/addon.js'
-import { keepBytes, progress, readWindow, settleWindow, withRoom } from '../../../lib/wire/read-window.js'
+import { NO_ROOM } from '../../../lib/binding/abi.js'
+import { addon } from '../../../lib/binding/addon.js'
+import { threadWindow } from '../../../lib/wire/read-window.js'
 
 // Nothing is read from it, so that it need not be open.
 const STREAM = 900
@@ -19,16 +19,16 @@ function push(bytes: Buffer): number {
 describe('the read window', () => {
   afterEach(() => {
     addon.closeReader(STREAM)
-    settleWindow()
+    threadWindow.settle()
   })
 
   it('is not read into while messages have it, whatever was left out after a read', () => {
     addon.openReader(STREAM, 1000)
-    const count = withRoom(push(lines), () => push(lines))
+    const count = threadWindow.withRoom(push(lines), () => push(lines))
     expect(count).toBe(lines.length / line.length)
-    const begin = progress[Progress.textBegin] as number
-    const kept = keepBytes(begin, lines.length)
-    expect(kept).toBe(readWindow)
+    const begin = threadWindow.linesBegin
+    const kept = threadWindow.keepBytes(begin, lines.length)
+    expect(kept).toBe(threadWindow.bytes)
     const before = Buffer.from(kept)
 
     const others = Buffer.from(lines.map((byte) => (byte === 0x78 ? 0x79 : byte)))
@@ -36,36 +36,36 @@ describe('the read window', () => {
     expect(addon.finishRecords(STREAM)).toBe(NO_ROOM)
     expect(kept.equals(before)).toBe(true)
 
-    expect(withRoom(NO_ROOM, () => push(others))).toBe(count)
-    expect(readWindow).not.toBe(kept)
+    expect(threadWindow.withRoom(NO_ROOM, () => push(others))).toBe(count)
+    expect(threadWindow.bytes).not.toBe(kept)
     expect(kept.equals(before)).toBe(true)
   })
 
   it('takes the beginning of a line along to other memory', () => {
     addon.openReader(STREAM, 1000)
     const half = lines.subarray(0, lines.length - 10)
-    withRoom(push(half), () => push(half))
-    const size = (progress[Progress.textEnd] as number) - (progress[Progress.textBegin] as number)
-    const kept = keepBytes(progress[Progress.textBegin] as number, size)
-    expect(kept).toBe(readWindow)
-    settleWindow()
-    expect(readWindow).not.toBe(kept)
+    threadWindow.withRoom(push(half), () => push(half))
+    const size = threadWindow.linesEnd - threadWindow.linesBegin
+    const kept = threadWindow.keepBytes(threadWindow.linesBegin, size)
+    expect(kept).toBe(threadWindow.bytes)
+    threadWindow.settle()
+    expect(threadWindow.bytes).not.toBe(kept)
     expect(push(lines.subarray(-10))).toBe(1)
-    const [begin, end] = [progress[Progress.textBegin] as number, progress[Progress.textEnd] as number]
-    expect(readWindow.toString('latin1', begin, end)).toBe(line)
+    const [begin, end] = [threadWindow.linesBegin, threadWindow.linesEnd]
+    expect(threadWindow.bytes.toString('latin1', begin, end)).toBe(line)
   })
 
   it('grows for a long line, and shrinks when that was some reads ago', () => {
     addon.openReader(STREAM, 1 << 20)
-    const usual = readWindow.length
+    const usual = threadWindow.bytes.length
     const part = Buffer.alloc(60_000, '1')
-    for (let i = 0; i < 5; ++i) withRoom(push(part), () => push(part))
-    expect(readWindow.length).toBeGreaterThan(300_000)
+    for (let i = 0; i < 5; ++i) threadWindow.withRoom(push(part), () => push(part))
+    expect(threadWindow.bytes.length).toBeGreaterThan(300_000)
     expect(push(Buffer.from('\n'))).toBe(1)
     for (let i = 0; i < 100; ++i) {
       push(Buffer.from(line))
-      settleWindow()
+      threadWindow.settle()
     }
-    expect(readWindow.length).toBeLessThanOrEqual(usual)
+    expect(threadWindow.bytes.length).toBeLessThanOrEqual(usual)
   })
 })

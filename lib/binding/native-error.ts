@@ -1,0 +1,53 @@
+// From what the addon throws to errors that a user knows: system errors as Node's own modules make them, and IpcError.
+
+import { getSystemErrorName } from 'node:util'
+
+import { IpcError, type IpcErrorCode } from '../base/errors.js'
+import type { FailureKind } from './abi.js'
+
+/** What the addon throws. */
+interface NativeFailure extends Error {
+  readonly kind: FailureKind
+  readonly errno: number
+  readonly syscall: string
+}
+
+const codeOfKind: Readonly<Partial<Record<FailureKind, IpcErrorCode>>> = {
+  'unsafe-path': 'ERR_IPC_UNSAFE_PATH',
+  'path-too-long': 'ERR_IPC_PATH_TOO_LONG',
+  'address-in-use': 'ERR_IPC_ADDRESS_IN_USE',
+  'not-listening': 'ERR_IPC_NOT_LISTENING',
+  'peer-unknown': 'ERR_IPC_PEER_UNKNOWN',
+}
+
+function isNativeFailure(error: unknown): error is NativeFailure {
+  return error instanceof Error && 'kind' in error && 'syscall' in error
+}
+
+/** A system error as Node's own modules make them: `code` is the name, `errno` negative. */
+export function systemError(errno: number, syscall: string): Error {
+  const code = getSystemErrorName(errno)
+  return Object.assign(new Error(`${syscall} ${code}`), { errno, code, syscall })
+}
+
+/** The same for what the addon threw; anything else comes back as it is. */
+export function toSystemError(error: unknown): Error {
+  return isNativeFailure(error) && error.errno !== 0
+    ? systemError(error.errno, error.syscall)
+    : (error as Error)
+}
+
+/** Whether the addon failed only because it would have had to wait. */
+export function wouldBlock(error: unknown): boolean {
+  return isNativeFailure(error) && error.kind === 'would-block'
+}
+
+/** The IpcError for what the addon threw; anything else comes back as it is. */
+export function fromNative(error: unknown): unknown {
+  if (!isNativeFailure(error)) return error
+  const code = codeOfKind[error.kind] ?? 'ERR_IPC_SYSTEM'
+  const cause = error.errno === 0 ? undefined : systemError(error.errno, error.syscall)
+  const what = cause === undefined ? error.syscall : cause.message
+  const message = error.message === '' ? what : `${error.message} (${what})`
+  return new IpcError(code, message, { cause })
+}

@@ -1,0 +1,84 @@
+// Explains why the system refused access to an address: which file or directory refuses, whose it is, who this process is,
+// and what to change. Looks at the files only after the refusal.
+
+import { lstatSync, type Stats } from 'node:fs'
+import { dirname, sep } from 'node:path'
+
+import { hasCode, IpcError } from '../base/errors.js'
+
+/**
+ * Makes ERR_IPC_ACCESS_DENIED of a system error EACCES or EPERM from dialling or listening; any other error comes back as
+ * it is.
+ */
+export function explainDenial(error: unknown, what: 'dial' | 'listen', address: string): unknown {
+  if (!hasCode(error, 'ERR_IPC_SYSTEM')) return error
+  const cause = error.cause as NodeJS.ErrnoException | undefined
+  if (cause?.code !== 'EACCES' && cause?.code !== 'EPERM') return error
+  return new IpcError(
+    'ERR_IPC_ACCESS_DENIED',
+    `${what === 'dial' ? 'dialling' : 'listening at'} ${address} is not permitted (${cause.message}): ` +
+      (process.platform === 'win32' ? WINDOWS_REASON : reasonOf(what, address, cause)),
+    { cause },
+  )
+}
+
+const WINDOWS_REASON =
+  'the listener lets in only the users that its policy names; name the user of this process there'
+
+function reasonOf(what: 'dial' | 'listen', address: string, cause: NodeJS.ErrnoException): string {
+  if (cause.syscall === 'lchown') {
+    return `only a member of a group can give it the socket; ${describeSelf()}. Choose a group of this process.`
+  }
+  const closed = firstUnsearchable(address)
+  if (closed !== undefined) {
+    return (
+      `the directory ${closed} ${describeFile(closed)}; ${describeSelf()}. ` +
+      'Permit this user or its group to search the directory (chmod +x).'
+    )
+  }
+  if (what === 'listen') {
+    const directory = dirname(address)
+    return (
+      `the directory ${directory} ${describeFile(directory)}; ${describeSelf()}. ` +
+      'Use a directory that this user can write to, such as /run/<unit> (RuntimeDirectory= of systemd).'
+    )
+  }
+  return (
+    `the socket ${describeFile(address)}; ${describeSelf()}. ` +
+    'Have the listener use mode 0o660 with a group of this process, or 0o666, and name this user in its policy. ' +
+    'If these permissions do allow it, a security module or sandbox refuses.'
+  )
+}
+
+/** The first directory on the way to `path` in which this process may not look anything up. */
+function firstUnsearchable(path: string): string | undefined {
+  const parts = path.split(sep)
+  for (let count = 2; count <= parts.length; ++count) {
+    try {
+      lstatSync(parts.slice(0, count).join(sep))
+    } catch (error) {
+      if ((error as NodeJS.ErrnoException).code !== 'EACCES') return undefined
+      return parts.slice(0, count - 1).join(sep) || sep
+    }
+  }
+  return undefined
+}
+
+function describeFile(path: string): string {
+  let stats: Stats
+  try {
+    stats = lstatSync(path)
+  } catch {
+    return 'cannot be inspected'
+  }
+  const mode = (stats.mode & 0o7777).toString(8).padStart(4, '0')
+  return `belongs to uid ${stats.uid}, gid ${stats.gid} and has mode ${mode}`
+}
+
+function describeSelf(): string {
+  const groups = process.getgroups?.().join(', ') ?? ''
+  return (
+    `this process runs as uid ${process.geteuid?.() ?? 'unknown'}, gid ${process.getegid?.() ?? 'unknown'}` +
+    (groups === '' ? '' : `, groups ${groups}`)
+  )
+}

@@ -1,0 +1,40 @@
+// Notices that the path of a listening socket no longer leads to it: a cleaner removed the file, or another process
+// replaced it. Such a listener looks alive and gets no clients.
+
+import { lstatSync } from 'node:fs'
+
+/** What stands at the address of a listener that lost it. */
+export type AddressFound = 'nothing' | 'another-file'
+
+/** The file that a listener bound, by device and inode. The open socket keeps the inode from being used again. */
+export class BoundFile {
+  readonly #path: string
+  readonly #identity: string | undefined
+
+  /** Call right after binding. */
+  constructor(path: string) {
+    this.#path = path
+    this.#identity = identityOf(path)
+  }
+
+  /** What stands at the path instead of the socket. Undefined if the socket is there, or nothing can be said. */
+  lostTo(): AddressFound | undefined {
+    const now = identityOf(this.#path)
+    if (this.#identity === undefined || now === undefined || now === this.#identity) return undefined
+    return now === NO_FILE ? 'nothing' : 'another-file'
+  }
+}
+
+const NO_FILE = ''
+
+/** Undefined where it cannot be told: on Windows, or after this process gave up the right to search the directory. */
+function identityOf(path: string): string | undefined {
+  if (path === '' || process.platform === 'win32') return undefined
+  try {
+    const { dev, ino } = lstatSync(path, { bigint: true })
+    return `${dev}:${ino}`
+  } catch (error) {
+    const { code } = error as NodeJS.ErrnoException
+    return code === 'ENOENT' || code === 'ENOTDIR' ? NO_FILE : undefined
+  }
+}

@@ -1,0 +1,200 @@
+// The options of `listen`: what they mean, their defaults and checks, and their native form.
+
+import {
+  anything,
+  callback,
+  checkOptions,
+  flag,
+  milliseconds,
+  millisecondsOrZero,
+  signal,
+  wholeNumber,
+  wrongKind,
+  type OptionTable,
+} from '../base/options.js'
+import { addon, type NativeLimits, type NativeListenAddress, type NativePolicy } from '../binding/addon.js'
+import { resolveGroupId, resolvePolicy, type PeerPolicy } from '../peer/peer.js'
+import { toPollRequest, type BusyPollOptions, type PollRequest } from '../wire/busy-poll.js'
+import { ADDRESS_TABLE, directoryOf, resolveAddress, type AddressOptions } from './address.js'
+import type { AddressLostEvent } from './audit.js'
+
+/** Options of {@link listen}. */
+export interface ListenOptions extends AddressOptions {
+  /** Who may connect. Default: the user of this process. */
+  readonly policy?: PeerPolicy
+  /** Closes the listener when it fires. */
+  readonly signal?: AbortSignal
+  /**
+   * Clients that the kernel queues before they are looked at. Default 511; Linux caps it at `net.core.somaxconn`, Windows at
+   * 63.
+   */
+  readonly backlog?: number
+  /** Connections open at once; further clients are turned away. Default 4096. */
+  readonly maxConnections?: number
+  /** The same for each user. Default: `maxConnections`. */
+  readonly maxConnectionsPerUser?: number
+  /** New connections of each user within any one second; further ones are turned away. Default: no limit. */
+  readonly maxNewConnectionsPerSecondPerUser?: number
+  /**
+   * Pauses for a millisecond whenever 48 of 64 clients in a row were turned away, so that a flood of them leaves the
+   * processors to others; admitted clients then wait that much longer. False lets the accept thread turn away as many as one
+   * processor can. Default: true.
+   */
+  readonly throttleRefusals?: boolean
+  /**
+   * Permissions of the socket file: 0o600 (only this user can connect; the default), 0o660 (and members of `group`) or
+   * 0o666 (everyone). The file is made with 0600 and opened then. A client that can connect must still pass the policy. On
+   * Windows there is no such mode: the pipe lets in the users that the policy names.
+   */
+  readonly mode?: 0o600 | 0o660 | 0o666
+  /** Group of the socket file, by id or name, for mode 0o660 or 0o666. Default: the one the system gives it. */
+  readonly group?: number | string
+  /**
+   * A descriptor that is already listening, as systemd passes it (sd_listen_fds(3): the first is 3), instead of an address.
+   * The listener then owns it; its socket file stays. `name` serves only for messages then.
+   */
+  readonly fd?: number
+  /**
+   * How long receivers on its connections poll for a message before they sleep; false: not at all. Default: up to 50 µs,
+   * while that has paid lately.
+   */
+  readonly busyPoll?: BusyPollOptions | false
+  /**
+   * How long to wait, in milliseconds, for another listener to leave the address, as when a service restarts while its
+   * predecessor is still closing. Default 0: ERR_IPC_ADDRESS_IN_USE at once.
+   */
+  readonly waitMs?: number
+  /**
+   * How often to look whether the path still leads to this listener, in milliseconds; Infinity: only in
+   * {@link Listener.check}. Default 5000. A cleaner of /tmp may remove the file, and then no client comes any more.
+   */
+  readonly addressCheckMs?: number
+  /** Is called when the path does not lead to this listener any more. Also on `sentinel-ipc:address-lost`. */
+  readonly onAddressLost?: (event: AddressLostEvent) => void
+  /**
+   * Claims a lost address again. Clients that were queued and not yet accepted are hung up on; accepted connections stay,
+   * and count against the limits of the old claim only. Where another listener has taken the address, it tries again at
+   * every check. Default: false.
+   */
+  readonly reclaim?: boolean
+}
+
+const count = wholeNumber(1, 1_000_000)
+
+function checkMode(value: unknown, name: string): void {
+  if (value === 0o600 || value === 0o660 || value === 0o666) return
+  if (typeof value !== 'number') throw wrongKind(name, '0o600, 0o660 or 0o666', value)
+  throw new RangeError(`${name} must be 0o600, 0o660 or 0o666, not 0o${value.toString(8)}`)
+}
+
+const LISTEN_TABLE: OptionTable<ListenOptions> = {
+  ...ADDRESS_TABLE,
+  policy: anything, // resolvePolicy checks it
+  signal,
+  backlog: count,
+  maxConnections: count,
+  maxConnectionsPerUser: count,
+  maxNewConnectionsPerSecondPerUser: count,
+  throttleRefusals: flag,
+  mode: checkMode,
+  group: anything, // resolveGroupId checks it
+  fd: wholeNumber(0, 0x7fff_ffff),
+  busyPoll: anything, // toPollRequest checks it
+  waitMs: millisecondsOrZero,
+  addressCheckMs: milliseconds,
+  onAddressLost: callback,
+  reclaim: flag,
+}
+
+/** Clients that the accept thread admits ahead of `accept`. */
+const MAX_QUEUED = 256
+
+const WINDOWS = process.platform === 'win32'
+
+/** Everything that a listener needs, checked and resolved once. */
+export interface ListenPlan {
+  /** Path of the socket, or (Windows) name of the pipe; '' if an adopted descriptor has none. */
+  readonly address: string
+  readonly native: NativeListenAddress
+  readonly policy: NativePolicy
+  readonly limits: NativeLimits
+  readonly busyPoll: PollRequest
+  readonly signal: AbortSignal | undefined
+  readonly waitMs: number
+  readonly addressCheckMs: number
+  readonly onAddressLost: ((event: AddressLostEvent) => void) | undefined
+  readonly reclaim: boolean
+}
+
+/** @throws as `listen`, for options that can never work */
+export function planOf(name: string, given: ListenOptions | undefined): ListenPlan {
+  const options = checkOptions('listen', given, LISTEN_TABLE)
+  const maxConnections = options.maxConnections ?? 4096
+  return {
+    ...(options.fd === undefined ? placeOf(name, options) : adoptedPlace(options.fd, options)),
+    policy: policyOf(options),
+    limits: {
+      backlog: options.backlog ?? 511,
+      maxConnections,
+      maxConnectionsPerUser: options.maxConnectionsPerUser ?? maxConnections,
+      maxNewPerSecondPerUser: options.maxNewConnectionsPerSecondPerUser ?? 0,
+      maxQueued: MAX_QUEUED,
+      throttleRefusals: options.throttleRefusals ?? true,
+    },
+    busyPoll: toPollRequest(options.busyPoll),
+    signal: options.signal,
+    waitMs: options.waitMs ?? 0,
+    addressCheckMs: options.addressCheckMs ?? 5000,
+    onAddressLost: options.onAddressLost,
+    reclaim: options.reclaim ?? false,
+  }
+}
+
+function placeOf(name: string, options: ListenOptions): Pick<ListenPlan, 'address' | 'native'> {
+  const address = resolveAddress(name, options)
+  const { group } = options
+  const mode = options.mode ?? 0o600
+  if (WINDOWS && (mode !== 0o600 || group !== undefined)) {
+    throw new TypeError('listen: mode and group have no meaning on Windows: name users in the policy')
+  }
+  if (group !== undefined && mode === 0o600) {
+    throw new TypeError(
+      'listen: group has no effect without a mode that lets the group connect: add mode: 0o660',
+    )
+  }
+  return {
+    address,
+    native: {
+      path: address,
+      createDirectory: directoryOf(options) !== undefined,
+      groupAccess: mode !== 0o600,
+      publicAccess: mode === 0o666,
+      group: group === undefined ? null : resolveGroupId(group),
+    },
+  }
+}
+
+function adoptedPlace(descriptor: number, options: ListenOptions): Pick<ListenPlan, 'address' | 'native'> {
+  if (WINDOWS) throw new TypeError('listen: fd has no meaning on Windows')
+  for (const key of ['path', 'directory', 'mode', 'group', 'waitMs', 'reclaim'] as const) {
+    if (options[key] === undefined) continue
+    throw new TypeError(`listen: ${key} excludes fd, whose maker has chosen the address and its permissions`)
+  }
+  return { address: addon.addressOf(descriptor), native: { descriptor } }
+}
+
+/** @throws TypeError also for a policy that names users whom the permissions of the socket keep out */
+function policyOf(options: ListenOptions): NativePolicy {
+  const policy = resolvePolicy(options.policy)
+  const named = options.policy?.users !== undefined || options.policy?.groups !== undefined
+  if (WINDOWS || options.fd !== undefined || !named || (options.mode ?? 0o600) !== 0o600) return policy
+  const { uid } = addon.ownUser()
+  // Root can connect whatever the mode.
+  const others = [...policy.users].filter((user) => user !== uid && user !== 0).map((user) => `uid ${user}`)
+  others.push(...Array.from(policy.groups, (group) => `gid ${group}`))
+  if (others.length === 0) return policy
+  throw new TypeError(
+    `listen: the policy names ${others.slice(0, 5).join(', ')}, but mode 0o600 lets only the user of this process ` +
+      'connect: add mode: 0o660 with a group, or mode: 0o666',
+  )
+}

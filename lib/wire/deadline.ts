@@ -1,0 +1,91 @@
+// A time limit on something that a peer does. It runs out only if the peer is late, not if this process is: time in which
+// the event loop stood still does not count, and I/O that is ready is handled before the limit is enforced.
+
+// Taken once, so that a test runner's fake timers leave I/O alone.
+const { setTimeout, clearTimeout, setImmediate, clearImmediate, performance } = globalThis
+
+/** A timer that fires this much too late shows that the event loop stood still. */
+const STALL_MS = 50
+
+/**
+ *     unset ── set ──> running ──> looking ──> unset      and `onPassed` is called
+ *       ^──── clear ──────┴───────────┘
+ *
+ * `looking`: the time is up, and the event loop handles I/O once more.
+ */
+export class Deadline {
+  readonly #onPassed: () => void
+  #timer: NodeJS.Timeout | undefined
+  #looking: NodeJS.Immediate | undefined
+  #limitMs = 0
+  /** How much of its own standstill this process may still forgive itself. */
+  #graceMs = 0
+  #dueAt = 0
+  /** When the timer should fire. Moving a deadline leaves the timer alone: it starts anew when it fires too early. */
+  #firesAt = Infinity
+
+  constructor(onPassed: () => void) {
+    this.#onPassed = onPassed
+  }
+
+  get running(): boolean {
+    return this.#timer !== undefined || this.#looking !== undefined
+  }
+
+  /** Lets the time run out in `ms`, counted from now. Moves the deadline if there is one. */
+  set(ms: number): void {
+    this.#limitMs = ms
+    this.#graceMs = ms
+    const now = performance.now()
+    this.#dueAt = now + ms
+    if (this.#looking === undefined && this.#dueAt < this.#firesAt) this.#schedule(now)
+  }
+
+  /** Starts the running time anew. */
+  extend(): void {
+    this.#graceMs = this.#limitMs
+    this.#dueAt = performance.now() + this.#limitMs
+  }
+
+  clear(): void {
+    clearTimeout(this.#timer)
+    clearImmediate(this.#looking)
+    this.#timer = undefined
+    this.#looking = undefined
+    this.#firesAt = Infinity
+  }
+
+  #schedule(now: number): void {
+    clearTimeout(this.#timer)
+    const ms = Math.max(1, Math.ceil(this.#dueAt - now))
+    this.#firesAt = now + ms
+    this.#timer = setTimeout(() => {
+      this.#onTime()
+    }, ms)
+    // The connection keeps the process alive, if anything does.
+    this.#timer.unref()
+  }
+
+  #onTime(): void {
+    const now = performance.now()
+    const lateMs = now - this.#firesAt
+    this.#timer = undefined
+    this.#firesAt = Infinity
+    if (lateMs > STALL_MS) {
+      const graceMs = Math.min(lateMs, this.#graceMs)
+      this.#graceMs -= graceMs
+      this.#dueAt = Math.max(this.#dueAt, now + graceMs)
+    }
+    if (this.#dueAt > now) this.#schedule(now)
+    else this.#lookAgain()
+  }
+
+  #lookAgain(): void {
+    this.#looking = setImmediate(() => {
+      this.#looking = undefined
+      const now = performance.now()
+      if (this.#dueAt > now) this.#schedule(now)
+      else this.#onPassed()
+    })
+  }
+}

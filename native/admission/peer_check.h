@@ -1,0 +1,35 @@
+// Decides about the peer of a connected descriptor. Reads who it is, judges user and group, and only for a peer
+// that passes reads the details, which takes longer, and judges them. The accept thread and the dialling side both
+// decide here and nowhere else. Must not know Node-API, threads or quotas.
+
+#ifndef SENTINEL_PEER_CHECK_H_
+#define SENTINEL_PEER_CHECK_H_
+
+#include <functional>
+
+#include "admission/peer_policy.h"
+#include "platform/platform.h"
+
+namespace sentinel {
+
+// What a peer is judged by.
+struct PeerRules {
+  PeerPolicy policy;
+  UnmappedIds unmapped;
+};
+
+struct CheckedPeer {
+  PeerIdentity peer;
+  Verdict verdict = Verdict::kNotListed;
+};
+
+// Called for a peer whose user or group the policy admits, before the details are read: a limit on new connections
+// belongs here, so that it is charged to known users only and saves the cost of the details.
+using BeforeDetails = std::function<Verdict(const PeerIdentity& peer)>;
+
+// `before_details` may be empty. Fails if the identity cannot be read; the peer is to be refused then.
+Result<CheckedPeer> CheckPeer(Descriptor connected, const PeerRules& rules, const BeforeDetails& before_details);
+
+}  // namespace sentinel
+
+#endif  // SENTINEL_PEER_CHECK_H_

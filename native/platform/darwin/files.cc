@@ -1,0 +1,53 @@
+// Facts about the file at a path or behind a descriptor, by lstat(2) and fstat(2). Compiled, never run.
+
+#include <sys/stat.h>
+
+#include <cerrno>
+#include <cstdint>
+#include <optional>
+#include <string>
+
+#include "platform/platform.h"
+#include "platform/posix/safe_path.h"
+
+namespace sentinel {
+namespace {
+
+Result<FileFacts> FactsOf(const struct stat& status) {
+  FileFacts facts;
+  switch (status.st_mode & S_IFMT) {
+    case S_IFDIR: facts.kind = FileFacts::Kind::kDirectory; break;
+    case S_IFLNK: facts.kind = FileFacts::Kind::kSymbolicLink; break;
+    case S_IFSOCK: facts.kind = FileFacts::Kind::kSocket; break;
+    case S_IFREG: facts.kind = FileFacts::Kind::kRegular; break;
+    default: facts.kind = FileFacts::Kind::kOther; break;
+  }
+  facts.mode = static_cast<std::uint32_t>(status.st_mode & ~S_IFMT);
+  facts.owner = status.st_uid;
+  facts.device = static_cast<std::uint64_t>(status.st_dev);
+  facts.inode = status.st_ino;
+  return facts;
+}
+
+}  // namespace
+
+Result<FileFacts> InspectPath(const std::string& path) {
+  struct stat status {};
+  if (lstat(path.c_str(), &status) != 0) return Failure{FailureKind::kSystem, errno, "lstat", path};
+  return FactsOf(status);
+}
+
+Result<FileFacts> InspectDescriptor(int descriptor) {
+  struct stat status {};
+  if (fstat(descriptor, &status) != 0) return Failure{FailureKind::kSystem, errno, "fstat", {}};
+  return FactsOf(status);
+}
+
+// The inode number of a Unix socket: the kernel counts them up as they are first asked for.
+std::optional<std::uint64_t> DescriptorCookie(Descriptor descriptor) {
+  struct stat status {};
+  if (fstat(static_cast<int>(descriptor), &status) != 0 || !S_ISSOCK(status.st_mode)) return std::nullopt;
+  return status.st_ino;
+}
+
+}  // namespace sentinel
