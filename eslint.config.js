@@ -20,7 +20,7 @@ export default tseslint.config(
       '@typescript-eslint/no-unnecessary-condition': 'off',
       // TypeScript itself asks for brackets where a property comes from an index signature.
       '@typescript-eslint/dot-notation': 'off',
-      // Typed arrays answer `number | undefined`; where the index is known to be in range, `as number` says so.
+      // Indexing a typed array gives `number | undefined`; where the index is known to be in range, `as number` says so.
       '@typescript-eslint/non-nullable-type-assertion-style': 'off',
     },
   },

@@ -15,13 +15,14 @@ export {
   type BufferedSenderOptions,
   type BufferedSenderStats,
 } from './endpoints/buffered-sender.js'
-export { Connection } from './connection/connection.js'
+export { Connection, type WhenClosedOptions } from './connection/connection.js'
 export * from './delivery/index.js'
 export { dial, dialWithRetry, type DialOptions } from './connection/dial.js'
 export { MAX_MESSAGE_BYTES } from './message/envelope.js'
 export { IpcError, type IpcErrorCode, type IpcErrorDetails } from './base/errors.js'
 export type { ListenOptions } from './connection/listen-options.js'
-export { listen, Listener, type AcceptOptions, type ListenerStats } from './connection/listener.js'
+export type { ListenerStats } from './connection/admission.js'
+export { listen, Listener, type AcceptOptions } from './connection/listener.js'
 export { BUFFER_SIZE } from './endpoints/message-queue.js'
 export { SOCMsgType } from './message/type.js'
 export { SOCMessage } from './message/message.js'

@@ -1,4 +1,4 @@
-// What binding.gyp says of the addon for one system, so that a build without node-gyp compiles the same.
+// Reads from binding.gyp how the addon is built for one system, so that a build without node-gyp compiles the same.
 
 import { join } from 'node:path'
 

@@ -25,7 +25,7 @@ function nodeHeaders(): string {
   )
 }
 
-/** Answers the path of the binary. */
+/** Returns the path of the binary. */
 export async function crossCompile(target: CrossTarget): Promise<string> {
   const { sources, defines, warnings } = readBinding(target.os)
   const [command = '', ...choice] = target.compiler()
@@ -62,7 +62,7 @@ export async function crossCompile(target: CrossTarget): Promise<string> {
   let done = 0
   const waiting = all.values()
   let failed = false
-  // All of them end before it goes on, also when one has failed.
+  // Wait for all of them, also when one has failed.
   const worker = async (): Promise<void> => {
     for (const { source, flags } of waiting) {
       if (failed) return

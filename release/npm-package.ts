@@ -23,7 +23,7 @@ export function fetchPackage(name: string, version: string): string {
   return folder
 }
 
-/** The newest version of a package that is in this range, as npm tells it. */
+/** Returns the newest version of a package in this range, according to npm. */
 export function newestVersion(name: string, range: string): string {
   const told = JSON.parse(
     output('npm', ['view', `${name}@${range}`, 'version', '--json'], { cwd: dirname(cache) }),

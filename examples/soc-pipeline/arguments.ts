@@ -1,4 +1,4 @@
-// The command line: what may stand there, and what is wrong with it.
+// Parses the command line and explains its mistakes.
 
 import { parseArgs } from 'node:util'
 

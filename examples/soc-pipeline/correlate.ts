@@ -37,7 +37,7 @@ class Correlate {
   #sent = 0
 
   constructor(connection: Connection) {
-    // No time-out: while nobody takes incidents the events wait too, back to whoever reads them. Nothing gets lost.
+    // No timeout: while incidents are not taken, events wait too, all the way back to their source. Nothing gets lost.
     this.#sender = new Sender(connection, 'soc-correlate', { timeoutMs: Infinity })
   }
 

@@ -1,5 +1,5 @@
 // soc-ingest: reads lines or watches this machine, makes an event message of each, and sends them on without waiting
-// for each one. When the buffer is full it waits, so that whoever is slow slows the reading, and nothing is lost.
+// for each one. When the buffer is full it waits, so that a slow stage slows the reading, and nothing is lost.
 
 import { setTimeout as sleep } from 'node:timers/promises'
 
@@ -90,7 +90,7 @@ class Ingest {
     this.#doing = 'has stopped watching'
   }
 
-  /** Flushes and closes. However long it takes: whoever wants it shorter stops the pipeline. */
+  /** Flushes and closes, without a time limit. Stop the pipeline to end it sooner. */
   async finish(): Promise<void> {
     await this.#sender.flush()
     await this.#sender.close()

@@ -63,7 +63,7 @@ async function run(args: DemoArguments, directory: string): Promise<number> {
   process.stdout.on('drain', () => {
     pipeline.resumeOutput()
   })
-  // Whoever read our output has gone, as `head` does: there is nobody to show anything to.
+  // The reader of the output has gone, as `head` does: there is no one left to show it to.
   process.stdout.on('error', () => {
     pipeline.stop()
     pipeline.resumeOutput()

@@ -88,7 +88,7 @@ export class Pipeline {
       if (this.#stopping || this.#failures.length > 0) break
       await this.#startStage(name)
     }
-    // Whoever has started waits for one that never will.
+    // The stages already running wait for one that will never start.
     if (this.#failures.length > 0) this.stop()
   }
 

@@ -1,4 +1,4 @@
-// What travels: the payloads of the two pipes, and the reports that the three processes give the live view.
+// The payloads of the two pipes, and the reports of the three processes for the live view.
 // Events and incidents go over sentinel-ipc only; reports and the one command go over Node's own fork channel.
 
 /** First hop, from soc-ingest to soc-correlate. */
@@ -111,7 +111,7 @@ export interface CorrelateCounts {
   readonly latency: Latency
   /** Different incidents. */
   readonly incidents: number
-  /** Messages about them, including those that say how an incident has grown. */
+  /** Messages about incidents, including the growth of one. */
   readonly sent: number
 }
 

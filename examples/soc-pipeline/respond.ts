@@ -1,5 +1,4 @@
-// soc-respond: takes incidents from soc-correlate and prints them, one line each. Where an incident has only grown, or
-// more come than anybody can read, it counts instead of printing, and says so.
+// soc-respond: takes incidents from soc-correlate and prints them, one line each. Where an incident has only grown, or more come than a person can read, it counts instead of printing, and says so.
 
 import { Receiver, SOCMsgType, type Connection, type SOCMessage } from 'sentinel-ipc'
 
@@ -116,7 +115,7 @@ class Respond {
   }
 }
 
-/** All of it was written by whoever caused the events, so nothing goes to the terminal as it is. */
+/** The text comes from the author of the events, so none of it goes to the terminal unescaped. */
 function lineOf({ severity, firstSeen, host, rule, title, count, evidence }: IncidentPayload): string {
   const first = evidence[0]?.origin ?? ''
   return [

@@ -20,7 +20,7 @@ export interface Stage {
 }
 
 /**
- * Runs a stage to its end. `run` hands over, as soon as it can, a function that answers the counts; they are reported
+ * Runs a stage to its end. `run` hands over, as soon as it can, a function that returns the counts; they are reported
  * regularly from then on, and once more when it has ended, even by an error.
  */
 export async function runStage(

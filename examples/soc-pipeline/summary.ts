@@ -1,4 +1,4 @@
-// What there is to say at the end, and whether it adds up: no event or incident may be missing from one count to the next.
+// The summary at the end, and whether it adds up: no event or incident may be missing from one count to the next.
 
 import type { AllCounts } from './pipeline.js'
 import type { IngestCounts, RuleCount } from './protocol.js'

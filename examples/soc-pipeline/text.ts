@@ -1,6 +1,6 @@
-// How things read on a terminal: text that others wrote made harmless, numbers and times made short.
+// Formats for a terminal: makes foreign text harmless, numbers and times short.
 
-/** Control characters, and those that are invisible or turn the direction of a line. */
+/** Control characters, invisible ones, and those that change the direction of text. */
 const UNSAFE =
   /[\x00-\x1f\x7f-\x9f\u00ad\u061c\u200b-\u200f\u2028-\u202e\u2060-\u206f\ufeff\ufff9-\ufffb]|[\ud800-\udbff](?![\udc00-\udfff])|(?<![\ud800-\udbff])[\udc00-\udfff]/g
 

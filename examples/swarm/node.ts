@@ -1,5 +1,5 @@
-// One node of the swarm: sees something of this machine now and then, listens when nobody else does, and dials whoever
-// does. All it knows is in memory, so when it is killed it has to learn everything anew.
+// One node of the swarm: sees something of this machine now and then, listens when no other node does, and otherwise dials the
+// one that does. All it knows is in memory, so when it is killed it has to learn everything anew.
 
 import { createHash } from 'node:crypto'
 import { freemem, loadavg } from 'node:os'
@@ -25,7 +25,7 @@ const LARGE = 100
 const CHUNK = 5000
 
 /** What all nodes of this swarm have in common; one with another genome would be left out. */
-const GENES = [{ id: 'gene-0', content: 'a fact is what somebody has seen' }]
+const GENES = [{ id: 'gene-0', content: 'a fact is what a node has seen' }]
 
 const config = JSON.parse(process.argv[2] ?? '{}') as NodeConfig
 const stop = new AbortController()
@@ -105,7 +105,7 @@ async function see(): Promise<void> {
   }
 }
 
-/** Listens as soon as nobody else does; the first of those who try wins. */
+/** Listens as soon as no other node does. The first one to try wins. */
 async function listen(): Promise<void> {
   while (!stop.signal.aborted) {
     const listening = transport.listen({ signal: stop.signal })

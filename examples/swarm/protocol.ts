@@ -1,4 +1,4 @@
-// What the three nodes and the process that shows them say to each other over Node's fork channel. Facts never go there:
+// The messages between the three nodes and the process that shows them, over Node's fork channel. Facts never go there:
 // they go over the swarm's socket.
 
 /** How a node is to run. */

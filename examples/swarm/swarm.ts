@@ -23,7 +23,7 @@ export class Swarm {
     return [...this.#nodes.keys()]
   }
 
-  /** Starts a node; answers its process id. */
+  /** Starts a node. Returns its process id. */
   start(name: string, facts: number): number {
     const config: NodeConfig = { directory: this.#directory, name, facts }
     const child = fork(SCRIPT, [JSON.stringify(config)])

@@ -5,7 +5,7 @@ import { createRequire } from 'node:module'
 import { dirname, join, sep } from 'node:path'
 import { fileURLToPath } from 'node:url'
 
-import { IpcError } from '../base/errors.js'
+import { describeError, IpcError } from '../base/errors.js'
 import type { Verdict, WatchState } from './abi.js'
 
 /** An identity as the addon gives it: numbers are null where the system has no such thing. */
@@ -197,9 +197,14 @@ function load(): Addon {
   }
   const require = createRequire(import.meta.url)
   try {
-    return (require('node-gyp-build') as (root: string) => Addon)(root)
+    const { path } = require('node-gyp-build') as { path: (root: string) => string }
+    // Not by require(), which returns the same exports to every evaluation of this file in a thread: test runners evaluate
+    // it once per test file. dlopen gives each evaluation an instance with state of its own.
+    const loaded = { exports: {} }
+    process.dlopen(loaded, path(root))
+    return loaded.exports as Addon
   } catch (cause) {
-    const [why = ''] = (cause instanceof Error ? cause.message : String(cause)).split('\n')
+    const [why = ''] = describeError(cause).split('\n')
     throw new IpcError(
       'ERR_IPC_SYSTEM',
       `sentinel-ipc has no binary that loads here (${describeHost()}): ${why}. ` +

@@ -2,7 +2,7 @@
 
 import { getSystemErrorName } from 'node:util'
 
-import { IpcError, type IpcErrorCode } from '../base/errors.js'
+import { IpcError, isError, type IpcErrorCode } from '../base/errors.js'
 import type { FailureKind } from './abi.js'
 
 /** What the addon throws. */
@@ -21,7 +21,7 @@ const codeOfKind: Readonly<Partial<Record<FailureKind, IpcErrorCode>>> = {
 }
 
 function isNativeFailure(error: unknown): error is NativeFailure {
-  return error instanceof Error && 'kind' in error && 'syscall' in error
+  return isError(error) && 'kind' in error && 'syscall' in error
 }
 
 /** A system error as Node's own modules make them: `code` is the name, `errno` negative. */

@@ -11,9 +11,11 @@ import { hasCode, IpcError } from '../base/errors.js'
  * it is.
  */
 export function explainDenial(error: unknown, what: 'dial' | 'listen', address: string): unknown {
-  if (!hasCode(error, 'ERR_IPC_SYSTEM')) return error
+  if (!hasCode(error, 'ERR_IPC_SYSTEM', 'ERR_IPC_UNSAFE_PATH')) return error
   const cause = error.cause as NodeJS.ErrnoException | undefined
   if (cause?.code !== 'EACCES' && cause?.code !== 'EPERM') return error
+  // A lock file of another user is an unsafe path. One that could not be made is a matter of permissions.
+  if (error.code === 'ERR_IPC_UNSAFE_PATH' && exists(`${address}.lock`)) return error
   return new IpcError(
     'ERR_IPC_ACCESS_DENIED',
     `${what === 'dial' ? 'dialling' : 'listening at'} ${address} is not permitted (${cause.message}): ` +
@@ -62,6 +64,15 @@ function firstUnsearchable(path: string): string | undefined {
     }
   }
   return undefined
+}
+
+function exists(path: string): boolean {
+  try {
+    lstatSync(path)
+    return true
+  } catch {
+    return false
+  }
 }
 
 function describeFile(path: string): string {

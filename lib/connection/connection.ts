@@ -7,10 +7,11 @@
 //
 // Either side may close the socket, and it may fail. Reading works while open, writing while open or ended.
 
+import { abortable } from '../base/abort.js'
 import { DEFAULT_TIMEOUT_MS } from '../base/timing.js'
 import { queueMicrotask } from '../base/globals.js'
 import { IpcError } from '../base/errors.js'
-import { describeValue } from '../base/options.js'
+import { checkOptions, describeValue, signal, type OptionTable } from '../base/options.js'
 import { addon, type NativeClient } from '../binding/addon.js'
 import { toPeerIdentity, type PeerIdentity } from '../peer/peer.js'
 import { watchPeerExit, type PeerExitWatch } from '../peer/exit-watch.js'
@@ -73,6 +74,14 @@ export let closeBecause: (connection: Connection, reason: CloseReason) => void
 /** Has `listener` called once, when the connection has ended. */
 export let onClosed: (connection: Connection, listener: () => void) => void
 
+/** Options of {@link Connection.whenClosed}. */
+export interface WhenClosedOptions {
+  /** Withdraws the wait. Has no effect on the connection. */
+  readonly signal?: AbortSignal
+}
+
+const WHEN_CLOSED_TABLE: OptionTable<WhenClosedOptions> = { signal }
+
 /** Marks connections of any copy of this package, so that a stranger of another copy can be named. */
 const BRAND = Symbol.for('sentinel-ipc.Connection')
 
@@ -97,7 +106,7 @@ export class Connection {
   #error: Error | undefined
   /** The result of the first call of `close`. */
   #closing: Promise<void> | undefined
-  #closedListeners: (() => void)[] | undefined
+  #closedListeners: Set<() => void> | undefined
   #closeReason: CloseReason | undefined
   #peerExit: PeerExitWatch | undefined
 
@@ -189,7 +198,7 @@ export class Connection {
     }
     onClosed = (connection, listener) => {
       if (connection.#state === 'closed') queueMicrotask(listener)
-      else (connection.#closedListeners ??= []).push(listener)
+      else (connection.#closedListeners ??= new Set()).add(listener)
     }
   }
 
@@ -211,13 +220,27 @@ export class Connection {
   }
 
   /**
-   * Resolves when the connection has ended. Never rejects. Without a `Receiver`, a peer that closed is noticed within about
-   * a second, and only if it left nothing unread.
+   * Resolves when the connection has ended, however it ended. Without a `Receiver`, a peer that closed is noticed within
+   * about a second, and only if it left nothing unread.
+   *
+   * @throws {IpcError} ERR_IPC_ABORTED when the signal fires first
+   * @throws TypeError for an unknown option
    */
-  whenClosed(): Promise<void> {
-    return new Promise((resolve) => {
-      onClosed(this, resolve)
-    })
+  async whenClosed(options?: WhenClosedOptions): Promise<void> {
+    const { signal } = checkOptions('whenClosed', options, WHEN_CLOSED_TABLE)
+    await abortable(
+      signal,
+      `waiting for the end of ${this.address}`,
+      (resolve: (value: undefined) => void) => {
+        const listener = (): void => {
+          resolve(undefined)
+        }
+        onClosed(this, listener)
+        return () => {
+          this.#closedListeners?.delete(listener)
+        }
+      },
+    )
   }
 
   /**

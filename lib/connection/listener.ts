@@ -10,41 +10,18 @@
 // With an address lost, connections stay and clients already queued are served. Only `reclaim` stops the acceptor then,
 // to start another one.
 
-import type { Socket } from 'node:net'
-
 import { abortable, offAbort, onAbort } from '../base/abort.js'
-import { abortedError, hasCode, IpcError, toError } from '../base/errors.js'
+import { abortedError, hasCode, IpcError } from '../base/errors.js'
 import { clearInterval, monotonicMs, setImmediate, setInterval } from '../base/globals.js'
 import { checkOptions, signal, type OptionTable } from '../base/options.js'
 import { MAX_TIMER_MS, pause } from '../base/timing.js'
 import { callUser } from '../base/user-code.js'
-import { addon, type NativeAcceptor, type NativeClient } from '../binding/addon.js'
-import { fromNative } from '../binding/native-error.js'
-import { createWakeUp } from '../binding/wake-up.js'
-import { userOf } from '../peer/peer.js'
-import { explainDenial } from './access-denied.js'
-import { BoundFile, type AddressFound } from './address-watch.js'
-import {
-  publishAccept,
-  publishAddressLost,
-  publishRejects,
-  wantsRejects,
-  type AddressLostEvent,
-} from './audit.js'
-import { openConnection, type Connection, type ConnectionOrigin } from './connection.js'
+import type { NativeAcceptor, NativeClient } from '../binding/addon.js'
+import type { AddressFound } from './address-watch.js'
+import { Admission, openAcceptor, type ListenerStats } from './admission.js'
+import { publishAccept, publishAddressLost, publishRejects, type AddressLostEvent } from './audit.js'
+import { openConnection, type Connection } from './connection.js'
 import { planOf, type ListenOptions, type ListenPlan } from './listen-options.js'
-
-/** Counts since the listener was made. */
-export interface ListenerStats {
-  /** Clients let in. */
-  readonly accepted: number
-  /** Clients turned away, by policy or quota. */
-  readonly refused: number
-  /** Connections open now, including clients let in that `accept` has not returned yet. */
-  readonly open: number
-  /** Pauses because descriptors or memory had run out. */
-  readonly exhausted: number
-}
 
 /** Options of one accept. */
 export interface AcceptOptions {
@@ -64,17 +41,6 @@ interface Waiter {
   readonly reject: (error: IpcError) => void
 }
 
-/** An acceptor and the wake-ups of its thread. Reclaiming an address replaces both. */
-interface Acceptance {
-  readonly acceptor: NativeAcceptor
-  readonly wakeUp: Socket
-  readonly file: BoundFile
-  readonly origin: ConnectionOrigin
-}
-
-// The accept thread writes to wake us up; the bytes mean nothing.
-const wakeUpBytes = Buffer.allocUnsafeSlow(64)
-
 // Set by the static block of Listener, whose constructor is private.
 let createListener: (plan: ListenPlan, acceptor: NativeAcceptor) => Listener
 
@@ -87,12 +53,9 @@ export class Listener implements AsyncIterable<Connection> {
   readonly address: string
   readonly #plan: ListenPlan
   #state: 'listening' | 'address-lost' | 'closed' = 'listening'
-  #current: Acceptance
-  /** Acceptors of an address that was lost since: their connections still count. */
-  #earlier: NativeAcceptor[] = []
+  readonly #admission: Admission
   readonly #waiters = new Set<Waiter>()
   #acceptsThisTurn = 0
-  #referenced = true
   readonly #addressTimer: NodeJS.Timeout | undefined
   /** What the last event of a lost address said, so that each is told once. */
   #told: string | undefined
@@ -103,7 +66,10 @@ export class Listener implements AsyncIterable<Connection> {
   private constructor(plan: ListenPlan, acceptor: NativeAcceptor) {
     this.address = plan.address
     this.#plan = plan
-    this.#current = this.#adopt(acceptor)
+    this.#admission = new Admission(plan, acceptor, () => {
+      this.#tellRefusals()
+      this.#serveWaiters()
+    })
     if (plan.signal !== undefined) onAbort(plan.signal, this.#onAbort)
     if (plan.addressCheckMs <= MAX_TIMER_MS && plan.address !== '' && process.platform !== 'win32') {
       this.#addressTimer = setInterval(() => {
@@ -116,36 +82,9 @@ export class Listener implements AsyncIterable<Connection> {
     createListener = (plan, acceptor) => new Listener(plan, acceptor)
   }
 
-  #adopt(acceptor: NativeAcceptor): Acceptance {
-    const wakeUp = createWakeUp(acceptor.takeNotifyDescriptor(), {
-      buffer: wakeUpBytes,
-      callback: () => {
-        this.#onWakeUp()
-        return true
-      },
-    })
-    wakeUp.resume()
-    if (!this.#referenced) wakeUp.unref()
-    const origin = {
-      busyPoll: this.#plan.busyPoll,
-      onClosed: (connection: Connection) => {
-        acceptor.release(userOf(connection.peer))
-      },
-    }
-    return { acceptor, wakeUp, file: new BoundFile(this.address), origin }
-  }
-
   /** Counts since the listener was made. */
   get stats(): ListenerStats {
-    const sum = { accepted: 0, refused: 0, open: 0, exhausted: 0 }
-    for (const acceptor of [...this.#earlier, this.#current.acceptor]) {
-      const { admitted, refused, open, exhausted } = acceptor.stats()
-      sum.accepted += admitted
-      sum.refused += refused
-      sum.open += open
-      sum.exhausted += exhausted
-    }
-    return sum
+    return this.#admission.stats()
   }
 
   /** Whether the path was found not to lead to this listener any more. See `reclaim` and {@link check}. */
@@ -166,7 +105,7 @@ export class Listener implements AsyncIterable<Connection> {
     if (signal?.aborted === true) throw abortedError(signal, what)
     // A loop of accepts that never has to wait would keep timers and other sockets from their turn.
     if (this.#waiters.size === 0 && this.#acceptsThisTurn < ACCEPTS_PER_TURN) {
-      const [client] = this.#current.acceptor.take(1)
+      const client = this.#admission.take()
       if (client !== undefined) return this.#open(client)
     }
     return abortable<Connection>(signal, what, (resolve, reject) => {
@@ -178,13 +117,8 @@ export class Listener implements AsyncIterable<Connection> {
     })
   }
 
-  #onWakeUp(): void {
-    this.#tellRefusals()
-    this.#serveWaiters()
-  }
-
   #tellRefusals(): void {
-    const report = this.#current.acceptor.takeRefusals(wantsRejects())
+    const report = this.#admission.takeRefusals()
     if (report !== undefined) publishRejects(this.address, report)
   }
 
@@ -193,7 +127,7 @@ export class Listener implements AsyncIterable<Connection> {
     for (const waiter of this.#waiters) {
       if (served++ === ACCEPTS_PER_TURN) return
       // One at a time: each is wrapped before anything else can happen.
-      const [client] = this.#current.acceptor.take(1)
+      const client = this.#admission.take()
       if (client === undefined) return
       this.#waiters.delete(waiter)
       waiter.resolve(this.#open(client))
@@ -201,7 +135,7 @@ export class Listener implements AsyncIterable<Connection> {
   }
 
   #open(client: NativeClient): Connection {
-    const connection = openConnection(client, this.address, this.#current.origin)
+    const connection = openConnection(client, this.address, this.#admission.origin)
     publishAccept({ address: this.address, peer: connection.peer })
     if (++this.#acceptsThisTurn === 1) {
       setImmediate(() => {
@@ -238,7 +172,7 @@ export class Listener implements AsyncIterable<Connection> {
    */
   check(): boolean {
     if (this.#state === 'closed') return false
-    const found = this.#current.file.lostTo()
+    const found = this.#admission.lostTo()
     if (found === undefined) {
       this.#state = 'listening'
       this.#told = undefined
@@ -248,27 +182,24 @@ export class Listener implements AsyncIterable<Connection> {
     const event = this.#plan.reclaim
       ? this.#reclaim(found)
       : { address: this.address, found, reclaimed: false }
+    this.#holdTimer()
     this.#tellLost(event)
     return event.reclaimed
   }
 
-  /** The old acceptor holds the lock of the address, so it has to go first. */
   #reclaim(found: AddressFound): AddressLostEvent {
-    const { address } = this
-    const { acceptor, wakeUp } = this.#current
-    acceptor.stop()
-    this.#tellRefusals()
-    try {
-      const next = openAcceptor(this.#plan)
-      this.#earlier = this.#earlier.filter((earlier) => earlier.stats().open > 0)
-      this.#earlier.push(acceptor)
-      this.#current = this.#adopt(next)
-    } catch (error) {
-      return { address, found, reclaimed: false, error: toError(error) }
-    }
-    wakeUp.destroy()
+    const error = this.#admission.reclaim(() => {
+      this.#tellRefusals()
+    })
+    if (error !== undefined) return { address: this.address, found, reclaimed: false, error }
     this.#state = 'listening'
-    return { address, found, reclaimed: true }
+    return { address: this.address, found, reclaimed: true }
+  }
+
+  /** After a failed `reclaim` there is nothing but the next try that could serve an accept that waits. */
+  #holdTimer(): void {
+    if (this.#admission.needsTimer) this.#addressTimer?.ref()
+    else this.#addressTimer?.unref()
   }
 
   #tellLost(event: AddressLostEvent): void {
@@ -281,15 +212,15 @@ export class Listener implements AsyncIterable<Connection> {
 
   /** Lets the process end although the listener waits for clients. Returns the listener. */
   unref(): this {
-    this.#referenced = false
-    this.#current.wakeUp.unref()
+    this.#admission.keepAlive(false)
+    this.#holdTimer()
     return this
   }
 
   /** Undoes {@link unref}. Returns the listener. */
   ref(): this {
-    this.#referenced = true
-    this.#current.wakeUp.ref()
+    this.#admission.keepAlive(true)
+    this.#holdTimer()
     return this
   }
 
@@ -302,9 +233,9 @@ export class Listener implements AsyncIterable<Connection> {
     this.#state = 'closed'
     if (this.#plan.signal !== undefined) offAbort(this.#plan.signal, this.#onAbort)
     clearInterval(this.#addressTimer)
-    this.#current.acceptor.stop()
-    this.#tellRefusals()
-    this.#current.wakeUp.destroy()
+    this.#admission.stop(() => {
+      this.#tellRefusals()
+    })
     const waiters = [...this.#waiters]
     this.#waiters.clear()
     for (const waiter of waiters) waiter.reject(this.#closedError())
@@ -318,14 +249,6 @@ export class Listener implements AsyncIterable<Connection> {
 
   #closedError(): IpcError {
     return new IpcError('ERR_IPC_CLOSED', `the listener at ${this.address} is closed`)
-  }
-}
-
-function openAcceptor({ address, native, policy, limits }: ListenPlan): NativeAcceptor {
-  try {
-    return new addon.Acceptor(native, policy, limits)
-  } catch (error) {
-    throw explainDenial(fromNative(error), 'listen', address)
   }
 }
 

@@ -80,11 +80,11 @@ export class PolledSocket<Owner> implements ConnectionSocket {
   }
 
   unref(): void {
-    if (this.#state !== 'closed') this.#readiness.keepAlive(this.descriptor, false)
+    if (!this.destroyed) this.#readiness.keepAlive(this.descriptor, false)
   }
 
   ref(): void {
-    if (this.#state !== 'closed') this.#readiness.keepAlive(this.descriptor, true)
+    if (!this.destroyed) this.#readiness.keepAlive(this.descriptor, true)
   }
 
   destroy(error?: Error): void {

@@ -1,5 +1,5 @@
-// The sending process of the crash run. Message i has number i in the session, so after a kill the spool itself tells
-// where to go on; and what the spool had promised to keep is noted in a file, to be compared with what it has.
+// The sending process of the crash run. Message i has number i in the session, so after a kill the spool says where to go on. What the spool promised to keep is noted in a file, to be compared with its
+// content.
 
 import { AcknowledgedSender, newSOCMessage, rawJSON, SOCMsgType } from 'sentinel-ipc'
 import { LmdbSpool } from 'sentinel-ipc/lmdb'

@@ -1,4 +1,4 @@
-// Promise levels with real processes: one that is stopped, one that ends in the middle, one that is killed.
+// The promise levels across processes that are stopped, end in the middle, or are killed.
 
 import { join } from 'node:path'
 import { describe, expect, it, onTestFinished } from 'vitest'

@@ -60,7 +60,7 @@ function run(...args: string[]): Promise<Run> {
   return finish(start(args))
 }
 
-/** As it comes when npm passes on what the terminal has sent to all. Later, when it is ending, nobody catches a signal. */
+/** Ctrl-C twice, as npm passes on what the terminal sends to the whole group. The demo catches no signal while it is ending. */
 function interruptTwice(demo: ChildProcessByStdio<null, Readable, Readable>): void {
   demo.kill('SIGINT')
   demo.kill('SIGINT')

@@ -1,4 +1,4 @@
-// However a process ends, it ends: no thread of ours keeps it, none brings it down.
+// A process ends however it is told to: no thread of the addon keeps it alive or crashes it.
 
 import { describe, expect, it } from 'vitest'
 

@@ -1,5 +1,5 @@
-// System calls that fail for want of descriptors or memory: a clear error or another try, never a crash, a leak or a spin;
-// and service comes back when the want ends. The failures are injected by an LD_PRELOAD shim (test/native/faults).
+// When system calls fail for lack of descriptors or memory there is a clear error or a retry, never a crash, a leak or a spin,
+// and service resumes once they are available again. The failures are injected by an LD_PRELOAD shim (test/native/faults).
 
 import { execFileSync } from 'node:child_process'
 import { readFileSync, renameSync } from 'node:fs'
@@ -60,7 +60,7 @@ const TOLD = [
   ...['open', 'statx', 'readlink', 'mkdir', 'chmod', 'fchmod', 'lchown', 'flock'],
   ...['getpwnam_r', 'getgrnam_r'],
 ]
-/** Socket options without which somebody or something is refused: credentials, groups, type, is listening. */
+/** Socket options whose failure refuses a peer or a descriptor: credentials, groups, type, is listening. */
 const REFUSING_OPTIONS = [17, 59, 3, 30]
 
 /**
@@ -82,7 +82,7 @@ const UNTOLD = [
 /** The same, where no descriptor is made, so that only memory can be wanting. */
 const UNTOLD_OF_MEMORY = ['send', 'recv', 'write']
 
-/** A call without which a connection cannot be read: it ends, and its receiver is told. */
+/** A call without which a connection cannot be read: the connection ends with an error for its receiver. */
 const ENDING = 'epoll_ctl'
 
 /** Cannot fail for want of anything, or take memory of the process alone. */

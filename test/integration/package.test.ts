@@ -1,6 +1,6 @@
-// The package as a user gets it: packed, installed without install scripts, on a machine without a compiler.
+// The package as a user gets it: packed, installed without install scripts or a compiler, imported, required, and typed.
 
-import { execFileSync } from 'node:child_process'
+import { execFileSync, spawnSync } from 'node:child_process'
 import {
   cpSync,
   mkdirSync,
@@ -14,12 +14,19 @@ import {
   writeFileSync,
 } from 'node:fs'
 import { tmpdir } from 'node:os'
-import { dirname, join } from 'node:path'
+import { dirname, join, posix } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 
 import { temporaryDirectory } from '../support/directory.js'
-import { bytesOfSet, expectedFiles, MOST_BYTES_OF_ONE_SET, type Packed } from '../support/package-contents.js'
+import {
+  bytesOfSet,
+  ENTRY_POINTS,
+  expectedFiles,
+  MOST_BYTES_OF_ONE_SET,
+  packedFiles,
+  type Packed,
+} from '../support/package-contents.js'
 
 const root = fileURLToPath(new URL('../../', import.meta.url))
 const npmCli = execFileSync('sh', ['-c', 'readlink -f "$(command -v npm)"'], { encoding: 'utf8' }).trim()
@@ -48,8 +55,11 @@ function copyOfTheSources(): string {
     'binding.gyp',
     'tsconfig.json',
     'README.md',
+    'CHANGELOG.md',
     'LICENSE',
+    'NOTICE',
     'SECURITY.md',
+    'docs',
     'lib',
     'native',
     'release',
@@ -65,7 +75,7 @@ function copyOfTheSources(): string {
   return copy
 }
 
-/** Sends itself a message on a pipe in the directory that its argument names, and prints what came. */
+/** Sends itself a message in the directory that its argument names, and prints the payload. */
 const program = `
   import { dial, listen, newSOCMessage, Receiver, Sender } from 'sentinel-ipc'
   async function main(directory) {
@@ -92,6 +102,33 @@ const otherWays = {
     new Worker(require.resolve('./program.mjs'), { argv: [process.argv[2]] })`,
 }
 
+/** Prints whether `import`, `require` and a second evaluation of each ES wrapper give the same exports. */
+const identity = `
+  import { createRequire } from 'node:module'
+  const require = createRequire(import.meta.url)
+  for (const name of JSON.parse(process.argv[2])) {
+    const required = require(name)
+    const imported = await import(name)
+    const again = await import(import.meta.resolve(name) + '?again')
+    const names = Object.keys(required).sort()
+    const same = (module) => JSON.stringify(Object.keys(module).sort()) === JSON.stringify(names) &&
+      names.every((key) => module[key] === required[key])
+    console.log(name, names.length > 0, imported !== again, same(imported), same(again))
+  }`
+
+/** A user's source. The type errors that it expects show that the declarations are not \`any\`. */
+const typed = `
+  import { Receiver, SOCMessage, listen, type Connection, type IpcErrorCode } from 'sentinel-ipc'
+  import { LmdbFactStore } from 'sentinel-ipc/lmdb'
+  export async function first(connection: Connection): Promise<string | undefined> {
+    const { value } = await new Receiver(connection, 'r').next()
+    return value instanceof SOCMessage ? value.type : undefined
+  }
+  export const code: IpcErrorCode = 'ERR_IPC_CLOSED'
+  export const store: new (path: string) => unknown = LmdbFactStore
+  // @ts-expect-error: a name is a string
+  void listen(42)`
+
 describe('the packed package', () => {
   let sources: string
   let elsewhere: string
@@ -109,7 +146,7 @@ describe('the packed package', () => {
     expect(others).toEqual([])
     expect(name).toMatch(/^sentinel-ipc(\.glibc|\.musl)?\.node$/)
     const binary = `${folder}/${name}`
-    expect(packed.files.map(({ path }) => path).sort()).toEqual(expectedFiles(root, [binary]))
+    expect(packedFiles(packed)).toEqual(expectedFiles(root, [binary]))
     expect(bytesOfSet(packed, binary)).toBeLessThan(MOST_BYTES_OF_ONE_SET)
   })
 
@@ -121,7 +158,7 @@ describe('the packed package', () => {
     npm(elsewhere, 'install', ...options, join(sources, packed.filename))
     const installed = readdirSync(join(elsewhere, 'node_modules')).filter((name) => !name.startsWith('.'))
     expect(installed.sort()).toEqual(['node-gyp-build', 'sentinel-ipc'])
-    const declarations = join(elsewhere, 'node_modules/sentinel-ipc/dist/index.d.ts')
+    const declarations = join(elsewhere, 'node_modules/sentinel-ipc/dist/index.d.cts')
     expect(readFileSync(declarations, 'utf8')).toContain('Listener')
     writeFileSync(join(elsewhere, 'program.mjs'), program)
     for (const [file, text] of Object.entries(otherWays)) writeFileSync(join(elsewhere, file), text)
@@ -132,10 +169,49 @@ describe('the packed package', () => {
     ['required', 'program.cjs'],
     ['in a worker thread', 'worker.cjs'],
   ])('works %s, without a compiler', (_, file) => {
-    // Nothing on the PATH.
+    // No compiler is on the PATH.
     const options = { cwd: elsewhere, encoding: 'utf8' as const, env: { PATH: elsewhere } }
     const said = execFileSync(process.execPath, [file, join(elsewhere, `pipes-${file}`)], options)
     expect(said).toBe('{"works":true}\n')
+  })
+
+  it('gives one instance however and how often it is loaded', () => {
+    writeFileSync(join(elsewhere, 'identity.mjs'), identity)
+    symlinkSync(join(root, 'node_modules/lmdb'), join(elsewhere, 'node_modules/lmdb'))
+    const names = ENTRY_POINTS.map((entry) => posix.join('sentinel-ipc', entry.replace(/(^|\/)index$/, '')))
+    const said = execFileSync(process.execPath, ['identity.mjs', JSON.stringify(names)], {
+      cwd: elsewhere,
+      encoding: 'utf8',
+    })
+    expect(said.trim().split('\n')).toEqual(names.map((name) => `${name} true true true true`))
+  })
+
+  it.each([
+    ['an ES module under node16', 'typed.mts', 'node16', 'node16'],
+    ['a CommonJS module under node16', 'typed.cts', 'node16', 'node16'],
+    ['an ES module under nodenext', 'typed.mts', 'nodenext', 'nodenext'],
+    ['a CommonJS module under nodenext', 'typed.cts', 'nodenext', 'nodenext'],
+    ['a bundled module', 'typed.ts', 'esnext', 'bundler'],
+  ])('has the right types in %s', (_, file, module, moduleResolution) => {
+    writeFileSync(join(elsewhere, file), typed)
+    const types = ['--types', 'node', '--typeRoots', join(root, 'node_modules/@types')]
+    const lib = ['--target', 'es2022', '--lib', 'es2023,esnext.disposable', '--strict', '--noEmit']
+    const options = ['--module', module, '--moduleResolution', moduleResolution, ...lib, ...types]
+    const tsc = join(root, 'node_modules/typescript/bin/tsc')
+    const { stdout } = spawnSync(process.execPath, [tsc, ...options, file], {
+      cwd: elsewhere,
+      encoding: 'utf8',
+    })
+    expect(stdout).toBe('')
+  })
+
+  it.each([
+    ['publint', ['publint/src/cli.js', '--strict']],
+    ['attw', ['@arethetypeswrong/cli/dist/index.js', '--no-emoji', '--format', 'ascii']],
+  ])('gives %s nothing to complain about', (_, [script = '', ...options]) => {
+    const args = [join(root, 'node_modules', script), join(sources, packed.filename), ...options]
+    const { status, stdout, stderr } = spawnSync(process.execPath, args, { encoding: 'utf8' })
+    expect(status, stdout + stderr).toBe(0)
   })
 
   it.each(['esm', 'cjs'])('works in a bundle of esbuild that leaves it outside, as %s', (format) => {
@@ -161,7 +237,7 @@ describe('the packed package', () => {
 describe('a package without a binary that fits', () => {
   const program = `import('sentinel-ipc').catch((error) => console.log(error.code, error.message))`
 
-  /** What it says there when it is loaded; `before` runs first. */
+  /** The output of a program that loads it there; `before` runs first. */
   function loading(before: string, make: (prebuilds: string) => void = () => undefined): string {
     const there = join(temporaryDirectory(), 'package')
     cpSync(join(root, 'dist'), join(there, 'dist'), { recursive: true })

@@ -1,4 +1,4 @@
-// What a peer sent before it went is received, however it went; and what it still reads can be sent.
+// What a peer sent before it disconnected is received, whatever way it disconnected; what it still reads can be sent.
 
 import { subscribe, unsubscribe } from 'node:diagnostics_channel'
 import { once } from 'node:events'

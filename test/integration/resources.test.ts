@@ -1,4 +1,4 @@
-// What is opened is closed: descriptors, threads and memory come back to where they were.
+// Descriptors, threads and memory return to their baseline.
 
 import { createHash } from 'node:crypto'
 import { describe, expect, it, onTestFinished } from 'vitest'

@@ -1,4 +1,4 @@
-// Starters that meet, and starters after a crash.
+// Listeners that start at the same time, or after a crash of the previous one.
 
 import { readdirSync } from 'node:fs'
 import { describe, expect, it } from 'vitest'

@@ -1,4 +1,4 @@
-// A steady flow of messages leaves nothing behind on either side: what a message takes goes with it.
+// A steady flow of messages leaves no memory behind on either side.
 
 import { describe, expect, it } from 'vitest'
 

@@ -1,4 +1,4 @@
-// Listeners that do what no honest one does, on raw sockets. Each dial must end in time, with an alert that names the peer as
+// Hostile listeners, on raw sockets. Each dial must end in time, with an alert that names the peer as
 // the kernel knows it, and leave store and registry as they were.
 
 import { describe, expect, it } from 'vitest'
@@ -22,7 +22,7 @@ import { expectAlert, victim } from '../support/victim.js'
 import { rejectionOf } from '../support/wait.js'
 import { GENOME } from '../support/facts.js'
 
-/** Listens as our victim's peer would: answers the handshake with the lines. */
+/** Listens as the victim's peer would, and replies to the handshake with the lines. */
 async function attackDialer(directory: string, lines: readonly string[]): Promise<void> {
   await servePlainly(socketIn(directory, 'swarm'), (socket) => {
     socket.once('data', () => socket.write(lines.join('')))

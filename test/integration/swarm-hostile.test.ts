@@ -1,4 +1,4 @@
-// Dialers that do what no honest one does, on raw sockets. Each exchange must end in time, with an alert that names the peer
+// Hostile dialers, on raw sockets. Each exchange must end in time, with an alert that names the peer
 // as the kernel knows it, and leave store and registry as they were.
 
 import { connect } from 'node:net'

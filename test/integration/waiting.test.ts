@@ -1,5 +1,4 @@
-// The addon itself waits for what comes on connections: nothing that happens to them may get lost, none may be taken for
-// another, and each has its turn.
+// The addon waits for all connections itself: no event may get lost or reach another connection, and each has its turn.
 
 import { setTimeout as sleep } from 'node:timers/promises'
 import { describe, expect, it } from 'vitest'
@@ -66,7 +65,7 @@ describe('a connection on which nothing has come yet', () => {
     for (let i = 0; i < 200; ++i) {
       const [client, server] = await Promise.all([dial('test', { directory }), listener.accept()])
       const next = new Receiver(server, 'r').next()
-      // Every other time with bytes under way that nobody will read.
+      // Every other time with unread bytes under way.
       if (i % 2 === 0) await new Sender(client, 's').send(newSOCMessage('a', i))
       server.destroy()
       if (i % 3 === 0) await sleep(0)

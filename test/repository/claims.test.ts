@@ -1,4 +1,4 @@
-// SECURITY.md names the test of each claim: what it names must be there.
+// SECURITY.md names a test for each claim; the named tests must exist.
 
 import { existsSync, readFileSync } from 'node:fs'
 import { describe, expect, it } from 'vitest'

@@ -1,5 +1,5 @@
-// What the release scripts let a binary ask of the system, shown on small ones. The addon itself is checked as it is
-// prebuilt (test/integration/package.test.ts).
+// The limits on symbol versions that release/ enforces, on small libraries. The addon itself is checked when it is prebuilt
+// (test/integration/package.test.ts).
 
 import { execFileSync } from 'node:child_process'
 import { writeFileSync } from 'node:fs'

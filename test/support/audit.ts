@@ -1,4 +1,4 @@
-// What the library tells its audit channels while a test runs.
+// Collects what is published on the audit channels while a test runs.
 
 import { subscribe, unsubscribe } from 'node:diagnostics_channel'
 import { onTestFinished } from 'vitest'

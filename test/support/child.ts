@@ -1,4 +1,4 @@
-// Real processes for tests: compiled helpers from test/support/children, spoken to over Node's own channel.
+// Forks helper processes for tests: compiled programs from test/support/children, driven over Node's IPC channel.
 
 import { fork, type ChildProcess } from 'node:child_process'
 import { once } from 'node:events'
@@ -10,16 +10,16 @@ export interface ChildOptions {
   readonly uid?: number
   readonly gid?: number
   readonly execArgv?: string[]
-  /** Another Node than this one, or a program that is to run Node. */
+  /** Another Node, or a program that runs Node. Default: this Node. */
   readonly execPath?: string
   readonly env?: NodeJS.ProcessEnv
-  /** Becomes its descriptor 4. */
+  /** A descriptor that the helper inherits as 4. */
   readonly descriptor?: number
-  /** Its standard error is not shown: it fails on purpose. */
+  /** Hides the standard error of a helper that fails on purpose. */
   readonly quiet?: boolean
 }
 
-/** A process that answers questions. */
+/** A forked helper that replies to messages. */
 export class Child {
   readonly process: ChildProcess
   #reports: unknown[] = []
@@ -53,7 +53,7 @@ export class Child {
     this.process.send(question as object)
   }
 
-  /** What it says next; fails when it ends instead. */
+  /** The next report of the helper. Rejects if the helper ends instead. */
   async report<T>(): Promise<T> {
     const report = this.#reports.shift()
     if (report !== undefined) return report as T

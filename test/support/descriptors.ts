@@ -1,4 +1,4 @@
-// What a process has open, as Linux tells it.
+// The open descriptors of a process, read from /proc.
 
 import { readdirSync, readlinkSync } from 'node:fs'
 

@@ -1,4 +1,4 @@
-// What a hostile peer of the swarm says, line by line, and what must come of it.
+// Lines that a hostile peer of the swarm sends, and the alert that each must raise.
 
 import type { Severity } from '../../lib/swarm/alerts/alert-bus.js'
 import { GENOME } from './facts.js'

@@ -1,9 +1,9 @@
-// What the packed package must hold, whatever binaries it comes with, and nothing else.
+// The files that the packed package must hold, whatever binaries it comes with, and nothing else.
 
 import { readdirSync } from 'node:fs'
 import { join } from 'node:path'
 
-/** Of everything that a user of one platform gets, on disk. */
+/** Upper bound in bytes for what a user of one platform needs, unpacked. */
 export const MOST_BYTES_OF_ONE_SET = 2 << 20
 
 export interface Packed {
@@ -13,21 +13,48 @@ export interface Packed {
   readonly files: readonly { readonly path: string; readonly size: number }[]
 }
 
-/** Sorted; `root` is the checkout, `binaries` are paths in the package. */
+/** The paths below lib/ that package.json exports, without extension. */
+export const ENTRY_POINTS = ['index', 'lmdb/index']
+
+/** The name of the file that the entry points share carries a hash of its content; this stands for it. */
+export const SHARED = 'dist/shared.cjs'
+
+/** The paths of `packed`, sorted, with {@link SHARED} for the shared file. */
+export function packedFiles(packed: Packed): string[] {
+  return packed.files.map(({ path }) => path.replace(/^dist\/shared-[A-Z0-9]{8}\.cjs$/, SHARED)).sort()
+}
+
+/** Sorted paths in the package. `root` is the checkout, `binaries` are paths in the package. */
 export function expectedFiles(root: string, binaries: readonly string[]): string[] {
-  const lib = readdirSync(join(root, 'lib'), { recursive: true, encoding: 'utf8' })
-    .filter((file) => file.endsWith('.ts'))
-    .map((file) => file.replace(/\.ts$/, '').replaceAll('\\', '/'))
+  const below = (folder: string): string[] =>
+    readdirSync(join(root, folder), { recursive: true, encoding: 'utf8' }).map((file) =>
+      file.replaceAll('\\', '/'),
+    )
+  const declarations = below('lib').filter((file) => file.endsWith('.ts'))
   return [
-    ...['LICENSE', 'README.md', 'SECURITY.md', 'package.json', 'prebuilds/README.md'],
+    ...[
+      'CHANGELOG.md',
+      'LICENSE',
+      'NOTICE',
+      'README.md',
+      'SECURITY.md',
+      'package.json',
+      'prebuilds/README.md',
+    ],
+    ...below('docs')
+      .filter((file) => /\.(md|svg)$/.test(file))
+      .map((file) => `docs/${file}`),
     ...binaries,
-    // One file for each entry point and one for what they share: many small ones would take longer to load.
-    ...['dist/index.js', 'dist/lmdb/index.js', 'dist/chunk.js'],
-    ...lib.map((file) => `dist/${file}.d.ts`),
+    // Few files, since many small ones would take longer to load.
+    ...ENTRY_POINTS.flatMap((entry) =>
+      ['cjs', 'import.cjs', 'mjs', 'd.mts'].map((extension) => `dist/${entry}.${extension}`),
+    ),
+    SHARED,
+    ...declarations.map((file) => `dist/${file.replace(/\.ts$/, '.d.cts')}`),
   ].sort()
 }
 
-/** What the package takes with one of its binaries and without the others. */
+/** Unpacked bytes of the package with only this one of its binaries. */
 export function bytesOfSet(packed: Packed, binary: string): number {
   return packed.files
     .filter(({ path }) => path === binary || !path.endsWith('.node'))

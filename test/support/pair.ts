@@ -1,4 +1,4 @@
-// Two ends of one connection in this process, and raw sockets for what our own API would never send.
+// Both ends of one connection in this process, and raw sockets that send what the API never would.
 
 import { connect, type Socket } from 'node:net'
 import { onTestFinished } from 'vitest'
@@ -41,7 +41,7 @@ export async function connectedPair(
   return { directory, listener, client, server }
 }
 
-/** A plain socket of Node's to a receiver of ours: whatever is written to it arrives as it is. */
+/** A plain `net.Socket` connected to a receiver: bytes written to it arrive unchanged. */
 export async function rawToReceiver(
   options?: ReceiverOptions,
 ): Promise<{ raw: Socket; receiver: Receiver; server: Connection }> {

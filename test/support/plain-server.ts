@@ -1,4 +1,4 @@
-// A server of plain sockets where one of ours could listen, for what our own API would never answer. On Windows its pipes
+// A server of plain sockets at an address of the library, to reply what the API never would. On Windows its pipes
 // come from our addon: those of Node's own servers have no owner under Wine, and would be refused for that.
 
 import { createServer, Socket } from 'node:net'

@@ -1,4 +1,4 @@
-// What tests say differently on POSIX and on Windows: who this process is, who nobody is, where a socket stands.
+// Values that differ between POSIX and Windows: the own identity, a policy that admits no existing user, socket paths.
 
 import { readlinkSync } from 'node:fs'
 
@@ -7,21 +7,21 @@ import type { PeerPolicy } from '../../lib/peer/peer.js'
 
 export const windows = process.platform === 'win32'
 
-/** Lets in a user whom there is not. */
+/** A policy that admits only a user that does not exist. */
 export const strangers: PeerPolicy = windows ? { sids: ['S-1-5-21-1-2-3-4000000'] } : { users: [4_000_000] }
 
-/** What every peer of the same process is known by. */
+/** The identity of a peer in this process. */
 export const self = windows
   ? { pid: process.pid, uid: -1, gid: -1 }
   : { pid: process.pid, uid: process.getuid?.(), gid: process.getgid?.() }
 
-/** How messages name this process's user. */
+/** The user of this process as error texts name it. */
 export const selfText = windows ? 'S-1-5-21-' : `uid ${process.getuid?.() ?? ''}`
 
-/** The program that runs. */
+/** Path of the running program. */
 export const program = windows ? process.execPath : readlinkSync('/proc/self/exe')
 
-/** Where a listener of that name stands. */
+/** The address of a listener with this name. */
 export function socketIn(directory: string, name = 'test'): string {
   if (windows && name === 'swarm') return '\\\\.\\pipe\\sentinel_swarm'
   return resolveAddress(name, { directory })

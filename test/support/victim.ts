@@ -1,4 +1,4 @@
-// A node that hostile peers are set upon: how it was before, and what it has to say of them.
+// A swarm node under attack: its state before, and the alerts it raises.
 
 import { expect } from 'vitest'
 

@@ -1,4 +1,4 @@
-// Waiting in tests: for a condition, never for a time that a slow machine could miss.
+// Waits for conditions in tests, never for a fixed time that a slow machine could miss.
 
 import { setTimeout as sleep } from 'node:timers/promises'
 
@@ -12,7 +12,7 @@ export async function until(condition: () => boolean, timeoutMs = 20_000): Promi
   }
 }
 
-/** The error that a promise rejects with; fails the test if it resolves. */
+/** Returns the error that a promise rejects with. Fails the test if the promise resolves. */
 export async function rejectionOf(promise: Promise<unknown>): Promise<unknown> {
   try {
     await promise

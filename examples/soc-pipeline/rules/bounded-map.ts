@@ -1,4 +1,4 @@
-// A Map that forgets what was used least recently when it is full, so that rules keep bounded memory whatever comes.
+// A Map that evicts its least recently used entry when it is full, so that rules use bounded memory.
 
 export class BoundedMap<K, V> {
   readonly #capacity: number
@@ -19,7 +19,7 @@ export class BoundedMap<K, V> {
     return value
   }
 
-  /** Puts a value in. Answers the one that had to go, if any. */
+  /** Stores a value. Returns the value that was evicted for it, if any. */
   set(key: K, value: V): V | undefined {
     this.#map.delete(key)
     this.#map.set(key, value)

@@ -19,7 +19,7 @@ export class Burst {
   }
 
   /**
-   * Counts a fact, which may stand for something that happened several times. Answers the evidence that is new, once
+   * Counts a fact, which may stand for several occurrences. Returns the new evidence, once
    * there are as many within the window as the threshold says; until then undefined.
    */
   add(key: string, { time, evidence }: Fact, times = 1): readonly Evidence[] | undefined {

@@ -1,4 +1,4 @@
-// What a command line of PowerShell gives away.
+// Looks for signs of an attack in a PowerShell command line.
 
 /** -e, -en, -enc … -EncodedCommand: PowerShell takes any beginning of its option's name. */
 const ENCODED = /\s[-/]e(?:c|n|nc|nco|ncod|ncode|ncoded|ncodedc\w*)?\s+"?([A-Za-z0-9+/]{16,}={0,2})/i

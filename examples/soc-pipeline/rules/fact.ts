@@ -1,4 +1,4 @@
-// From an event message to what rules work on: who, when, and what happened.
+// Turns an event message into the fact that rules work on: who, when, and what happened.
 
 import type { EventPayload, Evidence } from '../protocol.js'
 import { text, type Happening, type Kind } from './happening.js'

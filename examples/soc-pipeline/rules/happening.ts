@@ -1,4 +1,4 @@
-// What can have happened, told the same way whatever system reports it. One kind for each thing that a rule asks for.
+// The kinds of events, in the same form whichever system reports them. One kind for each thing that a rule asks for.
 
 /** What happened. Names are in lower case where systems ignore case; '' is unknown. */
 export type Happening =

@@ -1,4 +1,4 @@
-// Makes incidents of findings: those with the same key grow one incident, and of its growth only every doubling is told,
+// Makes incidents of findings: those with the same key grow one incident, and only every doubling of it is reported,
 // so that a flood of findings is a handful of messages. Keeps bounded memory.
 
 import type { Evidence, IncidentPayload } from '../protocol.js'

@@ -1,4 +1,4 @@
-// What an address or a host name gives away.
+// Classifies addresses and host names.
 
 import { isIPv4, isIPv6 } from 'node:net'
 

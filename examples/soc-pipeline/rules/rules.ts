@@ -1,4 +1,4 @@
-// The correlation rules. Each is a function that looks at one fact at a time and answers a finding or nothing. They know
+// The correlation rules. Each is a function that looks at one fact at a time and returns a finding or nothing. They know
 // no clock, no files and no sockets: the same facts in the same order always give the same findings.
 
 import { dirname } from 'node:path'

@@ -46,7 +46,7 @@ export async function* readFiles(
 
 function open(path: string, stop: AbortSignal): Readable {
   const source = path === STDIN ? process.stdin : createReadStream(path)
-  // An iteration over a stream that is destroyed ends by an error, which is told from a real one by the signal.
+  // Iterating over a destroyed stream ends with an error; the signal tells it from a real one.
   const cancel = (): void => {
     source.destroy()
   }
@@ -55,6 +55,6 @@ function open(path: string, stop: AbortSignal): Readable {
     stop.removeEventListener('abort', cancel)
   })
   if (!path.endsWith('.gz')) return source
-  // The error, if any, comes to whoever iterates over the result.
+  // The iteration over the result rejects with the error, if any.
   return pipeline(source, createGunzip(), () => undefined)
 }

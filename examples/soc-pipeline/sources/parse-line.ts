@@ -1,4 +1,4 @@
-// What a line is: a JSON object, a syslog line, or nothing that this example knows.
+// Recognises a line: a JSON object, a syslog line, or neither.
 
 import { newSOCMessage, rawJSON, SOCMsgType, type SOCMessage } from 'sentinel-ipc'
 

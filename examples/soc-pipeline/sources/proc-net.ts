@@ -13,7 +13,7 @@ export interface ListeningSocket {
 const TCP_LISTEN = '0A'
 /** A UDP socket with no peer: the nearest to listening that UDP has. */
 const UDP_UNCONNECTED = '07'
-/** __SO_ACCEPTCON in the flags of a Unix socket: somebody has called listen. */
+/** __SO_ACCEPTCON in the flags of a Unix socket: its owner has called listen(2). */
 const UNIX_LISTENING = 0x1_0000
 
 /** All listening sockets of this network namespace. Tables that cannot be read are left out. */
@@ -42,7 +42,7 @@ function inetSockets(protocol: 'tcp' | 'tcp6' | 'udp' | 'udp6', wanted: string):
     if (columns[3] !== wanted) return []
     const [hexAddress = '', hexPort = ''] = (columns[1] ?? '').split(':')
     const port = Number.parseInt(hexPort, 16)
-    // Whoever asks a name server holds such a socket for a moment.
+    // A process that asks a name server holds such a socket for a moment.
     if (clientPort?.(port) === true) return []
     return [{ protocol, address: inetAddress(hexAddress), port, inode: Number(columns[9]) }]
   })
@@ -83,7 +83,7 @@ function unixSockets(): ListeningSocket[] {
 /** Which process holds each of these sockets, as far as we may look. */
 export function ownersOf(inodes: ReadonlySet<number>, pids: readonly number[]): Map<number, number> {
   const owners = new Map<number, number>()
-  // Whoever has just opened a socket is likely to be young.
+  // A process that has just opened a socket is likely to be young.
   for (const pid of [...pids].sort((a, b) => b - a)) {
     if (owners.size === inodes.size) break
     for (const link of openSockets(pid)) {

@@ -1,5 +1,5 @@
-// A listener that lets nobody in, and a C++ program that connects to it as fast as it can: how many are turned away, and
-// what the event loop notices of it, idle and with work of its own.
+// A listener that refuses everyone, and a C++ program that connects as fast as it can: how many are refused, and what that
+// costs the event loop, idle and busy.
 
 import { performance } from 'node:perf_hooks'
 import { setTimeout as sleep } from 'node:timers/promises'
@@ -46,7 +46,7 @@ export async function consumer(context: RoleContext): Promise<Figures> {
   }
 }
 
-/** Works for so long; answers how many pieces a second it got done. */
+/** Works for so long. Returns how many pieces of work a second it finished. */
 async function work(ms: number): Promise<number> {
   const begin = performance.now()
   let pieces = 0

@@ -1,5 +1,5 @@
-// The program of every child process: loads one role, runs it, and passes on what it says. Ends when it is told to, or
-// when the main process is gone.
+// The program of every child process: loads one role, runs it, and reports its figures. Ends on request, or when
+// the main process is gone.
 
 import { inspect } from 'node:util'
 

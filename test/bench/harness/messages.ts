@@ -1,4 +1,4 @@
-// What the main process and its children say to each other.
+// The messages between the main process and its children.
 
 import type { Figures, Params, RoleSource } from './scenario.js'
 

@@ -1,5 +1,5 @@
-// Finds out what this machine has of what the contestants need: installs the packages of test/bench/peers, compiles the
-// Go and C++ programs. What cannot be had is answered with a reason; nothing here ends a run.
+// Provides what the contestants need: installs the packages of test/bench/peers, compiles the Go and C++ programs. What this
+// machine cannot have comes back with a reason; nothing here ends a run.
 
 import { spawnSync } from 'node:child_process'
 import { existsSync, mkdirSync, readdirSync, statSync } from 'node:fs'

@@ -10,7 +10,7 @@ import { programPath } from './project.js'
 /** The processors for each side, in the words of taskset; undefined where there is only one, or no way to choose. */
 export type Halves = readonly [consumer: string, producer: string]
 
-/** Half of what this process may use for each side, so that whoever has several threads can use them. */
+/** Half of the processors of this process for each side, so that a side with several threads can use them. */
 export function halveProcessors(): Halves | undefined {
   const all = allowedProcessors()
   const middle = all.length >> 1
@@ -31,7 +31,7 @@ function allowedProcessors(): number[] {
   })
 }
 
-/** Starts what keeps the processors awake; answers how to end it. */
+/** Keeps the processors awake. Returns a function that ends it. */
 export async function keepAwake(): Promise<() => void> {
   const child = spawn(programPath('native'), ['awake'], { stdio: ['pipe', 'pipe', 'inherit'] })
   await Promise.race([once(child.stdout, 'data'), once(child, 'exit')])

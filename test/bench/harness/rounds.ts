@@ -55,7 +55,7 @@ export async function runScenario(scenario: Scenario, options: RunOptions): Prom
   const found = new Map<string, Figures[]>(present.map(({ name }) => [name, []]))
   for (let round = 0; round < rounds; ++round) {
     for (let turn = 0; turn < present.length; ++turn) {
-      // Each round begins with another one: nobody always comes right after the same neighbour's warm caches.
+      // Each round begins with another contestant, so that none always runs after the same neighbour's warm caches.
       const contestant = present[(turn + round) % present.length] as Contestant
       options.progress.begin(`${scenario.name}, round ${round + 1} of ${rounds}, ${contestant.name}`)
       found.get(contestant.name)?.push(await runTrial(scenario, contestant, options))
@@ -104,7 +104,7 @@ function ratioOf(
   if (reference === undefined || !found.has(reference)) return undefined
   const references = samplesOf(found, reference, metric)
   const values = samplesOf(found, contestant, metric)
-  // Whoever used no processor time that could be measured has no ratio.
+  // Without measurable processor time there is no ratio.
   const ratios = values.map((value, round) => value / (references[round] as number)).filter(Number.isFinite)
   return ratios.length === 0 ? undefined : summarize(ratios)
 }

@@ -1,7 +1,7 @@
-// The words of the harness: a scenario has contestants, a contestant has a consumer and a producer, each of which is a
+// The terms of the harness: a scenario has contestants, a contestant has a consumer and a producer, each of which is a
 // function that runs in a process of its own. Types, and the few functions that make their values.
 
-/** What a role is told. Travels to another process, so plain values only. */
+/** Parameters of a role. They travel to another process, so plain values only. */
 export type Params = Readonly<Record<string, number | string>>
 /** What a role found: one number for each of the scenario's metrics. */
 export type Figures = Readonly<Record<string, number>>

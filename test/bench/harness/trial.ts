@@ -18,7 +18,7 @@ const STOP_MS = 3000
 const program = fileURLToPath(new URL('./child.js', import.meta.url))
 const running = new Set<ChildProcess>()
 
-/** Kills what is still running. For when the main process is told to end. */
+/** Kills the children still running. For when the main process is to end. */
 export function killChildren(): void {
   for (const child of running) child.kill('SIGKILL')
 }

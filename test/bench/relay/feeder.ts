@@ -1,5 +1,5 @@
 // Both ends of the relay: writes event lines to it without making them anew, and counts what comes out behind it. The
-// same for all contestants, and fast enough to be in nobody's way.
+// same for all contestants, and fast enough to limit none of them.
 
 import { once } from 'node:events'
 import { connect, type Socket } from 'node:net'
@@ -75,7 +75,7 @@ class Drain {
     this.#reject = reject
   }
 
-  /** Answers whether it wants more. */
+  /** Returns whether it takes more. */
   take(buffer: Buffer, size: number): boolean {
     const chunk = buffer.subarray(0, size)
     const { warmingUp } = this.#meter

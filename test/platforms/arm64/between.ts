@@ -1,4 +1,4 @@
-// Processes of either processor talk to each other on one machine. Runs under test/platforms/arm64/main.ts only.
+// An arm64 process and an x64 process exchange messages on one machine. Runs under test/platforms/arm64/main.ts only.
 
 import { describe, expect, it } from 'vitest'
 

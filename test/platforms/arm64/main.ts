@@ -1,4 +1,4 @@
-// npm run test:arm64: the tests with their processes, and those that they start, on a Node for arm64 under qemu. Only
+// npm run test:arm64: runs the tests, and the processes that they start, on a Node for arm64 under qemu. Only
 // vitest's own process, which holds no connection, runs on this machine's Node. Arguments go to vitest.
 
 import { spawnSync } from 'node:child_process'

@@ -1,4 +1,4 @@
-// Node for arm64 under qemu, as a command like any other. Knows nothing of what is run with it.
+// Makes a command that runs Node for arm64 under qemu.
 
 import { spawnSync } from 'node:child_process'
 import { chmodSync, existsSync, mkdirSync, writeFileSync } from 'node:fs'

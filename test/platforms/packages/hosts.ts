@@ -1,5 +1,4 @@
-// The systems that an installation can be tried on from this machine, and how Node is run there. Knows nothing of the
-// package.
+// The systems that an installation can be tried on from this machine, and how Node is run there.
 
 import { spawnSync } from 'node:child_process'
 import { join } from 'node:path'
@@ -59,7 +58,7 @@ export const hosts: readonly Host[] = [
   })),
 ]
 
-/** Runs it there with nothing on the PATH; answers what it printed. */
+/** Runs a program there with an empty PATH. Returns its output. */
 export function runNode(host: Host, folder: string, args: readonly string[], path: string): string {
   const [command, ...first] = host.node()
   const env = { HOME: process.env['HOME'], PATH: path }

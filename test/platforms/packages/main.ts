@@ -13,6 +13,7 @@ import {
   bytesOfSet,
   expectedFiles,
   MOST_BYTES_OF_ONE_SET,
+  packedFiles,
   type Packed,
 } from '../../support/package-contents.js'
 import { hosts, runNode, type Host } from './hosts.js'
@@ -29,7 +30,7 @@ function pack(): Packed {
     cwd: root,
   })
   const [packed] = JSON.parse(told) as [Packed]
-  assert.deepEqual(packed.files.map(({ path }) => path).sort(), expectedFiles(root, binaries))
+  assert.deepEqual(packedFiles(packed), expectedFiles(root, binaries))
   for (const binary of binaries) {
     const bytes = bytesOfSet(packed, binary)
     console.log(
@@ -42,7 +43,7 @@ function pack(): Packed {
   return packed
 }
 
-/** Answers the folder that it was installed in. */
+/** Returns the folder that it was installed in. */
 function install(packed: Packed, name: string, host?: Host): string {
   const folder = join(place, name.replace(/\W+/g, '-'))
   mkdirSync(folder, { recursive: true })

@@ -1,4 +1,4 @@
-// What can be shown of the binary for musl without a Node for musl: that musl's own loader finds all that it asks for, and
+// Checks the musl binary without a Node for musl: that musl's own loader finds all that it asks for, and
 // that the accept thread, the policy and what they call of the system do their work there, in a program without Node.
 
 import { existsSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'

@@ -1,4 +1,4 @@
-// What of the test suite has no meaning on Windows, or cannot be shown under Wine, and why. Files by their path below test/,
+// The tests that have no meaning on Windows or cannot work under Wine, each with its reason. Files by their path below test/,
 // tests and groups by how their names begin.
 
 const FILES = 'a pipe is no file'

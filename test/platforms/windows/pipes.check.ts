@@ -1,4 +1,4 @@
-// What only Windows has: names of pipes, security identifiers, and peers whose end shows differently than on POSIX.
+// Tests of what only Windows has: names of pipes, security identifiers, and peers whose end shows differently than on POSIX.
 
 import { spawn, type ChildProcess } from 'node:child_process'
 import { subscribe, unsubscribe } from 'node:diagnostics_channel'

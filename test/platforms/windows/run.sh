@@ -53,7 +53,7 @@ done
 echo '{ "name": "vitest", "type": "module", "exports": "./index.js" }' >"$stage/node_modules/vitest/package.json"
 echo 'export * from "../../test/platforms/windows/vitest.js"' >"$stage/node_modules/vitest/index.js"
 
-# The files of the suite that have a meaning on Windows; what does not within them is told in left-out.ts. Not here: what is
+# The files of the suite that have a meaning on Windows; left-out.ts lists the tests within them that do not. Not here: what is
 # about socket files, Unix users and groups, /proc, LMDB, Go peers, vitest or npm.
 suite=(
   unit/base/errors unit/connection/connection unit/connection/dial unit/connection/listener unit/message/message

@@ -1,4 +1,4 @@
-// Dials, and answers each message that it gets with the message itself.
+// Dials, and sends every message back that it receives.
 
 import { dial, Receiver, Sender } from 'sentinel-ipc'
 

@@ -1,4 +1,4 @@
-// A worker thread that is always in the middle of something, to be terminated there.
+// A worker thread that is always in the middle of a call, so that terminate() strikes there.
 
 import { dial, listen, newSOCMessage, Receiver, Sender } from 'sentinel-ipc'
 import { parentPort, workerData } from 'node:worker_threads'

@@ -1,4 +1,4 @@
-// Receives acknowledged messages and tells their payloads when asked.
+// Receives acknowledged messages and reports their payloads on request.
 
 import { AcknowledgingReceiver, DeliveryLedger, listen } from 'sentinel-ipc'
 

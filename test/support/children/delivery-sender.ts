@@ -1,4 +1,4 @@
-// Spools messages while nobody listens and ends as it is told, or goes on with what is in the spool.
+// Spools messages while no receiver listens and then ends as requested, or sends what an earlier run spooled.
 
 import { AcknowledgedSender, newSOCMessage } from 'sentinel-ipc'
 import { LmdbSpool } from 'sentinel-ipc/lmdb'

@@ -1,4 +1,4 @@
-// Ends in the way that it is told, with a listener or connection open, to see that nothing keeps it or kills it.
+// Ends in the requested way with a listener or connection open. Nothing may keep it alive or crash it.
 
 import { dial, listen, newSOCMessage, Sender } from 'sentinel-ipc'
 

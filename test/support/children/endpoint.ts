@@ -1,4 +1,4 @@
-// One end of a connection in a process, perhaps as another user: listens or dials as it is told, and reports.
+// One end of a connection in a process, possibly of another user: listens or dials as requested, and reports.
 
 import { dial, listen, newSOCMessage, Receiver, Sender, type IpcError, type PeerPolicy } from 'sentinel-ipc'
 import { subscribe } from 'node:diagnostics_channel'

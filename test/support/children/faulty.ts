@@ -1,5 +1,5 @@
-// Does everything that needs the system, each thing once more until it works, and tells what went wrong on the way: to be
-// run under test/native/faults/faults.c. Descriptor 4 is a listening socket.
+// Does everything that needs system calls, retries each step until it works, and reports the errors on the way. Run under
+// test/native/faults/faults.c. Descriptor 4 is a listening socket.
 
 import { dial, IpcError, listen, newSOCMessage, Receiver, Sender, type Connection } from 'sentinel-ipc'
 import { readdirSync, readFileSync, renameSync, symlinkSync } from 'node:fs'
@@ -30,7 +30,7 @@ async function untilItWorks<T>(what: string, attempt: () => T | Promise<T>): Pro
 
 const openDescriptors = (): number => readdirSync('/proc/self/fd').length
 
-/** A socket that nobody answers on, as a killed process leaves it. */
+/** A dead socket file, as a killed process leaves it. */
 async function leaveDeadSocket(path: string): Promise<void> {
   const server = createServer()
   await new Promise<void>((resolve) => server.listen(`${path}-`, resolve))
@@ -63,7 +63,7 @@ void (async () => {
   for await (const connection of listener) server.push(connection)
 })()
 
-/** Dials, and answers both ends. */
+/** Dials, and returns both ends. */
 async function connected(where: object): Promise<[Connection, Connection]> {
   const before = server.length
   const client = await dial('test', where)
@@ -105,7 +105,7 @@ void (async () => {
 await exchange({ path: adoptedPath })
 adopted.close()
 
-// The end of a process is watched, and that of a connection that nobody reads is noticed.
+// The end of the peer process, and of a connection without a receiver, is noticed.
 const [client, unread] = await untilItWorks('connect', () => connected(place))
 const watched = await untilItWorks('watch', () => unread.peerExited)
 client.destroy()

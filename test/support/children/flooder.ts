@@ -1,4 +1,4 @@
-// Connects as fast as it can and keeps what it gets, as another user, until it is told to stop or 55 seconds have passed.
+// Connects as fast as it can as another user and keeps the connections, until it is stopped or 55 seconds have passed.
 
 import { connect } from 'node:net'
 

@@ -1,5 +1,5 @@
-// Listens as a receiver that acknowledges, answers the first position, and ends, while a child of it keeps the connection
-// open: a peer that will never speak again, and whose socket does not close.
+// Listens as an acknowledging receiver, replies to the first statement, and ends while a child keeps the connection open: a
+// peer that never speaks again and whose socket does not close.
 
 import { spawn } from 'node:child_process'
 import { createServer } from 'node:net'

@@ -1,4 +1,4 @@
-// Dials again and again as a user that is let in, and tells how long each time took.
+// Dials repeatedly as an admitted user, and reports how long each dial took.
 
 import { dial, newSOCMessage, Sender } from 'sentinel-ipc'
 

@@ -1,4 +1,4 @@
-// Tries to become the listener at a given moment, as often as it is told, and reports whether it did.
+// Tries to become the listener at given moments, and reports whether it succeeded.
 
 import { listen, type IpcError, type Listener } from 'sentinel-ipc'
 

@@ -1,4 +1,4 @@
-// Leaves sockets behind that nobody answers on: listens in the plain way on many paths until it is killed.
+// Listens with plain sockets on many paths until it is killed, and so leaves dead socket files behind.
 
 import { createServer } from 'node:net'
 import { join } from 'node:path'

@@ -1,5 +1,4 @@
-// One side of a steady flow of messages. After each stretch of it, collects garbage and tells how much memory is still in
-// use. Must be started with --expose-gc.
+// One side of a steady flow of messages. After each stretch, collects garbage and reports the memory still in use. Must be started with --expose-gc.
 
 import { getHeapSpaceStatistics } from 'node:v8'
 

@@ -1,5 +1,5 @@
-// Adds facts to a store on disk until there is no room for more, and says what it was told and what is there then. That it
-// lives to say so is the point.
+// Adds facts to a store on disk until it is full, then reports the error and the content. The point is that it survives to
+// report.
 
 import { LmdbFactStore } from 'sentinel-ipc/lmdb'
 
@@ -23,7 +23,7 @@ try {
 } catch (caught) {
   error = caught instanceof Error ? caught.message : ''
 }
-// Rejections that nobody has taken end a process in a later turn.
+// Unhandled rejections end a process in a later turn.
 await new Promise((resolve) => setTimeout(resolve, 50))
 const { known } = await store.addBatch(batch(0))
 process.stdout.write(JSON.stringify({ error, added, counted: await store.count(), known }))

@@ -1,4 +1,4 @@
-// Adds batches of 1000 facts to a store on disk until it is killed, and says how many are flushed.
+// Adds batches of 1000 facts to a store on disk until it is killed, and reports how many are flushed.
 
 import { LmdbFactStore } from 'sentinel-ipc/lmdb'
 

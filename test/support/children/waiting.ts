@@ -1,4 +1,4 @@
-// Has nothing to do but wait for messages on connections on which nothing has come yet; ends by itself when they end.
+// Waits for messages on idle connections, and ends by itself when they end.
 
 import { listen, Receiver } from 'sentinel-ipc'
 

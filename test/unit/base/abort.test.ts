@@ -1,3 +1,5 @@
+// Waiting on abort signals: one listener a signal, whatever waits on it.
+
 import { getEventListeners } from 'node:events'
 import { describe, expect, it } from 'vitest'
 

@@ -1,3 +1,5 @@
+// IpcError: its codes and details, and recognising it across copies of the package and realms.
+
 import { runInNewContext } from 'node:vm'
 import { describe, expect, it } from 'vitest'
 

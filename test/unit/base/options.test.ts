@@ -1,3 +1,5 @@
+// The table of options: kinds, unknown keys and their nearest names, values out of range.
+
 import { describe, expect, it } from 'vitest'
 
 import {

@@ -1,3 +1,5 @@
+// When a process started, which tells it from another one with the same id.
+
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { readFileSync, symlinkSync } from 'node:fs'

@@ -1,3 +1,5 @@
+// Calling user code: in a microtask of its own, with what it throws reported.
+
 import { channel } from 'node:diagnostics_channel'
 import { once } from 'node:events'
 import { describe, expect, it } from 'vitest'

@@ -1,3 +1,5 @@
+// From a name and options to the path of a socket.
+
 import { describe, expect, it } from 'vitest'
 
 import { resolveAddress } from '../../../lib/connection/address.js'

@@ -1,3 +1,5 @@
+// A connection: its end, its destruction, its descriptor, and peers that have gone.
+
 import { once } from 'node:events'
 import { connect } from 'node:net'
 import { describe, expect, it } from 'vitest'
@@ -107,6 +109,18 @@ describe('Connection', () => {
     expect(String(await heardByPeer)).toContain('still there')
     raw.destroy()
     await server.whenClosed()
+  })
+
+  it('lets a wait for its end be withdrawn', async () => {
+    const { client } = await connectedPair()
+    const controller = new AbortController()
+    const withdrawn = rejectionOf(client.whenClosed({ signal: controller.signal }))
+    const ended = client.whenClosed()
+    controller.abort()
+    expect(await withdrawn).toMatchObject({ code: 'ERR_IPC_ABORTED' })
+    expect(client.closed).toBe(false)
+    client.destroy()
+    await ended
   })
 
   it('can be used on either side after the listener is closed', async () => {

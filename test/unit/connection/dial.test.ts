@@ -1,3 +1,5 @@
+// Dialling: who listens, refusals, time limits and retries.
+
 import { symlinkSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { describe, expect, it, onTestFinished } from 'vitest'

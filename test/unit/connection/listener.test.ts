@@ -1,3 +1,5 @@
+// Listening: claiming an address, its permissions, quotas, accepting and closing.
+
 import { connect } from 'node:net'
 import {
   chmodSync,

@@ -1,3 +1,5 @@
+// An acknowledged sender with a spool: restarts, bounds, ages and order.
+
 import fc from 'fast-check'
 import { join } from 'node:path'
 import { describe, expect, it, onTestFinished } from 'vitest'

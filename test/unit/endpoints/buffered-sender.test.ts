@@ -1,3 +1,5 @@
+// BufferedSender: its bounds, drops, counters and closing.
+
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
 

@@ -1,3 +1,5 @@
+// Receiver: lines cut anywhere, invalid lines, limits, back-pressure and iteration.
+
 import { describe, expect, it } from 'vitest'
 
 import { MAX_MESSAGE_BYTES } from '../../../lib/message/envelope.js'

@@ -1,3 +1,5 @@
+// SOCMessage: lazy payloads, JSON, raw payloads and keys that could change a prototype.
+
 import { inspect } from 'node:util'
 import { describe, expect, it } from 'vitest'
 

@@ -1,3 +1,5 @@
+// Policies and identities: what is looked up, and what is refused.
+
 import { describe, expect, it } from 'vitest'
 
 import { resolvePolicy, toPeerIdentity, type PeerPolicy } from '../../../lib/peer/peer.js'

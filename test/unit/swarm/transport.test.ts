@@ -1,3 +1,5 @@
+// SwarmTransport: listening, dialling, exchanges and their limits.
+
 import { statSync } from 'node:fs'
 import { connect } from 'node:net'
 import { join } from 'node:path'

@@ -1,3 +1,5 @@
+// The alert bus: its ring, subscribers and severities.
+
 import { describe, expect, it } from 'vitest'
 
 import { AlertBus, type Severity } from '../../../../lib/swarm/alerts/alert-bus.js'

@@ -1,3 +1,5 @@
+// The genome hash, as Go computes it.
+
 import { expect, it } from 'vitest'
 
 import { genomeHash } from '../../../../lib/swarm/facts/genome.js'

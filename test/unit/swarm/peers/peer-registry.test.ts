@@ -1,3 +1,5 @@
+// The peer registry: trust, time-outs, backups of genes, and what it stores.
+
 import { readdirSync, statSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { describe, expect, it } from 'vitest'

@@ -1,3 +1,5 @@
+// Times on the wire: RFC 3339 with up to nine digits of a second.
+
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
 

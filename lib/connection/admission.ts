@@ -1,0 +1,159 @@
+// The acceptor behind a listener: the clients that it admits, the wake-ups of its thread, its counts, and its replacement
+// when the address was lost and is claimed again.
+
+import type { Socket } from 'node:net'
+
+import { toError } from '../base/errors.js'
+import { addon, type NativeAcceptor, type NativeClient } from '../binding/addon.js'
+import { fromNative } from '../binding/native-error.js'
+import { createWakeUp } from '../binding/wake-up.js'
+import { userOf } from '../peer/peer.js'
+import { explainDenial } from './access-denied.js'
+import { BoundFile, type AddressFound } from './address-watch.js'
+import { wantsRejects } from './audit.js'
+import type { Connection, ConnectionOrigin } from './connection.js'
+import type { ListenPlan } from './listen-options.js'
+
+/** Counts since the listener was made. */
+export interface ListenerStats {
+  /** Clients let in. */
+  readonly accepted: number
+  /** Clients turned away, by policy or quota. */
+  readonly refused: number
+  /** Connections open now, including clients let in that `accept` has not returned yet. */
+  readonly open: number
+  /** Pauses because descriptors or memory had run out. */
+  readonly exhausted: number
+}
+
+// The accept thread writes to wake us up; the bytes mean nothing.
+const wakeUpBytes = Buffer.allocUnsafeSlow(64)
+
+/** @throws {IpcError} as `listen` */
+export function openAcceptor({ address, native, policy, limits }: ListenPlan): NativeAcceptor {
+  try {
+    return new addon.Acceptor(native, policy, limits)
+  } catch (error) {
+    throw explainDenial(fromNative(error), 'listen', address)
+  }
+}
+
+export class Admission {
+  readonly #plan: ListenPlan
+  readonly #onWakeUp: () => void
+  #acceptor: NativeAcceptor
+  #wakeUp: Socket
+  #file: BoundFile
+  #origin: ConnectionOrigin
+  /** Acceptors of an address that was lost: their connections still count. */
+  #earlier: NativeAcceptor[] = []
+  #keepsAlive = true
+  /** The acceptor has stopped, and no other one has claimed the address yet. */
+  #stopped = false
+
+  /** @param onWakeUp is called when there are clients to take, or refusals to report */
+  constructor(plan: ListenPlan, acceptor: NativeAcceptor, onWakeUp: () => void) {
+    this.#plan = plan
+    this.#onWakeUp = onWakeUp
+    this.#acceptor = acceptor
+    this.#wakeUp = this.#createWakeUp()
+    this.#file = new BoundFile(plan.address)
+    this.#origin = this.#createOrigin()
+  }
+
+  /** Where the connections of the clients that are taken now come from. */
+  get origin(): ConnectionOrigin {
+    return this.#origin
+  }
+
+  /** The next admitted client. It must be wrapped before the next call. */
+  take(): NativeClient | undefined {
+    return this.#acceptor.take(1)[0]
+  }
+
+  /** Refusals since the last report, if one is due and anything subscribes to them. */
+  takeRefusals(): ReturnType<NativeAcceptor['takeRefusals']> {
+    return this.#acceptor.takeRefusals(wantsRejects())
+  }
+
+  stats(): ListenerStats {
+    const sum = { accepted: 0, refused: 0, open: 0, exhausted: 0 }
+    for (const acceptor of [...this.#earlier, this.#acceptor]) {
+      const { admitted, refused, open, exhausted } = acceptor.stats()
+      sum.accepted += admitted
+      sum.refused += refused
+      sum.open += open
+      sum.exhausted += exhausted
+    }
+    return sum
+  }
+
+  /** What stands at the address instead of this listener's socket, if it is lost. */
+  lostTo(): AddressFound | undefined {
+    return this.#file.lostTo()
+  }
+
+  /**
+   * Claims the address with a new acceptor. Returns the error if that fails; another call tries again. The old acceptor
+   * holds the lock of the address, so it must stop first. `onStopped` is called for its last refusals.
+   */
+  reclaim(onStopped: () => void): Error | undefined {
+    const [earlier, wakeUp] = [this.#acceptor, this.#wakeUp]
+    earlier.stop()
+    this.#stopped = true
+    onStopped()
+    try {
+      this.#acceptor = openAcceptor(this.#plan)
+    } catch (error) {
+      return toError(error)
+    }
+    this.#stopped = false
+    this.#earlier.push(earlier)
+    wakeUp.destroy()
+    this.#wakeUp = this.#createWakeUp()
+    this.#file = new BoundFile(this.#plan.address)
+    this.#origin = this.#createOrigin()
+    return undefined
+  }
+
+  /** Whether only a timer can keep the process alive, as there is no acceptor to wait for. */
+  get needsTimer(): boolean {
+    return this.#stopped && this.#keepsAlive
+  }
+
+  /** Sets whether waiting for clients keeps the process alive. */
+  keepAlive(keep: boolean): void {
+    this.#keepsAlive = keep
+    if (keep) this.#wakeUp.ref()
+    else this.#wakeUp.unref()
+  }
+
+  /** Stops listening and hangs up on the clients not taken. `onStopped` is called for the last refusals. */
+  stop(onStopped: () => void): void {
+    this.#acceptor.stop()
+    onStopped()
+    this.#wakeUp.destroy()
+  }
+
+  #createWakeUp(): Socket {
+    const wakeUp = createWakeUp(this.#acceptor.takeNotifyDescriptor(), {
+      buffer: wakeUpBytes,
+      callback: () => {
+        this.#onWakeUp()
+        return true
+      },
+    })
+    wakeUp.resume()
+    return this.#keepsAlive ? wakeUp : wakeUp.unref()
+  }
+
+  #createOrigin(): ConnectionOrigin {
+    const acceptor = this.#acceptor
+    return {
+      busyPoll: this.#plan.busyPoll,
+      onClosed: (connection: Connection) => {
+        acceptor.release(userOf(connection.peer))
+      },
+    }
+  }
+}

@@ -1,0 +1,134 @@
+// npm run bundle: makes dist/ from out/lib. One CommonJS implementation, an ES wrapper for each entry point that re-exports it by
+// name, and one set of declarations, so that `require`, `import` and TypeScript all see the same classes.
+
+import { build as esbuild, type Metafile, type Plugin } from 'esbuild'
+import { mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { dirname, join, posix, relative } from 'node:path'
+
+import { root } from './root.js'
+
+const compiled = join(root, 'out/lib')
+const dist = join(root, 'dist')
+/** The split ES modules, before they become CommonJS: esbuild splits only those. */
+const split = join(root, 'out/split')
+
+interface Manifest {
+  readonly engines: { readonly node: string }
+  readonly exports: Readonly<Record<string, string | { readonly require: { readonly default: string } }>>
+  readonly bin?: Readonly<Record<string, string>>
+}
+
+const manifest = JSON.parse(readFileSync(join(root, 'package.json'), 'utf8')) as Manifest
+const target = `node${manifest.engines.node.replace(/^>=/, '')}`
+
+/** The paths below lib/ that package.json names as entry points and commands, without extension. */
+function entryPoints(): { readonly modules: string[]; readonly commands: string[] } {
+  const inDist = (file: string): string => posix.relative('dist', posix.normalize(file)).replace(/\.cjs$/, '')
+  const exported = Object.values(manifest.exports).filter((entry) => typeof entry !== 'string')
+  return {
+    modules: exported.map((entry) => inDist(entry.require.default)),
+    commands: Object.values(manifest.bin ?? {}).map(inDist),
+  }
+}
+
+/** Gives what the entry points share a file of its own. Returns what each output exports. */
+async function splitModules(entries: readonly string[]): Promise<Metafile['outputs']> {
+  rmSync(split, { recursive: true, force: true })
+  const { metafile } = await esbuild({
+    entryPoints: entries.map((entry) => join(compiled, `${entry}.js`)),
+    bundle: true,
+    splitting: true,
+    format: 'esm',
+    platform: 'node',
+    target,
+    packages: 'external',
+    outdir: split,
+    outbase: compiled,
+    chunkNames: 'shared-[hash]',
+    metafile: true,
+    logLevel: 'warning',
+    absWorkingDir: root,
+  })
+  return metafile.outputs
+}
+
+/** The split modules refer to each other by name, and those names change with the format. */
+const renameImports: Plugin = {
+  name: 'rename-imports',
+  setup(build) {
+    build.onResolve({ filter: /^\.\.?\// }, ({ path, kind }) =>
+      kind === 'entry-point' ? undefined : { path: path.replace(/\.js$/, '.cjs'), external: true },
+    )
+  },
+}
+
+async function convertToCommonJs(modules: readonly string[]): Promise<void> {
+  await esbuild({
+    entryPoints: modules.map((module) => join(split, module)),
+    bundle: true,
+    format: 'cjs',
+    platform: 'node',
+    target,
+    packages: 'external',
+    outdir: dist,
+    outbase: split,
+    outExtension: { '.js': '.cjs' },
+    plugins: [renameImports],
+    // Where the addon is looked for from. CommonJS has no `import.meta`.
+    define: { 'import.meta.url': '__moduleUrl' },
+    banner: { js: "'use strict'; const __moduleUrl = require('node:url').pathToFileURL(__filename).href;" },
+    logLevel: 'warning',
+    absWorkingDir: root,
+  })
+}
+
+/** An ES module that evaluates nothing of its own: evaluated twice, it still hands out the same classes. */
+function writeWrapper(entry: string, names: readonly string[]): void {
+  const file = posix.basename(entry)
+  // In Node 20 a CommonJS module that throws while an ES module imports it is an uncaught exception as well, even if the
+  // caller of `import()` catches the error. So the error crosses as a value.
+  const crossing = `'use strict'
+try {
+  exports.implementation = require('./${file}.cjs')
+} catch (error) {
+  exports.error = error
+}
+`
+  const exported = names.map((name) => `export const ${name} = implementation.${name}`)
+  const wrapper = `import loaded from './${file}.import.cjs'
+
+if (loaded.implementation === undefined) throw loaded.error
+const { implementation } = loaded
+${exported.join('\n')}
+`
+  write(`${entry}.import.cjs`, crossing)
+  write(`${entry}.mjs`, wrapper)
+}
+
+/** Declarations of the CommonJS files. Those of the wrappers re-export them, so that each class is declared once. */
+function writeDeclarations(entries: readonly string[]): void {
+  const files = readdirSync(compiled, { recursive: true, encoding: 'utf8' })
+  for (const file of files.filter((name) => name.endsWith('.d.ts'))) {
+    const text = readFileSync(join(compiled, file), 'utf8')
+    const renamed = text.replace(/((?:from|import\() ?['"]\.[^'"]*)\.js(['"])/g, '$1.cjs$2')
+    write(file.replace(/\.d\.ts$/, '.d.cts'), renamed.replace(/\n?\/\/# sourceMappingURL=.*\n?$/, '\n'))
+  }
+  for (const entry of entries) write(`${entry}.d.mts`, `export * from './${posix.basename(entry)}.cjs'\n`)
+}
+
+function write(file: string, text: string): void {
+  mkdirSync(dirname(join(dist, file)), { recursive: true })
+  writeFileSync(join(dist, file), text)
+}
+
+const { modules, commands } = entryPoints()
+const outputs = await splitModules([...modules, ...commands])
+rmSync(dist, { recursive: true, force: true })
+const made = Object.keys(outputs).map((file) => relative(split, join(root, file)))
+await convertToCommonJs(made)
+for (const entry of modules) {
+  const output = outputs[posix.join('out/split', `${entry}.js`)]
+  if (output === undefined) throw new Error(`package.json exports ${entry}, and esbuild made no such file`)
+  writeWrapper(entry, [...output.exports].sort())
+}
+writeDeclarations(modules)

@@ -1,0 +1,45 @@
+// Several evaluations of the package in one process, as test runners, hot reloading and monorepos cause them.
+
+import { describe, expect, it, vi } from 'vitest'
+
+import { startChild } from '../support/child.js'
+import { temporaryDirectory } from '../support/directory.js'
+import { rejectionOf } from '../support/wait.js'
+
+type Api = typeof import('../../lib/index.js')
+
+describe('the package evaluated twice', () => {
+  it('gives two copies that talk to each other and know each other’s errors', async () => {
+    const first: Api = await import('../../lib/index.js')
+    vi.resetModules()
+    const second: Api = await import('../../lib/index.js')
+    expect(second.listen).not.toBe(first.listen)
+    const directory = temporaryDirectory()
+    const listener = await second.listen('test', { directory })
+    for (const { dial, Sender, newSOCMessage } of [first, second]) {
+      const [client, server] = await Promise.all([dial('test', { directory }), listener.accept()])
+      const receiver = new second.Receiver(server, 'r')
+      const sender = new Sender(client, 's')
+      await sender.send(newSOCMessage('t', { from: 'either' }))
+      expect((await receiver.next()).value?.payload).toEqual({ from: 'either' })
+      await sender.close()
+      expect((await receiver.next()).done).toBe(true)
+      await server.close()
+    }
+    listener.close()
+    const error = await rejectionOf(second.dial('test', { directory }))
+    expect(error).toBeInstanceOf(first.IpcError)
+    expect(error).toMatchObject({ code: 'ERR_IPC_NOT_LISTENING' })
+  })
+
+  it('works in realms of its own, with the codes of errors', async () => {
+    const execArgv = ['--experimental-vm-modules', '--no-warnings']
+    const child = startChild('realm', { directory: temporaryDirectory() }, { execArgv })
+    const seen = {
+      notListening: { code: 'ERR_IPC_NOT_LISTENING', isIpcError: true },
+      inUse: { code: 'ERR_IPC_ADDRESS_IN_USE', isIpcError: true },
+      payload: '{"a":1}',
+    }
+    expect(await child.report()).toEqual([seen, seen])
+  })
+})

@@ -1,0 +1,52 @@
+// Conventions outside of lib/ and native/: every source file says its job in its first line, and nothing names a registry or
+// holds a token.
+
+import { execFileSync } from 'node:child_process'
+import { readFileSync } from 'node:fs'
+import { fileURLToPath } from 'node:url'
+import { describe, expect, it } from 'vitest'
+
+const root = fileURLToPath(new URL('../../', import.meta.url))
+const files = execFileSync('git', ['ls-files', '--cached', '--others', '--exclude-standard'], {
+  cwd: root,
+  encoding: 'utf8',
+})
+  .trim()
+  .split('\n')
+
+function read(file: string): string {
+  return readFileSync(`${root}${file}`, 'utf8')
+}
+
+describe('a source file', () => {
+  const sources = files.filter((file) => /^(test|examples|release)\/.*\.(ts|cc|c|h|go)$/.test(file))
+
+  it.each(sources)('%s says its job in its first line', (file) => {
+    expect(read(file)).toMatch(/^\/\/ \S/)
+  })
+
+  it.each(files.filter((file) => /\.sh$|^\.ci\/run$/.test(file)))(
+    '%s says its job below its #! line',
+    (file) => {
+      expect(read(file)).toMatch(/^(#!.*\n)?# \S/)
+    },
+  )
+})
+
+describe('the repository', () => {
+  const text = files.filter((file) => /\.(json|ya?ml|ts|sh|npmrc)$|^\.ci\/run$/.test(file))
+
+  it('names no registry address', () => {
+    // In two parts, so that this file does not name one either.
+    const address = new RegExp(['registry\\.(npmjs|yarnpkg|npmmirror)', '\\.(org|com)|registry-url'].join(''))
+    expect(text.filter((file) => !file.endsWith('conventions.test.ts') && address.test(read(file)))).toEqual(
+      [],
+    )
+  })
+
+  it('publishes without a token', () => {
+    expect(text.filter((file) => /NODE_AUTH_TOKEN|NPM_TOKEN|_authToken/.test(read(file)))).toEqual([
+      'test/repository/conventions.test.ts',
+    ])
+  })
+})
