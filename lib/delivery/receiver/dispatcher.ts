@@ -446,6 +446,7 @@ export class Dispatcher implements Settler {
         this.#serve()
       },
       () => {
+        ++this.#counts.released
         this.#takeBack(run, index, DEAD_LETTER_RETRY_MS)
         this.#serve()
       },

@@ -108,7 +108,7 @@ export class DeliveryLedger {
     // To the end: the first ones are those unused for longest.
     sessions.delete(id)
     sessions.set(id, session)
-    if (sessions.size > this.#maxSessionsPerUser) this.#makeRoom(sessions)
+    if (sessions.size > this.#maxSessionsPerUser) this.#makeRoom(sessions, session)
     return session
   }
 
@@ -120,11 +120,11 @@ export class DeliveryLedger {
     if (sessions.size === 0) this.#users.delete(session.user)
   }
 
-  #makeRoom(sessions: Map<string, Session>): void {
+  #makeRoom(sessions: Map<string, Session>, opened: Session): void {
     let oldest: Session | undefined
     let idle = 0
     for (const session of sessions.values()) {
-      if (session.inUse) continue
+      if (session === opened || session.inUse) continue
       if (session.isClean) sessions.delete(session.id)
       else if (++idle === 1) oldest = session
     }

@@ -182,7 +182,10 @@ describe('manual acknowledgement', () => {
     receiver.acknowledge([messages[1] as SOCMessage, messages[2] as SOCMessage])
     await new Promise((resolve) => setTimeout(resolve, 30))
     expect(made.stats.acknowledged).toBe(2)
-    expect(await Promise.all(outcomes.slice(1))).toEqual([{ status: 'acknowledged' }, { status: 'acknowledged' }])
+    expect(await Promise.all(outcomes.slice(1))).toEqual([
+      { status: 'acknowledged' },
+      { status: 'acknowledged' },
+    ])
     receiver.acknowledge(messages[0] as SOCMessage)
     await Promise.all(outcomes)
     expect(made.stats.acknowledged).toBe(3)
