@@ -51,6 +51,7 @@
         "native/node/addon.cc",
         "native/node/convert.cc",
         "native/node/event_loop.cc",
+        "native/node/files.cc",
         "native/node/frames.cc",
         "native/node/peers.cc",
         "native/node/reading.cc",
@@ -68,6 +69,7 @@
             "native/platform/linux/system.cc",
             "native/platform/posix/accounts.cc",
             "native/platform/posix/address_claim.cc",
+            "native/platform/posix/file_directory.cc",
             "native/platform/posix/safe_path.cc",
             "native/platform/posix/socket_read.cc",
             "native/platform/posix/thread.cc",
@@ -84,6 +86,7 @@
             "native/platform/darwin/system.cc",
             "native/platform/posix/accounts.cc",
             "native/platform/posix/address_claim.cc",
+            "native/platform/posix/file_directory.cc",
             "native/platform/posix/safe_path.cc",
             "native/platform/posix/socket_read.cc",
             "native/platform/posix/thread.cc",
@@ -101,6 +104,7 @@
         ["OS=='win'", {
           "sources": [
             "native/platform/win32/client.cc",
+            "native/platform/win32/file_directory.cc",
             "native/platform/win32/loop_number.cc",
             "native/platform/win32/notify.cc",
             "native/platform/win32/peer.cc",

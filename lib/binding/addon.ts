@@ -97,6 +97,9 @@ export interface NativeReadiness {
   close(descriptor: number): void
 }
 
+/** How `openFile` opens a file: FileDirectory::Access in native/platform/platform.h. */
+export const FileAccess = { read: 0, write: 1, create: 2 } as const
+
 interface Addon {
   /** What abi.ts exports, as the addon has it. */
   readonly abi: () => Readonly<Record<string, unknown>>
@@ -151,6 +154,24 @@ interface Addon {
   ) => NativeClient | (NativePeer & { readonly reason: Verdict })
   /** The indices of those whose peer has closed for good and left nothing to read. Entries below 0 are passed over. */
   readonly findGone: (descriptors: Int32Array) => number[]
+  /**
+   * Opens a directory that only this user can enter, checked from the root down, and resolves with a number for it. With a
+   * `lockName` it is claimed for this environment alone, until `closeDirectory` or the end of the environment.
+   */
+  readonly openDirectory: (path: string, create: boolean, lockName: string) => Promise<number>
+  readonly listDirectory: (directory: number) => Promise<string[]>
+  /** Resolves with a descriptor, which belongs to the addon until `forgetFile`. Access: {@link FileAccess}. */
+  readonly openFile: (directory: number, name: string, access: number) => Promise<number>
+  readonly removeFile: (directory: number, name: string) => Promise<void>
+  /** Resolves once names created and removed in the directory survive a loss of power. */
+  readonly syncDirectory: (directory: number) => Promise<void>
+  readonly closeDirectory: (directory: number) => void
+  /** The caller closes the descriptor, at once. */
+  readonly forgetFile: (descriptor: number) => void
+  /** Counts while the machine is suspended too; no user can set it. */
+  readonly millisecondsSinceBoot: () => number
+  /** Differs from one start of the machine to the next; '' where the system does not say. */
+  readonly bootId: () => string
   /** The path that a listening descriptor stands at, or ''. */
   readonly addressOf: (descriptor: number) => string
   /** Null: there is none of that name. */

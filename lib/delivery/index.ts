@@ -22,4 +22,3 @@ export {
   type Position,
 } from './receiver/ledger.js'
 export type { AcknowledgingReceiverOptions, AcknowledgingReceiverStats } from './receiver/options.js'
-export type { SpoolEntry, SpoolEvents, SpoolLog, SpoolRecord } from '../spool/spool-log.js'

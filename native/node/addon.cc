@@ -7,6 +7,7 @@
 #include "node/acceptor_object.h"
 #include "node/environment.h"
 #include "node/event_loop.h"
+#include "node/files.h"
 #include "node/frames.h"
 #include "node/peers.h"
 #include "node/reading.h"
@@ -40,6 +41,7 @@ void Init(Value exports) {
   environment.release();  // NOLINT(bugprone-unused-return-value): Node-API owns it now
   DefineAbi(exports);
   DefineAcceptor(exports);
+  DefineFiles(env, exports.raw());
   DefineFrames(exports);
   DefinePeers(exports);
   if (Environment::Of(env).watches_readiness) DefineReadiness(exports);

@@ -262,6 +262,50 @@ Result<std::size_t> ReadNow(Descriptor connected, std::uint8_t* bytes, std::size
 // that cannot be told, so that whoever asks finds out by reading. Not on Windows.
 bool ReadableNow(Descriptor descriptor);
 
+// What an open directory gives access to: files below it, found by name and checked by descriptor. Their owner is
+// this user, they have one link, and other users have no access to them; anything else is kUnsafePath. Methods may
+// be called from any thread, one at a time.
+class FileDirectory {
+ public:
+  enum class Access {
+    kRead,    // an existing file, for reading
+    kWrite,   // an existing file, for reading and writing
+    kCreate,  // a new file, for reading and writing; EEXIST when there is one
+  };
+
+  FileDirectory() = default;
+  FileDirectory(const FileDirectory&) = delete;
+  FileDirectory& operator=(const FileDirectory&) = delete;
+  // Ends the claim, if there is one.
+  virtual ~FileDirectory() = default;
+
+  // The path with its symbolic links resolved.
+  virtual const std::string& path() const = 0;
+  // Takes the directory for this environment alone, by an exclusive lock on the file `lock_name` in it. The lock
+  // belongs to the open file, not to a process id: it ends with this object or its process. kAddressInUse when
+  // another environment, process, container or user has it.
+  virtual Status Claim(const std::string& lock_name) = 0;
+  virtual Result<std::vector<std::string>> List() = 0;
+  virtual Result<OwnedDescriptor> Open(const std::string& name, Access access) = 0;
+  virtual Status Remove(const std::string& name) = 0;
+  // Returns once names that were created and removed survive a loss of power.
+  virtual Status Sync() = 0;
+};
+
+struct DirectoryRequest {
+  std::string path;     // absolute
+  bool create = false;  // make what is missing of the path, for this user only
+};
+// Opens a directory that this user owns and other users cannot enter, component by component: every directory on
+// the way, and every symbolic link, must belong to this user or to root, and nobody else may be able to replace
+// either.
+Result<std::unique_ptr<FileDirectory>> OpenPrivateDirectory(const DirectoryRequest& request);
+
+// Milliseconds since the machine started, including the time it was suspended. No user can set this clock.
+double MillisecondsSinceBoot();
+// Differs from one start of the machine to the next; empty where the system does not say.
+std::string BootId();
+
 // A moment's rest in a loop that waits, so that whoever is to end it gets at the memory that both look at.
 void RestProcessor();
 

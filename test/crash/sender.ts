@@ -1,8 +1,7 @@
 // The sending process of the crash run. Message i has number i in the session, so after a kill the spool says where to go on. What the spool promised to keep is noted in a file, to be compared with its
 // content.
 
-import { AcknowledgedSender, newSOCMessage, rawJSON, SOCMsgType } from 'sentinel-ipc'
-import { LmdbSpool } from 'sentinel-ipc/lmdb'
+import { AcknowledgedSender, newSOCMessage, rawJSON, SOCMsgType, Spool } from 'sentinel-ipc'
 import { openSync, readSync, writeSync } from 'node:fs'
 import { join } from 'node:path'
 
@@ -22,7 +21,7 @@ function noteBefore(): number {
   return last
 }
 
-const spool = await LmdbSpool.open({
+const spool = await Spool.open({
   directory: join(directory, 'spool'),
   durability,
   onDamage: (damage) => process.send?.({ failed: `the spool is damaged: ${JSON.stringify(damage)}` }),

@@ -8,7 +8,7 @@ import { AcknowledgingReceiver } from '../../lib/delivery/receiver/acknowledging
 import type { DeliveryEvent } from '../../lib/delivery/sender/options.js'
 import { listen } from '../../lib/connection/listener.js'
 import { newSOCMessage, rawJSON } from '../../lib/message/new-message.js'
-import { LmdbSpool } from '../../lib/lmdb/spool.js'
+import { Spool } from '../../lib/spool/spool.js'
 import { temporaryDirectory } from '../support/directory.js'
 import { buildGoPeer, hasGo, startGoPeer, whyNot } from './go-peer.js'
 
@@ -29,7 +29,7 @@ describe.skipIf(!hasGo)(`acknowledged delivery and a Go peer${whyNot}`, () => {
       expect(await go.next()).toEqual({ listening: true })
       const events: DeliveryEvent[] = []
       const spool =
-        from === 'spool' ? await LmdbSpool.open({ directory: join(directory, 'spool') }) : undefined
+        from === 'spool' ? await Spool.open({ directory: join(directory, 'spool') }) : undefined
       const sender = new AcknowledgedSender('test', {
         directory,
         onSilentPeer: 'written',

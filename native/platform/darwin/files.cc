@@ -1,5 +1,6 @@
 // Facts about the file at a path or behind a descriptor, by lstat(2) and fstat(2). Compiled, never run.
 
+#include <fcntl.h>
 #include <sys/stat.h>
 
 #include <cerrno>
@@ -24,6 +25,7 @@ Result<FileFacts> FactsOf(const struct stat& status) {
   }
   facts.mode = static_cast<std::uint32_t>(status.st_mode & ~S_IFMT);
   facts.owner = status.st_uid;
+  facts.links = status.st_nlink;
   facts.device = static_cast<std::uint64_t>(status.st_dev);
   facts.inode = status.st_ino;
   return facts;
@@ -34,6 +36,14 @@ Result<FileFacts> FactsOf(const struct stat& status) {
 Result<FileFacts> InspectPath(const std::string& path) {
   struct stat status {};
   if (lstat(path.c_str(), &status) != 0) return Failure{FailureKind::kSystem, errno, "lstat", path};
+  return FactsOf(status);
+}
+
+Result<FileFacts> InspectAt(int directory, const std::string& name) {
+  struct stat status {};
+  if (fstatat(directory, name.c_str(), &status, AT_SYMLINK_NOFOLLOW) != 0) {
+    return Failure{FailureKind::kSystem, errno, "fstatat", name};
+  }
   return FactsOf(status);
 }
 

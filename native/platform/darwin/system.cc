@@ -6,6 +6,8 @@
 #include <sys/event.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
+#include <sys/sysctl.h>
+#include <time.h>
 #include <unistd.h>
 
 #include <cerrno>
@@ -67,6 +69,18 @@ struct kevent WakeEvent(std::uint16_t flags, std::uint32_t event_flags) {
 }
 
 }  // namespace
+
+// There is no way to open a directory that this user may enter but not read.
+const int kSearchFlags = O_RDONLY;
+
+double MillisecondsSinceBoot() { return static_cast<double>(clock_gettime_nsec_np(CLOCK_MONOTONIC_RAW)) / 1e6; }
+
+std::string BootId() {
+  char id[64] = {};
+  std::size_t size = sizeof(id) - 1;
+  if (sysctlbyname("kern.bootsessionuuid", id, &size, nullptr, 0) != 0) return {};
+  return static_cast<const char*>(id);
+}
 
 const int kSendFlags = MSG_DONTWAIT;
 

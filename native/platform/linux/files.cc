@@ -34,6 +34,7 @@ Result<FileFacts> Statx(int directory, const char* path, int flags) {
   }
   answer.mode = facts.stx_mode & ~static_cast<std::uint32_t>(S_IFMT);
   answer.owner = facts.stx_uid;
+  answer.links = facts.stx_nlink;
   answer.device = makedev(facts.stx_dev_major, facts.stx_dev_minor);
   answer.inode = facts.stx_ino;
   return answer;
@@ -41,7 +42,10 @@ Result<FileFacts> Statx(int directory, const char* path, int flags) {
 
 }  // namespace
 
+const int kSearchFlags = O_PATH;
+
 Result<FileFacts> InspectPath(const std::string& path) { return Statx(AT_FDCWD, path.c_str(), 0); }
+Result<FileFacts> InspectAt(int directory, const std::string& name) { return Statx(directory, name.c_str(), 0); }
 Result<FileFacts> InspectDescriptor(int descriptor) { return Statx(descriptor, "", AT_EMPTY_PATH); }
 
 std::optional<std::uint64_t> DescriptorCookie(Descriptor descriptor) {

@@ -65,4 +65,21 @@ bool CreateSocketPair(OwnedDescriptor& one, OwnedDescriptor& other) {
   return true;
 }
 
+double MillisecondsSinceBoot() {
+  timespec now{};
+  clock_gettime(CLOCK_BOOTTIME, &now);
+  return static_cast<double>(now.tv_sec) * 1e3 + static_cast<double>(now.tv_nsec) / 1e6;
+}
+
+std::string BootId() {
+  const OwnedDescriptor file(
+      static_cast<Descriptor>(open("/proc/sys/kernel/random/boot_id", O_RDONLY | O_CLOEXEC)));
+  char id[64];
+  const ssize_t size = file.valid() ? read(static_cast<int>(file.get()), id, sizeof(id)) : 0;
+  if (size <= 0) return {};
+  std::string text(id, static_cast<std::size_t>(size));
+  while (!text.empty() && text.back() == '\n') text.pop_back();
+  return text;
+}
+
 }  // namespace sentinel

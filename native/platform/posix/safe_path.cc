@@ -1,5 +1,6 @@
 #include "platform/posix/safe_path.h"
 
+#include <fcntl.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -12,10 +13,19 @@ namespace sentinel {
 namespace {
 
 constexpr int kMostLinks = 40;  // as the kernel itself allows (path_resolution(7))
+constexpr mode_t kOwnerOnlyFile = S_IRUSR | S_IWUSR;
+constexpr std::uint32_t kOthers = S_IRWXG | S_IRWXO;
 
-Failure Unsafe(std::string detail) { return {FailureKind::kUnsafePath, 0, "lstat", std::move(detail)}; }
+Failure Unsafe(const char* operation, std::string detail) {
+  return {FailureKind::kUnsafePath, 0, operation, std::move(detail)};
+}
 
 bool Trusted(std::uint32_t owner) { return owner == 0 || owner == OwnUserId(); }
+
+OwnedDescriptor OpenAt(int directory, const std::string& name, int flags) {
+  return OwnedDescriptor(
+      static_cast<Descriptor>(openat(directory, name.c_str(), flags | O_NOFOLLOW | O_CLOEXEC, kOwnerOnlyFile)));
+}
 
 // The components of a path, last one first, so that the next one to visit is taken from the back.
 void PushComponents(const std::string& path, std::vector<std::string>& pending) {
@@ -31,18 +41,19 @@ void PushComponents(const std::string& path, std::vector<std::string>& pending) 
 
 Status CheckDirectory(const std::string& path, const FileFacts& facts) {
   if (!Trusted(facts.owner)) {
-    return Unsafe("directory " + path + " belongs to user " + std::to_string(facts.owner) +
-                  ", who could replace the socket; it must belong to this user or to root");
+    return Unsafe("open", "directory " + path + " belongs to user " + std::to_string(facts.owner) +
+                              ", who could replace what is in it; it must belong to this user or to root");
   }
   if ((facts.mode & (S_IWGRP | S_IWOTH)) != 0 && (facts.mode & S_ISVTX) == 0) {
-    return Unsafe("directory " + path + " is writable by others and not sticky, so they could replace the socket");
+    return Unsafe(
+        "open", "directory " + path + " is writable by others and not sticky, so they could replace what is in it");
   }
   return Done{};
 }
 
-Result<std::string> ReadLink(const std::string& path) {
+Result<std::string> ReadLinkAt(int directory, const std::string& name, const std::string& path) {
   std::string target(PATH_MAX, '\0');
-  const ssize_t length = readlink(path.c_str(), target.data(), target.size());
+  const ssize_t length = readlinkat(directory, name.c_str(), target.data(), target.size());
   if (length < 0) return Failure{FailureKind::kSystem, errno, "readlink", path};
   target.resize(static_cast<std::size_t>(length));
   return target;
@@ -50,75 +61,141 @@ Result<std::string> ReadLink(const std::string& path) {
 
 std::string Parent(const std::string& directory) {
   const std::size_t slash = directory.rfind('/');
-  return slash == std::string::npos ? std::string() : directory.substr(0, slash);
+  return slash == std::string::npos || slash == 0 ? "/" : directory.substr(0, slash);
 }
 
-// What stands at `path`; an absent last directory is made first when that was asked for.
-Result<FileFacts> InspectOrCreate(const std::string& path, bool create) {
-  Result<FileFacts> facts = InspectPath(path);
-  if (facts.ok() || facts.failure().code != ENOENT || !create) return facts;
-  if (mkdir(path.c_str(), S_IRWXU) != 0) {
-    // EEXIST: another starter was faster; what it made is checked like anything else.
-    if (errno != EEXIST) return Failure{FailureKind::kSystem, errno, "mkdir", path};
-  } else if (chmod(path.c_str(), S_IRWXU) != 0) {
-    // A umask may have left less. What was just made is ours, in a directory where nobody else could replace it.
+// Makes a directory that only this user can enter, and makes its name survive a loss of power.
+Status MakeDirectory(const SafeDirectory& parent, const std::string& name) {
+  const std::string path = parent.PathOf(name);
+  if (mkdirat(parent.number(), name.c_str(), S_IRWXU) != 0) {
+    // EEXIST: another starter was faster; its directory is checked like any other.
+    if (errno == EEXIST) return Done{};
+    return Failure{FailureKind::kSystem, errno, "mkdir", path};
+  }
+  // A umask may have left less. The new directory is ours, in a directory where nobody else could replace it.
+  if (fchmodat(parent.number(), name.c_str(), S_IRWXU, 0) != 0) {
     return Failure{FailureKind::kSystem, errno, "chmod", path};
   }
-  return InspectPath(path);
+  const OwnedDescriptor readable = OpenAt(parent.number(), ".", O_RDONLY | O_DIRECTORY);
+  // A parent that may be entered but not read cannot be synchronised; everything else still works.
+  if (readable.valid()) fsync(static_cast<int>(readable.get()));
+  return Done{};
+}
+
+Result<FileFacts> InspectOrMake(const SafeDirectory& parent, const std::string& name, bool make) {
+  Result<FileFacts> facts = InspectAt(parent.number(), name);
+  if (facts.ok()) return facts;
+  if (facts.failure().code != ENOENT || !make) {
+    return Failure{facts.failure().kind, facts.failure().code, facts.failure().operation, parent.PathOf(name)};
+  }
+  if (Status made = MakeDirectory(parent, name); !made.ok()) return made.failure();
+  return InspectAt(parent.number(), name);
+}
+
+// Opens a directory by a name that is not a link, and checks the directory that was opened.
+Result<SafeDirectory> Enter(int parent, const std::string& name, const std::string& path) {
+  SafeDirectory entered;
+  entered.path = path;
+  entered.descriptor = OpenAt(parent, name, kSearchFlags | O_DIRECTORY);
+  if (!entered.descriptor.valid()) return Failure{FailureKind::kSystem, errno, "open", path};
+  Result<FileFacts> facts = InspectDescriptor(entered.number());
+  if (!facts.ok()) return facts.failure();
+  if (Status status = CheckDirectory(path, facts.value()); !status.ok()) return status.failure();
+  entered.facts = facts.value();
+  return entered;
 }
 
 }  // namespace
 
-Result<std::string> ResolveSafely(const std::string& path, bool create_last) {
-  const std::size_t slash = path.rfind('/');
-  if (path.empty() || path.front() != '/' || slash + 1 == path.size()) {
-    return Unsafe("'" + path + "' is not an absolute path of a file");
-  }
-
+Result<SafeDirectory> OpenSafely(const std::string& path, MissingDirectories missing) {
+  if (path.empty() || path.front() != '/') return Unsafe("open", "'" + path + "' is not an absolute path");
   std::vector<std::string> pending;
-  PushComponents(path.substr(0, slash), pending);
-  std::string resolved;  // empty stands for the root directory
+  PushComponents(path, pending);
+  Result<SafeDirectory> at = Enter(AT_FDCWD, "/", "/");
   int links = 0;
-
-  Result<FileFacts> root = InspectPath("/");
-  if (!root.ok()) return root.failure();
-  if (Status status = CheckDirectory("/", root.value()); !status.ok()) return status.failure();
-
-  while (!pending.empty()) {
-    const std::string component = std::move(pending.back());
+  while (at.ok() && !pending.empty()) {
+    const std::string name = std::move(pending.back());
     pending.pop_back();
-    if (component == ".") continue;
-    if (component == "..") {
-      resolved = Parent(resolved);
+    if (name == ".") continue;
+    if (name == "..") {
+      at = Enter(at.value().number(), "..", Parent(at.value().path));
       continue;
     }
-    std::string next = resolved;
-    next.append("/").append(component);
-    Result<FileFacts> facts = InspectOrCreate(next, create_last && pending.empty());
+    const bool make =
+        missing == MissingDirectories::kMakeAll || (missing == MissingDirectories::kMakeLast && pending.empty());
+    const std::string next = at.value().PathOf(name);
+    Result<FileFacts> facts = InspectOrMake(at.value(), name, make);
     if (!facts.ok()) return facts.failure();
-
     switch (facts.value().kind) {
-      case FileFacts::Kind::kDirectory:
-        if (Status status = CheckDirectory(next, facts.value()); !status.ok()) return status.failure();
-        resolved = next;
-        break;
+      case FileFacts::Kind::kDirectory: at = Enter(at.value().number(), name, next); break;
       case FileFacts::Kind::kSymbolicLink: {
         if (!Trusted(facts.value().owner)) {
-          return Unsafe("symbolic link " + next + " belongs to user " + std::to_string(facts.value().owner));
+          return Unsafe("open", "symbolic link " + next + " belongs to user " +
+                                    std::to_string(facts.value().owner) +
+                                    ", who could point it elsewhere; it must belong to this user or to root");
         }
-        if (++links > kMostLinks) return Failure{FailureKind::kSystem, ELOOP, "lstat", path};
-        Result<std::string> target = ReadLink(next);
+        if (++links > kMostLinks) return Failure{FailureKind::kSystem, ELOOP, "open", path};
+        // Nobody else can replace a link of ours: the directory is not theirs to write to, or it is sticky.
+        Result<std::string> target = ReadLinkAt(at.value().number(), name, next);
         if (!target.ok()) return target.failure();
-        if (!target.value().empty() && target.value().front() == '/') resolved.clear();
         PushComponents(target.value(), pending);
+        if (!target.value().empty() && target.value().front() == '/') at = Enter(AT_FDCWD, "/", "/");
         break;
       }
       case FileFacts::Kind::kSocket:
       case FileFacts::Kind::kRegular:
-      case FileFacts::Kind::kOther: return Failure{FailureKind::kSystem, ENOTDIR, "lstat", next};
+      case FileFacts::Kind::kOther: return Failure{FailureKind::kSystem, ENOTDIR, "open", next};
     }
   }
-  return resolved + path.substr(slash);
+  return at;
+}
+
+Result<OwnedDescriptor> OpenOwnFile(const SafeDirectory& directory, const std::string& name, int flags) {
+  const std::string path = directory.PathOf(name);
+  // O_NONBLOCK: opening a FIFO that another user put here must not wait for its other end.
+  OwnedDescriptor file = OpenAt(directory.number(), name, flags | O_NONBLOCK);
+  if (!file.valid()) {
+    switch (errno) {
+      case ELOOP: return Failure{FailureKind::kUnsafePath, ELOOP, "open", path + " is a symbolic link"};
+      case EACCES:
+      case EISDIR:
+      case ENXIO:
+        return Failure{FailureKind::kUnsafePath, errno, "open", path + " is not a file that this user may open"};
+      default: return Failure{FailureKind::kSystem, errno, "open", path};
+    }
+  }
+  const int number = static_cast<int>(file.get());
+  Result<FileFacts> facts = InspectDescriptor(number);
+  if (!facts.ok()) return facts.failure();
+  const FileFacts& found = facts.value();
+  if (found.kind != FileFacts::Kind::kRegular) return Unsafe("open", path + " is not a regular file");
+  if (found.owner != OwnUserId()) {
+    return Unsafe("open", path + " belongs to user " + std::to_string(found.owner) + "; remove it");
+  }
+  if (found.links != 1) {
+    return Unsafe("open", path + " has " + std::to_string(found.links) +
+                              " names, so it may be another file under a second name; remove it");
+  }
+  if ((found.mode & kOthers) != 0) {
+    return Unsafe("open", path + " is open to other users; remove it, or take their access away (chmod 600)");
+  }
+  // A umask may have left less than the next start needs.
+  if (found.mode != kOwnerOnlyFile && fchmod(number, kOwnerOnlyFile) != 0) {
+    return Failure{FailureKind::kSystem, errno, "fchmod", path};
+  }
+  return file;
+}
+
+Result<std::string> ResolveSafely(const std::string& path, bool create_last) {
+  const std::size_t slash = path.rfind('/');
+  if (path.empty() || path.front() != '/' || slash + 1 == path.size()) {
+    return Unsafe("open", "'" + path + "' is not an absolute path of a file");
+  }
+  Result<SafeDirectory> directory =
+      OpenSafely(slash == 0 ? "/" : path.substr(0, slash),
+                 create_last ? MissingDirectories::kMakeLast : MissingDirectories::kFail);
+  if (!directory.ok()) return directory.failure();
+  return directory.value().PathOf(path.substr(slash + 1));
 }
 
 }  // namespace sentinel

@@ -1,5 +1,5 @@
-// Where on a POSIX file system a socket may safely stand: a path none of whose directories somebody else
-// could change under us. Must not know sockets.
+// Directories and files on a POSIX file system that no other user can replace or read behind our back. Everything
+// is opened component by component and checked by descriptor. Must not know sockets.
 
 #ifndef SENTINEL_POSIX_PATH_H_
 #define SENTINEL_POSIX_PATH_H_
@@ -17,22 +17,46 @@ struct FileFacts {
   Kind kind = Kind::kOther;
   std::uint32_t mode = 0;  // permission bits, with set-id and sticky
   std::uint32_t owner = 0;
+  std::uint64_t links = 0;
   std::uint64_t device = 0;
   std::uint64_t inode = 0;
 
   bool SameFile(const FileFacts& other) const { return device == other.device && inode == other.inode; }
 };
 
-// What stands at `path`, links not followed. kSystem with ENOENT where nothing does.
+// The file at `path`, links not followed. kSystem with ENOENT where there is none.
 Result<FileFacts> InspectPath(const std::string& path);
-// The same of an open file.
+// The file `name` in an open directory, links not followed.
+Result<FileFacts> InspectAt(int directory, const std::string& name);
+// The file behind a descriptor.
 Result<FileFacts> InspectDescriptor(int descriptor);
 
-// Answers `path` with every link in its directories resolved, after checking each directory on the way: it
-// belongs to this user or to root, and nobody else may write to it unless it is sticky; links in it belong to
-// this user or to root. Hence nobody else can make the answer mean another file later.
-// With `create_last` the last directory is made (0700) when it is absent. The last component of the path itself
-// is not looked at.
+// Flags that open a directory only to pass through it, which takes no permission to read it.
+extern const int kSearchFlags;
+
+// A directory that was checked on the way from the root, and its path with all links resolved.
+struct SafeDirectory {
+  OwnedDescriptor descriptor;  // for *at() calls; not for reading the directory
+  std::string path;            // "/" for the root directory
+  FileFacts facts;
+
+  int number() const { return static_cast<int>(descriptor.get()); }
+  std::string PathOf(const std::string& name) const { return (path == "/" ? "" : path) + "/" + name; }
+};
+
+enum class MissingDirectories { kFail, kMakeLast, kMakeAll };
+
+// Opens a directory after checking each one on the way: it belongs to this user or to root, and nobody else may
+// write to it unless it is sticky; symbolic links belong to this user or to root. Hence no other user can make the
+// path mean another directory later. Missing directories are made with mode 0700 where `missing` says so.
+Result<SafeDirectory> OpenSafely(const std::string& path, MissingDirectories missing);
+
+// A regular file of this user in a directory, opened with `flags` (O_NOFOLLOW and O_CLOEXEC are added), and 0600
+// when O_CREAT makes it. kUnsafePath when it is anything else, has a second name, or gives other users access.
+Result<OwnedDescriptor> OpenOwnFile(const SafeDirectory& directory, const std::string& name, int flags);
+
+// Returns `path` with every link in its directories resolved and checked as by OpenSafely. With `create_last` the
+// last directory is made when it is absent. The last component of the path itself is not looked at.
 Result<std::string> ResolveSafely(const std::string& path, bool create_last);
 
 }  // namespace sentinel

@@ -13,8 +13,8 @@ import {
   Sender,
   SOCMsgType,
   type SOCMessage,
+  Spool,
 } from 'sentinel-ipc'
-import { LmdbSpool } from 'sentinel-ipc/lmdb'
 
 import type { Figures, RoleContext } from '../harness/scenario.js'
 import { payloadTexts, PIPE_NAME } from '../input/line.js'
@@ -49,7 +49,7 @@ export async function producer(context: RoleContext): Promise<undefined> {
   const spool =
     level === 'acknowledged'
       ? undefined
-      : await LmdbSpool.open({
+      : await Spool.open({
           directory: join(context.directory, 'spool'),
           durability: level === 'fsync' ? 'fsync' : 'process',
           maxBytes: context.number('spoolBytes'),

@@ -13,7 +13,7 @@ export function delivery(scale: Scale): Scenario {
     title: `Levels of delivery, one way, lines of ${LINE_BYTES} bytes, payload text in and out`,
     notes: [
       'plain: Sender.sendBatch. acknowledged: AcknowledgedSender.sendBatch, the window kept below half by drained().',
-      'spooled: the same with an LmdbSpool; what is measured is what came out of the other end, not what went into the spool.',
+      'spooled: the same with an Spool; what is measured is what came out of the other end, not what went into the spool.',
       'All of 512 messages a batch. A spool adds a third busy thread, which writes to the temporary directory.',
     ],
     metrics: [

@@ -1,11 +1,10 @@
 // Spools messages while no receiver listens and then ends as requested, or sends what an earlier run spooled.
 
-import { AcknowledgedSender, newSOCMessage } from 'sentinel-ipc'
-import { LmdbSpool } from 'sentinel-ipc/lmdb'
+import { AcknowledgedSender, newSOCMessage, Spool } from 'sentinel-ipc'
 import { join } from 'node:path'
 
 const { directory, how } = JSON.parse(process.argv[2] ?? '{}') as { directory: string; how: string }
-const spool = await LmdbSpool.open({ directory: join(directory, 'spool') })
+const spool = await Spool.open({ directory: join(directory, 'spool') })
 const sender = new AcknowledgedSender('test', { directory, spool, maxBackoffMs: 20, heartbeatMs: 30 })
 if (how === 'continue') {
   await sender.close({ timeoutMs: 10_000 })

@@ -8,7 +8,8 @@ import { AcknowledgedSender } from '../../../lib/delivery/sender/acknowledged-se
 import { AcknowledgingReceiver } from '../../../lib/delivery/receiver/acknowledging-receiver.js'
 import { DeliveryLedger } from '../../../lib/delivery/receiver/ledger.js'
 import type { AcknowledgedSenderOptions } from '../../../lib/delivery/sender/options.js'
-import { LmdbSpool, type LmdbSpoolOptions } from '../../../lib/lmdb/spool.js'
+import type { SpoolOptions } from '../../../lib/spool/options.js'
+import { Spool } from '../../../lib/spool/spool.js'
 import { newSOCMessage, rawJSON } from '../../../lib/message/new-message.js'
 import { temporaryDirectory } from '../../support/directory.js'
 import { listening } from '../../support/pair.js'
@@ -19,9 +20,9 @@ const TYPES = ['soc_heartbeat', 'soc_event', 'soc_incident'] as const
 async function spooled(
   directory: string,
   options: AcknowledgedSenderOptions = {},
-  spoolOptions: Partial<LmdbSpoolOptions> = {},
+  spoolOptions: Partial<SpoolOptions> = {},
 ): Promise<AcknowledgedSender> {
-  const spool = await LmdbSpool.open({ directory: join(directory, 'spool'), ...spoolOptions })
+  const spool = await Spool.open({ directory: join(directory, 'spool'), ...spoolOptions })
   const made = new AcknowledgedSender('test', {
     directory,
     spool,

@@ -1,0 +1,158 @@
+// The files of a log: a directory that only this user can enter, its lock, and the segments in it. Everything is opened
+// natively, relative to the directory's descriptor; see OpenPrivateDirectory in native/platform/platform.h.
+
+import { closeSync, fdatasync, fstat, ftruncate, read, writev } from 'node:fs'
+import { resolve } from 'node:path'
+import { promisify } from 'node:util'
+
+import { IpcError } from '../base/errors.js'
+import { addon, FileAccess } from '../binding/addon.js'
+import { fromNative, toSystemError } from '../binding/native-error.js'
+
+const LOCK = 'lock'
+const SEGMENT = /^(\d{16})\.log$/
+
+const statFile = promisify(fstat)
+const truncateFile = promisify(ftruncate)
+const writeFile = promisify(writev)
+export const syncFile = promisify(fdatasync)
+const readFile = promisify(read)
+
+/** One file of the log. */
+export interface Segment {
+  readonly sequence: number
+  readonly name: string
+  readonly descriptor: number
+  /** Bytes of it that hold records. */
+  size: number
+  /** Records in it that are not settled as a whole, and their bytes. */
+  records: number
+  liveBytes: number
+}
+
+export class LogFiles {
+  readonly directory: string
+  readonly #id: number
+  readonly #descriptors = new Set<number>()
+
+  private constructor(directory: string, id: number) {
+    this.directory = directory
+    this.#id = id
+  }
+
+  /**
+   * Opens a directory, and claims it unless it is only to be read.
+   *
+   * @throws {IpcError} ERR_IPC_UNSAFE_PATH, ERR_IPC_ADDRESS_IN_USE (reason `spool-in-use`), ERR_IPC_SYSTEM
+   */
+  static async open(directory: string, access: 'claim' | 'read'): Promise<LogFiles> {
+    const path = resolve(directory)
+    try {
+      const id = await addon.openDirectory(path, access === 'claim', access === 'claim' ? LOCK : '')
+      return new LogFiles(path, id)
+    } catch (error) {
+      throw openingError(error, path)
+    }
+  }
+
+  /** Names and numbers of the segments, oldest first. */
+  async list(): Promise<{ name: string; sequence: number }[]> {
+    const names = await addon.listDirectory(this.#id)
+    return names
+      .flatMap((name) => {
+        const digits = SEGMENT.exec(name)?.[1]
+        return digits === undefined ? [] : [{ name, sequence: Number(digits) }]
+      })
+      .sort((one, other) => one.sequence - other.sequence)
+  }
+
+  async openSegment(sequence: number, access: 'read' | 'write' | 'create'): Promise<Segment> {
+    const name = `${String(sequence).padStart(16, '0')}.log`
+    try {
+      const descriptor = await addon.openFile(this.#id, name, FileAccess[access])
+      this.#descriptors.add(descriptor)
+      const { size } = await statFile(descriptor)
+      return { sequence, name, descriptor, size, records: 0, liveBytes: 0 }
+    } catch (error) {
+      throw openingError(error, this.directory)
+    }
+  }
+
+  async truncate({ descriptor }: Segment, size: number): Promise<void> {
+    await truncateFile(descriptor, size)
+  }
+
+  /** Writes buffers one after the other at a position. */
+  async write({ descriptor }: Segment, buffers: readonly Buffer[], position: number): Promise<void> {
+    let rest = buffers as Buffer[]
+    for (let at = position; ;) {
+      const { bytesWritten } = await writeFile(descriptor, rest, at)
+      at += bytesWritten
+      rest = withoutFirst(rest, bytesWritten)
+      if (rest.length === 0) return
+    }
+  }
+
+  /** Reads as many bytes as there are, at most `size`. */
+  async read({ descriptor }: Segment, position: number, size: number): Promise<Buffer> {
+    const bytes = Buffer.allocUnsafeSlow(size)
+    let filled = 0
+    while (filled < size) {
+      const { bytesRead } = await readFile(descriptor, bytes, filled, size - filled, position + filled)
+      if (bytesRead === 0) break
+      filled += bytesRead
+    }
+    return bytes.subarray(0, filled)
+  }
+
+  closeSegment({ descriptor }: Segment): void {
+    if (!this.#descriptors.delete(descriptor)) return
+    addon.forgetFile(descriptor)
+    closeSync(descriptor)
+  }
+
+  /** Closes and deletes a segment. */
+  async remove(segment: Segment): Promise<void> {
+    this.closeSegment(segment)
+    await addon.removeFile(this.#id, segment.name)
+  }
+
+  /** Resolves once new segments survive a loss of power. */
+  async syncNames(): Promise<void> {
+    await addon.syncDirectory(this.#id)
+  }
+
+  /** Closes everything and ends the claim. */
+  close(): void {
+    for (const descriptor of this.#descriptors) {
+      addon.forgetFile(descriptor)
+      closeSync(descriptor)
+    }
+    this.#descriptors.clear()
+    addon.closeDirectory(this.#id)
+  }
+}
+
+function withoutFirst(buffers: Buffer[], bytes: number): Buffer[] {
+  let left = bytes
+  for (const [index, buffer] of buffers.entries()) {
+    if (left < buffer.length) return [buffer.subarray(left), ...buffers.slice(index + 1)]
+    left -= buffer.length
+  }
+  return []
+}
+
+function openingError(error: unknown, directory: string): IpcError {
+  const known = fromNative(error)
+  if (known instanceof IpcError && known.code === 'ERR_IPC_ADDRESS_IN_USE') {
+    return new IpcError(
+      'ERR_IPC_ADDRESS_IN_USE',
+      `the spool in ${directory} is already open, in this process or another one; close it there first`,
+      { reason: 'spool-in-use', cause: known.cause },
+    )
+  }
+  if (known instanceof IpcError && known.code !== 'ERR_IPC_SYSTEM') return known
+  return new IpcError('ERR_IPC_SYSTEM', `the spool in ${directory} cannot be opened`, {
+    cause: toSystemError(error),
+  })
+}

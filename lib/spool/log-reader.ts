@@ -1,0 +1,57 @@
+// Reads records back from the segments, neighbours in one read, and checks them.
+
+import { readSync } from 'node:fs'
+import { crc32 } from 'node:zlib'
+
+import { HEADER_BYTES, readHeader } from './record.js'
+import type { IndexEntry } from './record-index.js'
+import type { Segment } from './log-files.js'
+
+export class LogReader {
+  /** The values of records, with their headers; undefined for those that are damaged or cannot be read. */
+  read(entries: readonly IndexEntry[]): (Buffer | undefined)[] {
+    const values: (Buffer | undefined)[] = []
+    for (let begin = 0; begin < entries.length;) {
+      const end = neighbours(entries, begin)
+      const { segment, offset } = entries[begin] as IndexEntry
+      const last = entries[end - 1] as IndexEntry
+      const bytes =
+        segment === undefined ? undefined : readBytes(segment, offset, last.offset + last.size - offset)
+      for (; begin < end; ++begin)
+        values.push(bytes && checkedValue(bytes, entries[begin] as IndexEntry, offset))
+    }
+    return values
+  }
+}
+
+/** The end of the records that stand one after the other in one segment. */
+function neighbours(entries: readonly IndexEntry[], begin: number): number {
+  let end = begin + 1
+  for (; end < entries.length; ++end) {
+    const before = entries[end - 1] as IndexEntry
+    const entry = entries[end] as IndexEntry
+    if (entry.segment !== before.segment || entry.offset !== before.offset + before.size) break
+  }
+  return end
+}
+
+function readBytes({ descriptor }: Segment, position: number, size: number): Buffer | undefined {
+  const bytes = Buffer.allocUnsafeSlow(size)
+  try {
+    for (let filled = 0; filled < size;) {
+      const read = readSync(descriptor, bytes, filled, size - filled, position + filled)
+      if (read === 0) return bytes.subarray(0, filled)
+      filled += read
+    }
+    return bytes
+  } catch {
+    return undefined
+  }
+}
+
+function checkedValue(bytes: Buffer, entry: IndexEntry, base: number): Buffer | undefined {
+  const value = bytes.subarray(entry.offset - base, entry.offset - base + entry.size)
+  const header = readHeader(value, 0, entry.segment?.sequence ?? 0)
+  if (header?.first !== entry.first || header.bodyBytes !== entry.size - HEADER_BYTES) return undefined
+  return crc32(value.subarray(HEADER_BYTES)) === header.bodyChecksum ? value : undefined
+}

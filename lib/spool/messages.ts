@@ -1,0 +1,83 @@
+// Between messages and the lines that a spool keeps.
+
+import { addon } from '../binding/addon.js'
+import { priorityOf } from '../endpoints/message-queue.js'
+import { checkFrameSize, frameBytes, invalidPayload } from '../message/envelope.js'
+import { frameOf, type SOCMessage } from '../message/message.js'
+import { newSOCMessage, rawJSON } from '../message/new-message.js'
+import { SOCMsgType } from '../message/type.js'
+import { countFrames } from '../wire/batch.js'
+import { HEADER_BYTES } from './record.js'
+import type { SpoolEntry } from './spool-log.js'
+
+/** A record is full when its lines come to this. */
+const RECORD_BYTES = 1 << 16
+
+/** Most bytes that a number adds to a line (native/frames/line_numbers.h). */
+const NUMBER_BYTES = 24
+
+/**
+ * Messages as entries of a good size, whose lines are numbered from `first` on.
+ *
+ * @throws {IpcError} ERR_IPC_INVALID_MESSAGE, ERR_IPC_MESSAGE_TOO_LARGE
+ */
+export function entriesOf(messages: readonly SOCMessage[], first: number): SpoolEntry[] {
+  let next = first
+  const entries: SpoolEntry[] = []
+  let lines: Buffer[] = []
+  let bytes = 0
+  let priorities: [number, number, number] = [0, 0, 0]
+  const complete = (): void => {
+    if (lines.length === 0) return
+    const plain = Buffer.concat(lines)
+    if (countFrames(plain) !== lines.length) throw invalidPayload()
+    const value = Buffer.allocUnsafe(HEADER_BYTES + plain.length + lines.length * NUMBER_BYTES)
+    const end = addon.numberLines(plain, plain.length, value, HEADER_BYTES, next)
+    entries.push({ count: lines.length, value: value.subarray(0, end), priorities })
+    next += lines.length
+    lines = []
+    bytes = 0
+    priorities = [0, 0, 0]
+  }
+  for (const message of messages) {
+    const frame = frameOf(message)
+    checkFrameSize(frame)
+    const line = frameBytes(frame)
+    lines.push(line)
+    bytes += line.length
+    ++priorities[priorityOf(message.type)]
+    if (bytes >= RECORD_BYTES) complete()
+  }
+  complete()
+  return entries
+}
+
+const LINE =
+  /^\{"type":("(?:[^"\\]|\\.)*")(?:,"id":("(?:[^"\\]|\\.)*"))?,"ts":(-?\d+)(?:,"payload":(.*?))?(?:,"seq":\d+)?\}$/s
+
+/** The message of a line, without its newline. */
+export function messageOf(line: string): SOCMessage {
+  const [, type, id, timestamp, payload] = LINE.exec(line) ?? []
+  if (type !== undefined) {
+    return newSOCMessage(JSON.parse(type) as string, payload === undefined ? undefined : rawJSON(payload), {
+      id: id === undefined ? '' : (JSON.parse(id) as string),
+      timestamp: Number(timestamp),
+    })
+  }
+  // Another order of keys, or keys of other versions.
+  const parsed = JSON.parse(line) as { type: string; id?: string; ts?: number; payload?: unknown }
+  return newSOCMessage(parsed.type, parsed.payload, { id: parsed.id ?? '', timestamp: parsed.ts ?? 0 })
+}
+
+const INCIDENT = Buffer.from(`{"type":"${SOCMsgType.Incident}",`)
+const HEARTBEAT = Buffer.from(`{"type":"${SOCMsgType.Heartbeat}",`)
+
+/** The priority of the message of a line; 1 for an empty line. */
+export function priorityOfLine(line: Buffer): number {
+  if (begins(line, INCIDENT)) return priorityOf(SOCMsgType.Incident)
+  return begins(line, HEARTBEAT) ? priorityOf(SOCMsgType.Heartbeat) : priorityOf(SOCMsgType.Event)
+}
+
+function begins(line: Buffer, head: Buffer): boolean {
+  return line.length > head.length && line.subarray(0, head.length).equals(head)
+}

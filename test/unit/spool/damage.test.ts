@@ -1,0 +1,196 @@
+import fc from 'fast-check'
+import { statSync, truncateSync } from 'node:fs'
+import { join } from 'node:path'
+import { describe, expect, it } from 'vitest'
+
+import { systemClock } from '../../../lib/spool/clock.js'
+import type { SpoolDamage } from '../../../lib/spool/options.js'
+import { openSpool, Spool } from '../../../lib/spool/spool.js'
+import { temporaryDirectory } from '../../support/directory.js'
+import { contents, entry, opened } from '../../support/spool.js'
+import { flip, leftBehind, recordsOf, segmentsOf } from '../../support/spool-files.js'
+
+const TURN = (): Promise<void> => new Promise(setImmediate)
+
+/** A spool of some records of three messages each, closed. */
+async function filled(records: number, segmentBytes = 1 << 20): Promise<string> {
+  const directory = join(temporaryDirectory(), 'spool')
+  const spool = await Spool.open({ directory, segmentBytes })
+  for (let i = 0; i < records; ++i) await spool.append(entry(['a', 'b', 'c'], spool.next)).durable
+  await spool.close()
+  return directory
+}
+
+function numbersOf(spool: Spool): number[] {
+  const found = contents(spool)
+  expect(found.every(([number, id]) => id === String(number))).toBe(true)
+  return found.map(([number]) => number)
+}
+
+describe('a torn end', () => {
+  it('is cut off at any byte, and the log goes on behind it with the same numbers', async () => {
+    const directory = await filled(3)
+    const [segment = ''] = segmentsOf(directory)
+    const places = recordsOf(directory, segment)
+    const last = places.at(-1)
+    if (last === undefined) throw new Error('there is no record')
+    for (let cut = 0; cut <= last.size; ++cut) {
+      const copy = leftBehind(directory)
+      truncateSync(join(copy, segment), last.offset + last.size - cut)
+      const damages: SpoolDamage[] = []
+      const spool = await Spool.open({ directory: copy, onDamage: (damage) => damages.push(damage) })
+      await TURN()
+      const kept = cut === 0 ? 9 : 6
+      expect(numbersOf(spool)).toEqual(Array.from({ length: kept }, (_, i) => i + 1))
+      expect(spool.next).toBe(kept + 1)
+      expect(damages).toEqual(
+        cut === 0 || cut === last.size
+          ? []
+          : [expect.objectContaining({ what: 'tail', offset: last.offset, bytes: last.size - cut })],
+      )
+      await spool.append(entry(['x'], spool.next)).durable
+      await spool.close()
+      const again = await Spool.open({ directory: copy, onDamage: (damage) => damages.push(damage) })
+      expect(numbersOf(again)).toHaveLength(kept + 1)
+      await again.close()
+    }
+    expect(statSync(join(directory, segment)).size).toBe(last.offset + last.size)
+  }, 60_000)
+
+  it('that a loss of power left gives no number twice', async () => {
+    const directory = join(temporaryDirectory(), 'spool')
+    const options = { directory, durability: 'fsync' as const, onDamage: () => undefined }
+    const spool = await Spool.open(options)
+    await spool.append(entry(['a', 'b', 'c'], 1)).durable
+    const { session } = spool
+    await spool.close()
+    const [segment = ''] = segmentsOf(directory)
+    truncateSync(join(directory, segment), statSync(join(directory, segment)).size - 1)
+    const again = await openSpool(options, { ...systemClock(), bootId: 'the next one' })
+    expect(again.session).toBe(session)
+    expect(again.messages).toBe(3) // lost, and not reported yet
+    expect(again.next).toBe(4)
+    await again.close()
+  })
+})
+
+describe('a flipped bit', () => {
+  it('costs the record that it is in, which is counted and reported once', async () => {
+    const directory = await filled(5)
+    const [segment = ''] = segmentsOf(directory)
+    const places = recordsOf(directory, segment)
+    const record = places[3]
+    if (record === undefined) throw new Error('there is no record')
+    expect(record.header.first).toBe(7)
+    for (let at = 0; at < record.size; at += at < 64 ? 1 : 7) {
+      const copy = leftBehind(directory)
+      flip(join(copy, segment), record.offset + at, 1 << (at % 8))
+      const damages: SpoolDamage[] = []
+      const options = { directory: copy, onDamage: (damage: SpoolDamage) => damages.push(damage) }
+      const spool = await Spool.open(options)
+      const lost: unknown[] = []
+      expect(spool.messages).toBe(15)
+      spool.attach({ onLost: (count, reason, { code }) => lost.push([count, reason, code]) })
+      await TURN()
+      expect(lost).toEqual([[3, 'storage', 'ERR_IPC_SYSTEM']])
+      expect(spool.messages).toBe(12)
+      expect(numbersOf(spool)).toEqual([1, 2, 3, 4, 5, 6, 10, 11, 12, 13, 14, 15])
+      expect(damages).toEqual([
+        expect.objectContaining({ what: 'record', segment, offset: record.offset, bytes: record.size }),
+      ])
+      expect(spool.next).toBe(16)
+      await spool.close()
+      const again = await Spool.open(options)
+      await TURN()
+      expect(again.messages).toBe(12)
+      expect(damages).toHaveLength(1)
+      await again.close()
+    }
+  }, 60_000)
+
+  it('in the last record does not give its numbers again', async () => {
+    const directory = await filled(3)
+    const [segment = ''] = segmentsOf(directory)
+    const last = recordsOf(directory, segment).at(-1)
+    if (last === undefined) throw new Error('there is no record')
+    for (const at of [0, 10, 30, 64, last.size - 1]) {
+      const copy = leftBehind(directory)
+      flip(join(copy, segment), last.offset + at)
+      const spool = await Spool.open({ directory: copy, onDamage: () => undefined })
+      expect(spool.next).toBeGreaterThanOrEqual(10)
+      await spool.close()
+    }
+  })
+
+  it('in the head of a segment costs no message', async () => {
+    const directory = await filled(3)
+    const [segment = ''] = segmentsOf(directory)
+    const damages: SpoolDamage[] = []
+    flip(join(directory, segment), 100)
+    const spool = await opened(directory, { onDamage: (damage) => damages.push(damage) })
+    await TURN()
+    expect(damages).toMatchObject([{ what: 'start', offset: 0 }])
+    expect(numbersOf(spool)).toHaveLength(9)
+  })
+
+  it('on the way back from the disk costs the record, too', async () => {
+    const directory = join(temporaryDirectory(), 'spool')
+    const damages: SpoolDamage[] = []
+    const spool = await opened(directory, { onDamage: (damage) => damages.push(damage) })
+    const lost: unknown[] = []
+    spool.attach({ onLost: (count, reason) => lost.push([count, reason]) })
+    for (let i = 0; i < 3; ++i) await spool.append(entry(['a', 'b'], spool.next)).durable
+    const [segment = ''] = segmentsOf(directory)
+    flip(join(directory, segment), recordsOf(directory, segment)[2]?.offset ?? 0, 4)
+    expect(numbersOf(spool)).toEqual([1, 2, 5, 6])
+    await TURN()
+    expect(lost).toEqual([[2, 'storage']])
+    expect(damages).toMatchObject([{ what: 'record', first: 3, count: 2 }])
+    expect(spool.messages).toBe(4)
+  })
+})
+
+describe('damage of any kind', () => {
+  it('leaves a spool that works, with whole messages in order, and sums that are right', async () => {
+    const directory = await filled(40, 4096)
+    const segments = segmentsOf(directory)
+    expect(segments.length).toBeGreaterThan(2)
+    const damage = fc.record({
+      segment: fc.constantFrom(...segments),
+      at: fc.nat(9999),
+      kind: fc.oneof(
+        { weight: 4, arbitrary: fc.record({ mask: fc.integer({ min: 1, max: 255 }) }) },
+        { weight: 1, arbitrary: fc.record({ cut: fc.integer({ min: 1, max: 3000 }) }) },
+      ),
+    })
+    await fc.assert(
+      fc.asyncProperty(fc.array(damage, { minLength: 1, maxLength: 6 }), async (damages) => {
+        const copy = leftBehind(directory)
+        for (const { segment, at, kind } of damages) {
+          const path = join(copy, segment)
+          const { size } = statSync(path)
+          if ('cut' in kind) truncateSync(path, Math.max(0, size - kind.cut))
+          else if (size > 0) flip(path, Math.floor((at / 10_000) * size), kind.mask)
+        }
+        const reported: SpoolDamage[] = []
+        const spool = await Spool.open({ directory: copy, onDamage: (each) => reported.push(each) })
+        spool.attach({ onLost: () => undefined })
+        await TURN()
+        const numbers = numbersOf(spool)
+        expect(numbers).toEqual([...new Set(numbers)].sort((one, other) => one - other))
+        expect(spool.messages).toBe(numbers.length)
+        if (numbers.length < 120 && !damages.some(({ kind }) => 'cut' in kind))
+          expect(reported.length).toBeGreaterThan(0)
+        const { first, durable } = spool.append(entry(['x'], spool.next))
+        await durable
+        expect(first).toBeGreaterThan(numbers.at(-1) ?? 0)
+        expect(spool.settle(1, first)).toBe(numbers.length + 1)
+        await spool.close()
+        const again = await Spool.open({ directory: copy, onDamage: () => undefined })
+        expect(again.messages).toBe(0)
+        await again.close()
+      }),
+      { numRuns: 60 },
+    )
+  }, 60_000)
+})

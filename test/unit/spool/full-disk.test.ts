@@ -1,0 +1,167 @@
+import fc from 'fast-check'
+import { execFileSync } from 'node:child_process'
+import { closeSync, openSync, readdirSync, rmSync, writeSync } from 'node:fs'
+import { join } from 'node:path'
+import { describe, expect, it, onTestFinished } from 'vitest'
+
+import { Spool } from '../../../lib/spool/spool.js'
+import { temporaryDirectory } from '../../support/directory.js'
+import { contents, entry } from '../../support/spool.js'
+import { until } from '../../support/wait.js'
+
+const needsRoot = process.getuid?.() !== 0
+const why = needsRoot ? ' (skipped: needs root to mount a tmpfs)' : ''
+const FULL = { code: 'ERR_IPC_BUFFER_FULL', reason: 'disk-full' }
+
+/** A file system of its own of so many bytes, and a way to fill it up. */
+function smallDisk(size: string): { directory: string; fill: () => void; free: () => void } {
+  const mounted = temporaryDirectory()
+  execFileSync('mount', ['-t', 'tmpfs', '-o', `size=${size},mode=0700`, 'tmpfs', mounted])
+  onTestFinished(() => void execFileSync('umount', ['-l', mounted]))
+  const filler = join(mounted, 'filler')
+  return {
+    directory: join(mounted, 'spool'),
+    fill() {
+      const descriptor = openSync(filler, 'a')
+      for (const bytes of [Buffer.alloc(65_536), Buffer.alloc(512)]) {
+        try {
+          for (;;) writeSync(descriptor, bytes)
+        } catch {
+          // full
+        }
+      }
+      closeSync(descriptor)
+    },
+    free() {
+      rmSync(filler, { force: true })
+    },
+  }
+}
+
+function events(count: number): string[] {
+  return Array.from({ length: count }, () => 'soc_event')
+}
+
+function numbersOf(spool: Spool): number[] {
+  const found = contents(spool)
+  expect(found.every(([number, id]) => id === String(number))).toBe(true)
+  return found.map(([number]) => number)
+}
+
+describe.skipIf(needsRoot)(`a full disk${why}`, () => {
+  it('refuses what does not fit, keeps the rest, and goes on when there is room', async () => {
+    await fc.assert(
+      fc.asyncProperty(
+        fc.array(
+          fc.oneof(
+            { weight: 3, arbitrary: fc.integer({ min: 1, max: 800 }) },
+            { weight: 2, arbitrary: fc.constant('settle' as const) },
+          ),
+          { minLength: 5, maxLength: 25 },
+        ),
+        async (steps) => {
+          const { directory } = smallDisk('1m')
+          const spool = await Spool.open({ directory, segmentBytes: 65_536 })
+          let model: number[] = []
+          let refused = 0
+          const append = async (count: number): Promise<void> => {
+            const { first, durable } = spool.append(entry(events(count), spool.next))
+            try {
+              await durable
+              for (let i = 0; i < count; ++i) model.push(first + i)
+            } catch (error) {
+              expect(error).toMatchObject(FULL)
+              ++refused
+            }
+          }
+          const check = (): void => {
+            expect(spool.messages).toBe(model.length)
+            expect(numbersOf(spool)).toEqual(model)
+          }
+          while (refused === 0) await append(800)
+          check()
+          for (const each of steps) {
+            if (each === 'settle') {
+              const through = model[model.length >> 1] ?? spool.settledThrough
+              const gone = model.filter((number) => number <= through).length
+              expect(spool.settle(1, through)).toBe(gone)
+              model = model.filter((number) => number > through)
+              await new Promise((resolve) => setTimeout(resolve, 30))
+            } else await append(each)
+            check()
+          }
+          await spool.close()
+          const again = await Spool.open({ directory })
+          expect(numbersOf(again)).toEqual(model)
+          await again.close()
+        },
+      ),
+      { numRuns: 6 },
+    )
+  }, 60_000)
+
+  it('is refused at each byte of the write, and the number comes back never', async () => {
+    const { directory, fill, free } = smallDisk('512k')
+    const spool = await Spool.open({ directory, segmentBytes: 16_384 })
+    const model: number[] = []
+    for (let round = 0; round < 30; ++round) {
+      const before = spool.append(entry(events(1 + round), spool.next))
+      await before.durable
+      for (let i = 0; i <= round; ++i) model.push(before.first + i)
+      fill()
+      const outcomes = await Promise.allSettled(
+        [20, 60, 40].map((count) => spool.append(entry(events(count), spool.next)).durable),
+      )
+      for (const outcome of outcomes) {
+        if (outcome.status === 'rejected') expect(outcome.reason).toMatchObject(FULL)
+      }
+      free()
+      if (outcomes.every(({ status }) => status === 'rejected')) expect(numbersOf(spool)).toEqual(model)
+      spool.settle(spool.settledThrough + 1, before.first - 1)
+      model.splice(0, model.indexOf(before.first))
+      for (const number of numbersOf(spool)) if (!model.includes(number)) model.push(number)
+    }
+    await spool.close()
+    const again = await Spool.open({ directory })
+    expect(numbersOf(again)).toEqual(model)
+    await again.close()
+  })
+
+  it('costs nothing while only settlements are recorded, which are there later', async () => {
+    const { directory, fill, free } = smallDisk('512k')
+    const spool = await Spool.open({ directory, segmentBytes: 16_384 })
+    for (let i = 0; i < 20; ++i) await spool.append(entry(events(50), spool.next)).durable
+    fill()
+    for (let i = 0; i < 10; ++i) {
+      expect(spool.settle(i * 100 + 11, i * 100 + 20)).toBe(10)
+      await new Promise((resolve) => setTimeout(resolve, 5))
+    }
+    await new Promise((resolve) => setTimeout(resolve, 50))
+    expect(spool.messages).toBe(900)
+    const numbers = numbersOf(spool)
+    free()
+    await spool.append(entry(events(1), spool.next)).durable
+    await spool.close()
+    const again = await Spool.open({ directory })
+    expect(numbersOf(again)).toEqual([...numbers, 1001])
+    await again.close()
+  })
+
+  it('does not keep a spool from being opened, read, emptied and used again', async () => {
+    const { directory, fill } = smallDisk('512k')
+    const spool = await Spool.open({ directory, segmentBytes: 16_384 })
+    for (let i = 0; i < 10; ++i) await spool.append(entry(events(50), spool.next)).durable
+    await spool.close()
+    fill()
+    const again = await Spool.open({ directory, segmentBytes: 16_384 })
+    expect(numbersOf(again)).toHaveLength(500)
+    await expect(again.append(entry(events(50), again.next)).durable).rejects.toMatchObject(FULL)
+    expect(again.settle(1, 500)).toBe(500)
+    await again.close()
+    rmSync(join(directory, '..', 'filler'))
+    const third = await Spool.open({ directory, segmentBytes: 16_384 })
+    await third.append(entry(['soc_event'], third.next)).durable
+    await until(() => readdirSync(directory).length <= 12)
+    await third.close()
+  })
+})
