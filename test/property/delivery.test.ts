@@ -226,12 +226,13 @@ it.each([
         try {
           for (const each of steps) {
             if (each.kind === 'send') ends.send(each.count, each.large)
-            else if (each.kind === 'take') ends.want(1 + each.pick)
-            else if (each.kind === 'turn') await new Promise(setImmediate)
+            else if ('pick' in each) {
+              if (each.kind === 'take') ends.want(1 + each.pick)
+              else ends.settle(each.kind, each.pick)
+            } else if (each.kind === 'turn') await new Promise(setImmediate)
             else if (each.kind === 'pause') await new Promise((resolve) => setTimeout(resolve, 3))
             else if (each.kind === 'cut') ends.cut()
-            else if (each.kind === 'close') await ends.close()
-            else ends.settle(each.kind, each.pick)
+            else await ends.close()
             expectBalance(ends.sender.stats, ends.receivers)
           }
           await ends.finish()
