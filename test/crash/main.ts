@@ -19,7 +19,7 @@ interface Report {
   readonly faults?: Readonly<Record<string, number>>
 }
 
-/** Longest life of a pair before the next kill; a process needs about 100 ms to start. */
+/** Longest life of a pair, once both are ready, before the next kill. */
 const LONGEST_LIFE_MS = 350
 /** Kills come about this many batches apart. */
 const BATCHES_PER_KILL = 40
@@ -33,6 +33,11 @@ class CrashRun {
   readonly #kills = { sender: 0, receiver: 0, both: 0 }
   readonly #faults: Record<string, number> = {}
   #receivers = 0
+  /** Resolve when the present processes are ready, or have ended. */
+  readonly #ready: Record<'sender' | 'receiver', Promise<void>> = {
+    sender: Promise.resolve(),
+    receiver: Promise.resolve(),
+  }
   #done: object | undefined
   #upTo = 0
   #sender: ChildProcess
@@ -51,6 +56,7 @@ class CrashRun {
     console.log(`crash run: ${kills} kills over ${messages} messages, durability ${durability}, seed ${seed}`)
     for (let kill = 1; kill <= kills && this.#failures.length === 0; ++kill) {
       this.#allow(Math.ceil((messages * kill) / (kills + 1)))
+      await Promise.all([this.#ready.sender, this.#ready.receiver])
       await sleep(this.#random() * LONGEST_LIFE_MS)
       await this.#killSome()
       if (kill % Math.max(1, Math.floor(kills / 10)) === 0) this.#progress(kill, startedAt)
@@ -74,6 +80,14 @@ class CrashRun {
     const seed = this.#options.seed + (role === 'receiver' ? ++this.#receivers : 0)
     let last: Readonly<Record<string, number>> = {}
     const child = fork(script, [JSON.stringify({ directory: this.#directory, batch, durability, seed })])
+    this.#ready[role] = new Promise((resolve) => {
+      child.on('message', ({ ready }: Report) => {
+        if (ready === true) resolve()
+      })
+      child.once('exit', () => {
+        resolve()
+      })
+    })
     child.on('message', (report: Report) => {
       if (report.failed !== undefined) this.#failures.push(report.failed)
       if (report.done !== undefined) this.#done = report.done

@@ -11,6 +11,7 @@ import {
   type Connection,
   type SOCMessage,
 } from 'sentinel-ipc'
+import { subscribe } from 'node:diagnostics_channel'
 import { setTimeout as sleep } from 'node:timers/promises'
 
 import { imbalanceOf } from '../support/delivery-sums.js'
@@ -31,6 +32,8 @@ if (output.session !== undefined) {
 const MAX_MESSAGE_BYTES = 2000
 const faults = { cuts: 0, throws: 0, releases: 0, rejects: 0, refused: 0, clockSteps: 0, connections: 0 }
 
+// The handlers throw on purpose.
+subscribe('sentinel-ipc:user-error', () => undefined)
 const listener = await listen('crash', { directory })
 process.on('disconnect', () => process.exit())
 process.send?.({ ready: true })
