@@ -53,9 +53,12 @@ describe('a receiver with a busy application', () => {
     expect(receiver.stats.invalid).toBe(501)
     const reasons: unknown[] = []
     for (;;) {
-      const result = await receiver.next().catch((error: unknown) => error as { reason: string })
-      if ('done' in result) break
-      reasons.push(result.reason)
+      const reason = await receiver.next().then(
+        () => undefined,
+        (error: unknown) => (error as { reason: string }).reason,
+      )
+      if (reason === undefined) break
+      reasons.push(reason)
     }
     expect(reasons).toHaveLength(65)
     expect(reasons.at(-1)).toBe('too-many-invalid')
