@@ -44,6 +44,7 @@
         "native/frames/frame_layout.cc",
         "native/frames/frame_reader.cc",
         "native/frames/line_checker.cc",
+        "native/frames/line_numbers.cc",
         "native/frames/line_scanner.cc",
         "native/node/abi.cc",
         "native/node/acceptor_object.cc",

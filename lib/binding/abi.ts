@@ -26,7 +26,10 @@ export const RecordWord = {
   timestampHigh: 12,
   /** Of an invalid line: bytes from its start to the error. */
   errorOffset: 13,
-  count: 14,
+  /** The number that the sender stated under the key `seq`; 0 when there is none. */
+  sequenceLow: 14,
+  sequenceHigh: 15,
+  count: 16,
 } as const
 
 export const RecordFlag = {

@@ -143,6 +143,11 @@ interface Addon {
     words: Int32Array,
     count: number,
   ) => number
+  /**
+   * Copies the lines of [0, end) to `out` and gives them the numbers from `first` on; returns where they end there. Each
+   * takes at most NUMBER_BYTES more.
+   */
+  readonly numberLines: (lines: Uint8Array, end: number, out: Uint8Array, at: number, first: number) => number
   /** The number of messages in the lines of [begin, end); or the negative state of the first line that is not a message. */
   readonly checkFrames: (bytes: Uint8Array, begin: number, end: number, maxLineBytes: number) => number
   /** Returns how many bytes the kernel took, or a negative error number. */

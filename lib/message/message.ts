@@ -44,6 +44,13 @@ export const MessageFlag = {
   plainNames: 8,
 } as const
 
+/** Settles the messages that an `AcknowledgingReceiver` handed out. One object serves many messages. */
+export interface Delivery {
+  release(message: SOCMessage, delayMs: number): void
+  reject(message: SOCMessage, reason: string): void
+  deliveriesOf(message: SOCMessage): number
+}
+
 /** The type and the start of the id that messages made in one millisecond share. */
 export interface Stamp extends Millisecond {
   readonly type: string
@@ -107,6 +114,13 @@ export let isChecked: (message: SOCMessage) => boolean
  */
 export let sizeBound: (message: SOCMessage) => number
 
+/** Says who settles a received message. */
+export let bindDelivery: (message: SOCMessage, delivery: Delivery) => void
+/** The same received message as an object of its own, to be settled for itself. */
+export let copyOf: (message: SOCMessage) => SOCMessage
+/** Who settles a message. */
+export let deliveryOf: (message: SOCMessage) => Delivery | undefined
+
 /**
  * One message (Go: `SOCMessage`). Immutable. Made by {@link newSOCMessage}, or by a `Receiver`.
  *
@@ -139,6 +153,7 @@ export class SOCMessage<T = unknown> {
   #payloadEnd: number
   readonly #flags: number
   #size = 0
+  #delivery: Delivery | undefined = undefined
 
   private constructor(
     type: string,
@@ -217,6 +232,25 @@ export class SOCMessage<T = unknown> {
     }
     isChecked = (message) => (message.#flags & MessageFlag.checked) !== 0
     sizeBound = (message) => message.#size
+    bindDelivery = (message, delivery) => {
+      message.#delivery = delivery
+    }
+    deliveryOf = (message) => message.#delivery
+    copyOf = (message) =>
+      received(
+        message.type,
+        message.#id,
+        message.timestamp,
+        message.#page as ReadPage,
+        message.#lineStart,
+        message.#idStart,
+        message.#idEnd,
+        message.#payloadStart,
+        message.#payloadEnd,
+        message.#flags,
+        message.peer as PeerIdentity,
+        message.#size,
+      )
   }
 
   /** The id that the sender gave it; '' if the line had none. By default decimal Unix nanoseconds. */
@@ -249,6 +283,42 @@ export class SOCMessage<T = unknown> {
   get rawPayload(): string | undefined {
     if (this.#payloadStart === this.#payloadEnd) return undefined
     return this.#slice(this.#payloadStart, this.#payloadEnd)
+  }
+
+  /**
+   * How many times this message has been handed out by an `AcknowledgingReceiver`, this time included; 1 for any other
+   * message.
+   */
+  get deliveries(): number {
+    return this.#delivery?.deliveriesOf(this) ?? 1
+  }
+
+  /**
+   * Gives a message back that an `AcknowledgingReceiver` handed out: it is handed out again, at the earliest in `delayMs`
+   * milliseconds (default 0). Does nothing if the message is settled already.
+   *
+   * @throws TypeError for a message that is not from an `AcknowledgingReceiver`; RangeError for an invalid delay
+   */
+  release(options: { readonly delayMs?: number } = {}): void {
+    const { delayMs = 0 } = options
+    if (!(delayMs >= 0)) throw new RangeError('release: delayMs must be 0 or more')
+    this.#settleable('release').release(this, delayMs)
+  }
+
+  /**
+   * Refuses a message that an `AcknowledgingReceiver` handed out, for good: its sender hears `rejected` and the reason, of
+   * which at most 128 characters. Does nothing if the message is settled already.
+   *
+   * @param reason default `rejected`
+   * @throws TypeError for a message that is not from an `AcknowledgingReceiver`
+   */
+  reject(reason = 'rejected'): void {
+    this.#settleable('reject').reject(this, reason)
+  }
+
+  #settleable(what: string): Delivery {
+    if (this.#delivery !== undefined) return this.#delivery
+    throw new TypeError(`${what}: the message was not handed out by an AcknowledgingReceiver`)
   }
 
   #slice(start: number, end: number): string {

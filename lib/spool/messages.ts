@@ -1,5 +1,6 @@
 // Between messages and the lines that a spool keeps.
 
+import { addon } from '../binding/addon.js'
 import { priorityOf } from '../endpoints/message-queue.js'
 import { checkFrameSize, frameBytes, invalidPayload } from '../message/envelope.js'
 import { frameOf, type SOCMessage } from '../message/message.js'
@@ -12,21 +13,28 @@ import type { SpoolEntry } from './spool-log.js'
 /** A record is full when its lines come to this. */
 const RECORD_BYTES = 1 << 16
 
+/** Most bytes that a number adds to a line (native/frames/line_numbers.h). */
+const NUMBER_BYTES = 24
+
 /**
- * Messages as entries of a good size.
+ * Messages as entries of a good size, whose lines are numbered from `first` on.
  *
  * @throws {IpcError} ERR_IPC_INVALID_MESSAGE, ERR_IPC_MESSAGE_TOO_LARGE
  */
-export function entriesOf(messages: readonly SOCMessage[]): SpoolEntry[] {
+export function entriesOf(messages: readonly SOCMessage[], first: number): SpoolEntry[] {
+  let next = first
   const entries: SpoolEntry[] = []
   let lines: Buffer[] = []
   let bytes = 0
   let priorities: [number, number, number] = [0, 0, 0]
   const complete = (): void => {
     if (lines.length === 0) return
-    const value = Buffer.concat([Buffer.alloc(HEADER_BYTES), ...lines])
-    if (countFrames(value.subarray(HEADER_BYTES)) !== lines.length) throw invalidPayload()
-    entries.push({ count: lines.length, value, priorities })
+    const plain = Buffer.concat(lines)
+    if (countFrames(plain) !== lines.length) throw invalidPayload()
+    const value = Buffer.allocUnsafe(HEADER_BYTES + plain.length + lines.length * NUMBER_BYTES)
+    const end = addon.numberLines(plain, plain.length, value, HEADER_BYTES, next)
+    entries.push({ count: lines.length, value: value.subarray(0, end), priorities })
+    next += lines.length
     lines = []
     bytes = 0
     priorities = [0, 0, 0]
@@ -45,7 +53,7 @@ export function entriesOf(messages: readonly SOCMessage[]): SpoolEntry[] {
 }
 
 const LINE =
-  /^\{"type":("(?:[^"\\]|\\.)*")(?:,"id":("(?:[^"\\]|\\.)*"))?,"ts":(-?\d+)(?:,"payload":(.*))?\}$/s
+  /^\{"type":("(?:[^"\\]|\\.)*")(?:,"id":("(?:[^"\\]|\\.)*"))?,"ts":(-?\d+)(?:,"payload":(.*?))?(?:,"seq":\d+)?\}$/s
 
 /** The message of a line, without its newline. */
 export function messageOf(line: string): SOCMessage {

@@ -289,7 +289,7 @@ export class Spool implements SpoolLog {
    */
   async add(messages: SOCMessage | readonly SOCMessage[]): Promise<number> {
     if (this.#events !== undefined) throw new TypeError('the spool has a sender: send messages through that')
-    const entries = entriesOf(Array.isArray(messages) ? messages : [messages as SOCMessage])
+    const entries = entriesOf(Array.isArray(messages) ? messages : [messages as SOCMessage], this.#next)
     const bytes = entries.reduce((sum, { value }) => sum + value.length - HEADER_BYTES + OVERHEAD_BYTES, 0)
     if (!this.fits(bytes)) {
       throw new IpcError(

@@ -53,8 +53,8 @@ export function followsByteOrderMark({ records }: ReadWindow): boolean {
   return ((records[RecordWord.flags] as number) & RecordFlag.afterMark) !== 0
 }
 
-/** Cuts the lines of one step into pages. */
-class PageCutter {
+/** Makes messages of the lines of one step, which it cuts into pages. */
+export class PageCutter {
   readonly #window: ReadWindow
   readonly #endAt: number
   readonly #begin: number

@@ -46,7 +46,10 @@ struct FrameRecord {
   static constexpr std::size_t kTimestampLow = 11;
   static constexpr std::size_t kTimestampHigh = 12;
   static constexpr std::size_t kErrorOffset = 13;  // of an invalid line: where in it
-  static constexpr std::size_t kWords = 14;
+  // The number that the sender stated under the key `seq`: from 1 to 2^53 - 1; 0 if there is none.
+  static constexpr std::size_t kSequenceLow = 14;
+  static constexpr std::size_t kSequenceHigh = 15;
+  static constexpr std::size_t kWords = 16;
 
   static constexpr std::int32_t kAscii = 1;  // the line is pure ASCII: a byte is a character
   // The line is byte for byte what our own encoder writes for this message, its line ending included.

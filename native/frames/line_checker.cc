@@ -142,6 +142,8 @@ bool LineChecker::Check(std::size_t start, std::size_t end, bool ascii, std::int
   const auto seconds = static_cast<std::uint64_t>(envelope.seconds);
   record[FrameRecord::kTimestampLow] = static_cast<std::int32_t>(seconds & 0xffffffffU);
   record[FrameRecord::kTimestampHigh] = static_cast<std::int32_t>(seconds >> 32U);
+  record[FrameRecord::kSequenceLow] = static_cast<std::int32_t>(envelope.sequence & 0xffffffffU);
+  record[FrameRecord::kSequenceHigh] = static_cast<std::int32_t>(envelope.sequence >> 32U);
   record[FrameRecord::kFlags] = FlagsOf(envelope, start, end) | (ascii ? FrameRecord::kAscii : 0) |
                                 ((unusual_names_ >> 31U) != 0 ? 0 : FrameRecord::kPlainNames);
   return true;
@@ -190,12 +192,14 @@ LineState LineChecker::CheckEnvelope(std::size_t end, Envelope& envelope) {
   } else {
     bool payload_only = own;
     for (;;) {
+      const bool payload_last = payload_only;
       LineState state = payload_only ? CheckValue(envelope.payload) : CheckMember(envelope);
       payload_only = false;
       if (state != LineState::kMessage) return state;
       const std::size_t at = *cursor_++;
       if (text_[at] == '}') break;
       if (text_[at] != ',') return FailAt(at, LineState::kSyntax);
+      if (payload_last && TakeOwnSequence(end, envelope)) break;
     }
   }
   return envelope.type.size() == 0 ? FailAt(open, LineState::kTypeMissing) : LineState::kMessage;
@@ -249,6 +253,28 @@ bool LineChecker::TakeOwnEnvelope(std::size_t end, Envelope& envelope) {
   return true;
 }
 
+// Takes `"seq":N}` in one go behind a comma, if the line ends there as a numbering sender writes it.
+bool LineChecker::TakeOwnSequence(std::size_t end, Envelope& envelope) {
+  constexpr std::string_view kKey = R"("seq":)";
+  const std::uint32_t* const at = cursor_;
+  const std::size_t digits = at[0] + kKey.size();
+  // The key first: only then do the positions after it belong to this line.
+  if (digits >= end || !Same(text_ + at[0], kKey.data(), kKey.size()) || at[1] != at[0] + 5 || at[2] != digits) {
+    return false;
+  }
+  const std::size_t close = at[3];
+  if (close <= digits || close - digits >= kMaxSafeDigits || text_[close] != '}' || text_[digits] == '0')
+    return false;
+  std::uint64_t sequence = 0;
+  for (std::size_t i = digits; i < close; ++i) {
+    if (!IsDigit(text_[i])) return false;
+    sequence = sequence * 10 + static_cast<std::uint64_t>(text_[i] - '0');
+  }
+  envelope.sequence = sequence;
+  cursor_ = at + 4;
+  return true;
+}
+
 LineState LineChecker::CheckMember(Envelope& envelope) {
   const std::size_t quote = cursor_[0];
   const std::size_t colon = cursor_[1];
@@ -269,6 +295,7 @@ LineState LineChecker::CheckMember(Envelope& envelope) {
     case Key::kId: return TakeString(envelope.id, LineState::kIdInvalid);
     case Key::kTimestamp: return TakeTimestamp(envelope);
     case Key::kPayload: return CheckValue(envelope.payload);
+    case Key::kSequence: return TakeSequence(envelope);
     case Key::kUnknown:
     case Key::kAmbiguous: break;
   }
@@ -298,6 +325,20 @@ LineState LineChecker::TakeTimestamp(Envelope& envelope) {
   }
   if (seconds > kMaxSafeInteger) return FailAt(value.start, LineState::kTimestampInvalid);
   envelope.seconds = negative ? -seconds : seconds;
+  return LineState::kMessage;
+}
+
+// Any value is valid JSON here: peers that know nothing of numbered lines may use the key for something else.
+LineState LineChecker::TakeSequence(Envelope& envelope) {
+  Span value;
+  if (LineState state = CheckValue(value); state != LineState::kMessage) return state;
+  if (value.size() > kMaxSafeDigits) return LineState::kMessage;
+  std::int64_t sequence = 0;
+  for (std::size_t i = value.start; i < value.end; ++i) {
+    if (!IsDigit(text_[i])) return LineState::kMessage;
+    sequence = sequence * 10 + (text_[i] - '0');
+  }
+  if (sequence <= kMaxSafeInteger) envelope.sequence = static_cast<std::uint64_t>(sequence);
   return LineState::kMessage;
 }
 
@@ -376,6 +417,7 @@ LineChecker::Key LineChecker::Identify(const Span& name) const {
       if (SameFolded(text, "id") || SameFolded(text, "ts")) key = Key::kAmbiguous;
       break;
     case 3:
+      if (Same(text, "seq", 3)) return Key::kSequence;
       if (SameFolded(text, "t\xc5\xbf")) key = Key::kAmbiguous;  // U+017F, the long s
       break;
     case 4:
@@ -415,6 +457,7 @@ LineChecker::Key LineChecker::IdentifyEscaped(const Span& name) const {
     decoded[length++] = long_s ? 'S' : static_cast<std::uint8_t>(character);
   }
   const std::string_view key(reinterpret_cast<const char*>(decoded.data()), length);
+  if (key == "seq") return Key::kSequence;
   const std::array<std::pair<std::string_view, Key>, 4> keys = {
       {{"type", Key::kType}, {"id", Key::kId}, {"ts", Key::kTimestamp}, {"payload", Key::kPayload}}};
   for (const auto& [ours, identity] : keys) {

@@ -38,22 +38,33 @@ class LineChecker {
     std::size_t end = 0;
     std::size_t size() const { return end - start; }
   };
-  enum class Key : unsigned { kType = 0, kId = 1, kTimestamp = 2, kPayload = 3, kUnknown = 4, kAmbiguous = 5 };
+  enum class Key : unsigned {
+    kType = 0,
+    kId = 1,
+    kTimestamp = 2,
+    kPayload = 3,
+    kSequence = 4,
+    kUnknown = 5,
+    kAmbiguous = 6
+  };
   struct Envelope {
     Span type;  // within the quotes, as that of id
     Span id;
     Span timestamp;
     Span payload;
     std::int64_t seconds = 0;
+    std::uint64_t sequence = 0;
     unsigned seen = 0;  // bit per Key
     bool own = false;   // up to the payload it reads as our encoder writes it
   };
 
   LineState CheckEnvelope(std::size_t end, Envelope& envelope);
   bool TakeOwnEnvelope(std::size_t end, Envelope& envelope);
+  bool TakeOwnSequence(std::size_t end, Envelope& envelope);
   LineState CheckMember(Envelope& envelope);
   LineState TakeString(Span& content, LineState otherwise);
   LineState TakeTimestamp(Envelope& envelope);
+  LineState TakeSequence(Envelope& envelope);
   LineState CheckValue(Span& value);
   bool CheckEscapes(std::size_t start, std::size_t end);
   bool HasEscapes(const Span& span) const;

@@ -35,6 +35,8 @@ constexpr NamedNumber kRecordWords[] = {
     Named("timestampLow", FrameRecord::kTimestampLow),
     Named("timestampHigh", FrameRecord::kTimestampHigh),
     Named("errorOffset", FrameRecord::kErrorOffset),
+    Named("sequenceLow", FrameRecord::kSequenceLow),
+    Named("sequenceHigh", FrameRecord::kSequenceHigh),
     Named("count", FrameRecord::kWords),
 };
 

@@ -7,6 +7,7 @@
 
 #include "frames/frame_layout.h"
 #include "frames/frame_record.h"
+#include "frames/line_numbers.h"
 #include "node/environment.h"
 
 namespace sentinel {
@@ -81,6 +82,29 @@ Value CheckFrames(const Invocation& call) {
   return call.Number(messages);
 }
 
+// numberLines(lines: Uint8Array, end, out: Uint8Array, at, first) → where the numbered lines of [0, end) end in
+// `out`.
+Value NumberLinesFromScript(const Invocation& call) {
+  const std::optional<View<std::uint8_t>> lines = call[0].ToView<std::uint8_t>();
+  const std::optional<View<std::uint8_t>> out = call[2].ToView<std::uint8_t>();
+  if (!lines.has_value() || !out.has_value()) {
+    ThrowMisuse(call.env(), "numberLines: wrong arguments");
+    return {};
+  }
+  const std::size_t end = call[1].ToSize();
+  const std::size_t at = call[3].ToSize();
+  const std::uint64_t first = call[4].ToSize();
+  const std::uint8_t* numbered_end = nullptr;
+  if (end <= lines->size && at <= out->size && first >= 1) {
+    numbered_end = NumberLines(lines->data, lines->data + end, out->data + at, out->data + out->size, first);
+  }
+  if (numbered_end == nullptr) {
+    ThrowMisuse(call.env(), "numberLines: the sizes do not fit");
+    return {};
+  }
+  return call.Number(static_cast<double>(numbered_end - out->data));
+}
+
 // writeBatch(descriptor, bytes: Uint8Array, begin, end) → bytes written, or a negative error number
 Value WriteBatchFromScript(const Invocation& call) {
   const std::optional<View<std::uint8_t>> bytes = call[1].ToView<std::uint8_t>();
@@ -100,6 +124,7 @@ Value WriteBatchFromScript(const Invocation& call) {
 void DefineFrames(Value exports) {
   Export<LayOutFramesFromScript>(exports, "layOutFrames");
   Export<CheckFrames>(exports, "checkFrames");
+  Export<NumberLinesFromScript>(exports, "numberLines");
   Export<WriteBatchFromScript>(exports, "writeBatch");
 }
 

@@ -1,5 +1,5 @@
-// The crash run: a sender with a spool and a receiver, killed again and again while messages go through. Each acknowledged
-// or spooled message must be there in the end, once, in order.
+// The crash run: a sender with a spool and a receiver, killed again and again while messages go through, connections are cut,
+// messages refused, and handlers throw. Each message that was spooled must be there in the end, once, unless it was refused.
 
 import { fork, type ChildProcess } from 'node:child_process'
 import { once } from 'node:events'
@@ -9,16 +9,17 @@ import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { fileURLToPath } from 'node:url'
 
-import { parseOptions, randomFrom, type CrashOptions } from './options.js'
+import { isRefused, parseOptions, randomFrom, type CrashOptions } from './options.js'
 import { inspectOutput } from './output.js'
 
 interface Report {
   readonly ready?: true
   readonly failed?: string
   readonly done?: object
+  readonly faults?: Readonly<Record<string, number>>
 }
 
-/** Longest life of a pair before the next kill; a process needs about 100 ms to start. */
+/** Longest life of a pair, once both are ready, before the next kill. */
 const LONGEST_LIFE_MS = 350
 /** Kills come about this many batches apart. */
 const BATCHES_PER_KILL = 40
@@ -30,6 +31,13 @@ class CrashRun {
   readonly #random: () => number
   readonly #failures: string[] = []
   readonly #kills = { sender: 0, receiver: 0, both: 0 }
+  readonly #faults: Record<string, number> = {}
+  #receivers = 0
+  /** Resolve when the present processes are ready, or have ended. */
+  readonly #ready: Record<'sender' | 'receiver', Promise<void>> = {
+    sender: Promise.resolve(),
+    receiver: Promise.resolve(),
+  }
   #done: object | undefined
   #upTo = 0
   #sender: ChildProcess
@@ -48,14 +56,17 @@ class CrashRun {
     console.log(`crash run: ${kills} kills over ${messages} messages, durability ${durability}, seed ${seed}`)
     for (let kill = 1; kill <= kills && this.#failures.length === 0; ++kill) {
       this.#allow(Math.ceil((messages * kill) / (kills + 1)))
+      await Promise.all([this.#ready.sender, this.#ready.receiver])
       await sleep(this.#random() * LONGEST_LIFE_MS)
       await this.#killSome()
       if (kill % Math.max(1, Math.floor(kills / 10)) === 0) this.#progress(kill, startedAt)
     }
     this.#allow(messages)
     await this.#finish()
+    const gone = once(this.#receiver, 'exit')
     this.#sender.kill('SIGKILL')
     this.#receiver.kill('SIGKILL')
+    await gone
     const passed = this.#judge(startedAt)
     if (passed) rmSync(this.#directory, { recursive: true, force: true })
     else console.log(`what is left is in ${this.#directory}`)
@@ -66,14 +77,27 @@ class CrashRun {
     const { messages, kills, durability } = this.#options
     const batch = Math.max(1, Math.ceil((2 * messages) / (kills + 1) / BATCHES_PER_KILL))
     const script = fileURLToPath(new URL(`${role}.js`, import.meta.url))
-    const child = fork(script, [JSON.stringify({ directory: this.#directory, batch, durability })])
+    const seed = this.#options.seed + (role === 'receiver' ? ++this.#receivers : 0)
+    let last: Readonly<Record<string, number>> = {}
+    const child = fork(script, [JSON.stringify({ directory: this.#directory, batch, durability, seed })])
+    this.#ready[role] = new Promise((resolve) => {
+      child.on('message', ({ ready }: Report) => {
+        if (ready === true) resolve()
+      })
+      child.once('exit', () => {
+        resolve()
+      })
+    })
     child.on('message', (report: Report) => {
       if (report.failed !== undefined) this.#failures.push(report.failed)
       if (report.done !== undefined) this.#done = report.done
+      if (report.faults !== undefined) last = report.faults
       if (report.ready === true && role === 'sender') this.#tellLimit()
     })
     child.on('error', () => undefined)
     child.on('exit', (code) => {
+      for (const [fault, count] of Object.entries(last))
+        this.#faults[fault] = (this.#faults[fault] ?? 0) + count
       if (code !== null && code !== 0) this.#failures.push(`the ${role} ended with code ${code}`)
     })
     return child
@@ -122,16 +146,18 @@ class CrashRun {
 
   #judge(startedAt: number): boolean {
     const { messages } = this.#options
-    const findings = inspectOutput(this.#directory, messages)
+    const findings = inspectOutput(this.#directory, messages, isRefused)
     const { sender, receiver, both } = this.#kills
     const seconds = ((performance.now() - startedAt) / 1000).toFixed(1)
     console.log(`killed: sender ${sender}, receiver ${receiver}, both ${both}; ${seconds} s`)
     console.log(
       `delivered ${findings.messages} of ${messages}: lost ${findings.lost}, twice ${findings.twice}, ` +
-        `out of order ${findings.disordered}`,
+        `although refused ${findings.unrefused}, under another number ${findings.misnumbered}`,
     )
+    console.log(`other faults: ${JSON.stringify(this.#faults)}`)
     for (const failure of new Set(this.#failures)) console.log(`FAILED: ${failure}`)
-    const wrong = findings.lost + findings.twice + findings.disordered + this.#failures.length
+    const wrong =
+      findings.lost + findings.twice + findings.unrefused + findings.misnumbered + this.#failures.length
     console.log(wrong === 0 ? 'passed' : `FAILED; repeat with --seed ${this.#options.seed}`)
     return wrong === 0
   }

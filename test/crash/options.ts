@@ -9,8 +9,8 @@ export interface CrashOptions {
   readonly durability: 'process' | 'fsync'
 }
 
-const HELP = `Kills sender, receiver or both with SIGKILL at random moments and looks whether a message was lost, came twice or
-out of order.
+const HELP = `Kills sender, receiver or both with SIGKILL at random moments, while connections are cut, messages are refused, handlers
+throw and the clock jumps, and looks whether a message was lost, came twice, or came although it was refused.
 
   --kills N       how often (default 100; --long: 1000)
   --messages N    how many messages go through meanwhile (default 100000; --long: 1000000)
@@ -51,6 +51,11 @@ function count(what: string, text: string): number {
     throw new RangeError(`--${what} must be a whole number`)
   }
   return value
+}
+
+/** Messages that the application rejects, or whose line the receiver refuses. */
+export function isRefused(index: number): boolean {
+  return index % 997 === 0
 }
 
 /** Numbers in [0, 1) that a seed repeats (mulberry32). */

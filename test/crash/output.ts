@@ -1,5 +1,5 @@
-// What the receiving application of the crash run leaves behind: one record for each message, appended in one write with
-// its place in the sender's session. A kill may cut a write short, so only whole records count.
+// What the receiving application of the crash run leaves behind: one record for each message that it finished, appended in one
+// write with its number in the sender's session. A kill may cut a write short, so only whole records count.
 
 import {
   closeSync,
@@ -8,7 +8,6 @@ import {
   fstatSync,
   openSync,
   readFileSync,
-  readSync,
   renameSync,
   writeFileSync,
   writeSync,
@@ -21,8 +20,10 @@ const RECORD_BYTES = 8
 export class Output {
   readonly #descriptor: number
   readonly #sessionPath: string
-  /** Number in the session of the last message. */
-  readonly last: number
+  /** Every message of the session through this number is finished. */
+  readonly through: number
+  /** Finished messages beyond it. */
+  readonly beyond: readonly number[]
   session: string | undefined
 
   constructor(directory: string) {
@@ -31,12 +32,15 @@ export class Output {
     this.#descriptor = openSync(join(directory, 'output'), 'a+')
     const whole = Math.floor(fstatSync(this.#descriptor).size / RECORD_BYTES) * RECORD_BYTES
     ftruncateSync(this.#descriptor, whole)
-    const record = Buffer.alloc(RECORD_BYTES)
-    if (whole > 0) readSync(this.#descriptor, record, 0, RECORD_BYTES, whole - RECORD_BYTES)
-    this.last = record.readUInt32LE(4)
+    const finished = new Set(numbersIn(readFileSync(join(directory, 'output'))))
+    let through = 0
+    // A refused message is not in the output, and its number is not needed.
+    while (finished.has(through + 1)) finished.delete(++through)
+    this.through = through
+    this.beyond = [...finished]
   }
 
-  append(session: string, indexes: readonly number[], lastNumber: number): void {
+  append(session: string, indexes: readonly number[], numbers: readonly number[]): void {
     if (session !== this.session) {
       writeFileSync(`${this.#sessionPath}.new`, session)
       renameSync(`${this.#sessionPath}.new`, this.#sessionPath)
@@ -45,7 +49,7 @@ export class Output {
     const records = Buffer.alloc(indexes.length * RECORD_BYTES)
     indexes.forEach((index, i) => {
       records.writeUInt32LE(index, i * RECORD_BYTES)
-      records.writeUInt32LE(lastNumber - indexes.length + 1 + i, i * RECORD_BYTES + 4)
+      records.writeUInt32LE(numbers[i] ?? 0, i * RECORD_BYTES + 4)
     })
     for (let at = 0; at < records.length;) at += writeSync(this.#descriptor, records, at)
   }
@@ -55,29 +59,44 @@ export class Output {
   }
 }
 
+function numbersIn(records: Buffer): number[] {
+  return Array.from({ length: Math.floor(records.length / RECORD_BYTES) }, (_, i) =>
+    records.readUInt32LE(i * RECORD_BYTES + 4),
+  )
+}
+
 export interface Findings {
   readonly messages: number
   readonly lost: number
   readonly twice: number
-  readonly disordered: number
+  /** Messages that are there although they were to be refused. */
+  readonly unrefused: number
+  /** Messages under another number than their own. */
+  readonly misnumbered: number
 }
 
-/** What became of the messages 1 to `expected`. */
-export function inspectOutput(directory: string, expected: number): Findings {
+/** What became of the messages 1 to `expected`, of which some were to be refused. */
+export function inspectOutput(
+  directory: string,
+  expected: number,
+  isRefused: (index: number) => boolean,
+): Findings {
   const records = readFileSync(join(directory, 'output'))
   const seen = new Uint8Array(expected + 1)
   let twice = 0
-  let disordered = 0
-  let before = 0
+  let misnumbered = 0
   const messages = Math.floor(records.length / RECORD_BYTES)
   for (let i = 0; i < messages; ++i) {
     const index = records.readUInt32LE(i * RECORD_BYTES)
+    if (records.readUInt32LE(i * RECORD_BYTES + 4) !== index) ++misnumbered
     if (seen[index] === 1) ++twice
-    if (index <= before) ++disordered
     seen[index] = 1
-    before = index
   }
   let lost = 0
-  for (let index = 1; index <= expected; ++index) if (seen[index] !== 1) ++lost
-  return { messages, lost, twice, disordered }
+  let unrefused = 0
+  for (let index = 1; index <= expected; ++index) {
+    if (isRefused(index)) unrefused += seen[index] ?? 0
+    else if (seen[index] !== 1) ++lost
+  }
+  return { messages, lost, twice, unrefused, misnumbered }
 }

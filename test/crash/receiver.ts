@@ -1,35 +1,162 @@
-// The receiving process of the crash run: its application appends each run of messages to a file together with where it
-// stands, and tells the ledger so when it comes back.
+// The receiving process of the crash run. Its application appends each message that it finishes to a file, with the number that
+// it has in the session, and tells the ledger so when it comes back. By turns it takes runs, loops over messages, has several
+// readers, settles by hand in any order, and has handlers that throw; by chance it cuts connections, and the clock jumps.
 
-import { AcknowledgingReceiver, DeliveryLedger, IpcError, listen, type Connection } from 'sentinel-ipc'
+import {
+  AcknowledgingReceiver,
+  DeliveryLedger,
+  IpcError,
+  listen,
+  type AcknowledgingReceiverStats,
+  type Connection,
+  type SOCMessage,
+} from 'sentinel-ipc'
+import { subscribe } from 'node:diagnostics_channel'
+import { setTimeout as sleep } from 'node:timers/promises'
 
+import { imbalanceOf } from '../support/delivery-sums.js'
+import { isRefused, randomFrom } from './options.js'
 import { Output } from './output.js'
 
-const { directory } = JSON.parse(process.argv[2] ?? '{}') as { directory: string }
+const { directory, seed } = JSON.parse(process.argv[2] ?? '{}') as { directory: string; seed: number }
+const random = randomFrom(seed)
 const output = new Output(directory)
 const ledger = new DeliveryLedger()
 if (output.session !== undefined) {
-  ledger.resumeFrom({ uid: process.getuid?.() ?? 0, session: output.session, sequence: output.last })
+  ledger.resumeFrom(
+    { uid: process.getuid?.() ?? 0, session: output.session, sequence: output.through },
+    output.beyond,
+  )
 }
+/** Lines longer than this are refused; see the sender. */
+const MAX_MESSAGE_BYTES = 2000
+const faults = { cuts: 0, throws: 0, releases: 0, rejects: 0, refused: 0, clockSteps: 0, connections: 0 }
+
+// The handlers throw on purpose.
+subscribe('sentinel-ipc:user-error', () => undefined)
 const listener = await listen('crash', { directory })
 process.on('disconnect', () => process.exit())
 process.send?.({ ready: true })
+setInterval(() => process.send?.({ faults: { ...faults } }), 50).unref()
 for await (const connection of listener) void receive(connection)
 
 async function receive(connection: Connection): Promise<void> {
-  const receiver = new AcknowledgingReceiver(connection, 'receiver', { ledger })
+  ++faults.connections
+  const mode = (['runs', 'loop', 'readers', 'manual', 'handle'] as const)[Math.floor(random() * 5)] ?? 'runs'
+  const byHand = mode === 'manual' || mode === 'handle'
+  const receiver = new AcknowledgingReceiver(connection, mode, {
+    ledger,
+    autoAck: !byHand,
+    maxMessageBytes: MAX_MESSAGE_BYTES,
+    onInvalid: 'skip',
+    maxInvalid: Infinity,
+  })
+  if (random() < 0.5) void cutAfter(connection, random() * 150)
+  if (random() < 0.2) stepClock()
   try {
-    for await (const run of receiver.batches()) {
-      const { position } = receiver
-      if (position === undefined) throw new Error('the sender does not number its messages')
-      const indexes = run.map((message) => (message.payload as { i: number }).i)
-      output.append(position.session, indexes, position.sequence)
-      if (receiver.stats.lost > 0)
-        process.send?.({ failed: `the receiver misses ${receiver.stats.lost} messages` })
-    }
+    if (mode === 'runs') for await (const run of receiver.batches()) finish(receiver, run)
+    else if (mode === 'loop') for await (const message of receiver) finish(receiver, [message])
+    else if (mode === 'readers') await Promise.all([1, 2, 3].map(() => loop(receiver)))
+    else if (mode === 'manual') await settleByHand(receiver)
+    else await handle(receiver)
   } catch (error) {
-    // A killed sender breaks its connection.
-    if (error instanceof IpcError && error.code === 'ERR_IPC_CLOSED') return
-    process.send?.({ failed: `the receiver: ${(error as Error).message}` })
+    // A killed sender, or a cut, breaks the connection.
+    const isBroken = error instanceof IpcError && ['ERR_IPC_CLOSED', 'ERR_IPC_TIMEOUT'].includes(error.code)
+    if (!isBroken) fail(`${mode}: ${(error as Error).message}`)
   }
+  await receiver.close()
+  faults.refused += receiver.stats.refused
+  check(receiver.stats)
+}
+
+/** The application is done with messages: from here on, none of them may ever come again. Some of them it rejects. */
+function finish(receiver: AcknowledgingReceiver, given: readonly SOCMessage[]): void {
+  for (const message of given) {
+    if (!isRefused(indexOf(message))) continue
+    ++faults.rejects
+    message.reject('refused')
+  }
+  const messages = given.filter((message) => !isRefused(indexOf(message)))
+  const positions = messages.map((message) => receiver.positionOf(message))
+  const [first] = positions
+  if (first === undefined) return
+  output.append(
+    first.session,
+    messages.map(indexOf),
+    positions.map((position) => position?.sequence ?? 0),
+  )
+}
+
+function indexOf(message: SOCMessage): number {
+  return (message.payload as { i: number }).i
+}
+
+async function loop(receiver: AcknowledgingReceiver): Promise<void> {
+  for await (const message of receiver) {
+    if (random() < 0.01) await sleep(1)
+    finish(receiver, [message])
+  }
+}
+
+async function settleByHand(receiver: AcknowledgingReceiver): Promise<void> {
+  let held: SOCMessage[] = []
+  for await (const run of receiver.batches()) {
+    held.push(...run)
+    if (random() < 0.3) continue
+    held.sort(() => random() - 0.5)
+    const settled = held.splice(0, 1 + Math.floor(random() * held.length))
+    if (random() < 0.1) {
+      for (const message of settled) message.release({ delayMs: random() * 5 })
+      faults.releases += settled.length
+      continue
+    }
+    finish(receiver, settled)
+    receiver.acknowledge(settled)
+    if (random() < 0.02) {
+      // Leaves the rest to be given back.
+      held = []
+      return
+    }
+  }
+}
+
+async function handle(receiver: AcknowledgingReceiver): Promise<void> {
+  await receiver.handle(
+    async (message) => {
+      if (random() < 0.01) await sleep(1)
+      if (random() < 0.005) {
+        ++faults.throws
+        throw new Error('the handler fails')
+      }
+      finish(receiver, [message])
+    },
+    { concurrency: 4, retryDelayMs: 1 },
+  )
+}
+
+async function cutAfter(connection: Connection, ms: number): Promise<void> {
+  await sleep(ms)
+  if (connection.closed) return
+  ++faults.cuts
+  connection.destroy()
+}
+
+/** What JavaScript can see of the wall clock jumps; nothing of the library's may follow it. */
+function stepClock(): void {
+  ++faults.clockSteps
+  const realNow = Date.now
+  const stepMs = (random() - 0.5) * 1e10
+  const now = (): number => realNow() + stepMs
+  Date.now = now
+  setTimeout(() => {
+    if (Date.now === now) Date.now = realNow
+  }, 30)
+}
+
+function check(stats: AcknowledgingReceiverStats): void {
+  for (const wrong of imbalanceOf({ senders: [], receivers: [stats], settled: false })) fail(wrong)
+}
+
+function fail(what: string): void {
+  process.send?.({ failed: `the receiver: ${what}` })
 }

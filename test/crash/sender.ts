@@ -1,9 +1,12 @@
-// The sending process of the crash run. Message i has number i in the session, so after a kill the spool says where to go on. What the spool promised to keep is noted in a file, to be compared with its
-// content.
+// The sending process of the crash run. Message i has number i in the session, so after a kill the spool says where to go on.
+// What the spool promised to keep is noted in a file, to be compared with its content.
 
 import { AcknowledgedSender, newSOCMessage, rawJSON, SOCMsgType, Spool } from 'sentinel-ipc'
 import { openSync, readSync, writeSync } from 'node:fs'
 import { join } from 'node:path'
+
+import { imbalanceOf } from '../support/delivery-sums.js'
+import { isRefused } from './options.js'
 
 const { directory, batch, durability } = JSON.parse(process.argv[2] ?? '{}') as {
   directory: string
@@ -58,7 +61,9 @@ for (; next <= total;) {
   }
   const messages = []
   for (const end = Math.min(upTo + 1, next + 1 + Math.floor(Math.random() * batch)); next < end; ++next) {
-    messages.push(newSOCMessage(SOCMsgType.Event, rawJSON(`{"i":${next}}`)))
+    // Until it has heard what the receiver takes, the sender cannot know that a line is too long for it.
+    const pad = isRefused(next) && sender.stats.connections === 0 ? 'x'.repeat(2000) : ''
+    messages.push(newSOCMessage(SOCMsgType.Event, rawJSON(`{"i":${next},"pad":"${pad}"}`)))
   }
   const last = next - 1
   void sender.sendBatch(messages).then(() => {
@@ -70,9 +75,8 @@ for (; next <= total;) {
 }
 await sender.flush()
 const { stats } = sender
-const { accepted, acknowledged, written, pending, dropped } = stats
-if (accepted !== acknowledged + written + pending + dropped) {
-  process.send?.({ failed: `the counters do not add up: ${JSON.stringify(stats)}` })
+for (const wrong of imbalanceOf({ senders: [stats], receivers: [], settled: false })) {
+  process.send?.({ failed: wrong })
 }
 await sender.close()
 process.send?.({ done: stats })

@@ -41,7 +41,10 @@ describe.skipIf(!hasGo)(`acknowledged delivery and a Go peer${whyNot}`, () => {
         newSOCMessage('soc_incident', rawJSON('[1]'), { id: '2', timestamp: 2 }),
       ])
       await sender.close()
-      expect(events).toMatchObject([{ type: 'connected', acknowledging: false }])
+      expect(events).toMatchObject([
+        { type: 'degraded', error: { code: 'ERR_IPC_TIMEOUT', reason: 'not-acknowledging' } },
+        { type: 'connected', acknowledging: false },
+      ])
       expect(sender.stats).toMatchObject({ accepted: 2, written: 2, acknowledged: 0, pending: 0 })
       expect(await go.next()).toMatchObject({
         message: { type: 'soc_heartbeat', id: 'sentinel-delivery', payload: { next: 1, heartbeat_ms: 5000 } },

@@ -1,60 +1,58 @@
-// When a receiver acknowledges, and when it gives a silent sender up. One for each connection.
+// When a receiver acknowledges: at once for the sender's first statement, soon after messages are settled, and as a heartbeat.
+// One for each connection. Its pace has a floor of our own, whatever the sender asks for.
 
-import { clearInterval, clearTimeout, monotonicMs, setInterval, setTimeout } from '../../base/globals.js'
 import { writerOf, type Connection } from '../../connection/connection.js'
-import { IpcError } from '../../base/errors.js'
-import { checkTimeout } from '../../base/timing.js'
-import { acknowledgementMessage } from '../protocol/control.js'
-import type { Session } from './ledger.js'
+import { clearInterval, clearTimeout, monotonicMs, setInterval, setTimeout } from '../../base/globals.js'
+import {
+  acknowledgementMessage,
+  MAX_HEARTBEAT_MS,
+  MIN_HEARTBEAT_MS,
+  type Greeting,
+} from '../protocol/control.js'
+import type { Session } from './session.js'
 
 export interface AcknowledgerOptions {
   readonly ackEveryMessages?: number
   readonly ackDelayMs?: number
-  readonly idleTimeoutMs?: number
+  readonly minHeartbeatMs?: number
 }
 
-/** What it must know of the receiver. */
-export interface ReadingSide {
-  bytesRead(): number
-  /** Nothing but the sender keeps us from reading. */
-  isReading(): boolean
-  onSilent(error: IpcError): void
-}
-
-const LEAST_IDLE_MS = 1000
+const DEFAULT_MIN_HEARTBEAT_MS = 1000
 
 export class Acknowledger {
   readonly #connection: Connection
-  readonly #reading: ReadingSide
   readonly #everyMessages: number
   readonly #delayMs: number
-  #idleTimeoutMs: number
+  readonly #minHeartbeatMs: number
   #session: Session | undefined
-  /** What the sender was told last, and when. */
+  #greeting: Greeting | undefined
+  /** Rejections that this connection has carried. */
+  readonly #toldRejections = new Set<number>()
+  /** The session's progress that the sender was told last, and when. */
   #told = 0
   #toldAt = 0
   #written = 0
   /** The kernel took no more; to be said as soon as it does. */
   #owed = false
   #timer: NodeJS.Timeout | undefined
-  #watch: NodeJS.Timeout | undefined
   #heartbeat: NodeJS.Timeout | undefined
   #stopped = false
   readonly #onReady = (): void => {
     if (this.#owed) this.#tell()
   }
 
-  /** @throws RangeError for options that make no sense */
-  constructor(connection: Connection, options: AcknowledgerOptions, reading: ReadingSide) {
+  /** @throws RangeError for invalid options */
+  constructor(connection: Connection, options: AcknowledgerOptions) {
     this.#connection = connection
-    this.#reading = reading
     this.#everyMessages = options.ackEveryMessages ?? 512
     if (!(this.#everyMessages >= 1)) throw new RangeError('ackEveryMessages must be 1 or more')
     this.#delayMs = options.ackDelayMs ?? 5
     if (!(this.#delayMs >= 0)) throw new RangeError('ackDelayMs must be 0 or more')
-    this.#idleTimeoutMs = checkTimeout(options.idleTimeoutMs, Infinity)
+    this.#minHeartbeatMs = options.minHeartbeatMs ?? DEFAULT_MIN_HEARTBEAT_MS
+    if (!(this.#minHeartbeatMs >= MIN_HEARTBEAT_MS && this.#minHeartbeatMs <= MAX_HEARTBEAT_MS)) {
+      throw new RangeError(`minHeartbeatMs must be from ${MIN_HEARTBEAT_MS} to ${MAX_HEARTBEAT_MS}`)
+    }
     writerOf(connection).register(this.#onReady)
-    this.#startWatch()
   }
 
   /** Acknowledgements written. */
@@ -62,25 +60,26 @@ export class Acknowledger {
     return this.#written
   }
 
-  /** The sender has said where it is, which is answered at once. */
-  start(session: Session, heartbeatMs: number): void {
+  /**
+   * The sender has made its first statement, which is acknowledged at once, with what this side takes. Returns the pace at
+   * which it acknowledges when nothing is new.
+   */
+  start(session: Session, heartbeatMs: number, takes: Omit<Greeting, 'heartbeatMs'>): void {
+    const paceMs = Math.max(heartbeatMs, this.#minHeartbeatMs)
     this.#session = session
+    this.#greeting = { ...takes, heartbeatMs: Math.ceil(paceMs) }
     this.#tell()
-    if (this.#idleTimeoutMs === Infinity) {
-      this.#idleTimeoutMs = Math.max(3 * heartbeatMs, LEAST_IDLE_MS)
-      this.#startWatch()
-    }
-    // Said even when nothing is new: it shows that this process runs, however long the application takes.
+    // Also when nothing is new: it shows that this process runs, however long the application takes.
     this.#heartbeat = setInterval(() => {
-      if (monotonicMs() - this.#toldAt >= heartbeatMs / 2) this.#tell()
-    }, heartbeatMs / 2)
+      if (monotonicMs() - this.#toldAt >= paceMs / 2) this.#tell()
+    }, paceMs / 2)
   }
 
-  /** The application is done with more than before. */
-  onProgress(): void {
+  /** Something was settled. */
+  onSettled(): void {
     const session = this.#session
     if (session === undefined || this.#stopped) return
-    if (session.finished - this.#told >= this.#everyMessages) this.#tell()
+    if (session.progress - this.#told >= this.#everyMessages) this.#tell()
     else
       this.#timer ??= setTimeout(() => {
         this.#timer = undefined
@@ -88,16 +87,15 @@ export class Acknowledger {
       }, this.#delayMs)
   }
 
-  /** Says what the sender was not told yet. */
+  /** Tells what the sender was not told yet. */
   flush(): void {
-    if (this.#session !== undefined && this.#session.finished > this.#told) this.#tell()
+    if (this.#session !== undefined && this.#session.progress > this.#told) this.#tell()
   }
 
   stop(): void {
     this.flush()
     this.#stopped = true
     clearTimeout(this.#timer)
-    clearInterval(this.#watch)
     clearInterval(this.#heartbeat)
     writerOf(this.#connection).unregister(this.#onReady)
   }
@@ -106,42 +104,19 @@ export class Acknowledger {
     const writer = writerOf(this.#connection)
     const session = this.#session
     if (session === undefined || this.#stopped || writer.failure !== undefined) return
-    // One that is late says all that those before it would have said.
+    // A late acknowledgement says all that those before it would have said.
     this.#owed = writer.blocked
     if (this.#owed) return
-    const through = session.finished
-    writer.append(acknowledgementMessage({ session: session.id, through }))
-    writer.flush()
-    this.#told = through
+    this.#told = session.progress
     this.#toldAt = monotonicMs()
     ++this.#written
     clearTimeout(this.#timer)
     this.#timer = undefined
-  }
-
-  #startWatch(): void {
-    if (this.#idleTimeoutMs === Infinity) return
-    const limitMs = this.#idleTimeoutMs
-    const tickMs = Math.max(1, Math.min(limitMs / 4, 0x7fff_ffff))
-    let bytes = -1
-    let heardAt = monotonicMs()
-    let tickAt = heardAt
-    this.#watch = setInterval(() => {
-      const now = monotonicMs()
-      const late = now - tickAt > 2 * tickMs + 100
-      tickAt = now
-      const read = this.#reading.bytesRead()
-      // When this process itself stood still, the sender may have spoken long ago.
-      if (read !== bytes || !this.#reading.isReading() || late) {
-        bytes = read
-        heardAt = now
-      } else if (now - heardAt > limitMs) {
-        this.#reading.onSilent(
-          new IpcError('ERR_IPC_TIMEOUT', `the sender said nothing for ${Math.round(now - heardAt)} ms`, {
-            reason: 'silent-peer',
-          }),
-        )
-      }
-    }, tickMs)
+    const { through, ranges } = session.acknowledgement(this.#toldRejections)
+    writer.append(acknowledgementMessage({ session: session.id, through, ranges, greeting: this.#greeting }))
+    writer.flush()
+    this.#greeting = undefined
+    // More rejections than fit wait for their turn.
+    if (through < session.settledThrough) this.#tell()
   }
 }

@@ -1,71 +1,92 @@
-// One connection of an acknowledged sender, read: its messages go to whoever hands them out, and the sender is told how far
-// the application is done with them. What outlives a connection is in the ledger.
+// One connection of an acknowledged sender, read: its messages go to the loops that ask for them, and the sender hears what
+// became of them. What outlives a connection is in the ledger.
 
 import type { Connection } from '../../connection/connection.js'
 import { hasCode, IpcError } from '../../base/errors.js'
-import type { SOCMessage } from '../../message/message.js'
+import { checkTimeout } from '../../base/timing.js'
+import { deliveryOf, type SOCMessage } from '../../message/message.js'
 import { userOf } from '../../peer/peer.js'
-import { Receiver } from '../../endpoints/receiver.js'
-import { END, iterateRuns } from '../../endpoints/read-queue.js'
+import { requestPoll } from '../../wire/busy-poll.js'
+import { busyPollOf } from '../../connection/connection.js'
+import { parseStatement, violation } from '../protocol/control.js'
+import { SilenceWatch } from '../protocol/silence-watch.js'
 import { Acknowledger } from './acknowledger.js'
-import type { PositionClaim } from '../protocol/control.js'
-import { HandOut } from './hand-out.js'
+import { DeadLetters } from './dead-letters.js'
+import { Dispatcher } from './dispatcher.js'
+import { checkHandling, handleMessages, type HandleOptions } from './handling.js'
 import { DeliveryLedger, type Position } from './ledger.js'
-import { NumberedInput } from './numbered-input.js'
+import { LineInput } from './line-input.js'
+import { NumberFlow } from './number-flow.js'
 import type { AcknowledgingReceiverOptions, AcknowledgingReceiverStats } from './options.js'
+import { END, Reader } from './reader.js'
+import { ReceivedRun } from './received-run.js'
+
+type Messages = AsyncIterableIterator<SOCMessage, undefined, undefined>
+type Runs = AsyncIterableIterator<SOCMessage[], undefined, undefined>
+
+const MAX_DEPTH = 256
+const LEAST_IDLE_MS = 1000
+const HEARTBEATS_OF_SILENCE = 3
 
 /**
- * Receives what an `AcknowledgedSender` sends: each message once, in order, across reconnects of the sender. A sender
- * that does not number its messages (`Sender`, Go) is read as with `Receiver`.
+ * Receives the messages of an `AcknowledgedSender`: each one once, in order, across reconnects of the sender, until it is
+ * settled. The messages of a sender that does not number them (`Sender`, Go) are handed out the same way.
  */
 export class AcknowledgingReceiver implements AsyncIterableIterator<SOCMessage, undefined, undefined> {
   /** What this receiver is called in errors. */
   readonly name: string
   readonly #connection: Connection
-  readonly #inner: Receiver
   readonly #ledger: DeliveryLedger
+  readonly #autoAck: boolean
+  readonly #idleTimeoutMs: number
   readonly #acknowledger: Acknowledger
-  readonly #input = new NumberedInput({
-    onSession: (claim) => {
-      this.#onSession(claim)
-    },
-    onMessages: (messages, first) => {
-      this.#out.add(messages, first)
-    },
-  })
-  readonly #out: HandOut
+  readonly #dispatcher: Dispatcher
+  readonly #input: LineInput
+  /** Calls of `next` on the receiver itself. */
+  readonly #direct = new Reader()
+  /** Loops that were begun and not left. */
+  readonly #loops = new Set<Reader>()
+  #flow: NumberFlow | undefined
+  /** The sender spoke without stating numbers. */
+  #plain = false
+  #silence: SilenceWatch | undefined
   #ended = false
+  #gaps = 0
+  #lost = 0
+  #refused = 0
 
-  /** @throws TypeError when the connection has a receiver already; RangeError for a limit that makes no sense */
+  /** @throws TypeError when the connection has a receiver already, or for an invalid option; RangeError for an invalid limit */
   constructor(connection: Connection, name: string, options: AcknowledgingReceiverOptions = {}) {
     this.name = name
     this.#connection = connection
     this.#ledger = options.ledger ?? new DeliveryLedger()
-    const maxUnacknowledged = options.maxUnacknowledged ?? 65_536
+    this.#autoAck = options.autoAck ?? true
+    this.#idleTimeoutMs = checkTimeout(options.idleTimeoutMs, Infinity)
+    const {
+      maxUnacknowledged = 65_536,
+      maxDeliveries = Infinity,
+      orderBy,
+      onDeadLetter,
+      deadLetters,
+    } = options
     if (!(maxUnacknowledged >= 1)) throw new RangeError('maxUnacknowledged must be 1 or more')
-    this.#out = new HandOut(options.autoAck ?? true, maxUnacknowledged, {
-      onFenced: () => {
-        this.#stop()
-        this.#connection.destroy()
+    if (!(maxDeliveries >= 1)) throw new RangeError('maxDeliveries must be 1 or more')
+    this.#dispatcher = new Dispatcher(
+      { autoAck: this.#autoAck, maxUnacknowledged, maxDeliveries, orderBy },
+      new DeadLetters(onDeadLetter, deadLetters),
+      {
+        onRoom: () => {
+          this.#input.resume()
+        },
+        onFinished: () => {
+          this.#leaveSession()
+        },
       },
-      onProgress: () => {
-        this.#acknowledger.onProgress()
-      },
-    })
-    this.#acknowledger = new Acknowledger(connection, options, {
-      bytesRead: () => this.#inner.stats.bytes,
-      isReading: () => !this.#out.readingStopped,
-      onSilent: (error) => {
-        this.#fail(error)
-      },
-    })
-    const { onInvalid, maxMessageBytes, maxInvalid } = options
-    this.#inner = new Receiver(connection, name, {
-      ...(onInvalid !== undefined && { onInvalid }),
-      ...(maxMessageBytes !== undefined && { maxMessageBytes }),
-      ...(maxInvalid !== undefined && { maxInvalid }),
-    })
-    void this.#read()
+    )
+    this.#input = new LineInput(connection, name, options, this.#inputEvents())
+    this.#acknowledger = new Acknowledger(connection, options)
+    this.#input.start()
+    this.#watchSilence(this.#idleTimeoutMs)
   }
 
   /** The connection that this receiver reads from. */
@@ -75,68 +96,121 @@ export class AcknowledgingReceiver implements AsyncIterableIterator<SOCMessage, 
 
   get stats(): AcknowledgingReceiverStats {
     return {
-      ...this.#out.counts,
+      ...this.#dispatcher.counts,
+      refused: this.#refused,
+      gaps: this.#gaps,
+      lost: this.#lost,
       acknowledgements: this.#acknowledger.written,
-      invalid: this.#inner.stats.invalid,
+      invalid: this.#input.invalid,
     }
   }
 
   /**
-   * Where the message that was handed out last stands (of a run: its last message). To be stored together with the effects
-   * of the message, and given to {@link DeliveryLedger.resumeFrom} by the next process. Undefined before the first
-   * message, and for a sender that does not number them.
+   * The position of the message that was handed out last (of a run: its last message). Store it together with the effects of
+   * the message, and give it to {@link DeliveryLedger.resumeFrom} in the next process. Undefined before the first message,
+   * and for a sender that does not number them. Where messages are settled out of order, use {@link positionOf}.
    */
   get position(): Position | undefined {
-    const { session, last } = this.#out
-    if (session === undefined || last === 0) return undefined
-    const { uid, sid } = this.#connection.peer
-    return { uid, ...(sid !== undefined && { sid }), session: session.id, sequence: last }
+    const { last } = this.#dispatcher
+    return last === 0 ? undefined : this.#positionAt(last)
+  }
+
+  /** The position of a message that this receiver handed out; undefined if its sender does not number messages. */
+  positionOf(message: SOCMessage): Position | undefined {
+    const run = deliveryOf(message)
+    if (!(run instanceof ReceivedRun) || !run.isNumbered) return undefined
+    const index = run.indexOf(message)
+    return index < 0 ? undefined : this.#positionAt(run.first + index)
   }
 
   /**
-   * The next message that was not handed out before; `done` when the connection has ended. With `autoAck`, the one before
-   * is done with now.
+   * The next message; `done` when the connection has ended. With `autoAck`, this accepts the message that the last call
+   * returned. If several calls are under way at once, that is unclear: then messages are accepted when all of these callers
+   * wait again. Prefer a loop for each of them.
    *
-   * @throws {IpcError} as `Receiver.next`, and once ERR_IPC_TIMEOUT when the sender fell silent, ERR_IPC_INVALID_MESSAGE
-   *   (reason `bad-position` …) when it does not keep to the protocol; both close the connection, and then it is `done`
+   * @throws {IpcError} ERR_IPC_INVALID_MESSAGE or ERR_IPC_MESSAGE_TOO_LARGE for a line that is not a message: call again
+   *   for the next one. Once, and then it is `done`: ERR_IPC_TIMEOUT when the sender fell silent, ERR_IPC_INVALID_MESSAGE
+   *   without an offset when it broke the protocol, ERR_IPC_CLOSED when the connection broke
    */
   next(): Promise<IteratorResult<SOCMessage, undefined>> {
-    return this.#out.next()
+    return this.#ask(this.#direct, true)
   }
 
-  /** Messages in runs, the fastest way to take many. With `autoAck`, asking for the next run says that one is done with. */
-  batches(): AsyncIterableIterator<SOCMessage[], undefined, undefined> {
-    return iterateRuns(
-      () => this.#out.nextRun(),
-      () => this.close(),
+  /**
+   * Messages in runs, the fastest way to take many. With `autoAck`, asking for the next run accepts the one before. A loop that
+   * is left in the middle releases its run.
+   */
+  batches(): Runs {
+    const { reader, leave } = this.#beginLoop()
+    const iterator: Runs = {
+      next: () => this.#ask(reader, false),
+      return: leave,
+      [Symbol.asyncIterator]: () => iterator,
+    }
+    return iterator
+  }
+
+  /**
+   * Calls `handler` for each message. A message is accepted when the handler has returned (or its promise has resolved), and
+   * released when it throws; `message.reject` refuses it for good. Resolves when the connection has ended. For a receiver
+   * with `autoAck: false`.
+   *
+   * @throws TypeError with `autoAck`; RangeError for invalid options
+   * @throws {IpcError} as {@link next}, except for lines that are not messages, which are counted alone
+   */
+  async handle(handler: (message: SOCMessage) => unknown, options: HandleOptions = {}): Promise<void> {
+    if (this.#autoAck) throw new TypeError('handle: construct the receiver with autoAck: false')
+    const handling = checkHandling(options)
+    const loops = Array.from({ length: handling.concurrency }, async () => {
+      const reader = new Reader()
+      const loop = { next: (): Promise<IteratorResult<SOCMessage, undefined>> => this.#ask(reader, true) }
+      await handleMessages(
+        loop,
+        handler,
+        (message) => {
+          this.acknowledge(message)
+        },
+        handling,
+      )
+    })
+    const results = await Promise.allSettled(loops)
+    for (const result of results) if (result.status === 'rejected') throw result.reason as IpcError
+  }
+
+  /**
+   * Accepts messages: the application has finished them. Messages in hand alone count, in any order, also after the
+   * connection has ended.
+   */
+  acknowledge(messages: SOCMessage | readonly SOCMessage[]): void {
+    this.#dispatcher.accept(
+      Array.isArray(messages) ? (messages as readonly SOCMessage[]) : [messages as SOCMessage],
     )
   }
 
-  /**
-   * With `autoAck: false`: the application is done with these messages. The sender hears of it when it is done with all
-   * that came before them too. May be called after the connection has ended. Messages that are not in hand are ignored.
-   */
-  acknowledge(messages: SOCMessage | readonly SOCMessage[]): void {
-    this.#out.finish(Array.isArray(messages) ? messages : [messages])
-  }
-
-  /**
-   * Ends an iteration: as {@link close}. A loop that is left in the middle has not finished its message: it is sent and
-   * handed out again.
-   */
+  /** Ends an iteration: as {@link close}. */
   async return(): Promise<IteratorResult<SOCMessage, undefined>> {
     await this.close()
     return END
   }
 
-  [Symbol.asyncIterator](): this {
-    return this
+  /**
+   * A loop of its own over the messages. Several loops share the messages; with `autoAck`, each accepts its own. A loop that
+   * is left in the middle, by `break` or by a throw, releases its message; the last one to leave closes the receiver.
+   */
+  [Symbol.asyncIterator](): Messages {
+    const { reader, leave } = this.#beginLoop()
+    const iterator: Messages = {
+      next: () => this.#ask(reader, true),
+      return: leave,
+      [Symbol.asyncIterator]: () => iterator,
+    }
+    return iterator
   }
 
-  /** Acknowledges what is done with, gives back what is not, and closes the connection. */
+  /** Acknowledges what is settled, releases what is in hand, and closes the connection. */
   async close(): Promise<void> {
-    this.#stop()
-    this.#out.giveBack()
+    this.#end()
+    this.#dispatcher.close()
     try {
       await this.#connection.close()
     } catch (error) {
@@ -148,52 +222,153 @@ export class AcknowledgingReceiver implements AsyncIterableIterator<SOCMessage, 
     await this.close()
   }
 
-  /** Reads ahead, so that what the sender says between messages is heard while the application is busy. */
-  async #read(): Promise<void> {
-    const batches = this.#inner.batches()
-    while (!this.#ended) {
-      try {
-        const { value: run, done } = await batches.next()
-        if (done === true) break
-        if (!this.#ended) this.#input.take(run)
-      } catch (error) {
-        if (hasCode(error, 'ERR_IPC_INVALID_MESSAGE') && error.offset === undefined) this.#fail(error)
-        else if (this.#out.session === undefined || !isCutShort(error)) this.#out.addError(error as IpcError)
-      }
-      while (this.#out.full && !this.#ended) await this.#out.roomy()
-    }
-    this.#end()
+  #ask<Value extends SOCMessage | SOCMessage[]>(
+    reader: Reader,
+    one: boolean,
+  ): Promise<IteratorResult<Value, undefined>> {
+    const answer = this.#dispatcher.next(reader, one)
+    if (this.#dispatcher.isWanted && !this.#ended) requestPoll(busyPollOf(this.#connection))
+    return answer as Promise<IteratorResult<Value, undefined>>
   }
 
-  #onSession({ session: id, next, heartbeatMs }: PositionClaim): void {
-    const session = this.#ledger.open(userOf(this.#connection.peer), id, next)
-    this.#out.begin(session, next)
-    this.#acknowledger.start(session, heartbeatMs)
+  #beginLoop(): { reader: Reader; leave: () => Promise<{ value: undefined; done: true }> } {
+    const reader = new Reader()
+    this.#loops.add(reader)
+    const leave = async (): Promise<typeof END> => {
+      this.#loops.delete(reader)
+      this.#dispatcher.leave(reader)
+      if (this.#loops.size === 0) await this.close()
+      return END
+    }
+    return { reader, leave }
+  }
+
+  #positionAt(sequence: number): Position {
+    const { uid, sid } = this.#connection.peer
+    return { uid, ...(sid !== undefined && { sid }), session: this.#flow?.session.id ?? '', sequence }
+  }
+
+  #inputEvents(): ConstructorParameters<typeof LineInput>[3] {
+    const dispatcher = this.#dispatcher
+    const isNumbered = (): boolean => this.#flow !== undefined
+    return {
+      get isNumbered(): boolean {
+        return isNumbered()
+      },
+      get full(): boolean {
+        return dispatcher.full
+      },
+      get isWanted(): boolean {
+        return dispatcher.isWanted
+      },
+      get takesErrors(): boolean {
+        return dispatcher.takesErrors
+      },
+      onRun: (messages, first, bytes) => {
+        if (this.#flow === undefined) this.#plain = true
+        else this.#flow.onLines(first, messages.length)
+        dispatcher.add(messages, first, bytes)
+      },
+      onControl: (message) => {
+        this.#onStatement(message)
+      },
+      onRefused: (reason, error) => {
+        this.#flow?.onRefusal(reason)
+        if (error !== undefined) dispatcher.addError(error)
+      },
+      onFailure: (error) => {
+        this.#fail(error)
+      },
+      onEnd: (error) => {
+        if (error !== undefined) dispatcher.addError(error)
+        this.#end()
+      },
+    }
+  }
+
+  #onStatement(message: SOCMessage): void {
+    const statement = parseStatement(message)
+    if (this.#flow !== undefined) {
+      this.#flow.onStatement(statement)
+      return
+    }
+    if (this.#plain) throw violation('late-statement', 'messages before its first statement')
+    const session = this.#ledger.open(userOf(this.#connection.peer), statement.session, statement.lowest)
+    session.attach(this.#sessionReader)
+    this.#dispatcher.begin(session)
+    this.#flow = new NumberFlow(session, statement, {
+      onLost: (messages) => {
+        ++this.#gaps
+        this.#lost += messages
+        this.#acknowledger.onSettled()
+      },
+      onRefused: () => {
+        ++this.#refused
+      },
+    })
+    const { maxMessageBytes } = this.#input
+    this.#acknowledger.start(session, statement.heartbeatMs, { maxMessageBytes, maxDepth: MAX_DEPTH })
+    if (this.#idleTimeoutMs === Infinity) {
+      this.#watchSilence(Math.max(HEARTBEATS_OF_SILENCE * statement.heartbeatMs, LEAST_IDLE_MS))
+    }
+  }
+
+  readonly #sessionReader = {
+    onFenced: (): number[] => {
+      const numbers = this.#dispatcher.fence()
+      this.#end()
+      this.#connection.destroy()
+      return numbers
+    },
+    onSettled: (): void => {
+      this.#acknowledger.onSettled()
+    },
+    onFreed: (): void => {
+      this.#dispatcher.onFreed()
+    },
+  }
+
+  #watchSilence(limitMs: number): void {
+    this.#silence = new SilenceWatch(limitMs, {
+      heard: () => this.#input.bytes,
+      isListening: () => !this.#input.paused,
+      onSilent: (forMs) => {
+        this.#fail(
+          new IpcError(
+            'ERR_IPC_TIMEOUT',
+            `${this.name}: the sender said nothing for ${Math.round(forMs)} ms`,
+            {
+              reason: 'silent-peer',
+            },
+          ),
+        )
+      },
+    })
   }
 
   #fail(error: IpcError): void {
     if (this.#ended) return
-    // What was read before is good; the error comes after it.
-    this.#out.addError(error)
+    // Messages that were read before are good; the error comes after them.
+    this.#dispatcher.addError(error)
+    this.#end()
     this.#connection.destroy()
-    this.#end()
   }
 
-  /** Nothing of what was read is handed out any more. */
-  #stop(): void {
-    this.#out.clear()
-    this.#end()
-  }
-
+  /** Nothing more is read. */
   #end(): void {
     if (this.#ended) return
     this.#ended = true
+    this.#input.stop()
+    this.#silence?.stop()
     this.#acknowledger.stop()
-    this.#out.end()
+    this.#dispatcher.end()
   }
-}
 
-/** A sender that was killed leaves half a line; the next connection brings all of it. */
-function isCutShort(error: unknown): boolean {
-  return hasCode(error, 'ERR_IPC_INVALID_MESSAGE') && error.reason === 'truncated'
+  /** While something is left to hand out, the next connection of the session must be able to stop that. */
+  #leaveSession(): void {
+    const session = this.#flow?.session
+    if (session === undefined) return
+    session.detach(this.#sessionReader, this.#dispatcher.numbersInHand())
+    this.#ledger.leave(session)
+  }
 }

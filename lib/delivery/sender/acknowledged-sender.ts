@@ -1,27 +1,32 @@
-// Sends until the receiving application has said that it is done: across lost connections, restarts of the receiver, and
-// with a spool across restarts of this process. Dials by itself; each connection is a SenderLink, and what is to be sent is in
-// the Backlog.
+// Sends until the receiving application has finished the messages: across lost connections, restarts of the receiver, and
+// with a spool across restarts of this process. Dials by itself; each connection is a SenderLink, and the messages are in the
+// Backlog.
+//
+//     connecting <──> acknowledging | unacknowledged
+//         └──────────────────┴──> closed | failed
 
 import { AbortController, setImmediate } from '../../base/globals.js'
 import type { Connection } from '../../connection/connection.js'
 import { IpcError } from '../../base/errors.js'
-import type { SOCMessage } from '../../message/message.js'
 import { checkTimeout, waitAtMost } from '../../base/timing.js'
+import { callUser } from '../../base/user-code.js'
+import type { SOCMessage } from '../../message/message.js'
 import { Backlog } from './backlog.js'
+import { SenderLink } from './link.js'
 import {
   checkOptions,
   type AcknowledgedSenderOptions,
   type AcknowledgedSenderState,
   type AcknowledgedSenderStats,
   type CheckedOptions,
+  type DeliveryEvent,
 } from './options.js'
-import type { SendResult } from './receipt.js'
-import { keepConnected, type RedialEvents } from './redialler.js'
-import { SenderLink } from './link.js'
+import type { SendResult } from './outcome.js'
+import { keepConnected, type Use } from './redialler.js'
 
 /**
- * Sends messages to whoever listens at an address until they are acknowledged, in order. Dials at once, and again whenever
- * the connection is lost.
+ * Sends messages to the listener at an address, in order, until they are acknowledged. Dials at once, and again whenever the
+ * connection is lost.
  */
 export class AcknowledgedSender {
   /** Name of the pipe. */
@@ -33,25 +38,30 @@ export class AcknowledgedSender {
   #link: SenderLink | undefined
   #state: AcknowledgedSenderState = 'connecting'
   #everAcknowledged = false
+  /** Why the sender is not connected, or was not the last time. */
+  #lastError: IpcError | undefined
   #failure: IpcError | undefined
   #closing: Promise<void> | undefined
   readonly #stop = new AbortController()
   readonly #running: Promise<void>
 
-  /** @throws TypeError, RangeError for options that make no sense; {@link IpcError} ERR_IPC_PATH_TOO_LONG */
+  /** @throws TypeError, RangeError for invalid options; {@link IpcError} ERR_IPC_PATH_TOO_LONG */
   constructor(name: string, options: AcknowledgedSenderOptions = {}) {
     this.name = name
     this.#options = checkOptions(name, options)
     this.#onEvent = options.onEvent
-    this.#backlog = new Backlog(name, this.#options, options, () => {
-      this.#link?.pump()
+    this.#backlog = new Backlog(name, this.#options, options, (rejection) => {
+      this.#emit({ type: 'rejected', ...rejection })
     })
     this.#running = keepConnected(
       name,
       this.#options.redial,
       {
         use: (connection) => this.#use(connection),
-        onRetrying: (error, tries, delayMs) => this.#onEvent?.({ type: 'retrying', error, tries, delayMs }),
+        onRetrying: (error, tries, delayMs) => {
+          this.#lastError = error
+          this.#emit({ type: 'retrying', error, tries, delayMs })
+        },
         onGivenUp: (error) => {
           this.#fail(error)
         },
@@ -64,7 +74,7 @@ export class AcknowledgedSender {
     return this.#state
   }
 
-  /** Messages taken that are neither done with nor given up (Go: `Pending`). */
+  /** Messages taken that are neither settled nor given up (Go: `Pending`). */
   get pending(): number {
     return this.#backlog.pending
   }
@@ -74,9 +84,9 @@ export class AcknowledgedSender {
   }
 
   /**
-   * Sends a message. Resolves when it is acknowledged; with a spool, when it is in there; see {@link SendResult}. Rejects
-   * when it was refused or given up. For what was taken and given up later, a rejection that nobody waits for is no
-   * unhandled one: it is counted, and `onDrop` told.
+   * Sends a message. Resolves when it is settled, with `acknowledged` or `rejected`; with a spool, when it is in there; see
+   * {@link SendResult}. Rejects when it was refused here or given up. An unhandled rejection of a message that was taken does
+   * not end the process: it is counted, and `onDrop` is called.
    *
    * @throws {IpcError} ERR_IPC_BUFFER_FULL (`reason`: the `onFull` that decided), ERR_IPC_CLOSED, ERR_IPC_TIMEOUT
    *   (`close` ran out of time), ERR_IPC_MESSAGE_TOO_LARGE, ERR_IPC_INVALID_MESSAGE, ERR_IPC_SYSTEM (the spool)
@@ -86,8 +96,8 @@ export class AcknowledgedSender {
   }
 
   /**
-   * Sends messages in their order. Resolves when all of them have got what {@link send} waits for; the fastest way to send
-   * many. With `onFull: 'reject'` all of them are taken or none, so never more than `maxMessages` at once.
+   * Sends messages in their order, the fastest way to send many. Resolves when all of them have got what {@link send} waits
+   * for. With `onFull: 'reject'` all of them are taken or none, so never send more than `maxMessages` at once.
    *
    * @throws as {@link send}, with the error of the first message that was given up; the others are delivered all the same
    */
@@ -99,8 +109,8 @@ export class AcknowledgedSender {
   }
 
   /**
-   * Resolves when there is room: at most half of it is in use. Where the kernel takes no more for now, it lets the event loop
-   * turn first, as a loop that only waits for this would keep it from everything else.
+   * Resolves when at most half of the room is in use. If the kernel takes no more for now, it lets the event loop turn first,
+   * so that a loop that only waits for this does not starve the loop.
    *
    * @throws {IpcError} ERR_IPC_CLOSED when the sender is closed or has failed
    */
@@ -111,8 +121,8 @@ export class AcknowledgedSender {
   }
 
   /**
-   * Resolves when nothing is pending: all that was taken is acknowledged (or written, where the peer does not), or given
-   * up.
+   * Resolves when nothing is pending: every message is acknowledged, rejected, written (to a peer that does not acknowledge),
+   * or given up.
    *
    * @throws {IpcError} ERR_IPC_CLOSED when the sender is closed or has failed before
    */
@@ -124,9 +134,10 @@ export class AcknowledgedSender {
   /**
    * Takes no more messages, waits until nothing is pending, then hangs up. Safe to call again.
    *
-   * @param options.timeoutMs how long to wait. Default: {@link DEFAULT_TIMEOUT_MS}. What is still pending then is given
-   *   up, counted and reported; a spool keeps it for the next process instead, and is closed with the sender.
-   * @throws {IpcError} ERR_IPC_TIMEOUT or ERR_IPC_CLOSED when something was given up
+   * @param options.timeoutMs how long to wait. Default: {@link DEFAULT_TIMEOUT_MS}. Messages still pending then are given
+   *   up, counted and reported; a spool keeps them for the next process instead, and is closed with the sender.
+   * @throws {IpcError} ERR_IPC_TIMEOUT or ERR_IPC_CLOSED when something was given up; `cause` is the last error of the
+   *   connection
    */
   close(options: { timeoutMs?: number } = {}): Promise<void> {
     const timeoutMs = checkTimeout(options.timeoutMs)
@@ -138,7 +149,7 @@ export class AcknowledgedSender {
   }
 
   async #roomNextTurn(): Promise<void> {
-    await new Promise(setImmediate)
+    await new Promise<void>((resolve) => setImmediate(resolve))
     const failure = this.#refusal()
     if (failure !== undefined) throw failure
     await this.#backlog.room()
@@ -147,15 +158,16 @@ export class AcknowledgedSender {
   async #close(timeoutMs: number): Promise<void> {
     const backlog = this.#backlog
     backlog.stopTaking(new IpcError('ERR_IPC_CLOSED', `${this.name} is closed`))
-    await backlog.settled()
+    await backlog.flush()
     let late: IpcError | undefined
     await waitAtMost(this.flush(), timeoutMs, () => {
-      const why = `${this.name}: ${this.pending} messages were not acknowledged in ${timeoutMs} ms`
-      late = new IpcError('ERR_IPC_TIMEOUT', why)
+      const why = `${this.name}: ${this.pending} messages were not settled within ${timeoutMs} ms`
+      late = new IpcError('ERR_IPC_TIMEOUT', why, { cause: this.#lastError })
       backlog.abandon(late, 'timeout')
-    }).catch(() => undefined) // told below
+    }).catch(() => undefined) // reported below
     if (this.#state !== 'failed') this.#state = 'closed'
     this.#stop.abort()
+    this.#link?.sayDone()
     this.#link?.end()
     await this.#running
     await backlog.close()
@@ -163,7 +175,7 @@ export class AcknowledgedSender {
     if (late !== undefined && backlog.counts.droppedBy.timeout > 0) throw late
   }
 
-  /** Why nothing is taken any more. */
+  /** Why no more messages are taken. */
   #refusal(): IpcError | undefined {
     if (this.#failure !== undefined) {
       return new IpcError('ERR_IPC_CLOSED', `${this.name} has failed: ${this.#failure.message}`, {
@@ -174,53 +186,74 @@ export class AcknowledgedSender {
   }
 
   /** Uses one connection to its end. */
-  async #use(connection: Connection): ReturnType<RedialEvents['use']> {
+  async #use(connection: Connection): Promise<Use> {
     const { peer } = connection
+    const backlog = this.#backlog
+    const settledBefore = settledOf(backlog)
     let answered = false
     const connected = (acknowledging: boolean): void => {
       answered = true
       ++this.#connections
       this.#state = acknowledging ? 'acknowledging' : 'unacknowledged'
-      this.#onEvent?.({ type: 'connected', peer, acknowledging })
+      this.#emit({ type: 'connected', peer, acknowledging })
     }
-    const link = new SenderLink(connection, this.#backlog.outbox, this.#options.link, {
-      onAnswered: () => {
+    const link = new SenderLink(connection, backlog, this.#options.link, {
+      onAnswered: (greeting) => {
+        backlog.onGreeting(greeting)
         this.#everAcknowledged = true
+        this.#lastError = undefined
         connected(true)
       },
-      onUnanswered: () => {
+      onUnanswered: (error) => {
         const { onSilentPeer } = this.#options
+        this.#lastError = error
         if (this.#everAcknowledged || onSilentPeer === 'retry') return 'close'
         if (onSilentPeer === 'fail') {
-          this.#fail(
-            new IpcError('ERR_IPC_TIMEOUT', `${this.name}: the peer does not acknowledge`, {
-              reason: 'not-acknowledging',
-            }),
-          )
+          this.#fail(error)
           return 'close'
         }
+        this.#emit({ type: 'degraded', error })
         connected(false)
         return 'written'
       },
-      onProgress: () => {
-        this.#backlog.onProgress()
+      onAcknowledgement: (acknowledgement) => {
+        backlog.acknowledge(acknowledgement)
+      },
+      onWritten: (through) => {
+        backlog.settleWritten(through)
+      },
+      onWritable: () => {
+        backlog.pump()
       },
     })
     this.#link = link
+    backlog.attach(link)
     const error = await link.run()
+    backlog.detach(link)
     this.#link = undefined
+    if (error !== undefined) this.#lastError = error
     if (this.#state === 'acknowledging' || this.#state === 'unacknowledged') {
       this.#state = 'connecting'
-      this.#onEvent?.({ type: 'disconnected', error })
+      this.#emit({ type: 'disconnected', error })
     }
-    return { answered, error }
+    return { answered, useful: settledOf(backlog) > settledBefore, error }
   }
 
   #fail(error: IpcError): void {
+    if (this.#failure !== undefined) return
     this.#failure = error
     this.#state = 'failed'
     this.#stop.abort()
+    this.#link?.end(error)
     this.#backlog.abandon(error, 'undeliverable')
-    this.#onEvent?.({ type: 'failed', error })
+    this.#emit({ type: 'failed', error })
   }
+
+  #emit(event: DeliveryEvent): void {
+    if (this.#onEvent !== undefined) callUser('onEvent', this.#onEvent, event)
+  }
+}
+
+function settledOf({ counts }: Backlog): number {
+  return counts.acknowledged + counts.written + counts.rejected
 }

@@ -1,24 +1,44 @@
-// What an acknowledged sender has taken and is not done with: takes messages in, counts what becomes of them, and wakes who
-// waits for room or for the end. Must not know connections.
+// Everything that an acknowledged sender has taken and not settled: takes messages in, writes them to the present link as far
+// as that takes them, counts what becomes of them, and wakes those who wait for room or for the end.
 
-import { queueMicrotask } from '../../base/globals.js'
-import { checkFrameSize, MAX_MESSAGE_BYTES } from '../../message/envelope.js'
+import { MAX_MESSAGE_BYTES } from '../../message/envelope.js'
 import { IpcError, rejected } from '../../base/errors.js'
-import { frameOf, sizeBound, SOCMessage } from '../../message/message.js'
+import { queueMicrotask } from '../../base/globals.js'
+import { callUser } from '../../base/user-code.js'
 import { Waiters } from '../../base/waiters.js'
-import { isControl } from '../protocol/control.js'
-import { MemorySource } from './memory-source.js'
-import type { AcknowledgedSenderOptions, AcknowledgedSenderStats, CheckedOptions } from './options.js'
-import { Outbox } from './outbox.js'
-import type { DropReason, SendResult } from './receipt.js'
-import type { Source, SourceEvents } from './source.js'
-import { SpoolSource } from './spool-source.js'
+import type { SOCMessage } from '../../message/message.js'
+import { violation, type Acknowledgement, type Greeting } from '../protocol/control.js'
+import { MemoryStore } from './memory-store.js'
+import type {
+  AcknowledgedSenderOptions,
+  AcknowledgedSenderStats,
+  CheckedOptions,
+  DeliveryRejection,
+} from './options.js'
+import { ACKNOWLEDGED, WRITTEN, type DropReason, type Outcome, type SendResult } from './outcome.js'
+import { checkMessage, lineLimit } from './refusal.js'
+import type { Run } from './run.js'
+import { SendWindow } from './send-window.js'
+import { SpoolStore } from './spool-store.js'
+import type { Store, StoreEvents } from './store.js'
+
+/** A connection that runs can be written to. */
+export interface WritableLink {
+  /** It takes runs now. */
+  readonly writable: boolean
+  /** Number of the next line on it. */
+  readonly next: number
+  /** Writes the unsettled lines of a run. Returns false if it has to wait first; then nothing was written. */
+  write(run: Run): boolean
+  /** Gives the kernel what was written. */
+  flush(): void
+}
 
 export class Backlog {
-  readonly outbox: Outbox
-  readonly #source: Source
+  readonly #store: Store
+  readonly #window: SendWindow
   readonly #onDrop: AcknowledgedSenderOptions['onDrop']
-  readonly #onReady: () => void
+  readonly #onRejected: (rejection: DeliveryRejection) => void
   readonly #recovered: number
   readonly #dropped: Record<DropReason, number> = {
     full: 0,
@@ -28,46 +48,60 @@ export class Backlog {
     undeliverable: 0,
     timeout: 0,
   }
+  readonly #settled = { acknowledged: 0, written: 0, rejected: 0 }
   #accepted: number
+  /** The highest number that a receiver may know of. */
+  #highest: number
+  /** The longest line that the last receiver takes. */
+  #maxLineBytes = MAX_MESSAGE_BYTES
+  #link: WritableLink | undefined
   #scheduled = false
   readonly #idle = new Waiters()
   readonly #wantRoom = new Waiters()
 
-  /** @param onReady told, when the present work is done, that there is something new to write */
   constructor(
     name: string,
     { maxMessages, maxBytes, onFull }: CheckedOptions,
     { spool, onDrop }: AcknowledgedSenderOptions,
-    onReady: () => void,
+    onRejected: (rejection: DeliveryRejection) => void,
   ) {
     this.#onDrop = onDrop
-    this.#onReady = onReady
+    this.#onRejected = onRejected
     this.#recovered = this.#accepted = spool?.messages ?? 0
-    const events = this.#sourceEvents()
-    this.#source =
+    this.#highest = spool === undefined ? 0 : spool.next - 1
+    this.#window = new SendWindow(spool?.settledThrough ?? 0)
+    const events = this.#storeEvents()
+    this.#store =
       spool === undefined
-        ? new MemorySource(name, maxMessages, maxBytes, onFull, events)
-        : new SpoolSource(name, spool, maxMessages, maxBytes, onFull, events)
-    this.outbox = new Outbox(this.#source)
+        ? new MemoryStore(name, maxMessages, maxBytes, onFull, events)
+        : new SpoolStore(name, spool, maxMessages, maxBytes, onFull, events)
   }
 
-  /** Messages taken that are neither done with nor given up. */
+  get session(): string {
+    return this.#store.session
+  }
+
+  /** No number below this one will be sent again. */
+  get lowest(): number {
+    return this.#window.lowest
+  }
+
+  /** Messages taken that are neither settled nor given up. */
   get pending(): number {
-    return this.#source.pending
+    return this.#store.pending
   }
 
   /** At most half of the room is in use. */
   get roomy(): boolean {
-    return this.#source.roomy
+    return this.#store.roomy
   }
 
   get counts(): Omit<AcknowledgedSenderStats, 'connections'> {
     return {
       accepted: this.#accepted,
       recovered: this.#recovered,
-      acknowledged: this.outbox.acknowledgedMessages,
-      written: this.outbox.writtenMessages,
-      pending: this.#source.pending,
+      ...this.#settled,
+      pending: this.#store.pending,
       dropped: Object.values(this.#dropped).reduce((sum, count) => sum + count, 0),
       droppedBy: { ...this.#dropped },
     }
@@ -77,60 +111,137 @@ export class Backlog {
   accept(messages: readonly SOCMessage[]): Promise<SendResult> {
     let bytes = 0
     try {
-      for (const message of messages) bytes += checkMessage(message)
+      for (const message of messages) bytes += checkMessage(message, this.#maxLineBytes)
     } catch (error) {
       return rejected(error as Error)
     }
-    return this.#source.accept(messages, bytes)
+    return this.#store.accept(messages, bytes)
   }
 
-  /** Resolves when it is {@link roomy}, and rejects when it has no more room for anybody. */
+  /** Resolves when it is {@link roomy}; rejects when it takes no more messages. */
   room(): Promise<void> {
     return this.roomy ? Promise.resolve() : this.#wantRoom.wait()
   }
 
-  /** Resolves when nothing is pending, and rejects when all is given up. */
+  /** Resolves when nothing is pending; rejects when everything is given up. */
   done(): Promise<void> {
     return this.pending === 0 ? Promise.resolve() : this.#idle.wait()
   }
 
-  /** Something was acknowledged or written. */
-  onProgress(): void {
-    if (this.#source.pending === 0) this.#idle.wake()
-    if (this.#source.roomy) this.#wantRoom.wake()
+  /** Writes to this link from now on, beginning with the oldest message. */
+  attach(link: WritableLink): void {
+    this.#link = link
+    this.#window.rewind()
   }
 
-  /** There is no more room for anybody. */
+  detach(link: WritableLink): void {
+    if (this.#link === link) this.#link = undefined
+  }
+
+  /** Writes what there is, as far as the link takes it. */
+  pump(): void {
+    const link = this.#link
+    if (link === undefined) return
+    const window = this.#window
+    while (link.writable) {
+      const run = window.current
+      if (run === undefined) {
+        const taken = this.#store.take()
+        if (taken === undefined) break
+        window.add(taken, this.#release)
+      } else if (link.write(run)) {
+        window.advance()
+      } else break
+    }
+    this.#highest = Math.max(this.#highest, link.next - 1)
+    link.flush()
+  }
+
+  /** The receiver on the present link has said what it takes. */
+  onGreeting({ maxMessageBytes }: Greeting): void {
+    this.#maxLineBytes = lineLimit(maxMessageBytes)
+  }
+
+  /**
+   * Settles what a receiver has settled.
+   *
+   * @throws {IpcError} ERR_IPC_INVALID_MESSAGE for an acknowledgement that no honest receiver sends
+   */
+  acknowledge({ session, through, ranges }: Acknowledgement): void {
+    if (session !== this.session) throw violation('other-session', 'an acknowledgement of another session')
+    const highest = ranges.reduce((most, [, last]) => Math.max(most, last), through)
+    if (highest > this.#highest) {
+      throw violation('beyond', `an acknowledgement of number ${highest}, which was never sent`)
+    }
+    // Rejections first: `through` covers them, and says nothing of their outcome.
+    for (const [first, last, reason] of ranges) {
+      if (reason !== undefined) this.#settle(first, last, { status: 'rejected', reason })
+    }
+    if (through >= this.lowest) this.#settle(this.lowest, through, ACKNOWLEDGED)
+    for (const [first, last, reason] of ranges) {
+      if (reason === undefined) this.#settle(first, last, ACKNOWLEDGED)
+    }
+    this.#onProgress()
+  }
+
+  /** The kernel has every line through this number, for a peer that does not acknowledge. */
+  settleWritten(through: number): void {
+    if (through < this.lowest) return
+    this.#settle(this.lowest, through, WRITTEN)
+    this.#onProgress()
+  }
+
+  /** From now on there is no room for anything. */
   stopTaking(error: IpcError): void {
     this.#wantRoom.fail(error)
   }
 
-  /** Gives everything up that is not in a spool. */
+  /** Gives up everything that is not in a spool. */
   abandon(error: IpcError, reason: DropReason): void {
-    this.#source.abandon(error, reason)
+    this.#store.abandon(error, reason, this.#window.clear())
     this.#idle.fail(error)
     this.#wantRoom.fail(error)
   }
 
-  /** Resolves when what was taken is where it is kept. */
-  settled(): Promise<void> {
-    return this.#source.settled()
+  /** Resolves when everything taken is as safe as it will get. */
+  flush(): Promise<void> {
+    return this.#store.flush()
   }
 
   close(): Promise<void> {
-    return this.#source.close()
+    return this.#store.close()
   }
 
-  #sourceEvents(): SourceEvents {
+  #settle(first: number, last: number, outcome: Outcome): void {
+    this.#window.settle(first, last, (run, begin, end) => {
+      this.#store.release(run, begin, end, outcome)
+    })
+    const count = this.#store.settle(first, last)
+    this.#settled[outcome.status] += count
+    if (count > 0 && outcome.status === 'rejected') {
+      this.#onRejected({ count, reason: outcome.reason ?? '' })
+    }
+  }
+
+  readonly #release = (run: Run, begin: number, end: number): void => {
+    this.#store.release(run, begin, end, ACKNOWLEDGED)
+  }
+
+  #onProgress(): void {
+    if (this.#store.pending === 0) this.#idle.wake()
+    if (this.#store.roomy) this.#wantRoom.wake()
+  }
+
+  #storeEvents(): StoreEvents {
     return {
       onReady: () => {
         if (this.#scheduled) return
         this.#scheduled = true
         queueMicrotask(() => {
           this.#scheduled = false
-          this.#onReady()
-          // What the spool has now, takes no room here any more.
-          this.onProgress()
+          this.pump()
+          // Messages that have reached the spool take no room here any more.
+          this.#onProgress()
         })
       },
       onAccepted: (messages) => {
@@ -138,24 +249,11 @@ export class Backlog {
       },
       onDropped: (count, reason, error, messages) => {
         this.#dropped[reason] += count
-        this.#onDrop?.({ count, reason, error, messages })
+        if (this.#onDrop !== undefined) callUser('onDrop', this.#onDrop, { count, reason, error, messages })
         queueMicrotask(() => {
-          this.onProgress()
+          this.#onProgress()
         })
       },
     }
   }
-}
-
-/** Answers how large it is; throws for what can never be sent. */
-function checkMessage(message: SOCMessage): number {
-  if (!(message instanceof SOCMessage)) throw new TypeError('a message must be a SOCMessage')
-  if (isControl(message)) {
-    throw new IpcError('ERR_IPC_INVALID_MESSAGE', 'the message has the id of those that acknowledge', {
-      reason: 'reserved-id',
-    })
-  }
-  const bytes = sizeBound(message)
-  if (bytes * 3 > MAX_MESSAGE_BYTES) checkFrameSize(frameOf(message))
-  return bytes
 }

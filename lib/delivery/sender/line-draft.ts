@@ -1,18 +1,29 @@
-// Lays messages out as the lines that go over the wire, finds those that are none, and keeps the lines in memory that is used
-// again. Must not know numbers or connections.
+// Lays messages out as the numbered lines that go over the wire, finds those that are not messages, and keeps the lines in
+// memory that is used again.
 
-import { frameBytes } from '../../message/envelope.js'
+import type { IpcError } from '../../base/errors.js'
 import { countFrames, FrameText } from '../../wire/batch.js'
-import { frameOf, isChecked, sizeBound, type SOCMessage } from '../../message/message.js'
+import { sizeBound, type SOCMessage } from '../../message/message.js'
 import { returnSlab, takeSlab } from '../../wire/slabs.js'
+import { NUMBER_BYTES, numberLines } from '../protocol/lines.js'
+import { needsCheck, refusalOf } from './refusal.js'
 
-/** Lines are written when they come to about this much. */
-const RUN_BYTES = 1 << 16
+/** Lines are written when they come to about this much: with their numbers they fit a slab of 64 KiB. */
+const RUN_BYTES = 60_000
 /** Lines that come to this or less share memory with others. */
 const TINY_BYTES = 1 << 12
 
-/** Messages laid out, and whose they are. */
+/** A message that cannot be sent. */
+export interface Refused<Owner> {
+  readonly message: SOCMessage
+  readonly owner: Owner
+  readonly error: IpcError
+}
+
+/** Messages laid out, and their owners. */
 export interface Drafted<Owner> {
+  /** Number of the first line. */
+  readonly first: number
   readonly lines: Buffer
   readonly count: number
   /** What the messages count for in bounds. */
@@ -20,8 +31,8 @@ export interface Drafted<Owner> {
   /** Owners of the messages, in order; the messages of each end before the index in `ends`. */
   readonly owners: readonly Owner[]
   readonly ends: readonly number[]
-  /** Messages whose raw payload is not JSON, which are not among the lines. */
-  readonly refused: readonly { readonly message: SOCMessage; readonly owner: Owner }[]
+  /** Messages that are not among the lines. */
+  readonly refused: readonly Refused<Owner>[]
   /** The memory of the lines, to be given back. */
   readonly slab: Buffer | undefined
 }
@@ -40,11 +51,11 @@ export class LineDraft<Owner> {
     return this.#messages.length
   }
 
-  /** Adds a message, which must not be too large; answers whether there is room for more. */
+  /** Adds a message, which must not be too large; returns whether there is room for more. */
   add(message: SOCMessage, owner: Owner): boolean {
     this.#units += this.#text.add(message)
     this.#bytes += sizeBound(message)
-    this.#checked &&= isChecked(message)
+    this.#checked &&= !needsCheck(message)
     const count = this.#messages.push(message)
     const last = this.#owners.length - 1
     if (last >= 0 && this.#owners[last] === owner) {
@@ -56,42 +67,46 @@ export class LineDraft<Owner> {
     return this.#units < RUN_BYTES
   }
 
-  /** Lays out what was added. */
-  finish(): Drafted<Owner> {
+  /** Lays out what was added, with the numbers from `first` on. */
+  finish(first: number): Drafted<Owner> {
     const slab = takeSlab(this.#text.complete())
     const size = this.#text.encode(slab, 0)
     this.#text.clear()
-    if (!this.#checked && countFrames(slab.subarray(0, size)) !== this.#messages.length) {
+    const count = this.#messages.length
+    if (!this.#checked && countFrames(slab.subarray(0, size)) !== count) {
       returnSlab(slab)
-      return this.#finishWithoutInvalid()
+      return this.#finishWithoutRefused(first)
     }
     const drafted = {
-      ...keptIn(slab, size),
-      count: this.#messages.length,
+      ...numbered(slab, size, count, first),
+      first,
+      count,
       bytes: this.#bytes,
       owners: this.#owners,
       ends: this.#ends,
       refused: [],
     }
+    returnSlab(slab)
     this.#clear()
     return drafted
   }
 
-  #finishWithoutInvalid(): Drafted<Owner> {
+  #finishWithoutRefused(first: number): Drafted<Owner> {
     const messages = this.#messages
     const owners = this.#owners
     const ends = this.#ends
     this.#clear()
-    const refused: { message: SOCMessage; owner: Owner }[] = []
+    const refused: Refused<Owner>[] = []
     let at = 0
     messages.forEach((message, i) => {
       if (i === ends[at]) ++at
       const owner = owners[at] as Owner
-      if (isChecked(message) || countFrames(frameBytes(frameOf(message))) === 1) this.add(message, owner)
-      else refused.push({ message, owner })
+      const error = needsCheck(message) ? refusalOf(message) : undefined
+      if (error === undefined) this.add(message, owner)
+      else refused.push({ message, owner, error })
     })
     this.#checked = true
-    return { ...this.finish(), refused }
+    return { ...this.finish(first), refused }
   }
 
   #clear(): void {
@@ -104,19 +119,16 @@ export class LineDraft<Owner> {
   }
 }
 
-/** The lines where they can stay: a little must not hold much memory until it is acknowledged. */
-function keptIn(slab: Buffer, size: number): { lines: Buffer; slab: Buffer | undefined } {
-  if (size <= TINY_BYTES) {
-    const lines = Buffer.from(slab.subarray(0, size))
-    returnSlab(slab)
-    return { lines, slab: undefined }
-  }
-  const better = takeSlab(size)
-  if (better.length >= slab.length) {
-    returnSlab(better)
-    return { lines: slab.subarray(0, size), slab }
-  }
-  slab.copy(better, 0, 0, size)
-  returnSlab(slab)
-  return { lines: better.subarray(0, size), slab: better }
+/** Copies the lines, with their numbers, to where they stay. A few lines must not hold much memory until they are settled. */
+function numbered(
+  lines: Buffer,
+  size: number,
+  count: number,
+  first: number,
+): { lines: Buffer; slab: Buffer | undefined } {
+  const bound = size + count * NUMBER_BYTES
+  const tiny = bound <= TINY_BYTES
+  const target = tiny ? Buffer.allocUnsafe(bound) : takeSlab(bound)
+  const end = numberLines(lines, size, target, 0, first)
+  return { lines: target.subarray(0, end), slab: tiny ? undefined : target }
 }

@@ -1,16 +1,35 @@
-// One connection of an acknowledged sender: says where it is, writes what is in flight, hears acknowledgements, and
-// notices when the peer falls silent. Knows nothing of the connections before and after it.
+// One connection of an acknowledged sender: states numbers, writes lines, hears acknowledgements, and notices when the peer
+// falls silent. Knows nothing of the connections before and after it.
+//
+//     greeting ── first acknowledgement ──> acknowledging ──┐
+//        └── answerTimeoutMs passed ──> unacknowledged ─────┴──> ended
 
-import { clearTimeout, monotonicMs, setInterval, setTimeout } from '../../base/globals.js'
 import { writerOf, type Connection } from '../../connection/connection.js'
 import { IpcError } from '../../base/errors.js'
+import {
+  clearInterval,
+  clearTimeout,
+  monotonicMs,
+  setImmediate,
+  setInterval,
+  setTimeout,
+} from '../../base/globals.js'
 import type { FrameWriter } from '../../wire/frame-writer.js'
 import type { SOCMessage } from '../../message/message.js'
 import { Receiver } from '../../endpoints/receiver.js'
-import { isControl, parseAcknowledgement, positionMessage, violation } from '../protocol/control.js'
-import type { Run } from './in-flight.js'
-import type { Outbox } from './outbox.js'
-import { offsetOfLine } from './lines.js'
+import {
+  isControl,
+  otherVersion,
+  parseAcknowledgement,
+  statementMessage,
+  violation,
+  type Acknowledgement,
+  type Greeting,
+  type NumberRange,
+} from '../protocol/control.js'
+import { SilenceWatch } from '../protocol/silence-watch.js'
+import type { WritableLink } from './backlog.js'
+import type { Run } from './run.js'
 
 export interface LinkOptions {
   readonly heartbeatMs: number
@@ -18,59 +37,91 @@ export interface LinkOptions {
   readonly answerTimeoutMs: number
 }
 
-/** What a link tells its sender. */
+/** The numbers that a link states. */
+export interface StatedFlow {
+  readonly session: string
+  /** No number below this one will be sent again. */
+  readonly lowest: number
+}
+
+/** What a link reports to its sender. */
 export interface LinkEvents {
   /** The peer acknowledges. */
-  onAnswered(): void
-  /** It did not say so in time. `written`: go on without; `close`: give this connection up. */
-  onUnanswered(): 'written' | 'close'
-  /** Something was acknowledged, or written for good. */
-  onProgress(): void
+  onAnswered(greeting: Greeting): void
+  /** The peer did not say so in time. `written`: go on without; `close`: give this connection up. */
+  onUnanswered(error: IpcError): 'written' | 'close'
+  /** @throws {IpcError} if the acknowledgement is not an honest one */
+  onAcknowledgement(acknowledgement: Acknowledgement): void
+  /** The kernel has every line through this number, for a peer that does not acknowledge. */
+  onWritten(through: number): void
+  /** More can be written. */
+  onWritable(): void
 }
 
 type LinkState = 'greeting' | 'acknowledging' | 'unacknowledged' | 'ended'
 
 /** Another system call costs less than to copy so much. */
 const ALONE_BYTES = 1 << 15
-/** Acknowledgements are short. */
-const MAX_REPLY_BYTES = 4096
+/** An acknowledgement is short, with 64 ranges and reasons too. */
+const MAX_REPLY_BYTES = 1 << 16
+/** After the last line of a burst, its number is stated, so that a line which the receiver refused shows as missing. */
+const TAIL_STATEMENT_MS = 100
+/** Silence of a peer is measured in this many of its own heartbeats, at least. */
+const HEARTBEATS_OF_SILENCE = 3
 
-export class SenderLink {
+export class SenderLink implements WritableLink {
   readonly #connection: Connection
   readonly #writer: FrameWriter
   readonly #replies: Receiver
-  readonly #outbox: Outbox
+  readonly #flow: StatedFlow
   readonly #options: LinkOptions
   readonly #events: LinkEvents
   #state: LinkState = 'greeting'
-  /** Number that the peer gives to the next message on the wire. */
-  #next = 0
-  /** Messages were appended since the last flush. */
+  /** Number of the next line on the wire. */
+  #next: number
+  /** `next` of the last statement. */
+  #stated = 0
+  /** `through` of the last acknowledgement on this connection. */
+  #through = 0
+  /** The receiver has told rejections, and keeps them until it hears that they have arrived. */
+  #heardRejections = false
+  /** Lines were appended since the last flush. */
   #appended = false
-  /** The run appended last: what the kernel does not take at once may be written from where it is. */
+  /** The run appended last: the kernel may still have to read it from where it is. */
   #last: Run | undefined
   /** Frames went out since the last heartbeat. */
   #spoke = true
   #error: IpcError | undefined
-  #timers: NodeJS.Timeout[] = []
+  #answerTimer: NodeJS.Timeout | undefined
+  #heartbeat: NodeJS.Timeout | undefined
+  #tailTimer: NodeJS.Timeout | undefined
+  #silence: SilenceWatch | undefined
   readonly #onReady = (): void => {
     if (this.#last !== undefined) this.#last.held = this.#writer.blocked
-    this.pump()
+    this.#events.onWritable()
   }
 
-  constructor(connection: Connection, outbox: Outbox, options: LinkOptions, events: LinkEvents) {
+  constructor(connection: Connection, flow: StatedFlow, options: LinkOptions, events: LinkEvents) {
     this.#connection = connection
-    this.#outbox = outbox
+    this.#flow = flow
     this.#options = options
     this.#events = events
+    this.#next = flow.lowest
     this.#writer = writerOf(connection)
     this.#writer.register(this.#onReady)
     this.#replies = new Receiver(connection, 'acknowledgements', { maxMessageBytes: MAX_REPLY_BYTES })
-    outbox.inFlight.rewind()
   }
 
-  get acknowledging(): boolean {
-    return this.#state === 'acknowledging'
+  get next(): number {
+    return this.#next
+  }
+
+  get writable(): boolean {
+    return (
+      (this.#state === 'acknowledging' || this.#state === 'unacknowledged') &&
+      !this.#writer.blocked &&
+      this.#writer.failure === undefined
+    )
   }
 
   /** The kernel takes no more for now. */
@@ -78,84 +129,109 @@ export class SenderLink {
     return this.#writer.blocked
   }
 
-  /** Resolves when the connection has ended; with the reason, where there is one. */
+  /** Resolves when the connection has ended, with the reason if there is one. */
   async run(): Promise<IpcError | undefined> {
-    this.#say(this.#outbox.first)
+    this.#sayNumbers(undefined)
     this.#writer.flush()
-    this.#timers.push(
-      setTimeout(() => {
-        this.#onUnanswered()
-      }, this.#options.answerTimeoutMs),
-    )
-    this.#watch()
+    this.#answerTimer = setTimeout(() => {
+      // Timers run before input is read: an answer that has arrived meanwhile shows in a moment.
+      setImmediate(() => {
+        setImmediate(() => {
+          this.#onUnanswered()
+        })
+      })
+    }, this.#options.answerTimeoutMs)
     try {
       await this.#listen()
     } catch (error) {
       this.#error ??= error as IpcError
     }
+    if (this.#state === 'greeting') this.#error ??= hungUp()
     this.#state = 'ended'
-    for (const timer of this.#timers) clearTimeout(timer)
+    clearTimeout(this.#answerTimer)
+    clearTimeout(this.#tailTimer)
+    clearInterval(this.#heartbeat)
+    this.#silence?.stop()
     this.#writer.unregister(this.#onReady)
     this.#connection.destroy()
     await this.#connection.whenClosed()
     return this.#error
   }
 
-  /** Ends it; `run` resolves. What the kernel has still gets out. */
+  /** Ends the connection; `run` resolves. What the kernel has still gets out. */
   end(error?: IpcError): void {
     this.#error ??= error
     this.#connection.destroy()
   }
 
-  /** Writes what there is, as far as the kernel takes it. */
-  pump(): void {
-    if (this.#state !== 'acknowledging' && this.#state !== 'unacknowledged') return
-    const writer = this.#writer
-    const { inFlight } = this.#outbox
-    while (!writer.blocked && writer.failure === undefined) {
-      const run = inFlight.next()
-      if (run === undefined) {
-        if (!this.#outbox.takeMore()) break
-        continue
-      }
-      // Lines that go out alone are written from where they are.
-      if (writer.pending && run.lines.length >= ALONE_BYTES) this.#flush()
-      else this.#append(run)
-      if (writer.full) this.#flush()
-    }
-    this.#flush()
+  /** States that nothing is left to be sent, so that the receiver can forget the session. */
+  sayDone(): void {
+    if (this.#state !== 'acknowledging' || !this.writable) return
+    this.#sayNumbers(undefined)
+    this.#writer.flush()
   }
 
-  #append(run: Run): void {
-    const { first, begin, count, lines } = run
-    if (first + begin !== this.#next) this.#say(first + begin)
-    this.#writer.appendLines(begin === 0 ? lines : lines.subarray(offsetOfLine(lines, begin)))
-    this.#next = first + count
+  write(run: Run): boolean {
+    // Lines that go out alone are written from where they are.
+    if (this.#writer.pending && run.lines.length >= ALONE_BYTES) this.flush()
+    if (!this.writable) return false
+    run.forEachUnsettled((lines, first, last) => {
+      if (first !== this.#next) this.#jumpTo(first)
+      this.#writer.appendLines(lines)
+      this.#next = last + 1
+    })
     this.#appended = true
     this.#last = run
-    this.#outbox.inFlight.advance()
+    if (this.#writer.full) this.flush()
+    return true
   }
 
-  /** Tells the peer which number the next message has. */
-  #say(next: number): void {
-    const { session } = this.#outbox
-    this.#writer.append(positionMessage({ session, next, heartbeatMs: this.#options.heartbeatMs }))
-    this.#next = next
-    this.#outbox.noteWritten(next - 1)
-  }
-
-  #flush(): void {
+  flush(): void {
     this.#writer.flush()
     if (this.#last !== undefined) this.#last.held = this.#writer.blocked
     if (this.#appended) {
       this.#appended = false
       this.#spoke = true
-      this.#outbox.noteWritten(this.#next - 1)
+      this.#stateSoon()
     }
     if (this.#state === 'unacknowledged' && !this.#writer.blocked && this.#writer.failure === undefined) {
-      this.#outbox.settleWritten(this.#next - 1)
-      this.#events.onProgress()
+      this.#events.onWritten(this.#next - 1)
     }
+  }
+
+  #stateSoon(): void {
+    if (this.#state === 'acknowledging') this.#tailTimer ??= setTimeout(this.#onTail, TAIL_STATEMENT_MS)
+  }
+
+  readonly #onTail = (): void => {
+    this.#tailTimer = undefined
+    const isTail = this.#next !== this.#stated && this.#through < this.#next - 1
+    if (!this.writable || !(isTail || this.#heardRejections)) return
+    this.#sayNumbers(undefined)
+    this.#writer.flush()
+  }
+
+  #jumpTo(next: number): void {
+    const gone: NumberRange = [this.#next, next - 1]
+    this.#next = next
+    this.#sayNumbers(gone)
+  }
+
+  /** Appends a statement of the numbers. */
+  #sayNumbers(gone: NumberRange | undefined): void {
+    const { session, lowest } = this.#flow
+    const next = this.#next
+    this.#writer.append(
+      statementMessage({
+        session,
+        next,
+        lowest: Math.min(lowest, next),
+        heartbeatMs: this.#options.heartbeatMs,
+        gone,
+      }),
+    )
+    this.#stated = next
+    this.#heardRejections = false
   }
 
   async #listen(): Promise<void> {
@@ -169,68 +245,80 @@ export class SenderLink {
 
   #onControl(message: SOCMessage): void {
     const acknowledgement = parseAcknowledgement(message)
+    const { through, ranges, greeting } = acknowledgement
     if (this.#state === 'unacknowledged') {
-      throw violation('late-answer', 'its first acknowledgement too late')
+      throw violation('late-answer', 'its first acknowledgement too late: raise answerTimeoutMs')
     }
-    this.#outbox.acknowledge(acknowledgement)
-    if (this.#state === 'greeting') {
-      this.#state = 'acknowledging'
-      clearTimeout(this.#timers[0])
-      this.#events.onAnswered()
+    if (this.#state === 'greeting' && greeting === undefined) throw otherVersion(undefined)
+    if (through < this.#through) throw violation('backwards', 'an acknowledgement before an earlier one')
+    this.#through = through
+    this.#events.onAcknowledgement(acknowledgement)
+    if (this.#state === 'greeting' && greeting !== undefined) this.#onGreeting(greeting)
+    if (ranges.some(([, , reason]) => reason !== undefined)) {
+      this.#heardRejections = true
+      this.#stateSoon()
     }
-    this.#events.onProgress()
-    this.pump()
+    this.#events.onWritable()
+  }
+
+  #onGreeting(greeting: Greeting): void {
+    this.#state = 'acknowledging'
+    clearTimeout(this.#answerTimer)
+    const { heartbeatMs, peerTimeoutMs } = this.#options
+    let spokeAt = monotonicMs()
+    this.#heartbeat = setInterval(() => {
+      const now = monotonicMs()
+      if (this.#spoke) {
+        this.#spoke = false
+        spokeAt = now
+      } else if (now - spokeAt >= heartbeatMs / 2 && this.writable) {
+        this.#sayNumbers(undefined)
+        this.#writer.flush()
+        spokeAt = now
+      }
+    }, heartbeatMs / 2)
+    const limitMs = Math.max(peerTimeoutMs, HEARTBEATS_OF_SILENCE * greeting.heartbeatMs)
+    this.#silence = new SilenceWatch(limitMs, {
+      heard: () => this.#replies.stats.bytes,
+      isListening: () => true,
+      onSilent: (forMs) => {
+        this.end(silence(`nothing came from it for ${Math.round(forMs)} ms`))
+      },
+    })
+    this.#events.onAnswered(greeting)
   }
 
   #onUnanswered(): void {
     if (this.#state !== 'greeting') return
-    if (this.#events.onUnanswered() === 'written') {
-      this.#state = 'unacknowledged'
-      this.pump()
-    } else {
-      this.end(silence(`it did not answer within ${this.#options.answerTimeoutMs} ms`))
+    const error = new IpcError(
+      'ERR_IPC_TIMEOUT',
+      `the peer did not acknowledge within ${this.#options.answerTimeoutMs} ms: it hangs, or it is not an AcknowledgingReceiver`,
+      { reason: 'not-acknowledging' },
+    )
+    if (this.#events.onUnanswered(error) === 'close') {
+      this.end(error)
+      return
     }
-  }
-
-  /** Speaks when there is nothing else to say, and listens for the peer's doing so. */
-  #watch(): void {
-    const { heartbeatMs, peerTimeoutMs } = this.#options
-    let bytes = 0
-    let heardAt = monotonicMs()
-    let tickAt = heardAt
-    const tickMs = Math.min(heartbeatMs / 2, peerTimeoutMs / 4)
-    let spokeAt = heardAt
-    const tick = (): void => {
-      const now = monotonicMs()
-      // When this process itself stood still, the peer may have answered long ago.
-      const late = now - tickAt > 2 * tickMs + 100
-      tickAt = now
-      const heard =
-        this.#state === 'unacknowledged' ? !this.#writer.blocked : this.#replies.stats.bytes !== bytes
-      if (heard || late || this.#state === 'greeting') {
-        bytes = this.#replies.stats.bytes
-        heardAt = now
-      } else if (now - heardAt > peerTimeoutMs) {
-        this.end(silence(`nothing came for ${Math.round(now - heardAt)} ms`))
-        return
-      }
-      if (this.#spoke) {
-        this.#spoke = false
-        spokeAt = now
-      } else if (
-        this.#state === 'acknowledging' &&
-        now - spokeAt >= heartbeatMs / 2 &&
-        !this.#writer.blocked
-      ) {
-        this.#say(this.#next)
-        this.#writer.flush()
-        spokeAt = now
-      }
-    }
-    this.#timers.push(setInterval(tick, tickMs))
+    this.#state = 'unacknowledged'
+    this.#silence = new SilenceWatch(this.#options.peerTimeoutMs, {
+      heard: () => undefined,
+      isListening: () => this.#writer.blocked,
+      onSilent: (forMs) => {
+        this.end(silence(`it took nothing for ${Math.round(forMs)} ms`))
+      },
+    })
+    this.#events.onWritable()
   }
 }
 
 function silence(what: string): IpcError {
-  return new IpcError('ERR_IPC_TIMEOUT', `the peer is given up: ${what}`, { reason: 'silent-peer' })
+  return new IpcError('ERR_IPC_TIMEOUT', `the connection was given up: ${what}`, { reason: 'silent-peer' })
+}
+
+function hungUp(): IpcError {
+  return new IpcError(
+    'ERR_IPC_CLOSED',
+    'the peer hung up before it acknowledged: it may refuse this process by policy, or speak another version',
+    { reason: 'hung-up' },
+  )
 }

@@ -1,4 +1,4 @@
-// Options and counts of an acknowledged sender: what they mean, their defaults, and their checks.
+// Options, events and counts of an acknowledged sender: their meaning, their defaults, and their checks.
 
 import { resolveAddress } from '../../connection/address.js'
 import type { DialOptions } from '../../connection/dial.js'
@@ -7,55 +7,73 @@ import { checkLimit, checkOnFull, type OnFull } from '../../endpoints/message-qu
 import type { SOCMessage } from '../../message/message.js'
 import { resolvePolicy, type PeerIdentity } from '../../peer/peer.js'
 import { checkTimeout } from '../../base/timing.js'
-import { MAX_HEARTBEAT_MS, MIN_HEARTBEAT_MS } from '../protocol/control.js'
-import type { DropCounts, DropReason } from './receipt.js'
-import type { RedialOptions } from './redialler.js'
 import type { SpoolLog } from '../../spool/spool-log.js'
+import { MAX_HEARTBEAT_MS, MIN_HEARTBEAT_MS } from '../protocol/control.js'
+import type { DropCounts, DropReason } from './outcome.js'
+import type { RedialOptions } from './redialler.js'
 
 /** What happens to an acknowledged sender, for logs and alarms. */
 export type DeliveryEvent =
-  /** A peer is there. `acknowledging` false: it does not acknowledge, and what it gets is at most once. */
+  /** A peer is there. `acknowledging` false: it does not acknowledge, and it gets each message at most once. */
   | { readonly type: 'connected'; readonly peer: PeerIdentity; readonly acknowledging: boolean }
-  /** The connection ended; with the reason, where there is one. */
+  /** The connection ended, with the reason if there is one. */
   | { readonly type: 'disconnected'; readonly error: IpcError | undefined }
-  /** Nobody was reached; the next try comes in `delayMs`. */
+  /**
+   * No peer was reached, or it hung up (`error.reason` `hung-up`), or it does not acknowledge (`not-acknowledging`), or it
+   * fell silent (`silent-peer`). The next try comes in `delayMs`.
+   */
   | { readonly type: 'retrying'; readonly error: IpcError; readonly tries: number; readonly delayMs: number }
-  /** It is over: see `onSilentPeer` and `giveUpAfterMs`. */
+  /** The peer does not acknowledge, and `onSilentPeer` is `written`: from here on each message goes out at most once. */
+  | { readonly type: 'degraded'; readonly error: IpcError }
+  /** The receiver has refused messages for good. Their `send` says so too, unless they were spooled. */
+  | ({ readonly type: 'rejected' } & DeliveryRejection)
+  /** The sender has stopped for good: see `onSilentPeer` and `giveUpAfterMs`. */
   | { readonly type: 'failed'; readonly error: IpcError }
+
+/** Messages that the receiver has refused for good. */
+export interface DeliveryRejection {
+  readonly count: number
+  /** As in {@link SendResult}. */
+  readonly reason: string
+}
 
 /** Options of {@link AcknowledgedSender}; where to dial and whom to expect there are those of `dial`. */
 export interface AcknowledgedSenderOptions extends Omit<DialOptions, 'signal'> {
-  /** Messages that may be pending, without a spool: not acknowledged. With one: in memory. Default 16,384. */
+  /** Most messages pending without a spool, or in memory with one. Default 16,384. */
   readonly maxMessages?: number
-  /** What they may come to, in UTF-16 units of text and bytes of buffers. Default 16 MiB. */
+  /** Most bytes of them, counted as UTF-16 units of text and bytes of buffers. Default 16 MiB. */
   readonly maxBytes?: number
   /** What to do with a message when there is no room, here or in the spool. Default `reject`. See {@link OnFull}. */
   readonly onFull?: OnFull
-  /** Keeps messages until they are acknowledged, beyond the life of this process. Default: none, memory only. */
+  /** Keeps messages until they are settled, beyond the life of this process. Default: none, memory only. */
   readonly spool?: SpoolLog
   /**
    * What to do with a peer that does not acknowledge, such as a Go receiver:
-   * - `retry`: hang up and try again, as it may be an acknowledging one that hangs. Nothing is sent to it.
+   * - `retry`: hang up and try again, as it may be an acknowledging one that hangs. Nothing is sent to it, and each try is
+   *   a `retrying` event.
    * - `written`: send all the same, at most once; results and counters say `written`.
    * - `fail`: give everything up. (A spool keeps it.)
-   * Once any peer has acknowledged, one that does not is retried whatever stands here. Default `retry`.
+   * Once any peer has acknowledged, the sender retries whatever this option says. Default `retry`.
    */
   readonly onSilentPeer?: 'retry' | 'written' | 'fail'
   /** How long a peer may take to say that it acknowledges. Default 2000. */
   readonly answerTimeoutMs?: number
   /** How often to say something when there is nothing to send, 10 to 3,600,000. Default 5000. */
   readonly heartbeatMs?: number
-  /** A connected peer that says nothing for so long is given up. Default: three heartbeats. */
+  /**
+   * Milliseconds of silence after which a connected peer is given up, but at least three of the peer's own heartbeats.
+   * Default: three heartbeats.
+   */
   readonly peerTimeoutMs?: number
-  /** Longest first wait between tries to connect; it doubles with each, and each wait is any part of it. Default 50. */
+  /** Longest first wait between tries to connect, in milliseconds. It doubles with each; half of it is chance. Default 50. */
   readonly minBackoffMs?: number
-  /** Longest wait between tries. Default 5000. */
+  /** Longest wait between tries in milliseconds. Default 5000. */
   readonly maxBackoffMs?: number
   /** Fail when no peer has answered for so long. Default: never. */
   readonly giveUpAfterMs?: number
-  /** Told of messages that were taken and are given up; of those that are at hand no more only `count` tells. */
+  /** Called with messages that were taken and are given up. Messages that are only on disk are in `count` alone. */
   readonly onDrop?: (drop: DeliveryDrop) => void
-  /** Told what happens to the connection. */
+  /** Called with what happens to the connection. */
   readonly onEvent?: (event: DeliveryEvent) => void
 }
 
@@ -64,26 +82,28 @@ export interface DeliveryDrop {
   readonly count: number
   readonly reason: DropReason
   readonly error: IpcError
-  /** The messages, where they are at hand. Those that were laid out to be sent are made anew from their lines. */
+  /** The messages, if they are in memory. Those that were laid out to be sent are made again from their lines. */
   readonly messages: readonly SOCMessage[]
 }
 
-/** Counts since the sender was made: accepted = acknowledged + written + pending + dropped. */
+/** Counts since the sender was made: accepted = acknowledged + rejected + written + pending + dropped. */
 export interface AcknowledgedSenderStats {
   /** Messages taken, with those that an earlier process had left in the spool. */
   readonly accepted: number
   /** Of these, those from an earlier process. */
   readonly recovered: number
-  /** Messages that the receiving application is done with. */
+  /** Messages that the receiving application has finished. */
   readonly acknowledged: number
+  /** Messages that the receiver has refused for good. */
+  readonly rejected: number
   /** Messages that the kernel took for a peer that does not acknowledge. */
   readonly written: number
-  /** Messages that are neither done with nor given up. */
+  /** Messages that are neither settled nor given up. */
   readonly pending: number
   /** Messages given up: the sum of {@link droppedBy}. */
   readonly dropped: number
   readonly droppedBy: DropCounts
-  /** Connections on which a peer has answered, or was sent messages to without. */
+  /** Connections on which a peer has answered, or was sent messages without. */
   readonly connections: number
 }
 

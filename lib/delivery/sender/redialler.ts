@@ -1,12 +1,16 @@
-// Keeps a sender connected: dials, has a link use the connection, and dials again when that has ended, until it is stopped
-// or nobody answers for too long. Must not know messages.
+// Keeps a sender connected: dials, has the connection used, and dials again when it has ended, until it is stopped or no peer
+// answers for too long. Waits double from try to try; half of each is chance, so that senders that lost the same peer do not
+// come back together.
 
-import { monotonicMs } from '../../base/globals.js'
 import type { Connection } from '../../connection/connection.js'
 import { dial, type DialOptions } from '../../connection/dial.js'
 import { IpcError } from '../../base/errors.js'
+import { monotonicMs } from '../../base/globals.js'
 import { pause } from '../../base/timing.js'
-import { Backoff } from './backoff.js'
+
+/** A connection that lasted so long was a good one, whatever came of it. */
+const GOOD_AFTER_MS = 1000
+const MAX_DOUBLINGS = 30
 
 export interface RedialOptions {
   readonly dial: DialOptions
@@ -15,12 +19,22 @@ export interface RedialOptions {
   readonly giveUpAfterMs: number
 }
 
+/** How the use of a connection ended. */
+export interface Use {
+  /** Its peer acknowledges, or was sent messages without. */
+  readonly answered: boolean
+  /** Messages were settled on it. Otherwise the next try waits longer than the last one. */
+  readonly useful: boolean
+  /** Why it ended, if not by our own wish. */
+  readonly error: IpcError | undefined
+}
+
 export interface RedialEvents {
-  /** Resolves when the connection has ended: whether its peer has answered, and why it ended, where there is a reason. */
-  use(connection: Connection): Promise<{ readonly answered: boolean; readonly error: IpcError | undefined }>
-  /** Nobody was reached; the next try comes in `delayMs`. */
+  /** Resolves when the connection has ended. */
+  use(connection: Connection): Promise<Use>
+  /** The next try comes in `delayMs`. */
   onRetrying(error: IpcError, tries: number, delayMs: number): void
-  /** Nobody has answered for too long; it is over. */
+  /** No peer has answered for too long; it is over. */
   onGivenUp(error: IpcError): void
 }
 
@@ -31,24 +45,27 @@ export async function keepConnected(
   events: RedialEvents,
   stop: AbortSignal,
 ): Promise<void> {
-  const backoff = new Backoff(options.minBackoffMs, options.maxBackoffMs)
+  let tries = 0
   let answeredAt = monotonicMs()
   while (!stop.aborted) {
-    const { answered, error } = await connectOnce(name, options.dial, events, stop)
+    const startedAt = monotonicMs()
+    const { answered, useful, error } = await connectOnce(name, options.dial, events, stop)
     if (stop.aborted) return
+    const now = monotonicMs()
     if (answered) {
-      backoff.reset()
-      answeredAt = monotonicMs()
+      answeredAt = now
+      if (useful || now - startedAt > GOOD_AFTER_MS) tries = 0
     }
-    const silentMs = monotonicMs() - answeredAt
+    const silentMs = now - answeredAt
     if (silentMs > options.giveUpAfterMs) {
-      const cause = error
       const why = `${name}: no peer answered for ${Math.round(silentMs)} ms`
-      events.onGivenUp(new IpcError('ERR_IPC_TIMEOUT', why, { cause }))
+      events.onGivenUp(new IpcError('ERR_IPC_TIMEOUT', why, { cause: error }))
       return
     }
-    const delayMs = backoff.next()
-    if (error !== undefined) events.onRetrying(error, backoff.tries, delayMs)
+    const limitMs = Math.min(options.maxBackoffMs, options.minBackoffMs * 2 ** Math.min(tries, MAX_DOUBLINGS))
+    ++tries
+    const delayMs = limitMs * (0.5 + Math.random() / 2)
+    if (error !== undefined) events.onRetrying(error, tries, delayMs)
     await pause(delayMs, stop, name).catch(() => undefined)
   }
 }
@@ -58,16 +75,16 @@ async function connectOnce(
   options: DialOptions,
   events: RedialEvents,
   stop: AbortSignal,
-): ReturnType<RedialEvents['use']> {
+): Promise<Use> {
   let connection
   try {
     connection = await dial(name, { ...options, signal: stop })
   } catch (error) {
-    return { answered: false, error: error as IpcError }
+    return { answered: false, useful: false, error: error as IpcError }
   }
   if (stop.aborted) {
     connection.destroy()
-    return { answered: false, error: undefined }
+    return { answered: false, useful: false, error: undefined }
   }
   return events.use(connection)
 }

@@ -1,13 +1,15 @@
-// Messages on their way into a spool, as the lines that it keeps: gathered until the tick is over, cut into records of a
-// good size, and laid out once for the spool and the wire.
+// Messages on their way into a spool, as the numbered lines that it keeps: gathered until the tick is over, cut into records
+// of a good size, and laid out once for the spool and the wire.
 
 import { invalidPayload } from '../../message/envelope.js'
 import { countFrames, FrameText } from '../../wire/batch.js'
 import { priorityOf } from '../../endpoints/message-queue.js'
-import { isChecked, type SOCMessage } from '../../message/message.js'
-import { returnSlab, takeSlab } from '../../wire/slabs.js'
-import type { Receipt } from './receipt.js'
+import type { SOCMessage } from '../../message/message.js'
 import type { SpoolEntry } from '../../spool/spool-log.js'
+import { returnSlab, takeSlab } from '../../wire/slabs.js'
+import { NUMBER_BYTES, numberLines } from '../protocol/lines.js'
+import type { Completion } from './outcome.js'
+import { needsCheck, refusalOf } from './refusal.js'
 
 /** A record is full when its lines come to this. */
 export const RECORD_BYTES = 1 << 16
@@ -22,12 +24,12 @@ interface Block {
   end: number
   count: number
   readonly priorities: [number, number, number]
-  readonly receipts: [receipt: Receipt, messages: number][]
+  readonly owners: [owner: Completion, messages: number][]
 }
 
-/** A record that is ready to be kept, and who is to be told. */
+/** A record that is ready to be kept, and the sends that its messages belong to. */
 export interface DraftRecord extends SpoolEntry {
-  readonly receipts: readonly (readonly [receipt: Receipt, messages: number])[]
+  readonly owners: readonly (readonly [owner: Completion, messages: number])[]
 }
 
 /** How far a draft was. */
@@ -67,14 +69,14 @@ export class SpoolDraft {
   }
 
   /**
-   * Adds messages; answers how far it was before.
+   * Adds messages; returns how far the draft was before. `next` is the number of the first line in the draft.
    *
-   * @throws {IpcError} ERR_IPC_INVALID_MESSAGE when one of them is none; then nothing was added
+   * @throws {IpcError} ERR_IPC_INVALID_MESSAGE when one of them cannot be sent; then nothing was added
    */
-  add(messages: readonly SOCMessage[]): DraftMark {
+  add(messages: readonly SOCMessage[], next: number): DraftMark {
     const before = this.#mark()
     try {
-      for (let from = 0; from < messages.length;) from = this.#layOut(messages, from)
+      for (let from = 0; from < messages.length;) from = this.#layOut(messages, from, next)
     } catch (error) {
       this.#text.clear()
       this.rollBack(before)
@@ -94,13 +96,13 @@ export class SpoolDraft {
     last.priorities.forEach((messages, rank) => (block.priorities[rank as 0] = messages))
   }
 
-  /** Notes who is to be told of what was added since. */
-  assign(receipt: Receipt, since: DraftMark): void {
+  /** Notes the send that the messages added since belong to. */
+  assign(owner: Completion, since: DraftMark): void {
     const before = since.last?.count ?? 0
     for (let i = Math.max(0, since.blocks - 1); i < this.#blocks.length; ++i) {
       const block = this.#blocks[i] as Block
       const messages = i < since.blocks ? block.count - before : block.count
-      if (messages > 0) block.receipts.push([receipt, messages])
+      if (messages > 0) block.owners.push([owner, messages])
     }
   }
 
@@ -109,7 +111,7 @@ export class SpoolDraft {
     const blocks = this.#blocks
     this.#blocks = []
     this.#count = 0
-    return blocks.map(({ buffer, end, count, priorities, receipts }) => {
+    return blocks.map(({ buffer, end, count, priorities, owners }) => {
       let value = buffer.subarray(0, end)
       if (end * 2 < buffer.length) {
         // A little must not hold much memory until it is acknowledged.
@@ -117,17 +119,17 @@ export class SpoolDraft {
         buffer.copy(value, 0, 0, end)
         this.recycle(buffer)
       }
-      return { count, priorities, value, receipts }
+      return { count, priorities, value, owners }
     })
   }
 
-  /** Gives the memory of a record back, once, that nobody reads any more. Whatever did not come from here stays as it is. */
+  /** Gives back the memory of a record that is not read any more, once. Memory from elsewhere is left alone. */
   recycle({ buffer }: Buffer): void {
     if (this.#own.has(buffer) && this.#spare.length < MAX_SPARE) this.#spare.push(Buffer.from(buffer))
   }
 
-  /** Lays out messages from `from` on until a record is full; answers how far. */
-  #layOut(messages: readonly SOCMessage[], from: number): number {
+  /** Lays out messages from `from` on until a record is full; returns how far. */
+  #layOut(messages: readonly SOCMessage[], from: number, next: number): number {
     const text = this.#text
     const priorities: [number, number, number] = [0, 0, 0]
     let checked = true
@@ -136,31 +138,35 @@ export class SpoolDraft {
     while (to < messages.length && units < RECORD_BYTES) {
       const message = messages[to++] as SOCMessage
       units += text.add(message)
-      checked &&= isChecked(message)
+      checked &&= !needsCheck(message)
       ++priorities[priorityOf(message.type)]
     }
     const slab = takeSlab(text.complete())
     const bytes = text.encode(slab, 0)
     text.clear()
     const valid = checked || countFrames(slab.subarray(0, bytes)) === to - from
-    if (valid) this.#append(slab, bytes, to - from, priorities)
+    if (valid) this.#append(slab, bytes, to - from, next + this.#count, priorities)
     returnSlab(slab)
     if (valid) return to
+    for (const message of messages.slice(from, to)) {
+      const error = needsCheck(message) ? refusalOf(message) : undefined
+      if (error !== undefined) throw error
+    }
     throw invalidPayload()
   }
 
-  #append(slab: Buffer, bytes: number, count: number, priorities: readonly number[]): void {
+  #append(slab: Buffer, bytes: number, count: number, first: number, priorities: readonly number[]): void {
+    const bound = bytes + count * NUMBER_BYTES
     let block = this.#blocks.at(-1)
     if (
       block === undefined ||
       block.end - this.#headerBytes >= RECORD_BYTES ||
-      block.buffer.length - block.end < bytes
+      block.buffer.length - block.end < bound
     ) {
-      block = this.#newBlock(bytes)
+      block = this.#newBlock(bound)
       this.#blocks.push(block)
     }
-    slab.copy(block.buffer, block.end, 0, bytes)
-    block.end += bytes
+    block.end = numberLines(slab, bytes, block.buffer, block.end, first)
     block.count += count
     priorities.forEach((messages, rank) => (block.priorities[rank as 0] += messages))
     this.#count += count
@@ -173,7 +179,7 @@ export class SpoolDraft {
       buffer = Buffer.allocUnsafeSlow(BUFFER_BYTES)
       this.#own.add(buffer.buffer)
     }
-    return { buffer, end: this.#headerBytes, count: 0, priorities: [0, 0, 0], receipts: [] }
+    return { buffer, end: this.#headerBytes, count: 0, priorities: [0, 0, 0], owners: [] }
   }
 
   #mark(): DraftMark {

@@ -1,50 +1,44 @@
-// What of a spool is in memory: the durable records that go out next, and those in flight, within bounds. What came last
-// is here already; what did not fit is read back when its turn comes. Must not know what comes into the spool.
+// The part of a spool that is in memory: the durable records that go out next, within bounds. The latest records are here
+// already; those that did not fit are read back when their turn comes.
 
-import { newRun, type Run } from './in-flight.js'
-import { runsOf } from './lines.js'
 import type { SpoolLog } from '../../spool/spool-log.js'
+import { emptyLines } from '../protocol/lines.js'
+import { Run } from './run.js'
 
-/** What is read back at once. */
+/** Bytes that are read back at once. */
 const READ_BYTES = 1 << 18
 
 export class SpoolWindow {
   readonly #spool: SpoolLog
   readonly #maxMessages: number
   readonly #maxBytes: number
-  /** Durable, in memory, not in flight; they follow each other up to the last durable one unless #spilled. */
+  /** Durable, in memory, and not taken; they follow each other up to the last durable one unless #spilled. */
   #ready: Run[] = []
   #readyMessages = 0
   #readyBytes = 0
   #readFrom: number
-  /** What is in #ready ends here; a record that becomes durable may have been read back a moment before it is told. */
+  /** #ready ends here. A record that becomes durable may have been read back a moment before that is reported. */
   #readyThrough: number
-  /** What comes after #ready has to be read back. */
+  /** The records after #ready have to be read back. */
   #spilled: boolean
-  #settledThrough: number
-  #inFlight = 0
-  #inFlightBytes = 0
+  #sent = 0
+  #sentBytes = 0
 
   constructor(spool: SpoolLog, maxMessages: number, maxBytes: number) {
     this.#spool = spool
     this.#maxMessages = maxMessages
     this.#maxBytes = maxBytes
-    this.#settledThrough = this.#readyThrough = spool.settledThrough
+    this.#readyThrough = spool.settledThrough
     this.#readFrom = spool.settledThrough + 1
     this.#spilled = spool.messages > 0
   }
 
-  /** Number of the oldest message that is not in flight; undefined: the next one that comes. */
-  get oldest(): number | undefined {
-    return this.#ready[0]?.first ?? (this.#spilled ? this.#readFrom : undefined)
-  }
-
-  /** All through here is in flight or done with. */
+  /** Every number through this one was taken or is settled. */
   get taken(): number {
     return this.#readFrom - 1
   }
 
-  /** A record has become durable. False: it is here already, or does not fit, and its memory is not needed. */
+  /** A record has become durable. Returns false if its memory is not needed: it is here already, or does not fit. */
   offer(first: number, count: number, lines: Buffer): boolean {
     if (first <= this.#readyThrough) return false
     if (
@@ -55,42 +49,30 @@ export class SpoolWindow {
       this.#spilled = true
       return false
     }
-    this.#push(newRun(first, count, lines))
+    this.#push(new Run(first, count, lines))
     this.#readyThrough = first + count - 1
     return true
   }
 
   take(): Run | undefined {
-    if (this.#inFlight >= this.#maxMessages || this.#inFlightBytes >= this.#maxBytes) return undefined
-    for (;;) {
-      if (this.#ready.length === 0 && !this.#load()) return undefined
-      const run = this.#ready.shift() as Run
-      this.#readyMessages -= run.count
-      this.#readyBytes -= run.lines.length
-      this.#readFrom = Math.max(this.#readFrom, run.first + run.count)
-      run.begin = Math.min(run.count, Math.max(0, this.#settledThrough + 1 - run.first))
-      if (run.begin === run.count) continue
-      this.#inFlight += run.count - run.begin
-      this.#inFlightBytes += run.lines.length
-      return run
-    }
+    if (this.#sent >= this.#maxMessages || this.#sentBytes >= this.#maxBytes) return undefined
+    if (this.#ready.length === 0 && !this.#load()) return undefined
+    const run = this.#ready.shift() as Run
+    this.#readyMessages -= run.count
+    this.#readyBytes -= run.lines.length
+    this.#readFrom = Math.max(this.#readFrom, run.last + 1)
+    this.#sent += run.left
+    this.#sentBytes += run.lines.length
+    return run
   }
 
-  /** Messages of a run are done with; answers whether that was the last of them. */
-  release(run: Run, begin: number, end: number): boolean {
-    this.#inFlight -= end - begin
-    if (end < run.count) return false
-    this.#inFlightBytes -= run.lines.length
-    return true
+  /** Lines of a run that was taken are settled. */
+  release(run: Run, lines: number): void {
+    this.#sent -= lines
+    if (run.left === 0) this.#sentBytes -= run.lines.length
   }
 
-  /** All through this number is done with. */
-  settle(through: number): void {
-    this.#settledThrough = Math.max(this.#settledThrough, through)
-    this.#readFrom = Math.max(this.#readFrom, through + 1)
-  }
-
-  /** The spool has changed behind what is in flight: the rest is to be read anew. */
+  /** The spool has changed behind the runs that were taken: the rest has to be read again. */
   forget(): void {
     this.#ready = []
     this.#readyMessages = this.#readyBytes = 0
@@ -98,17 +80,18 @@ export class SpoolWindow {
     this.#spilled = true
   }
 
-  /** Reads back what comes next. False: there is nothing. */
+  /** Reads the next records back. Returns false if there are none. */
   #load(): boolean {
     while (this.#spilled && this.#ready.length === 0) {
-      // #ready is empty, so nothing behind this was taken in yet.
       const records = this.#spool.read(this.#readFrom, READ_BYTES)
       if (records.length === 0) this.#spilled = false
-      for (const record of records) {
-        this.#readyThrough = record.first + record.count - 1
-        for (const run of runsOf(record, this.#readFrom)) this.#push(run)
+      for (const { first, count, lines, patchy } of records) {
+        this.#readyThrough = first + count - 1
+        const run = new Run(first, count, lines, patchy ? emptyLines(lines, count) : undefined)
+        run.settle(0, this.#readFrom - first)
+        if (run.left > 0) this.#push(run)
         // Also where nothing of it is left, so that it is not read again.
-        if (this.#ready.length === 0) this.#readFrom = record.first + record.count
+        else if (this.#ready.length === 0) this.#readFrom = first + count
       }
     }
     return this.#ready.length > 0

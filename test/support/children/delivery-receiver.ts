@@ -10,7 +10,7 @@ process.on('message', () => process.send?.({ payloads }))
 process.send?.({ ready: true })
 for await (const connection of listener) {
   void (async () => {
-    for await (const message of new AcknowledgingReceiver(connection, 'r', { ledger })) {
+    for await (const message of new AcknowledgingReceiver(connection, 'r', { ledger, minHeartbeatMs: 10 })) {
       payloads.push(message.payload)
     }
   })().catch(() => undefined)

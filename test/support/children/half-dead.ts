@@ -10,7 +10,8 @@ createServer((socket) => {
     const { payload } = JSON.parse(line.toString().split('\n')[0] ?? '') as {
       payload: { session: string; next: number }
     }
-    const acknowledgement = { session: payload.session, through: payload.next - 1 }
+    const takes = { version: 2, max_bytes: 1_000_000, max_depth: 256, heartbeat_ms: 10 }
+    const acknowledgement = { session: payload.session, through: payload.next - 1, takes }
     const answer = { type: 'soc_ack', id: 'sentinel-delivery', ts: 0, payload: acknowledgement }
     socket.write(`${JSON.stringify(answer)}\n`, () => {
       const { fd } = (socket as unknown as { _handle: { fd: number } })._handle

@@ -49,7 +49,7 @@ describe('send', () => {
     expect(ids).toEqual(idsTo(100))
   })
 
-  it('leaves the messages on the wire as they are', async () => {
+  it('adds nothing to the messages on the wire but their number', async () => {
     const directory = temporaryDirectory()
     const { lines } = await rawPeer(directory)
     const made = sender(directory, { onSilentPeer: 'written', answerTimeoutMs: 30 })
@@ -58,9 +58,9 @@ describe('send', () => {
     })
     await until(() => lines.length > 1)
     expect(lines[0]).toMatch(
-      /^\{"type":"soc_heartbeat","id":"sentinel-delivery","ts":\d+,"payload":\{"session":"[0-9a-f]{32}","next":1,"heartbeat_ms":5000\}\}$/,
+      /^\{"type":"soc_heartbeat","id":"sentinel-delivery","ts":\d+,"payload":\{"version":2,"session":"[0-9a-f]{32}","next":1,"lowest":1,"heartbeat_ms":5000\}\}$/,
     )
-    expect(lines[1]).toBe('{"type":"soc_event","id":"x","ts":7,"payload":{"a":1}}')
+    expect(lines[1]).toBe('{"type":"soc_event","id":"x","ts":7,"payload":{"a":1},"seq":1}')
     expect(made.stats).toMatchObject({ accepted: 1, written: 1, pending: 0 })
     expect(made.state).toBe('unacknowledged')
   })
@@ -170,7 +170,7 @@ describe('a lost connection', () => {
 })
 
 describe('manual acknowledgement', () => {
-  it('goes as far as all before are done with, in any order', async () => {
+  it('tells the sender what is finished, in any order', async () => {
     const directory = temporaryDirectory()
     const listener = await listening(directory)
     const made = sender(directory)
@@ -181,7 +181,11 @@ describe('manual acknowledgement', () => {
     )
     receiver.acknowledge([messages[1] as SOCMessage, messages[2] as SOCMessage])
     await new Promise((resolve) => setTimeout(resolve, 30))
-    expect(made.stats.acknowledged).toBe(0)
+    expect(made.stats.acknowledged).toBe(2)
+    expect(await Promise.all(outcomes.slice(1))).toEqual([
+      { status: 'acknowledged' },
+      { status: 'acknowledged' },
+    ])
     receiver.acknowledge(messages[0] as SOCMessage)
     await Promise.all(outcomes)
     expect(made.stats.acknowledged).toBe(3)

@@ -1,11 +1,11 @@
-// Peers that do not keep to the protocol.
+// Peers that break the protocol.
 
-import { connect, type Socket } from 'node:net'
-import { describe, expect, it, onTestFinished } from 'vitest'
+import type { Socket } from 'node:net'
+import { describe, expect, it } from 'vitest'
 
 import { AcknowledgingReceiver } from '../../../lib/delivery/receiver/acknowledging-receiver.js'
 import { newSOCMessage } from '../../../lib/message/new-message.js'
-import { hello, rawPeer, receiving, sender } from '../../support/delivery.js'
+import { ackLine, GREETING, hello, rawPeer, rawSender, receiving, sender } from '../../support/delivery.js'
 import { numbered } from '../../support/messages.js'
 import { temporaryDirectory } from '../../support/directory.js'
 import { listening } from '../../support/pair.js'
@@ -13,26 +13,31 @@ import { servePlainly } from '../../support/plain-server.js'
 import { socketIn } from '../../support/platform.js'
 import { rejectionOf, until } from '../../support/wait.js'
 
-describe('what a hostile peer says', () => {
+describe('what a hostile receiver says', () => {
   it.each([
-    ['an acknowledgement of what was never sent', (session: string) => ({ session, through: 99 })],
-    ['one of another session', () => ({ session: 'f'.repeat(32), through: 0 })],
-    ['one with more in it', (session: string) => ({ session, through: 0, more: 1 })],
-    ['a fraction', (session: string) => ({ session, through: 0.5 })],
-    ['a negative number', (session: string) => ({ session, through: -1 })],
-    ['nothing', () => null],
-  ])('%s ends the connection', async (_what, payload) => {
+    ['an acknowledgement of what was never sent', 'beyond', { ...GREETING, through: 99 }],
+    ['a range of what was never sent', 'beyond', { ...GREETING, ranges: [[1, 99]] }],
+    ['one of another session', 'other-session', { ...GREETING, session: 'f'.repeat(32) }],
+    ['one with more in it', 'bad-ack', { ...GREETING, more: 1 }],
+    ['a fraction', 'bad-ack', { ...GREETING, through: 0.5 }],
+    ['a negative number', 'bad-ack', { ...GREETING, through: -1 }],
+    ['a range that goes backwards', 'bad-ack', { ...GREETING, ranges: [[2, 1]] }],
+    ['a range of three numbers', 'bad-ack', { ...GREETING, ranges: [[1, 1, 1]] }],
+    ['an endless reason', 'bad-ack', { ...GREETING, ranges: [[1, 1, 'x'.repeat(129)]] }],
+    ['more ranges than one may have', 'bad-ack', { ...GREETING, ranges: Array(65).fill([1, 1]) }],
+    ['a greeting without limits', 'bad-ack', { takes: { version: 2 } }],
+    ['no greeting, as version 1 had none', 'version', {}],
+    ['another version', 'version', { takes: { ...GREETING.takes, version: 3 } }],
+  ])('%s ends the connection', async (_what, reason, said) => {
     const directory = temporaryDirectory()
     const { sockets, lines } = await rawPeer(directory)
     const errors: unknown[] = []
     const made = sender(directory, { onEvent: (event) => 'error' in event && errors.push(event.error) })
     void made.send(newSOCMessage('a', 1))
     await until(() => lines.length > 0)
-    sockets[0]?.write(
-      `${JSON.stringify({ type: 'soc_ack', id: 'sentinel-delivery', ts: 0, payload: payload(hello(lines).session) })}\n`,
-    )
-    await until(() => sockets.length > 1)
-    expect(errors[0]).toMatchObject({ code: 'ERR_IPC_INVALID_MESSAGE' })
+    sockets[0]?.write(ackLine(hello(lines).session, 0, said))
+    await until(() => sockets.length > 1 && errors.length > 0)
+    expect(errors[0]).toMatchObject({ code: 'ERR_IPC_INVALID_MESSAGE', reason })
     expect(made.pending).toBe(1)
   })
 
@@ -51,12 +56,11 @@ describe('what a hostile peer says', () => {
           if (!text.includes('"next"') || text.includes('mine')) return
           // From here on it reads nothing.
           socket.pause()
-          socket.write(ack(0))
-          setTimeout(() => socket.write(ack(through)), 20)
+          const { session } = hello([text.split('\n')[0] ?? ''])
+          socket.write(ackLine(session, 0, GREETING))
+          setTimeout(() => socket.write(ackLine(session, through)), 20)
         })
       })
-      const ack = (count: number): string =>
-        `${JSON.stringify({ type: 'soc_ack', id: 'sentinel-delivery', ts: 0, payload: { session: hello([text.split('\n')[0] ?? '']).session, through: count } })}\n`
       // Two of these are written together.
       const large = (what: string): string => what.repeat(10_000)
       const made = sender(directories[0])
@@ -79,41 +83,157 @@ describe('what a hostile peer says', () => {
     const made = sender(directory, { onEvent: (event) => 'error' in event && errors.push(event.error) })
     const sent = made.send(newSOCMessage('a', 1))
     await until(() => lines.length > 0)
-    const ack = (through: number): string =>
-      `${JSON.stringify({ type: 'soc_ack', id: 'sentinel-delivery', ts: 0, payload: { session: hello(lines).session, through } })}\n`
-    sockets[0]?.write(ack(0))
+    const { session } = hello(lines)
+    sockets[0]?.write(ackLine(session, 0, GREETING))
     await until(() => lines.length > 1)
-    sockets[0]?.write(ack(1) + ack(0))
+    sockets[0]?.write(ackLine(session, 1) + ackLine(session, 0))
     await sent
     await until(() => errors.length > 0)
     expect(errors[0]).toMatchObject({ reason: 'backwards' })
   })
+})
 
-  it.each([
-    ['a position without session', [{ next: 1, heartbeat_ms: 1000 }]],
-    ['a session that is none', [{ session: 'x', next: 1, heartbeat_ms: 1000 }]],
-    ['position 0', [{ session: 'a'.repeat(32), next: 0, heartbeat_ms: 1000 }]],
-    ['a position beyond numbers', [{ session: 'a'.repeat(32), next: 2 ** 53, heartbeat_ms: 1000 }]],
-    ['a heartbeat that would be work', [{ session: 'a'.repeat(32), next: 1, heartbeat_ms: 1 }]],
+describe('what a hostile sender says', () => {
+  type Raw = ReturnType<typeof rawSender>
+  const begin = { next: 1, lowest: 1 }
+  it.each<[what: string, reason: string, say: (raw: Raw) => void]>([
     [
-      'positions that go backwards',
-      [5, 4].map((next) => ({ session: 'a'.repeat(32), next, heartbeat_ms: 1000 })),
+      'a statement without session',
+      'bad-statement',
+      (raw) => {
+        raw.state({ ...begin, session: undefined })
+      },
     ],
-    ['two sessions', ['a', 'b'].map((c) => ({ session: c.repeat(32), next: 1, heartbeat_ms: 1000 }))],
-    ['a position after messages', ['plain', { session: 'a'.repeat(32), next: 1, heartbeat_ms: 1000 }]],
-  ])('%s is an error and ends the connection', async (_what, payloads) => {
+    [
+      'an invalid session',
+      'bad-statement',
+      (raw) => {
+        raw.state({ ...begin, session: 'x' })
+      },
+    ],
+    [
+      'number 0',
+      'bad-statement',
+      (raw) => {
+        raw.state({ next: 0, lowest: 0 })
+      },
+    ],
+    [
+      'a number beyond numbers',
+      'bad-statement',
+      (raw) => {
+        raw.state({ next: 2 ** 53, lowest: 1 })
+      },
+    ],
+    [
+      'a lowest number above the next one',
+      'bad-statement',
+      (raw) => {
+        raw.state({ next: 2, lowest: 3 })
+      },
+    ],
+    [
+      'to have given up what comes next',
+      'bad-statement',
+      (raw) => {
+        raw.state({ ...begin, gone: [1, 1] })
+      },
+    ],
+    [
+      'a heartbeat that would be work',
+      'bad-statement',
+      (raw) => {
+        raw.state({ ...begin, heartbeat_ms: 1 })
+      },
+    ],
+    [
+      'the statement of version 1',
+      'version',
+      (raw) => {
+        raw.state({ next: 1, version: undefined })
+      },
+    ],
+    [
+      'another version',
+      'version',
+      (raw) => {
+        raw.state({ ...begin, version: 3 })
+      },
+    ],
+    [
+      'statements that go backwards',
+      'backwards',
+      (raw) => {
+        raw.state({ next: 5, lowest: 1 })
+        raw.state({ next: 4, lowest: 1 })
+      },
+    ],
+    [
+      'two sessions',
+      'other-session',
+      (raw) => {
+        raw.state(begin)
+        raw.state({ ...begin, session: 'f'.repeat(32) })
+      },
+    ],
+    [
+      'a statement after messages',
+      'late-statement',
+      (raw) => {
+        raw.line(1)
+        raw.state(begin)
+      },
+    ],
+    [
+      'a line without a number',
+      'number-missing',
+      (raw) => {
+        raw.state(begin)
+        raw.socket.write('{"type":"a"}\n')
+      },
+    ],
+    [
+      'a number twice',
+      'backwards',
+      (raw) => {
+        raw.state(begin)
+        raw.line(1)
+        raw.line(1)
+      },
+    ],
+    [
+      'a hole between two numbers',
+      'hole',
+      (raw) => {
+        raw.state(begin)
+        raw.line(1)
+        raw.line(3)
+      },
+    ],
+    [
+      'a hole that is larger than the lines refused in it',
+      'hole',
+      (raw) => {
+        raw.state(begin)
+        raw.line(1)
+        raw.socket.write('x\n')
+        raw.line(4)
+      },
+    ],
+    [
+      'a next number beyond what it has sent',
+      'hole',
+      (raw) => {
+        raw.state(begin)
+        raw.state({ next: 2, lowest: 1 })
+      },
+    ],
+  ])('%s is an error and ends the connection', async (_what, reason, say) => {
     const directory = temporaryDirectory()
     const listener = await listening(directory)
-    const raw = connect(listener.address)
-    onTestFinished(() => void raw.destroy())
-    const receiver = new AcknowledgingReceiver(await listener.accept(), 'r')
-    for (const payload of payloads) {
-      raw.write(
-        payload === 'plain'
-          ? '{"type":"a"}\n'
-          : `${JSON.stringify({ type: 'soc_heartbeat', id: 'sentinel-delivery', payload })}\n`,
-      )
-    }
+    const raw = rawSender(listener.address)
+    const receiver = new AcknowledgingReceiver(await listener.accept(), 'r', { onInvalid: 'skip' })
+    say(raw)
     const error = await rejectionOf(
       (async () => {
         let count = 0
@@ -121,7 +241,7 @@ describe('what a hostile peer says', () => {
         return count
       })(),
     )
-    expect(error).toMatchObject({ code: 'ERR_IPC_INVALID_MESSAGE' })
+    expect(error).toMatchObject({ code: 'ERR_IPC_INVALID_MESSAGE', reason })
     expect(receiver.connection.closed).toBe(true)
   })
 })

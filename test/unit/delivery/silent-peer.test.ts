@@ -57,6 +57,116 @@ describe('a peer that does not acknowledge', () => {
   })
 })
 
+describe('why a sender is not connected', () => {
+  const watched = (): { events: DeliveryEvent[]; onEvent: (event: DeliveryEvent) => void } => {
+    const events: DeliveryEvent[] = []
+    return { events, onEvent: (event) => events.push(event) }
+  }
+
+  it('is told of a peer that hangs up before it answers, and close has it as its cause', async () => {
+    const directory = temporaryDirectory()
+    const listener = await listening(directory)
+    const { events, onEvent } = watched()
+    const made = sender(directory, { onEvent })
+    void made.send(newSOCMessage('a', 1))
+    const connection = await listener.accept()
+    connection.destroy()
+    await until(() => events.length > 0)
+    expect(events[0]).toMatchObject({
+      type: 'retrying',
+      error: { code: 'ERR_IPC_CLOSED', reason: 'hung-up' },
+    })
+    listener.close()
+    await until(() =>
+      events.some((event) => event.type === 'retrying' && event.error.code !== 'ERR_IPC_CLOSED'),
+    )
+    const error = await rejectionOf(made.close({ timeoutMs: 20 }))
+    expect(error).toMatchObject({ code: 'ERR_IPC_TIMEOUT', cause: { code: 'ERR_IPC_NOT_LISTENING' } })
+  })
+
+  it('is told of a peer that does not acknowledge', async () => {
+    const directory = temporaryDirectory()
+    const listener = await listening(directory)
+    const { events, onEvent } = watched()
+    const made = sender(directory, { answerTimeoutMs: 20, onEvent })
+    void made.send(newSOCMessage('a', 1))
+    const plain = new Receiver(await listener.accept(), 'plain')
+    void plain.next()
+    await until(() => events.length > 0)
+    expect(events[0]).toMatchObject({
+      type: 'retrying',
+      error: { code: 'ERR_IPC_TIMEOUT', reason: 'not-acknowledging' },
+    })
+    expect(await rejectionOf(made.close({ timeoutMs: 5 }))).toMatchObject({
+      cause: { reason: 'not-acknowledging' },
+    })
+  })
+
+  it('is told where it goes on without acknowledgements', async () => {
+    const directory = temporaryDirectory()
+    await rawPeer(directory)
+    const { events, onEvent } = watched()
+    const made = sender(directory, { answerTimeoutMs: 20, onSilentPeer: 'written', onEvent })
+    expect(await made.send(newSOCMessage('a', 1))).toEqual({ status: 'written' })
+    expect(events).toMatchObject([
+      { type: 'degraded', error: { reason: 'not-acknowledging' } },
+      { type: 'connected', acknowledging: false },
+    ])
+  })
+
+  it('does not make it dial without pause, however often a peer answers and hangs up', async () => {
+    const directory = temporaryDirectory()
+    const listener = await listening(directory)
+    const made = sender(directory, { minBackoffMs: 20, maxBackoffMs: 2000 })
+    void made.send(newSOCMessage('a', 1))
+    let connections = 0
+    void (async () => {
+      for await (const connection of listener) {
+        ++connections
+        const receiver = new AcknowledgingReceiver(connection, 'r')
+        void receiver.next().catch(() => undefined)
+        setTimeout(() => void receiver.close(), 5)
+      }
+    })()
+    await new Promise((resolve) => setTimeout(resolve, 600))
+    expect(connections).toBeLessThan(10)
+  })
+})
+
+describe('a busy event loop of our own', () => {
+  const stall = (ms: number): void => {
+    for (const end = performance.now() + ms; performance.now() < end;);
+  }
+
+  it('is not taken for the silence of either end', async () => {
+    const directory = temporaryDirectory()
+    const listener = await listening(directory)
+    const events: DeliveryEvent[] = []
+    const made = sender(directory, {
+      heartbeatMs: 20,
+      peerTimeoutMs: 60,
+      answerTimeoutMs: 50,
+      onEvent: (event) => events.push(event),
+    })
+    const receiver = new AcknowledgingReceiver(await listener.accept(), 'r', {
+      minHeartbeatMs: 10,
+      idleTimeoutMs: 60,
+    })
+    stall(120)
+    const sent = made.sendBatch(numbered(10))
+    void (async () => {
+      for await (const message of receiver) if (message.id === '5') stall(150)
+    })()
+    await sent
+    for (let i = 0; i < 4; ++i) {
+      stall(100)
+      await new Promise((resolve) => setTimeout(resolve, 10))
+    }
+    expect(events.map(({ type }) => type)).toEqual(['connected'])
+    await receiver.close()
+  })
+})
+
 describe('silence', () => {
   it('of the sender is noticed', async () => {
     const directory = temporaryDirectory()
@@ -78,7 +188,7 @@ describe('silence', () => {
     const listener = await listening(directory)
     const made = sender(directory, { heartbeatMs: 20, peerTimeoutMs: 80 })
     const sent = made.send(newSOCMessage('a', 1))
-    const receiver = new AcknowledgingReceiver(await listener.accept(), 'r')
+    const receiver = new AcknowledgingReceiver(await listener.accept(), 'r', { minHeartbeatMs: 20 })
     await receiver.next()
     await new Promise((resolve) => setTimeout(resolve, 300))
     expect(made.state).toBe('acknowledging')

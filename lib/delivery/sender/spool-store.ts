@@ -1,33 +1,31 @@
-// Messages of an acknowledged sender that live in a spool: taken in as lines, kept, and sent once they are as safe as the
-// spool makes them: before, a number might be given twice.
+// Messages of an acknowledged sender that live in a spool: taken in as numbered lines, kept, and sent once they are durable.
+// Sent before, a number could be given to another message after a crash.
 
 import { clearInterval, queueMicrotask, setInterval } from '../../base/globals.js'
 import { IpcError, rejected } from '../../base/errors.js'
 import { priorityOf, type OnFull } from '../../endpoints/message-queue.js'
 import type { SOCMessage } from '../../message/message.js'
-import type { Run } from './in-flight.js'
-import { Receipt, type SendResult } from './receipt.js'
-import type { Source, SourceEvents } from './source.js'
-import { RECORD_BYTES, SpoolDraft, type DraftMark, type DraftRecord } from './spool-draft.js'
-import { messagesOf } from './lines.js'
-import { SpoolWindow } from './spool-window.js'
 import type { SpoolLog } from '../../spool/spool-log.js'
+import { messagesOf } from '../protocol/lines.js'
+import { Completion, type SendResult } from './outcome.js'
+import type { Run } from './run.js'
+import { RECORD_BYTES, SpoolDraft, type DraftMark, type DraftRecord } from './spool-draft.js'
+import { SpoolWindow } from './spool-window.js'
+import type { Store, StoreEvents } from './store.js'
 
 const EXPIRE_EVERY_MS = 1000
 
-export class SpoolSource implements Source {
-  readonly highestBefore: number
-  readonly acknowledgedBefore: number
+export class SpoolStore implements Store {
   readonly #name: string
   readonly #spool: SpoolLog
   readonly #maxMessages: number
   readonly #maxBytes: number
   readonly #onFull: OnFull
-  readonly #events: SourceEvents
+  readonly #events: StoreEvents
   readonly #draft: SpoolDraft
   readonly #window: SpoolWindow
   #scheduled = false
-  /** What the spool was given and does not have for sure yet. */
+  /** Appends that are not durable yet. */
   #keeping = new Set<Promise<void>>()
   #keepingMessages = 0
   #keepingBytes = 0
@@ -39,7 +37,7 @@ export class SpoolSource implements Source {
     maxMessages: number,
     maxBytes: number,
     onFull: OnFull,
-    events: SourceEvents,
+    events: StoreEvents,
   ) {
     this.#name = name
     this.#spool = spool
@@ -49,8 +47,6 @@ export class SpoolSource implements Source {
     this.#events = events
     this.#draft = new SpoolDraft(spool.headerBytes, spool.overheadBytes)
     this.#window = new SpoolWindow(spool, maxMessages, maxBytes)
-    this.highestBefore = spool.next - 1
-    this.acknowledgedBefore = spool.settledThrough
     spool.attach({
       onLost: (count, reason, error) => {
         this.#window.forget()
@@ -64,10 +60,6 @@ export class SpoolSource implements Source {
 
   get session(): string {
     return this.#spool.session
-  }
-
-  get oldest(): number | undefined {
-    return this.#window.oldest
   }
 
   get pending(): number {
@@ -85,23 +77,23 @@ export class SpoolSource implements Source {
   accept(messages: readonly SOCMessage[]): Promise<SendResult> {
     let before: DraftMark
     try {
-      before = this.#draft.add(messages)
+      before = this.#draft.add(messages, this.#spool.next)
     } catch (error) {
       return rejected(error as Error)
     }
     const fits = this.#makeRoom(messages)
     if (!fits) this.#draft.rollBack(before)
     if (!fits && this.#onFull === 'reject') return rejected(this.#fullError())
-    const receipt = new Receipt(messages.length)
+    const owner = new Completion(messages.length)
     if (fits) {
-      this.#admit(messages, receipt, before)
+      this.#admit(messages, owner, before)
     } else if (this.#onFull === 'shed' && messages.length > 1) {
       // Each for itself, so that the important ones among them get in.
-      for (const message of messages) this.#acceptOne(message, receipt)
+      for (const message of messages) this.#acceptOne(message, owner)
     } else {
-      this.#dropNew(messages, receipt)
+      this.#dropNew(messages, owner)
     }
-    return receipt.promise
+    return owner.promise
   }
 
   take(): Run | undefined {
@@ -109,41 +101,41 @@ export class SpoolSource implements Source {
   }
 
   release(run: Run, begin: number, end: number): void {
-    if (this.#window.release(run, begin, end) && !run.held) this.#draft.recycle(run.lines)
+    this.#window.release(run, end - begin)
+    if (run.left === 0 && !run.held) this.#draft.recycle(run.lines)
   }
 
-  settle(through: number): number {
-    this.#window.settle(through)
-    return this.#spool.settle(1, through)
+  settle(first: number, last: number): number {
+    return this.#spool.settle(first, last)
   }
 
   abandon(): void {
     this.#keep()
   }
 
-  async settled(): Promise<void> {
+  async flush(): Promise<void> {
     this.#keep()
     await Promise.all(this.#keeping)
   }
 
   async close(): Promise<void> {
     clearInterval(this.#expiry)
-    await this.settled()
+    await this.flush()
     await this.#spool.close()
   }
 
-  #acceptOne(message: SOCMessage, receipt: Receipt): void {
-    const before = this.#draft.add([message])
+  #acceptOne(message: SOCMessage, owner: Completion): void {
+    const before = this.#draft.add([message], this.#spool.next)
     if (this.#makeRoom([message])) {
-      this.#admit([message], receipt, before)
+      this.#admit([message], owner, before)
     } else {
       this.#draft.rollBack(before)
-      this.#dropNew([message], receipt)
+      this.#dropNew([message], owner)
     }
   }
 
-  #admit(messages: readonly SOCMessage[], receipt: Receipt, before: DraftMark): void {
-    this.#draft.assign(receipt, before)
+  #admit(messages: readonly SOCMessage[], owner: Completion, before: DraftMark): void {
+    this.#draft.assign(owner, before)
     this.#events.onAccepted(messages.length)
     if (this.#draft.bytes >= RECORD_BYTES) {
       this.#keep()
@@ -156,14 +148,14 @@ export class SpoolSource implements Source {
     }
   }
 
-  #dropNew(messages: readonly SOCMessage[], receipt: Receipt): void {
+  #dropNew(messages: readonly SOCMessage[], owner: Completion): void {
     this.#events.onAccepted(messages.length)
     const error = this.#fullError()
     this.#events.onDropped(messages.length, 'full', error, messages)
-    receipt.drop(error, messages.length)
+    owner.drop(error, messages.length)
   }
 
-  /** Whether the draft, with these messages at its end, fits; others may be dropped for it. */
+  /** Whether the draft, with these messages at its end, fits. Others may be dropped for it. */
   #makeRoom(messages: readonly SOCMessage[]): boolean {
     const needed = this.#draft.bytes
     if (
@@ -187,7 +179,7 @@ export class SpoolSource implements Source {
     return this.#spool.fits(needed)
   }
 
-  /** Gives what was gathered to the spool. */
+  /** Gives the draft to the spool. */
   #keep(): void {
     for (const record of this.#draft.take()) {
       const { first, durable } = this.#spool.append(record)
@@ -210,7 +202,7 @@ export class SpoolSource implements Source {
     this.#uncount(record)
     const lines = record.value.subarray(this.#spool.headerBytes)
     if (!this.#window.offer(first, record.count, lines)) this.#draft.recycle(record.value)
-    for (const [receipt, messages] of record.receipts) receipt.settle('spooled', messages)
+    for (const [owner, messages] of record.owners) owner.settle('spooled', messages)
     this.#events.onReady()
   }
 
@@ -221,7 +213,7 @@ export class SpoolSource implements Source {
     })
     const messages = messagesOf(record.value.subarray(this.#spool.headerBytes))
     this.#events.onDropped(record.count, 'storage', error, messages)
-    for (const [receipt, count] of record.receipts) receipt.drop(error, count)
+    for (const [owner, count] of record.owners) owner.drop(error, count)
   }
 
   #uncount({ count, value }: DraftRecord): void {
@@ -238,7 +230,7 @@ export class SpoolSource implements Source {
   }
 }
 
-/** How important messages are, where all of them are as important. */
+/** The priority that all of the messages have in common; undefined if they differ. */
 function rankOf(messages: readonly SOCMessage[]): number | undefined {
   const ranks = new Set(messages.map(({ type }) => priorityOf(type)))
   return ranks.size === 1 ? [...ranks][0] : undefined

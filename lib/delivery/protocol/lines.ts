@@ -1,0 +1,76 @@
+// Numbered lines, as they go over the wire and into a spool: giving them their numbers, cutting them at a number, and making
+// messages of them again.
+
+import { addon } from '../../binding/addon.js'
+import type { SOCMessage } from '../../message/message.js'
+import { newSOCMessage, rawJSON } from '../../message/new-message.js'
+
+const NEWLINE = 10
+/** Most bytes that a number adds to a line: `,"seq":` and 16 digits, and one to spare. native/frames/line_numbers.h */
+export const NUMBER_BYTES = 24
+
+/** Copies the lines of [0, end) to `out` with the numbers from `first` on; returns where they end. */
+export function numberLines(lines: Buffer, end: number, out: Buffer, at: number, first: number): number {
+  return addon.numberLines(lines, end, out, at, first)
+}
+
+/** Where line `index` begins. */
+export function offsetOfLine(lines: Buffer, index: number): number {
+  let offset = 0
+  for (let i = 0; i < index; ++i) offset = lines.indexOf(NEWLINE, offset) + 1
+  return offset
+}
+
+/** Calls `onRange` with each stretch of lines whose indexes `isWanted`, as [begin, end) in bytes and the first index. */
+export function forEachStretch(
+  lines: Buffer,
+  count: number,
+  isWanted: (index: number) => boolean,
+  onRange: (begin: number, end: number, first: number) => void,
+): void {
+  let offset = 0
+  let begin = -1
+  let first = 0
+  for (let index = 0; index < count; ++index) {
+    const wanted = isWanted(index)
+    if (wanted && begin < 0) {
+      begin = offset
+      first = index
+    } else if (!wanted && begin >= 0) {
+      onRange(begin, offset, first)
+      begin = -1
+    }
+    offset = lines.indexOf(NEWLINE, offset) + 1
+  }
+  if (begin >= 0) onRange(begin, offset, first)
+}
+
+/** Whether line by line is empty: settled or given up. */
+export function emptyLines(lines: Buffer, count: number): Uint8Array {
+  const empty = new Uint8Array(count)
+  for (let index = 0, offset = 0; index < count; ++index) {
+    const next = lines.indexOf(NEWLINE, offset) + 1
+    if (next - offset === 1) empty[index] = 1
+    offset = next
+  }
+  return empty
+}
+
+const LINE =
+  /^\{"type":("(?:[^"\\]|\\.)*")(?:,"id":("(?:[^"\\]|\\.)*"))?,"ts":(-?\d+)(?:,"payload":(.*))?,"seq":\d+\}$/s
+
+/** The messages of numbered lines, without those that are empty. */
+export function messagesOf(lines: Buffer): SOCMessage[] {
+  const messages: SOCMessage[] = []
+  for (const line of lines.toString('utf8').split('\n')) {
+    const [, type, id, timestamp, payload] = LINE.exec(line) ?? []
+    if (type === undefined) continue
+    messages.push(
+      newSOCMessage(JSON.parse(type) as string, payload === undefined ? undefined : rawJSON(payload), {
+        id: id === undefined ? '' : (JSON.parse(id) as string),
+        timestamp: Number(timestamp),
+      }),
+    )
+  }
+  return messages
+}

@@ -1,0 +1,101 @@
+// A set of message numbers that fills from below: everything through one number, and islands beyond it. Kept by both ends
+// for what is settled.
+
+export interface Island {
+  first: number
+  last: number
+}
+
+export class NumberSet {
+  #through: number
+  /** Ascending; neither overlapping, nor touching each other or #through. */
+  #islands: Island[] = []
+
+  constructor(through: number) {
+    this.#through = through
+  }
+
+  /** Every number from 1 through this one is in the set. */
+  get through(): number {
+    return this.#through
+  }
+
+  /** The highest number in the set. */
+  get highest(): number {
+    return this.#islands.at(-1)?.last ?? this.#through
+  }
+
+  /** What is in the set beyond {@link through}, ascending. */
+  get islands(): readonly Readonly<Island>[] {
+    return this.#islands
+  }
+
+  has(number: number): boolean {
+    if (number <= this.#through) return true
+    if (number > this.highest) return false
+    const island = this.#islands[this.#firstEndingAt(number)]
+    return island !== undefined && island.first <= number
+  }
+
+  /** Adds the numbers from `first` through `last`; returns how many of them are new. */
+  add(first: number, last: number): number {
+    let from = first
+    if (from <= this.#through) from = this.#through + 1
+    if (last < from) return 0
+    const islands = this.#islands
+    if (islands.length === 0) {
+      if (from === this.#through + 1) this.#through = last
+      else islands.push({ first: from, last })
+      return last - from + 1
+    }
+    let added = last - from + 1
+    // Those that overlap or touch [from, last] become one.
+    const begin = this.#firstEndingAt(from - 1)
+    let end = begin
+    const merged = { first: from, last }
+    for (
+      let island = islands[end];
+      island !== undefined && island.first <= last + 1;
+      island = islands[++end]
+    ) {
+      added -= Math.max(0, Math.min(island.last, last) - Math.max(island.first, from) + 1)
+      merged.first = Math.min(merged.first, island.first)
+      merged.last = Math.max(merged.last, island.last)
+    }
+    if (merged.first === this.#through + 1) {
+      this.#through = merged.last
+      islands.splice(0, end)
+    } else {
+      islands.splice(begin, end - begin, merged)
+    }
+    return added
+  }
+
+  /** The numbers from `first` through `last` that are not in the set, as ranges, ascending. */
+  missing(first: number, last: number): Island[] {
+    const ranges: Island[] = []
+    let from = Math.max(first, this.#through + 1)
+    for (let i = this.#firstEndingAt(from); from <= last; ++i) {
+      const island = this.#islands[i]
+      if (island === undefined || island.first > last) {
+        ranges.push({ first: from, last })
+        break
+      }
+      if (island.first > from) ranges.push({ first: from, last: island.first - 1 })
+      from = Math.max(from, island.last + 1)
+    }
+    return ranges
+  }
+
+  /** Index of the first island that ends at `number` or later. */
+  #firstEndingAt(number: number): number {
+    let low = 0
+    let high = this.#islands.length
+    while (low < high) {
+      const middle = (low + high) >>> 1
+      if ((this.#islands[middle] as Island).last < number) low = middle + 1
+      else high = middle
+    }
+    return low
+  }
+}

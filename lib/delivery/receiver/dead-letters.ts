@@ -1,0 +1,54 @@
+// Messages that are given up at the receiver: kept in a spool of their own, if there is one, and reported.
+
+import { frameBytes } from '../../message/envelope.js'
+import { IpcError } from '../../base/errors.js'
+import { callUser } from '../../base/user-code.js'
+import { priorityOf } from '../../endpoints/message-queue.js'
+import { frameOf, type SOCMessage } from '../../message/message.js'
+import type { SpoolLog } from '../../spool/spool-log.js'
+import { NUMBER_BYTES, numberLines } from '../protocol/lines.js'
+
+/** A message that was rejected: by the application, or because `maxDeliveries` was reached. */
+export interface DeadLetter {
+  readonly message: SOCMessage
+  /** The reason that its sender hears: the one given to `reject`, or `max-deliveries`. */
+  readonly reason: string
+  /** How many times it was handed out. */
+  readonly deliveries: number
+}
+
+export class DeadLetters {
+  readonly #onDeadLetter: ((letter: DeadLetter) => void) | undefined
+  readonly #spool: SpoolLog | undefined
+
+  constructor(onDeadLetter: ((letter: DeadLetter) => void) | undefined, spool: SpoolLog | undefined) {
+    this.#onDeadLetter = onDeadLetter
+    this.#spool = spool
+  }
+
+  /** Keeps a message. Returns undefined if that is done at once; otherwise a promise that resolves when it is durable. */
+  keep(letter: DeadLetter): Promise<void> | undefined {
+    if (this.#spool === undefined) {
+      this.#report(letter)
+      return undefined
+    }
+    return this.#append(this.#spool, letter.message).then(() => {
+      this.#report(letter)
+    })
+  }
+
+  async #append(spool: SpoolLog, message: SOCMessage): Promise<void> {
+    const line = frameBytes(frameOf(message))
+    const value = Buffer.allocUnsafe(spool.headerBytes + line.length + NUMBER_BYTES)
+    if (!spool.fits(value.length + spool.overheadBytes))
+      throw new IpcError('ERR_IPC_BUFFER_FULL', 'the spool of dead letters is full')
+    const end = numberLines(line, line.length, value, spool.headerBytes, spool.next)
+    const priorities: [number, number, number] = [0, 0, 0]
+    ++priorities[priorityOf(message.type)]
+    await spool.append({ count: 1, value: value.subarray(0, end), priorities }).durable
+  }
+
+  #report(letter: DeadLetter): void {
+    if (this.#onDeadLetter !== undefined) callUser('onDeadLetter', this.#onDeadLetter, letter)
+  }
+}

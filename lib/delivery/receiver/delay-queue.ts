@@ -1,0 +1,60 @@
+// Things that are to come back after a delay, with one timer for all of them.
+
+import { clearTimeout, monotonicMs, setTimeout } from '../../base/globals.js'
+
+const MAX_TIMER_MS = 0x7fff_ffff
+
+export class DelayQueue<Item> {
+  readonly #onDue: (items: Item[]) => void
+  /** Ascending by `dueAt`; among equals in the order of adding. */
+  #entries: { readonly item: Item; readonly dueAt: number }[] = []
+  #timer: NodeJS.Timeout | undefined
+
+  constructor(onDue: (items: Item[]) => void) {
+    this.#onDue = onDue
+  }
+
+  get size(): number {
+    return this.#entries.length
+  }
+
+  add(item: Item, delayMs: number): void {
+    const dueAt = monotonicMs() + delayMs
+    let low = 0
+    for (let high = this.#entries.length; low < high;) {
+      const middle = (low + high) >>> 1
+      if ((this.#entries[middle] as { dueAt: number }).dueAt <= dueAt) low = middle + 1
+      else high = middle
+    }
+    this.#entries.splice(low, 0, { item, dueAt })
+    if (low === 0) this.#arm()
+  }
+
+  /** Takes everything out. */
+  clear(): Item[] {
+    const items = this.#entries.map(({ item }) => item)
+    this.#entries = []
+    this.#arm()
+    return items
+  }
+
+  #arm(): void {
+    clearTimeout(this.#timer)
+    this.#timer = undefined
+    const [first] = this.#entries
+    if (first === undefined) return
+    const delayMs = Math.min(Math.max(0, Math.ceil(first.dueAt - monotonicMs())), MAX_TIMER_MS)
+    this.#timer = setTimeout(() => {
+      this.#fire()
+    }, delayMs)
+  }
+
+  #fire(): void {
+    const now = monotonicMs()
+    let due = 0
+    while ((this.#entries[due]?.dueAt ?? Infinity) <= now) ++due
+    const items = this.#entries.splice(0, due).map(({ item }) => item)
+    this.#arm()
+    if (items.length > 0) this.#onDue(items)
+  }
+}

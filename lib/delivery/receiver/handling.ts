@@ -1,0 +1,69 @@
+// Runs a handler for each message: settled by how it ends.
+
+import { hasCode } from '../../base/errors.js'
+import { reportUserError } from '../../base/user-code.js'
+import type { SOCMessage } from '../../message/message.js'
+
+/** Options of `AcknowledgingReceiver.handle`. */
+export interface HandleOptions {
+  /** Messages handled at once. Default 1. */
+  readonly concurrency?: number
+  /** Milliseconds before a message whose handler failed comes again; doubled each time. Default 100. */
+  readonly retryDelayMs?: number
+  /** Longest such delay. Default 30,000. */
+  readonly maxRetryDelayMs?: number
+}
+
+export interface HandledLoop {
+  next(): Promise<IteratorResult<SOCMessage, undefined>>
+}
+
+export interface Handling {
+  readonly concurrency: number
+  readonly retryDelayMs: number
+  readonly maxRetryDelayMs: number
+}
+
+/** @throws RangeError for invalid options */
+export function checkHandling(options: HandleOptions): Handling {
+  const { concurrency = 1, retryDelayMs = 100, maxRetryDelayMs = 30_000 } = options
+  if (!Number.isInteger(concurrency) || concurrency < 1) {
+    throw new RangeError('handle: concurrency must be a whole number from 1')
+  }
+  if (!(retryDelayMs >= 0)) throw new RangeError('handle: retryDelayMs must be 0 or more')
+  if (!(maxRetryDelayMs >= 0)) throw new RangeError('handle: maxRetryDelayMs must be 0 or more')
+  return { concurrency, retryDelayMs, maxRetryDelayMs }
+}
+
+/** Handles the messages of one loop, one after the other, until the stream ends. */
+export async function handleMessages(
+  loop: HandledLoop,
+  handler: (message: SOCMessage) => unknown,
+  accept: (message: SOCMessage) => void,
+  { retryDelayMs, maxRetryDelayMs }: Handling,
+): Promise<void> {
+  for (;;) {
+    let message: SOCMessage
+    try {
+      const { value, done } = await loop.next()
+      if (done === true) return
+      message = value
+    } catch (error) {
+      // A refused line is counted, and its sender knows.
+      if (
+        hasCode(error, 'ERR_IPC_INVALID_MESSAGE', 'ERR_IPC_MESSAGE_TOO_LARGE') &&
+        error.offset !== undefined
+      )
+        continue
+      throw error
+    }
+    try {
+      await handler(message)
+      accept(message)
+    } catch (error) {
+      const delayMs = Math.min(retryDelayMs * 2 ** Math.min(message.deliveries - 1, 30), maxRetryDelayMs)
+      message.release({ delayMs })
+      reportUserError('handler of AcknowledgingReceiver', error)
+    }
+  }
+}

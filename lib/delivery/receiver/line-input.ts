@@ -1,0 +1,220 @@
+// Reads one connection of an acknowledged sender: makes runs of numbered messages of the records that the addon wrote, and takes
+// out control messages and refused lines at their place between them. Stops reading while the receiver is full.
+
+import { publishInvalid, wantsInvalid } from '../../connection/audit.js'
+import {
+  attachReader,
+  busyPollOf,
+  closeBecause,
+  resumeReading,
+  type Connection,
+  type RecordReader,
+} from '../../connection/connection.js'
+import { INVALID_REASONS, MESSAGE_STATE, MessageTypeCode, RecordWord } from '../../binding/abi.js'
+import { IpcError } from '../../base/errors.js'
+import { MAX_MESSAGE_BYTES } from '../../message/envelope.js'
+import type { SOCMessage } from '../../message/message.js'
+import { requestPoll } from '../../wire/busy-poll.js'
+import { threadWindow } from '../../wire/read-window.js'
+import { PageCutter, RefusedLines } from '../../wire/record-decoder.js'
+import { isControl } from '../protocol/control.js'
+
+export interface LineInputOptions {
+  readonly onInvalid?: 'throw' | 'skip'
+  readonly maxMessageBytes?: number
+  readonly maxInvalid?: number
+}
+
+export interface LineInputEvents {
+  /** The sender states numbers: each line must have one from now on. */
+  readonly isNumbered: boolean
+  /** Enough waits to be handed out. */
+  readonly full: boolean
+  /** A loop waits for messages. */
+  readonly isWanted: boolean
+  /** One more error would be kept. */
+  readonly takesErrors: boolean
+  /** Messages with the numbers from `first` on; 0: they have none. @throws {IpcError} for numbers that cannot be */
+  onRun(messages: SOCMessage[], first: number, bytes: number): void
+  /** @throws {IpcError} for a control message that cannot be */
+  onControl(message: SOCMessage): void
+  /** A line was refused. `error` is undefined if it is not to be reported. @throws {IpcError} for too many of them */
+  onRefused(reason: string, error: IpcError | undefined): void
+  /** The peer broke the protocol or a limit: nothing more is read. */
+  onFailure(error: IpcError): void
+  onEnd(error: IpcError | undefined): void
+}
+
+const DEFAULT_MAX_INVALID = 1000
+const TRUNCATED_REASON = 'truncated'
+
+export class LineInput {
+  readonly maxMessageBytes: number
+  readonly #connection: Connection
+  readonly #name: string
+  readonly #events: LineInputEvents
+  readonly #skipInvalid: boolean
+  readonly #maxInvalid: number
+  #ended = false
+  #paused = false
+  #invalid = 0
+  #bytes = 0
+
+  static readonly #recordReader: RecordReader<LineInput> = {
+    onRecords: (input, count, received) => input.#onRecords(count, received),
+    onEnd: (input, error) => {
+      input.#onEnd(error)
+      // A sender that has hung up wants no more acknowledgements on this connection.
+      return false
+    },
+  }
+
+  /** @throws TypeError when the connection has a receiver already; RangeError for an invalid limit */
+  constructor(connection: Connection, name: string, options: LineInputOptions, events: LineInputEvents) {
+    const {
+      maxMessageBytes = MAX_MESSAGE_BYTES,
+      maxInvalid = DEFAULT_MAX_INVALID,
+      onInvalid = 'throw',
+    } = options
+    if (!Number.isInteger(maxMessageBytes) || maxMessageBytes < 1 || maxMessageBytes > MAX_MESSAGE_BYTES) {
+      throw new RangeError(`maxMessageBytes must be a whole number from 1 to ${MAX_MESSAGE_BYTES}`)
+    }
+    if (!(maxInvalid >= 0)) throw new RangeError('maxInvalid must be 0 or more')
+    if (onInvalid !== 'throw' && onInvalid !== 'skip') {
+      throw new TypeError("onInvalid must be 'throw' or 'skip'")
+    }
+    this.maxMessageBytes = maxMessageBytes
+    this.#connection = connection
+    this.#name = name
+    this.#events = events
+    this.#skipInvalid = onInvalid === 'skip'
+    this.#maxInvalid = maxInvalid
+  }
+
+  /** Starts reading. */
+  start(): void {
+    attachReader(this.#connection, this, LineInput.#recordReader, this.maxMessageBytes)
+  }
+
+  /** Bytes read. */
+  get bytes(): number {
+    return this.#bytes
+  }
+
+  /** Lines refused. */
+  get invalid(): number {
+    return this.#invalid
+  }
+
+  /** Reading waits for room. */
+  get paused(): boolean {
+    return this.#paused
+  }
+
+  resume(): void {
+    if (!this.#paused || this.#ended) return
+    this.#paused = false
+    resumeReading(this.#connection)
+  }
+
+  /** Takes no more, whatever still comes. */
+  stop(): void {
+    this.#ended = true
+  }
+
+  #onRecords(count: number, received: number): boolean {
+    if (received > 0) this.#bytes += received
+    if (count > 0 && !this.#ended) {
+      try {
+        this.#takeRecords(count)
+      } catch (error) {
+        this.#fail(error as IpcError)
+      }
+    }
+    this.#paused = !this.#ended && this.#events.full
+    if (!this.#paused && this.#events.isWanted) requestPoll(busyPollOf(this.#connection))
+    return !this.#paused
+  }
+
+  #onEnd(error: IpcError | undefined): void {
+    if (this.#ended) return
+    this.#ended = true
+    this.#events.onEnd(error)
+  }
+
+  #fail(error: IpcError): void {
+    this.#ended = true
+    this.#events.onFailure(error)
+  }
+
+  #takeRecords(count: number): void {
+    const { records } = threadWindow
+    const { peer } = this.#connection
+    const endAt = count * RecordWord.count
+    const pages = new PageCutter(threadWindow, endAt)
+    let { isNumbered } = this.#events
+    let run: SOCMessage[] = []
+    let first = 0
+    let bytes = 0
+    const flush = (): void => {
+      if (run.length === 0) return
+      const messages = run
+      run = []
+      this.#events.onRun(messages, first, bytes)
+      bytes = 0
+    }
+    for (let at = 0; at < endAt; at += RecordWord.count) {
+      if (records[at + RecordWord.state] !== MESSAGE_STATE) {
+        flush()
+        this.#refuse(at)
+        if (this.#ended) return
+        continue
+      }
+      const message = pages.messageAt(at, peer)
+      const type = records[at + RecordWord.typeCode] as number
+      if ((type === MessageTypeCode.heartbeat || type === MessageTypeCode.ack) && isControl(message)) {
+        flush()
+        this.#events.onControl(message)
+        ;({ isNumbered } = this.#events)
+        continue
+      }
+      const sequence = isNumbered ? sequenceAt(records, at) : 0
+      if (run.length === 0) first = sequence
+      else if (first === 0 ? sequence !== 0 : sequence !== first + run.length) {
+        flush()
+        first = sequence
+      }
+      run.push(message)
+      bytes += (records[at + RecordWord.lineEnd] as number) - (records[at + RecordWord.lineStart] as number)
+    }
+    flush()
+  }
+
+  #refuse(at: number): void {
+    const [reason] = INVALID_REASONS[threadWindow.records[at + RecordWord.state] as number] ?? ['unknown']
+    // A sender that was killed leaves half a line; its next connection brings all of it.
+    if (reason === TRUNCATED_REASON && this.#events.isNumbered) return
+    ++this.#invalid
+    const wanted = !this.#skipInvalid && this.#events.takesErrors
+    const error =
+      wanted || wantsInvalid() ? RefusedLines.keep(threadWindow, at, 1, this.#name).error : undefined
+    if (error !== undefined) {
+      publishInvalid({ address: this.#connection.address, peer: this.#connection.peer, error })
+    }
+    this.#events.onRefused(reason, wanted ? error : undefined)
+    if (this.#invalid <= this.#maxInvalid) return
+    closeBecause(this.#connection, 'too-many-invalid')
+    this.#fail(
+      new IpcError('ERR_IPC_CLOSED', `${this.#name}: more than ${this.#maxInvalid} lines were no messages`, {
+        reason: 'too-many-invalid',
+      }),
+    )
+  }
+}
+
+function sequenceAt(records: Int32Array, at: number): number {
+  return (
+    (records[at + RecordWord.sequenceHigh] as number) * 0x1_0000_0000 +
+    ((records[at + RecordWord.sequenceLow] as number) >>> 0)
+  )
+}

@@ -1,0 +1,96 @@
+// The numbers that one connection states, checked against each other and against what the session knows. A number that is
+// missing between two stated ones belongs to a line that was refused here; any other hole breaks the protocol.
+
+import { violation, type NumberRange, type Statement } from '../protocol/control.js'
+import type { Session } from './session.js'
+
+/** What a flow finds out about numbers that are no messages. */
+export interface FlowEvents {
+  /** The sender gave up so many messages that this process had not settled. */
+  onLost(messages: number): void
+  /** A line was refused; its number is rejected now. */
+  onRefused(): void
+}
+
+/** Most refused lines whose numbers are not known yet. */
+const MAX_REFUSALS = 4096
+
+export class NumberFlow {
+  readonly session: Session
+  readonly #events: FlowEvents
+  /** Number of the next line. */
+  #expected: number
+  /** Reasons of refused lines since the last stated number. */
+  #refusals: string[] = []
+
+  constructor(session: Session, { lowest, next }: Statement, events: FlowEvents) {
+    this.session = session
+    this.#events = events
+    this.#lose(session.state(lowest))
+    this.#expected = next
+  }
+
+  /**
+   * Lines with the numbers from `first` on have come.
+   *
+   * @throws {IpcError} ERR_IPC_INVALID_MESSAGE for numbers that no honest sender states
+   */
+  onLines(first: number, count: number): void {
+    if (first < this.#expected) {
+      throw first === 0
+        ? violation('number-missing', 'a line without a number after it had stated numbers')
+        : violation('backwards', `number ${first} after number ${this.#expected - 1}`)
+    }
+    if (first > this.#expected || this.#refusals.length > 0) this.#refuse(first - 1)
+    this.#expected = first + count
+  }
+
+  /** A line was refused, for a reason, before its number could be read. */
+  onRefusal(reason: string): void {
+    if (this.#refusals.push(reason) > MAX_REFUSALS) {
+      throw violation('refusals', `more than ${MAX_REFUSALS} lines in a row that are no messages`)
+    }
+  }
+
+  /** @throws {IpcError} ERR_IPC_INVALID_MESSAGE for a statement that contradicts the connection so far */
+  onStatement({ session, next, lowest, gone }: Statement): void {
+    if (session !== this.session.id) {
+      throw violation('other-session', 'a statement about another session on the same connection')
+    }
+    if (next < this.#expected) {
+      throw violation(
+        'backwards',
+        `a statement that number ${next} comes next, after number ${this.#expected - 1}`,
+      )
+    }
+    if (gone !== undefined) this.#giveUp(gone)
+    this.#refuse(next - 1)
+    this.#expected = next
+    this.#lose(this.session.state(lowest))
+  }
+
+  #giveUp([first, last]: NumberRange): void {
+    // Numbers before the range would be holes, and those of refused lines.
+    if (first > this.#expected) this.#refuse(first - 1)
+    this.#lose(this.session.giveUp(first, last))
+  }
+
+  /** Every number from the expected one through `last` is settled already, or belongs to a refused line. */
+  #refuse(last: number): void {
+    for (const hole of this.session.missing(this.#expected, last)) {
+      for (let number = hole.first; number <= hole.last; ++number) {
+        const reason = this.#refusals.shift()
+        if (reason === undefined) {
+          throw violation('hole', `nothing for number ${number}, and did not say that it gave it up`)
+        }
+        this.session.reject(number, reason, false)
+        this.#events.onRefused()
+      }
+    }
+    this.#refusals = []
+  }
+
+  #lose(messages: number): void {
+    if (messages > 0) this.#events.onLost(messages)
+  }
+}

@@ -1,0 +1,71 @@
+// One loop that takes messages of a receiver: what it has in hand is its own, whatever other loops do.
+
+import type { IpcError } from '../../base/errors.js'
+import type { SOCMessage } from '../../message/message.js'
+import type { ReceivedRun } from './received-run.js'
+
+export type Result = IteratorResult<SOCMessage, undefined> | IteratorResult<SOCMessage[], undefined>
+
+/** The messages [begin, end) of a run. */
+export interface Hand {
+  readonly run: ReceivedRun
+  readonly begin: number
+  readonly end: number
+}
+
+export class Reader {
+  /** With automatic settlement: what the loop has in hand. */
+  #held: Hand[] = []
+  /** Calls that wait for their answer. */
+  #waiting = 0
+  /** Most calls that waited at once. With more than one, several callers share this loop. */
+  #callers = 1
+
+  /** Messages in hand. */
+  get heldMessages(): number {
+    return this.#held.reduce((sum, { begin, end }) => sum + end - begin, 0)
+  }
+
+  /** Several calls were under way at once, so one call does not say which message is finished. */
+  get isShared(): boolean {
+    return this.#callers > 1
+  }
+
+  /**
+   * The loop asks for more. Returns what it has finished thereby: what it has in hand, once each of its callers waits.
+   */
+  ask(): Hand[] {
+    ++this.#waiting
+    this.#callers = Math.max(this.#callers, this.#waiting)
+    return this.#waiting === this.#callers ? this.takeHeld() : []
+  }
+
+  /** An answer went to the loop. */
+  answered(): void {
+    --this.#waiting
+  }
+
+  hold(hand: Hand): void {
+    this.#held.push(hand)
+  }
+
+  /** What the loop has in hand, which it does not have any more. */
+  takeHeld(): Hand[] {
+    const held = this.#held
+    if (held.length > 0) this.#held = []
+    return held
+  }
+}
+
+/** A call that waits for one message, or for a run. */
+export interface Wait {
+  readonly reader: Reader
+  readonly one: boolean
+  readonly answer: (result: Result | Promise<never>) => void
+}
+
+export const END = { value: undefined, done: true } as const
+
+export function rejection(error: IpcError): Promise<never> {
+  return Promise.reject(error)
+}

@@ -1,0 +1,136 @@
+// Messages that were read together, and the state of each of them. Must not know connections.
+//
+//     waiting ──> in hand ──> done (accepted, rejected, or released: then a copy waits, or the sender sends it again)
+//        └──────────────────────^  (known already, or thrown away)
+
+import { bindDelivery, type Delivery, type SOCMessage } from '../../message/message.js'
+
+const IN_HAND = 1
+const DONE = 2
+
+/** What settles the messages of runs. */
+export interface Settler {
+  release(run: ReceivedRun, index: number, delayMs: number): void
+  reject(run: ReceivedRun, index: number, reason: string): void
+}
+
+export class ReceivedRun implements Delivery {
+  /** Of this object alone: an application gets copies of it. */
+  readonly messages: readonly SOCMessage[]
+  /** Number of the first message; the others follow. 0: the sender does not number them. */
+  readonly first: number
+  /** Bytes of the lines. */
+  readonly bytes: number
+  readonly #settler: Settler
+  readonly #states: Uint8Array
+  /** Times that messages were handed out, by index, where that is not once. */
+  #deliveries: Map<number, number> | undefined
+  /** Index of the next message that was not looked at. */
+  next = 0
+  #left: number
+  #searchFrom = 0
+  /** Some message was settled for itself, so that a range may have to be looked at one by one. */
+  #mixed = false
+
+  constructor(settler: Settler, messages: readonly SOCMessage[], first: number, bytes: number) {
+    this.#settler = settler
+    this.messages = messages
+    this.first = first
+    this.bytes = bytes
+    this.#states = new Uint8Array(messages.length)
+    this.#left = messages.length
+    for (const message of messages) bindDelivery(message, this)
+  }
+
+  get count(): number {
+    return this.messages.length
+  }
+
+  /** Messages that are not done. */
+  get left(): number {
+    return this.#left
+  }
+
+  /** Whether this object settles the messages. */
+  isOf(settler: Settler): boolean {
+    return this.#settler === settler
+  }
+
+  get isNumbered(): boolean {
+    return this.first !== 0
+  }
+
+  /** What one of the messages counts for in bounds. */
+  get bytesEach(): number {
+    return this.bytes / this.messages.length
+  }
+
+  isInHand(index: number): boolean {
+    return this.#states[index] === IN_HAND
+  }
+
+  handOut(begin: number, end: number): void {
+    this.#states.fill(IN_HAND, begin, end)
+  }
+
+  noteDeliveries(index: number, deliveries: number): void {
+    if (deliveries > 1) (this.#deliveries ??= new Map<number, number>()).set(index, deliveries)
+  }
+
+  deliveriesAt(index: number): number {
+    return this.#deliveries?.get(index) ?? 1
+  }
+
+  /** A single message is done. */
+  finishOne(index: number): void {
+    this.#mixed = true
+    this.#states[index] = DONE
+    --this.#left
+  }
+
+  /** Those of [begin, end) that are in hand are done; calls `onFinished` with each stretch of them. */
+  finish(begin: number, end: number, onFinished: (begin: number, end: number) => void): void {
+    const states = this.#states
+    if (!this.#mixed) {
+      states.fill(DONE, begin, end)
+      this.#left -= end - begin
+      onFinished(begin, end)
+      return
+    }
+    for (let at = begin; at < end; ++at) {
+      const start = at
+      while (at < end && states[at] === IN_HAND) states[at++] = DONE
+      if (at === start) continue
+      this.#left -= at - start
+      onFinished(start, at)
+    }
+  }
+
+  /** Indexes of the messages in hand. */
+  *inHand(): Iterable<number> {
+    for (let index = 0; index < this.next; ++index) if (this.#states[index] === IN_HAND) yield index
+  }
+
+  /** -1 for a message of another run. */
+  indexOf(message: SOCMessage): number {
+    // Messages are mostly settled in their order.
+    const found = this.messages.indexOf(message, this.#searchFrom)
+    const index = found >= 0 ? found : this.messages.indexOf(message)
+    this.#searchFrom = index + 1
+    return index
+  }
+
+  release(message: SOCMessage, delayMs: number): void {
+    const index = this.indexOf(message)
+    if (this.isInHand(index)) this.#settler.release(this, index, delayMs)
+  }
+
+  reject(message: SOCMessage, reason: string): void {
+    const index = this.indexOf(message)
+    if (this.isInHand(index)) this.#settler.reject(this, index, reason)
+  }
+
+  deliveriesOf(message: SOCMessage): number {
+    return this.deliveriesAt(this.indexOf(message))
+  }
+}

@@ -1,0 +1,106 @@
+// What becomes of a message, and the promise of the `send` that brought it: one for all messages of a call.
+
+import type { IpcError } from '../../base/errors.js'
+
+/**
+ * What became of sent messages, from the strongest to the weakest.
+ * - `acknowledged`: the receiving application has finished them.
+ * - `spooled`: they are in the spool, as safe as its durability says, and will be sent until they are settled.
+ * - `written`: the kernel has them, for a peer that does not acknowledge. At most once.
+ * - `rejected`: the receiver has refused at least one of them for good; `reason` says why.
+ */
+export type SendStatus = 'acknowledged' | 'spooled' | 'written' | 'rejected'
+
+/** What {@link AcknowledgedSender.send} resolves with. */
+export interface SendResult {
+  /** What all messages of the call have got: the weakest of what each of them got. */
+  readonly status: SendStatus
+  /**
+   * With `rejected`: why the first of them was. `too-large`, `too-deep`, `not-json` … for a line that the receiver does not
+   * take, `max-deliveries`, or what the receiving application gave as the reason.
+   */
+  readonly reason?: string
+  /** With `rejected`: how many of them were. */
+  readonly rejected?: number
+}
+
+/** How messages leave the sender when they do not get lost. */
+export interface Outcome {
+  readonly status: 'acknowledged' | 'written' | 'rejected'
+  readonly reason?: string
+}
+
+export const ACKNOWLEDGED: Outcome = { status: 'acknowledged' }
+export const WRITTEN: Outcome = { status: 'written' }
+
+/** Why messages that were taken have been given up. */
+export type DropReason =
+  /** There was no room, and `onFull` said so. */
+  | 'full'
+  /** They are no messages, such as a raw payload that is not JSON, or one that is nested too deeply. */
+  | 'invalid'
+  /** They were in the spool for longer than its `maxAgeMs`. */
+  | 'expired'
+  /** The spool could not keep them, or their place in it was damaged. */
+  | 'storage'
+  /** The peer does not acknowledge, and `onSilentPeer` is `fail`; or no peer was found for `giveUpAfterMs`. */
+  | 'undeliverable'
+  /** `close` ran out of time. */
+  | 'timeout'
+
+/** Messages given up, by reason. */
+export type DropCounts = Readonly<Record<DropReason, number>>
+
+/** The promise of one `send` or `sendBatch`. */
+export class Completion {
+  readonly promise: Promise<SendResult>
+  #resolve!: (result: SendResult) => void
+  #reject!: (error: IpcError) => void
+  #left: number
+  #status: SendStatus = 'acknowledged'
+  #reason: string | undefined
+  #rejected = 0
+  #error: IpcError | undefined
+
+  constructor(messages: number) {
+    this.#left = messages
+    this.promise = new Promise((resolve, reject) => {
+      this.#resolve = resolve
+      this.#reject = reject
+    })
+    // The caller need not wait: drops are counted and reported besides.
+    this.promise.catch(() => undefined)
+  }
+
+  /** So many of the messages have got this. */
+  settle(status: SendStatus, messages: number, reason?: string): void {
+    if (status === 'rejected') {
+      this.#rejected += messages
+      this.#reason ??= reason
+      this.#status = status
+    } else if (status !== 'acknowledged' && this.#status !== 'rejected') {
+      this.#status = status
+    }
+    this.#count(messages)
+  }
+
+  /** So many of the messages were given up. */
+  drop(error: IpcError, messages = 1): void {
+    this.#error ??= error
+    this.#count(messages)
+  }
+
+  #count(messages: number): void {
+    this.#left -= messages
+    if (this.#left > 0) return
+    if (this.#error !== undefined) this.#reject(this.#error)
+    else if (this.#status !== 'rejected') this.#resolve({ status: this.#status })
+    else {
+      this.#resolve({
+        status: 'rejected',
+        rejected: this.#rejected,
+        ...(this.#reason !== undefined && { reason: this.#reason }),
+      })
+    }
+  }
+}

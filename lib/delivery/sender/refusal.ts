@@ -1,0 +1,69 @@
+// Decides whether a message can be sent at all, as early as possible: at `send`, by what the last receiver said it takes.
+
+import { MAX_MESSAGE_BYTES, frameBytes, invalidPayload } from '../../message/envelope.js'
+import { IpcError } from '../../base/errors.js'
+import { frameOf, isChecked, sizeBound, SOCMessage } from '../../message/message.js'
+import { countFrames } from '../../wire/batch.js'
+import { isControl } from '../protocol/control.js'
+import { NUMBER_BYTES } from '../protocol/lines.js'
+
+/** A line of fewer bytes cannot be nested too deeply: each level takes two. */
+const DEEP_LINE_BYTES = 512
+
+/** Returns a bound of its size; throws if it can never be sent to a receiver that takes lines of `maxBytes`. */
+export function checkMessage(message: SOCMessage, maxBytes: number): number {
+  if (!(message instanceof SOCMessage)) throw new TypeError('a message must be a SOCMessage')
+  if (isControl(message)) {
+    throw new IpcError(
+      'ERR_IPC_INVALID_MESSAGE',
+      `type ${message.type} with id ${message.id} is reserved for acknowledged delivery: choose another id`,
+      { reason: 'reserved-id' },
+    )
+  }
+  const bytes = sizeBound(message)
+  if (bytes * 3 + NUMBER_BYTES > maxBytes) checkSize(message, maxBytes)
+  return bytes
+}
+
+/** The longest line that goes to a receiver that says it takes `maxMessageBytes`. */
+export function lineLimit(maxMessageBytes: number): number {
+  return Math.min(maxMessageBytes, MAX_MESSAGE_BYTES)
+}
+
+/** Whether only a look at the line can tell if it is a message. */
+export function needsCheck(message: SOCMessage): boolean {
+  return !isChecked(message) || sizeBound(message) >= DEEP_LINE_BYTES
+}
+
+/** Why a message's line is refused; undefined for a good one. */
+export function refusalOf(message: SOCMessage): IpcError | undefined {
+  if (countFrames(frameBytes(frameOf(message))) === 1) return undefined
+  const { rawPayload = '' } = message
+  if (!isJSON(rawPayload) || rawPayload.includes('\n')) return invalidPayload()
+  return new IpcError('ERR_IPC_INVALID_MESSAGE', 'the payload is nested more than 255 levels deep', {
+    reason: 'too-deep',
+  })
+}
+
+function checkSize(message: SOCMessage, maxBytes: number): void {
+  const frame = frameOf(message)
+  const bytes =
+    typeof frame === 'string'
+      ? Buffer.byteLength(frame)
+      : Buffer.byteLength(frame[0]) + frame[1].length + frame[2].length
+  if (bytes - 1 + NUMBER_BYTES <= maxBytes) return
+  throw new IpcError(
+    'ERR_IPC_MESSAGE_TOO_LARGE',
+    `the message is ${bytes - 1} bytes long; with its number, the receiver takes at most ${maxBytes - NUMBER_BYTES}`,
+    { reason: 'too-large' },
+  )
+}
+
+function isJSON(text: string): boolean {
+  try {
+    JSON.parse(text)
+    return true
+  } catch {
+    return false
+  }
+}

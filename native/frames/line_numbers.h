@@ -1,0 +1,24 @@
+// Gives lines that are laid out the numbers that acknowledged delivery states: `,"seq":N` as the last key of each.
+// std only; must not know Node-API or sockets.
+
+#ifndef SENTINEL_LINE_NUMBERS_H_
+#define SENTINEL_LINE_NUMBERS_H_
+
+#include <cstddef>
+#include <cstdint>
+
+namespace sentinel {
+
+// More bytes than a number adds to a line.
+constexpr std::size_t kNumberBytes = 24;
+
+// Copies the lines of [begin, end) to [out, out_end) and gives them the numbers from `first` on. Each line must end
+// in
+// `}` and a newline. Returns the end of what was written, or nullptr if there were less than kNumberBytes of room
+// for one of the numbers.
+std::uint8_t* NumberLines(const std::uint8_t* begin, const std::uint8_t* end, std::uint8_t* out,
+                          const std::uint8_t* out_end, std::uint64_t first);
+
+}  // namespace sentinel
+
+#endif  // SENTINEL_LINE_NUMBERS_H_
