@@ -14,6 +14,7 @@ export {
   BufferedSender,
   type BufferedSenderOptions,
   type BufferedSenderStats,
+  type BufferedSenderDrops,
 } from './endpoints/buffered-sender.js'
 export { Connection, type WhenClosedOptions } from './connection/connection.js'
 export * from './delivery/index.js'
@@ -23,12 +24,18 @@ export { IpcError, type IpcErrorCode, type IpcErrorDetails, type RemoteError } f
 export type { ListenOptions } from './connection/listen-options.js'
 export type { ListenerStats } from './connection/admission.js'
 export { listen, Listener, type AcceptOptions } from './connection/listener.js'
+export type { AddressFound } from './connection/address-watch.js'
 export { BUFFER_SIZE } from './endpoints/message-queue.js'
 export { SOCMsgType } from './message/type.js'
 export { SOCMessage } from './message/message.js'
 export { newSOCMessage, rawJSON, type NewMessageOptions, type RawJSON } from './message/new-message.js'
 export type { PeerIdentity, PeerPolicy } from './peer/peer.js'
-export { Receiver, type ReceiverOptions, type ReceiverStats } from './endpoints/receiver.js'
+export {
+  Receiver,
+  type ReceiverOptions,
+  type ReceiveOptions,
+  type ReceiverStats,
+} from './endpoints/receiver.js'
 export { MAX_RETRIES, Sender, type SenderOptions, type SendOptions } from './endpoints/sender.js'
 export type { InspectedRecord, SpoolInspection, SpoolSegment } from './spool/inspect.js'
 export type { SpoolDamage, SpoolOptions } from './spool/options.js'
@@ -67,6 +74,7 @@ export {
 } from './services/streams.js'
 export {
   validated,
+  type OutputOf,
   type Schemas,
   type StandardIssue,
   type StandardResult,

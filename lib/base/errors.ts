@@ -51,11 +51,16 @@ const BRAND = Symbol.for('sentinel-ipc.IpcError')
  * errors of another copy of this package, and of a copy in another realm.
  */
 export class IpcError extends Error {
+  /** What went wrong. See {@link IpcErrorCode}. */
   readonly code: IpcErrorCode
   // Declared only: a class field would be there, undefined, on every error.
+  /** The rule that decided, as a short stable name. See {@link IpcErrorDetails.reason}. */
   declare readonly reason?: string
+  /** Of an invalid line: the byte at which the fault is. */
   declare readonly offset?: number
+  /** Of an invalid line: its first bytes, escaped and cut short. */
   declare readonly sample?: string
+  /** The error that the peer replied with. */
   declare readonly remote?: RemoteError
 
   constructor(code: IpcErrorCode, message: string, details: IpcErrorDetails = {}) {

@@ -14,6 +14,7 @@ import { monotonicMs, queueMicrotask } from './globals.js'
 export interface UserErrorEvent {
   /** The callback, as the option or method is called: `onDrop`, `handler of serve`. */
   readonly callback: string
+  /** What the callback threw, or what its promise rejected with. */
   readonly error: unknown
 }
 

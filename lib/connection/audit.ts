@@ -14,24 +14,33 @@ import type { AddressFound } from './address-watch.js'
 
 /** On `sentinel-ipc:accept`: a listener let a client in. */
 export interface AcceptEvent {
+  /** Path of the listening socket, or (Windows) name of the pipe. */
   readonly address: string
+  /** The admitted client. */
   readonly peer: PeerIdentity
 }
 
 /** On `sentinel-ipc:reject`: a listener turned a client away. Each listener publishes at most 64 every 100 ms. */
 export interface RejectEvent {
+  /** Path of the listening socket, or (Windows) name of the pipe. */
   readonly address: string
   /** The rule that decided, as `error.reason` of ERR_IPC_PEER_REJECTED, or a quota. */
   readonly reason: string
   /** The system's (negative) error number, if that was the reason; otherwise 0. */
   readonly errno: number
+  /** Process id of the client. For logs only: process ids are reused. */
   readonly pid: number
+  /** User id of the client; -1 if it is not known. */
   readonly uid: number | null
+  /** Group id of the client; -1 if it is not known. */
   readonly gid: number | null
+  /** Supplementary groups of the client. */
   readonly groups: readonly number[]
   /** '' if unknown. Read only for peers whose user or group passes. */
   readonly executable: string
+  /** Security label of the client (SELinux, AppArmor), if the system gives one. */
   readonly label: string
+  /** Security identifier of the client (Windows). */
   readonly sid: string
   /** Refusals left out just before this one. */
   readonly omitted: number
@@ -39,16 +48,23 @@ export interface RejectEvent {
 
 /** On `sentinel-ipc:invalid`: a peer sent a line that is not a message. */
 export interface InvalidEvent {
+  /** Path of the socket, or (Windows) name of the pipe. */
   readonly address: string
+  /** The peer that sent the line. */
   readonly peer: PeerIdentity
+  /** What is wrong with the line: its reason, offset and sample. */
   readonly error: IpcError
 }
 
 /** On `sentinel-ipc:drop`: a sender could not write messages that it had accepted. */
 export interface DropEvent {
+  /** Path of the socket, or (Windows) name of the pipe. */
   readonly address: string
+  /** The peer that did not get the messages. */
   readonly peer: PeerIdentity
+  /** How many messages were dropped. */
   readonly count: number
+  /** Why they could not be written. */
   readonly error: IpcError
 }
 
@@ -65,14 +81,19 @@ export type CloseReason =
 
 /** On `sentinel-ipc:close`: a connection has ended. */
 export interface CloseEvent {
+  /** Path of the socket, or (Windows) name of the pipe. */
   readonly address: string
+  /** The peer at the other end. */
   readonly peer: PeerIdentity
+  /** Why the connection ended. */
   readonly reason: CloseReason
+  /** The error that ended it, if there was one. */
   readonly error: Error | undefined
 }
 
 /** On `sentinel-ipc:address-lost`: the path of a listener does not lead to it any more. */
 export interface AddressLostEvent {
+  /** The address that no longer leads to the listener. */
   readonly address: string
   /** What stands there now. */
   readonly found: AddressFound

@@ -53,6 +53,7 @@ export interface BufferedSenderStats {
   readonly pending: number
   /** Messages taken that were not written: the sum of {@link droppedBy}. */
   readonly dropped: number
+  /** Dropped messages, by reason. */
   readonly droppedBy: BufferedSenderDrops
 }
 
@@ -112,6 +113,7 @@ export class BufferedSender {
     return this.#queue.length
   }
 
+  /** Counts since it was made. */
   get stats(): BufferedSenderStats {
     return {
       accepted: this.#accepted,
@@ -189,6 +191,7 @@ export class BufferedSender {
     return (this.#closing ??= this.#close(timeoutMs))
   }
 
+  /** Calls `close`. */
   async [Symbol.asyncDispose](): Promise<void> {
     await this.close()
   }

@@ -147,6 +147,7 @@ export class Receiver implements AsyncIterableIterator<SOCMessage, undefined, un
     return this.#connection
   }
 
+  /** Counts since it was made. */
   get stats(): ReceiverStats {
     return {
       received: this.#received,
@@ -180,6 +181,7 @@ export class Receiver implements AsyncIterableIterator<SOCMessage, undefined, un
     return END
   }
 
+  /** Iterates over the messages until the stream ends. */
   [Symbol.asyncIterator](): this {
     return this
   }
@@ -205,6 +207,7 @@ export class Receiver implements AsyncIterableIterator<SOCMessage, undefined, un
     }
   }
 
+  /** Calls `close`. */
   async [Symbol.asyncDispose](): Promise<void> {
     await this.close()
   }

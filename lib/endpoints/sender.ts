@@ -151,6 +151,7 @@ export class Sender {
     return (this.#closing ??= this.#close())
   }
 
+  /** Calls `close`. */
   async [Symbol.asyncDispose](): Promise<void> {
     await this.close()
   }

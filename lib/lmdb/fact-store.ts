@@ -243,6 +243,7 @@ export class LmdbFactStore implements FactStore {
     await this.#root.close()
   }
 
+  /** Calls `close`. */
   async [Symbol.asyncDispose](): Promise<void> {
     await this.close()
   }

@@ -343,7 +343,16 @@ export class SOCMessage<T = unknown> {
   }
 
   /** The value that `JSON.stringify` writes, with the same keys as on the wire. */
-  toJSON(): { type: string; id?: string; ts: number; payload?: T } {
+  toJSON(): {
+    /** The type. */
+    type: string
+    /** The id; absent if it is empty. */
+    id?: string
+    /** The timestamp, in Unix seconds. */
+    ts: number
+    /** The parsed payload; absent if there is none. */
+    payload?: T
+  } {
     return {
       type: this.type,
       ...(this.id !== '' && { id: this.id }),
@@ -352,6 +361,7 @@ export class SOCMessage<T = unknown> {
     }
   }
 
+  /** How `util.inspect` and `console.log` show a message. */
   [inspect.custom](_depth: number, options: InspectOptions): string {
     return `SOCMessage ${inspect(this.toJSON(), options)}`
   }

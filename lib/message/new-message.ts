@@ -13,6 +13,7 @@ const RAW_JSON = Symbol.for('sentinel-ipc.RawJSON')
 
 /** JSON that is sent as it is. Made by {@link rawJSON}. */
 export class RawJSON {
+  /** The JSON text. */
   readonly content: string | Buffer
 
   constructor(content: string | Buffer) {

@@ -54,7 +54,9 @@ export interface PeerIdentity {
  * `foreignNamespaces`.
  */
 export interface PeerPolicy {
+  /** Users that are admitted, by id or name (Windows: account name). */
   readonly users?: readonly (number | string)[]
+  /** Groups whose members are admitted, by id or name. Not on Windows. */
   readonly groups?: readonly (number | string)[]
   /**
    * Absolute paths of programs. A hint that stops mistakes, not attacks: a process of the same user can connect, write, and

@@ -47,9 +47,11 @@ export type RequestHandler<T = unknown> = (message: SOCMessage<T>, context: Requ
 export interface EndpointStats {
   /** Requests that have no reply yet, and roughly the bytes that they take. */
   readonly pending: number
+  /** Bytes that the requests without a reply take, roughly. */
   readonly pendingBytes: number
   /** Handlers at work, and roughly the bytes that their requests take. */
   readonly handling: number
+  /** Bytes that the requests being handled take, roughly. */
   readonly handlingBytes: number
   /** Requests of the peer that a handler was called for. */
   readonly handled: number

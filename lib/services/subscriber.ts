@@ -22,6 +22,7 @@ export interface SubscriberStats {
   readonly written: number
   /** Messages that wait, and their bytes. */
   readonly pending: number
+  /** Bytes that wait for the subscriber. */
   readonly pendingBytes: number
   /** Messages that it did not get. */
   readonly dropped: number
@@ -95,6 +96,7 @@ export class Subscriber {
     return this.#filter?.types
   }
 
+  /** Counts since the subscriber was added. */
   get stats(): SubscriberStats {
     return {
       offered: this.#offered,
@@ -115,7 +117,11 @@ export class Subscriber {
     return this.#queued + this.#handed === 0 ? Promise.resolve() : this.#drained.wait()
   }
 
-  /** Takes the lines of a batch. For {@link Publisher} alone. */
+  /**
+   * Takes the lines of a batch. For {@link Publisher} alone.
+   *
+   * @internal
+   */
   offer(batch: SharedBatch): void {
     if (this.#state === 'ended') return
     const lines = this.#filter === undefined ? batch.lines : batch.select(this.#filter)

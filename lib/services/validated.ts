@@ -8,32 +8,65 @@ import type { SOCMessage } from '../message/message.js'
 
 /** What this library uses of the interface `StandardSchemaV1`. */
 export interface StandardSchema<Output = unknown> {
+  /** The interface of Standard Schema V1. */
   readonly '~standard': {
+    /** Version of the interface: 1. */
     readonly version: 1
+    /** Name of the schema library. */
     readonly vendor: string
+    /** Validates a value. */
     readonly validate: (value: unknown) => StandardResult<Output> | Promise<StandardResult<Output>>
-    readonly types?: { readonly input: unknown; readonly output: Output } | undefined
+    /** The types, for inference only. */
+    readonly types?:
+      | {
+          /** Type of the value before validation. */
+          readonly input: unknown
+          /** Type of the value after validation. */
+          readonly output: Output
+        }
+      | undefined
   }
 }
 
 /** The outcome of a check: a value, or the issues that were found. */
 export type StandardResult<Output> =
-  { readonly value: Output; readonly issues?: undefined } | { readonly issues: readonly StandardIssue[] }
+  | {
+      /** The validated value. */
+      readonly value: Output
+      /** What is wrong; absent if the value is valid. */
+      readonly issues?: undefined
+    }
+  | {
+      /** What is wrong with the value. */
+      readonly issues: readonly StandardIssue[]
+    }
 
 /** One thing that is wrong with a value, and where. */
 export interface StandardIssue {
+  /** What is wrong. */
   readonly message: string
-  readonly path?: readonly (PropertyKey | { readonly key: PropertyKey })[] | undefined
+  /** Where in the payload, from the outside in. */
+  readonly path?:
+    | readonly (
+        | PropertyKey
+        | {
+            /** A property name or index. */
+            readonly key: PropertyKey
+          }
+      )[]
+    | undefined
 }
 
 /** Schemas by the type of the messages that they check. */
 export type Schemas = Readonly<Record<string, StandardSchema>>
 
-type OutputOf<Schema> = Schema extends StandardSchema<infer Output> ? Output : never
+/** The type of a payload after its schema has validated it. */
+export type OutputOf<Schema> = Schema extends StandardSchema<infer Output> ? Output : never
 
 /** A message whose payload has passed its schema, discriminated by `type`. */
 export type ValidatedMessage<Checks extends Schemas> = {
   [Type in keyof Checks & string]: {
+    /** The type, one of those that have a schema. */
     readonly type: Type
     /** The value that the schema returned: with its defaults and transformations. */
     readonly payload: OutputOf<Checks[Type]>

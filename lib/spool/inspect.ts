@@ -7,16 +7,21 @@ import { Recovery } from './recovery.js'
 
 /** A file of a spool. */
 export interface SpoolSegment {
+  /** Name of the file. */
   readonly name: string
+  /** Size of the file, in bytes. */
   readonly bytes: number
   /** Records with messages that are not settled, and their bytes. */
   readonly records: number
+  /** Bytes of records whose messages still wait. */
   readonly liveBytes: number
 }
 
 /** Messages that were kept together. */
 export interface InspectedRecord {
+  /** Number of its first message. */
   readonly first: number
+  /** How many messages it holds. */
   readonly count: number
   /** Messages neither settled nor given up. */
   readonly messages: number
@@ -24,6 +29,7 @@ export interface InspectedRecord {
   readonly bytes: number
   /** How long it has waited, in milliseconds. */
   readonly ageMs: number
+  /** File name of its segment. */
   readonly segment: string
 }
 
@@ -31,17 +37,25 @@ export interface InspectedRecord {
 export interface SpoolInspection {
   /** Undefined: the spool is new, or its state cannot be read. */
   readonly session: string | undefined
+  /** The durability that the spool was opened with last. */
   readonly durability: 'process' | 'fsync' | undefined
   /** The machine has been started since the spool was last opened. */
   readonly rebooted: boolean
+  /** Every message up to this number is settled. */
   readonly settledThrough: number
+  /** Number of the next message. */
   readonly next: number
+  /** Messages that wait. */
   readonly messages: number
+  /** Bytes that the files take. */
   readonly bytes: number
   /** Messages lost to damage. */
   readonly lost: number
+  /** The files of the log, oldest first. */
   readonly segments: readonly SpoolSegment[]
+  /** The records that hold waiting messages, oldest first. */
   readonly records: readonly InspectedRecord[]
+  /** The damage that was found. */
   readonly damage: readonly SpoolDamage[]
 }
 

@@ -22,9 +22,11 @@ export interface SpoolDamage {
   readonly segment: string
   /** Where in the file the damage begins, and how long it is. */
   readonly offset: number
+  /** Length of the damage, in bytes. */
   readonly bytes: number
   /** Number of the first message of the damaged record, and how many it held; absent if that is damaged too. */
   readonly first?: number
+  /** How many messages the damaged record held; absent if that is damaged too. */
   readonly count?: number
 }
 

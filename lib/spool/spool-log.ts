@@ -6,7 +6,9 @@ import type { IpcError } from '../base/errors.js'
 export interface SpoolRecord {
   /** Number of the first line. */
   readonly first: number
+  /** How many messages it holds. */
   readonly count: number
+  /** The lines, each with its newline. */
   readonly lines: Buffer
   /** Some lines are empty. */
   readonly patchy: boolean
@@ -14,6 +16,7 @@ export interface SpoolRecord {
 
 /** Messages that are about to be kept. */
 export interface SpoolEntry {
+  /** How many messages it holds. */
   readonly count: number
   /** `headerBytes` that the spool fills in, then the lines. Must not change until `durable` settles. */
   readonly value: Buffer
@@ -42,6 +45,7 @@ export interface SpoolLog {
   readonly messages: number
   /** What the kept records count for against `maxBytes`. */
   readonly bytes: number
+  /** The most that the kept messages may come to, in bytes. */
   readonly maxBytes: number
   /** Bytes that the spool needs in front of the lines of an entry. */
   readonly headerBytes: number
@@ -65,7 +69,12 @@ export interface SpoolLog {
    * Keeps an entry under the next numbers. `durable` resolves once it is as safe as `durability` promises, in the order of
    * the calls; if it rejects, the messages are gone and their numbers stay unused.
    */
-  append(entry: SpoolEntry): { readonly first: number; readonly durable: Promise<void> }
+  append(entry: SpoolEntry): {
+    /** Number of the first message. */
+    readonly first: number
+    /** Resolves when the messages survive what `durability` says. */
+    readonly durable: Promise<void>
+  }
   /** Durable records from a number on, of about this many bytes in total; at least one if there is one. */
   read(from: number, maxBytes: number): SpoolRecord[]
   /**
@@ -75,5 +84,6 @@ export interface SpoolLog {
   settle(first: number, through: number): number
   /** Gives up durable messages after number `through` that are older than `maxAgeMs`. */
   expire(through: number): void
+  /** Writes what waits, and releases the directory. */
   close(): Promise<void>
 }

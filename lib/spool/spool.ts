@@ -33,7 +33,9 @@ const MAX_GAP_MS = 86_400_000
 
 /** A message in a spool. */
 export interface SpooledMessage {
+  /** Number of the message within the session of the spool. */
   readonly number: number
+  /** The message. */
   readonly message: SOCMessage
 }
 
@@ -45,9 +47,11 @@ export class Spool implements SpoolLog {
   /** Absolute path. */
   readonly directory: string
   readonly session: string
+  /** The most that the kept messages may come to, in bytes. */
   readonly maxBytes: number
   readonly headerBytes = HEADER_BYTES
   readonly overheadBytes = OVERHEAD_BYTES
+  /** What a kept message survives. See {@link SpoolOptions.durability}. */
   readonly durability: 'process' | 'fsync'
   readonly #options: Required<SpoolOptions>
   readonly #files: LogFiles
@@ -175,7 +179,9 @@ export class Spool implements SpoolLog {
   }
 
   append({ count, value, priorities }: SpoolEntry): {
+    /** Number of the first message. */
     readonly first: number
+    /** Resolves when the messages survive what `durability` says. */
     readonly durable: Promise<void>
   } {
     const first = this.#next
@@ -323,6 +329,7 @@ export class Spool implements SpoolLog {
     return (this.#closing ??= this.#close())
   }
 
+  /** Calls `close`. */
   async [Symbol.asyncDispose](): Promise<void> {
     await this.close()
   }

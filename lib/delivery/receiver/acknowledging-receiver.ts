@@ -21,9 +21,6 @@ import type { AcknowledgingReceiverOptions, AcknowledgingReceiverStats } from '.
 import { END, Reader } from './reader.js'
 import { ReceivedRun } from './received-run.js'
 
-type Messages = AsyncIterableIterator<SOCMessage, undefined, undefined>
-type Runs = AsyncIterableIterator<SOCMessage[], undefined, undefined>
-
 const MAX_DEPTH = 256
 const LEAST_IDLE_MS = 1000
 const HEARTBEATS_OF_SILENCE = 3
@@ -94,6 +91,7 @@ export class AcknowledgingReceiver implements AsyncIterableIterator<SOCMessage, 
     return this.#connection
   }
 
+  /** Counts since it was made. */
   get stats(): AcknowledgingReceiverStats {
     return {
       ...this.#dispatcher.counts,
@@ -140,9 +138,9 @@ export class AcknowledgingReceiver implements AsyncIterableIterator<SOCMessage, 
    * Messages in runs, the fastest way to take many. With `autoAck`, asking for the next run accepts the one before. A loop that
    * is left in the middle releases its run.
    */
-  batches(): Runs {
+  batches(): AsyncIterableIterator<SOCMessage[], undefined, undefined> {
     const { reader, leave } = this.#beginLoop()
-    const iterator: Runs = {
+    const iterator: AsyncIterableIterator<SOCMessage[], undefined, undefined> = {
       next: () => this.#ask(reader, false),
       return: leave,
       [Symbol.asyncIterator]: () => iterator,
@@ -197,9 +195,9 @@ export class AcknowledgingReceiver implements AsyncIterableIterator<SOCMessage, 
    * A loop of its own over the messages. Several loops share the messages; with `autoAck`, each accepts its own. A loop that
    * is left in the middle, by `break` or by a throw, releases its message; the last one to leave closes the receiver.
    */
-  [Symbol.asyncIterator](): Messages {
+  [Symbol.asyncIterator](): AsyncIterableIterator<SOCMessage, undefined, undefined> {
     const { reader, leave } = this.#beginLoop()
-    const iterator: Messages = {
+    const iterator: AsyncIterableIterator<SOCMessage, undefined, undefined> = {
       next: () => this.#ask(reader, true),
       return: leave,
       [Symbol.asyncIterator]: () => iterator,
@@ -218,6 +216,7 @@ export class AcknowledgingReceiver implements AsyncIterableIterator<SOCMessage, 
     }
   }
 
+  /** Calls `close`. */
   async [Symbol.asyncDispose](): Promise<void> {
     await this.close()
   }

@@ -10,6 +10,7 @@ import { NUMBER_BYTES, numberLines } from '../protocol/lines.js'
 
 /** A message that was rejected: by the application, or because `maxDeliveries` was reached. */
 export interface DeadLetter {
+  /** The message that was given up. */
   readonly message: SOCMessage
   /** The reason that its sender hears: the one given to `reject`, or `max-deliveries`. */
   readonly reason: string

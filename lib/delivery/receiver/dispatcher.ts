@@ -269,8 +269,7 @@ export class Dispatcher implements Settler {
       reader.answered()
       if (next === undefined) answer(END)
       else if (next instanceof IpcError) answer(rejection(next))
-      else
-        answer({ value: this.#handOut(next, reader, one), done: false })
+      else answer({ value: this.#handOut(next, reader, one), done: false })
     }
     if (this.#wasFull && !this.full) this.#events.onRoom()
     if (!this.#finished && this.#state !== 'open' && this.#isFinished()) {

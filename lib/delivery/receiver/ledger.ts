@@ -18,8 +18,11 @@ export interface Position {
 
 /** A session that the ledger had to forget although its sender may come back. */
 export interface ForgottenSession {
+  /** User id of the sender. */
   readonly uid: number
+  /** Security identifier of the sender (Windows). */
   readonly sid?: string
+  /** The session that was forgotten. */
   readonly session: string
   /** Every number through this one was settled. */
   readonly settledThrough: number
@@ -75,6 +78,7 @@ export class DeliveryLedger {
     return size
   }
 
+  /** Counts since it was made. */
   get stats(): DeliveryLedgerStats {
     return { sessions: this.size, forgotten: this.#forgotten }
   }
@@ -100,7 +104,11 @@ export class DeliveryLedger {
     for (const number of finished) session.giveUp(number, number)
   }
 
-  /** The session, which begins with the number `lowest` if it is not known. For receivers. */
+  /**
+   * Returns the session, which begins with the number `lowest` if it is not known. For receivers.
+   *
+   * @internal
+   */
   open(user: number | string, id: string, lowest: number): Session {
     let sessions = this.#users.get(user)
     if (sessions === undefined) this.#users.set(user, (sessions = new Map<string, Session>()))
@@ -112,7 +120,11 @@ export class DeliveryLedger {
     return session
   }
 
-  /** A connection does not carry the session any more. For receivers. */
+  /**
+   * A connection does not carry the session any more. For receivers.
+   *
+   * @internal
+   */
   leave(session: Session): void {
     const sessions = this.#users.get(session.user)
     if (sessions?.get(session.id) !== session || session.inUse || !session.isClean) return

@@ -70,6 +70,7 @@ export class AcknowledgedSender {
     )
   }
 
+  /** What the sender is doing. */
   get state(): AcknowledgedSenderState {
     return this.#state
   }
@@ -79,6 +80,7 @@ export class AcknowledgedSender {
     return this.#backlog.pending
   }
 
+  /** Counts since it was made. */
   get stats(): AcknowledgedSenderStats {
     return { ...this.#backlog.counts, connections: this.#connections }
   }
@@ -144,6 +146,7 @@ export class AcknowledgedSender {
     return (this.#closing ??= this.#close(timeoutMs))
   }
 
+  /** Calls `close`. */
   async [Symbol.asyncDispose](): Promise<void> {
     await this.close()
   }

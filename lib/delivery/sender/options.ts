@@ -15,23 +15,58 @@ import type { RedialOptions } from './redialler.js'
 /** What happens to an acknowledged sender, for logs and alarms. */
 export type DeliveryEvent =
   /** A peer is there. `acknowledging` false: it does not acknowledge, and it gets each message at most once. */
-  | { readonly type: 'connected'; readonly peer: PeerIdentity; readonly acknowledging: boolean }
+  | {
+      /** What happened. */
+      readonly type: 'connected'
+      /** The peer that was reached. */
+      readonly peer: PeerIdentity
+      /** Whether the peer acknowledges. */
+      readonly acknowledging: boolean
+    }
   /** The connection ended, with the reason if there is one. */
-  | { readonly type: 'disconnected'; readonly error: IpcError | undefined }
+  | {
+      /** What happened. */
+      readonly type: 'disconnected'
+      /** The error behind it. */
+      readonly error: IpcError | undefined
+    }
   /**
    * No peer was reached, or it hung up (`error.reason` `hung-up`), or it does not acknowledge (`not-acknowledging`), or it
    * fell silent (`silent-peer`). The next try comes in `delayMs`.
    */
-  | { readonly type: 'retrying'; readonly error: IpcError; readonly tries: number; readonly delayMs: number }
+  | {
+      /** What happened. */
+      readonly type: 'retrying'
+      /** The error behind it. */
+      readonly error: IpcError
+      /** Failed attempts to connect in a row. */
+      readonly tries: number
+      /** Milliseconds until the next attempt. */
+      readonly delayMs: number
+    }
   /** The peer does not acknowledge, and `onSilentPeer` is `written`: from here on each message goes out at most once. */
-  | { readonly type: 'degraded'; readonly error: IpcError }
+  | {
+      /** What happened. */
+      readonly type: 'degraded'
+      /** The error behind it. */
+      readonly error: IpcError
+    }
   /** The receiver has refused messages for good. Their `send` says so too, unless they were spooled. */
-  | ({ readonly type: 'rejected' } & DeliveryRejection)
+  | ({
+      /** What happened. */
+      readonly type: 'rejected'
+    } & DeliveryRejection)
   /** The sender has stopped for good: see `onSilentPeer` and `giveUpAfterMs`. */
-  | { readonly type: 'failed'; readonly error: IpcError }
+  | {
+      /** What happened. */
+      readonly type: 'failed'
+      /** The error behind it. */
+      readonly error: IpcError
+    }
 
 /** Messages that the receiver has refused for good. */
 export interface DeliveryRejection {
+  /** How many messages were rejected. */
   readonly count: number
   /** As in {@link SendResult}. */
   readonly reason: string
@@ -79,8 +114,11 @@ export interface AcknowledgedSenderOptions extends Omit<DialOptions, 'signal'> {
 
 /** Messages that were given up. */
 export interface DeliveryDrop {
+  /** How many messages were given up. */
   readonly count: number
+  /** Why they were given up. */
   readonly reason: DropReason
+  /** The error behind it. */
   readonly error: IpcError
   /** The messages, if they are in memory. Those that were laid out to be sent are made again from their lines. */
   readonly messages: readonly SOCMessage[]
@@ -102,6 +140,7 @@ export interface AcknowledgedSenderStats {
   readonly pending: number
   /** Messages given up: the sum of {@link droppedBy}. */
   readonly dropped: number
+  /** Dropped messages, by reason. `dropped` is their sum. */
   readonly droppedBy: DropCounts
   /** Connections on which a peer has answered, or was sent messages without. */
   readonly connections: number

@@ -30,7 +30,10 @@ export interface Alert {
 }
 
 /** An alert as subscribers receive it: frozen, and always with its time. */
-export type RaisedAlert = Alert & { readonly at: Date }
+export type RaisedAlert = Alert & {
+  /** When it was raised. */
+  readonly at: Date
+}
 
 /** A subscriber's registration, returned by {@link AlertBus.subscribe}. */
 export interface Subscription {

@@ -28,11 +28,13 @@ export interface ExchangeContext {
 
 /** The result of one exchange, as `onExchange` gets it. */
 export interface ExchangeReport {
+  /** Whether this side dialled or listened. */
   readonly role: 'listener' | 'dialer'
   /** The process at the other end, as the kernel identified it. */
   readonly peer: PeerIdentity
   /** The id and the name that it claimed; undefined if it did not get that far. */
   readonly peerId: string | undefined
+  /** Node name of the peer. */
   readonly node: string | undefined
   /** `pages`: both ways, page by page. `go`: one line from dialer to listener. Undefined: it ended before that. */
   readonly protocol: 'pages' | 'go' | undefined
@@ -48,6 +50,7 @@ export interface ExchangeReport {
   readonly unsent: number
   /** Incidents stored that are new here. */
   readonly incidentsReceived: number
+  /** Incidents that went to the peer. */
   readonly incidentsSent: number
   /** From the connection to its end, in milliseconds. */
   readonly durationMs: number

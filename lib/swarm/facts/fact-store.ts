@@ -25,6 +25,7 @@ export interface PageQuery extends FactQuery {
 
 /** One page of a listing. */
 export interface FactPage {
+  /** The facts, oldest first unless the query says otherwise. */
   readonly facts: readonly Fact[]
   /** The position of each fact, in the same order. */
   readonly positions: readonly number[]
@@ -44,6 +45,7 @@ export interface AddResult {
   readonly conflict?: string
   /** The last position of the store before and after the batch. */
   readonly before: number
+  /** Position of the store after the facts were added. */
   readonly after: number
 }
 

@@ -6,13 +6,19 @@ import { isTime } from './fact.js'
 export interface Incident {
   /** Not empty; unique in the swarm. */
   readonly id: string
+  /** State of the incident, such as `open`. */
   readonly status: string
+  /** How bad it is, such as `high`. */
   readonly severity: string
+  /** One line that names it. */
   readonly title: string
+  /** What was seen. */
   readonly description: string
   /** A whole number from 0. */
   readonly eventCount: number
+  /** The rule that found it. */
   readonly correlationRule: string
+  /** Phase of the attack. */
   readonly killChainPhase: string
   /** Techniques of MITRE ATT&CK, such as `T1059`; at most 64. */
   readonly mitreMapping?: readonly string[]

@@ -4,7 +4,18 @@
 import { isGenomeHash } from '../facts/genome.js'
 
 /** How far a peer is trusted (on the wire: `trust`). */
-export const Trust = { Unknown: 0, Pending: 1, Verified: 2, Rejected: 3, Expired: 4 } as const
+export const Trust = {
+  /** Never met. */
+  Unknown: 0,
+  /** Met, and no exchange was completed. */
+  Pending: 1,
+  /** An exchange was completed. */
+  Verified: 2,
+  /** Rejected by {@link PeerRegistry.reject}. */
+  Rejected: 3,
+  /** Not heard of for longer than the peer timeout. */
+  Expired: 4,
+} as const
 /** One of the values of {@link Trust}. */
 export type Trust = (typeof Trust)[keyof typeof Trust]
 
@@ -36,30 +47,45 @@ export interface GivenFacts {
 export interface PeerRecord {
   /** `peer_` and 24 hex digits; for a Go listener, which does not tell its id, `go:` and its node name. */
   readonly id: string
+  /** Node name of the peer. */
   readonly node: string
+  /** Hash of the genes of the peer. */
   readonly genomeHash: string
+  /** How far the peer is trusted. */
   readonly trust: Trust
+  /** When the peer was met first, in Unix milliseconds. */
   readonly firstSeen: number
+  /** When the peer was heard of last, in Unix milliseconds. */
   readonly lastSeen: number
   /** Exchanges that were completed, or in which facts were stored. */
   readonly syncs: number
+  /** Facts that came from the peer. */
   readonly factsReceived: number
+  /** Facts that went to the peer. */
   readonly factsSent: number
+  /** How far its store was read; absent before the first page. */
   readonly read?: ReadPosition
+  /** What a Go listener was given; absent for other peers. */
   readonly given?: GivenFacts
 }
 
 /** A gene as a backup keeps it. */
 export interface BackupGene {
+  /** Id of the fact. */
   readonly id: string
+  /** Text of the fact. */
   readonly content: string
 }
 
 /** The genes of a peer that expired. */
 export interface GeneBackup {
+  /** Id of the peer. */
   readonly peerId: string
+  /** Node name of the peer. */
   readonly node: string
+  /** Hash of the genes of the peer. */
   readonly genomeHash: string
+  /** The genes that had room. */
   readonly genes: readonly BackupGene[]
   /** Genes that had no room in the backup. */
   readonly omitted: number
@@ -69,17 +95,25 @@ export interface GeneBackup {
 
 /** The genes of a peer that is alive, to be backed up when it expires. */
 export interface PeerGenes {
+  /** Id of the peer. */
   readonly peerId: string
+  /** The genes that had room. */
   readonly genes: readonly BackupGene[]
+  /** Genes that had no room. */
   readonly omitted: number
 }
 
 /** Everything that a registry remembers, as plain JSON. */
 export interface RegistrySnapshot {
+  /** Version of this format: 1. */
   readonly version: 1
+  /** Id of this node. */
   readonly selfId: string
+  /** The known peers, the one heard of last at the end. */
   readonly peers: readonly PeerRecord[]
+  /** The genes of live peers. */
   readonly genes: readonly PeerGenes[]
+  /** The genes of expired peers. */
   readonly backups: readonly GeneBackup[]
 }
 

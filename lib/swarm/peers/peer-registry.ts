@@ -38,20 +38,27 @@ export interface PeerRegistryOptions {
 
 /** What a handshake says about a peer. */
 export interface HandshakeInfo {
+  /** Id of the peer. */
   readonly peerId: string
+  /** Node name of the peer. */
   readonly node: string
+  /** Hash of the genes of the peer. */
   readonly genomeHash: string
 }
 
 /** The decision on a handshake (Go: the result of `ProcessHandshake`). */
 export interface HandshakeDecision {
+  /** Whether both genomes are the same. */
   readonly match: boolean
+  /** How far the peer is trusted from now on. */
   readonly trust: Trust
 }
 
 /** What one exchange has moved, in facts. */
 export interface SyncRecord {
+  /** Facts that came from the peer. */
   readonly received: number
+  /** Facts that went to the peer. */
   readonly sent: number
   /** Genes among the facts that the peer sent. */
   readonly genes?: readonly BackupGene[]
@@ -73,7 +80,9 @@ export interface RegistryStats {
   readonly backups: number
   /** Exchanges in which facts were moved, of all peers remembered. */
   readonly syncs: number
+  /** Facts that came from peers. */
   readonly factsReceived: number
+  /** Facts that went to peers. */
   readonly factsSent: number
   /** Peers forgotten because there were more than `maxPeers`. */
   readonly forgotten: number

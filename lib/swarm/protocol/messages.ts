@@ -12,9 +12,13 @@ import { importFacts, importIncidents, type WireFact, type WireIncident } from '
 
 /** Message types (Go: `MsgHandshake`, `MsgHandshakeAck`, `MsgSyncRequest`, `MsgSyncPayload`). */
 export const SwarmMsgType = {
+  /** The first message of a dialler. */
   Handshake: 'handshake',
+  /** The reply of the listener. */
   HandshakeAck: 'handshake_ack',
+  /** Asks for facts. */
   SyncRequest: 'sync_request',
+  /** Brings facts and incidents. */
   SyncPayload: 'sync_payload',
 } as const
 /** One of the message types. */
@@ -24,48 +28,78 @@ export type SwarmMsgType = (typeof SwarmMsgType)[keyof typeof SwarmMsgType]
 export interface SwarmPayloads {
   /** Dialer to listener, first. */
   readonly handshake: {
+    /** Id of the sending peer. */
     readonly from_peer_id: string
+    /** Node name of the sending peer. */
     readonly from_node: string
+    /** Hash of the genes of the sending node. See {@link genomeHash}. */
     readonly genome_hash: string
     /** Unix seconds. */
     readonly timestamp: number
+    /** Random text. */
     readonly nonce: string
-    readonly sentinel?: { readonly version: number }
+    /** Extensions of this library; Go ignores them. */
+    readonly sentinel?: {
+      /** Version of the exchange in pages. */
+      readonly version: number
+    }
   }
   /** Listener to dialer. A Go listener writes the dialer's own id into `to_peer_id`. */
   readonly handshake_ack: {
+    /** Id of the replying peer. A Go listener sends the id of the dialler. */
     readonly to_peer_id: string
+    /** Node name of the replying peer. */
     readonly to_node: string
+    /** Hash of the genes of the sending node. See {@link genomeHash}. */
     readonly genome_hash: string
+    /** Whether both genomes are the same. */
     readonly match: boolean
+    /** How far the peer is trusted. See {@link Trust}. */
     readonly trust: Trust
     /** Unix seconds. */
     readonly timestamp: number
-    readonly sentinel?: { readonly version: number }
+    /** Extensions of this library; Go ignores them. */
+    readonly sentinel?: {
+      /** Version of the exchange in pages. */
+      readonly version: number
+    }
   }
   /** Asks for facts that entered the peer's store after `since`; Go defines it and sends none. */
   readonly sync_request: {
+    /** Id of the sending peer. */
     readonly from_peer_id: string
+    /** Hash of the genes of the sending node. See {@link genomeHash}. */
     readonly genome_hash: string
     /** RFC 3339. */
     readonly since: string
     /** Facts; 100 if absent or 0. */
     readonly max_batch?: number
+    /** Id of the store that the position belongs to. */
     readonly store?: string
+    /** The pages that are stored. */
     readonly done?: boolean
+    /** Position up to which facts are not wanted. */
     readonly skip_to?: string
   }
   /** Facts and incidents. Go writes null for no facts. */
   readonly sync_payload: {
+    /** Version of the payload. */
     readonly version?: string
+    /** Id of the sending peer. */
     readonly from_peer_id: string
+    /** Hash of the genes of the sending node. See {@link genomeHash}. */
     readonly genome_hash: string
+    /** The facts; null or empty if there are none. */
     readonly facts: readonly WireFact[] | null
+    /** The incidents, newest first. */
     readonly incidents?: readonly WireIncident[]
     /** RFC 3339. */
     readonly synced_at: string
+    /** Whether more facts follow. */
     readonly has_more?: boolean
+    /** Id of the store that the position belongs to. */
     readonly store?: string
+    /** Position at which the next page begins. */
     readonly next?: string
   }
 }
@@ -75,7 +109,12 @@ export interface SwarmPayloads {
  * reads and writes them for you.
  */
 export type SwarmMessage<Type extends SwarmMsgType = SwarmMsgType> = {
-  readonly [T in Type]: { readonly type: T; readonly payload: SwarmPayloads[T] }
+  readonly [T in Type]: {
+    /** The type of the message. See {@link SwarmMsgType}. */
+    readonly type: T
+    /** The payload of that type. */
+    readonly payload: SwarmPayloads[T]
+  }
 }[Type]
 
 /** The version of the exchange in pages, as it stands in both handshakes: `"sentinel": {"version": 1}`. */

@@ -10,14 +10,23 @@ import { formatTime, parseTime } from './rfc3339.js'
 
 /** A fact on the wire, with Go's keys. `updated_at` is an addition of this package, which Go ignores. Times are RFC 3339. */
 export interface WireFact {
+  /** Unique id. */
   readonly id: string
+  /** The text of the fact. */
   readonly content: string
+  /** 0 project, 1 domain, 2 module, 3 snippet. */
   readonly level: number
+  /** Its domain, if it has one. */
   readonly domain?: string
+  /** Its module, if it has one. */
   readonly module?: string
+  /** Whether it is a gene, which never changes. */
   readonly is_gene: boolean
+  /** Where it was seen. */
   readonly source: string
+  /** When it was made, as an RFC 3339 time. */
   readonly created_at: string
+  /** When it was changed last, as an RFC 3339 time. Go ignores it. */
   readonly updated_at?: string
 }
 
@@ -144,16 +153,27 @@ export const MAX_INCIDENTS = 1000
 
 /** An incident on the wire, with Go's keys. `created_at` is RFC 3339. */
 export interface WireIncident {
+  /** Unique id. */
   readonly id: string
+  /** State of the incident. */
   readonly status: string
+  /** How bad it is. */
   readonly severity: string
+  /** One line that names it. */
   readonly title: string
+  /** What was seen. */
   readonly description: string
+  /** How many events it is made of. */
   readonly event_count: number
+  /** The rule that found it. */
   readonly correlation_rule: string
+  /** Phase of the attack. */
   readonly kill_chain_phase: string
+  /** Techniques of MITRE ATT&CK. */
   readonly mitre_mapping?: readonly string[]
+  /** When it was raised, as an RFC 3339 time. */
   readonly created_at: string
+  /** The peer that raised it. */
   readonly source_peer_id: string
 }
 

@@ -152,6 +152,6 @@ it('what a sender states is what the receiver reads: numbers that jump were give
   await until(() => raw.lines.some((line) => line.includes('"through":9')))
   expect(ids).toEqual(['5', '9'])
   expect(receiver.stats).toMatchObject({ gaps: 1, lost: 3, accepted: 2 })
-  expect(hello(raw.lines)).toMatchObject({ takes: { version: 2, max_bytes: 1 << 20, max_depth: 256 } })
+  expect(hello(raw.lines)).toMatchObject({ takes: { version: 2, max_bytes: (1 << 20) - 1, max_depth: 256 } })
   await receiver.close()
 })
