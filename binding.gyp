@@ -62,6 +62,7 @@
       "conditions": [
         ["OS=='linux'", {
           "sources": [
+            "native/platform/linux/control_group.cc",
             "native/platform/linux/files.cc",
             "native/platform/linux/glibc.cc",
             "native/platform/linux/peer.cc",

@@ -22,6 +22,64 @@ export default tseslint.config(
       '@typescript-eslint/dot-notation': 'off',
       // Indexing a typed array gives `number | undefined`; where the index is known to be in range, `as number` says so.
       '@typescript-eslint/non-nullable-type-assertion-style': 'off',
+      // A getter on the prototype costs instances nothing; a field costs each of them a word.
+      '@typescript-eslint/class-literal-property-style': 'off',
+    },
+  },
+  {
+    files: ['lib/**'],
+    ignores: ['lib/base/globals.ts'],
+    rules: {
+      'no-restricted-globals': [
+        'error',
+        ...[
+          'setTimeout',
+          'clearTimeout',
+          'setInterval',
+          'clearInterval',
+          'setImmediate',
+          'clearImmediate',
+          'queueMicrotask',
+          'AbortController',
+        ].map((name) => ({
+          name,
+          message: `Import ${name} from base/globals.js: test runners replace the global.`,
+        })),
+        { name: 'performance', message: 'Import monotonicMs from base/globals.js.' },
+      ],
+      'no-restricted-properties': [
+        'error',
+        { object: 'process', property: 'nextTick', message: 'Import nextTick from base/globals.js.' },
+      ],
+      'no-restricted-imports': [
+        'error',
+        {
+          paths: ['node:timers', 'node:timers/promises', 'node:perf_hooks'].map((name) => ({
+            name,
+            message: 'Use base/globals.js and base/timing.js.',
+          })),
+        },
+      ],
+      'no-restricted-syntax': [
+        'error',
+        {
+          selector: "BinaryExpression[operator='instanceof'][right.name='Error']",
+          message: 'Use isError of base/errors.js: errors of Node and the addon may come from another realm.',
+        },
+      ],
+    },
+  },
+  {
+    files: ['lib/**'],
+    ignores: ['lib/swarm/**', 'lib/lmdb/**'],
+    rules: {
+      'no-restricted-syntax': [
+        'error',
+        {
+          selector: "BinaryExpression[operator='instanceof'][right.name='Error']",
+          message: 'Use isError() of base/errors.ts: instanceof fails for errors of another realm.',
+        },
+      ],
     },
   },
   {

@@ -19,7 +19,7 @@ export { Connection, type WhenClosedOptions } from './connection/connection.js'
 export * from './delivery/index.js'
 export { dial, dialWithRetry, type DialOptions } from './connection/dial.js'
 export { MAX_MESSAGE_BYTES } from './message/envelope.js'
-export { IpcError, type IpcErrorCode, type IpcErrorDetails } from './base/errors.js'
+export { IpcError, type IpcErrorCode, type IpcErrorDetails, type RemoteError } from './base/errors.js'
 export type { ListenOptions } from './connection/listen-options.js'
 export type { ListenerStats } from './connection/admission.js'
 export { listen, Listener, type AcceptOptions } from './connection/listener.js'
@@ -37,3 +37,39 @@ export type { SpoolEntry, SpoolEvents, SpoolLog, SpoolRecord } from './spool/spo
 export * from './swarm/index.js'
 export { DEFAULT_TIMEOUT_MS } from './base/timing.js'
 export type { UserErrorEvent } from './base/user-code.js'
+export {
+  Endpoint,
+  type EndpointOptions,
+  type EndpointStats,
+  type RequestHandler,
+  type RequestOptions,
+} from './services/endpoint.js'
+export type { RequestContext } from './services/running-handlers.js'
+export {
+  serve,
+  Server,
+  type ConnectionContext,
+  type ConnectionHandler,
+  type ServeOptions,
+  type ServerCloseOptions,
+  type ServerCloseResult,
+  type ServerStats,
+} from './services/server.js'
+export { Publisher, type PublisherOptions, type SubscribeOptions } from './services/publisher.js'
+export type { PublisherOnFull, Subscriber, SubscriberStats } from './services/subscriber.js'
+export {
+  readableFrom,
+  readableStreamFrom,
+  writableStreamTo,
+  writableTo,
+  type ReadableOptions,
+  type WritableOptions,
+} from './services/streams.js'
+export {
+  validated,
+  type Schemas,
+  type StandardIssue,
+  type StandardResult,
+  type StandardSchema,
+  type ValidatedMessage,
+} from './services/validated.js'

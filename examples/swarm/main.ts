@@ -1,5 +1,5 @@
-// The demo of the swarm: starts three nodes, kills the one that listens, brings it back, and checks at the end that all
-// three hold the same facts.
+// The demo of the swarm: starts three nodes, kills the one that listens, brings it back, and checks at the end that all three
+// hold the same facts. Explains each step before it happens.
 
 import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
@@ -11,17 +11,17 @@ import { Swarm } from './swarm.js'
 
 const HELP = `Usage: npm run demo:swarm -- [options]
 
-Three nodes, each a process of its own, that share what they know through sentinel-ipc. The one that comes first
-listens, the others dial it. After a while it is killed; another one takes its place, and when the killed one comes back
-with nothing in memory, it gets everything from the others.
+Three nodes, each a process of its own, share what they know through sentinel-ipc. The first one listens, the others dial it.
+After a while the listener is killed and another node takes its place. When the killed node comes back with an empty memory,
+it gets everything from the others.
 
 Options:
-  --facts N  facts that each node begins with, up to 500,000 (default 20,000)
-  --help     this text
+  --facts N  facts that each node starts with, up to 500,000 (default: 20,000)
+  --help     show this text
 
-It ends by itself after about 10 seconds. Ctrl-C goes to the check at once.
+It ends by itself after about 10 seconds. Ctrl-C skips to the check.
 
-Exit code: 0 when all nodes have synced and hold the same facts in the end, 1 when not, 2 for a wrong command line.
+Exit code: 0 if all nodes have synced and hold the same facts in the end, 1 if not, 2 for a wrong command line.
 `
 
 const NAMES = ['node-1', 'node-2', 'node-3']
@@ -48,7 +48,7 @@ async function main(): Promise<number> {
     process.stderr.write(`error: ${error instanceof Error ? error.message : ''}\nSee --help.\n`)
     return 2
   }
-  // Only we can enter this directory, so only we can listen in it.
+  // Only this user can enter the directory, so no other user can listen there.
   const directory = mkdtempSync(join(tmpdir(), 'swarm-'))
   const begin = performance.now()
   const print = (who: string, text: string): void => {
@@ -56,8 +56,13 @@ async function main(): Promise<number> {
       `${((performance.now() - begin) / 1000).toFixed(2).padStart(6)} s  ${who.padEnd(6)}  ${text}\n`,
     )
   }
+  process.stdout.write(introduction(directory))
   const swarm = new Swarm(directory, print)
   const interrupted = new AbortController()
+  // The reader of a pipe, such as head, may go away early.
+  process.stdout.on('error', () => {
+    interrupted.abort()
+  })
   for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) {
     process.on(signal, () => {
       interrupted.abort()
@@ -72,25 +77,54 @@ async function main(): Promise<number> {
   }
 }
 
+/** Tells a viewer what the demo is about. */
+function introduction(directory: string): string {
+  return `
+What you see: three security processes on this machine that tell each other what they have learnt, without a server.
+
+    node-1 ──┐          All three know one socket: ${join(directory, 'swarm.sock')}
+    node-2 ──┼─ socket  The first node listens there; the others dial it four times a second.
+    node-3 ──┘          Each connection syncs both ways, and only facts that the other side lacks go over it.
+
+Before a byte is read, the kernel tells each side which user and process is at the other end. Then they compare the hash of
+their genes, the facts that all of them must share, and part if it differs. Each line below has the time, who says it, and what
+happened; "in" counts facts that a node got, "out" those that it gave.
+`
+}
+
 type Print = (who: string, text: string) => void
 
-/** The story; Ctrl-C ends it early. */
+/** Runs the story; Ctrl-C ends it early. */
 async function run(swarm: Swarm, facts: number, print: Print, interrupted: AbortSignal): Promise<void> {
   try {
+    explain(
+      '1. Each node starts with facts of its own. Watch the first sync of each pair: it moves all of them, in pages of 128 KiB.',
+    )
     for (const name of NAMES) {
       print(
         'main',
         `starts ${name} (pid ${swarm.start(name, facts)}) with ${facts.toLocaleString('en-US')} facts`,
       )
-      // The first one is to be there first.
+      // So that the first one is the one that listens.
       await sleep(200, undefined, { signal: interrupted })
     }
+    explain(
+      '2. From now on each node notes the load of this machine ten times a second. Later syncs move only those new facts, so they ' +
+        'are short; they are summed up once a second.',
+    )
     await sleep(PHASE_MS, undefined, { signal: interrupted })
     const states = await swarm.states()
     const victim = [...states].find(([, state]) => state?.listening === true)?.[0] ?? 'node-1'
+    explain(
+      '3. Now the node that listens is killed, in the middle of whatever it does. Another one finds the address free and takes ' +
+        'it; a sync that was cut off continues with the next dial.',
+    )
     print('main', `kills ${victim}, which listens, with SIGKILL`)
     await swarm.kill(victim)
     await sleep(PHASE_MS, undefined, { signal: interrupted })
+    explain(
+      '4. The killed node starts again with an empty memory. Its first sync brings back everything, its own old facts included.',
+    )
     print('main', `brings ${victim} back (pid ${swarm.start(victim, 0)}), knowing nothing`)
     await sleep(PHASE_MS, undefined, { signal: interrupted })
   } catch (error) {
@@ -99,14 +133,22 @@ async function run(swarm: Swarm, facts: number, print: Print, interrupted: Abort
   }
 }
 
-/** Lets the nodes come to rest, and compares them. */
+/** Prints what the viewer is about to see. */
+function explain(text: string): void {
+  process.stdout.write(`\n${text}\n`)
+}
+
+/** Waits until the nodes have synced the rest, and compares them. */
 async function check(swarm: Swarm): Promise<number> {
+  explain(
+    '5. The nodes stop noting new facts and sync the rest. A digest over all facts of a node shows whether they hold the same.',
+  )
   swarm.settle()
   const deadline = performance.now() + SETTLE_MS
   for (;;) {
     const states = [...(await swarm.states())]
     const digests = new Set(states.map(([, state]) => state?.digest))
-    // Nodes that know nothing, and so the same, have not synced.
+    // Nodes that know nothing hold the same too, but have not synced.
     const met = states.every(([, state]) => state !== undefined && state.trusted > 0 && state.facts > 0)
     const same = met && digests.size === 1
     if (!same && performance.now() < deadline) {
@@ -117,7 +159,7 @@ async function check(swarm: Swarm): Promise<number> {
     for (const [name, state] of states) {
       const text =
         state === undefined
-          ? 'does not answer'
+          ? 'does not respond'
           : `${state.facts.toLocaleString('en-US')} facts, digest ${state.digest}, ` +
             `${state.trusted} trusted peers${state.listening ? ', listens' : ''}`
       process.stdout.write(`${name}: ${text}\n`)

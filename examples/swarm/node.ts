@@ -1,5 +1,5 @@
-// One node of the swarm: sees something of this machine now and then, listens when no other node does, and otherwise dials the
-// one that does. All it knows is in memory, so when it is killed it has to learn everything anew.
+// One node of the swarm: notes something about this machine now and then, listens if no other node does, and dials the one
+// that does. It keeps everything in memory, so after it is killed it has to learn everything again.
 
 import { createHash } from 'node:crypto'
 import { freemem, loadavg } from 'node:os'
@@ -20,11 +20,11 @@ import type { NodeCommand, NodeConfig, NodeReport, NodeState } from './protocol.
 const DIAL_EVERY_MS = 250
 const SEE_EVERY_MS = 100
 const SAY_EVERY_MS = 1000
-/** Facts that make an exchange worth a line of its own. */
+/** An exchange that moves so many facts gets a line of its own. */
 const LARGE = 100
 const CHUNK = 5000
 
-/** What all nodes of this swarm have in common; one with another genome would be left out. */
+/** The genes that all nodes of this swarm share. A node with other genes would be left out. */
 const GENES = [{ id: 'gene-0', content: 'a fact is what a node has seen' }]
 
 const config = JSON.parse(process.argv[2] ?? '{}') as NodeConfig
@@ -50,11 +50,11 @@ function notice(text: string): void {
   report({ report: 'notice', text })
 }
 
-/** Small exchanges since they were last spoken of. */
+/** Small exchanges since they were last reported. */
 const small = { count: 0, received: 0, sent: 0 }
 let smallSaidAt = performance.now()
 
-/** Says what an exchange has moved: large ones one by one, small ones together. */
+/** Reports what an exchange has moved: large ones one by one, small ones together. */
 function tell({ role, node, received, sent, durationMs, outcome, error }: ExchangeReport): void {
   if (stop.signal.aborted) return
   if (outcome !== 'synced') {
@@ -89,7 +89,7 @@ async function fill(): Promise<void> {
     const size = Math.min(CHUNK, config.facts - at)
     await store.addBatch(
       Array.from({ length: size }, (_, i) =>
-        fact(`${config.name}-${at + i}`, `what ${config.name} has learnt before, number ${at + i}`),
+        fact(`${config.name}-${at + i}`, `something that ${config.name} learnt earlier, number ${at + i}`),
       ),
     )
   }
@@ -105,7 +105,7 @@ async function see(): Promise<void> {
   }
 }
 
-/** Listens as soon as no other node does. The first one to try wins. */
+/** Listens as soon as no other node does; the first that tries wins. */
 async function listen(): Promise<void> {
   while (!stop.signal.aborted) {
     const listening = transport.listen({ signal: stop.signal })
@@ -121,7 +121,7 @@ async function dial(): Promise<void> {
     try {
       await transport.dial({ signal: stop.signal })
     } catch {
-      // The exchange has told: what broke off goes on at the next dial.
+      // Reported by onExchange; the next dial continues what broke off.
     }
     await sleep(DIAL_EVERY_MS)
   }
@@ -134,7 +134,7 @@ async function stateOf(): Promise<NodeState> {
   return { listening: transport.isListening, facts: facts.length, trusted: registry.trustedCount, digest }
 }
 
-// Ctrl-C goes to all processes of the terminal; the one that shows us tells us when to end.
+// Ctrl-C reaches all processes of the terminal; the parent process tells this one when to end.
 for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.on(signal, () => undefined)
 process.on('message', (command: NodeCommand) => {
   if (command === 'settle') seeing = false

@@ -1,11 +1,11 @@
-// The messages between the three nodes and the process that shows them, over Node's fork channel. Facts never go there:
+// The messages between the three nodes and the process that shows them, over Node's fork channel. Facts never take that way:
 // they go over the swarm's socket.
 
-/** How a node is to run. */
+/** How a node runs. */
 export interface NodeConfig {
   readonly directory: string
   readonly name: string
-  /** Facts that it begins with; 0 for one that comes back with nothing. */
+  /** Facts that it starts with; 0 for a node that comes back with an empty memory. */
   readonly facts: number
 }
 
@@ -14,7 +14,7 @@ export interface NodeState {
   readonly listening: boolean
   readonly facts: number
   readonly trusted: number
-  /** Of all facts, whatever their order: equal when two nodes hold the same. */
+  /** A digest of all facts in any order: equal if two nodes hold the same. */
   readonly digest: string
 }
 
@@ -22,5 +22,5 @@ export type NodeReport =
   | { readonly report: 'notice'; readonly text: string }
   | { readonly report: 'state'; readonly state: NodeState }
 
-/** `settle`: see nothing new, go on syncing. `state`: report it. `stop`: end. */
+/** `settle`: note nothing new, keep syncing. `state`: report the state. `stop`: end. */
 export type NodeCommand = 'settle' | 'state' | 'stop'

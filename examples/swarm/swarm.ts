@@ -23,7 +23,7 @@ export class Swarm {
     return [...this.#nodes.keys()]
   }
 
-  /** Starts a node. Returns its process id. */
+  /** Starts a node and returns its process id. */
   start(name: string, facts: number): number {
     const config: NodeConfig = { directory: this.#directory, name, facts }
     const child = fork(SCRIPT, [JSON.stringify(config)])
@@ -37,7 +37,7 @@ export class Swarm {
     return child.pid ?? -1
   }
 
-  /** What a node holds; undefined when it does not answer. */
+  /** Returns what a node holds; undefined if it does not respond. */
   async state(name: string): Promise<NodeState | undefined> {
     const child = this.#nodes.get(name)
     if (child?.connected !== true) return undefined
@@ -68,7 +68,7 @@ export class Swarm {
     return new Map(states)
   }
 
-  /** Ends a node without a warning. */
+  /** Kills a node without a warning. */
   async kill(name: string): Promise<void> {
     const child = this.#nodes.get(name)
     if (child === undefined || hasEnded(child)) return
@@ -77,12 +77,12 @@ export class Swarm {
     await exited
   }
 
-  /** Nodes see nothing new from now on. */
+  /** Tells all nodes to note nothing new. */
   settle(): void {
     for (const child of this.#nodes.values()) this.#tell(child, 'settle')
   }
 
-  /** Ends all nodes in good order. */
+  /** Ends all nodes; kills those that do not end in time. */
   async stop(): Promise<void> {
     await Promise.all(
       [...this.#nodes.values()].map(async (child) => {
@@ -97,7 +97,7 @@ export class Swarm {
   }
 
   #tell(child: ChildProcess, command: NodeCommand): void {
-    // Its end may cross the command.
+    // The node may end while the command is on its way.
     if (child.connected) child.send(command, () => undefined)
   }
 }

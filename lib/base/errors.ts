@@ -18,6 +18,7 @@ export type IpcErrorCode =
   | 'ERR_IPC_BUFFER_FULL'
   | 'ERR_IPC_MESSAGE_TOO_LARGE'
   | 'ERR_IPC_INVALID_MESSAGE'
+  | 'ERR_IPC_REMOTE'
   | 'ERR_IPC_SYSTEM'
 
 /** Details of an {@link IpcError} besides its message. */
@@ -30,6 +31,16 @@ export interface IpcErrorDetails {
   readonly offset?: number
   /** The first bytes of an invalid line, escaped and cut short, safe to log. */
   readonly sample?: string
+  /** The error that the peer replied with. Its text is the peer's: escape it before you show it. */
+  readonly remote?: RemoteError
+}
+
+/** An error as it crosses the connection: without a stack. */
+export interface RemoteError {
+  /** The `code` of the error at the peer, at most 128 characters. */
+  readonly code: string
+  /** Its message, at most 1,024 characters. */
+  readonly message: string
 }
 
 /** Marks every IpcError, also those of another copy of the package or of another realm. */
@@ -45,6 +56,7 @@ export class IpcError extends Error {
   declare readonly reason?: string
   declare readonly offset?: number
   declare readonly sample?: string
+  declare readonly remote?: RemoteError
 
   constructor(code: IpcErrorCode, message: string, details: IpcErrorDetails = {}) {
     super(message, details.cause === undefined ? undefined : { cause: details.cause })
@@ -52,22 +64,24 @@ export class IpcError extends Error {
     if (details.reason !== undefined) this.reason = details.reason
     if (details.offset !== undefined) this.offset = details.offset
     if (details.sample !== undefined) this.sample = details.sample
-  }
-
-  static {
-    // On the prototype, as the errors of the language have it.
-    Object.defineProperty(this.prototype, 'name', { value: 'IpcError', configurable: true, writable: true })
-    Object.defineProperty(this.prototype, BRAND, { value: true })
-    // As a property rather than a method, so that subclasses keep the check by prototype.
-    Object.defineProperty(this, Symbol.hasInstance, {
-      value(this: unknown, value: unknown): boolean {
-        return this === IpcError
-          ? isIpcError(value)
-          : Function.prototype[Symbol.hasInstance].call(this as () => void, value)
-      },
-    })
+    if (details.remote !== undefined) this.remote = details.remote
   }
 }
+
+// Out here, as a class that mentions itself in its body gets another name in the bundle, which users would see.
+// On the prototype, as the errors of the language have it.
+Object.defineProperties(IpcError.prototype, {
+  name: { value: 'IpcError', configurable: true, writable: true },
+  [BRAND]: { value: true },
+})
+Object.defineProperty(IpcError, Symbol.hasInstance, {
+  value(this: unknown, value: unknown): boolean {
+    // A subclass inherits this function, and keeps the check by prototype.
+    return this === IpcError
+      ? isIpcError(value)
+      : Function.prototype[Symbol.hasInstance].call(this as () => void, value)
+  },
+})
 
 /** Whether a value is an IpcError of this copy of the package or any other, of this realm or any other. */
 export function isIpcError(value: unknown): value is IpcError {

@@ -43,6 +43,8 @@ export const RecordFlag = {
   idEscaped: 8,
   /** No name in the payload can be `__proto__`. May be unset although none is. */
   plainNames: 16,
+  /** The stream began with a byte order mark, which was skipped. On its first line only. */
+  afterMark: 32,
 } as const
 
 /** What became of one line. */
@@ -59,6 +61,7 @@ export const LineState = {
   duplicateKey: 9,
   tooLarge: 10,
   truncated: 11,
+  ambiguousKey: 12,
 } as const
 
 /** The state of a line that is a message; every other state is the index of its reason in {@link INVALID_REASONS}. */
@@ -78,6 +81,10 @@ const reasons: Readonly<Record<keyof typeof LineState, readonly [name: string, s
   duplicateKey: ['duplicate-key', 'an envelope key occurs twice'],
   tooLarge: ['too-large', 'it is too long'],
   truncated: ['truncated', 'the stream ended in the middle of it'],
+  ambiguousKey: [
+    'ambiguous-key',
+    'a key differs from an envelope key only in case, and Go would take it for that key',
+  ],
 }
 
 /** By {@link LineState}: a stable name, and a sentence for people. */
@@ -182,6 +189,8 @@ export const VERDICTS = [
   'not-listed',
   'executable-unknown',
   'executable-not-listed',
+  'unit-unknown',
+  'unit-not-listed',
   'label-unknown',
   'label-not-listed',
   'too-many-connections',

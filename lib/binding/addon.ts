@@ -16,17 +16,21 @@ export interface NativePeer {
   readonly groups: readonly number[]
   /** '' where the system does not say. */
   readonly executable: string
+  readonly unit: string
   readonly label: string
   readonly sid: string
 }
 
-/** A policy with its names looked up. Empty lists of executables and labels mean any. */
+/** A policy with its names looked up. Empty lists of executables, units and labels mean any. */
 export interface NativePolicy {
   readonly users: Uint32Array
   readonly groups: Uint32Array
   readonly executables: readonly string[]
+  readonly units: readonly string[]
   readonly labels: readonly string[]
   readonly sids: readonly string[]
+  /** Whether peers of other pid namespaces pass by user and group alone. */
+  readonly foreignNamespaces: boolean
 }
 
 /** Where to listen: at a path, or on a descriptor that listens already. */
@@ -120,6 +124,8 @@ interface Addon {
   readonly pushRecords: (descriptor: number, bytes: Uint8Array, size: number) => number
   /** The same of what is left of the last read, when `progress` says that there is something. */
   readonly moreRecords: (descriptor: number) => number
+  /** Keeps what is left of the last read for a later `moreRecords`, when `progress` says that there is something. */
+  readonly suspendRecords: (descriptor: number) => void
   /** The same of what is left of a stream that has ended. */
   readonly finishRecords: (descriptor: number) => number
   /** Where all frame readers put their records, and what they say of a step. */
@@ -143,7 +149,7 @@ interface Addon {
    * takes at most NUMBER_BYTES more.
    */
   readonly numberLines: (lines: Uint8Array, end: number, out: Uint8Array, at: number, first: number) => number
-  /** The number of messages in the lines of [begin, end), or -1 if any of them is none. */
+  /** The number of messages in the lines of [begin, end); or the negative state of the first line that is not a message. */
   readonly checkFrames: (bytes: Uint8Array, begin: number, end: number, maxLineBytes: number) => number
   /** Bytes that the kernel took, or a negative error number. */
   readonly writeBatch: (descriptor: number, bytes: Uint8Array, begin: number, end: number) => number
@@ -184,6 +190,25 @@ interface Addon {
 
 const supported = ['linux', 'darwin', 'win32']
 
+/** Runtimes that load addons but have no event loop of libuv's, by their key in `process.versions`. */
+const foreignRuntimes = { bun: 'Bun', deno: 'Deno' }
+
+/**
+ * Refuses a runtime that would end the process at the first call of libuv: those they have are stubs that abort. Their
+ * sockets do not take over a descriptor either, so there is nothing to fall back to.
+ */
+function checkRuntime(): void {
+  for (const [key, name] of Object.entries(foreignRuntimes)) {
+    const version = process.versions[key]
+    if (version === undefined) continue
+    throw new IpcError(
+      'ERR_IPC_SYSTEM',
+      `sentinel-ipc needs the event loop of Node.js, which ${name} ${version} does not have: ` +
+        'run this program with Node.js 20.19 or newer',
+    )
+  }
+}
+
 /** What a binary must fit, in words. */
 function describeHost(): string {
   const { platform, arch, version, versions } = process
@@ -208,6 +233,7 @@ function packageRoot(): string {
 }
 
 function load(): Addon {
+  checkRuntime()
   const root = packageRoot()
   const { platform, arch } = process
   if (!supported.includes(platform)) {

@@ -30,8 +30,11 @@ export interface RecordReader<Reader> {
    * `received` is the number of bytes since the last call. Return false to stop reading for now.
    */
   onRecords(reader: Reader, count: number, received: number): boolean
-  /** Nothing more will arrive. `error` is set if the connection broke. */
-  onEnd(reader: Reader, error: IpcError | undefined): void
+  /**
+   * Nothing more will arrive. `error` is set if the connection broke. Returns true while the application has not taken
+   * everything: until {@link finishReading}, answers can be sent to a peer that still reads.
+   */
+  onEnd(reader: Reader, error: IpcError | undefined): boolean
 }
 
 /** Where a connection comes from. One object serves all connections of a listener. */
@@ -65,6 +68,10 @@ export let attachReader: <Reader extends object>(
 ) => void
 /** Goes on reading after `onRecords` has returned false. */
 export let resumeReading: (connection: Connection) => void
+/** Ends what is read here as if the peer had ended it: the reader gets what was read, then the end. Writing goes on. */
+export let endReading: (connection: Connection) => void
+/** The application has taken everything that the peer sent before it stopped sending. */
+export let finishReading: (connection: Connection) => void
 /** The busy-poll setting that receivers on this connection inherit. */
 export let busyPollOf: (connection: Connection) => PollRequest
 /** Makes another connection to the same address. Undefined unless this one was dialled. */
@@ -84,6 +91,11 @@ const WHEN_CLOSED_TABLE: OptionTable<WhenClosedOptions> = { signal }
 
 /** Marks connections of any copy of this package, so that a stranger of another copy can be named. */
 const BRAND = Symbol.for('sentinel-ipc.Connection')
+
+// Also set once by the static block: a class that mentions itself in its body gets another name in the bundle.
+/** Connections without a reader. */
+let unread: HangupSweep<Connection>
+let socketEvents: SocketEvents<Connection>
 
 /**
  * A connection to a checked peer (Go: `net.Conn`), made by `dial` or by a `Listener`. A `Sender` or `BufferedSender` writes
@@ -110,48 +122,48 @@ export class Connection {
   #closeReason: CloseReason | undefined
   #peerExit: PeerExitWatch | undefined
 
-  static readonly #unread = new HangupSweep<Connection>(
-    (connection) => (connection.closed ? -1 : connection.#socket.descriptor),
-    (connection) => {
-      closeBecause(connection, 'peer-closed')
-    },
-  )
-
-  // One object for all connections: closures for each of thousands would take memory.
-  static readonly #socketEvents: SocketEvents<Connection> = {
-    onRecords: (connection, count, received) => {
-      const reader = connection.#reader
-      return reader !== undefined && connection.#readerKind?.onRecords(reader, count, received) === true
-    },
-    onEnd: (connection) => {
-      connection.#state = 'ended'
-      connection.#closeReason ??= 'peer-closed'
-      connection.#endReading(undefined)
-    },
-    onFailure: (connection, error) => {
-      connection.#error = error
-      connection.#closeReason ??= 'failed'
-    },
-    onClose: (connection) => {
-      connection.#afterClose()
-    },
-  }
-
   private constructor(client: NativeClient, address: string, origin: ConnectionOrigin) {
     const { readiness } = addon
     this.#socket =
       readiness === undefined
-        ? new NodeSocket<Connection>(client.descriptor, this, Connection.#socketEvents)
-        : new PolledSocket<Connection>(readiness, client.descriptor, this, Connection.#socketEvents)
+        ? new NodeSocket<Connection>(client.descriptor, this, socketEvents)
+        : new PolledSocket<Connection>(readiness, client.descriptor, this, socketEvents)
     this.#origin = origin
     this.address = address
     this.peer = toPeerIdentity(client)
-    Connection.#unread.add(this)
+    unread.add(this)
   }
 
   static {
+    // One object for all connections: closures for each of thousands would take memory.
+    socketEvents = {
+      onRecords: (connection, count, received) => {
+        const reader = connection.#reader
+        return reader !== undefined && connection.#readerKind?.onRecords(reader, count, received) === true
+      },
+      onEnd: (connection) => {
+        connection.#state = 'ended'
+        connection.#closeReason ??= 'peer-closed'
+        const keep = connection.#endReading(undefined)
+        if (keep) unread.add(connection)
+        return keep
+      },
+      onFailure: (connection, error) => {
+        connection.#error = error
+        connection.#closeReason ??= 'failed'
+      },
+      onClose: (connection) => {
+        connection.#afterClose()
+      },
+    }
+    unread = new HangupSweep(
+      (connection) => (connection.closed ? -1 : connection.#socket.descriptor),
+      (connection) => {
+        closeBecause(connection, 'peer-closed')
+      },
+    )
     Object.defineProperty(this.prototype, BRAND, { value: true })
-    openConnection = (client, address, origin) => new Connection(client, address, origin)
+    openConnection = (client, address, origin) => new this(client, address, origin)
     checkConnection = (value, what) => {
       if (typeof value === 'object' && value !== null && #socket in value) return
       const foreign = (value as { [BRAND]?: unknown } | null | undefined)?.[BRAND] === true
@@ -177,8 +189,8 @@ export class Connection {
         throw new TypeError(`the connection to ${connection.address} already has a receiver`)
       connection.#reader = reader
       connection.#readerKind = kind
-      Connection.#unread.remove(connection)
-      if (connection.#state === 'closed') {
+      unread.remove(connection)
+      if (connection.#state !== 'open') {
         connection.#endReading(undefined)
       } else if (!connection.#socket.destroyed) {
         openStream(connection.#socket.descriptor, maxLineBytes)
@@ -186,7 +198,16 @@ export class Connection {
       }
     }
     resumeReading = (connection) => {
-      connection.#socket.resume()
+      if (connection.#state === 'open') connection.#socket.resume()
+    }
+    endReading = (connection) => {
+      if (connection.#state !== 'open') return
+      connection.#state = 'ended'
+      connection.#socket.pause()
+      connection.#endReading(undefined)
+    }
+    finishReading = (connection) => {
+      connection.#socket.finish()
     }
     busyPollOf = (connection) => connection.#origin.busyPoll
     redialOf = (connection) => connection.#origin.redial
@@ -300,14 +321,14 @@ export class Connection {
     })
   }
 
-  #endReading(error: IpcError | undefined): void {
-    if (this.#reader !== undefined) this.#readerKind?.onEnd(this.#reader, error)
+  #endReading(error: IpcError | undefined): boolean {
+    return this.#reader !== undefined && this.#readerKind?.onEnd(this.#reader, error) === true
   }
 
   #afterClose(): void {
     const ended = this.#state === 'ended'
     this.#state = 'closed'
-    Connection.#unread.remove(this)
+    unread.remove(this)
     // Queues the event before anything that waits for the end hears of it.
     publishClose({
       address: this.address,

@@ -13,7 +13,7 @@ import {
 import { checkTimeout, pause } from '../base/timing.js'
 import { addon, type NativeClient, type NativePolicy } from '../binding/addon.js'
 import { fromNative, wouldBlock } from '../binding/native-error.js'
-import { describePeer, resolvePolicy, type PeerPolicy } from '../peer/peer.js'
+import { describePeer, explainRefusal, resolvePolicy, type PeerPolicy } from '../peer/peer.js'
 import { toPollRequest, type BusyPollOptions, type PollRequest } from '../wire/busy-poll.js'
 import { explainDenial } from './access-denied.js'
 import { ADDRESS_TABLE, resolveAddress, type AddressOptions } from './address.js'
@@ -130,7 +130,7 @@ function tryConnect(address: string, policy: NativePolicy): NativeClient | undef
   if ('descriptor' in result) return result
   throw new IpcError(
     'ERR_IPC_PEER_REJECTED',
-    `the policy refuses the listener at ${address}: ${result.reason} (${describePeer(result)})`,
+    `the policy refuses the listener at ${address}: ${result.reason} (${describePeer(result)})${explainRefusal(result.reason)}`,
     { reason: result.reason },
   )
 }

@@ -79,7 +79,7 @@ export class Listener implements AsyncIterable<Connection> {
   }
 
   static {
-    createListener = (plan, acceptor) => new Listener(plan, acceptor)
+    createListener = (plan, acceptor) => new this(plan, acceptor)
   }
 
   /** Counts since the listener was made. */

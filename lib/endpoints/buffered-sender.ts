@@ -1,6 +1,7 @@
 // Sends without waiting: takes messages into a bounded buffer at once and writes them when the current tick is over.
 // What is taken is either written, pending, or counted as dropped and reported; never lost in silence.
 
+import { queueMicrotask } from '../base/globals.js'
 import { publishDrop } from '../connection/audit.js'
 import { writerOf, type Connection } from '../connection/connection.js'
 import { IpcError } from '../base/errors.js'
@@ -14,7 +15,7 @@ import {
   type OnFull,
 } from './message-queue.js'
 import { checkFrameSize, MAX_MESSAGE_BYTES } from '../message/envelope.js'
-import { frameOf, sizeBound, SOCMessage } from '../message/message.js'
+import { frameOf, notAMessage, sizeBound, SOCMessage } from '../message/message.js'
 import { checkTimeout, DEFAULT_TIMEOUT_MS, waitAtMost } from '../base/timing.js'
 import { Waiters } from '../base/waiters.js'
 
@@ -128,7 +129,7 @@ export class BufferedSender {
    * @throws {IpcError} ERR_IPC_BUFFER_FULL, ERR_IPC_CLOSED, ERR_IPC_MESSAGE_TOO_LARGE: the message was not taken
    */
   send(message: SOCMessage): void {
-    if (!(message instanceof SOCMessage)) throw new TypeError('a message must be a SOCMessage')
+    if (!(message instanceof SOCMessage)) throw notAMessage(message)
     const failure = this.#failure()
     if (failure !== undefined) throw failure
     if (sizeBound(message) * 3 > MAX_MESSAGE_BYTES) checkFrameSize(frameOf(message))

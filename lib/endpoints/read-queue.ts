@@ -1,10 +1,10 @@
 // What was read from a connection and not yet asked for, in order, and the readers that wait for it, first come, first
 // served. Must not know connections.
 
+import { offAbort, onAbort } from '../base/abort.js'
 import { abortedError, IpcError, rejected } from '../base/errors.js'
 import type { SOCMessage } from '../message/message.js'
 import type { RefusedLines } from '../wire/record-decoder.js'
-import { onAbort } from './withdrawal.js'
 
 export interface ReadRun {
   readonly messages: SOCMessage[]
@@ -28,24 +28,26 @@ interface Waiter {
 /** What a reader gets at the end of the stream. */
 export const END = { value: undefined, done: true } as const
 
-/** Reading stops when this much waits to be asked for. */
-const MAX_QUEUED = 1024
-const MAX_QUEUED_BYTES = 1 << 18
+/** The budget of one connection: reading stops when what waits to be asked for takes so much memory. */
+const MAX_QUEUED_BYTES = 1 << 19
+/** What a message takes beside its line, and a refused line in all. */
+const MESSAGE_BYTES = 192
+const REFUSED_BYTES = 96
+const ERROR_BYTES = 1024
 /** Entries that were handed out are cut off once they are this many. */
 const COMPACT_AT = 64
 
 export class ReadQueue {
   #entries: (ReadRun | RefusedLines | IpcError)[] = []
   #head = 0
-  /** Messages and errors to be handed out. */
-  #queued = 0
-  /** Bytes of the lines that were added since the queue was last empty. */
+  /** What was added since the queue was last empty: the messages of a read share memory until the last of them is gone. */
   #bytes = 0
   /** The first reader that waits has a slot of its own: mostly there is no other, and an array takes memory. */
   #answer: Answer | undefined
   #wantsOne = false
   #others: Waiter[] | undefined
   #resume: (() => void) | undefined
+  #endGiven = false
 
   /** A reader waits. */
   get any(): boolean {
@@ -77,15 +79,16 @@ export class ReadQueue {
   }
 
   #withdrawable(answer: Answer, signal: AbortSignal, name: string): Answer {
-    const waiter: Answer = (result) => {
-      stop()
-      answer(result)
-    }
-    const stop = onAbort(signal, () => {
+    const withdraw = (): void => {
       if (this.#answer === waiter) this.#takeAnswer()
       else this.#others = this.#others?.filter((other) => other.answer !== waiter)
       answer(rejected(abortedError(signal, `next of ${name}`)))
-    })
+    }
+    const waiter: Answer = (result) => {
+      offAbort(signal, withdraw)
+      answer(result)
+    }
+    onAbort(signal, withdraw)
     return waiter
   }
 
@@ -99,7 +102,13 @@ export class ReadQueue {
   }
 
   giveEnd(): void {
+    this.#endGiven = true
     this.#takeAnswer()?.(END)
+  }
+
+  /** A reader has got the end: it has asked for more after the last message. */
+  get endGiven(): boolean {
+    return this.#endGiven
   }
 
   #takeAnswer(): Answer | undefined {
@@ -122,26 +131,26 @@ export class ReadQueue {
 
   /** Enough waits to be asked for: reading should stop. */
   get full(): boolean {
-    return this.#queued >= MAX_QUEUED || this.#bytes >= MAX_QUEUED_BYTES
+    return this.#bytes >= MAX_QUEUED_BYTES
   }
 
-  /** Counts the bytes of lines that were read. */
+  /** Charges the bytes of lines that were read. */
   charge(bytes: number): void {
     this.#bytes += bytes
   }
 
   addRun(messages: SOCMessage[], first: number): void {
-    this.#queued += messages.length
+    this.#bytes += messages.length * MESSAGE_BYTES
     this.#entries.push({ messages, first, at: 0 })
   }
 
   addRefused(lines: RefusedLines): void {
-    this.#queued += lines.length
+    this.#bytes += lines.length * REFUSED_BYTES
     this.#entries.push(lines)
   }
 
   addError(error: IpcError): void {
-    ++this.#queued
+    this.#bytes += ERROR_BYTES
     this.#entries.push(error)
   }
 
@@ -149,14 +158,9 @@ export class ReadQueue {
   shift(): void {
     const entry = this.#entries[this.#head]
     if (entry === undefined) return
-    if ('messages' in entry) {
-      this.#queued -= entry.messages.length - entry.at
-    } else {
-      --this.#queued
-      if (!(entry instanceof IpcError)) {
-        entry.shift()
-        if (entry.length > 0) return
-      }
+    if (!('messages' in entry) && !(entry instanceof IpcError)) {
+      entry.shift()
+      if (entry.length > 0) return
     }
     ++this.#head
     this.#compact()
@@ -165,7 +169,6 @@ export class ReadQueue {
   /** `messages` of the run have been handed out or passed over. */
   advance(run: ReadRun, messages: number): void {
     run.at += messages
-    this.#queued -= messages
   }
 
   /** One message of a run, which is removed with its last one. */
@@ -205,7 +208,7 @@ export class ReadQueue {
     const messages = runs.reduce((sum, run) => sum + run.messages.length - run.at, 0)
     this.#entries = this.#entries.slice(this.#head).filter((entry) => !('messages' in entry))
     this.#head = 0
-    this.#queued -= messages
+    this.#bytes = 0
     return messages
   }
 

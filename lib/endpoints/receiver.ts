@@ -7,12 +7,13 @@ import {
   attachReader,
   busyPollOf,
   closeBecause,
+  finishReading,
   resumeReading,
   type RecordReader,
   type Connection,
 } from '../connection/connection.js'
 import { abortedError, hasCode, IpcError, rejected, type IpcErrorCode } from '../base/errors.js'
-import { decodeLines, RefusedLines, type LineConsumer } from '../wire/record-decoder.js'
+import { decodeLines, followsByteOrderMark, RefusedLines, type LineConsumer } from '../wire/record-decoder.js'
 import { threadWindow, type ReadWindow } from '../wire/read-window.js'
 import { MAX_MESSAGE_BYTES } from '../message/envelope.js'
 import type { SOCMessage } from '../message/message.js'
@@ -59,6 +60,8 @@ export interface ReceiverStats {
   readonly invalid: number
   /** Bytes read. */
   readonly bytes: number
+  /** 1 if the stream began with a UTF-8 byte order mark, which was skipped; otherwise 0. */
+  readonly byteOrderMarks: number
 }
 
 /** Options of one wait for a message. */
@@ -97,13 +100,12 @@ export class Receiver implements AsyncIterableIterator<SOCMessage, undefined, un
   #received = 0
   #invalid = 0
   #bytes = 0
+  #byteOrderMarks = 0
 
   // One object for all receivers, as thousands of closures would take memory.
   static readonly #recordReader: RecordReader<Receiver> = {
     onRecords: (receiver, count, received) => receiver.#onRecords(count, received),
-    onEnd: (receiver, error) => {
-      receiver.#onEnd(error)
-    },
+    onEnd: (receiver, error) => receiver.#onEnd(error),
   }
   static readonly #lineConsumer: LineConsumer<Receiver> = {
     onRun: (receiver, messages) => {
@@ -146,7 +148,12 @@ export class Receiver implements AsyncIterableIterator<SOCMessage, undefined, un
   }
 
   get stats(): ReceiverStats {
-    return { received: this.#received, invalid: this.#invalid, bytes: this.#bytes }
+    return {
+      received: this.#received,
+      invalid: this.#invalid,
+      bytes: this.#bytes,
+      byteOrderMarks: this.#byteOrderMarks,
+    }
   }
 
   /**
@@ -210,6 +217,7 @@ export class Receiver implements AsyncIterableIterator<SOCMessage, undefined, un
 
   #serve(): void {
     this.#queue.serve(this.#state === 'ended')
+    if (this.#queue.endGiven) finishReading(this.#connection)
     if (this.#state === 'paused' && this.#queue.empty) {
       this.#state = 'reading'
       this.#silence?.resume()
@@ -230,17 +238,20 @@ export class Receiver implements AsyncIterableIterator<SOCMessage, undefined, un
     return this.#state === 'reading'
   }
 
-  #onEnd(error: IpcError | undefined): void {
-    if (this.#state === 'ended') return
+  #onEnd(error: IpcError | undefined): boolean {
+    if (this.#state === 'ended') return false
     this.#silence?.end()
     if (error !== undefined) this.#queue.addError(error)
     this.#state = 'ended'
     this.#serve()
+    return !this.#queue.endGiven
   }
 
   #takeLines(count: number): void {
     const { linesBegin, linesEnd } = threadWindow
     this.#queue.charge(linesEnd - linesBegin)
+    const isFirst = this.#received === 0 && this.#invalid === 0
+    if (isFirst && followsByteOrderMark(threadWindow)) ++this.#byteOrderMarks
     decodeLines<Receiver>(threadWindow, count, this.#connection.peer, this, Receiver.#lineConsumer)
     if (this.#invalid > this.#maxInvalid) {
       this.#hangUp(

@@ -5,7 +5,7 @@ import { redialOf, writerOf, type Connection } from '../connection/connection.js
 import { abortedError, hasCode, IpcError, rejected } from '../base/errors.js'
 import type { FrameWriter } from '../wire/frame-writer.js'
 import { BUFFER_SIZE, checkLimit, DEFAULT_MAX_BYTES } from './message-queue.js'
-import { isChecked, SOCMessage } from '../message/message.js'
+import { isChecked, notAMessage, SOCMessage } from '../message/message.js'
 import { checkTimeout, pause } from '../base/timing.js'
 import { WaitingSends, type WaitingSend } from './waiting-sends.js'
 
@@ -170,7 +170,7 @@ export class Sender {
 
   #sendAll(messages: readonly SOCMessage[], signal?: AbortSignal): Promise<void> {
     for (const message of messages) {
-      if (!(message instanceof SOCMessage)) return rejected(new TypeError('a message must be a SOCMessage'))
+      if (!(message instanceof SOCMessage)) return rejected(notAMessage(message))
     }
     const failure = this.#closed ? closedError(this.name) : this.#writer.failure
     if (failure !== undefined) return rejected(failure)

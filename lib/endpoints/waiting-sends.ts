@@ -1,10 +1,11 @@
 // Sends that wait for the writer to be free. Nothing of them is on the wire, so each can be withdrawn, and none waits
 // longer than its time. Bounded in number and in bytes. Must not know the wire.
 
+import { offAbort, onAbort } from '../base/abort.js'
 import { abortedError, IpcError } from '../base/errors.js'
+import { monotonicMs } from '../base/globals.js'
 import { sizeBound, type SOCMessage } from '../message/message.js'
 import { Deadline } from '../wire/deadline.js'
-import { onAbort } from './withdrawal.js'
 
 export interface WaitingSendLimits {
   readonly timeoutMs: number
@@ -67,7 +68,7 @@ export class WaitingSends {
         reject(full)
         return
       }
-      const dueAt = performance.now() + this.#limits.timeoutMs
+      const dueAt = monotonicMs() + this.#limits.timeoutMs
       const send =
         signal === undefined
           ? { messages, next: 0, waiting: true, bytes, dueAt, resolve, reject }
@@ -118,7 +119,7 @@ export class WaitingSends {
     this.#deadline ??= new Deadline(() => {
       this.#rejectLate()
     })
-    this.#deadline.set(Math.max(0, oldest.dueAt - performance.now()))
+    this.#deadline.set(Math.max(0, oldest.dueAt - monotonicMs()))
   }
 
   #all(): WaitingSend[] {
@@ -144,27 +145,28 @@ export class WaitingSends {
   }
 
   #abortable(inner: WaitingSend, signal: AbortSignal): WaitingSend {
-    const stop = onAbort(signal, () => {
+    const withdraw = (): void => {
       send.messages = []
       this.remove(send)
       inner.reject(abortedError(signal, `send of ${this.#name}`))
-    })
+    }
     const send: WaitingSend = {
       ...inner,
       resolve: () => {
-        stop()
+        offAbort(signal, withdraw)
         inner.resolve()
       },
       reject: (error) => {
-        stop()
+        offAbort(signal, withdraw)
         inner.reject(error)
       },
     }
+    onAbort(signal, withdraw)
     return send
   }
 
   #rejectLate(): void {
-    const now = performance.now()
+    const now = monotonicMs()
     const late = this.#all().filter((send) => send.dueAt <= now)
     for (const send of late) this.remove(send)
     this.armTimer()

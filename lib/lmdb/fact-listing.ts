@@ -9,7 +9,7 @@ const LEVELS: readonly FactLevel[] = [0, 1, 2, 3]
 
 export type FactTable = Database<StoredFact, number>
 
-/** Reads a page, as `FactStore.page` says. */
+/** Reads a page as `FactStore.page` specifies. */
 export function listPage(tableOf: (level: FactLevel) => FactTable, query: PageQuery): FactPage {
   const { levels = LEVELS, after = 0, until = Infinity, order = 'oldest', maxFacts } = query
   const { maxUnits = Infinity } = query
@@ -39,7 +39,7 @@ export function listPage(tableOf: (level: FactLevel) => FactTable, query: PageQu
   }
 }
 
-/** The foremost fact of a table, while several are merged. */
+/** The next fact of one table, while several are merged. */
 class Head {
   readonly level: FactLevel
   position = 0

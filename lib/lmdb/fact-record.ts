@@ -1,12 +1,12 @@
-// The values of a fact store on disk: a fact, and the place where one is, to bytes and back. Packed tight and written many
+// The values of a fact store on disk, to bytes and back: a fact, and the place of one. They are packed tight and written many
 // to a block of memory, as a sync makes hundreds of thousands of them. Must not know LMDB.
 
 import { unitsOf, type Fact, type FactLevel } from '../swarm/index.js'
 
-/** A fact as it is kept; its level is the table that it stands in. */
+/** A fact as it is stored; its level is the table that it is in. */
 export type StoredFact = Omit<Fact, 'level'>
 
-/** Where a fact is. */
+/** The place of a fact: its table and its key there. */
 export interface Place {
   readonly level: FactLevel
   readonly position: number
@@ -25,7 +25,7 @@ class Blocks {
   #block: Buffer = Buffer.alloc(0)
   #used = 0
 
-  /** A piece of which `fill` says how much it has used, at most `maxBytes`. */
+  /** Returns a piece of at most `maxBytes`; `fill` writes it from `begin` on and returns where it ends. */
   piece(maxBytes: number, fill: (block: Buffer, begin: number) => number): Buffer {
     if (maxBytes > this.#block.length - this.#used) {
       this.#block = Buffer.allocUnsafeSlow(Math.max(BLOCK_BYTES, maxBytes))
@@ -42,10 +42,10 @@ const HAS_DOMAIN = 2
 const HAS_MODULE = 4
 const HAS_UPDATE = 8
 
-/** Flags, UTF-16 units of id, domain, module and source, and two times in Unix milliseconds. The texts follow. */
+/** Flags; the lengths of id, domain, module and source in UTF-16 units; two times in Unix milliseconds. The texts follow. */
 const HEADER_BYTES = 1 + 4 * 2 + 2 * 8
 
-/** A fact as a header and its texts, one after the other. */
+/** Encodes a fact as a header and its texts, one after the other. */
 export class FactCodec implements Codec<StoredFact> {
   readonly #blocks = new Blocks()
 
@@ -90,6 +90,7 @@ export class FactCodec implements Codec<StoredFact> {
 
 const PLACE_BYTES = 1 + 8
 
+/** Encodes a place as its level and its position. */
 export class PlaceCodec implements Codec<Place> {
   readonly #blocks = new Blocks()
 

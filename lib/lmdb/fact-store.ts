@@ -1,5 +1,5 @@
-// Facts on disk, in LMDB: survive the death of the process at any moment, and of the machine from `flush` on. One table
-// a level, keyed by position; another one finds the position of an id.
+// Facts on disk, in LMDB. They survive the death of the process at any moment, and from `flush` on that of the machine. One
+// table a level, keyed by position; another table finds the position of an id. Must not know the wire.
 
 import { open, type Database, type RootDatabase, type RootDatabaseOptions } from 'lmdb'
 
@@ -19,25 +19,29 @@ import {
 import { randomHex } from '../base/crypto.js'
 import { listPage } from './fact-listing.js'
 import { FactCodec, PlaceCodec, type Codec, type Place, type StoredFact } from './fact-record.js'
-import { WriteQueue } from './write-queue.js'
+import { claimFactFiles } from './fact-files.js'
+import { isFull, WriteQueue } from './write-queue.js'
 
 const LEVELS: readonly FactLevel[] = [0, 1, 2, 3]
-/** How the tables are laid out. */
+/** The version of the layout of the tables. */
 const FORMAT = 1
-/** Room on the disk that a batch may need: its bytes, the pages that it splits, and a margin. */
+/** Bytes on the disk that a batch may need for each unit: its text, the pages that it splits; and a margin. */
 const ROOM_PER_UNIT = 6
 const MIN_ROOM_BYTES = 1 << 20
 
 /** Options of {@link LmdbFactStore}. */
 export interface LmdbFactStoreOptions {
-  /** Largest size of the database in bytes; it costs address space only. Default 16 GiB. */
+  /** Largest size of the database in bytes. It reserves address space only. Default: 17,179,869,184 (16 GiB). */
   readonly mapSize?: number
 }
 
 /**
- * Keeps facts in an LMDB database. A batch is one transaction. Needs the optional peer dependency `lmdb`.
+ * Keeps facts in an LMDB database, for a `SwarmTransport` or on its own. A batch is one transaction. Needs the optional peer
+ * dependency `lmdb`. Several processes may read one database; only one of them may add to it.
  *
- * Several processes may open one database, but then each should add through one of them only.
+ * A full disk rejects the write with ERR_FACT_STORE_FULL, and the store goes on. LMDB reads the file through a memory map: if
+ * another program truncates the file while it is open, or the disk fails to read a page of it, the system ends the process
+ * with SIGBUS. No error can be thrown for that.
  */
 export class LmdbFactStore implements FactStore {
   readonly id: string
@@ -51,14 +55,32 @@ export class LmdbFactStore implements FactStore {
   #closed = false
 
   /**
-   * Opens the database in this directory, which is made when it is absent.
+   * Opens the database in a directory, which is made with mode 0700 if absent. The directory and its files must belong to
+   * this user alone: files of mode 0600 without links, and nothing on the path that another user could replace.
    *
-   * @throws TypeError when it was written in another format; Error as LMDB gives it
+   * @param path of the directory; a relative path is resolved now
+   * @throws {IpcError} ERR_IPC_UNSAFE_PATH (reason `unsafe-fact-store`), also for a file that was cut short
+   * @throws {FactError} ERR_FACT_STORE_FULL if the file system has no room for an empty database
+   * @throws TypeError if `path` is not a non-empty string, or the facts were written in another format
+   * @throws RangeError for a `mapSize` that is not a whole number from 1,048,576
+   * @throws Error as LMDB throws it
    */
   constructor(path: string, { mapSize = 16 * 2 ** 30 }: LmdbFactStoreOptions = {}) {
-    // A batch is there when it is committed; only flush waits for the disk.
-    this.#root = open({ path, mapSize, maxDbs: 16, separateFlushed: true, eventTurnBatching: false })
-    this.#writes = new WriteQueue(this.#root, path)
+    if (typeof path !== 'string' || path === '') throw new TypeError('path must be a non-empty string')
+    if (!Number.isSafeInteger(mapSize) || mapSize < MIN_ROOM_BYTES) {
+      throw new RangeError(`mapSize must be a whole number from ${MIN_ROOM_BYTES}, not ${String(mapSize)}`)
+    }
+    const directory = filesIn(path)
+    // A batch is visible once committed; only `flush` waits for the disk.
+    this.#root = open({
+      path: directory,
+      noSubdir: false,
+      mapSize,
+      maxDbs: 16,
+      separateFlushed: true,
+      eventTurnBatching: false,
+    })
+    this.#writes = new WriteQueue(this.#root, directory)
     this.#levels = LEVELS.map((level) =>
       this.#root.openDB<StoredFact, number>(tableOptions(`facts-${level}`, new FactCodec())),
     )
@@ -70,7 +92,7 @@ export class LmdbFactStore implements FactStore {
       const known = this.#meta.get('id')
       if (typeof known === 'string') {
         if (this.#meta.get('format') === FORMAT) return known
-        throw new TypeError(`the facts in ${path} are kept in another format`)
+        throw new TypeError(`the facts in ${directory} were written in another format than ${FORMAT}`)
       }
       this.#meta.putSync('format', FORMAT)
       const id = `store_${randomHex(12)}`
@@ -83,7 +105,7 @@ export class LmdbFactStore implements FactStore {
     checkFact(fact)
     await this.#write(() => {
       if (this.#places.doesExist(fact.id)) {
-        throw new FactError('ERR_FACT_EXISTS', `there is a fact ${shown(fact.id)} already`)
+        throw new FactError('ERR_FACT_EXISTS', `the store already has a fact ${shown(fact.id)}`)
       }
       this.#checkRoom(unitsOf(fact))
       const position = this.#nextPosition()
@@ -135,10 +157,13 @@ export class LmdbFactStore implements FactStore {
       const place = this.#places.get(fact.id)
       const here = place === undefined ? undefined : this.#table(place.level).get(place.position)
       if (place === undefined || here === undefined) {
-        throw new FactError('ERR_FACT_UNKNOWN', `there is no fact ${shown(fact.id)}`)
+        throw new FactError('ERR_FACT_UNKNOWN', `the store has no fact ${shown(fact.id)}`)
       }
       if (here.isGene || fact.isGene) {
-        throw new FactError('ERR_FACT_IMMUTABLE', `a gene is never changed: ${shown(fact.id)}`)
+        throw new FactError(
+          'ERR_FACT_IMMUTABLE',
+          `a gene cannot be changed, nor a fact become one: ${shown(fact.id)}`,
+        )
       }
       this.#checkRoom(unitsOf(fact))
       const position = this.#nextPosition()
@@ -153,7 +178,7 @@ export class LmdbFactStore implements FactStore {
       const place = this.#places.get(id)
       const here = place === undefined ? undefined : this.#table(place.level).get(place.position)
       if (place === undefined || here === undefined) return false
-      if (here.isGene) throw new FactError('ERR_FACT_IMMUTABLE', `a gene is never deleted: ${shown(id)}`)
+      if (here.isGene) throw new FactError('ERR_FACT_IMMUTABLE', `a gene cannot be deleted: ${shown(id)}`)
       this.#remove(place, here)
       return true
     })
@@ -170,7 +195,7 @@ export class LmdbFactStore implements FactStore {
 
   async listByDomain(domain: string): Promise<Fact[]> {
     this.#checkOpen()
-    // Positions are below, levels above, whatever may stand in a key of this domain.
+    // Sorts before and after every key of this domain.
     const keys = this.#domains.getKeys({ start: [domain, 0, 0], end: [domain, Infinity, 0] })
     return [...keys].flatMap(([, position, level]) => {
       const stored = this.#levels[level]?.get(position)
@@ -209,7 +234,7 @@ export class LmdbFactStore implements FactStore {
     await this.#root.flushed
   }
 
-  /** Waits for what is being written, then closes the database. Safe to call again. */
+  /** Waits until everything added is on the disk, then closes the database. Safe to call again. */
   async close(): Promise<void> {
     if (this.#closed) return
     this.#closed = true
@@ -230,11 +255,14 @@ export class LmdbFactStore implements FactStore {
   /** @throws {FactError} ERR_FACT_STORE_FULL while there is still room enough for LMDB to go on with */
   #checkRoom(units: number): void {
     if (this.#writes.hasRoom(units * ROOM_PER_UNIT + MIN_ROOM_BYTES)) return
-    throw new FactError('ERR_FACT_STORE_FULL', 'the file system of the facts is full')
+    throw new FactError(
+      'ERR_FACT_STORE_FULL',
+      'the file system of the fact store is full: free some space or delete facts',
+    )
   }
 
   #checkOpen(): void {
-    if (this.#closed) throw new FactError('ERR_FACT_STORE_CLOSED', 'the store is closed')
+    if (this.#closed) throw new FactError('ERR_FACT_STORE_CLOSED', 'the fact store is closed')
   }
 
   #table(level: FactLevel): Database<StoredFact, number> {
@@ -274,7 +302,7 @@ export class LmdbFactStore implements FactStore {
   }
 }
 
-// LMDB's types know encoders of whole databases only; each table may have its own.
+// The types of lmdb know encoders for whole databases only, but each table may have its own.
 function tableOptions(
   name: string,
   encoder: Codec<Place> | Codec<StoredFact>,
@@ -282,7 +310,17 @@ function tableOptions(
   return { name, encoder }
 }
 
-/** An id for an error: escaped and cut short. */
+/** Opens the way to the files; a full disk is told as a full store. */
+function filesIn(path: string): string {
+  try {
+    return claimFactFiles(path)
+  } catch (error) {
+    if (!isFull(error)) throw error
+    throw new FactError('ERR_FACT_STORE_FULL', `${path} has no room for a fact store`, { cause: error })
+  }
+}
+
+/** Returns an id for an error: escaped and cut short. */
 function shown(id: string): string {
   return JSON.stringify(id.slice(0, 64))
 }

@@ -1,27 +1,31 @@
-// Writes to an LMDB database one after the other, each of them a transaction, and says so when one did not get there. Must
-// not know what is written.
+// Writes to an LMDB database, one after the other, each as a transaction. A write that fails rejects for its caller and for
+// no one else. Must not know what is written.
 
 import { statfsSync } from 'node:fs'
 
 import type { RootDatabase } from 'lmdb'
 
+import { isError } from '../base/errors.js'
+import { FactError } from '../swarm/index.js'
+
 /** Writes to one database. */
 export class WriteQueue {
   readonly #root: RootDatabase
   readonly #path: string
-  /** Each must see what the one before has written. */
+  /** The write before: each must see what it has written. */
   #last: Promise<unknown> = Promise.resolve()
 
-  /** @param path where the database is */
+  /** @param path the directory of the database */
   constructor(root: RootDatabase, path: string) {
     this.#root = root
     this.#path = path
   }
 
   /**
-   * Runs an action that puts and removes. All of it is there when this resolves, but for the loss of power.
+   * Runs an action that puts and removes. When this resolves, all of it is visible and survives the death of the process.
    *
-   * @throws what the action throws, which it must do before it puts anything; Error when it could not be written
+   * @throws what the action throws, which it must do before it puts anything
+   * @throws {FactError} ERR_FACT_STORE_FULL if the disk, the quota or the map is full; Error if it failed otherwise
    */
   run<T>(action: () => T): Promise<T> {
     const done = this.#last.then(() => this.#transact(action))
@@ -29,12 +33,12 @@ export class WriteQueue {
     return done
   }
 
-  /** Resolves when nothing is being written any more. */
+  /** Resolves when nothing is being written any more. Never rejects. */
   async idle(): Promise<void> {
     await this.#last
   }
 
-  /** Whether the file system still has so many bytes. */
+  /** Whether the file system has so many bytes left for this user. */
   hasRoom(bytes: number): boolean {
     const { bavail, bsize } = statfsSync(this.#path)
     return bavail * bsize >= bytes
@@ -42,7 +46,7 @@ export class WriteQueue {
 
   async #transact<T>(action: () => T): Promise<T> {
     let outcome: { readonly result: T } | { readonly error: unknown } | undefined
-    // LMDB could take a turn of the event loop for a batch, but with promises of its own that nobody can catch.
+    // A batch of its own: those that LMDB makes of an event loop turn have promises that cannot be caught.
     const committed = this.#root.batch(() => {
       try {
         outcome = { result: action() }
@@ -53,13 +57,23 @@ export class WriteQueue {
     try {
       await committed
     } catch (error) {
-      // LMDB rejects twice.
-      const told: unknown = error instanceof Error && 'commitError' in error ? error.commitError : undefined
+      // LMDB makes a second promise with the reason, which must be caught too.
+      const told: unknown = isError(error) && 'commitError' in error ? error.commitError : undefined
       const cause: unknown = await Promise.resolve(told).catch((why: unknown) => why)
-      throw new Error(`nothing could be written to ${this.#path}`, { cause })
+      const message = `nothing could be written to ${this.#path}`
+      if (isFull(cause)) throw new FactError('ERR_FACT_STORE_FULL', `${message}: no room is left`, { cause })
+      throw new Error(message, { cause })
     }
     if (outcome === undefined) throw new Error('the transaction did not run')
     if ('error' in outcome) throw outcome.error
     return outcome.result
   }
+}
+
+/** ENOSPC, EFBIG and EDQUOT as Linux numbers them, MDB_MAP_FULL, and what Node calls them. */
+const FULL: readonly unknown[] = [28, 27, 122, -30792, 'ENOSPC', 'EFBIG', 'EDQUOT']
+
+/** Whether an error says that no room is left, on the disk or in the database. */
+export function isFull(error: unknown): boolean {
+  return isError(error) && 'code' in error && FULL.includes(error.code)
 }

@@ -1,12 +1,16 @@
-// The text around a payload on the wire: {"type":T,"id":I,"ts":N,"payload":P}, and how long a line may get.
-// Must not know messages.
+// The text around a payload on the wire, {"type":T,"id":I,"ts":N,"payload":P}, and the longest line. Must not know
+// messages.
 
 import { IpcError } from '../base/errors.js'
+import { INVALID_REASONS, TOO_LARGE_STATE } from '../binding/abi.js'
 
-/** Longest message in bytes, as a line without its newline: what a Go `Receiver` takes. */
-export const MAX_MESSAGE_BYTES = 1 << 20
+/**
+ * Longest message in bytes, as a line without its newline. The Go `Receiver` takes no more: its scanner's buffer of 1 MiB
+ * has to hold the newline too.
+ */
+export const MAX_MESSAGE_BYTES = (1 << 20) - 1
 
-/** A message as bytes to be written: text, or text around bytes that go out untouched. */
+/** A message to be written: text, or text around bytes that are written untouched. */
 export type Frame = string | readonly [head: string, payload: Buffer, tail: string]
 
 let lastType = ''
@@ -21,7 +25,7 @@ export function openFrame(type: string, id: string, timestamp: number): string {
   return (id === '' ? lastHead : `${lastHead},"id":${JSON.stringify(id)}`) + `,"ts":${timestamp}`
 }
 
-/** The rest of it. */
+/** The whole frame, with its payload. */
 export function closeFrame(head: string, payload: string | Buffer | undefined): Frame {
   if (payload === undefined) return head + '}\n'
   return typeof payload === 'string'
@@ -29,12 +33,12 @@ export function closeFrame(head: string, payload: string | Buffer | undefined): 
     : [`${head},"payload":`, payload, '}\n']
 }
 
-/** A frame as bytes of its own. */
+/** The bytes of a frame. */
 export function frameBytes(frame: Frame): Buffer {
   return Buffer.concat((typeof frame === 'string' ? [frame] : frame).map((part) => Buffer.from(part)))
 }
 
-/** Throws ERR_IPC_MESSAGE_TOO_LARGE for a line that no receiver would take. */
+/** @throws {IpcError} ERR_IPC_MESSAGE_TOO_LARGE for a line that a receiver would refuse */
 export function checkFrameSize(frame: Frame): void {
   // A UTF-16 unit takes at most three bytes, so most lines need no count.
   if (typeof frame === 'string' && frame.length * 3 <= MAX_MESSAGE_BYTES) return
@@ -45,14 +49,19 @@ export function checkFrameSize(frame: Frame): void {
   if (bytes - 1 <= MAX_MESSAGE_BYTES) return
   throw new IpcError(
     'ERR_IPC_MESSAGE_TOO_LARGE',
-    `the message is ${bytes - 1} bytes long; at most ${MAX_MESSAGE_BYTES} are allowed`,
+    `the message is ${bytes - 1} bytes long as a line; the limit is ${MAX_MESSAGE_BYTES}`,
     { reason: 'too-large' },
   )
 }
 
-/** The error for a raw payload that does not make a message. */
-export function invalidPayload(): IpcError {
-  return new IpcError('ERR_IPC_INVALID_MESSAGE', 'a raw payload is not one JSON value on one line', {
-    reason: 'not-json',
-  })
+/** The error for a message that a receiver would refuse in this state; see {@link INVALID_REASONS}. */
+export function invalidPayload(state = 1): IpcError {
+  const [reason, sentence] = INVALID_REASONS[state] ?? ['not-json', NOT_ONE_VALUE]
+  return new IpcError(
+    state === TOO_LARGE_STATE ? 'ERR_IPC_MESSAGE_TOO_LARGE' : 'ERR_IPC_INVALID_MESSAGE',
+    `the payload does not make a message: ${reason === 'not-json' ? NOT_ONE_VALUE : sentence}`,
+    { reason },
+  )
 }
+
+const NOT_ONE_VALUE = 'it is not one JSON value on one line'

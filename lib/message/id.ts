@@ -1,6 +1,8 @@
 // Ids of messages: decimal Unix nanoseconds. Kept in two parts, the millisecond and six digits that follow, so that an id
 // becomes text only when somebody asks for it.
 
+import { monotonicMs } from '../base/globals.js'
+
 /** A millisecond in which messages were made. They all share it. */
 export interface Millisecond {
   readonly text: string
@@ -20,7 +22,7 @@ export function nextSequence(now: number): number {
   latest = { text: String(latestMs), millions: Math.floor(latestMs / 1e6), rest: latestMs % 1e6 }
   // What the monotonic clock has below the millisecond tells threads and processes apart. Six digits always: a
   // padded number would cost more than all the rest.
-  sequence = 100_000 + Math.floor((performance.now() % 1) * 800_000)
+  sequence = 100_000 + Math.floor((monotonicMs() % 1) * 800_000)
   return sequence
 }
 

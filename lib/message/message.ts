@@ -19,6 +19,19 @@ export function sizeAround(characters: number): number {
   return characters * 6 + FRAME_OVERHEAD
 }
 
+/** The same in every copy of this package. */
+const SOC_MESSAGE = Symbol.for('sentinel-ipc.SOCMessage')
+
+/** The error for a value that is not a message of this copy of the package. */
+export function notAMessage(value: unknown): TypeError {
+  const foreign = typeof value === 'object' && value !== null && SOC_MESSAGE in value
+  return new TypeError(
+    foreign
+      ? 'the message was made by another copy of sentinel-ipc; make it with the newSOCMessage() of the copy that sends it'
+      : 'a message must be a SOCMessage, as newSOCMessage() makes it',
+  )
+}
+
 /** Facts about a message that are known when it is made. */
 export const MessageFlag = {
   /** Its line stands on a page, byte for byte as {@link frameOf} would make it. */
@@ -45,10 +58,11 @@ export interface Stamp extends Millisecond {
   readonly id: undefined
 }
 
-/** The type and the id of a message whose maker chose the id. */
+/** The type and the id of a message whose maker chose the id; for one made out of a received message, its peer. */
 export interface NamedOrigin {
   readonly type: string
   readonly id: string
+  readonly peer?: PeerIdentity | undefined
 }
 
 // Set by the static block of SOCMessage, which alone can reach its private fields. For this package's own files.
@@ -170,7 +184,7 @@ export class SOCMessage<T = unknown> {
       peer,
       size,
     ) => {
-      const message = new SOCMessage(type, timestamp, payloadEnd, flags, peer)
+      const message = new this(type, timestamp, payloadEnd, flags, peer)
       message.#id = id
       message.#page = page
       message.#lineStart = lineStart
@@ -182,7 +196,8 @@ export class SOCMessage<T = unknown> {
     }
     composed = (origin, sequence, timestamp, content, flags) => {
       const { type, id } = origin
-      const message = new SOCMessage(type, timestamp, content.length, flags, undefined)
+      const peer = id === undefined ? undefined : origin.peer
+      const message = new this(type, timestamp, content.length, flags, peer)
       message.#idStart = sequence
       if (id === undefined) message.#stamp = origin
       else message.#id = id
@@ -334,6 +349,10 @@ export class SOCMessage<T = unknown> {
       ts: this.timestamp,
       ...(this.payload !== undefined && { payload: this.payload }),
     }
+  }
+
+  get [SOC_MESSAGE](): true {
+    return true
   }
 
   [inspect.custom](_depth: number, options: InspectOptions): string {

@@ -1,30 +1,70 @@
-// Makes messages of values: with an id, a time, and the payload as JSON.
+// Makes messages from values: adds an id and a time, and turns the payload into JSON.
+
+import { isUint8Array } from 'node:util/types'
 
 import { WHOLE_FRAME } from '../binding/abi.js'
 import { latestMillisecond, nextSequence, STAMPED_ID_LENGTH, type Millisecond } from './id.js'
 import { TYPE_NAMES, type SOCMsgType } from './type.js'
 import { composed, MessageFlag, type SOCMessage, type Stamp } from './message.js'
-import { stringifyPayload } from './payload.js'
+import { mayBeTooDeep, stringifyPayload } from './payload.js'
 
-/** JSON that goes out as it is. Made by {@link rawJSON}. */
+/** The same in every copy of this package and in every realm. */
+const RAW_JSON = Symbol.for('sentinel-ipc.RawJSON')
+
+/** JSON that is sent as it is. Made by {@link rawJSON}. */
 export class RawJSON {
   readonly content: string | Buffer
+
   constructor(content: string | Buffer) {
     this.content = content
   }
+
+  get [RAW_JSON](): true {
+    return true
+  }
+}
+
+/** By its brand, as it may have been made by another copy of this package. */
+function isRawJSON(payload: unknown): payload is RawJSON {
+  return typeof payload === 'object' && payload !== null && RAW_JSON in payload
 }
 
 /**
- * Marks a text or the bytes of a text as JSON, to be sent untouched as a payload (Go: `json.RawMessage`). It is checked
- * natively just before it is written, with the rest of its batch; a `send` of something else rejects with
- * ERR_IPC_INVALID_MESSAGE and writes nothing of it. JSON on several lines is refused too, as a line is a message. Bytes
- * are not copied until they are written: leave them alone until the send has resolved.
+ * Marks a text, or the bytes of a text, as JSON to be sent untouched as a payload (Go: `json.RawMessage`). Line breaks
+ * around the value are left out. The rest is checked natively just before it is written: a `send` of anything but one JSON
+ * value on one line rejects with ERR_IPC_INVALID_MESSAGE and writes nothing of it. Bytes are not copied until they are
+ * written; do not change them before the send has resolved.
+ *
+ * @throws TypeError if `content` is neither a string nor a Buffer or other Uint8Array
  */
-export function rawJSON(content: string | Buffer): RawJSON {
-  if (typeof content !== 'string' && !Buffer.isBuffer(content)) {
-    throw new TypeError('rawJSON takes a string or a Buffer')
-  }
-  return new RawJSON(content)
+export function rawJSON(content: string | Uint8Array): RawJSON {
+  if (typeof content === 'string')
+    return new RawJSON(content.slice(...withoutBreaks(content.length, (at) => content.charCodeAt(at))))
+  if (!isUint8Array(content)) throw new TypeError('rawJSON() takes a string or a Buffer')
+  const bytes = Buffer.from(content.buffer, content.byteOffset, content.byteLength)
+  return new RawJSON(bytes.subarray(...withoutBreaks(bytes.length, (at) => bytes[at] as number)))
+}
+
+/**
+ * Where a value begins and ends, without the line breaks around it, which would end the message's line. Blanks beside a line
+ * break go with it; everything else stays as it is. `unitAt` gives a character code, or a byte.
+ */
+function withoutBreaks(length: number, unitAt: (at: number) => number): [start: number, end: number] {
+  let start = 0
+  let end = length
+  let breaks = false
+  for (; start < end && isBlank(unitAt(start)); ++start) breaks ||= isBreak(unitAt(start))
+  for (; end > start && isBlank(unitAt(end - 1)); --end) breaks ||= isBreak(unitAt(end - 1))
+  // Nothing but white space is refused like any other invalid JSON.
+  return breaks && start < end ? [start, end] : [0, length]
+}
+
+function isBreak(unit: number): boolean {
+  return unit === 0x0a || unit === 0x0d
+}
+
+function isBlank(unit: number): boolean {
+  return unit === 0x20 || unit === 0x09 || isBreak(unit)
 }
 
 /** Options of {@link newSOCMessage}. */
@@ -36,10 +76,11 @@ export interface NewMessageOptions {
 }
 
 /**
- * Makes a message (Go: `NewSOCMessage`). The payload is turned into JSON now, so later changes to the value do not show.
+ * Makes a message (Go: `NewSOCMessage`). The payload is turned into JSON at once, so later changes to the value have no
+ * effect. A payload that is nested more than 255 levels deep is refused when it is sent.
  *
  * @param payload any JSON value, {@link rawJSON}, or undefined for none
- * @throws TypeError for a type that is empty, an id that is not a string, or a value that JSON cannot express
+ * @throws TypeError for an empty type, an id that is not a string, or a value that JSON cannot express
  * @throws RangeError for a timestamp that is not a safe integer
  */
 export function newSOCMessage<T = unknown>(
@@ -47,15 +88,15 @@ export function newSOCMessage<T = unknown>(
   payload?: T | RawJSON,
   options?: NewMessageOptions,
 ): SOCMessage<T> {
-  if (typeof type !== 'string' || type === '') throw new TypeError('type must be a string that is not empty')
+  if (typeof type !== 'string' || type === '') throw new TypeError('type must be a non-empty string')
   let flags = 0
   let content: string | Buffer = ''
-  if (payload instanceof RawJSON) {
-    if (payload.content.length === 0) throw new TypeError('rawJSON of nothing is no JSON value')
+  if (isRawJSON(payload)) {
+    if (payload.content.length === 0) throw new TypeError('rawJSON() requires non-empty JSON')
     content = payload.content
   } else {
     content = stringifyPayload(payload) ?? ''
-    flags = MessageFlag.checked
+    if (!mayBeTooDeep(content)) flags = MessageFlag.checked
   }
   const message =
     options === undefined

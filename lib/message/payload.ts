@@ -1,21 +1,44 @@
-// Payloads between value and text, safely: nothing that JSON cannot express goes out, nothing that comes in changes a
-// prototype, and a text that is handed out holds no other.
+// Payloads between value and text, safely: nothing that JSON cannot express is sent, nothing that is received changes a
+// prototype, and no text that is handed out keeps another one alive.
 
 /**
  * The JSON text of a value; undefined for undefined.
  *
- * @throws TypeError for what JSON cannot express
+ * @throws TypeError for a value that JSON cannot express
  */
 export function stringifyPayload(payload: unknown): string | undefined {
   if (payload === undefined) return undefined
   // The type of JSON.stringify hides that functions and symbols give undefined.
   const text = JSON.stringify(payload) as string | undefined
-  if (text === undefined) throw new TypeError(`payload is a ${typeof payload}, which JSON cannot express`)
+  if (text === undefined) throw new TypeError(`payload must be a JSON value, not a ${typeof payload}`)
   return text
 }
 
-// Any letter of the key may be written as an escape.
+// Each letter of the key may be written as an escape.
 const SUSPICIOUS = /__proto__|\\u00[4-7]/
+
+/** Nesting levels that a receiver takes, the envelope's among them; native/frames/line_checker.h has it too. */
+const MAX_DEPTH = 256
+
+/**
+ * Whether a JSON text may be nested too deeply for a receiver. It is not if it has too few brackets, as nearly all texts
+ * have; the addon looks closely at the others when they are sent.
+ */
+export function mayBeTooDeep(text: string): boolean {
+  if (text.length < 2 * MAX_DEPTH) return false
+  // Each bracket that opens a level needs another one that closes it.
+  const lastAt = text.length - MAX_DEPTH
+  let brace = text.indexOf('{')
+  let bracket = text.indexOf('[')
+  for (let levels = 1; levels < MAX_DEPTH; ++levels) {
+    const at = brace === -1 || (bracket !== -1 && bracket < brace) ? bracket : brace
+    // Not enough text is left for the levels that are missing.
+    if (at === -1 || at > lastAt - (MAX_DEPTH - levels)) return false
+    if (at === brace) brace = text.indexOf('{', at + 1)
+    else bracket = text.indexOf('[', at + 1)
+  }
+  return true
+}
 
 /** The value of a JSON text, in which a key `__proto__` stays data. */
 export function parsePayload(text: string): unknown {
@@ -32,8 +55,8 @@ function hidePrototypeKey(_key: string, value: unknown): unknown {
 const scratch = Buffer.allocUnsafeSlow(4096)
 
 /**
- * A copy of an ASCII text that shares nothing with the text it was cut from. V8 lets a slice of 13 characters or more
- * keep its whole parent alive, so one id kept in a Map would hold a read of 64 KiB.
+ * A copy of an ASCII text that shares no memory with the text it was cut from. In V8 a slice of 13 characters or more keeps
+ * its whole parent alive, so an id kept in a Map would keep a whole page.
  */
 export function detached(slice: string): string {
   if (slice.length < 13) return slice

@@ -1,6 +1,7 @@
-// Tells when the process behind a connection has ended, by a native thread that waits on pidfds for this whole thread of
+// Reports the end of the process behind a connection, by a native thread that waits on pidfds for this whole thread of
 // JavaScript.
 
+import { AbortController } from '../base/globals.js'
 import { addon, type NativePeerWatcher } from '../binding/addon.js'
 import { fromNative } from '../binding/native-error.js'
 import { createWakeUp } from '../binding/wake-up.js'
@@ -9,60 +10,69 @@ import { createWakeUp } from '../binding/wake-up.js'
 export interface PeerExitWatch {
   /** Fires when the process has ended. */
   readonly signal: AbortSignal
-  /** The connection has ended: nobody will ask any more. */
+  /** Ends the watch with its connection. */
   connectionEnded(): void
 }
 
 const ID_BYTES = 8
-const controllers = new Map<number, AbortController>()
-let nextId = 1
-let watcher: NativePeerWatcher | undefined
+/** Ids that are read at once. */
+const MOST_IDS = 512
 
-function startWatcher(): NativePeerWatcher {
-  const started = new addon.PeerWatcher()
-  const buffer = Buffer.allocUnsafeSlow(ID_BYTES * 512)
-  const wakeUp = createWakeUp(started.takeNotifyDescriptor(), {
-    buffer,
-    callback: (size) => {
-      for (let at = 0; at < size; at += ID_BYTES) fire(Number(buffer.readBigUInt64LE(at)))
-      return true
-    },
-  })
-  wakeUp.resume()
-  wakeUp.unref() // to be told of the end of others is no reason to go on
-  return started
+/** The watches of this thread, and the native thread behind them. */
+class PeerExitWatcher {
+  readonly #native: NativePeerWatcher = new addon.PeerWatcher()
+  readonly #controllers = new Map<number, AbortController>()
+  #nextId = 1
+
+  constructor() {
+    const buffer = Buffer.allocUnsafeSlow(ID_BYTES * MOST_IDS)
+    const wakeUp = createWakeUp(this.#native.takeNotifyDescriptor(), {
+      buffer,
+      // Ids are never torn: each is written whole, and the buffer holds whole ones.
+      callback: (size) => {
+        for (let at = 0; at < size; at += ID_BYTES) this.#fire(Number(buffer.readBigUInt64LE(at)))
+        return true
+      },
+    })
+    wakeUp.resume()
+    wakeUp.unref() // watching other processes is no reason to stay alive
+  }
+
+  watch(descriptor: number): PeerExitWatch {
+    const controller = new AbortController()
+    const id = this.#nextId++
+    const state = this.#native.watch(id, descriptor)
+    if (state === 'ended') controller.abort()
+    else this.#controllers.set(id, controller)
+    return {
+      signal: controller.signal,
+      connectionEnded: () => {
+        if (state === 'not-supported') this.#fire(id)
+        else if (this.#controllers.delete(id)) this.#native.forget(id)
+      },
+    }
+  }
+
+  #fire(id: number): void {
+    const controller = this.#controllers.get(id)
+    this.#controllers.delete(id)
+    controller?.abort()
+  }
 }
 
-function fire(id: number): void {
-  const controller = controllers.get(id)
-  controllers.delete(id)
-  controller?.abort()
-}
+let watcher: PeerExitWatcher | undefined
 
 /**
- * Watches the process at the other end of a connected descriptor. Where the system cannot tell (Linux before 6.5), the
- * signal fires when the connection ends instead.
+ * Watches the process at the other end of a connected descriptor. Where the system cannot report its end (Linux before 6.5),
+ * the signal fires when the connection ends instead.
  *
  * @throws {IpcError} ERR_IPC_SYSTEM when descriptors or memory have run out
  */
 export function watchPeerExit(descriptor: number): PeerExitWatch {
-  const controller = new AbortController()
-  const id = nextId++
-  let state
   try {
-    watcher ??= startWatcher()
-    controllers.set(id, controller)
-    state = watcher.watch(id, descriptor)
+    watcher ??= new PeerExitWatcher()
+    return watcher.watch(descriptor)
   } catch (error) {
-    controllers.delete(id)
     throw fromNative(error)
-  }
-  if (state === 'ended') fire(id)
-  return {
-    signal: controller.signal,
-    connectionEnded: () => {
-      if (state === 'not-supported') fire(id)
-      else if (controllers.delete(id)) watcher?.forget(id)
-    },
   }
 }

@@ -1,6 +1,8 @@
-// Who may be at the other end: identities as the kernel gives them, and policies that name whom to let in.
+// Who may be at the other end: identities as the kernel gives them, and policies that name the peers to let in.
 
 import { IpcError } from '../base/errors.js'
+import { anything, checkOptions, describeValue, type OptionTable } from '../base/options.js'
+import type { Verdict } from '../binding/abi.js'
 import { addon, type NativePeer, type NativePolicy } from '../binding/addon.js'
 import { fromNative } from '../binding/native-error.js'
 
@@ -10,19 +12,28 @@ import { fromNative } from '../binding/native-error.js'
  * it is the process that called `listen`.
  */
 export interface PeerIdentity {
-  /** Process id. For logs only: ids are reused, so never decide by it. */
+  /**
+   * Process id; 0 in another pid namespace, see {@link PeerPolicy.foreignNamespaces}. For logs only: ids are reused, so
+   * never decide by it.
+   */
   readonly pid: number
-  /** Effective user id; -1, which nobody has, on Windows. */
+  /** Effective user id; -1, which no user has, on Windows. */
   readonly uid: number
   /** Effective group id; -1 on Windows. */
   readonly gid: number
   /** Supplementary groups, without `gid`. */
   readonly groups: readonly number[]
   /**
-   * Path of the program, read while its process was held fast (Linux 6.5 and later, from /proc/PID/exe; Windows). Undefined where
-   * it may not be read, as with processes of other users.
+   * Path of the program that the process ran when the connection was accepted (Linux 6.5 and later: /proc/PID/exe while
+   * SO_PEERPIDFD shows that the process is alive; Windows). A hint, see {@link PeerPolicy.executables}. Undefined where it
+   * may not be read, as with processes of other users.
    */
   readonly executable?: string
+  /**
+   * Unit of systemd that the process belongs to, such as `soc-collector.service` (Linux 6.5 and later: /proc/PID/cgroup, under
+   * the same conditions). Undefined where there is none.
+   */
+  readonly unit?: string
   /** Label of the security module (SO_PEERSEC: SELinux, AppArmor). Undefined where there is none. */
   readonly label?: string
   /** Security identifier of the user, as `S-1-5-…`. On Windows only. */
@@ -30,28 +41,53 @@ export interface PeerIdentity {
 }
 
 /**
- * Whom to let in: a peer whose user is in `users`, or whose group or any supplementary group is in `groups`. Users and
- * groups are numbers or names; names are looked up once. Nobody else gets in. Without either: this process's own user.
- * On Windows `users` are names of accounts and `sids` security identifiers of users; numbers, `groups` and `labels` have no
- * meaning there.
+ * Which peers to let in: those whose user is in `users`, or whose group or any supplementary group is in `groups`. Users and
+ * groups are numbers or names; names are looked up once. Without either: the user of this process. All others are refused.
+ * On Windows `users` are names of accounts and `sids` security identifiers of users; numbers and the other rules have no
+ * meaning there but for `executables`.
  *
- * `executables` and `labels` narrow that further: where given, the peer's must be known and listed.
+ * `labels`, `units` and `executables` narrow that further: where given, the peer's must be known and listed. Prefer `labels`,
+ * which the kernel assigns and guards; then `units`; `executables` are a hint only.
  *
- * Refused whatever the lists say: a user or group that is mapped from another user namespace (Linux: the overflow ids,
- * 65534), a peer in another pid namespace (pid 0), and a peer whose identity cannot be read.
+ * Refused whatever the lists say: a user of another user namespace that has no id here (Linux: the overflow id, 65534), by
+ * such a group, and a peer whose identity cannot be read. A peer in another pid namespace (pid 0) is refused without
+ * `foreignNamespaces`.
  */
 export interface PeerPolicy {
   readonly users?: readonly (number | string)[]
   readonly groups?: readonly (number | string)[]
   /**
-   * Absolute paths of programs. A path is what the kernel started, not a proof of what runs: whoever may debug the
-   * process or replace the file decides that.
+   * Absolute paths of programs. A hint that stops mistakes, not attacks: a process of the same user can connect, write, and
+   * then become a listed program (execve(2)), or have a listed program run its code (ptrace(2), LD_PRELOAD).
    */
   readonly executables?: readonly string[]
-  /** Labels of the security module. */
+  /**
+   * Units of systemd, such as `soc-collector.service`. On Linux 6.5 and later only. A process cannot move itself into the
+   * unit of another without being root, so only what the unit itself started is in it; a process of the same user can
+   * still make it run code (ptrace(2)), unless the unit or Yama forbids that.
+   */
+  readonly units?: readonly string[]
+  /** Labels of the security module (SELinux contexts, AppArmor profiles). */
   readonly labels?: readonly string[]
   /** Security identifiers of users (`S-1-5-…`). On Windows only; refused elsewhere. */
   readonly sids?: readonly string[]
+  /**
+   * `by-uid`: lets in peers of other pid namespaces, such as containers that share the directory of the socket, by user and
+   * group alone. Their `pid` is 0, and neither executable nor unit is known, so rules about these refuse them. The user
+   * must have an id here; containers that are user namespaces of their own need a mapping. Default: such peers are
+   * refused.
+   */
+  readonly foreignNamespaces?: 'by-uid'
+}
+
+const TABLE: OptionTable<PeerPolicy> = {
+  users: anything, // the values are checked as they are looked up
+  groups: anything,
+  executables: anything,
+  units: anything,
+  labels: anything,
+  sids: anything,
+  foreignNamespaces: anything,
 }
 
 const WINDOWS = process.platform === 'win32'
@@ -64,11 +100,14 @@ function resolveIds(
   lookUp: (name: string) => number | null,
 ): Uint32Array {
   if (entries === undefined) return new Uint32Array(0)
-  if (!Array.isArray(entries)) throw new TypeError(`policy.${what} must be an array`)
+  if (!Array.isArray(entries))
+    throw new TypeError(`policy.${what} must be an array, not ${describeValue(entries)}`)
   return Uint32Array.from(entries, (entry: unknown) => {
     if (typeof entry === 'number' && Number.isInteger(entry) && entry >= 0 && entry <= MAX_ID) return entry
     if (typeof entry !== 'string') {
-      throw new TypeError(`policy.${what} holds ${String(entry)}, which is neither an id nor a name`)
+      throw new TypeError(
+        `policy.${what} contains ${describeValue(entry)}, which is neither an id nor a name`,
+      )
     }
     let id: number | null
     try {
@@ -76,38 +115,56 @@ function resolveIds(
     } catch (error) {
       throw fromNative(error)
     }
-    if (id === null) throw new TypeError(`policy.${what}: this system has no ${JSON.stringify(entry)}`)
+    if (id === null) throw new TypeError(`policy.${what}: this system has no ${describeValue(entry)}`)
     return id
   })
 }
 
-function checkTexts(what: 'executables' | 'labels', entries: unknown, pattern: RegExp): string[] {
+const TEXTS = {
+  executables: { pattern: WINDOWS ? /^[A-Za-z]:\\[^\0]+$/ : /^\/[^\0]+$/, what: 'absolute paths' },
+  units: {
+    pattern: /^[^/\0]+\.(?:service|scope|socket|mount|swap)$/,
+    what: 'units of systemd, such as "name.service"',
+  },
+  labels: { pattern: /^[^\0]+$/, what: 'labels' },
+}
+
+function checkTexts(rule: keyof typeof TEXTS, entries: unknown): string[] {
   if (entries === undefined) return []
-  const texts = Array.isArray(entries) ? entries.map(String).filter((entry) => pattern.test(entry)) : []
-  if (!Array.isArray(entries) || texts.length === 0 || texts.length < entries.length) {
+  const { pattern, what } = TEXTS[rule]
+  if (!Array.isArray(entries) || entries.length === 0) {
     throw new TypeError(
-      `policy.${what} must be an array of at least one ${what === 'labels' ? 'label' : 'absolute path'}`,
+      `policy.${rule} must be an array of ${what} that is not empty, not ${describeValue(entries)}`,
     )
   }
-  return texts
+  return entries.map((entry: unknown) => {
+    if (typeof entry === 'string' && pattern.test(entry)) return entry
+    throw new TypeError(`policy.${rule} contains ${describeValue(entry)}; it takes ${what}`)
+  })
+}
+
+function checkForeignNamespaces(value: unknown): boolean {
+  if (value === undefined || value === 'by-uid') return value === 'by-uid'
+  throw new TypeError(`policy.foreignNamespaces must be "by-uid" or absent, not ${describeValue(value)}`)
 }
 
 /**
- * Looks up the names of a policy. The default is this process's own (effective) user.
+ * Checks a policy and looks up its names. Without users and groups it is the (effective) user of this process.
  *
- * @throws TypeError for names that do not exist, unknown keys, and a policy that lets nobody in
+ * @throws TypeError for names that do not exist, unknown keys, and a policy that lets no peer in
  */
-export function resolvePolicy(policy: PeerPolicy | undefined): NativePolicy {
-  const { users, groups, executables, labels, sids, ...unknown } = policy ?? {}
-  // A misspelt key must not silently mean the default.
-  const strange = Object.keys(unknown)
-  if (strange.length > 0) throw new TypeError(`policy has no key ${strange.join(', ')}`)
-  if (WINDOWS) return resolveWindowsPolicy(policy ?? {})
-  if (sids !== undefined) throw new TypeError('policy.sids has a meaning on Windows only')
+export function resolvePolicy(given: PeerPolicy | undefined): NativePolicy {
+  const policy = checkOptions('policy', given, TABLE)
+  if (WINDOWS) return resolveWindowsPolicy(policy)
+  const { users, groups, executables, units, labels, sids, foreignNamespaces } = policy
+  if (sids !== undefined)
+    throw new TypeError('policy.sids has a meaning on Windows only; use users or groups')
   const narrowing = {
-    executables: checkTexts('executables', executables, /^\/[^\0]+$/),
-    labels: checkTexts('labels', labels, /^[^\0]+$/),
+    executables: checkTexts('executables', executables),
+    units: checkTexts('units', units),
+    labels: checkTexts('labels', labels),
     sids: [],
+    foreignNamespaces: checkForeignNamespaces(foreignNamespaces),
   }
   if (users === undefined && groups === undefined) {
     const { uid } = addon.ownUser()
@@ -118,34 +175,39 @@ export function resolvePolicy(policy: PeerPolicy | undefined): NativePolicy {
     groups: resolveIds('groups', groups, addon.resolveGroup),
     ...narrowing,
   }
-  if (resolved.users.length + resolved.groups.length === 0) throw new TypeError('policy lets nobody in')
+  if (resolved.users.length + resolved.groups.length === 0) {
+    throw new TypeError('the policy lets no peer in: its users and groups are empty')
+  }
   return resolved
 }
 
-function resolveWindowsPolicy({ users, groups, executables, labels, sids }: PeerPolicy): NativePolicy {
-  if (groups !== undefined || labels !== undefined) {
-    throw new TypeError('policy.groups and policy.labels have no meaning on Windows')
+function resolveWindowsPolicy(policy: PeerPolicy): NativePolicy {
+  const { users, executables, sids } = policy
+  for (const rule of ['groups', 'units', 'labels', 'foreignNamespaces'] as const) {
+    if (policy[rule] !== undefined) throw new TypeError(`policy.${rule} has no meaning on Windows`)
   }
   const rest = {
     users: new Uint32Array(0),
     groups: new Uint32Array(0),
-    // As the system spells it: a drive, and backslashes.
-    executables: checkTexts('executables', executables, /^[A-Za-z]:\\[^\0]+$/),
+    executables: checkTexts('executables', executables),
+    units: [],
     labels: [],
+    foreignNamespaces: false,
   }
   if (users === undefined && sids === undefined) return { ...rest, sids: [addon.ownUser().sid] }
   const resolved = [...resolveSids('users', users), ...resolveSids('sids', sids)]
-  if (resolved.length === 0) throw new TypeError('policy lets nobody in')
+  if (resolved.length === 0) throw new TypeError('the policy lets no peer in: its users and sids are empty')
   return { ...rest, sids: resolved }
 }
 
 function resolveSids(what: 'users' | 'sids', entries: unknown): string[] {
   if (entries === undefined) return []
-  if (!Array.isArray(entries)) throw new TypeError(`policy.${what} must be an array`)
+  if (!Array.isArray(entries))
+    throw new TypeError(`policy.${what} must be an array, not ${describeValue(entries)}`)
   return entries.map((entry: unknown) => {
     if (typeof entry !== 'string' || entry.includes('\0') || SID.test(entry) !== (what === 'sids')) {
       const kind = what === 'sids' ? 'a security identifier' : 'the name of an account'
-      throw new TypeError(`policy.${what} holds ${String(entry)}, which is not ${kind}`)
+      throw new TypeError(`policy.${what} contains ${describeValue(entry)}, which is not ${kind}`)
     }
     let sid: string | null
     try {
@@ -153,7 +215,7 @@ function resolveSids(what: 'users' | 'sids', entries: unknown): string[] {
     } catch (error) {
       throw fromNative(error)
     }
-    if (sid === null) throw new TypeError(`policy.${what}: this system has no ${JSON.stringify(entry)}`)
+    if (sid === null) throw new TypeError(`policy.${what}: this system has no ${describeValue(entry)}`)
     return sid
   })
 }
@@ -167,7 +229,7 @@ let lastIdentity: PeerIdentity | undefined
 
 /** The identity of an admitted peer; frozen, as its messages and the connections that it makes in a row share it. */
 export function toPeerIdentity(native: NativePeer): PeerIdentity {
-  const { pid, groups, executable, label, sid } = native
+  const { pid, groups, executable, unit, label, sid } = native
   const { uid, gid } = sid === '' ? native : { uid: -1, gid: -1 }
   if (uid === null || gid === null) {
     throw new IpcError('ERR_IPC_PEER_UNKNOWN', 'the peer has no user or group')
@@ -178,6 +240,7 @@ export function toPeerIdentity(native: NativePeer): PeerIdentity {
     last.uid === uid &&
     last.gid === gid &&
     (last.executable ?? '') === executable &&
+    (last.unit ?? '') === unit &&
     (last.label ?? '') === label &&
     (last.sid ?? '') === sid &&
     last.groups.length === groups.length &&
@@ -189,6 +252,7 @@ export function toPeerIdentity(native: NativePeer): PeerIdentity {
     gid,
     groups: Object.freeze(groups),
     ...(executable !== '' && { executable }),
+    ...(unit !== '' && { unit }),
     ...(label !== '' && { label }),
     ...(sid !== '' && { sid }),
   }))
@@ -202,7 +266,26 @@ export function userOf(peer: PeerIdentity): number | string {
 /** An identity in words, for errors and logs. */
 export function describePeer(peer: NativePeer): string {
   const where = peer.executable === '' ? '' : `, executable ${JSON.stringify(peer.executable)}`
+  const unit = peer.unit === '' ? '' : `, unit ${JSON.stringify(peer.unit)}`
   const label = peer.label === '' ? '' : `, label ${JSON.stringify(peer.label)}`
   if (peer.sid !== '') return `sid ${peer.sid}, pid ${peer.pid}${where}`
-  return `uid ${peer.uid ?? 'unknown'}, gid ${peer.gid ?? 'unknown'}, pid ${peer.pid}${where}${label}`
+  return `uid ${peer.uid ?? 'unknown'}, gid ${peer.gid ?? 'unknown'}, pid ${peer.pid}${where}${unit}${label}`
+}
+
+const EXPLANATIONS: Readonly<Partial<Record<Verdict, string>>> = {
+  'unmapped-user':
+    'its user has no id in the user namespace of this process, so the kernel shows the overflow id; ' +
+    'map the user into this namespace (newuidmap(1)), or run both in one user namespace',
+  'foreign-process':
+    'it is in another pid namespace, as in another container; ' +
+    "share the pid namespace, or set policy.foreignNamespaces to 'by-uid'",
+  'executable-unknown': 'the policy lists executables, and the one of this process cannot be read',
+  'unit-unknown': 'the policy lists units, and the process belongs to no unit of systemd that can be read',
+  'label-unknown': 'the policy lists labels, and no security module has labelled the process',
+}
+
+/** Why a peer was refused and what to do about it, as the end of a sentence; '' where the reason says it all. */
+export function explainRefusal(reason: Verdict): string {
+  const explanation = EXPLANATIONS[reason]
+  return explanation === undefined ? '' : `: ${explanation}`
 }

@@ -136,7 +136,7 @@ export class Spool implements SpoolLog {
     const files = await LogFiles.open(checked.directory, 'claim')
     try {
       const recovered = await new Recovery(files, system, 'write').run()
-      const spool = new Spool(checked, files, system, recovered)
+      const spool = new this(checked, files, system, recovered)
       await spool.#begin(recovered)
       return spool
     } catch (error) {

@@ -1,4 +1,4 @@
-// The swarm: peers on one machine that exchange facts. Re-exports only.
+// The swarm: nodes on one machine that exchange facts. Re-exports only.
 
 export {
   AlertBus,
@@ -32,7 +32,8 @@ export {
 export { genomeHash } from './facts/genome.js'
 export { MemoryIncidentStore, type Incident, type IncidentStore } from './facts/incident.js'
 export { MemoryFactStore, type MemoryFactStoreOptions } from './facts/memory-fact-store.js'
-export { SwarmMsgType } from './protocol/messages.js'
+export { SwarmMsgType, type SwarmMessage, type SwarmPayloads } from './protocol/messages.js'
+export type { WireFact, WireIncident } from './protocol/wire-fact.js'
 export {
   Trust,
   type BackupGene,
@@ -53,4 +54,6 @@ export {
   type SyncRecord,
 } from './peers/peer-registry.js'
 export { FileRegistryStorage, type RegistryStorage } from './peers/registry-storage.js'
-export { SwarmTransport, type SwarmTransportOptions } from './transport.js'
+export type { SwarmTransportOptions } from './options.js'
+export type { AddressCheck } from './post.js'
+export { SwarmTransport } from './transport.js'

@@ -196,7 +196,10 @@ export class FrameText {
   }
 }
 
-/** The number of messages in `[begin, end)` of these lines, or -1 if any line is not a valid message. */
+/**
+ * The number of messages in `[begin, end)` of these lines; or, if any line is not a valid message, the negative state of
+ * the first one, as in {@link INVALID_REASONS}.
+ */
 export function countFrames(lines: Uint8Array, begin = 0, end = lines.length): number {
   return addon.checkFrames(lines, begin, end, MAX_MESSAGE_BYTES)
 }

@@ -1,8 +1,7 @@
 // A time limit on something that a peer does. It runs out only if the peer is late, not if this process is: time in which
 // the event loop stood still does not count, and I/O that is ready is handled before the limit is enforced.
 
-// Taken once, so that a test runner's fake timers leave I/O alone.
-const { setTimeout, clearTimeout, setImmediate, clearImmediate, performance } = globalThis
+import { clearImmediate, clearTimeout, monotonicMs, setImmediate, setTimeout } from '../base/globals.js'
 
 /** A timer that fires this much too late shows that the event loop stood still. */
 const STALL_MS = 50
@@ -36,7 +35,7 @@ export class Deadline {
   set(ms: number): void {
     this.#limitMs = ms
     this.#graceMs = ms
-    const now = performance.now()
+    const now = monotonicMs()
     this.#dueAt = now + ms
     if (this.#looking === undefined && this.#dueAt < this.#firesAt) this.#schedule(now)
   }
@@ -44,7 +43,7 @@ export class Deadline {
   /** Starts the running time anew. */
   extend(): void {
     this.#graceMs = this.#limitMs
-    this.#dueAt = performance.now() + this.#limitMs
+    this.#dueAt = monotonicMs() + this.#limitMs
   }
 
   clear(): void {
@@ -67,7 +66,7 @@ export class Deadline {
   }
 
   #onTime(): void {
-    const now = performance.now()
+    const now = monotonicMs()
     const lateMs = now - this.#firesAt
     this.#timer = undefined
     this.#firesAt = Infinity
@@ -83,7 +82,7 @@ export class Deadline {
   #lookAgain(): void {
     this.#looking = setImmediate(() => {
       this.#looking = undefined
-      const now = performance.now()
+      const now = monotonicMs()
       if (this.#dueAt > now) this.#schedule(now)
       else this.#onPassed()
     })

@@ -139,10 +139,12 @@ export class FrameBatch {
     for (const { messages, begin: first, end: last, onRefused } of runs) {
       for (const message of messages.slice(first, last)) {
         const bytes = frameBytes(frameOf(message))
-        if (countFrames(bytes) === 1) good += bytes.copy(slab, good)
-        else if (onRefused !== undefined) {
+        const found = countFrames(bytes)
+        if (found === 1) {
+          good += bytes.copy(slab, good)
+        } else if (onRefused !== undefined) {
           refusals.push(() => {
-            onRefused(invalidPayload(), message)
+            onRefused(invalidPayload(-found), message)
           })
         }
       }

@@ -2,9 +2,11 @@
 // taken it. A frame goes out whole, or the connection is given up.
 
 import { IpcError } from '../base/errors.js'
+import { queueMicrotask } from '../base/globals.js'
 import { addon } from '../binding/addon.js'
 import { systemError } from '../binding/native-error.js'
 import type { SOCMessage } from '../message/message.js'
+import { Deadline } from './deadline.js'
 import { FrameBatch, type OnRefused } from './frame-batch.js'
 import { returnSlab } from './slabs.js'
 
@@ -55,7 +57,7 @@ export class FrameWriter {
   #lost = false
   #outcome: Outcome | undefined
   #timeoutMs = Infinity
-  #timer: NodeJS.Timeout | undefined
+  #deadline: Deadline | undefined
   #corked = false
   #serving = true
   /** Called in order each time the writer is ready again, and a last time once it has failed. */
@@ -141,8 +143,7 @@ export class FrameWriter {
     if (!this.pending) return DONE
     if (timeoutMs < this.#timeoutMs) {
       this.#timeoutMs = timeoutMs
-      clearTimeout(this.#timer)
-      this.#timer = undefined
+      this.#deadline?.clear()
     }
     if (this.#state === 'blocked') this.#armTimer()
     return (this.#outcome ??= createOutcome()).promise
@@ -227,25 +228,24 @@ export class FrameWriter {
   }
 
   #armTimer(): void {
-    if (this.#timeoutMs === Infinity || this.#timer !== undefined) return
-    const timeoutMs = this.#timeoutMs
-    this.#timer = setTimeout(() => {
+    if (this.#timeoutMs === Infinity || this.#deadline?.running === true) return
+    this.#deadline ??= new Deadline(() => {
       this.#giveUp(
         // Part of a frame may be on the wire. Anything written after it would be torn, so nothing is.
         new IpcError(
           'ERR_IPC_TIMEOUT',
-          `the peer did not take a message within ${timeoutMs} ms, and the connection was given up`,
+          `the peer did not take a message within ${this.#timeoutMs} ms, and the connection was given up`,
         ),
       )
-    }, timeoutMs)
+    })
+    this.#deadline.set(this.#timeoutMs)
   }
 
   #settle(error?: IpcError): void {
     const outcome = this.#outcome
     this.#outcome = undefined
     this.#timeoutMs = Infinity
-    clearTimeout(this.#timer)
-    this.#timer = undefined
+    this.#deadline?.clear()
     if (error === undefined) outcome?.resolve()
     else outcome?.reject(error)
   }

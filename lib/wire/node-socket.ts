@@ -1,15 +1,23 @@
-// A connection that only Node's own socket can read, as on Windows. Node's module for them is loaded when one is first
-// wanted: that takes milliseconds, and a program that imports this package may never connect.
+// A connection that is read by one of Node's own sockets, as on Windows. Node's module for them is loaded with the first
+// one: that takes milliseconds, and a program that imports this package may never connect.
 
 import type { Socket } from 'node:net'
 
-import { closeStream, passOn, passOnRest, type ConnectionSocket, type SocketEvents } from './socket.js'
+import { queueMicrotask } from '../base/globals.js'
+import {
+  closeStream,
+  passOn,
+  passOnKept,
+  passOnRest,
+  type ConnectionSocket,
+  type SocketEvents,
+} from './socket.js'
 import { addon } from '../binding/addon.js'
 import { threadWindow } from './read-window.js'
 
 type SocketOptions = ConstructorParameters<typeof Socket>[0]
 
-/** A socket that tells its owner of its events itself: thousands of sockets with three listeners each take memory. */
+/** A socket that reports its events to its owner itself: three listeners on each of thousands of sockets take memory. */
 interface OwnedSocket extends Socket {
   readonly owner: NodeSocket<unknown>
 }
@@ -23,7 +31,7 @@ let ownedSocketClass: OwnedSocketClass | undefined
 function defineOwnedSocket(): OwnedSocketClass {
   const { Socket } = process.getBuiltinModule('node:net')
   const arrivals = Buffer.allocUnsafeSlow(ARRIVAL_BYTES)
-  // One function for all sockets, as thousands of closures would take memory. Node calls it on the socket.
+  // One function for all sockets, as thousands of closures would take memory. Node calls it as a method of the socket.
   const onread = {
     buffer: arrivals,
     callback(this: Socket, size: number): boolean {
@@ -38,7 +46,7 @@ function defineOwnedSocket(): OwnedSocketClass {
       this.owner = owner
     }
 
-    // Before the descriptor is closed, as another connection may get its number before this one has told.
+    // Before the descriptor is closed: another connection may get its number before this one reports its end.
     override _destroy(error: Error | null, callback: (error?: Error | null) => void): void {
       closeStream(this.owner.descriptor)
       super._destroy(error, callback)
@@ -62,6 +70,8 @@ export class NodeSocket<Owner> implements ConnectionSocket {
   readonly #socket: Socket
   readonly #owner: Owner
   readonly #events: SocketEvents<Owner>
+  /** The addon keeps lines of the last read, which are handed over before reading goes on. */
+  #holding = false
 
   constructor(descriptor: number, owner: Owner, events: SocketEvents<Owner>) {
     this.descriptor = descriptor
@@ -77,7 +87,12 @@ export class NodeSocket<Owner> implements ConnectionSocket {
   }
 
   resume(): void {
-    this.#socket.resume()
+    if (!this.#holding) this.#socket.resume()
+    // Not at once: the window may have the lines of another connection just now.
+    else
+      queueMicrotask(() => {
+        this.#drain()
+      })
   }
 
   pause(): void {
@@ -96,13 +111,26 @@ export class NodeSocket<Owner> implements ConnectionSocket {
     this.#socket.ref()
   }
 
+  finish(): void {
+    // Node's socket closes by itself at the end of the stream.
+  }
+
   destroy(error?: Error): void {
     this.#socket.destroy(error)
   }
 
   onArrival(arrivals: Uint8Array, size: number): boolean {
     const push = (): number => addon.pushRecords(this.descriptor, arrivals, size)
-    return passOn(this.descriptor, threadWindow.withRoom(push(), push), this.#owner, this.#events)
+    const after = passOn(this.descriptor, threadWindow.withRoom(push(), push), this.#owner, this.#events)
+    this.#holding = after === 'holding'
+    return after === 'reading'
+  }
+
+  #drain(): void {
+    if (!this.#holding || this.destroyed) return
+    const after = passOnKept(this.descriptor, this.#owner, this.#events)
+    this.#holding = after === 'holding'
+    if (after === 'reading') this.#socket.resume()
   }
 
   onEnd(): void {

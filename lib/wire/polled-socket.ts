@@ -3,8 +3,17 @@
 
 import { constants } from 'node:os'
 
+import { nextTick, queueMicrotask, setImmediate } from '../base/globals.js'
 import { pollWords } from './busy-poll.js'
-import { closeStream, passOn, passOnRest, type ConnectionSocket, type SocketEvents } from './socket.js'
+import {
+  closeStream,
+  passOn,
+  passOnKept,
+  passOnRest,
+  type AfterLines,
+  type ConnectionSocket,
+  type SocketEvents,
+} from './socket.js'
 import { NO_ROOM, NOTHING_RECEIVED, Progress, WRITABLE } from '../binding/abi.js'
 import { addon, type NativeReadiness } from '../binding/addon.js'
 import { systemError, toSystemError } from '../binding/native-error.js'
@@ -35,12 +44,16 @@ interface PendingWrite {
 }
 
 /**
- *     paused <──> reading ──> ended ──> closed
- *        └───────────┴───────────────────^
+ *     paused <──> reading ──> ended ──> finishing ──> closed      and from each state to `closed`
+ *                  │   ^
+ *                  v   │
+ *     holding <──> draining
  *
- * `ended`: the peer sends no more, but may still read. Writing is independent of this until `closed`.
+ * `holding`: paused, and the addon keeps lines of the last read. `draining`: these are about to be handed over; then
+ * reading goes on. `ended`: the peer sends no more, but may still read. `finishing`: the application has nothing more to
+ * answer. Writing does not depend on this until `closed`.
  */
-type State = 'paused' | 'reading' | 'ended' | 'closed'
+type State = 'paused' | 'reading' | 'holding' | 'draining' | 'ended' | 'finishing' | 'closed'
 
 export class PolledSocket<Owner> implements ConnectionSocket {
   readonly descriptor: number
@@ -62,12 +75,20 @@ export class PolledSocket<Owner> implements ConnectionSocket {
   }
 
   resume(): void {
-    if (this.#state !== 'paused') return
-    this.#state = 'reading'
-    this.#want()
+    if (this.#state === 'holding') {
+      this.#state = 'draining'
+      // Not at once: the window may have the lines of another connection just now.
+      queueMicrotask(() => {
+        this.#drain()
+      })
+    } else if (this.#state === 'paused') {
+      this.#state = 'reading'
+      this.#want()
+    }
   }
 
   pause(): void {
+    if (this.#state === 'draining') this.#state = 'holding'
     if (this.#state !== 'reading') return
     this.#state = 'paused'
     this.#want()
@@ -94,7 +115,7 @@ export class PolledSocket<Owner> implements ConnectionSocket {
     closeStream(this.descriptor)
     this.#readiness.close(this.descriptor)
     this.#giveUpWriting()
-    process.nextTick(() => {
+    nextTick(() => {
       if (error !== undefined) this.#events.onFailure(this.#owner, error)
       this.#events.onClose(this.#owner)
     })
@@ -108,12 +129,25 @@ export class PolledSocket<Owner> implements ConnectionSocket {
       records === NO_ROOM ? threadWindow.withRoom(records, () => addon.readRecords(this.descriptor)) : records
     const received = threadWindow.progress[Progress.received] as number
     if (received > 0) {
-      if (!passOn(this.descriptor, count, this.#owner, this.#events)) this.pause()
+      this.#goOn(passOn(this.descriptor, count, this.#owner, this.#events))
     } else if (received === 0 || received === RESET) {
       this.#end()
     } else if (received !== NOTHING_RECEIVED) {
       this.destroy(systemError(received, 'recv'))
     }
+  }
+
+  #drain(): void {
+    if (this.#state !== 'draining') return
+    this.#state = 'reading'
+    this.#goOn(passOnKept(this.descriptor, this.#owner, this.#events))
+  }
+
+  /** The owner has taken lines, and may have closed this socket meanwhile. */
+  #goOn(after: AfterLines): void {
+    if (this.#state !== 'reading') return
+    if (after !== 'reading') this.#state = after
+    this.#want()
   }
 
   /** The kernel may take bytes again. */
@@ -129,28 +163,38 @@ export class PolledSocket<Owner> implements ConnectionSocket {
     if (written >= 0) done()
     else done(systemError(written, 'send'))
     if (this.#pending !== undefined) return
-    if (this.#state === 'ended') this.destroy()
+    if (this.#state === 'finishing') this.destroy()
     else this.#want()
+  }
+
+  finish(): void {
+    if (this.#state !== 'ended') return
+    this.#state = 'finishing'
+    // The application may answer the last message in this tick.
+    if (this.#pending !== undefined) return
+    setImmediate(() => {
+      if (this.#pending === undefined) this.destroy()
+    })
   }
 
   #end(): void {
     this.#state = 'ended'
     passOnRest(this.descriptor, this.#owner, this.#events)
-    this.#events.onEnd(this.#owner)
+    const keep = this.#events.onEnd(this.#owner)
     this.#want()
-    // The application may answer the last message, and the peer may still read the answer.
-    if (this.#pending === undefined) {
-      setImmediate(() => {
-        if (this.#pending === undefined) this.destroy()
-      })
-    }
+    if (!keep || this.#peerIsGone()) this.finish()
+  }
+
+  /** The peer has not just stopped sending: it cannot read either. */
+  #peerIsGone(): boolean {
+    return !this.destroyed && addon.findGone(Int32Array.of(this.descriptor)).length > 0
   }
 
   #giveUpWriting(): void {
     const pending = this.#pending
     if (pending === undefined) return
     this.#pending = undefined
-    process.nextTick(pending.done, new Error('the socket was closed'))
+    nextTick(pending.done, new Error('the socket was closed'))
   }
 
   #want(): void {

@@ -48,6 +48,11 @@ export function decodeLines<Owner>(
   }
 }
 
+/** Whether a byte order mark stood in front of the first line of the window's last step. */
+export function followsByteOrderMark({ records }: ReadWindow): boolean {
+  return ((records[RecordWord.flags] as number) & RecordFlag.afterMark) !== 0
+}
+
 /** Makes messages of the lines of one step, which it cuts into pages. */
 export class PageCutter {
   readonly #window: ReadWindow
@@ -238,15 +243,11 @@ export class RefusedLines {
     const sample = escapeSample(this.#samples.toString('latin1', start, this.#words[at + 2]))
     const [reason, sentence] = INVALID_REASONS[state] ?? ['unknown', 'it is invalid']
     const code = state === TOO_LARGE_STATE ? 'ERR_IPC_MESSAGE_TOO_LARGE' : 'ERR_IPC_INVALID_MESSAGE'
-    return new IpcError(
-      code,
-      `${this.#name}: a line is no message: ${sentence} (at byte ${offset} of ${sample})`,
-      {
-        reason,
-        offset,
-        sample,
-      },
-    )
+    return new IpcError(code, `${this.#name}: invalid line: ${sentence} (at byte ${offset} of ${sample})`, {
+      reason,
+      offset,
+      sample,
+    })
   }
 }
 

@@ -11,8 +11,11 @@ export interface SocketEvents<Owner> {
    * `received` is the number of bytes read since the last call. Returns false to stop reading for now.
    */
   readonly onRecords: (owner: Owner, count: number, received: number) => boolean
-  /** The peer sends no more. */
-  readonly onEnd: (owner: Owner) => void
+  /**
+   * The peer sends no more. Returns true to keep the socket open for answers to a peer that still reads; the owner then
+   * calls `finish`.
+   */
+  readonly onEnd: (owner: Owner) => boolean
   /** The socket has failed. `onClose` is called next. */
   readonly onFailure: (owner: Owner, error: Error) => void
   readonly onClose: (owner: Owner) => void
@@ -35,6 +38,8 @@ export interface ConnectionSocket {
   unref(): void
   /** Undoes `unref`. */
   ref(): void
+  /** After the end of the stream: closes once what is being written has been written. */
+  finish(): void
   /** Closes at once. */
   destroy(error?: Error): void
 }
@@ -43,6 +48,15 @@ export interface ConnectionSocket {
 export function openStream(descriptor: number, maxLineBytes: number): void {
   addon.openReader(descriptor, maxLineBytes)
 }
+
+/** What becomes of a stream after its owner has taken lines. */
+export type AfterLines =
+  /** The owner wants more: read on. */
+  | 'reading'
+  /** The owner wants no more for now. */
+  | 'paused'
+  /** The same, and lines of the last read are kept: hand them over with {@link passOnKept} before reading on. */
+  | 'holding'
 
 /**
  * Hands the lines of one read to their owner, step by step. The owner may close the stream meanwhile; the addon needs its
@@ -65,20 +79,33 @@ class LineDelivery {
     else addon.closeReader(descriptor)
   }
 
-  handOver<Owner>(descriptor: number, count: number, owner: Owner, events: SocketEvents<Owner>): boolean {
+  handOver<Owner>(
+    descriptor: number,
+    count: number,
+    owner: Owner,
+    events: SocketEvents<Owner>,
+    received: number,
+  ): AfterLines {
     this.#state = 'delivering'
     this.#descriptor = descriptor
+    const window = this.#window
     try {
-      let wanted = events.onRecords(owner, count, this.#window.received)
-      while (this.#window.hasMore) {
-        wanted = events.onRecords(owner, addon.moreRecords(descriptor), 0)
-      }
-      return wanted
+      let wanted = events.onRecords(owner, count, received)
+      // An owner that wants no more must not be given the rest of a read of thousands of lines.
+      while (window.hasMore && wanted) wanted = events.onRecords(owner, addon.moreRecords(descriptor), 0)
+      if (!window.hasMore) return wanted ? 'reading' : 'paused'
+      addon.suspendRecords(descriptor)
+      return 'holding'
     } finally {
-      if ((this.#state as string) === 'closing') addon.closeReader(descriptor)
+      if (this.#isClosing()) addon.closeReader(descriptor)
       this.#state = 'idle'
-      this.#window.settle()
+      window.settle()
     }
+  }
+
+  handOverKept<Owner>(descriptor: number, owner: Owner, events: SocketEvents<Owner>): AfterLines {
+    const more = (): number => addon.moreRecords(descriptor)
+    return this.handOver(descriptor, this.#window.withRoom(more(), more), owner, events, 0)
   }
 
   handOverRest<Owner>(descriptor: number, owner: Owner, events: SocketEvents<Owner>): void {
@@ -90,6 +117,10 @@ class LineDelivery {
       this.#window.settle()
     }
   }
+
+  #isClosing(): boolean {
+    return this.#state === 'closing'
+  }
 }
 
 const delivery = new LineDelivery(threadWindow)
@@ -99,14 +130,19 @@ export function closeStream(descriptor: number): void {
   delivery.close(descriptor)
 }
 
-/** Hands `count` lines of a read to the owner, and the rest of that read. Returns false if the owner wants no more for now. */
+/** Hands `count` lines of a read to the owner, and the rest of that read as far as the owner wants it. */
 export function passOn<Owner>(
   descriptor: number,
   count: number,
   owner: Owner,
   events: SocketEvents<Owner>,
-): boolean {
-  return delivery.handOver(descriptor, count, owner, events)
+): AfterLines {
+  return delivery.handOver(descriptor, count, owner, events, threadWindow.received)
+}
+
+/** Hands over the lines that were kept when the owner wanted no more. */
+export function passOnKept<Owner>(descriptor: number, owner: Owner, events: SocketEvents<Owner>): AfterLines {
+  return delivery.handOverKept(descriptor, owner, events)
 }
 
 /** Hands over the last line of a stream that has ended without a newline. */

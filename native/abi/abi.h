@@ -25,6 +25,7 @@ enum class LineState : std::int32_t {
   kDuplicateKey = 9,      // an envelope key occurs twice
   kTooLarge = 10,         // longer than a line may be; start and end delimit its first bytes
   kTruncated = 11,        // the stream ended in the middle of it
+  kAmbiguousKey = 12,     // a key differs from an envelope key only in case: Go takes it for that key
 };
 
 enum class MessageType : std::int32_t { kOther = 0, kEvent = 1, kIncident = 2, kAck = 3, kHeartbeat = 4 };
@@ -57,6 +58,8 @@ struct FrameRecord {
   static constexpr std::int32_t kIdEscaped = 8;    // `id` holds escapes
   // No name in the payload can be `__proto__`. May be unset although none is.
   static constexpr std::int32_t kPlainNames = 16;
+  // The stream began with a byte order mark, which was skipped. On its first line only.
+  static constexpr std::int32_t kAfterMark = 32;
 };
 
 // Word indices of the outcome of one step of a frame reader.

@@ -22,6 +22,8 @@ const char* VerdictName(Verdict verdict) {
     case Verdict::kNotListed: return "not-listed";
     case Verdict::kExecutableUnknown: return "executable-unknown";
     case Verdict::kExecutableNotListed: return "executable-not-listed";
+    case Verdict::kUnitUnknown: return "unit-unknown";
+    case Verdict::kUnitNotListed: return "unit-not-listed";
     case Verdict::kLabelUnknown: return "label-unknown";
     case Verdict::kLabelNotListed: return "label-not-listed";
     case Verdict::kTooFast: return "too-many-new-connections";
@@ -35,7 +37,7 @@ Verdict Judge(const PeerIdentity& peer, const PeerPolicy& policy, const Unmapped
   if (!peer.user_id.has_value() && peer.security_id.empty()) return Verdict::kNoUser;
   // These two come before the lists: an identity without a meaning here must not match a number in a policy.
   if (peer.user_id == unmapped.user) return Verdict::kUnmappedUser;
-  if (peer.process_id <= 0) return Verdict::kForeignProcess;
+  if (peer.process_id <= 0 && !policy.foreign_namespaces) return Verdict::kForeignProcess;
   if (peer.user_id.has_value() && Contains(policy.users, *peer.user_id)) return Verdict::kAdmitted;
   if (!peer.security_id.empty() && Contains(policy.security_ids, peer.security_id)) return Verdict::kAdmitted;
   const auto admits = [&](std::uint32_t group) {
@@ -50,6 +52,10 @@ Verdict JudgeDetails(const PeerIdentity& peer, const PeerPolicy& policy) {
   if (!policy.executables.empty()) {
     if (peer.executable.empty()) return Verdict::kExecutableUnknown;
     if (!Contains(policy.executables, peer.executable)) return Verdict::kExecutableNotListed;
+  }
+  if (!policy.units.empty()) {
+    if (peer.unit.empty()) return Verdict::kUnitUnknown;
+    if (!Contains(policy.units, peer.unit)) return Verdict::kUnitNotListed;
   }
   if (!policy.labels.empty()) {
     if (peer.label.empty()) return Verdict::kLabelUnknown;

@@ -13,14 +13,18 @@
 namespace sentinel {
 
 // Which peers to admit. A peer passes when its user is listed, or its group or one of its supplementary groups; and
-// then only if its executable and its label are listed too, where such lists are given. An empty policy admits
-// none.
+// then only if its executable, its unit and its label are listed too, where such lists are given. An empty policy
+// admits none.
 struct PeerPolicy {
   std::vector<std::uint32_t> users;
   std::vector<std::uint32_t> groups;
   std::vector<std::string> executables;   // empty: any
+  std::vector<std::string> units;         // of systemd; empty: any
   std::vector<std::string> labels;        // empty: any
   std::vector<std::string> security_ids;  // of users, on Windows
+  // Whether peers of other pid namespaces (containers) pass, by user and group like any other. Their process has no
+  // id here.
+  bool foreign_namespaces = false;
 };
 
 // The rule that decided.
@@ -29,10 +33,12 @@ enum class Verdict : std::uint8_t {
   kIdentityUnreadable,  // the kernel did not tell who the peer is
   kNoUser,              // the identity carries no user
   kUnmappedUser,        // the user exists in another user namespace only
-  kForeignProcess,      // process id 0: the peer lives in another pid namespace
+  kForeignProcess,      // process id 0: the peer is in another pid namespace, and the policy does not allow that
   kNotListed,           // neither user nor group is in the policy
   kExecutableUnknown,   // the policy lists executables, and the peer's cannot be read
   kExecutableNotListed,
+  kUnitUnknown,  // the policy lists units, and the peer belongs to none
+  kUnitNotListed,
   kLabelUnknown,  // the policy lists labels, and the peer has none
   kLabelNotListed,
   // Admitted by the policy, but beyond a limit of the listener:
@@ -47,7 +53,7 @@ const char* VerdictName(Verdict verdict);
 // Judges user and groups.
 Verdict Judge(const PeerIdentity& peer, const PeerPolicy& policy, const UnmappedIds& unmapped);
 
-// Judges executable and label of a peer that Judge admits.
+// Judges executable, unit and label of a peer that Judge admits.
 Verdict JudgeDetails(const PeerIdentity& peer, const PeerPolicy& policy);
 
 }  // namespace sentinel

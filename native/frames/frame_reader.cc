@@ -1,6 +1,7 @@
 #include "frames/frame_reader.h"
 
 #include <algorithm>
+#include <array>
 #include <cstring>
 
 #include "frames/byte_search.h"
@@ -8,17 +9,28 @@
 namespace sentinel {
 namespace {
 
-// Of a line that is thrown away, so many bytes are shown.
+// How many bytes of a discarded line its record shows.
 constexpr std::size_t kSampleBytes = 64;
+
+// A byte order mark, as some editors and Windows tools put one at the start of a file.
+constexpr std::array<std::uint8_t, 3> kByteOrderMark = {0xef, 0xbb, 0xbf};
 
 // Assigning {} would keep the memory.
 void Release(std::vector<std::uint8_t>& bytes) { std::vector<std::uint8_t>().swap(bytes); }
 
-void AddTooLarge(std::size_t start, std::size_t sample_end, RecordSink& sink) {
+void AddTooLarge(std::size_t start, std::size_t sample_end, std::size_t limit, RecordSink& sink) {
   std::int32_t* record = sink.Add();
   record[FrameRecord::kState] = static_cast<std::int32_t>(LineState::kTooLarge);
   record[FrameRecord::kLineStart] = static_cast<std::int32_t>(start);
   record[FrameRecord::kLineEnd] = static_cast<std::int32_t>(sample_end);
+  record[FrameRecord::kErrorOffset] = static_cast<std::int32_t>(limit);
+}
+
+// Whatever the check objects to, the cause is that the line's end is missing.
+void MarkTruncated(std::int32_t* record) {
+  if (record[FrameRecord::kState] == static_cast<std::int32_t>(LineState::kMessage)) return;
+  record[FrameRecord::kState] = static_cast<std::int32_t>(LineState::kTruncated);
+  record[FrameRecord::kErrorOffset] = record[FrameRecord::kLineEnd] - record[FrameRecord::kLineStart];
 }
 
 }  // namespace
@@ -62,8 +74,14 @@ FrameReader::Room FrameReader::Prepare(std::size_t least) {
 
 FrameReader::Progress FrameReader::Push(std::size_t size, LineScanner& scanner, RecordSink& sink) {
   ReadWindow& window = *window_;
-  const std::size_t fresh = window.end;
+  std::size_t fresh = window.end;
   const std::size_t end = fresh + size;
+  if (suspended_) {
+    // Lines of an earlier read come first.
+    Rejoin(window.begin);
+    fresh = window.begin;
+    suspended_ = false;
+  }
   if (!discarding_) return TakeBytes(window.begin, fresh, end, scanner, sink);
   const void* newline = size == 0 ? nullptr : std::memchr(window.bytes + fresh, '\n', size);
   if (newline == nullptr) return {};
@@ -73,7 +91,21 @@ FrameReader::Progress FrameReader::Push(std::size_t size, LineScanner& scanner, 
 }
 
 FrameReader::Progress FrameReader::Continue(LineScanner& scanner, RecordSink& sink) {
+  if (suspended_) {
+    lines_end_ = window_->begin + (lines_end_ - next_);
+    next_ = window_->begin;
+    end_ = window_->end;
+    suspended_ = false;
+    Rejoin(next_);
+  }
   return ScanLines(next_, scanner, sink);
+}
+
+void FrameReader::Suspend() {
+  suspended_ = true;
+  window_->holder = this;
+  window_->begin = next_;
+  window_->end = end_;
 }
 
 FrameReader::Progress FrameReader::TakeBytes(std::size_t begin, std::size_t fresh, std::size_t end,
@@ -85,7 +117,22 @@ FrameReader::Progress FrameReader::TakeBytes(std::size_t begin, std::size_t fres
     return {};
   }
   Rejoin(begin);
-  return ScanLines(begin, scanner, sink);
+  const std::size_t mark = TakeByteOrderMark(begin, lines_end_);
+  const Progress progress = ScanLines(begin + mark, scanner, sink);
+  NoteByteOrderMark(mark, sink);
+  return progress;
+}
+
+std::size_t FrameReader::TakeByteOrderMark(std::size_t begin, std::size_t end) {
+  if (!at_start_) return 0;
+  at_start_ = false;
+  const bool found = end - begin >= kByteOrderMark.size() &&
+                     std::equal(kByteOrderMark.begin(), kByteOrderMark.end(), window_->bytes + begin);
+  return found ? kByteOrderMark.size() : 0;
+}
+
+void FrameReader::NoteByteOrderMark(std::size_t mark, RecordSink& sink) {
+  if (mark > 0 && sink.count() > 0) sink.first()[FrameRecord::kFlags] |= FrameRecord::kAfterMark;
 }
 
 FrameReader::Progress FrameReader::ScanLines(std::size_t begin, LineScanner& scanner, RecordSink& sink) {
@@ -109,8 +156,9 @@ void FrameReader::Keep(std::size_t begin, std::size_t fresh, std::size_t end, Re
     const std::size_t sample = std::min(carry_.empty() ? end - begin : carry_.size(), kSampleBytes);
     if (!carry_.empty()) std::memcpy(window.bytes + begin, carry_.data(), sample);
     Release(carry_);
-    AddTooLarge(begin, begin + sample, sink);
+    AddTooLarge(begin, begin + sample, max_line_bytes_, sink);
     discarding_ = true;
+    at_start_ = false;
   } else if (!carry_.empty()) {
     carry_.insert(carry_.end(), window.bytes + fresh, window.bytes + end);
   } else {
@@ -133,8 +181,9 @@ void FrameReader::Yield() {
 }
 
 bool FrameReader::ExceedsLimit(std::size_t line_bytes, std::uint8_t last_byte) const {
-  // A carriage return at the end may turn out to belong to the line ending.
-  return line_bytes > max_line_bytes_ + (last_byte == '\r' ? 1 : 0);
+  // A carriage return at the end may turn out to belong to the line ending, and the first bytes of the stream to be
+  // a byte order mark.
+  return line_bytes > max_line_bytes_ + (last_byte == '\r' ? 1 : 0) + (at_start_ ? kByteOrderMark.size() : 0);
 }
 
 FrameReader::Progress FrameReader::Finish(LineScanner& scanner, RecordSink& sink) {
@@ -143,16 +192,13 @@ FrameReader::Progress FrameReader::Finish(LineScanner& scanner, RecordSink& sink
   const std::size_t end = window_->end;
   Rejoin(begin);
   window_->bytes[end] = '\n';
+  const std::size_t mark = TakeByteOrderMark(begin, end);
   Progress progress;
-  progress.text_begin = begin;
+  progress.text_begin = begin + mark;
   progress.text_end = end + 1;
-  scanner.Scan(window_->bytes, begin, end + 1, max_line_bytes_, sink);
-  // However it fails, what ails it is that its end is missing.
-  if (sink.count() == 1) {
-    std::int32_t& state = sink.first()[FrameRecord::kState];
-    if (state != static_cast<std::int32_t>(LineState::kMessage))
-      state = static_cast<std::int32_t>(LineState::kTruncated);
-  }
+  scanner.Scan(window_->bytes, begin + mark, end + 1, max_line_bytes_, sink);
+  if (sink.count() == 1) MarkTruncated(sink.first());
+  NoteByteOrderMark(mark, sink);
   return progress;
 }
 

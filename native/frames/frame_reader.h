@@ -1,6 +1,6 @@
-// Turns the bytes of one connection, however they were split on the way, into records of checked lines.
-// Keeps the unfinished last line between reads; no byte is looked at twice for its newline, and a line over
-// the limit is thrown away in constant memory. std and simdjson only, so that it can be fuzzed alone.
+// Turns the bytes of one connection, however they were split on the way, into records of checked lines. Keeps the
+// unfinished last line between reads. No byte is searched twice for a newline, and a line over the limit is
+// discarded in constant memory. std and simdjson only, so that it can be fuzzed alone.
 
 #ifndef SENTINEL_FRAME_READER_H_
 #define SENTINEL_FRAME_READER_H_
@@ -18,23 +18,29 @@ namespace sentinel {
 
 class FrameReader;
 
-// Memory that all connections of an environment read into, one at a time. The unfinished line of the one that read
-// last stays where it came to, and new bytes come right behind it; it is copied away when another connection reads.
+// Memory that all connections of an environment read into, one at a time. The unfinished line of the connection
+// that read last stays in place, and its next bytes are read right behind it. It is copied out when another
+// connection reads.
 struct ReadWindow {
-  static constexpr std::size_t kSlack = 1;  // for the newline that the end of a stream leaves out
+  static constexpr std::size_t kSlack = 1;  // for the newline that the last line of a stream may lack
 
   std::uint8_t* bytes = nullptr;
   std::size_t capacity = 0;
-  // Whose unfinished line stands at [begin, end); nobody's if it is null.
+  // The reader whose unfinished line stands at [begin, end), or null.
   FrameReader* holder = nullptr;
   std::size_t begin = 0;
   std::size_t end = 0;
 
-  // Other memory from now on, to whose start an unfinished line moves. False: it does not fit, and nothing has
-  // changed.
+  // Moves to other memory, with the unfinished line at its start. Returns false, and changes nothing, if that does
+  // not fit.
   bool Attach(std::uint8_t* other_bytes, std::size_t other_capacity);
 };
 
+//            Push                    Push or Continue with more lines than the sink takes
+//   idle ──────────> within a line ──────────────> scanning ── Suspend ──> suspended
+//    ^ <───────────────┘ │  newline                   │ ^──── Continue ───────┘
+//    │                   └─ too long ─> discarding    │
+//    └───────────────────── newline ───────┘ <────────┘  all lines scanned
 class FrameReader {
  public:
   struct Room {
@@ -44,7 +50,7 @@ class FrameReader {
   struct Progress {
     std::size_t text_begin = 0;  // the records of this step lie in [text_begin, text_end) of the window
     std::size_t text_end = 0;
-    bool more = false;  // the sink was too small: call Continue before anything else happens to the window
+    bool more = false;  // the sink was too small: call Continue or Suspend before the window is used otherwise
   };
 
   explicit FrameReader(std::shared_ptr<ReadWindow> window) : window_(std::move(window)) {}
@@ -52,40 +58,56 @@ class FrameReader {
   FrameReader& operator=(const FrameReader&) = delete;
   ~FrameReader();
 
-  // How long a line may be, without its ending. Before anything else, or when it is idle.
-  void SetLimit(std::size_t max_line_bytes) { max_line_bytes_ = max_line_bytes; }
+  // Takes over a stream, whose lines may have at most so many bytes without their endings. Only while idle.
+  void Begin(std::size_t max_line_bytes, bool at_start) {
+    max_line_bytes_ = max_line_bytes;
+    at_start_ = at_start;
+  }
 
-  // Where the next bytes of this connection go. Of size 0 when there is no room for `least` bytes: then a window is
-  // wanted that takes carried() + least + kSlack.
+  // Returns where the next bytes of this connection go. Its size is 0 if there is no room for `least` bytes; the
+  // window must then be replaced by one of carried() + least + kSlack bytes.
   Room Prepare(std::size_t least);
-  // Takes `size` bytes that stand where Prepare said.
+  // Takes `size` bytes at the place that Prepare returned.
   Progress Push(std::size_t size, LineScanner& scanner, RecordSink& sink);
+  // Goes on with the lines that the last step left. After a Suspend it needs a Prepare(0) that returned room.
   Progress Continue(LineScanner& scanner, RecordSink& sink);
-  // The stream has ended: a last line without a newline counts if it is whole (as Go's bufio.Scanner has it),
-  // and is reported as truncated if not. After a Prepare that gave room.
+  // Keeps the lines that the last step left for a later Continue, so that other connections may use the window.
+  void Suspend();
+  // Ends the stream. A last line without a newline counts if it is whole, as in Go's bufio.Scanner; otherwise it is
+  // reported as truncated. Needs a Prepare(1) that returned room.
   Progress Finish(LineScanner& scanner, RecordSink& sink);
 
-  // Bytes of an unfinished line that are kept.
+  // Bytes that are kept: of an unfinished line, and of the lines in front of it after a Suspend.
   std::size_t carried() const;
-  // Nothing of the stream so far bears on what comes next: as good as new.
-  bool idle() const { return carried() == 0 && !discarding_; }
+  // A Suspend waits for its Continue.
+  bool suspended() const { return suspended_; }
+  // No line of the stream has been looked at yet.
+  bool at_start() const { return at_start_; }
+  // Nothing of the stream so far matters for its next bytes.
+  bool idle() const { return carried() == 0 && !discarding_ && !suspended_; }
 
  private:
-  // Looks at [begin, end) for lines, of which a first one may have begun before `fresh`.
+  // Searches [begin, end) for lines. The first may have begun before `fresh`.
   Progress TakeBytes(std::size_t begin, std::size_t fresh, std::size_t end, LineScanner& scanner, RecordSink& sink);
   Progress ScanLines(std::size_t begin, LineScanner& scanner, RecordSink& sink);
-  // Keeps [begin, end), which holds no newline, for the next time; what stands before `fresh` is kept already.
+  // Returns the size of a byte order mark at the start of the stream.
+  std::size_t TakeByteOrderMark(std::size_t begin, std::size_t end);
+  // Has the first record tell of it.
+  static void NoteByteOrderMark(std::size_t mark, RecordSink& sink);
+  // Keeps [begin, end), which holds no newline, for the next read. The bytes before `fresh` are kept already.
   void Keep(std::size_t begin, std::size_t fresh, std::size_t end, RecordSink& sink);
-  // Puts what was copied away in front of the bytes that follow it, where there is room for it.
+  // Copies the kept bytes back to `begin`, in front of the bytes that follow them.
   void Rejoin(std::size_t begin);
-  // Copies the unfinished line away.
+  // Copies the kept bytes out of the window.
   void Yield();
   bool ExceedsLimit(std::size_t line_bytes, std::uint8_t last_byte) const;
 
   const std::shared_ptr<ReadWindow> window_;
   std::size_t max_line_bytes_ = 0;
-  std::vector<std::uint8_t> carry_;  // the unfinished line, unless the window has it
+  std::vector<std::uint8_t> carry_;  // the kept bytes, unless they stand in the window
   bool discarding_ = false;          // within a line that was reported as too large
+  bool at_start_ = true;             // of the stream
+  bool suspended_ = false;           // the kept bytes begin with the lines that Continue goes on with
   std::size_t next_ = 0;             // where Continue goes on,
   std::size_t lines_end_ = 0;        // where the lines end that it goes on with,
   std::size_t end_ = 0;              // and where the bytes end

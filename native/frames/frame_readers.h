@@ -1,10 +1,12 @@
-// The frame readers of an environment's connections, by descriptor. A connection has one of its own only while it
-// has an unfinished line: thousands may have none. std and simdjson only.
+// The frame readers of an environment's connections, by descriptor. A connection has a reader of its own only while
+// it has an unfinished line, as there may be thousands without one. std and simdjson only.
 
 #ifndef SENTINEL_FRAME_READERS_H_
 #define SENTINEL_FRAME_READERS_H_
 
+#include <algorithm>
 #include <cstddef>
+#include <cstdint>
 #include <memory>
 #include <utility>
 #include <vector>
@@ -17,34 +19,37 @@ class FrameReaders {
  public:
   explicit FrameReaders(std::shared_ptr<ReadWindow> window) : window_(std::move(window)) {}
 
-  // From now on the stream of this number has lines of at most so many bytes; at least 1.
+  // Begins a stream, whose lines may have at most so many bytes; at least 1.
   void Open(std::size_t stream, std::size_t max_line_bytes) {
     if (stream >= streams_.size()) streams_.resize(stream + 1);
-    streams_[stream] = {max_line_bytes, nullptr};
+    constexpr std::size_t kMost = UINT32_MAX;
+    streams_[stream] = {static_cast<std::uint32_t>(std::min(max_line_bytes, kMost)), true, nullptr};
   }
   void Close(std::size_t stream) {
     if (stream < streams_.size()) streams_[stream] = {};
   }
 
-  // The reader of an open stream, or nullptr. To be settled after each step.
+  // Returns the reader of an open stream, or nullptr. Call Settle after each step.
   FrameReader* Of(std::size_t stream) {
     if (stream >= streams_.size() || streams_[stream].max_line_bytes == 0) return nullptr;
     Stream& found = streams_[stream];
     if (found.reader == nullptr) {
       found.reader = spare_ != nullptr ? std::move(spare_) : std::make_unique<FrameReader>(window_);
-      found.reader->SetLimit(found.max_line_bytes);
+      found.reader->Begin(found.max_line_bytes, found.at_start);
     }
     return found.reader.get();
   }
-  // Takes the reader back from a stream of which it keeps nothing.
+  // Takes the reader back from a stream if it keeps nothing.
   void Settle(std::size_t stream) {
-    if (stream < streams_.size() && streams_[stream].reader != nullptr && streams_[stream].reader->idle())
-      spare_ = std::move(streams_[stream].reader);
+    if (stream >= streams_.size() || streams_[stream].reader == nullptr || !streams_[stream].reader->idle()) return;
+    streams_[stream].at_start = streams_[stream].reader->at_start();
+    spare_ = std::move(streams_[stream].reader);
   }
 
  private:
   struct Stream {
-    std::size_t max_line_bytes = 0;  // 0: not open
+    std::uint32_t max_line_bytes = 0;  // 0: not open
+    bool at_start = true;              // no line of it has been looked at, if it has no reader
     std::unique_ptr<FrameReader> reader;
   };
 

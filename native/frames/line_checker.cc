@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cstring>
 #include <string_view>
+#include <utility>
 
 #include "frames/escapes.h"
 
@@ -11,6 +12,9 @@ namespace {
 
 constexpr std::int64_t kMaxSafeInteger = (std::int64_t{1} << 53) - 1;
 constexpr std::size_t kMaxSafeDigits = 16;
+// The one character beyond ASCII that Go's case folding maps to a letter of our keys: U+017F to s. (U+212A is a k,
+// which none of them has.)
+constexpr unsigned kLongS = 0x17f;
 
 bool IsDigit(std::uint8_t byte) { return static_cast<std::uint8_t>(byte - '0') < 10; }
 
@@ -22,18 +26,28 @@ bool Same(const std::uint8_t* bytes, const char* text, std::size_t length) {
   return std::memcmp(bytes, text, length) == 0;
 }
 
-// Just past the string that opens at `at`, where `next` is the structural position after it; 0 if it is none.
-// Stage one has found that the string is closed and holds no control character. It names no closing quotes, but
-// only blanks can stand between one and the next structural character.
+// Compares bytes with a text in small letters, whatever the case of their ASCII letters.
+bool SameFolded(const std::uint8_t* bytes, std::string_view small) {
+  for (const char character : small) {
+    const auto letter = static_cast<std::uint8_t>(character);
+    if (*bytes != letter && (letter > 0x7f || (*bytes | 0x20U) != letter)) return false;
+    ++bytes;
+  }
+  return true;
+}
+
+// Returns the position just past the string that opens at `at`, or 0 if it is not a string. `next` is the
+// structural position after it. Stage one has checked that the string is closed and holds no control character. It
+// reports no closing quotes, but only blanks can stand between one and the next structural character.
 std::size_t StringEnd(const std::uint8_t* text, std::size_t at, std::size_t next) {
   std::size_t last = next - 1;
   while (IsBlank(text[last])) --last;  // stops at the opening quote at the latest
   return last > at && text[last] == '"' ? last + 1 : 0;
 }
 
-// Just past a member's name and its colon, or nullptr. `unusual` gets its highest bit for a name that may be
-// `__proto__`: however that is written, it begins with an underscore or a backslash. (Two others that nobody uses
-// are taken for them.)
+// Returns the cursor just past a member's name and its colon, or nullptr. Sets the highest bit of `unusual` for a
+// name that may be `__proto__`: however that is written, it begins with an underscore or a backslash. (Two other
+// characters that names hardly begin with count as these.)
 inline const std::uint32_t* SkipName(const std::uint8_t* text, const std::uint32_t* cursor,
                                      std::uint32_t& unusual) {
   const std::size_t quote = cursor[0];
@@ -43,7 +57,8 @@ inline const std::uint32_t* SkipName(const std::uint8_t* text, const std::uint32
   return text[colon] == ':' && StringEnd(text, quote, colon) != 0 ? cursor + 2 : nullptr;
 }
 
-// -?(0|[1-9][0-9]*)(\.[0-9]+)?([eE][+-]?[0-9]+)?  Just past it, or 0. A line ending stops it, as it is no digit.
+// -?(0|[1-9][0-9]*)(\.[0-9]+)?([eE][+-]?[0-9]+)?  Returns the position just past it, or 0. Stops at a line ending,
+// which is not a digit.
 std::size_t NumberEnd(const std::uint8_t* text, std::size_t at) {
   std::size_t i = at;
   if (text[i] == '-') ++i;
@@ -67,7 +82,7 @@ std::size_t NumberEnd(const std::uint8_t* text, std::size_t at) {
   return EndsScalar(text[i]) ? i : 0;
 }
 
-// Compares byte by byte, so that a line ending stops it before anything behind the line is read.
+// Compares byte by byte, so that it stops at a line ending and reads nothing behind the line.
 std::size_t LiteralEnd(const std::uint8_t* text, std::size_t at, std::string_view literal) {
   for (const char character : literal) {
     if (text[at] != static_cast<std::uint8_t>(character)) return 0;
@@ -104,7 +119,7 @@ bool LineChecker::Check(std::size_t start, std::size_t end, bool ascii, std::int
   unusual_names_ = 0;
   Envelope envelope;
   LineState state = LineState::kSyntax;
-  // A line of blanks has no position of its own: the next one belongs to another line.
+  // A line of blanks has no structural position: the next one belongs to another line.
   if (*cursor_ < end && (!has_escapes_ || CheckEscapes(start, end))) state = CheckEnvelope(end, envelope);
   if (state == LineState::kMessage && cursor_[-1] >= end) state = FailAt(end, LineState::kSyntax);
   if (state == LineState::kMessage && *cursor_ < end) state = FailAt(*cursor_, LineState::kSyntax);
@@ -141,13 +156,13 @@ std::int32_t LineChecker::FlagsOf(const Envelope& envelope, std::size_t line_sta
     if (HasEscapes(envelope.id)) flags |= FrameRecord::kIdEscaped;
   }
   if (flags != 0 || text_[line_end] != '\n') return flags;
-  // What came the short way is ours if nothing stands in front of it and the payload is the last of it.
+  // An envelope that was taken in one go is canonical if nothing stands in front of it or behind the payload.
   if (envelope.own && envelope.type.start == line_start + sizeof(R"({"type":")") - 1 &&
       envelope.payload.end + 1 == line_end) {
     return FrameRecord::kCanonical;
   }
-  // Our encoder writes {"type":"T","id":"I","ts":N,"payload":P}, without an empty id. When the parts stand in that
-  // order and the line is not a byte longer than that makes it, nothing else can be in it.
+  // Our encoder writes {"type":"T","id":"I","ts":N,"payload":P}, and leaves an empty id out. If the parts stand in
+  // that order and the line has exactly their bytes, there is nothing else in it.
   const bool in_order = envelope.type.start < envelope.timestamp.start &&
                         envelope.timestamp.start < envelope.payload.start &&
                         (envelope.id.size() == 0 ||
@@ -190,8 +205,8 @@ LineState LineChecker::CheckEnvelope(std::size_t end, Envelope& envelope) {
   return envelope.type.size() == 0 ? FailAt(open, LineState::kTypeMissing) : LineState::kMessage;
 }
 
-// Takes the envelope up to the payload's value in one go, if it stands there as our encoder writes it. Structural
-// characters are where the text says they are only if no string was left open in front of it, so each is compared.
+// Takes the envelope up to the payload's value in one go, if it reads as our encoder writes it. The structural
+// characters are where the text has them only if no string was left open before, so each position is compared.
 bool LineChecker::TakeOwnEnvelope(std::size_t end, Envelope& envelope) {
   constexpr std::string_view kOpen = R"({"type":")";
   constexpr std::string_view kBeforeId = R"(","id":")";
@@ -219,7 +234,7 @@ bool LineChecker::TakeOwnEnvelope(std::size_t end, Envelope& envelope) {
       at[15] != timestamp.end + kBeforePayload.size()) {
     return false;
   }
-  // A number with neither sign nor leading zero that is safe by its length; others are for the long way.
+  // A number without sign or leading zero, short enough to be safe. CheckMember handles the others.
   if (timestamp.size() == 0 || timestamp.size() >= kMaxSafeDigits || text_[timestamp.start] == '0') return false;
   std::int64_t seconds = 0;
   for (std::size_t i = timestamp.start; i < timestamp.end; ++i) {
@@ -269,6 +284,7 @@ LineState LineChecker::CheckMember(Envelope& envelope) {
   cursor_ = value;
 
   const Key key = Identify(name);
+  if (key == Key::kAmbiguous) return FailAt(quote, LineState::kAmbiguousKey);
   if (key != Key::kUnknown) {
     const unsigned bit = 1U << static_cast<unsigned>(key);
     if ((envelope.seen & bit) != 0) return FailAt(quote, LineState::kDuplicateKey);
@@ -280,7 +296,8 @@ LineState LineChecker::CheckMember(Envelope& envelope) {
     case Key::kTimestamp: return TakeTimestamp(envelope);
     case Key::kPayload: return CheckValue(envelope.payload);
     case Key::kSequence: return TakeSequence(envelope);
-    case Key::kUnknown: break;
+    case Key::kUnknown:
+    case Key::kAmbiguous: break;
   }
   Span ignored;
   return CheckValue(ignored);
@@ -326,7 +343,7 @@ LineState LineChecker::TakeSequence(Envelope& envelope) {
 }
 
 LineState LineChecker::CheckValue(Span& value) {
-  // Kept in registers: most of the time of a check is spent here.
+  // In registers: a check spends most of its time here.
   const std::uint8_t* const text = text_;
   const std::uint32_t* cursor = cursor_;
   std::uint32_t unusual_names = 0;
@@ -342,7 +359,7 @@ LineState LineChecker::CheckValue(Span& value) {
     } else if (first == '{' || first == '[') {
       // The envelope itself is the first level.
       if (depth + 1 >= kMaxDepth) return FailAt(at, LineState::kDepth);
-      const std::uint8_t closer = first + 2;  // ASCII has it so for both kinds
+      const std::uint8_t closer = first + 2;  // true in ASCII for both kinds
       if (text[*cursor] == closer) {
         end = *cursor++ + std::size_t{1};
       } else {
@@ -359,7 +376,7 @@ LineState LineChecker::CheckValue(Span& value) {
     }
     if (end == 0) return FailAt(at, LineState::kSyntax);
 
-    // It has ended, and so may the containers around it.
+    // The value has ended, and so may the containers around it.
     for (;; --depth) {
       if (depth == 0) {
         value.end = end;
@@ -380,7 +397,7 @@ LineState LineChecker::CheckValue(Span& value) {
   }
 }
 
-// Every backslash of the line must begin an escape. One outside of a string is no JSON either way.
+// Every backslash of the line must begin an escape. Outside of a string it is not JSON either way.
 bool LineChecker::CheckEscapes(std::size_t start, std::size_t end) {
   const std::size_t bad = FindBadEscape(text_, start, end);
   if (bad == end) return true;
@@ -388,28 +405,39 @@ bool LineChecker::CheckEscapes(std::size_t start, std::size_t end) {
   return false;
 }
 
+// Go's decoder matches keys without regard to case, and the last match wins. A key that equals one of ours only
+// that way would make the line another message to a Go peer, so it is ambiguous.
 LineChecker::Key LineChecker::Identify(const Span& name) const {
   const std::uint8_t* const text = text_ + name.start;
+  Key key = Key::kUnknown;
   switch (name.size()) {
     case 2:
       if (Same(text, "id", 2)) return Key::kId;
       if (Same(text, "ts", 2)) return Key::kTimestamp;
-      return Key::kUnknown;
-    case 3: return Same(text, "seq", 3) ? Key::kSequence : Key::kUnknown;
-    case 4: return Same(text, "type", 4) ? Key::kType : Key::kUnknown;
+      if (SameFolded(text, "id") || SameFolded(text, "ts")) key = Key::kAmbiguous;
+      break;
+    case 3:
+      if (Same(text, "seq", 3)) return Key::kSequence;
+      if (SameFolded(text, "t\xc5\xbf")) key = Key::kAmbiguous;  // U+017F, the long s
+      break;
+    case 4:
+      if (Same(text, "type", 4)) return Key::kType;
+      if (SameFolded(text, "type")) key = Key::kAmbiguous;
+      break;
     case 7:
       if (Same(text, "payload", 7)) return Key::kPayload;
+      if (SameFolded(text, "payload")) key = Key::kAmbiguous;
       break;
     default: break;
   }
-  return has_escapes_ && HasEscapes(name) ? IdentifyEscaped(name) : Key::kUnknown;
+  return key == Key::kUnknown && has_escapes_ && HasEscapes(name) ? IdentifyEscaped(name) : key;
 }
 
-// A key may be written with escapes ("\u0074ype") and is the same key to every JSON parser, so it must be to us:
-// otherwise a second `type` could hide from the check for duplicates. The short escapes give no character that
-// occurs in a key of ours.
+// A key may be written with escapes ("\u0074ype") and is the same key to every JSON parser. It must be to this one
+// too, or a second `type` could hide from the check for duplicates. The short escapes stand for no character of our
+// keys.
 LineChecker::Key LineChecker::IdentifyEscaped(const Span& name) const {
-  std::array<char, sizeof("payload")> decoded{};
+  std::array<std::uint8_t, sizeof("payload")> decoded{};
   std::size_t length = 0;
   for (std::size_t i = name.start; i < name.end; ++i) {
     unsigned character = text_[i];
@@ -419,15 +447,22 @@ LineChecker::Key LineChecker::IdentifyEscaped(const Span& name) const {
       for (int digit = 0; digit < 4; ++digit) {
         character = character * 16 + static_cast<unsigned>(HexValue(text_[++i]));
       }
+    } else if (character == 0xc5 && text_[i + 1] == 0xbf) {
+      character = kLongS;
+      ++i;
     }
-    if (length == decoded.size() || character > 0x7f) return Key::kUnknown;
-    decoded[length++] = static_cast<char>(character);
+    const bool long_s = character == kLongS;
+    if (length == decoded.size() || (character > 0x7f && !long_s)) return Key::kUnknown;
+    // Capital, so that it is equal to the letter that Go folds it to, but only then.
+    decoded[length++] = long_s ? 'S' : static_cast<std::uint8_t>(character);
   }
-  const std::string_view key(decoded.data(), length);
-  if (key == "type") return Key::kType;
-  if (key == "id") return Key::kId;
-  if (key == "ts") return Key::kTimestamp;
-  if (key == "payload") return Key::kPayload;
+  const std::string_view key(reinterpret_cast<const char*>(decoded.data()), length);
+  const std::array<std::pair<std::string_view, Key>, 4> keys = {
+      {{"type", Key::kType}, {"id", Key::kId}, {"ts", Key::kTimestamp}, {"payload", Key::kPayload}}};
+  for (const auto& [ours, identity] : keys) {
+    if (key == ours) return identity;
+    if (length == ours.size() && SameFolded(decoded.data(), ours)) return Key::kAmbiguous;
+  }
   if (key == "seq") return Key::kSequence;
   return Key::kUnknown;
 }

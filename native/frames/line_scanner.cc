@@ -11,12 +11,12 @@
 namespace sentinel {
 namespace {
 
-// Lines are looked at in blocks of about this many bytes: large enough to share the cost of a pass, small
-// enough to stay in the processor's cache.
+// Lines are checked in blocks of about this many bytes: large enough to share the cost of a pass, small enough to
+// stay in the processor's cache.
 constexpr std::size_t kBlockBytes = std::size_t{1} << 16;
 
 bool IsAscii(const std::uint8_t* bytes, std::size_t size) {
-  // Sums that do not depend on each other: with one alone the processor waits for it at each step.
+  // Independent sums: with a single one, each step would wait for the one before.
   constexpr std::size_t kLanes = 64;
   std::array<std::uint8_t, kLanes> lanes{};
   std::size_t i = 0;
@@ -39,7 +39,7 @@ std::size_t FindNewline(const std::uint8_t* window, std::size_t begin, std::size
 // The end of a block that begins at `begin`: after the last newline within kBlockBytes, or else after the first.
 std::size_t BlockEnd(const std::uint8_t* window, std::size_t begin, std::size_t end) {
   if (end - begin <= kBlockBytes) return end;
-  // Forwards first: where a line is long, to look for its beginning backwards would be one more pass over it.
+  // Forwards first: searching backwards for the start of a long line would be one more pass over it.
   const std::size_t first_end = FindNewline(window, begin, end) + 1;
   return first_end >= begin + kBlockBytes ? first_end : PastLastNewline(window, first_end, begin + kBlockBytes);
 }
@@ -49,10 +49,62 @@ std::size_t ContentEnd(const std::uint8_t* window, std::size_t start, std::size_
   return newline > start && window[newline - 1] == '\r' ? newline - 1 : newline;
 }
 
-void RefuseLine(std::size_t start, std::size_t end, LineState state, std::int32_t* record) {
+// The first byte of [start, end) that is not UTF-8, or `end`.
+std::size_t FindBadUtf8(const std::uint8_t* text, std::size_t start, std::size_t end) {
+  const auto continues = [&](std::size_t at) { return at < end && (text[at] & 0xc0U) == 0x80U; };
+  std::size_t at = start;
+  while (at < end) {
+    const std::uint8_t first = text[at];
+    std::size_t length = first < 0x80   ? 1
+                         : first < 0xc2 ? 0
+                         : first < 0xe0 ? 2
+                         : first < 0xf0 ? 3
+                         : first < 0xf5 ? 4
+                                        : 0;
+    if (length == 0) return at;
+    for (std::size_t i = 1; i < length; ++i) {
+      if (!continues(at + i)) return at;
+    }
+    const unsigned second = length > 2 ? text[at + 1] : 0x80U;
+    const bool overlong = (first == 0xe0 && second < 0xa0) || (first == 0xf0 && second < 0x90);
+    const bool surrogate = first == 0xed && second >= 0xa0;
+    const bool too_large = first == 0xf4 && second >= 0x90;
+    if (overlong || surrogate || too_large) return at;
+    at += length;
+  }
+  return end;
+}
+
+// The first control character within a string of [start, end), or else the quote that opens a string and is never
+// closed. `start` if there is neither.
+std::size_t FindBadString(const std::uint8_t* text, std::size_t start, std::size_t end) {
+  bool open = false;
+  std::size_t quote = start;
+  for (std::size_t at = start; at < end; ++at) {
+    if (text[at] == '"') {
+      open = !open;
+      quote = at;
+    } else if (open && text[at] < 0x20) {
+      return at;
+    } else if (open && text[at] == '\\') {
+      ++at;
+    }
+  }
+  return open ? quote : start;
+}
+
+// Refuses a line that simdjson's first stage or its length alone condemns.
+void RefuseLine(const std::uint8_t* window, std::size_t start, std::size_t end, std::size_t limit, LineState state,
+                RecordSink& sink) {
+  std::size_t offset = 0;
+  if (state == LineState::kEncoding) offset = FindBadUtf8(window, start, end) - start;
+  if (state == LineState::kSyntax) offset = FindBadString(window, start, end) - start;
+  if (state == LineState::kTooLarge) offset = std::min(limit, end - start);
+  std::int32_t* const record = sink.Add();
   record[FrameRecord::kState] = static_cast<std::int32_t>(state);
   record[FrameRecord::kLineStart] = static_cast<std::int32_t>(start);
   record[FrameRecord::kLineEnd] = static_cast<std::int32_t>(end);
+  record[FrameRecord::kErrorOffset] = static_cast<std::int32_t>(offset);
 }
 
 }  // namespace
@@ -61,12 +113,12 @@ struct LineScanner::Stage {
   std::unique_ptr<simdjson::internal::dom_parser_implementation> parser;
   std::size_t capacity = 0;
 
-  // False when there is no memory.
+  // Returns false if memory has run out.
   bool Reserve(std::size_t bytes) {
     if (bytes <= capacity) return true;
     const std::size_t wanted = std::max(bytes, kBlockBytes);
     if (parser == nullptr) {
-      // Not get_active_implementation(): that one lets an environment variable choose.
+      // Not get_active_implementation(), which lets an environment variable choose.
       static const simdjson::implementation* const best =
           simdjson::get_available_implementations().detect_best_supported();
       if (best->create_dom_parser_implementation(wanted, 1, parser) != simdjson::SUCCESS) return false;
@@ -77,7 +129,7 @@ struct LineScanner::Stage {
     return true;
   }
 
-  // Gives back what an unusually long line took.
+  // Frees the memory of an unusually long line.
   void Trim() {
     if (capacity <= kBlockBytes) return;
     parser.reset();
@@ -102,18 +154,19 @@ std::size_t LineScanner::ScanBlock(const std::uint8_t* window, std::size_t begin
                                    RecordSink& sink) {
   const std::uint8_t* block = window + begin;
   const std::size_t size = end - begin;
-  // Nothing can be checked without memory, and what is not checked does not pass.
+  // Without memory nothing can be checked, and an unchecked line does not pass.
   const simdjson::error_code error = stage_->Reserve(size)
                                          ? stage_->parser->stage1(block, size, simdjson::stage1_mode::regular)
                                          : simdjson::MEMALLOC;
   if (error != simdjson::SUCCESS) {
     if (FindNewline(window, begin, end) + 1 != end) return ScanOneByOne(window, begin, end, sink);
     const std::size_t content_end = ContentEnd(window, begin, end - 1);
-    if (content_end > begin) RefuseLine(begin, content_end, StateOf(error, content_end - begin), sink.Add());
+    const LineState state = StateOf(error, content_end - begin);
+    if (content_end > begin) RefuseLine(window, begin, content_end, max_line_bytes_, state, sink);
     return end;
   }
 
-  // The checker follows positions without asking how many there are; it must end up at a newline.
+  // The checker follows positions without knowing their number, so the last ones must be those of a newline.
   std::uint32_t* const structurals = stage_->parser->structural_indexes.get();
   std::fill_n(structurals + stage_->parser->n_structural_indexes, 3, static_cast<std::uint32_t>(size - 1));
 
@@ -121,11 +174,11 @@ std::size_t LineScanner::ScanBlock(const std::uint8_t* window, std::size_t begin
   LineChecker checker(block, structurals, HasBackslash(block, size), begin);
   std::size_t start = begin;
   while (start < end && !sink.full()) {
-    // A block that is larger is one line.
+    // A larger block is a single line.
     const std::size_t newline = size > kBlockBytes ? end - 1 : FindNewline(window, start, end);
     const std::size_t content_end = ContentEnd(window, start, newline);
     if (content_end - start > max_line_bytes_) {
-      RefuseLine(start, content_end, LineState::kTooLarge, sink.Add());
+      RefuseLine(window, start, content_end, max_line_bytes_, LineState::kTooLarge, sink);
       checker.Skip(content_end - begin);
     } else if (content_end > start) {
       const bool ascii = all_ascii || IsAscii(window + start, content_end - start);

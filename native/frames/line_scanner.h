@@ -1,6 +1,6 @@
-// Cuts a run of whole lines apart and has each one checked. simdjson's first stage (UTF-8, strings, positions
-// of structural characters) runs over a block of many lines at once; where it objects, line by line, so that
-// one bad line costs no other. Must not know streams, sockets or Node-API.
+// Cuts a run of whole lines apart and has each one checked. simdjson's first stage (UTF-8, strings, positions of
+// structural characters) runs over a block of many lines at once. If it objects, the block is checked line by line,
+// so that one bad line affects no other. Must not know streams, sockets or Node-API.
 
 #ifndef SENTINEL_LINE_SCANNER_H_
 #define SENTINEL_LINE_SCANNER_H_
@@ -20,9 +20,9 @@ class LineScanner {
   LineScanner& operator=(const LineScanner&) = delete;
   ~LineScanner();
 
-  // Checks the lines in [begin, end) of `window`; end is just past a newline. Empty lines give no record, those
-  // of more than `max_line_bytes` (without the line ending) one that says so.
-  // Stops when the sink is full. Answers the start of the first line not looked at, or `end`.
+  // Checks the lines in [begin, end) of `window`; end is just past a newline. An empty line gives no record. A line
+  // of more than `max_line_bytes`, without its ending, is refused. Stops when the sink is full. Returns the start
+  // of the first line that was not checked, or `end`.
   std::size_t Scan(const std::uint8_t* window, std::size_t begin, std::size_t end, std::size_t max_line_bytes,
                    RecordSink& sink);
 
@@ -32,7 +32,7 @@ class LineScanner {
   std::size_t ScanBlock(const std::uint8_t* window, std::size_t begin, std::size_t end, RecordSink& sink);
   std::size_t ScanOneByOne(const std::uint8_t* window, std::size_t begin, std::size_t end, RecordSink& sink);
 
-  // What an objection of simdjson's means for a line.
+  // Translates an error of simdjson's for a line.
   LineState StateOf(int error, std::size_t line_bytes) const;
 
   std::unique_ptr<Stage> stage_;

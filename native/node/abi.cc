@@ -46,6 +46,7 @@ constexpr NamedNumber kRecordFlags[] = {
     Named("typeEscaped", FrameRecord::kTypeEscaped),
     Named("idEscaped", FrameRecord::kIdEscaped),
     Named("plainNames", FrameRecord::kPlainNames),
+    Named("afterMark", FrameRecord::kAfterMark),
 };
 
 constexpr NamedNumber kLineStates[] = {
@@ -61,6 +62,7 @@ constexpr NamedNumber kLineStates[] = {
     Named("duplicateKey", LineState::kDuplicateKey),
     Named("tooLarge", LineState::kTooLarge),
     Named("truncated", LineState::kTruncated),
+    Named("ambiguousKey", LineState::kAmbiguousKey),
 };
 
 constexpr NamedNumber kMessageTypes[] = {
@@ -122,7 +124,7 @@ void AddNames(Value object, const char* group, const char* (*name_of)(Enum)) {
 }
 
 // abi() → what lib/binding/abi.ts exports, by the same names
-Value Abi(const Call& call) {
+Value Abi(const Invocation& call) {
   const Value abi = Value::Object(call.env());
   AddGroup(abi, "RecordWord", kRecordWords);
   AddGroup(abi, "RecordFlag", kRecordFlags);

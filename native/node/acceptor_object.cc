@@ -63,7 +63,7 @@ class AcceptorObject final : public EnvironmentMember {
                   });
   }
 
-  static std::unique_ptr<AcceptorObject> Make(const Call& call) {
+  static std::unique_ptr<AcceptorObject> Make(const Invocation& call) {
     if (!call[0].IsObject() || !call[1].IsObject() || !call[2].IsObject()) {
       ThrowMisuse(call.env(), "Acceptor: wrong arguments");
       return nullptr;
@@ -109,7 +109,7 @@ class AcceptorObject final : public EnvironmentMember {
   }
 
   // take(most) → [{ descriptor, pid, uid, gid, groups, … }]
-  Value Take(const Call& call) {
+  Value Take(const Invocation& call) {
     Environment& environment = Environment::Of(call.env());
     environment.handed.Forget();
     const Value clients = Value::List(call.env());
@@ -128,7 +128,7 @@ class AcceptorObject final : public EnvironmentMember {
 
   // takeRefusals(wanted) → { refusals: [{ reason, errno, pid, uid, gid, groups }], omitted }; undefined when there
   // is nothing to report, or no report is wanted
-  Value TakeRefusals(const Call& call) {
+  Value TakeRefusals(const Invocation& call) {
     const RefusalReport report = acceptor_->TakeRefusals();
     if (report.refusals.empty() || !call[0].ToBoolean()) return {};
     const Value refusals = Value::List(call.env());
@@ -145,13 +145,13 @@ class AcceptorObject final : public EnvironmentMember {
   }
 
   // release(uid), release(sid)
-  Value Release(const Call& call) {
+  Value Release(const Invocation& call) {
     acceptor_->Release(ToUserKey(call[0]));
     return {};
   }
 
   // stats() → { admitted, refused, exhausted, open }
-  Value Stats(const Call& call) {
+  Value Stats(const Invocation& call) {
     const AcceptorStats stats = acceptor_->Stats();
     const Value object = Value::Object(call.env());
     object.Set("admitted", static_cast<double>(stats.admitted));
@@ -162,10 +162,10 @@ class AcceptorObject final : public EnvironmentMember {
   }
 
   // takeNotifyDescriptor() → number, once
-  Value TakeNotifyDescriptor(const Call& call) { return handed_.HandNotifyEnd(call, notify_loop_end_); }
+  Value TakeNotifyDescriptor(const Invocation& call) { return handed_.HandNotifyEnd(call, notify_loop_end_); }
 
   // stop()
-  Value Stop(const Call& /*call*/) {
+  Value Stop(const Invocation& /*call*/) {
     acceptor_->Stop();
     return {};
   }

@@ -24,6 +24,7 @@ void EndEnvironment(void* data) {
   environment->members.clear();
   environment->connected.CloseAll();
   environment->handed.Reclaim();
+  environment->files->Close();
 }
 
 void DeleteEnvironment(napi_env /*env*/, void* data, void* /*hint*/) { delete static_cast<Environment*>(data); }
@@ -41,7 +42,7 @@ void Init(Value exports) {
   environment.release();  // NOLINT(bugprone-unused-return-value): Node-API owns it now
   DefineAbi(exports);
   DefineAcceptor(exports);
-  DefineFiles(env, exports.raw());
+  DefineFiles(exports);
   DefineFrames(exports);
   DefinePeers(exports);
   if (Environment::Of(env).watches_readiness) DefineReadiness(exports);

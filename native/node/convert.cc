@@ -41,13 +41,15 @@ const char* KindName(FailureKind kind) {
   return "";
 }
 
-void Throw(napi_env env, const Failure& failure) {
+Value ToError(napi_env env, const Failure& failure) {
   const Value error = Value::Error(env, failure.detail);
   error.Set("kind", KindName(failure.kind));
   error.Set("errno", -failure.code);
   error.Set("syscall", failure.operation);
-  ThrowValue(error);
+  return error;
 }
+
+void Throw(napi_env env, const Failure& failure) { ThrowValue(ToError(env, failure)); }
 
 Value ToObject(napi_env env, const PeerIdentity& peer) {
   const Value object = Value::Object(env);
@@ -58,6 +60,7 @@ Value ToObject(napi_env env, const PeerIdentity& peer) {
   for (const std::uint32_t group : peer.groups) groups.Append(Value::Number(env, group));
   object.Set("groups", groups);
   object.Set("executable", peer.executable);
+  object.Set("unit", peer.unit);
   object.Set("label", peer.label);
   object.Set("sid", peer.security_id);
   return object;
@@ -67,18 +70,21 @@ PeerPolicy ToPolicy(Value value) {
   const Value users = value.Get("users");
   const Value groups = value.Get("groups");
   const Value executables = value.Get("executables");
+  const Value units = value.Get("units");
   const Value labels = value.Get("labels");
   const Value security_ids = value.Get("sids");
   // A policy that lost one of its narrowing lists would admit more, so a policy is read whole or admits no peer.
-  for (const Value& list : {users, groups, executables, labels, security_ids}) {
+  for (const Value& list : {users, groups, executables, units, labels, security_ids}) {
     if (!list.IsObject()) return {};
   }
   PeerPolicy policy;
   policy.users = ToIds(users);
   policy.groups = ToIds(groups);
   policy.executables = ToTexts(executables);
+  policy.units = ToTexts(units);
   policy.labels = ToTexts(labels);
   policy.security_ids = ToTexts(security_ids);
+  policy.foreign_namespaces = value.Get("foreignNamespaces").ToBoolean();
   return policy;
 }
 

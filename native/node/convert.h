@@ -9,15 +9,17 @@
 
 namespace sentinel {
 
-// Throws an Error with `kind`, `errno` (negative, as Node counts them) and `syscall`. lib/binding/native-error.ts
-// makes an IpcError of it.
+// An Error with `kind`, `errno` (negative, as Node counts them) and `syscall`. lib/binding/native-error.ts makes an
+// IpcError of it.
+Value ToError(napi_env env, const Failure& failure);
 void Throw(napi_env env, const Failure& failure);
 
-// { pid, uid, gid, groups, executable, label, sid }. uid and gid are null where the system has no such numbers;
-// texts that are not known are empty.
+// { pid, uid, gid, groups, executable, unit, label, sid }. uid and gid are null where the system has no such
+// numbers; texts that are not known are empty.
 Value ToObject(napi_env env, const PeerIdentity& peer);
 
-// { users: Uint32Array, groups: Uint32Array, executables: string[], labels: string[], sids: string[] }
+// { users: Uint32Array, groups: Uint32Array, executables: string[], units: string[], labels: string[],
+//   sids: string[], foreignNamespaces: boolean }
 PeerPolicy ToPolicy(Value value);
 
 // The name of a failure's kind, as lib/binding/abi.ts lists them.

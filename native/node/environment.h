@@ -13,6 +13,7 @@
 #include "abi/abi.h"
 #include "frames/frame_readers.h"
 #include "frames/line_scanner.h"
+#include "node/files.h"
 #include "node/handed_descriptors.h"
 #include "node/script.h"
 #include "platform/platform.h"
@@ -47,12 +48,14 @@ struct Environment {
   RecordMemory memory;
   Reference kept_window;
   HandedDescriptors handed;
+  // Shared with calls in flight on the thread pool. Not std::make_shared, as above.
+  const std::shared_ptr<OpenFiles> files{std::make_unique<OpenFiles>()};
   ConnectedDescriptors connected;
   // Whether connected descriptors stay here. False where the system has no readiness (Windows), or the program that
   // loaded the addon has no event loop of libuv's.
   bool watches_readiness = false;
-  // Keeps the event loop alive while a descriptor is waited for; empty before readiness.start.
-  std::function<void(bool)> readiness_wanted;
+  // Keeps the event loop alive, or no longer; empty before readiness.start.
+  std::function<void(bool)> keep_loop_alive;
   // Read once, at the start: later there might be no descriptor left to read them with, and an unmapped peer must
   // not pass because of it.
   const UnmappedIds unmapped = ReadUnmappedIds();
@@ -75,15 +78,20 @@ struct Environment {
     return number;
   }
   Status Want(Descriptor descriptor, Interest interest) {
-    const bool before = connected.wanted() > 0;
+    const bool before = connected.keeping() > 0;
     Status wanted = connected.Want(descriptor, interest);
-    NoteWanted(before);
+    NoteKeeping(before);
     return wanted;
   }
+  void KeepAlive(Descriptor descriptor, bool keep) {
+    const bool before = connected.keeping() > 0;
+    connected.KeepAlive(descriptor, keep);
+    NoteKeeping(before);
+  }
   void Close(Descriptor descriptor) {
-    const bool before = connected.wanted() > 0;
+    const bool before = connected.keeping() > 0;
     connected.Close(descriptor);
-    NoteWanted(before);
+    NoteKeeping(before);
   }
 
   static Environment& Of(napi_env env) {
@@ -93,9 +101,9 @@ struct Environment {
   }
 
  private:
-  void NoteWanted(bool before) {
-    const bool now = connected.wanted() > 0;
-    if (now != before && readiness_wanted != nullptr) readiness_wanted(now);
+  void NoteKeeping(bool before) {
+    const bool now = connected.keeping() > 0;
+    if (now != before && keep_loop_alive != nullptr) keep_loop_alive(now);
   }
 };
 

@@ -68,8 +68,8 @@ class ReadinessHandles {
       Close(nullptr, handles.release());  // the environment is ending
       return Failure{FailureKind::kSystem, 0, "napi_add_async_cleanup_hook", {}};
     }
-    environment.readiness_wanted = [ready = ToHandle(handles->ready_)](bool wanted) {
-      wanted ? uv_ref(ready) : uv_unref(ready);
+    environment.keep_loop_alive = [ready = ToHandle(handles->ready_)](bool keep) {
+      keep ? uv_ref(ready) : uv_unref(ready);
     };
     handles.release();  // NOLINT(bugprone-unused-return-value): the event loop owns it now, see Close
     return Done{};
@@ -90,7 +90,7 @@ class ReadinessHandles {
   // Called when the environment ends.
   static void Close(napi_async_cleanup_hook_handle /*hook*/, void* data) {
     auto* const self = static_cast<ReadinessHandles*>(data);
-    self->environment_.readiness_wanted = nullptr;
+    self->environment_.keep_loop_alive = nullptr;
     uv_poll_stop(&self->ready_);
     uv_close(ToHandle(self->before_sleep_), [](uv_handle_t* before_sleep) {
       uv_close(ToHandle(static_cast<ReadinessHandles*>(before_sleep->data)->ready_), [](uv_handle_t* ready) {
@@ -197,11 +197,11 @@ Descriptor ToDescriptor(Value number) { return FromLoopNumber(number.ToInt32());
 
 // readiness.start(onReady: (descriptor, records) => void, pollWords: Int32Array): once, before the first `want`.
 // `records` as readRecords returns, or RecordCount::kWritable.
-Value Start(const Call& call) {
+Value Start(const Invocation& call) {
   Environment& environment = Environment::Of(call.env());
   const std::optional<View<std::int32_t>> words = call[1].ToView<std::int32_t>();
   if (!call[0].IsFunction() || !words.has_value() || words->size < PollWord::kWords ||
-      environment.readiness_wanted != nullptr) {
+      environment.keep_loop_alive != nullptr) {
     ThrowMisuse(call.env(), "readiness.start: wrong arguments, or started already");
     return {};
   }
@@ -211,7 +211,7 @@ Value Start(const Call& call) {
 }
 
 // readiness.want(descriptor, reading, writing)
-Value Want(const Call& call) {
+Value Want(const Invocation& call) {
   if (!call[0].IsNumber() || !call[1].IsBoolean() || !call[2].IsBoolean()) {
     ThrowMisuse(call.env(), "readiness.want: wrong arguments");
     return {};
@@ -224,8 +224,14 @@ Value Want(const Call& call) {
   return {};
 }
 
+// readiness.keepAlive(descriptor, keep)
+Value KeepAlive(const Invocation& call) {
+  if (call[0].IsNumber()) Environment::Of(call.env()).KeepAlive(ToDescriptor(call[0]), call[1].ToBoolean());
+  return {};
+}
+
 // readiness.close(descriptor)
-Value CloseOne(const Call& call) {
+Value CloseOne(const Invocation& call) {
   if (call[0].IsNumber()) Environment::Of(call.env()).Close(ToDescriptor(call[0]));
   return {};
 }
@@ -244,6 +250,7 @@ void DefineReadiness(Value exports) {
   const Value readiness = Value::Object(exports.env());
   Export<Start>(readiness, "start");
   Export<Want>(readiness, "want");
+  Export<KeepAlive>(readiness, "keepAlive");
   Export<CloseOne>(readiness, "close");
   exports.Set("readiness", readiness);
 }

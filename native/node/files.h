@@ -3,11 +3,31 @@
 #ifndef SENTINEL_NODE_FILES_H_
 #define SENTINEL_NODE_FILES_H_
 
-#include <node_api.h>
+#include <cstdint>
+#include <map>
+#include <memory>
+#include <set>
+
+#include "node/script.h"
+#include "platform/platform.h"
 
 namespace sentinel {
 
-void DefineFiles(napi_env env, napi_value exports);
+// The directories and files that one environment has open. They are closed when it ends, and their claims end with
+// them. By then Node has waited for all calls in flight.
+struct OpenFiles {
+  std::map<std::uint32_t, std::shared_ptr<FileDirectory>> directories;
+  std::set<int> files;
+  std::uint32_t last_id = 0;
+
+  void Close() {
+    for (const int number : files) CloseDescriptor(FromLoopNumber(number));
+    files.clear();
+    directories.clear();
+  }
+};
+
+void DefineFiles(Value exports);
 
 }  // namespace sentinel
 

@@ -25,7 +25,7 @@ bool IsMessageAlone(const std::uint8_t* bytes, const std::int32_t* record) {
 
 // layOutFrames(bytes: Uint8Array, begin, text, words: Int32Array, count) → where the frames end. `words` describes
 // them as FrameLayout has it.
-Value LayOutFramesFromScript(const Call& call) {
+Value LayOutFramesFromScript(const Invocation& call) {
   const std::optional<View<std::uint8_t>> bytes = call[0].ToView<std::uint8_t>();
   const std::optional<View<std::int32_t>> words = call[3].ToView<std::int32_t>();
   if (!bytes.has_value() || !words.has_value()) {
@@ -49,9 +49,10 @@ Value LayOutFramesFromScript(const Call& call) {
   return call.Number(static_cast<double>(end));
 }
 
-// checkFrames(bytes: Uint8Array, begin, end, maxLineBytes) → the number of messages; -1 if any line is not a
-// message as our encoder writes it, with the payload last. The last line must end in a newline too.
-Value CheckFrames(const Call& call) {
+// checkFrames(bytes: Uint8Array, begin, end, maxLineBytes) → the number of messages; or, if any line is not a
+// message as our encoder writes it, with the payload last, the negative LineState of the first such line. The last
+// line must end in a newline too.
+Value CheckFrames(const Invocation& call) {
   const std::optional<View<std::uint8_t>> bytes = call[0].ToView<std::uint8_t>();
   if (!bytes.has_value()) {
     ThrowMisuse(call.env(), "checkFrames: wrong arguments");
@@ -73,7 +74,8 @@ Value CheckFrames(const Call& call) {
     RecordSink sink(words.data(), words.size() / FrameRecord::kWords);
     begin = scanner.Scan(data, begin, size, max_line_bytes, sink);
     for (std::size_t i = 0; i < sink.count(); ++i) {
-      if (!IsMessageAlone(data, words.data() + i * FrameRecord::kWords)) return call.Number(-1);
+      const std::int32_t* const record = words.data() + i * FrameRecord::kWords;
+      if (!IsMessageAlone(data, record)) return call.Number(-std::max(record[FrameRecord::kState], 1));
     }
     messages += static_cast<double>(sink.count());
   }
@@ -104,7 +106,7 @@ Value NumberLinesFromScript(const Call& call) {
 }
 
 // writeBatch(descriptor, bytes: Uint8Array, begin, end) → bytes written, or a negative error number
-Value WriteBatchFromScript(const Call& call) {
+Value WriteBatchFromScript(const Invocation& call) {
   const std::optional<View<std::uint8_t>> bytes = call[1].ToView<std::uint8_t>();
   if (!call[0].IsNumber() || !bytes.has_value()) {
     ThrowMisuse(call.env(), "writeBatch: wrong arguments");

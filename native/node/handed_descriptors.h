@@ -29,7 +29,7 @@ class HandedDescriptors {
     return number;
   }
   // takeNotifyDescriptor() → number: hands the end of a notify pair that a socket of Node's takes over, once.
-  Value HandNotifyEnd(const Call& call, OwnedDescriptor& loop_end) {
+  Value HandNotifyEnd(const Invocation& call, OwnedDescriptor& loop_end) {
     if (!loop_end.valid()) {
       ThrowMisuse(call.env(), "the notify descriptor was taken already");
       return {};

@@ -16,7 +16,7 @@ namespace {
 
 // connect(path, policy) → an identity with a `descriptor`, or with a `reason` when the policy refuses the server.
 // Throws if the connection cannot be made, or its peer's identity not be read.
-Value ConnectFromScript(const Call& call) {
+Value ConnectFromScript(const Invocation& call) {
   if (!call[0].IsString()) {
     ThrowMisuse(call.env(), "connect: wrong arguments");
     return {};
@@ -57,7 +57,7 @@ Value ToValue(napi_env env, const std::string& text) { return Value::Text(env, t
 
 // resolveUser(name), resolveGroup(name) → number, resolveSid(account) → text; null when there is none of that name
 template <typename Id, Result<Id> (*resolve)(const std::string&)>
-Value ResolveFromScript(const Call& call) {
+Value ResolveFromScript(const Invocation& call) {
   if (!call[0].IsString()) {
     ThrowMisuse(call.env(), "resolve: wrong arguments");
     return {};
@@ -70,7 +70,7 @@ Value ResolveFromScript(const Call& call) {
 }
 
 // ownUser() → { uid: number | null, sid }
-Value OwnUserFromScript(const Call& call) {
+Value OwnUserFromScript(const Invocation& call) {
   const std::optional<std::uint32_t> number = OwnUserId();
   Result<std::string> security_id = OwnSecurityId();
   if (!security_id.ok()) {
@@ -85,7 +85,7 @@ Value OwnUserFromScript(const Call& call) {
 
 // findGone(descriptors: Int32Array) → the indices of those whose peer has closed for good and left nothing to read.
 // Entries below 0 are skipped.
-Value FindGoneFromScript(const Call& call) {
+Value FindGoneFromScript(const Invocation& call) {
   const std::optional<View<std::int32_t>> numbers = call[0].ToView<std::int32_t>();
   if (!numbers.has_value()) {
     ThrowMisuse(call.env(), "findGone: wrong arguments");
@@ -103,7 +103,7 @@ Value FindGoneFromScript(const Call& call) {
 }
 
 // addressOf(descriptor) → the path of a listening descriptor, or ''
-Value AddressOfFromScript(const Call& call) {
+Value AddressOfFromScript(const Invocation& call) {
   return Value::Text(call.env(), AddressOf(FromLoopNumber(static_cast<int>(call[0].ToSize()))));
 }
 
@@ -121,7 +121,7 @@ class PeerWatcherObject final : public EnvironmentMember {
                   });
   }
 
-  static std::unique_ptr<PeerWatcherObject> Make(const Call& call) {
+  static std::unique_ptr<PeerWatcherObject> Make(const Invocation& call) {
     Result<NotifyPair> notify = CreateNotifyPair();
     if (!notify.ok()) {
       Throw(call.env(), notify.failure());
@@ -152,7 +152,7 @@ class PeerWatcherObject final : public EnvironmentMember {
   }
 
  private:
-  Value Watch(const Call& call) {
+  Value Watch(const Invocation& call) {
     Result<OwnedDescriptor> process = OpenPeerProcess(FromLoopNumber(static_cast<int>(call[1].ToSize())));
     WatchState state = WatchState::kWatching;
     if (process.ok()) {
@@ -168,12 +168,12 @@ class PeerWatcherObject final : public EnvironmentMember {
     return Value::Text(call.env(), WatchStateName(state));
   }
 
-  Value Forget(const Call& call) {
+  Value Forget(const Invocation& call) {
     watcher_->Forget(call[0].ToSize());
     return {};
   }
 
-  Value TakeNotifyDescriptor(const Call& call) { return handed_.HandNotifyEnd(call, notify_loop_end_); }
+  Value TakeNotifyDescriptor(const Invocation& call) { return handed_.HandNotifyEnd(call, notify_loop_end_); }
 
   Environment* environment_;  // nullptr once that has ended
   const std::unique_ptr<PeerWatcher> watcher_;

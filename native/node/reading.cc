@@ -13,7 +13,7 @@ namespace {
 constexpr std::size_t kLeastReadBytes = kReadBytes / 2;
 
 // attachRecords(records: Int32Array, progress: Int32Array), once
-Value AttachRecords(const Call& call) {
+Value AttachRecords(const Invocation& call) {
   RecordMemory& memory = Environment::Of(call.env()).memory;
   const std::optional<View<std::int32_t>> records = call[0].ToView<std::int32_t>();
   const std::optional<View<std::int32_t>> progress = call[1].ToView<std::int32_t>();
@@ -31,7 +31,7 @@ Value AttachRecords(const Call& call) {
 }
 
 // attachWindow(bytes: Uint8Array): replaces the window before, which is not written to any more
-Value AttachWindow(const Call& call) {
+Value AttachWindow(const Invocation& call) {
   Environment& environment = Environment::Of(call.env());
   const std::optional<View<std::uint8_t>> bytes = call[0].ToView<std::uint8_t>();
   if (!bytes.has_value()) {
@@ -60,6 +60,7 @@ struct Step {
 // where the stream is not open.
 std::int32_t Report(Environment& environment, std::size_t stream, const FrameReader* reader, const Step& step) {
   std::int32_t* const words = environment.memory.progress;
+  if (words == nullptr) return 0;  // nothing is attached yet, so no stream is open
   const bool more = step.progress.more;
   words[FrameProgress::kTextBegin] = static_cast<std::int32_t>(step.progress.text_begin);
   words[FrameProgress::kTextEnd] = static_cast<std::int32_t>(step.progress.text_end);
@@ -92,7 +93,7 @@ std::int32_t TakeBytes(Environment& environment, std::size_t stream, FrameReader
 }
 
 // openReader(descriptor, maxLineBytes): before the first read
-Value OpenReader(const Call& call) {
+Value OpenReader(const Invocation& call) {
   Environment& environment = Environment::Of(call.env());
   if (!call[0].IsNumber() || call[1].ToSize() == 0 || environment.memory.progress == nullptr) {
     ThrowMisuse(call.env(), "openReader: wrong arguments, or no records are attached");
@@ -103,7 +104,7 @@ Value OpenReader(const Call& call) {
 }
 
 // closeReader(descriptor): before the number is used again
-Value CloseReader(const Call& call) {
+Value CloseReader(const Invocation& call) {
   Environment::Of(call.env()).readers.Close(call[0].ToSize());
   return {};
 }
@@ -111,12 +112,12 @@ Value CloseReader(const Call& call) {
 // The following return the number of records, or RecordCount::kNoRoom; FrameProgress tells the rest.
 
 // readRecords(descriptor): of what has arrived
-Value ReadRecordsFromScript(const Call& call) {
+Value ReadRecordsFromScript(const Invocation& call) {
   return call.Number(ReadRecords(Environment::Of(call.env()), call[0].ToSize(), kReadBytes).records);
 }
 
 // pushRecords(descriptor, bytes: Uint8Array, size): of bytes that the event loop has read
-Value PushRecords(const Call& call) {
+Value PushRecords(const Invocation& call) {
   Environment& environment = Environment::Of(call.env());
   const std::optional<View<std::uint8_t>> bytes = call[1].ToView<std::uint8_t>();
   if (!bytes.has_value()) {
@@ -134,18 +135,29 @@ Value PushRecords(const Call& call) {
 }
 
 // moreRecords(descriptor): of the rest of the last read, when FrameProgress::kMore is set
-Value MoreRecords(const Call& call) {
+Value MoreRecords(const Invocation& call) {
   Environment& environment = Environment::Of(call.env());
   const std::size_t stream = call[0].ToSize();
   FrameReader* const reader = environment.readers.Of(stream);
   if (reader == nullptr) return call.Number(Report(environment, stream, nullptr, {}));
+  if (reader->suspended() && Prepare(environment, *reader, 1).size == 0)
+    return call.Number(NoRoom(environment, *reader));
   RecordSink sink = SinkOf(environment);
   const FrameReader::Progress progress = reader->Continue(environment.scanner, sink);
   return call.Number(Report(environment, stream, reader, {progress, sink.count()}));
 }
 
+// suspendRecords(descriptor): keeps the rest of the last read for a later moreRecords
+Value SuspendRecords(const Call& call) {
+  Environment& environment = Environment::Of(call.env());
+  const std::size_t stream = call[0].ToSize();
+  FrameReader* const reader = environment.readers.Of(stream);
+  if (reader != nullptr && environment.memory.progress[FrameProgress::kMore] == 1) reader->Suspend();
+  return call.Number(Report(environment, stream, reader, {}));
+}
+
 // finishRecords(descriptor): of the rest of a stream that has ended
-Value FinishRecords(const Call& call) {
+Value FinishRecords(const Invocation& call) {
   Environment& environment = Environment::Of(call.env());
   const std::size_t stream = call[0].ToSize();
   FrameReader* const reader = environment.readers.Of(stream);
@@ -188,6 +200,7 @@ void DefineReading(Value exports) {
   Export<ReadRecordsFromScript>(exports, "readRecords");
   Export<PushRecords>(exports, "pushRecords");
   Export<MoreRecords>(exports, "moreRecords");
+  Export<SuspendRecords>(exports, "suspendRecords");
   Export<FinishRecords>(exports, "finishRecords");
 }
 

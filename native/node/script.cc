@@ -149,7 +149,7 @@ void Value::Append(Value value) const {
   if (value_ != nullptr && value.value_ != nullptr) napi_set_element(env_, value_, Length(), value.value_);
 }
 
-Call::Call(napi_env env, napi_callback_info info) : env_(env) {
+Invocation::Invocation(napi_env env, napi_callback_info info) : env_(env) {
   std::size_t count = kMostArguments;
   napi_get_cb_info(env, info, &count, arguments_.data(), &self_, nullptr);
 }
@@ -200,5 +200,51 @@ void ThrowValue(Value error) {
 }
 
 void ThrowMisuse(napi_env env, const char* message) { napi_throw_type_error(env, nullptr, message); }
+
+Deferred::Deferred(napi_env env) : env_(env) {
+  if (napi_create_promise(env, &deferred_, &promise_) != napi_ok) deferred_ = nullptr;
+}
+
+void Deferred::Resolve(Value value) const {
+  napi_value undefined = value.raw();
+  if (undefined == nullptr) napi_get_undefined(env_, &undefined);
+  if (deferred_ != nullptr && undefined != nullptr) napi_resolve_deferred(env_, deferred_, undefined);
+}
+
+void Deferred::Reject(Value error) const {
+  if (deferred_ != nullptr && error.raw() != nullptr) napi_reject_deferred(env_, deferred_, error.raw());
+}
+
+namespace {
+
+struct PoolWork {
+  std::function<void()> work;
+  std::function<void()> done;
+  napi_async_work handle = nullptr;
+};
+
+void ExecuteWork(napi_env /*env*/, void* data) { static_cast<PoolWork*>(data)->work(); }
+
+void CompleteWork(napi_env env, napi_status status, void* data) {
+  const std::unique_ptr<PoolWork> pool_work(static_cast<PoolWork*>(data));
+  if (status == napi_ok) pool_work->done();
+  napi_delete_async_work(env, pool_work->handle);
+}
+
+}  // namespace
+
+void RunOnPool(napi_env env, const char* name, std::function<void()> work, std::function<void()> done) {
+  auto pool_work = std::make_unique<PoolWork>(PoolWork{std::move(work), std::move(done)});
+  const Value resource = Value::Text(env, name);
+  if (resource.raw() == nullptr || napi_create_async_work(env, nullptr, resource.raw(), ExecuteWork, CompleteWork,
+                                                          pool_work.get(), &pool_work->handle) != napi_ok) {
+    return;
+  }
+  if (napi_queue_async_work(env, pool_work->handle) != napi_ok) {
+    napi_delete_async_work(env, pool_work->handle);
+    return;
+  }
+  pool_work.release();  // NOLINT(bugprone-unused-return-value): CompleteWork owns it now
+}
 
 }  // namespace sentinel

@@ -13,6 +13,7 @@
 #include <array>
 #include <cstddef>
 #include <cstdint>
+#include <functional>
 #include <initializer_list>
 #include <memory>
 #include <optional>
@@ -87,11 +88,11 @@ class Value {
 };
 
 // One call of a function of ours: `this` and the arguments, undefined where not given.
-class Call {
+class Invocation {
  public:
   static constexpr std::size_t kMostArguments = 6;
 
-  Call(napi_env env, napi_callback_info info);
+  Invocation(napi_env env, napi_callback_info info);
 
   napi_env env() const { return env_; }
   Value self() const { return {env_, self_}; }
@@ -104,11 +105,11 @@ class Call {
   std::array<napi_value, kMostArguments> arguments_{};
 };
 
-using Function = Value (*)(const Call& call);
+using Function = Value (*)(const Invocation& call);
 
 template <Function function>
 napi_value Enter(napi_env env, napi_callback_info info) {
-  return function(Call(env, info)).raw();
+  return function(Invocation(env, info)).raw();
 }
 
 template <Function function>
@@ -116,12 +117,12 @@ void Export(Value object, const char* name) {
   object.Set(name, Value::Callable(object.env(), name, Enter<function>));
 }
 
-// A class whose objects own a T. T has `static std::unique_ptr<T> Make(const Call&)`, which gives nullptr after it
-// has thrown, and methods of the form `Value Method(const Call&)`.
+// A class whose objects own a T. T has `static std::unique_ptr<T> Make(const Invocation&)`, which gives nullptr
+// after it has thrown, and methods of the form `Value Method(const Invocation&)`.
 template <typename T>
 class ObjectClass {
  public:
-  template <Value (T::*method)(const Call& call)>
+  template <Value (T::*method)(const Invocation& call)>
   static napi_property_descriptor Method(const char* name) {
     return {name, nullptr, EnterMethod<method>, nullptr, nullptr, nullptr, napi_default, nullptr};
   }
@@ -135,7 +136,7 @@ class ObjectClass {
 
  private:
   static napi_value Construct(napi_env env, napi_callback_info info) {
-    const Call call(env, info);
+    const Invocation call(env, info);
     std::unique_ptr<T> object = T::Make(call);
     if (object == nullptr) return nullptr;
     const napi_finalize finalize = [](napi_env, void* data, void*) { delete static_cast<T*>(data); };
@@ -145,9 +146,9 @@ class ObjectClass {
   }
 
   // V8 itself refuses a call on an object of another class.
-  template <Value (T::*method)(const Call& call)>
+  template <Value (T::*method)(const Invocation& call)>
   static napi_value EnterMethod(napi_env env, napi_callback_info info) {
-    const Call call(env, info);
+    const Invocation call(env, info);
     void* object = nullptr;
     if (napi_unwrap(env, call.self().raw(), &object) != napi_ok || object == nullptr) return nullptr;
     return (static_cast<T*>(object)->*method)(call).raw();
@@ -193,6 +194,27 @@ class Callback {
   const Reference function_;
   napi_async_context context_ = nullptr;
 };
+
+// A promise, and the way to settle it, once.
+class Deferred {
+ public:
+  explicit Deferred(napi_env env);
+
+  napi_env env() const { return env_; }
+  // Empty where the environment is ending.
+  Value promise() const { return {env_, promise_}; }
+  void Resolve(Value value) const;
+  void Reject(Value error) const;
+
+ private:
+  napi_env env_;
+  napi_value promise_ = nullptr;  // valid during the call that made it
+  napi_deferred deferred_ = nullptr;
+};
+
+// Runs `work` on Node's thread pool, then `done` on the event loop. The environment does not end in between.
+// Neither is called where the environment is ending already.
+void RunOnPool(napi_env env, const char* name, std::function<void()> work, std::function<void()> done);
 
 // Ends the call with an exception, which JavaScript sees when the function returns.
 void ThrowValue(Value error);

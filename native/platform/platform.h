@@ -98,22 +98,22 @@ Descriptor FromLoopNumber(int number);
 // Who is at the other end, as the kernel tells it: never anything that the peer wrote. Users have a number on POSIX
 // and a security identifier on Windows.
 struct PeerIdentity {
-  std::int64_t process_id = 0;  // for logs only: process ids are reused
+  std::int64_t process_id = 0;  // for logs only: process ids are reused; 0 in another pid namespace
   std::optional<std::uint32_t> user_id;
   std::optional<std::uint32_t> group_id;
   std::vector<std::uint32_t> groups;  // supplementary groups, without group_id
   // The following are empty where the system does not give them.
-  std::string executable;   // path of the program, read while the process was held fast
+  std::string executable;   // path of the program, read while the process was alive: a hint, see peer.cc of Linux
+  std::string unit;         // the unit of systemd that the process belongs to, likewise
   std::string label;        // of the security module (SELinux, AppArmor)
   std::string security_id;  // the user, as S-1-5-…
 };
 
-// Reads the identity of the process at the other end of a connected descriptor, without executable and label.
-// For a client that is the process that called listen; for a server the one that called connect. Frozen at that
-// moment.
+// Reads the identity of the process at the other end of a connected descriptor, without the details below. For a client
+// that is the process that called listen; for a server the one that called connect. Frozen at that moment.
 Result<PeerIdentity> ReadPeerIdentity(Descriptor connected);
 
-// Adds executable and label, as far as the system gives them. Takes longer: for peers that may pass otherwise.
+// Adds executable, unit and label, as far as the system gives them. Takes longer, so only for peers that pass without.
 void ReadPeerDetails(Descriptor connected, PeerIdentity& peer);
 
 // A handle of the process at the other end that stays with that process even when its id is used again, and

@@ -36,10 +36,15 @@ bool ConnectedDescriptors::WantsReading(Descriptor connected) const {
   return index < entries_.size() && Includes(entries_[index].wanted, Interest::kReading);
 }
 
-void ConnectedDescriptors::SetWanted(Entry& entry, Interest wanted) {
-  if (entry.wanted != Interest::kNothing) --wanted_;
+void ConnectedDescriptors::Set(Entry& entry, Interest wanted, bool keeps_alive) {
+  if (entry.wanted != Interest::kNothing && entry.keeps_alive) --keeping_;
   entry.wanted = wanted;
-  if (entry.wanted != Interest::kNothing) ++wanted_;
+  entry.keeps_alive = keeps_alive;
+  if (entry.wanted != Interest::kNothing && entry.keeps_alive) ++keeping_;
+}
+
+void ConnectedDescriptors::KeepAlive(Descriptor connected, bool keep) {
+  if (Entry* const entry = Find(connected); entry != nullptr) Set(*entry, entry->wanted, keep);
 }
 
 Status ConnectedDescriptors::Want(Descriptor connected, Interest interest) {
@@ -47,12 +52,12 @@ Status ConnectedDescriptors::Want(Descriptor connected, Interest interest) {
   if (entry == nullptr || set_ == nullptr) {
     return Failure{FailureKind::kNotFound, 0, "", "the descriptor is not watched here"};
   }
-  SetWanted(*entry, interest);
+  Set(*entry, interest, entry->keeps_alive);
   // The watch may stay: see the drawing in the header.
   const bool same_writing = (interest & Interest::kWriting) == (entry->watched & Interest::kWriting);
   if (same_writing && Includes(entry->watched, interest)) return Done{};
   Status watched = Watch(connected, *entry);
-  if (!watched.ok()) SetWanted(*entry, Interest::kNothing);
+  if (!watched.ok()) Set(*entry, Interest::kNothing, entry->keeps_alive);
   return watched;
 }
 
@@ -83,7 +88,7 @@ const std::vector<Readiness>& ConnectedDescriptors::TakeReady() {
 void ConnectedDescriptors::Close(Descriptor connected) {
   Entry* const entry = Find(connected);
   if (entry == nullptr) return;
-  SetWanted(*entry, Interest::kNothing);
+  Set(*entry, Interest::kNothing, false);
   if (entry->watched != Interest::kNothing) set_->Watch(connected, entry->watched, Interest::kNothing);
   *entry = {};
   CloseDescriptor(connected);

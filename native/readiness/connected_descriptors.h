@@ -38,8 +38,10 @@ class ConnectedDescriptors {
   // Changes what a descriptor is waited for. After a failure it is waited for nothing.
   Status Want(Descriptor connected, Interest interest);
   bool WantsReading(Descriptor connected) const;
-  // How many descriptors are waited for.
-  std::size_t wanted() const { return wanted_; }
+  // Whether waiting for a descriptor is a reason for the process to stay alive. It is at first.
+  void KeepAlive(Descriptor connected, bool keep);
+  // How many descriptors are waited for and keep the process alive.
+  std::size_t keeping() const { return keeping_; }
   // Those that are ready for what they are waited for, by turns. Valid until the next call.
   const std::vector<Readiness>& TakeReady();
   void Close(Descriptor connected);
@@ -48,6 +50,7 @@ class ConnectedDescriptors {
  private:
   struct Entry {
     bool owned = false;
+    bool keeps_alive = true;
     Interest wanted = Interest::kNothing;
     Interest watched = Interest::kNothing;
   };
@@ -55,12 +58,13 @@ class ConnectedDescriptors {
   Entry* Find(Descriptor connected);
   // Watches an entry for what is wanted.
   Status Watch(Descriptor connected, Entry& entry);
-  void SetWanted(Entry& entry, Interest wanted);
+  // Changes an entry, and counts it if it keeps the process alive.
+  void Set(Entry& entry, Interest wanted, bool keeps_alive);
 
   std::unique_ptr<ReadinessSet> set_;
   std::vector<Entry> entries_;  // by descriptor, which the system keeps small
   std::vector<Readiness> ready_;
-  std::size_t wanted_ = 0;
+  std::size_t keeping_ = 0;
 };
 
 }  // namespace sentinel

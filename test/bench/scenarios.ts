@@ -9,7 +9,9 @@ import type { Scale, Scenario } from './harness/scenario.js'
 import { idleConnections } from './idle-connections/scenario.js'
 import { loading } from './loading/scenario.js'
 import { messageSize } from './message-size/scenario.js'
+import { publisher } from './publisher/scenario.js'
 import { relay } from './relay/scenario.js'
+import { requestReply } from './request-reply/scenario.js'
 import { roundTrip } from './round-trip/scenario.js'
 import { stalledReader } from './stalled-reader/scenario.js'
 import { swarm } from './swarm/scenario.js'
@@ -30,5 +32,7 @@ export function allScenarios(scale: Scale): readonly Scenario[] {
     stalledReader(scale),
     delivery(scale),
     swarm(scale),
+    requestReply(scale),
+    publisher(scale),
   ]
 }

@@ -31,3 +31,25 @@ describe('a process with a listener and a connection open', () => {
     expect(await child.exited).toEqual([null, 'SIGTERM'])
   })
 })
+
+describe('a process whose listener and connections wait', () => {
+  const all = ['listener', 'client', 'server'] as const
+
+  it.each([0, 1, 2])('ends by itself when all of them are unref’d, in any order (%i)', async (first) => {
+    const unref = [...all.slice(first), ...all.slice(0, first)]
+    const child = startChild('unref', { directory: temporaryDirectory(), unref })
+    expect(await child.report()).toBe('ready')
+    expect(await child.exited).toEqual([0, null])
+  })
+
+  it.each(all)('goes on while the %s is not', async (kept) => {
+    const others = all.filter((name) => name !== kept)
+    for (const order of [{ unref: others }, { unref: all, ref: kept }]) {
+      const child = startChild('unref', { directory: temporaryDirectory(), ...order })
+      expect(await child.report()).toBe('ready')
+      const ended = await Promise.race([child.exited, new Promise((resolve) => setTimeout(resolve, 300))])
+      expect(ended).toBeUndefined()
+      await child.kill()
+    }
+  })
+})

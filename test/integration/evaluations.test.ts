@@ -8,6 +8,16 @@ import { rejectionOf } from '../support/wait.js'
 
 type Api = typeof import('../../lib/index.js')
 
+it('shows users the names of its classes as it exports them', async () => {
+  const entry = new URL('../../dist/index.mjs', import.meta.url).href
+  const api = (await import(entry)) as Record<string, unknown>
+  const classes = Object.entries(api).filter(
+    ([, value]) => typeof value === 'function' && Function.prototype.toString.call(value).startsWith('class'),
+  )
+  expect(classes.length).toBeGreaterThan(10)
+  expect(classes.map(([, value]) => (value as () => void).name)).toEqual(classes.map(([name]) => name))
+})
+
 describe('the package evaluated twice', () => {
   it('gives two copies that talk to each other and know each other’s errors', async () => {
     const first: Api = await import('../../lib/index.js')
@@ -33,8 +43,7 @@ describe('the package evaluated twice', () => {
   })
 
   it('works in realms of its own, with the codes of errors', async () => {
-    const execArgv = ['--experimental-vm-modules', '--no-warnings']
-    const child = startChild('realm', { directory: temporaryDirectory() }, { execArgv })
+    const child = startChild('realm', { directory: temporaryDirectory() })
     const seen = {
       notListening: { code: 'ERR_IPC_NOT_LISTENING', isIpcError: true },
       inUse: { code: 'ERR_IPC_ADDRESS_IN_USE', isIpcError: true },

@@ -1,5 +1,5 @@
-// Hostile listeners, on raw sockets. Each dial must end in time, with an alert that names the peer as
-// the kernel knows it, and leave store and registry as they were.
+// Hostile listeners on raw sockets. Each dial must end in time, with an alert that names the peer as the kernel knows it, and
+// leave store and registry unchanged.
 
 import { describe, expect, it } from 'vitest'
 
@@ -22,7 +22,7 @@ import { expectAlert, victim } from '../support/victim.js'
 import { rejectionOf } from '../support/wait.js'
 import { GENOME } from '../support/facts.js'
 
-/** Listens as the victim's peer would, and replies to the handshake with the lines. */
+/** Listens as a peer of the victim would, and sends the lines after the handshake. */
 async function attackDialer(directory: string, lines: readonly string[]): Promise<void> {
   await servePlainly(socketIn(directory, 'swarm'), (socket) => {
     socket.once('data', () => socket.write(lines.join('')))
@@ -47,21 +47,21 @@ describe('a dialer and a listener that sends, where pages go both ways,', () => 
   })
 })
 
-describe('a dialer and a listener that answers', () => {
+describe('a dialer and a listener that replies with', () => {
   it.each<Case>([
     ['nothing', [], 'exchange-timeout', 'warning'],
     ['a wrong message', [hello()], 'unexpected-message', 'error'],
-    ['an id that is none', [ack({ to_peer_id: 'me' })], 'bad-handshake', 'error'],
-    ['a match that is a text', [ack({ match: 'true' })], 'bad-handshake', 'error'],
-    ['a trust that is none', [ack({ trust: 9 })], 'bad-handshake', 'error'],
+    ['an invalid id', [ack({ to_peer_id: 'me' })], 'bad-handshake', 'error'],
+    ['a match that is a string', [ack({ match: 'true' })], 'bad-handshake', 'error'],
+    ['an unknown trust', [ack({ trust: 9 })], 'bad-handshake', 'error'],
     ['a match with another genome', [ack({ genome_hash: 'cd'.repeat(32) })], 'bad-handshake', 'error'],
     [
-      'as Go does, and then goes on talking',
+      'what Go sends, and then more',
       [ack({ sentinel: undefined }), page([wire('a')])],
       'unexpected-message',
       'error',
     ],
-    ['as Go does, and never hangs up', [ack({ sentinel: undefined })], 'exchange-timeout', 'warning'],
+    ['what Go sends, and never hangs up', [ack({ sentinel: undefined })], 'exchange-timeout', 'warning'],
   ])('%s', async (_what, lines, type, severity) => {
     await expectDialerHolds(lines, type, severity)
   })

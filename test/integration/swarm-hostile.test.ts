@@ -1,5 +1,5 @@
-// Hostile dialers, on raw sockets. Each exchange must end in time, with an alert that names the peer
-// as the kernel knows it, and leave store and registry as they were.
+// Hostile dialers on raw sockets. Each exchange must end in time, with an alert that names the peer as the kernel knows it,
+// and leave store and registry unchanged.
 
 import { connect } from 'node:net'
 import { describe, expect, it, onTestFinished } from 'vitest'
@@ -24,7 +24,7 @@ import { expectAlert, victim } from '../support/victim.js'
 import { until } from '../support/wait.js'
 import { listening, node } from '../support/facts.js'
 
-/** Speaks to our listener: each line when something has come back for the one before. */
+/** Sends the first line to the listener, and the others once it has replied. */
 async function attackListener(directory: string, lines: readonly string[], ends = false): Promise<void> {
   const socket = connect(socketIn(directory, 'swarm'))
   onTestFinished(() => void socket.destroy())
@@ -79,9 +79,9 @@ describe('a listener and a dialer that begins with', () => {
     ['half a handshake', [hello().slice(0, 40)], 'exchange-timeout', 'warning'],
     ['an unknown type', [line('\u001b[2J', {})], 'unexpected-message', 'error'],
     ['a handshake without an id', [hello({ from_peer_id: undefined })], 'bad-handshake', 'error'],
-    ['an id that is none', [hello({ from_peer_id: '../../etc/passwd' })], 'bad-handshake', 'error'],
-    ['a node name that never ends', [hello({ from_node: 'x'.repeat(300) })], 'bad-handshake', 'error'],
-    ['a genome that is none', [hello({ genome_hash: 'AB'.repeat(32) })], 'bad-handshake', 'error'],
+    ['an invalid id', [hello({ from_peer_id: '../../etc/passwd' })], 'bad-handshake', 'error'],
+    ['a node name that is too long', [hello({ from_node: 'x'.repeat(300) })], 'bad-handshake', 'error'],
+    ['an invalid genome', [hello({ genome_hash: 'AB'.repeat(32) })], 'bad-handshake', 'error'],
     ['a payload that is a list', [line('handshake', [])], 'bad-message', 'error'],
   ])('%s', async (_what, lines, type, severity) => {
     await expectListenerHolds(lines, type, severity)
@@ -150,11 +150,11 @@ describe('a page', () => {
 })
 
 describe('alerts', () => {
-  it('of one kind come at a bounded rate, and those left out are counted', async () => {
+  it('of one type have a bounded rate, and those left out are counted', async () => {
     const directory = temporaryDirectory()
     const { ours } = await victim(directory)
     await listening(ours)
-    // Together, or a slow machine would not bring them faster than the rate.
+    // At once, or a slow machine would not reach the rate.
     await Promise.all(Array.from({ length: 30 }, () => attackListener(directory, ['garbage\n'])))
     await until(() => ours.reports.length === 30)
     expect(ours.alerts.emitted).toBeLessThan(30)

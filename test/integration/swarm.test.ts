@@ -1,4 +1,4 @@
-// The swarm across processes: its demo, and a sync of many more facts than fit a line.
+// The swarm across processes: its demo, and a store that is far too large for one line.
 
 import { spawn } from 'node:child_process'
 import { join } from 'node:path'
@@ -42,6 +42,9 @@ describe('the demo', () => {
   it('kills a node, brings it back, and all hold the same facts', async () => {
     const { code, stdout, stderr } = await run(DEMO, ['--facts', '3000'])
     expect(stderr).toBe('')
+    // It explains what a viewer sees, step by step.
+    expect(stdout).toContain('without a server')
+    for (const step of [1, 2, 3, 4, 5]) expect(stdout).toMatch(new RegExp(`^${step}\\. [A-Z]`, 'm'))
     expect(stdout).toMatch(/kills node-\d, which listens/)
     // The one that came back knowing nothing gets what the two that lived began with, and what it had told them by then.
     expect(stdout).toMatch(/synced with node-\d: [6-9]\d{3} in/)

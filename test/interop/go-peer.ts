@@ -12,10 +12,10 @@ const SOURCE = fileURLToPath(new URL('./go-peer', import.meta.url))
 
 /** Whether this machine can build Go. */
 export const hasGo = spawnSync('go', ['version']).status === 0
-/** For the titles of tests that need it. */
-export const whyNot = hasGo ? '' : ' (skipped: there is no Go here)'
+/** Appended to the titles of tests that need it. */
+export const whyNot = hasGo ? '' : ' (skipped: Go is not installed)'
 
-/** Builds the program; answers its path. Offline: it has no dependencies. */
+/** Builds the program, offline, and returns its path. */
 export function buildGoPeer(): { path: string; remove: () => void } {
   const directory = mkdtempSync(join(tmpdir(), 'go-peer-'))
   const path = join(directory, 'go-peer')
@@ -36,10 +36,11 @@ export function buildGoPeer(): { path: string; remove: () => void } {
 /** A running Go peer. */
 export interface GoPeer {
   readonly pid: number
-  /** What it says next; undefined when it has ended. */
+  /** Returns the next line that it prints; undefined when it has ended. */
   next(): Promise<Record<string, unknown> | undefined>
 }
 
+/** Starts the program; it is killed when the test ends. */
 export function startGoPeer(program: string, ...args: string[]): GoPeer {
   const child = spawn(program, args, { stdio: ['ignore', 'pipe', 'inherit'] })
   onTestFinished(() => {

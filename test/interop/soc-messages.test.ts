@@ -1,16 +1,19 @@
-// SOC messages with a peer written in Go, both ways round: encoding/json and a bufio.Scanner of 1 MiB.
+// SOC messages with a peer written in Go, in both directions: encoding/json, and a bufio.Scanner with a buffer of 1 MiB.
 
+import { connect } from 'node:net'
 import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 
 import { dial } from '../../lib/connection/dial.js'
 import { listen } from '../../lib/connection/listener.js'
-import { MAX_MESSAGE_BYTES } from '../../lib/message/envelope.js'
 import { newSOCMessage, rawJSON } from '../../lib/message/new-message.js'
 import { Receiver } from '../../lib/endpoints/receiver.js'
 import { Sender } from '../../lib/endpoints/sender.js'
 import { temporaryDirectory } from '../support/directory.js'
 import { buildGoPeer, hasGo, startGoPeer, whyNot } from './go-peer.js'
+
+/** The longest line that the original receiver reads, without its newline. */
+const LONGEST_LINE_BYTES = 1_048_575
 
 describe.skipIf(!hasGo)(`SOC messages and a Go peer${whyNot}`, () => {
   let program: ReturnType<typeof buildGoPeer>
@@ -39,7 +42,7 @@ describe.skipIf(!hasGo)(`SOC messages and a Go peer${whyNot}`, () => {
       }),
     ]
     await sender.sendBatch(messages)
-    const room = MAX_MESSAGE_BYTES - '{"type":"soc_ack","ts":1,"payload":""}'.length
+    const room = LONGEST_LINE_BYTES - '{"type":"soc_ack","ts":1,"payload":""}'.length
     await sender.send(newSOCMessage('soc_ack', 'x'.repeat(room), { id: '', timestamp: 1 }))
     await sender.close()
     expect(await go.next()).toMatchObject({
@@ -52,8 +55,21 @@ describe.skipIf(!hasGo)(`SOC messages and a Go peer${whyNot}`, () => {
     })
     expect(await go.next()).toMatchObject({ message: { type: 'soc_incident', ts: -5 }, bytes: 31 })
     expect(await go.next()).toMatchObject({ message: { type: 'custom "type"', id: 'x\n', ts: 0 } })
-    expect(await go.next()).toMatchObject({ message: { type: 'soc_ack' }, bytes: MAX_MESSAGE_BYTES })
+    expect(await go.next()).toMatchObject({ message: { type: 'soc_ack' }, bytes: LONGEST_LINE_BYTES })
     expect(await go.next()).toEqual({ end: true })
+  })
+
+  it('end the stream of a Go receiver if they are one byte too long', async () => {
+    const directory = temporaryDirectory()
+    const go = startGoPeer(program.path, 'soc-receive', join(directory, 'test.sock'))
+    expect(await go.next()).toEqual({ listening: true })
+    const socket = connect(join(directory, 'test.sock'))
+    socket.on('error', () => undefined)
+    const envelope = '{"type":"soc_ack","ts":1,"payload":""}'
+    const line = envelope.replace('""', `"${'x'.repeat(LONGEST_LINE_BYTES + 1 - envelope.length)}"`)
+    socket.end(`${line}\n${envelope}\n`)
+    expect(await go.next()).toEqual({ error: 'bufio.Scanner: token too long' })
+    expect(await go.next()).toBeUndefined()
   })
 
   it('are read as Go has sent them', async () => {

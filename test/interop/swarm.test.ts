@@ -1,4 +1,4 @@
-// The swarm with a peer written in Go, both ways round.
+// The swarm with a peer written in Go, in both roles.
 
 import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
@@ -185,6 +185,26 @@ describe.skipIf(!hasGo)(`the swarm and a Go peer${whyNot}`, () => {
     expect(await ours.store.get('go-2')).toMatchObject({ source: 'test' })
     expect(await ours.incidents.get('go-incident')).toMatchObject({ severity: 'high', eventCount: 0 })
     expect(ours.registry.trustedPeers()).toMatchObject([{ id: GO_ID, node: 'go-dialer' }])
+  })
+
+  it('tells what to do about a Go dialer with more facts than a line takes', async () => {
+    const directory = temporaryDirectory()
+    const ours = node(directory, 'ours')
+    await listening(ours)
+    // About 3 MB.
+    const go = startGoPeer(program.path, 'swarm-dial', join(directory, 'swarm.sock'), GENOME, '20000')
+    await until(() => ours.reports.length === 1)
+    expect(ours.reports).toMatchObject([{ protocol: 'go', outcome: 'failed', received: 0 }])
+    const [alert] = ours.alerts.recent()
+    expect(alert).toMatchObject({
+      type: 'too-large',
+      severity: 'error',
+      peer: { pid: go.pid },
+      peerId: GO_ID,
+    })
+    expect(alert?.message).toContain('1,048,575 bytes')
+    expect(alert?.message).toContain('delete facts or move them to level 1, 2 or 3')
+    expect(await ours.store.count()).toBe(0)
   })
 
   it('takes the null that Go writes for no facts', async () => {

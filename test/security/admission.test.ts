@@ -1,6 +1,7 @@
 // Whom a listener and a dialler let in beyond user and group, and how far a socket file is open.
 
 import { spawn } from 'node:child_process'
+import { once } from 'node:events'
 import { lstatSync, statSync } from 'node:fs'
 import { connect, createServer } from 'node:net'
 import { join } from 'node:path'
@@ -146,6 +147,39 @@ describe('a descriptor that listens already', () => {
     await new Promise((resolve) => child.once('exit', resolve))
     expect(said).toContain('closed')
     expect(lstatSync(path).isSocket()).toBe(true)
+  })
+
+  it.each([
+    [
+      'a stream socket that is connected',
+      'a, b = socket.socketpair(socket.AF_UNIX, socket.SOCK_STREAM); s = a',
+    ],
+    ['a stream socket that does not listen', 's = socket.socket(socket.AF_UNIX); s.bind(path)'],
+    ['a datagram socket', 's = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM); s.bind(path)'],
+    [
+      'a socket of packets',
+      's = socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET); s.bind(path); s.listen(8)',
+    ],
+    ['a pipe', 'import os; r, w = os.pipe(); s = os.fdopen(r)'],
+    ['a file', 's = open("/dev/null")'],
+  ])('is refused when it is %s', async (_what, make) => {
+    const program =
+      `import os, socket, sys; path = sys.argv[1]; ${make}\n` +
+      'os.dup2(s.fileno(), 3); os.set_inheritable(3, True); os.execv(sys.argv[2], sys.argv[2:])'
+    const child = spawn(
+      'python3',
+      [
+        ...['-c', program, join(temporaryDirectory(), 'adopted.sock'), process.execPath],
+        new URL('../../out/test/support/children/activated.js', import.meta.url).pathname,
+      ],
+      { stdio: ['ignore', 'pipe', 'pipe'] },
+    )
+    onTestFinished(() => void child.kill('SIGKILL'))
+    let said = ''
+    child.stderr.on('data', (chunk: Buffer) => (said += chunk.toString()))
+    const [code] = (await once(child, 'exit')) as [number | null]
+    expect(code).toBe(1)
+    expect(said).toContain('ERR_IPC_UNSAFE_PATH')
   })
 
   it('is refused when it is no listening Unix stream socket', async () => {

@@ -1,9 +1,9 @@
 // Who gets in, tried with real users. Needs root to become them.
 
 import { spawnSync } from 'node:child_process'
-import { chmodSync, chownSync } from 'node:fs'
+import { chmodSync, chownSync, existsSync, mkdirSync, rmdirSync } from 'node:fs'
 import { connect } from 'node:net'
-import { join } from 'node:path'
+import { dirname, join } from 'node:path'
 import { describe, expect, it } from 'vitest'
 
 import { dial } from '../../lib/connection/dial.js'
@@ -119,6 +119,21 @@ describe.skipIf(!root)(`peers of other users${why}`, () => {
   })
 })
 
+describe.skipIf(!root)(`the group of another user namespace${why}`, () => {
+  it.each([
+    ['primary', { uid: 0, gid: UNMAPPED, groups: [] }],
+    ['supplementary', { uid: 0, gid: 0, groups: [UNMAPPED] }],
+  ])('lets no peer in, as its %s one, even where the policy names it', async (_what, become) => {
+    const directory = directoryOf(ALICE)
+    const listener = await listenAs(ALICE, directory, { groups: [UNMAPPED, GROUP] }, 0o666)
+    const order = { role: 'dial', directory, policy: { users: [ALICE] } }
+    startChild('endpoint', { ...order, become })
+    expect(await listener.report()).toMatchObject({ refused: { reason: 'not-listed' } })
+    startChild('endpoint', { ...order, become: { ...become, groups: [...become.groups, GROUP] } })
+    expect(await listener.report()).toMatchObject({ accepted: { uid: 0 } })
+  })
+})
+
 const namespaces = spawnSync('unshare', ['--pid', '--fork', 'true']).status === 0
 const whyNoNamespaces = namespaces ? '' : ' (skipped: needs unshare and the right to make pid namespaces)'
 
@@ -134,6 +149,95 @@ describe.skipIf(!namespaces)(`peers outside of the pid namespace${whyNoNamespace
     const connection = await dial('test', { directory })
     expect(await listener.report()).toMatchObject({ refused: { reason: 'foreign-process', pid: 0 } })
     await connection.whenClosed()
+  })
+
+  const outside = async (policy: object): Promise<unknown> => {
+    const directory = temporaryDirectory()
+    const listener = startChild(
+      'endpoint',
+      { role: 'listen', directory, mode: 0o666, policy: { users: [process.getuid?.()], ...policy } },
+      { execPath: 'unshare', execArgv: ['--pid', '--fork', '--kill-child', process.execPath] },
+    )
+    expect(await listener.report()).toHaveProperty('listening')
+    const connection = await dial('test', { directory })
+    const said = await listener.report()
+    connection.destroy()
+    return said
+  }
+
+  it('are let in by user and group alone where the policy says so', async () => {
+    const { accepted } = (await outside({ foreignNamespaces: 'by-uid' })) as { accepted: object }
+    expect(accepted).toMatchObject({ pid: 0, uid: process.getuid?.(), gid: process.getgid?.() })
+    expect(accepted).not.toHaveProperty('executable')
+    expect(accepted).not.toHaveProperty('unit')
+  })
+
+  it.each([
+    ['executables', { executables: [process.execPath] }, 'executable-unknown'],
+    ['units', { units: ['soc-collector.service'] }, 'unit-unknown'],
+    ['another user', { users: [0xffff_fff0] }, 'not-listed'],
+  ])('are refused all the same where it asks for %s', async (_what, rules, reason) => {
+    // The socket lets them reach it: the policy decides.
+    const said = await outside({ foreignNamespaces: 'by-uid', ...rules })
+    expect(said).toMatchObject({ refused: { reason, pid: 0 } })
+  })
+})
+
+// systemd's own hierarchy, or the unified one.
+const hierarchy = ['/sys/fs/cgroup/systemd', '/sys/fs/cgroup/unified', '/sys/fs/cgroup'].find((place) =>
+  existsSync(join(place, 'cgroup.procs')),
+)
+const groups = root && hierarchy !== undefined
+const whyNoGroups = groups ? '' : ' (skipped: needs root and a hierarchy of control groups)'
+
+/** Starts a dialler in a control group of that path, and tells what the listener has to say of it. */
+async function fromGroup(path: string, policy: object): Promise<unknown> {
+  const place = join(hierarchy ?? '', path)
+  mkdirSync(place, { recursive: true })
+  const directory = temporaryDirectory()
+  const listener = startChild('endpoint', { role: 'listen', directory, policy })
+  expect(await listener.report()).toHaveProperty('listening')
+  const move = `echo $$ > ${place}/cgroup.procs && exec "$@"`
+  const dialler = startChild(
+    'endpoint',
+    { role: 'dial', directory },
+    { execPath: 'sh', execArgv: ['-c', move, 'sh', process.execPath] },
+  )
+  const said = await listener.report()
+  await dialler.kill()
+  for (let below = path; below !== '.'; below = dirname(below)) {
+    try {
+      rmdirSync(join(hierarchy ?? '', below))
+    } catch {
+      break // others are still in it, or it was there before
+    }
+  }
+  return said
+}
+
+describe.skipIf(!groups)(`units of systemd${whyNoGroups}`, () => {
+  const unit = 'sentinel-test.service'
+
+  it('are known, and let their processes in', async () => {
+    expect(await fromGroup(`system.slice/${unit}`, { units: [unit] })).toMatchObject({ accepted: { unit } })
+  })
+
+  it('refuse another unit', async () => {
+    expect(await fromGroup('system.slice/sentinel-other.service', { units: [unit] })).toMatchObject({
+      refused: { reason: 'unit-not-listed', unit: 'sentinel-other.service' },
+    })
+  })
+
+  it('refuse a name that a unit gives to a group of its own below it', async () => {
+    expect(await fromGroup(`user.slice/sentinel-user.service/${unit}`, { units: [unit] })).toMatchObject({
+      refused: { reason: 'unit-not-listed', unit: 'sentinel-user.service' },
+    })
+  })
+
+  it('refuse a process of none', async () => {
+    expect(await fromGroup('sentinel-test-no-unit', { units: [unit] })).toMatchObject({
+      refused: { reason: 'unit-unknown' },
+    })
   })
 })
 

@@ -1,4 +1,4 @@
-// Facts and nodes for tests of the swarm.
+// Facts, incidents and nodes for tests of the swarm.
 
 import { onTestFinished } from 'vitest'
 
@@ -9,7 +9,8 @@ import type { FactStore } from '../../lib/swarm/facts/fact-store.js'
 import { MemoryIncidentStore, type Incident } from '../../lib/swarm/facts/incident.js'
 import { MemoryFactStore } from '../../lib/swarm/facts/memory-fact-store.js'
 import { PeerRegistry } from '../../lib/swarm/peers/peer-registry.js'
-import { SwarmTransport, type SwarmTransportOptions } from '../../lib/swarm/transport.js'
+import type { SwarmTransportOptions } from '../../lib/swarm/options.js'
+import { SwarmTransport } from '../../lib/swarm/transport.js'
 import { until } from './wait.js'
 
 export const GENOME = 'ab'.repeat(32)
@@ -56,7 +57,7 @@ export interface Node {
   readonly transport: SwarmTransport
 }
 
-/** A node of its own in this process. */
+/** Makes a node in this process. */
 export function node(directory: string, name: string, options: Partial<SwarmTransportOptions> = {}): Node {
   const registry = options.registry ?? new PeerRegistry(name)
   const store = options.store ?? new MemoryFactStore()
@@ -76,7 +77,7 @@ export function node(directory: string, name: string, options: Partial<SwarmTran
   return { registry, store, incidents, alerts, reports, transport }
 }
 
-/** Has a node listen until the test is over. */
+/** Has a node listen until the test ends; returns how to stop it earlier. */
 export async function listening(listener: Node): Promise<() => Promise<void>> {
   const stop = new AbortController()
   const ended = listener.transport.listen({ signal: stop.signal })

@@ -1,10 +1,10 @@
-// Lines that a hostile peer of the swarm sends, and the alert that each must raise.
+// The lines of hostile peers of the swarm, and the alert that each must cause.
 
 import type { Severity } from '../../lib/swarm/alerts/alert-bus.js'
 import { GENOME } from './facts.js'
 
 export const EVIL = 'peer_eeeeeeeeeeeeeeeeeeeeeeee'
-// Megabytes must go through within it, which takes longer under Wine.
+// Megabytes must pass within this time, which takes longer under Wine.
 export const TIMEOUT_MS = process.platform === 'win32' ? 2000 : 400
 
 export function line(type: string, payload: unknown): string {
@@ -100,7 +100,7 @@ export const AFTER_HANDSHAKE: readonly Case[] = [
     'critical',
   ],
   [
-    'a page that is from somebody else',
+    'a page from another peer',
     [page([], { from_peer_id: 'peer_000000000000000000000000' })],
     'sender-changed',
     'critical',
@@ -113,15 +113,15 @@ export const AFTER_HANDSHAKE: readonly Case[] = [
     'error',
   ],
   ['hundreds of thousands of facts in one line', [MILLION], 'too-many-facts', 'error'],
-  ['facts that are none', [page([wire('good'), 17])], 'bad-fact', 'error'],
-  ['a level that is none', [page([wire('good'), wire('x', { level: 4 })])], 'bad-fact', 'error'],
-  ['a time that is none', [page([wire('x', { created_at: '2026-13-45T99:99:99Z' })])], 'bad-fact', 'error'],
-  ['an id that never ends', [page([wire('x'.repeat(257))])], 'bad-fact', 'error'],
-  ['a gene flag that is a text', [page([wire('x', { is_gene: 'yes' })])], 'bad-fact', 'error'],
-  ['facts that are no list', [page({ length: 5 })], 'bad-page', 'error'],
-  ['incidents that are none', [page([], { incidents: [{ id: 'i' }] })], 'bad-incident', 'error'],
-  ['a payload that is no object', [line('sync_payload', [])], 'bad-message', 'error'],
-  ['a line that is no JSON', ['{"type":"sync_payload","payload":{]\n'], 'not-json', 'error'],
+  ['an invalid fact', [page([wire('good'), 17])], 'bad-fact', 'error'],
+  ['an unknown level', [page([wire('good'), wire('x', { level: 4 })])], 'bad-fact', 'error'],
+  ['an invalid time', [page([wire('x', { created_at: '2026-13-45T99:99:99Z' })])], 'bad-fact', 'error'],
+  ['an id that is too long', [page([wire('x'.repeat(257))])], 'bad-fact', 'error'],
+  ['a gene flag that is a string', [page([wire('x', { is_gene: 'yes' })])], 'bad-fact', 'error'],
+  ['facts that are not a list', [page({ length: 5 })], 'bad-page', 'error'],
+  ['an invalid incident', [page([], { incidents: [{ id: 'i' }] })], 'bad-incident', 'error'],
+  ['a payload that is not an object', [line('sync_payload', [])], 'bad-message', 'error'],
+  ['a line that is not JSON', ['{"type":"sync_payload","payload":{]\n'], 'not-json', 'error'],
   ['another handshake', [hello()], 'unexpected-message', 'error'],
 ]
 
@@ -149,7 +149,7 @@ export const IN_PAGES: readonly Case[] = [
   ['a request without a time', [request({ since: 5 })], 'bad-request', 'error'],
 ]
 
-/** Those who only waste our time. */
+/** Peers that only waste time. */
 export const STALLING: readonly Case[] = [
   ['silence', [], 'exchange-timeout', 'warning'],
   ['half a page', [page([wire('a'), wire('b')]).slice(0, 300)], 'exchange-timeout', 'warning'],

@@ -1,7 +1,9 @@
 // The files that the packed package must hold, whatever binaries it comes with, and nothing else.
 
-import { readdirSync } from 'node:fs'
+import { readdirSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
+
+import { root as checkout } from '../../release/root.js'
 
 /** Upper bound in bytes for what a user of one platform needs, unpacked. */
 export const MOST_BYTES_OF_ONE_SET = 2 << 20
@@ -14,7 +16,16 @@ export interface Packed {
 }
 
 /** The paths below lib/ that package.json exports, without extension. */
-export const ENTRY_POINTS = ['index', 'lmdb/index']
+export const ENTRY_POINTS = entryPoints()
+
+function entryPoints(): string[] {
+  const { exports } = JSON.parse(readFileSync(join(checkout, 'package.json'), 'utf8')) as {
+    exports: Record<string, string | { require: { default: string } }>
+  }
+  return Object.values(exports).flatMap((entry) =>
+    typeof entry === 'string' ? [] : entry.require.default.replace(/^\.\/dist\/(.*)\.cjs$/, '$1'),
+  )
+}
 
 /** The name of the file that the entry points share carries a hash of its content; this stands for it. */
 export const SHARED = 'dist/shared.cjs'

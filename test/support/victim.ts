@@ -1,4 +1,4 @@
-// A swarm node under attack: its state before, and the alerts it raises.
+// A node under attack by hostile peers: its state before, and the alert that it must raise.
 
 import { expect } from 'vitest'
 

@@ -64,6 +64,8 @@ export class LineInput {
     onRecords: (input, count, received) => input.#onRecords(count, received),
     onEnd: (input, error) => {
       input.#onEnd(error)
+      // A sender that has hung up wants no more acknowledgements on this connection.
+      return false
     },
   }
 

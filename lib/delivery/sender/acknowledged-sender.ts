@@ -5,9 +5,9 @@
 //     connecting <──> acknowledging | unacknowledged
 //         └──────────────────┴──> closed | failed
 
+import { AbortController, setImmediate } from '../../base/globals.js'
 import type { Connection } from '../../connection/connection.js'
 import { IpcError } from '../../base/errors.js'
-import { AbortController, setImmediate } from '../../base/globals.js'
 import { checkTimeout, waitAtMost } from '../../base/timing.js'
 import { callUser } from '../../base/user-code.js'
 import type { SOCMessage } from '../../message/message.js'

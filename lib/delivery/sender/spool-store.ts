@@ -1,8 +1,8 @@
 // Messages of an acknowledged sender that live in a spool: taken in as numbered lines, kept, and sent once they are durable.
 // Sent before, a number could be given to another message after a crash.
 
-import { IpcError, rejected } from '../../base/errors.js'
 import { clearInterval, queueMicrotask, setInterval } from '../../base/globals.js'
+import { IpcError, rejected } from '../../base/errors.js'
 import { priorityOf, type OnFull } from '../../endpoints/message-queue.js'
 import type { SOCMessage } from '../../message/message.js'
 import type { SpoolLog } from '../../spool/spool-log.js'

@@ -1,42 +1,50 @@
-// Alerts: the newest are kept in a ring, and subscribers hear of them in a turn of their own, so that none of them can
-// hold up or break whoever raised one.
+// Alerts: the bus keeps the newest in a ring and calls subscribers in a later turn of the event loop, so that no
+// subscriber can delay or break the code that raised an alert. Also the rate limit that the transport puts before the bus.
+// Must not know what alerts are about.
 
+import { isError } from '../../base/errors.js'
+import { setImmediate, monotonicMs } from '../../base/globals.js'
 import type { PeerIdentity } from '../../peer/peer.js'
 
-/** From harmless to worst. */
+/** The severities of alerts, in rising order. */
 export const SEVERITIES = ['info', 'warning', 'error', 'critical'] as const
+/** One of {@link SEVERITIES}. */
 export type Severity = (typeof SEVERITIES)[number]
 
-/** Something that somebody should know of (Go: `alert.Alert`). */
+/** An event that an operator should know of (Go: `alert.Alert`). */
 export interface Alert {
+  /** How bad it is. */
   readonly severity: Severity
-  /** A stable name: `genome-mismatch`, `facts-unsent`, `fact-conflict` … */
+  /** A stable name such as `genome-mismatch`, `facts-unsent`, `fact-conflict`. docs/swarm.md lists them all. */
   readonly type: string
-  /** One sentence, safe to print: what a peer wrote is escaped in it and cut short. */
+  /** One sentence, safe to print: text from peers is escaped and cut short. */
   readonly message: string
-  /** When; default: now. */
+  /** When it happened. Default: when it was raised. */
   readonly at?: Date
-  /** Whom it is about, as the kernel says. */
+  /** The process it is about, as the kernel identified it. */
   readonly peer?: PeerIdentity
-  /** Whom it is about, as it says itself. */
+  /** The id that this process claimed in the exchange. */
   readonly peerId?: string
-  /** Figures to go with it: facts unsent, genes imported … */
+  /** Figures by name: facts unsent, genes imported, alerts omitted before this one (`omitted`). */
   readonly counts?: Readonly<Record<string, number>>
 }
 
-/** An alert as the bus passes it on. */
+/** An alert as subscribers receive it: frozen, and always with its time. */
 export type RaisedAlert = Alert & { readonly at: Date }
 
-/** Somebody who listens. */
+/** A subscriber's registration, returned by {@link AlertBus.subscribe}. */
 export interface Subscription {
-  /** Alerts that it was too slow for. */
+  /** Alerts dropped because the subscriber was too slow. */
   readonly dropped: number
-  /** Times that it threw or rejected. */
+  /** Calls of the listener that threw, or returned a promise that rejected. */
   readonly failed: number
+  /** What the listener threw last; undefined if it never did. */
+  readonly lastError: unknown
+  /** Ends the subscription; alerts still waiting for this subscriber are discarded. Safe to call again. */
   unsubscribe(): void
 }
 
-/** Keeps and passes on alerts (Go: `alert.Bus`). */
+/** Keeps the newest alerts and passes each to all subscribers (Go: `alert.Bus`). */
 export class AlertBus {
   readonly #capacity: number
   readonly #ring: RaisedAlert[] = []
@@ -44,30 +52,32 @@ export class AlertBus {
   #emitted = 0
   readonly #subscribers = new Set<Subscriber>()
 
-  /** @throws RangeError for a capacity below 1 */
+  /**
+   * @param capacity how many alerts the bus keeps, and how many may wait for one subscriber. Default 100.
+   * @throws RangeError if `capacity` is not a whole number from 1 to 1,000,000
+   */
   constructor(capacity = 100) {
     if (!Number.isInteger(capacity) || capacity < 1 || capacity > 1_000_000) {
-      throw new RangeError('capacity must be a whole number from 1 to 1,000,000')
+      throw new RangeError(`capacity must be a whole number from 1 to 1,000,000, not ${String(capacity)}`)
     }
     this.#capacity = capacity
   }
 
-  /** Alerts that were raised in all. */
+  /** The number of alerts raised since the bus was made. */
   get emitted(): number {
     return this.#emitted
   }
 
-  /** Raises an alert. Runs no subscriber, never throws because of one, and never waits. */
+  /**
+   * Raises an alert. Subscribers are called in a later turn of the event loop, never from within this call.
+   *
+   * @throws TypeError if `severity` is not one of {@link SEVERITIES}
+   */
   emit(alert: Alert): void {
-    if (!SEVERITIES.includes(alert.severity)) throw new TypeError('an alert needs a severity')
-    const raised: RaisedAlert = Object.freeze({ ...alert, at: alert.at ?? new Date() })
-    this.#ring[this.#next] = raised
-    this.#next = (this.#next + 1) % this.#capacity
-    ++this.#emitted
-    for (const subscriber of this.#subscribers) subscriber.push(raised)
+    this.#raise(alert, undefined)
   }
 
-  /** The newest alerts, newest first. Default: all that are kept. */
+  /** Returns the newest `n` alerts, newest first. Default: all that the bus keeps. */
   recent(n = this.#capacity): RaisedAlert[] {
     const count = Math.max(0, Math.min(Math.floor(n), this.#ring.length))
     return Array.from(
@@ -76,63 +86,206 @@ export class AlertBus {
     )
   }
 
-  /** The worst severity among the newest `n`; undefined when there are none. */
+  /** Returns the worst severity among the newest `n` alerts, by default among all kept; undefined if there are none. */
   maxSeverity(n?: number): Severity | undefined {
     const ranks = this.recent(n).map((alert) => SEVERITIES.indexOf(alert.severity))
     return ranks.length === 0 ? undefined : SEVERITIES[Math.max(...ranks)]
   }
 
   /**
-   * Calls `listener` with each alert from now on, one at a time: the next one when the promise that it gave, if any, has
-   * settled. Up to as many alerts as the bus keeps may wait for it; then the oldest of them are dropped and counted.
-   * What it throws is counted and goes nowhere else.
+   * Calls `listener` with each alert raised from now on, one call at a time: if the listener returns a promise, the next
+   * call waits until it settles. While it runs, up to `capacity` alerts wait for it; beyond that the oldest are dropped
+   * and counted in {@link Subscription.dropped}.
+   *
+   * A listener that throws, or whose promise rejects, breaks nothing else. The bus counts it in
+   * {@link Subscription.failed} and raises the alert `listener-failed` for the other subscribers, once until the listener
+   * succeeds again.
+   *
+   * @throws TypeError if `listener` is not a function
    */
   subscribe(listener: (alert: RaisedAlert) => unknown): Subscription {
-    const subscriber = new Subscriber(listener, this.#capacity, () => this.#subscribers.delete(subscriber))
+    if (typeof listener !== 'function') throw new TypeError('listener must be a function')
+    const subscriber = new Subscriber(listener, this.#capacity, {
+      unsubscribe: () => this.#subscribers.delete(subscriber),
+      failed: (error) => {
+        this.#raise(
+          {
+            severity: 'error',
+            type: 'listener-failed',
+            message: `an alert listener threw: ${describeThrown(error)}`,
+          },
+          subscriber,
+        )
+      },
+    })
     this.#subscribers.add(subscriber)
     return subscriber
   }
+
+  /** Raises an alert for all subscribers but one: a listener that fails must not be called because it failed. */
+  #raise(alert: Alert, except: Subscriber | undefined): void {
+    if (!SEVERITIES.includes(alert.severity)) {
+      throw new TypeError(
+        `severity must be one of ${SEVERITIES.join(', ')}, not ${JSON.stringify(alert.severity)}`,
+      )
+    }
+    const raised: RaisedAlert = Object.freeze({
+      ...alert,
+      at: alert.at ?? new Date(),
+      // All subscribers get the same object.
+      ...(alert.counts !== undefined && { counts: Object.freeze({ ...alert.counts }) }),
+    })
+    this.#ring[this.#next] = raised
+    this.#next = (this.#next + 1) % this.#capacity
+    ++this.#emitted
+    for (const subscriber of this.#subscribers) if (subscriber !== except) subscriber.push(raised)
+  }
 }
 
+interface SubscriberEvents {
+  unsubscribe(): void
+  failed(error: unknown): void
+}
+
+/**
+ * The queue before one listener.
+ *
+ *     idle ──push──▶ scheduled ──next turn──▶ calling ──settled, more waiting──▶ scheduled
+ *      ▲                                         │
+ *      └──────────settled, none waiting──────────┘         unsubscribe, from any state ──▶ ended
+ */
 class Subscriber implements Subscription {
   dropped = 0
   failed = 0
+  lastError: unknown = undefined
   readonly #listener: (alert: RaisedAlert) => unknown
   readonly #capacity: number
-  readonly #onUnsubscribe: () => void
+  readonly #events: SubscriberEvents
   #waiting: RaisedAlert[] = []
-  #running = false
+  #state: 'idle' | 'scheduled' | 'calling' | 'ended' = 'idle'
+  #failing = false
 
-  constructor(listener: (alert: RaisedAlert) => unknown, capacity: number, onUnsubscribe: () => void) {
+  constructor(listener: (alert: RaisedAlert) => unknown, capacity: number, events: SubscriberEvents) {
     this.#listener = listener
     this.#capacity = capacity
-    this.#onUnsubscribe = onUnsubscribe
+    this.#events = events
   }
 
   push(alert: RaisedAlert): void {
+    if (this.#state === 'ended') return
     if (this.#waiting.length >= this.#capacity) {
       this.#waiting.shift()
       ++this.dropped
     }
     this.#waiting.push(alert)
-    if (this.#running) return
-    this.#running = true
-    setImmediate(() => void this.#run())
+    if (this.#state === 'idle') this.#schedule()
   }
 
   unsubscribe(): void {
+    this.#state = 'ended'
     this.#waiting = []
-    this.#onUnsubscribe()
+    this.#events.unsubscribe()
   }
 
-  async #run(): Promise<void> {
-    for (let alert = this.#waiting.shift(); alert !== undefined; alert = this.#waiting.shift()) {
-      try {
-        await this.#listener(alert)
-      } catch {
-        ++this.failed
-      }
+  /** One call a turn: a listener that raises alerts itself would otherwise keep the event loop from everything else. */
+  #schedule(): void {
+    this.#state = 'scheduled'
+    schedule(() => void this.#call())
+  }
+
+  async #call(): Promise<void> {
+    const alert = this.#waiting.shift()
+    if (this.#state !== 'scheduled' || alert === undefined) return
+    this.#state = 'calling'
+    try {
+      await this.#listener(alert)
+      this.#failing = false
+    } catch (error) {
+      this.#onFailure(error)
     }
-    this.#running = false
+    if (this.#ended) return
+    if (this.#waiting.length > 0) this.#schedule()
+    else this.#state = 'idle'
+  }
+
+  /** Asked after the listener ran, which may have unsubscribed. */
+  get #ended(): boolean {
+    return this.#state === 'ended'
+  }
+
+  #onFailure(error: unknown): void {
+    ++this.failed
+    this.lastError = error
+    if (this.#failing) return
+    this.#failing = true
+    this.#events.failed(error)
+  }
+}
+
+// Taken once, so that fake timers of a test runner do not stop alerts.
+const schedule = setImmediate
+
+/** Returns what user code threw as text for an alert: one line of ASCII, cut to 500 characters. */
+export function describeThrown(thrown: unknown): string {
+  let text: string
+  try {
+    text = isError(thrown) ? thrown.message : String(thrown)
+  } catch {
+    text = 'a value without a text'
+  }
+  return text
+    .slice(0, 500)
+    .replace(/[^\x20-\x7e]/g, (unit) => `\\u${unit.charCodeAt(0).toString(16).padStart(4, '0')}`)
+}
+
+const WINDOW_MS = 1000
+const MAX_PER_WINDOW = 16
+/** Pairs of type and user that are told apart; beyond that they share one window. */
+const MAX_WINDOWS = 1024
+
+interface Window {
+  begin: number
+  passed: number
+  omitted: number
+}
+
+/**
+ * Returns a function that passes on at most 16 alerts a second of each type about each user, so that a peer that fails a
+ * thousand times a second cannot push everything else out of the ring. The next alert that passes counts those left out
+ * in `counts.omitted`.
+ */
+export function limitAlerts(emit: (alert: Alert) => void): (alert: Alert) => void {
+  const windows = new Map<string, Window>()
+  return (alert) => {
+    const window = windowOf(windows, `${alert.type} ${alert.peer?.sid ?? alert.peer?.uid ?? ''}`)
+    if (++window.passed > MAX_PER_WINDOW) {
+      ++window.omitted
+      return
+    }
+    const { omitted } = window
+    window.omitted = 0
+    emit(omitted === 0 ? alert : { ...alert, counts: { ...alert.counts, omitted } })
+  }
+}
+
+function windowOf(windows: Map<string, Window>, key: string): Window {
+  const now = monotonicMs()
+  let window = windows.get(key)
+  if (window === undefined) {
+    if (windows.size >= MAX_WINDOWS) forgetQuiet(windows, now)
+    const shared = windows.size >= MAX_WINDOWS ? '' : key
+    window = windows.get(shared) ?? { begin: now, passed: 0, omitted: 0 }
+    windows.set(shared, window)
+  }
+  if (now - window.begin >= WINDOW_MS) {
+    window.begin = now
+    window.passed = 0
+  }
+  return window
+}
+
+function forgetQuiet(windows: Map<string, Window>, now: number): void {
+  for (const [key, { begin, omitted }] of windows) {
+    if (omitted === 0 && now - begin >= WINDOW_MS) windows.delete(key)
   }
 }

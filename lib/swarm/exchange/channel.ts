@@ -1,31 +1,56 @@
-// One connection as an exchange sees it: messages in, messages out, and one moment at which all of it must be over. Must
-// not know what the messages mean.
+// One connection as an exchange sees it: messages in, messages out, and one deadline for all of it. Must not know what the
+// messages mean.
 
+import { clearTimeout, setTimeout } from '../../base/globals.js'
 import type { Connection } from '../../connection/connection.js'
-import { abortedError, IpcError } from '../../base/errors.js'
+import { abortedError, hasCode, IpcError } from '../../base/errors.js'
 import type { SOCMessage } from '../../message/message.js'
 import { newSOCMessage } from '../../message/new-message.js'
 import type { PeerIdentity } from '../../peer/peer.js'
 import { Receiver } from '../../endpoints/receiver.js'
 import { Sender } from '../../endpoints/sender.js'
-import { invalid, quoted } from '../protocol/protocol-error.js'
+import type { SwarmPayloads } from '../protocol/messages.js'
+import { partsOf, shortPayloadOf, type PayloadParts, type TakeTurn } from '../protocol/payload-parts.js'
+import { invalid, quoted, STORE_STUCK, toError } from '../protocol/protocol-error.js'
 
-/** Carries the messages of one exchange. */
+/** How a {@link Channel} is bounded. */
+export interface ChannelOptions {
+  /** How long the whole exchange may take. */
+  readonly timeoutMs: number
+  /** Ends the exchange when it fires. */
+  readonly signal: AbortSignal | undefined
+  readonly takeTurn: TakeTurn
+}
+
+/** Messages that may wait for a peer that reads nothing: a page, and the confirmations of those it has sent. */
+const MAX_PENDING = 64
+
+/**
+ * Carries the messages of one exchange.
+ *
+ *     open ──fail: time-out, signal, first error──▶ failed ──dispose──▶ disposed
+ *      └───────────────────────dispose──────────────────────────────────▲
+ */
 export class Channel {
   readonly #connection: Connection
   readonly #receiver: Receiver
   readonly #sender: Sender
   readonly #timer: NodeJS.Timeout
   readonly #signal: AbortSignal | undefined
+  readonly #takeTurn: TakeTurn
+  readonly #timeoutMs: number
   readonly #onAbort: () => void
+  #onFailure: () => void = () => undefined
+  /** Undefined while open; then what ended the exchange. */
   #failure: Error | undefined
 
-  /** @param timeoutMs how long the whole exchange may take */
-  constructor(connection: Connection, name: string, timeoutMs: number, signal?: AbortSignal) {
+  constructor(connection: Connection, name: string, { timeoutMs, signal, takeTurn }: ChannelOptions) {
     this.#connection = connection
     this.#receiver = new Receiver(connection, name)
-    // Nothing waits longer than the exchange may take.
-    this.#sender = new Sender(connection, name, { timeoutMs: Infinity })
+    // The deadline of the exchange bounds every send.
+    this.#sender = new Sender(connection, name, { timeoutMs: Infinity, maxPending: MAX_PENDING })
+    this.#takeTurn = takeTurn
+    this.#timeoutMs = timeoutMs
     this.#timer = setTimeout(() => {
       this.fail(new IpcError('ERR_IPC_TIMEOUT', `${name}: the exchange was not over within ${timeoutMs} ms`))
     }, timeoutMs)
@@ -37,15 +62,15 @@ export class Channel {
     if (signal?.aborted === true) this.#onAbort()
   }
 
-  /** Who is at the other end, as the kernel says. */
+  /** The process at the other end, as the kernel identified it. */
   get peer(): PeerIdentity {
     return this.#connection.peer
   }
 
   /**
-   * The next message.
+   * Returns the next message.
    *
-   * @throws {IpcError} what ended the exchange; ERR_IPC_CLOSED when the peer hung up
+   * @throws {IpcError} what ended the exchange; ERR_IPC_CLOSED if the peer hung up
    */
   async receive(): Promise<SOCMessage> {
     const message = await this.#next()
@@ -53,18 +78,31 @@ export class Channel {
     throw new IpcError('ERR_IPC_CLOSED', 'the peer hung up in the middle of the exchange')
   }
 
-  /** The payload of the next message, which must be of this type. @throws as {@link receive} */
-  async expect(type: string): Promise<unknown> {
-    const message = await this.receive()
-    if (message.type === type) return message.payload
-    throw invalid('unexpected-message', `a ${type} was due, and a ${quoted(message.type)} came`)
+  /** Returns the short payload of the next message, which must be of this type. @throws as {@link receive} */
+  async expect(type: keyof SwarmPayloads): Promise<unknown> {
+    return this.shortPayload(await this.#receiveOf(type))
   }
 
-  /** Waits until the peer hangs up, without another word. @throws as {@link receive} */
+  /** Returns the payload of the next message in parts; it must be of this type. @throws as {@link receive} */
+  async expectParts(type: keyof SwarmPayloads): Promise<PayloadParts> {
+    return this.parts(await this.#receiveOf(type))
+  }
+
+  /** Returns a payload that must be short. @throws {IpcError} ERR_IPC_INVALID_MESSAGE */
+  shortPayload(message: SOCMessage): Promise<unknown> {
+    return shortPayloadOf(message.rawPayload ?? '', quoted(message.type), this.#takeTurn)
+  }
+
+  /** Returns a payload with long lists in parts. @throws {IpcError} ERR_IPC_INVALID_MESSAGE */
+  parts(message: SOCMessage): Promise<PayloadParts> {
+    return partsOf(message.rawPayload ?? '', this.#takeTurn)
+  }
+
+  /** Waits until the peer hangs up without sending anything else. @throws as {@link receive} */
   async expectEnd(): Promise<void> {
     const message = await this.#next()
     if (message !== undefined) {
-      throw invalid('unexpected-message', `the end was due, and a ${quoted(message.type)} came`)
+      throw invalid('unexpected-message', `expected the end of the stream, got a ${quoted(message.type)}`)
     }
   }
 
@@ -77,30 +115,65 @@ export class Channel {
     }
   }
 
-  /** Sends without waiting: a reader that waited for its own answers to go out could wait for a peer that does too. */
+  /** Sends without waiting. Two peers that both waited for their confirmations to go out would wait for each other. */
   post(message: SOCMessage): void {
     this.#sender.send(message).catch((error: unknown) => {
-      this.fail(error as Error)
+      this.fail(
+        hasCode(error, 'ERR_IPC_BUFFER_FULL')
+          ? new IpcError('ERR_IPC_CLOSED', 'the peer sends pages and does not read their confirmations')
+          : toError(error),
+      )
     })
   }
 
-  /** Ends the exchange: whoever waits for the peer gets this error. The first one counts. */
+  /** Ends the exchange: every wait for the peer rejects with this error. Later errors are ignored. */
   fail(error: Error): void {
-    this.#failure ??= error
+    if (this.#failure !== undefined) return
+    this.#failure = error
     this.#connection.destroy()
+    this.#onFailure()
   }
 
-  /** Closes, and waits until the kernel has what was sent. */
+  /**
+   * Settles as `work` does. After the exchange has failed, `work` can only be waiting for the fact store, which may take as
+   * long again as the whole exchange to finish what it is writing.
+   *
+   * @throws {IpcError} ERR_IPC_TIMEOUT, reason `store-stuck`, if it did not return in time; what `work` rejects with
+   */
+  bounded<T>(work: Promise<T>): Promise<T> {
+    return new Promise((resolve, reject) => {
+      let grace: NodeJS.Timeout | undefined
+      this.#onFailure = () => {
+        grace = setTimeout(() => {
+          const message = `the fact store did not return within ${this.#timeoutMs} ms after the exchange had failed`
+          reject(new IpcError('ERR_IPC_TIMEOUT', message, { reason: STORE_STUCK, cause: this.#failure }))
+        }, this.#timeoutMs)
+      }
+      if (this.#failure !== undefined) this.#onFailure()
+      void work.then(resolve, reject).finally(() => {
+        this.#onFailure = () => undefined
+        clearTimeout(grace)
+      })
+    })
+  }
+
+  /** Closes, and waits until the kernel has everything that was sent. */
   async close(): Promise<void> {
     await this.#sender.close()
   }
 
-  /** Gives everything back, whatever state it is in. */
+  /** Releases everything, in any state. */
   async dispose(): Promise<void> {
     clearTimeout(this.#timer)
     this.#signal?.removeEventListener('abort', this.#onAbort)
     this.#connection.destroy()
     await this.#connection.whenClosed()
+  }
+
+  async #receiveOf(type: keyof SwarmPayloads): Promise<SOCMessage> {
+    const message = await this.receive()
+    if (message.type === type) return message
+    throw invalid('unexpected-message', `expected a ${type}, got a ${quoted(message.type)}`)
   }
 
   async #next(): Promise<SOCMessage | undefined> {
@@ -115,7 +188,10 @@ export class Channel {
   }
 }
 
-/** A message of the swarm. Go knows no ids here, so it has none; Go ignores the `ts`. */
-export function swarmMessage(type: string, payload: object): SOCMessage {
+/** Makes a message of the swarm. It has no id, as Go knows none here; Go ignores the `ts`. */
+export function swarmMessage<Type extends keyof SwarmPayloads>(
+  type: Type,
+  payload: SwarmPayloads[Type],
+): SOCMessage {
   return newSOCMessage(type, payload, { id: '' })
 }

@@ -1,13 +1,15 @@
-// What both roles of an exchange have in common: what they work with, what comes of it, and storing what a peer sent.
+// What both roles of an exchange share: what they work with, the report of the result, and storing what a peer sent. Must
+// not know the order of messages.
 
 import type { PeerIdentity } from '../../peer/peer.js'
 import type { Alert } from '../alerts/alert-bus.js'
-import type { Fact } from '../facts/fact.js'
+import { agreementOf, type Fact } from '../facts/fact.js'
 import type { AddResult, FactStore } from '../facts/fact-store.js'
 import type { IncidentStore } from '../facts/incident.js'
 import type { Handshake } from '../protocol/messages.js'
 import { Trust, type BackupGene } from '../peers/peer-record.js'
 import type { PeerRegistry, SyncRecord } from '../peers/peer-registry.js'
+import type { TakeTurn } from '../protocol/payload-parts.js'
 import { invalid, quoted } from '../protocol/protocol-error.js'
 
 /** What an exchange works with. */
@@ -16,39 +18,44 @@ export interface ExchangeContext {
   readonly store: FactStore
   readonly incidents: IncidentStore | undefined
   readonly genomeHash: string
-  /** Facts that we take in one page. */
+  /** Facts that this node takes in one page. */
   readonly maxBatch: number
+  /** Raises an alert. Never throws. */
   readonly alert: (alert: Alert) => void
+  /** Asked before each piece of work that a peer causes. */
+  readonly takeTurn: TakeTurn
 }
 
-/** What one exchange came to. */
+/** The result of one exchange, as `onExchange` gets it. */
 export interface ExchangeReport {
   readonly role: 'listener' | 'dialer'
-  /** Who was at the other end, as the kernel says. */
+  /** The process at the other end, as the kernel identified it. */
   readonly peer: PeerIdentity
-  /** As it says itself; undefined when it never did. */
+  /** The id and the name that it claimed; undefined if it did not get that far. */
   readonly peerId: string | undefined
   readonly node: string | undefined
-  /** `pages`: both ways, page by page. `go`: one line from dialer to listener. Undefined: it did not come to that. */
+  /** `pages`: both ways, page by page. `go`: one line from dialer to listener. Undefined: it ended before that. */
   readonly protocol: 'pages' | 'go' | undefined
-  /** `mismatch`: another genome, or a peer that was rejected. */
+  /** `mismatch`: the genomes differ, or one of the two has rejected the other. */
   readonly outcome: 'synced' | 'mismatch' | 'failed'
-  /** Facts that are new here. */
+  /** Facts stored that are new here. */
   readonly received: number
-  /** Facts that came and were here already. */
+  /** Facts that the peer sent and this node already had. */
   readonly known: number
-  /** Facts that went out. */
+  /** Facts sent. */
   readonly sent: number
-  /** Facts that a Go listener has not been given yet. */
+  /** Facts that the Go listener has yet to be sent; 0 with other peers. */
   readonly unsent: number
+  /** Incidents stored that are new here. */
   readonly incidentsReceived: number
   readonly incidentsSent: number
+  /** From the connection to its end, in milliseconds. */
   readonly durationMs: number
-  /** Why it failed. */
+  /** With the outcome `failed`: why. */
   readonly error?: Error
 }
 
-/** Counts of an exchange under way, and what of the peer is to be remembered. */
+/** The counts of an exchange under way, and what the registry will remember of the peer. */
 export class Progress {
   peer: Handshake | undefined
   protocol: 'pages' | 'go' | undefined
@@ -58,15 +65,18 @@ export class Progress {
   unsent = 0
   incidentsReceived = 0
   incidentsSent = 0
-  /** Genes among what came, new or not. */
+  /** Genes that the peer sent, new here or not. */
   readonly genes: BackupGene[] = []
 }
 
-/** Genes of one exchange that are remembered; a registry keeps no more either. */
+/** Genes of one exchange that are remembered. A registry keeps no more of one peer. */
 const MAX_GENES = 1000
 
+/** Facts added to the store at a time: more would hold the event loop for too long. */
+const MAX_ADDED = 2000
+
 /**
- * Stores what came in one message: all of it or nothing. A gene is alerted on, as it can never be taken back.
+ * Stores the facts of one message: all of them or none. New genes raise an alert, as they can never be removed.
  *
  * @throws {IpcError} ERR_IPC_INVALID_MESSAGE (reason `fact-conflict`)
  */
@@ -76,27 +86,27 @@ export async function storeFacts(
   progress: Progress,
   peer: PeerIdentity,
 ): Promise<AddResult> {
-  const { store } = context
-  const genes: Fact[] = []
-  for (const fact of facts) if (fact.isGene) genes.push(fact)
-  let newGenes = 0
-  for (const gene of genes) if ((await store.get(gene.id)) === undefined) ++newGenes
-  const result = await store.addBatch(facts)
-  if (result.conflict !== undefined) {
-    throw invalid(
-      'fact-conflict',
-      `the fact ${quoted(result.conflict)} came with other content than the one of this id that is here`,
-    )
+  const genes = facts.filter((fact) => fact.isGene)
+  const newGenes = await countUnknown(genes, context)
+  // What is added in several calls is checked as a whole first.
+  if (facts.length > MAX_ADDED) await checkConflicts(facts, context)
+  let result: AddResult | undefined
+  for (let at = 0; at < facts.length || result === undefined; at += MAX_ADDED) {
+    await context.takeTurn()
+    const part = facts.length <= MAX_ADDED ? facts : facts.slice(at, at + MAX_ADDED)
+    const added = await context.store.addBatch(part)
+    if (added.conflict !== undefined) throw conflictOf(added.conflict)
+    progress.received += added.added
+    progress.known += added.known + added.kept
+    result = joined(result, added)
   }
-  progress.received += result.added
-  progress.known += result.known + result.kept
   for (const { id, content } of genes.slice(0, MAX_GENES - progress.genes.length))
     progress.genes.push({ id, content })
   if (newGenes > 0) {
     context.alert({
       severity: 'warning',
       type: 'genes-imported',
-      message: `${newGenes} genes were imported, which can never be changed or deleted`,
+      message: `${newGenes} genes were imported; genes can never be changed or deleted`,
       peer,
       ...(progress.peer !== undefined && { peerId: progress.peer.peerId }),
       counts: { genes: newGenes },
@@ -105,13 +115,51 @@ export async function storeFacts(
   return result
 }
 
-/** Remembers a peer, and what went over. Whom the registry has rejected meanwhile stays rejected. */
+async function countUnknown(genes: readonly Fact[], { store, takeTurn }: ExchangeContext): Promise<number> {
+  let unknown = 0
+  for (const { id } of genes) {
+    const turn = takeTurn()
+    if (turn !== undefined) await turn
+    if ((await store.get(id)) === undefined) ++unknown
+  }
+  return unknown
+}
+
+async function checkConflicts(facts: readonly Fact[], { store, takeTurn }: ExchangeContext): Promise<void> {
+  const seen = new Map<string, Fact>()
+  for (const fact of facts) {
+    const turn = takeTurn()
+    if (turn !== undefined) await turn
+    const here = seen.get(fact.id) ?? (await store.get(fact.id)) ?? fact
+    if (agreementOf(here, fact) === 'conflict') throw conflictOf(fact.id)
+    seen.set(fact.id, here)
+  }
+}
+
+function conflictOf(id: string): Error {
+  return invalid('fact-conflict', `fact ${quoted(id)} contradicts the fact of this id that is here`)
+}
+
+/** The result of two additions, one right after the other. */
+function joined(first: AddResult | undefined, second: AddResult): AddResult {
+  if (first === undefined) return second
+  return {
+    added: first.added + second.added,
+    known: first.known + second.known,
+    kept: first.kept + second.kept,
+    before: first.before,
+    // Facts of others that came in between: the end of the first is not the beginning of the second.
+    after: first.after === second.before ? second.after : first.after,
+  }
+}
+
+/** Remembers a peer and what was exchanged. A peer that was rejected during the exchange stays rejected. */
 export function rememberPeer({ registry }: ExchangeContext, peer: Handshake, sync: SyncRecord): void {
   if (registry.get(peer.peerId)?.trust !== Trust.Rejected) registry.completeHandshake(peer)
   registry.recordSync(peer.peerId, sync)
 }
 
-/** Stores the incidents that came in one message, where there is a place for them. */
+/** Stores the incidents of one message, if this node has an incident store. */
 export async function storeIncidents(
   incidents: Parameters<IncidentStore['addBatch']>[0],
   context: ExchangeContext,

@@ -1,4 +1,5 @@
-// The handshake, for both roles: who asks, who answers, and what follows from it.
+// The handshake, for both roles: each side says who it is and which genome it has, and the two decide how to go on. Must not
+// know connections.
 
 import { randomHex } from '../../base/crypto.js'
 import type { PeerIdentity } from '../../peer/peer.js'
@@ -16,10 +17,10 @@ import { exchangePages } from './paged-exchange.js'
 import { Trust } from '../peers/peer-record.js'
 import { invalid, quoted } from '../protocol/protocol-error.js'
 
-/** What Go ignores and our own peers read. */
+/** Tells a peer that this node exchanges in pages. Go ignores it. */
 const SENTINEL = { version: PAGED_VERSION }
 
-/** Answers a dialer; false when it is none that facts are exchanged with. */
+/** Serves a dialer. Returns false if the genomes differ, or one side has rejected the other. */
 export async function answerDialer(
   channel: Channel,
   context: ExchangeContext,
@@ -28,7 +29,7 @@ export async function answerDialer(
   const { registry, genomeHash } = context
   const peer = parseHandshake(await channel.expect(SwarmMsgType.Handshake))
   progress.peer = peer
-  if (peer.peerId === registry.selfId) throw invalid('own-id', 'the peer claims our own id')
+  if (peer.peerId === registry.selfId) throw invalid('own-id', 'the peer claims the id of this node')
   const { match, trust } = registry.processHandshake(peer, genomeHash)
   await channel.send(
     swarmMessage(SwarmMsgType.HandshakeAck, {
@@ -52,7 +53,7 @@ export async function answerDialer(
   return true
 }
 
-/** Speaks to a listener; false when it is none that facts are exchanged with. */
+/** Dials a listener. Returns false if the genomes differ, or one side has rejected the other. */
 export async function askListener(
   channel: Channel,
   context: ExchangeContext,
@@ -70,12 +71,15 @@ export async function askListener(
     }),
   )
   const answer = parseHandshakeAck(await channel.expect(SwarmMsgType.HandshakeAck))
-  // A Go listener answers with our own id by mistake, so its node has to do.
+  // A Go listener mistakenly sends our own id back, so it is known by its node name instead.
   const peer = answer.paged ? answer : { ...answer, peerId: `go:${answer.node}` }
   progress.peer = peer
-  if (peer.peerId === registry.selfId) throw invalid('own-id', 'the peer claims our own id')
+  if (peer.peerId === registry.selfId) throw invalid('own-id', 'the peer claims the id of this node')
   if (peer.match && peer.genomeHash !== genomeHash) {
-    throw invalid('bad-handshake', 'the answer says that the genomes match, and has another one')
+    throw invalid(
+      'bad-handshake',
+      'the handshake_ack claims that the genomes match, but has another genome_hash',
+    )
   }
   if (!peer.match || registry.get(peer.peerId)?.trust === Trust.Rejected) {
     alertMismatch(context, peer, channel.peer)
@@ -94,8 +98,8 @@ function alertMismatch(context: ExchangeContext, peer: Handshake, identity: Peer
     severity: 'warning',
     type: same ? 'peer-rejected' : 'genome-mismatch',
     message: same
-      ? `one of us has rejected the other: nothing is exchanged with ${quoted(peer.node)}`
-      : `${quoted(peer.node)} has another genome: nothing is exchanged with it`,
+      ? `nothing is exchanged with ${quoted(peer.node)}: this node or the peer has rejected the other`
+      : `nothing is exchanged with ${quoted(peer.node)}: it has another genome`,
     peer: identity,
     peerId: peer.peerId,
   })

@@ -1,41 +1,52 @@
-// Asks a peer for its facts and stores them in pages: each page whole or not at all, and confirmed when it is stored. What
-// comes in while the store is busy is stored together.
+// Asks a peer for its facts and stores them in pages: each page whole or not at all, and confirmed once stored. Pages that
+// arrive while the store is busy are stored together. Must not know how the peer makes pages.
 
 import { swarmMessage, type Channel } from './channel.js'
 import { storeFacts, storeIncidents, type ExchangeContext, type Progress } from './exchange.js'
 import type { Fact } from '../facts/fact.js'
 import { unitsOf } from '../facts/fact-store.js'
-import { parseSyncPage, SwarmMsgType, type Handshake, type SyncPage } from '../protocol/messages.js'
+import {
+  parseSyncPage,
+  SwarmMsgType,
+  type Handshake,
+  type SwarmPayloads,
+  type SyncPage,
+} from '../protocol/messages.js'
+import type { PayloadParts } from '../protocol/payload-parts.js'
 import type { ReadPosition } from '../peers/peer-record.js'
-import { invalid } from '../protocol/protocol-error.js'
+import { invalid, toError } from '../protocol/protocol-error.js'
 import { formatPosition } from '../protocol/rfc3339.js'
 import { MAX_INCIDENTS } from '../protocol/wire-fact.js'
 
-/** Units of the pages that wait to be stored together; a larger page waits alone. For a store on disk, each time is a commit. */
+/** UTF-16 units of the pages that wait to be stored together; a larger page waits alone. On disk, each time is a commit. */
 const MAX_WAITING_UNITS = 1 << 19
 
-/** Reads one peer in one exchange. */
+/**
+ * Reads one peer in one exchange.
+ *
+ *     reading ──last page arrives──▶ storing-last ──stored, flushed and confirmed──▶ done
+ */
 export class PageReader {
   readonly #channel: Channel
   readonly #context: ExchangeContext
   readonly #progress: Progress
   readonly #peer: Handshake
-  /** Our own store's position up to which nothing but this peer's facts has come in since the exchange began. */
+  /** The position of our own store up to which only this peer's facts have entered since the exchange began. */
   #echo: number
   #position: number
   #store: string | undefined
   #pages = 0
   #incidents = 0
-  #done = false
-  /** The page that came last, stored or not. */
-  #last: SyncPage | undefined
+  #state: 'reading' | 'storing-last' | 'done' = 'reading'
+  /** The page that arrived last, stored or not. */
+  #last: Pick<SyncPage, 'store' | 'next'> | undefined
   #waiting: SyncPage[] = []
   #waitingUnits = 0
-  /** What is being stored now, and everything that came. */
+  /** The pages being stored now; and all that have arrived. */
   #storingNow: Promise<void> = Promise.resolve()
   #storing: Promise<void> | undefined
 
-  /** @param until our own store's last position when the exchange began */
+  /** @param until the last position of our own store when the exchange began */
   constructor(
     channel: Channel,
     context: ExchangeContext,
@@ -49,18 +60,18 @@ export class PageReader {
     this.#peer = peer
     this.#echo = until
     const read = context.registry.get(peer.peerId)?.read
-    // What we have read for another store of ours, this one does not have.
+    // What was read into another store of this node is not in this one.
     const goesOn = read?.ownStore === context.store.id
     this.#position = goesOn ? read.position : 0
     this.#store = goesOn ? read.store : undefined
   }
 
-  /** Everything that the peer had is stored and confirmed. */
+  /** Whether everything that the peer had is stored and confirmed. */
   get done(): boolean {
-    return this.#done
+    return this.#state === 'done'
   }
 
-  /** How far the peer's store was read; undefined when not one page of it was stored. */
+  /** How far the peer's store was read; undefined if no page of it was stored. */
   get read(): ReadPosition | undefined {
     if (this.#pages === 0 || this.#store === undefined) return undefined
     return { ownStore: this.#context.store.id, store: this.#store, position: this.#position }
@@ -72,59 +83,61 @@ export class PageReader {
   }
 
   /**
-   * Checks a page and has it stored, while the next ones may come in already. Resolves when it is being stored or waits for
-   * that with others.
+   * Checks a page and queues it to be stored, so that the next ones may arrive meanwhile. Resolves once it is queued.
    *
-   * @throws {IpcError} ERR_IPC_INVALID_MESSAGE: then nothing of it is stored
+   * @throws {IpcError} ERR_IPC_INVALID_MESSAGE, and stores nothing of it
    */
-  async onPage(payload: unknown): Promise<void> {
-    const page = parseSyncPage(payload, this.#peer, this.#context.maxBatch)
+  async onPage(payload: PayloadParts): Promise<void> {
+    const page = await parseSyncPage(payload, this.#peer, this.#context.maxBatch, this.#context.takeTurn)
     this.#check(page)
     const units = page.facts.reduce((sum, fact) => sum + unitsOf(fact), 0)
     while (this.#waiting.length > 0 && this.#waitingUnits + units > MAX_WAITING_UNITS) await this.#storingNow
-    this.#last = page
+    this.#last = { store: page.store, next: page.next }
+    if (!page.hasMore) this.#state = 'storing-last'
     this.#waiting.push(page)
     this.#waitingUnits += units
     if (this.#storing !== undefined) return
     this.#storing = this.#storeWaiting()
     this.#storing.catch((error: unknown) => {
-      this.#channel.fail(error as Error)
+      this.#channel.fail(toError(error))
     })
   }
 
-  /** The last page has come, and may still be being stored. */
+  /** Whether the last page has arrived, stored or not. */
   get lastCame(): boolean {
-    return this.#last?.hasMore === false
+    return this.#state !== 'reading'
   }
 
-  /** Resolves when what came is stored. @throws what kept it from being stored */
+  /** Resolves when everything that arrived is stored. @throws what the store rejected with */
   async stored(): Promise<void> {
     await this.#storing
   }
 
-  /** Resolves when nothing is being stored any more, however that went. */
+  /** Resolves when nothing is being stored any more, whether that succeeded or not. */
   async settled(): Promise<void> {
     await this.#storing?.catch(() => undefined)
   }
 
   #check(page: SyncPage): void {
     const last = this.#last
-    if (last?.hasMore === false) throw invalid('unexpected-message', 'a page came after the last one')
+    if (this.lastCame) throw invalid('unexpected-message', 'the peer sent a page after its last one')
     if (last !== undefined && page.store !== last.store)
-      throw invalid('bad-page', 'a page is from another store')
-    // The first page may begin anew: the peer may have another store, or have lost some of it.
+      throw invalid('bad-page', 'the peer sent pages of two stores')
+    // The first page may start from 0: the peer may have another store, or have lost facts.
     const before = last?.next ?? 0
     if (page.next < before || (page.facts.length > 0 && page.next === before)) {
-      throw invalid('bad-page', 'the pages do not go forward')
+      throw invalid('bad-page', 'the positions of the pages do not rise')
     }
     if (page.hasMore && page.facts.length + page.incidents.length === 0) {
-      throw invalid('bad-page', 'a page says that there is more, and holds nothing')
+      throw invalid('bad-page', 'a page is empty but not the last one')
     }
     this.#incidents += page.incidents.length
-    if (this.#incidents > MAX_INCIDENTS) throw invalid('bad-page', 'there are too many incidents')
+    if (this.#incidents > MAX_INCIDENTS) {
+      throw invalid('bad-page', `the peer sent more than ${MAX_INCIDENTS} incidents`)
+    }
   }
 
-  /** Stores what waits until nothing does. After an error it stays as it is, and nothing more is stored. */
+  /** Stores waiting pages until there are none. After an error nothing more is stored. */
   async #storeWaiting(): Promise<void> {
     while (this.#waiting.length > 0) {
       const pages = this.#waiting
@@ -142,7 +155,7 @@ export class PageReader {
       await this.#storeFacts(facts)
     } catch (error) {
       if (pages.length === 1) throw error
-      // Nothing of them is stored. The pages before the one that is wrong are to be.
+      // None of them is stored now. Store those before the faulty page one by one.
       for (const page of pages) {
         await this.#storeFacts(page.facts)
         await this.#confirm(page)
@@ -167,18 +180,18 @@ export class PageReader {
       this.#post({})
       return
     }
-    // Whoever is told that we have it all may never send it again.
+    // Flush first: a peer that is told that we have everything may never send it again.
     await this.#context.store.flush()
-    this.#done = true
+    this.#state = 'done'
     this.#post({ done: true, skip_to: formatPosition(this.#echo) })
   }
 
-  /** The peer's own word that what follows in its store, up to there, is what we gave it. */
+  /** Skips what follows in the peer's store up to `position`: it says that all of it came from us. */
   skipTo(position: number | undefined): void {
-    if (position !== undefined && this.#done && position > this.#position) this.#position = position
+    if (position !== undefined && this.done && position > this.#position) this.#position = position
   }
 
-  #post(more: object): void {
+  #post(more: Partial<SwarmPayloads['sync_request']>): void {
     const { registry, genomeHash, maxBatch } = this.#context
     this.#channel.post(
       swarmMessage(SwarmMsgType.SyncRequest, {

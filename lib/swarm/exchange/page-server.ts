@@ -1,5 +1,5 @@
-// Gives a peer the facts that it asks for, page by page: builds the next one while the peer stores the one before, and
-// stops at a small number of pages that the peer has not confirmed.
+// Sends a peer the facts that it asks for, page by page: makes the next page while the peer stores the one before, and
+// pauses while too many pages are unconfirmed. Must not know the store of the peer.
 
 import { MAX_MESSAGE_BYTES } from '../../message/envelope.js'
 import { type SOCMessage } from '../../message/message.js'
@@ -9,37 +9,40 @@ import type { FactLevel } from '../facts/fact.js'
 import type { FactPage } from '../facts/fact-store.js'
 import { checkIncident, type Incident } from '../facts/incident.js'
 import { SwarmMsgType, type SyncRequest } from '../protocol/messages.js'
-import { invalid } from '../protocol/protocol-error.js'
+import { invalid, toError } from '../protocol/protocol-error.js'
 import { formatPosition, formatTime } from '../protocol/rfc3339.js'
 import { MAX_INCIDENTS, toWireFact, toWireIncident } from '../protocol/wire-fact.js'
 
-/** Levels that go to peers that read pages. A Go listener gets level 0 only. */
+/** Levels sent to peers that read pages. A Go listener gets level 0 only. */
 const LEVELS: readonly FactLevel[] = [0, 1]
 /**
- * About the units of a page: what one read and one write of the socket take. The memory of a longer line comes from the
- * kernel anew each time, which costs as much as parsing half of it.
+ * The size of a page in UTF-16 units: about what one read and one write of the socket take. The kernel maps the memory of a
+ * longer line anew each time, which costs as much as parsing half of it.
  */
 const PAGE_UNITS = 1 << 17
-/** Pages that may be on their way: those that the peer stores together, and as many that it stores next. */
+/** Pages that may be unconfirmed: those that the peer is storing together, and as many again. */
 const WINDOW = 8
-/** Bytes of a message that are not its payload. */
+/** Bytes of a line beside its payload. */
 const ENVELOPE_BYTES = 128
 
-/** Serves one peer in one exchange. */
+/**
+ * Serves one peer in one exchange.
+ *
+ *     waiting ──first sync_request──▶ serving ──last page sent──▶ all-sent ──it is confirmed──▶ done
+ */
 export class PageServer {
   readonly #channel: Channel
   readonly #context: ExchangeContext
   readonly #progress: Progress
   readonly #until: number
-  /** Where the pages end that the peer has not confirmed, oldest first. */
+  /** The positions at which the unconfirmed pages end, oldest first. */
   readonly #unconfirmed: number[] = []
-  #request: SyncRequest | undefined
+  #state: 'waiting' | 'serving' | 'all-sent' | 'done' = 'waiting'
   #position = 0
-  #allSent = false
-  #done: SyncRequest | undefined
+  #skipTo: number | undefined
   #wake: (() => void) | undefined
 
-  /** @param until the last position to give: what enters later may have come from this very peer */
+  /** @param until the last position to send: facts that enter later may have come from this very peer */
   constructor(channel: Channel, context: ExchangeContext, progress: Progress, until: number) {
     this.#channel = channel
     this.#context = context
@@ -47,14 +50,14 @@ export class PageServer {
     this.#until = until
   }
 
-  /** The peer has said that it has it all. */
+  /** Whether the peer has confirmed the last page. */
   get done(): boolean {
-    return this.#done !== undefined
+    return this.#state === 'done'
   }
 
-  /** Position of the peer's own store that we may go on from, as it says. */
+  /** With {@link done}: the position of the peer's own store up to which it has nothing that we did not send. */
   get skipTo(): number | undefined {
-    return this.#done?.skipTo
+    return this.#skipTo
   }
 
   /**
@@ -63,31 +66,34 @@ export class PageServer {
    * @throws {IpcError} ERR_IPC_INVALID_MESSAGE
    */
   onRequest(request: SyncRequest): void {
-    if (this.#request === undefined) {
-      this.#request = request
-      // Positions of another store say nothing about this one, and one that is ahead of it speaks of what was lost.
+    if (this.#state === 'waiting') {
+      this.#state = 'serving'
+      // A position of another store says nothing about this one. A position ahead of ours means that we have lost facts.
       const known = request.store === undefined || request.store === this.#context.store.id
       this.#position = known && request.since <= this.#until ? request.since : 0
       this.#serve(request).catch((error: unknown) => {
-        this.#channel.fail(error as Error)
+        this.#channel.fail(toError(error))
       })
       return
     }
     const confirmed = this.#unconfirmed.shift()
-    if (this.#done !== undefined || confirmed === undefined || confirmed !== request.since) {
-      throw invalid('bad-request', 'a sync_request confirms no page that was sent')
+    if (confirmed === undefined || confirmed !== request.since) {
+      throw invalid('bad-request', 'a sync_request does not confirm the oldest unconfirmed page')
     }
-    if (request.done !== (this.#allSent && this.#unconfirmed.length === 0)) {
-      throw invalid('bad-request', 'a sync_request is wrong about this being the last page')
+    if (request.done !== (this.#state === 'all-sent' && this.#unconfirmed.length === 0)) {
+      throw invalid('bad-request', 'done of a sync_request does not match whether the page was the last one')
     }
-    if (request.done) this.#done = request
+    if (request.done) {
+      this.#state = 'done'
+      this.#skipTo = request.skipTo
+    }
     this.#wake?.()
   }
 
   async #serve(request: SyncRequest): Promise<void> {
     await this.#sendIncidents()
     for (let hasMore = true; hasMore;) {
-      // Made while the peer still stores what it has: the one page that waits here.
+      // Made ahead, while the peer stores what it has: the one page that waits here.
       const page = await this.#nextPage(request.maxBatch)
       await this.#credit()
       hasMore = page.hasMore
@@ -99,11 +105,11 @@ export class PageServer {
 
   async #send(message: SOCMessage, last: boolean): Promise<void> {
     this.#unconfirmed.push(this.#position)
-    this.#allSent = last
+    if (last) this.#state = 'all-sent'
     await this.#channel.send(message)
   }
 
-  /** Waits until another page may be on its way. */
+  /** Waits until another page may be unconfirmed. */
   async #credit(): Promise<void> {
     while (this.#unconfirmed.length >= WINDOW) {
       await new Promise<void>((resolve) => {
@@ -116,6 +122,7 @@ export class PageServer {
     maxBatch: number,
   ): Promise<{ message: SOCMessage; facts: number; hasMore: boolean; next: number }> {
     for (let maxFacts = maxBatch; ;) {
+      await this.#context.takeTurn()
       const page = await this.#context.store.page({
         levels: LEVELS,
         after: this.#position,
@@ -126,7 +133,7 @@ export class PageServer {
       const next = page.hasMore ? (page.positions.at(-1) ?? this.#position) : this.#until
       const message = this.#pageMessage(page, next, [])
       if (fits(message)) return { message, facts: page.facts.length, hasMore: page.hasMore, next }
-      // Escapes and characters of several bytes have made it too long. One fact always fits.
+      // Escapes and characters of several bytes made it too long. A single fact always fits.
       maxFacts = Math.max(1, Math.floor(page.facts.length / 2))
     }
   }
@@ -149,11 +156,11 @@ export class PageServer {
     })
   }
 
-  /** The newest incidents go first, in pages without facts. */
+  /** Sends the newest incidents, in pages without facts, before all facts. */
   async #sendIncidents(): Promise<void> {
     const { incidents: store } = this.#context
     if (store === undefined) return
-    const all = (await store.recent(MAX_INCIDENTS)).filter(isSound)
+    const all = (await store.recent(MAX_INCIDENTS)).slice(0, MAX_INCIDENTS).filter(isSound)
     const unsent = (await store.count()) - all.length
     for (let at = 0, size = all.length; at < all.length;) {
       const part = all.slice(at, at + size)
@@ -171,7 +178,7 @@ export class PageServer {
       this.#context.alert({
         severity: 'warning',
         type: 'incidents-unsent',
-        message: `${unsent} incidents were not sent: an exchange carries the newest ${MAX_INCIDENTS} that are sound`,
+        message: `${unsent} incidents were not sent: an exchange carries the newest ${MAX_INCIDENTS} that pass checkIncident`,
         peer: this.#channel.peer,
         counts: { unsent },
       })
@@ -185,7 +192,7 @@ function fits(message: SOCMessage): boolean {
   return Buffer.byteLength(text) <= MAX_MESSAGE_BYTES - ENVELOPE_BYTES
 }
 
-/** A peer would refuse the whole page because of one that is not. */
+/** Whether an incident of the store is valid. A peer would refuse the whole page because of one that is not. */
 function isSound(incident: Incident): boolean {
   try {
     checkIncident(incident)

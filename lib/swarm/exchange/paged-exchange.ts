@@ -1,5 +1,5 @@
-// The exchange in pages, the same for both roles: each side asks for the other's facts and gives its own, over one
-// connection and at the same time.
+// The exchange in pages, the same for both roles: each side asks for the other's facts and sends its own, over one connection
+// and at the same time. Must not know how pages are stored or made.
 
 import type { Channel } from './channel.js'
 import { rememberPeer, type ExchangeContext, type Progress } from './exchange.js'
@@ -9,8 +9,8 @@ import { PageServer } from './page-server.js'
 import { invalid, quoted } from '../protocol/protocol-error.js'
 
 /**
- * Exchanges pages until both sides have everything. When it breaks off, the pages stored so far stay, and the next
- * exchange goes on after them.
+ * Exchanges pages until both sides have everything. If it breaks off, the pages stored so far stay, and the next exchange
+ * continues after them.
  */
 export async function exchangePages(
   channel: Channel,
@@ -25,13 +25,14 @@ export async function exchangePages(
   try {
     reader.begin()
     for (;;) {
-      // The last page ends it when it is stored, not when it has come.
+      // The exchange is over when the last page is stored, not when it has arrived.
       if (server.done && reader.lastCame) await reader.stored()
       if (server.done && reader.done) break
       const message = await channel.receive()
-      if (message.type === SwarmMsgType.SyncRequest) server.onRequest(parseSyncRequest(message.payload, peer))
-      else if (message.type === SwarmMsgType.SyncPayload) await reader.onPage(message.payload)
-      else throw invalid('unexpected-message', `a ${quoted(message.type)} came in the middle of the pages`)
+      if (message.type === SwarmMsgType.SyncRequest) {
+        server.onRequest(parseSyncRequest(await channel.shortPayload(message), peer))
+      } else if (message.type === SwarmMsgType.SyncPayload) await reader.onPage(await channel.parts(message))
+      else throw invalid('unexpected-message', `expected a page or a request, got a ${quoted(message.type)}`)
     }
     reader.skipTo(server.skipTo)
     await channel.close()
@@ -41,7 +42,7 @@ export async function exchangePages(
   }
 }
 
-/** What is stored is also noted, so that a broken exchange goes on where it broke. */
+/** Notes in the registry what was stored, so that the next exchange continues there. */
 async function remember(
   context: ExchangeContext,
   progress: Progress,
@@ -52,9 +53,9 @@ async function remember(
   const { read } = reader
   if (read === undefined) return
   const stored = progress.received + progress.known + progress.incidentsReceived > 0
-  // Somebody who broke off and left nothing here is not remembered.
+  // A peer that broke off and left nothing here is not remembered.
   if (!stored && !(server.done && reader.done)) return
-  // First the facts, then how far we have read them: the other order could lose some.
+  // Facts first, then the position: in the other order a crash could lose facts.
   if (!reader.done) await context.store.flush()
   rememberPeer(context, peer, {
     received: progress.received,

@@ -1,106 +1,113 @@
-// What the swarm needs of a store of facts. Implemented in memory (memory-fact-store.ts) and on disk
-// (lmdb/fact-store.ts); others may implement it on what they have.
+// The interface of a fact store, as the swarm needs it. Implemented in memory (memory-fact-store.ts) and on disk
+// (lmdb/fact-store.ts); applications may implement it on a database of their own.
 
 import type { Fact, FactLevel } from './fact.js'
 
-/** Which facts to list, and how many at a time. */
+/** Which facts to list or count. */
 export interface FactQuery {
-  /** Levels to list. Default: all. */
+  /** Levels to include. Default: all four. */
   readonly levels?: readonly FactLevel[]
-  /** Only facts at positions above this one. Default: from the first. */
+  /** Only facts at positions above this one. Default: 0, from the first. */
   readonly after?: number
-  /** Only facts at positions up to and with this one. Default: to the last. */
+  /** Only facts at positions up to and including this one. Default: to the last. */
   readonly until?: number
 }
 
-/** A page of a listing. */
+/** Which facts to list, and how many at a time. */
 export interface PageQuery extends FactQuery {
-  /** `oldest` first or `newest` first, by position. Default `oldest`. */
+  /** Sorts by position, `oldest` or `newest` first. Default: `oldest`. */
   readonly order?: 'oldest' | 'newest'
-  /** At most so many facts. */
+  /** The most facts of the page. */
   readonly maxFacts: number
-  /** At most about so many UTF-16 units of text, but at least one fact. Default: no limit. */
+  /** The most UTF-16 units of the page, as {@link unitsOf} counts them; one fact always fits. Default: no limit. */
   readonly maxUnits?: number
 }
 
+/** One page of a listing. */
 export interface FactPage {
   readonly facts: readonly Fact[]
-  /** The position of each fact. */
+  /** The position of each fact, in the same order. */
   readonly positions: readonly number[]
-  /** Whether the query has more facts than these. */
+  /** Whether more facts match the query. */
   readonly hasMore: boolean
 }
 
-/** What became of a batch. */
+/** The result of {@link FactStore.addBatch}. */
 export interface AddResult {
-  /** Facts that are new. */
+  /** Facts added. */
   readonly added: number
-  /** Facts that were there already and say the same. */
+  /** Facts that were in the store already, and equal. */
   readonly known: number
-  /** Facts that were there in another version, because one of the two was updated; the one here stays. */
+  /** Facts that were in the store in another version, because one of the two was updated; the version here stays. */
   readonly kept: number
-  /** The id of a fact that contradicts the one here. Then nothing of the batch was stored. */
+  /** The id of a fact that contradicts the one in the store. If set, nothing of the batch was stored. */
   readonly conflict?: string
-  /** The store's last position before and after. */
+  /** The last position of the store before and after the batch. */
   readonly before: number
   readonly after: number
 }
 
 /**
- * Stores facts (Go: `memory.FactStore`). Each fact that enters gets a position: the time in Unix microseconds, or one
- * more than the last position, whichever is later. So positions rise strictly in the order of entering, a listing can be
- * taken up again anywhere, and a position is a point in time (on the wire: `since`). An update gives a new position.
+ * Stores facts (Go: `memory.FactStore`). Each fact that enters gets a position: the time in Unix microseconds, or one more
+ * than the last position, whichever is greater. So positions rise strictly in the order of entry, a listing can be continued
+ * from any of them, and each is a point in time (on the wire: `since`). An update gives the fact a new position.
+ *
+ * The transport takes a method that throws or rejects as a failure of the exchange, and gives an exchange up if a method does
+ * not return within the time of the exchange (alert `store-stuck`).
  */
 export interface FactStore {
-  /** Names this set of positions: another one whenever facts may have been lost or positions begun anew. */
+  /** Names this set of positions. Must change whenever facts may have been lost, or positions start again. */
   readonly id: string
   /**
    * Adds one fact.
    *
-   * @throws TypeError for a fact that makes no sense
+   * @throws TypeError for an invalid fact
    * @throws {FactError} ERR_FACT_EXISTS, ERR_FACT_STORE_FULL
    */
   add(fact: Fact): Promise<void>
   /**
-   * Adds many facts: all those that are not there yet, or, when one contradicts what is there, none.
+   * Adds the facts whose ids are not in the store yet. If one contradicts the fact in the store, adds none and returns
+   * `conflict`.
    *
-   * @throws TypeError for a fact that makes no sense: then none is added
-   * @throws {FactError} ERR_FACT_STORE_FULL: then none is added
+   * @throws TypeError for an invalid fact; none is added then
+   * @throws {FactError} ERR_FACT_STORE_FULL; none is added then
    */
   addBatch(facts: readonly Fact[]): Promise<AddResult>
+  /** Returns the fact with this id; undefined if there is none. */
   get(id: string): Promise<Fact | undefined>
   /**
-   * Replaces the fact of this id and sets its `updatedAt`. It stays an update of this node: peers keep what they have.
+   * Replaces the fact of this id and sets its `updatedAt`. Peers that have the old version keep it.
    *
-   * @throws TypeError for a fact that makes no sense
+   * @throws TypeError for an invalid fact
    * @throws {FactError} ERR_FACT_UNKNOWN, ERR_FACT_IMMUTABLE (it is a gene, or would become one)
    */
   update(fact: Fact): Promise<void>
   /**
-   * Removes a fact; false when there is none. A peer that has it may bring it back.
+   * Removes a fact. Returns false if there is none with this id. A peer that still has it may bring it back.
    *
    * @throws {FactError} ERR_FACT_IMMUTABLE for a gene
    */
   delete(id: string): Promise<boolean>
-  /** All facts of a level, oldest first. For many, use {@link page}. */
+  /** Returns all facts of a level, oldest first. For many facts use {@link page}. */
   listByLevel(level: FactLevel): Promise<Fact[]>
-  /** All facts of a domain, oldest first. */
+  /** Returns all facts of a domain, oldest first. */
   listByDomain(domain: string): Promise<Fact[]>
-  /** All genes, sorted by nothing in particular. */
+  /** Returns all genes, in no particular order. */
   listGenes(): Promise<Fact[]>
+  /** Returns one page of the facts that match. */
   page(query: PageQuery): Promise<FactPage>
-  /** How many facts there are. */
+  /** Counts the facts that match. Default: all. */
   count(query?: FactQuery): Promise<number>
-  /** The position of the fact that entered last; 0 when none ever did. */
+  /** Returns the position of the fact that entered last; 0 if none ever did. */
   lastPosition(): Promise<number>
-  /** Resolves when everything added so far survives whatever the store is meant to survive. */
+  /** Resolves when everything added so far is as durable as the store can make it. */
   flush(): Promise<void>
 }
 
-/** UTF-16 units that a fact costs besides its texts, on the wire: keys, quotes, flags, times. */
+/** UTF-16 units that a fact takes on the wire beside its texts: keys, quotes, flags, times. */
 export const FACT_OVERHEAD_UNITS = 140
 
-/** About how many units a fact has on the wire, where nothing needs escapes. */
+/** Returns about how many UTF-16 units a fact takes on the wire if nothing needs escapes. */
 export function unitsOf(fact: {
   readonly id: string
   readonly content: string

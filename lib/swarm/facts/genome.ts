@@ -1,16 +1,16 @@
-// The genome hash: what two nodes must have in common to exchange facts.
+// The genome hash, which two nodes must have in common to exchange facts. Must not know who compares it.
 
 import { sha256 } from '../../base/crypto.js'
 import type { Fact } from './fact.js'
 
 /**
- * The hash of a set of genes (Go: the registry's genome hash): SHA-256, as hex, over the digests of `id:content`, in the
- * order of the ids' UTF-8 bytes. Of no genes: ''.
+ * Returns the hash of a set of genes (Go: the registry's genome hash): the SHA-256, in hex, of the SHA-256 digests of
+ * `id:content`, in the order of the ids' UTF-8 bytes. Returns an empty string for no genes.
  */
 export function genomeHash(genes: Iterable<Pick<Fact, 'id' | 'content'>>): string {
   const sorted = [...genes].map((gene) => ({ gene, key: Buffer.from(gene.id) }))
   if (sorted.length === 0) return ''
-  // Go compares bytes. JavaScript would compare UTF-16 units, which is another order beyond the basic plane.
+  // Go compares bytes. JavaScript compares UTF-16 units, whose order differs beyond the basic plane.
   sorted.sort((a, b) => Buffer.compare(a.key, b.key))
   const whole = sha256()
   for (const { gene } of sorted) {
@@ -19,7 +19,7 @@ export function genomeHash(genes: Iterable<Pick<Fact, 'id' | 'content'>>): strin
   return whole.digest('hex')
 }
 
-/** Whether a text is a genome hash: nothing, or 64 lower-case hex digits. */
+/** Whether a value is a genome hash: an empty string, or 64 lower-case hex digits. */
 export function isGenomeHash(value: unknown): value is string {
   return typeof value === 'string' && (value === '' || /^[0-9a-f]{64}$/.test(value))
 }

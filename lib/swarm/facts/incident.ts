@@ -1,21 +1,24 @@
-// Incidents that nodes tell each other, and a small store of them.
+// Incidents that nodes tell each other, and a small store of them in memory. Must not know the wire.
 
 import { isTime } from './fact.js'
 
-/** An incident as it goes over the wire. Texts are at most 1,024 UTF-16 units long, the description 16,384. */
+/** An incident. Strings have at most 1,024 UTF-16 units, the description at most 16,384. */
 export interface Incident {
+  /** Not empty; unique in the swarm. */
   readonly id: string
   readonly status: string
   readonly severity: string
   readonly title: string
   readonly description: string
+  /** A whole number from 0. */
   readonly eventCount: number
   readonly correlationRule: string
   readonly killChainPhase: string
-  /** At most 64 texts. */
+  /** Techniques of MITRE ATT&CK, such as `T1059`; at most 64. */
   readonly mitreMapping?: readonly string[]
+  /** Years 0 to 9999, kept to the millisecond. */
   readonly createdAt: Date
-  /** The peer that raised it. */
+  /** The id of the peer that raised it. */
   readonly sourcePeerId: string
 }
 
@@ -24,9 +27,9 @@ const MAX_DESCRIPTION_UNITS = 16_384
 const MAX_MAPPINGS = 64
 
 /**
- * Checks types and bounds of an incident.
+ * Checks the types and bounds of an incident.
  *
- * @throws TypeError naming what is wrong
+ * @throws TypeError that names the field and its bounds
  */
 export function checkIncident(incident: Incident): void {
   const { mitreMapping: mapping } = incident
@@ -40,14 +43,18 @@ export function checkIncident(incident: Incident): void {
     'sourcePeerId',
   ] as const) {
     if (!isText(incident[key], MAX_TEXT_UNITS))
-      throw new TypeError(`an incident's ${key} must be a short text`)
+      throw new TypeError(
+        `an incident's ${key} must be a well-formed string of at most ${MAX_TEXT_UNITS} UTF-16 units`,
+      )
   }
   if (incident.id === '') throw new TypeError("an incident's id must not be empty")
   if (!isText(incident.description, MAX_DESCRIPTION_UNITS)) {
-    throw new TypeError(`an incident's description must be at most ${MAX_DESCRIPTION_UNITS} units long`)
+    throw new TypeError(
+      `an incident's description must be a well-formed string of at most ${MAX_DESCRIPTION_UNITS} UTF-16 units`,
+    )
   }
   if (!Number.isSafeInteger(incident.eventCount) || incident.eventCount < 0) {
-    throw new TypeError("an incident's eventCount must be a count")
+    throw new TypeError("an incident's eventCount must be a whole number from 0")
   }
   if (
     mapping !== undefined &&
@@ -57,33 +64,38 @@ export function checkIncident(incident: Incident): void {
       mapping.every((text) => isText(text, MAX_TEXT_UNITS))
     )
   ) {
-    throw new TypeError("an incident's mitreMapping must be a short list of short texts")
+    throw new TypeError(`an incident's mitreMapping must be a list of at most ${MAX_MAPPINGS} strings`)
   }
-  if (!isTime(incident.createdAt)) throw new TypeError("an incident's createdAt must be a Date")
+  if (!isTime(incident.createdAt))
+    throw new TypeError("an incident's createdAt must be a Date within the years 0 to 9999")
 }
 
 function isText(value: unknown, maxUnits: number): boolean {
   return typeof value === 'string' && value.length <= maxUnits && value.isWellFormed()
 }
 
-/** Where incidents to tell come from and told ones go. */
+/** Holds the incidents that this node tells its peers, and takes those that they tell. */
 export interface IncidentStore {
-  /** The newest incidents, newest first. */
+  /** Returns the newest `n` incidents, newest first. */
   recent(n: number): Promise<readonly Incident[]>
+  /** Returns how many incidents there are. */
   count(): Promise<number>
-  /** Takes incidents; answers how many of them are new. One whose id is there stays as it is. */
+  /** Adds incidents and returns how many of them are new. An incident whose id is known stays as it is. */
   addBatch(incidents: readonly Incident[]): Promise<number>
 }
 
-/** Keeps the newest incidents in memory. */
+/** Keeps the incidents that arrived last, in memory. */
 export class MemoryIncidentStore implements IncidentStore {
   readonly #capacity: number
   readonly #incidents = new Map<string, Incident>()
 
-  /** @param capacity incidents that are kept; the oldest make room */
+  /**
+   * @param capacity incidents that are kept; the oldest make room. Default: 1000
+   * @throws RangeError if it is not a whole number from 1
+   */
   constructor(capacity = 1000) {
     if (!Number.isInteger(capacity) || capacity < 1)
-      throw new RangeError('capacity must be a whole number from 1')
+      throw new RangeError(`capacity must be a whole number from 1, not ${String(capacity)}`)
     this.#capacity = capacity
   }
 
@@ -95,6 +107,7 @@ export class MemoryIncidentStore implements IncidentStore {
     return this.#incidents.size
   }
 
+  /** Returns an incident by its id; undefined if it is not known. */
   async get(id: string): Promise<Incident | undefined> {
     return this.#incidents.get(id)
   }

@@ -1,5 +1,5 @@
-// Facts in memory: by id in a map, by level in arrays that positions keep sorted. What goes in and comes out is a copy,
-// so that nobody can change a gene behind the store's back.
+// Facts in memory: by id in a map, and by level in arrays sorted by position. What goes in and comes out is a copy, so that
+// no caller can change a gene in the store. Must not know the wire.
 
 import { randomHex } from '../../base/crypto.js'
 import { agreementOf, checkFact, FactError, type Fact, type FactLevel } from './fact.js'
@@ -12,7 +12,7 @@ import {
   type PageQuery,
 } from './fact-store.js'
 
-/** A fact as it is kept. All have the same shape, and no Date of their own: a million of them should be small. */
+/** A fact as it is stored. All have one shape and no Date, so that a million of them stay small. */
 interface Entry {
   readonly id: string
   readonly content: string
@@ -22,7 +22,7 @@ interface Entry {
   readonly isGene: boolean
   readonly source: string
   readonly createdMs: number
-  /** Undefined: never updated. */
+  /** Unix milliseconds; undefined if it was never updated. */
   readonly updatedAt: number | undefined
   readonly position: number
   removed: boolean
@@ -32,24 +32,25 @@ const LEVELS: readonly FactLevel[] = [0, 1, 2, 3]
 
 /** Options of {@link MemoryFactStore}. */
 export interface MemoryFactStoreOptions {
-  /** Facts that it takes. Default 10,000,000. */
+  /** The most facts that the store takes, from 1 to 16,000,000. Default: 10,000,000. */
   readonly maxFacts?: number
 }
 
-/** Keeps facts in memory, for as long as the process lives. */
+/** Keeps facts in memory. They are lost with the process. */
 export class MemoryFactStore implements FactStore {
   readonly id = `store_${randomHex(12)}`
   readonly #maxFacts: number
   readonly #entries = new Map<string, Entry>()
-  /** By level, in the order of positions. Removed entries stay until there are many. */
+  /** By level, sorted by position. Removed entries stay until there are many. */
   readonly #levels: Entry[][] = LEVELS.map(() => [])
   readonly #removed: number[] = LEVELS.map(() => 0)
   #last = 0
 
+  /** @throws RangeError for a `maxFacts` out of its bounds */
   constructor({ maxFacts = 10_000_000 }: MemoryFactStoreOptions = {}) {
     // A Map takes no more than 2^24 entries.
     if (!Number.isInteger(maxFacts) || maxFacts < 1 || maxFacts > 16_000_000) {
-      throw new RangeError('maxFacts must be a whole number from 1 to 16,000,000')
+      throw new RangeError(`maxFacts must be a whole number from 1 to 16,000,000, not ${String(maxFacts)}`)
     }
     this.#maxFacts = maxFacts
   }
@@ -57,7 +58,7 @@ export class MemoryFactStore implements FactStore {
   async add(fact: Fact): Promise<void> {
     checkFact(fact)
     if (this.#entries.has(fact.id))
-      throw new FactError('ERR_FACT_EXISTS', `there is a fact ${shown(fact.id)} already`)
+      throw new FactError('ERR_FACT_EXISTS', `the store already has a fact ${shown(fact.id)}`)
     if (this.#entries.size >= this.#maxFacts) throw this.#full()
     this.#append(entryOf(fact, this.#nextPosition()))
   }
@@ -104,9 +105,12 @@ export class MemoryFactStore implements FactStore {
   async update(fact: Fact): Promise<void> {
     checkFact(fact)
     const here = this.#entries.get(fact.id)
-    if (here === undefined) throw new FactError('ERR_FACT_UNKNOWN', `there is no fact ${shown(fact.id)}`)
+    if (here === undefined) throw new FactError('ERR_FACT_UNKNOWN', `the store has no fact ${shown(fact.id)}`)
     if (here.isGene || fact.isGene)
-      throw new FactError('ERR_FACT_IMMUTABLE', `a gene is never changed: ${shown(fact.id)}`)
+      throw new FactError(
+        'ERR_FACT_IMMUTABLE',
+        `a gene cannot be changed, nor a fact become one: ${shown(fact.id)}`,
+      )
     const updated = entryOf({ ...fact, updatedAt: new Date() }, this.#nextPosition())
     this.#remove(here)
     this.#append(updated)
@@ -115,7 +119,7 @@ export class MemoryFactStore implements FactStore {
   async delete(id: string): Promise<boolean> {
     const here = this.#entries.get(id)
     if (here === undefined) return false
-    if (here.isGene) throw new FactError('ERR_FACT_IMMUTABLE', `a gene is never deleted: ${shown(id)}`)
+    if (here.isGene) throw new FactError('ERR_FACT_IMMUTABLE', `a gene cannot be deleted: ${shown(id)}`)
     this.#remove(here)
     return true
   }
@@ -142,7 +146,7 @@ export class MemoryFactStore implements FactStore {
     const positions: number[] = []
     let units = 0
     for (;;) {
-      // The lists are sorted: the next fact is the foremost of their heads.
+      // Each list is sorted, so the next fact is the first of their heads.
       let head: Entry | undefined
       let from = 0
       for (let i = 0; i < lists.length; ++i) {
@@ -185,7 +189,7 @@ export class MemoryFactStore implements FactStore {
   }
 
   async flush(): Promise<void> {
-    // Memory survives nothing, so there is nothing to wait for.
+    // Nothing in memory is durable, so there is nothing to wait for.
   }
 
   #nextPosition(): number {
@@ -198,7 +202,7 @@ export class MemoryFactStore implements FactStore {
     this.#last = entry.position
   }
 
-  /** Takes back entries that are in the map only. */
+  /** Removes entries that are in the map only. */
   #forget(entries: readonly Entry[]): void {
     for (const entry of entries) this.#entries.delete(entry.id)
   }
@@ -223,11 +227,14 @@ export class MemoryFactStore implements FactStore {
   }
 
   #full(): FactError {
-    return new FactError('ERR_FACT_STORE_FULL', `the store is full: it takes ${this.#maxFacts} facts`)
+    return new FactError(
+      'ERR_FACT_STORE_FULL',
+      `the store has its maxFacts of ${this.#maxFacts} facts: delete some, or make it larger`,
+    )
   }
 }
 
-/** Index of the first entry whose position is above `position`. */
+/** Returns the index of the first entry whose position is above `position`. */
 function indexAfter(list: readonly Entry[], position: number): number {
   let low = 0
   let high = list.length
@@ -269,7 +276,7 @@ function factOf(entry: Entry): Fact {
   }
 }
 
-/** An id for an error: escaped and cut short. */
+/** Returns an id for an error: escaped and cut short. */
 function shown(id: string): string {
   return JSON.stringify(id.slice(0, 64))
 }

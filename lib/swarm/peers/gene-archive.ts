@@ -1,13 +1,15 @@
-// The genes that peers have sent, within bounds: those of the living, and backups of the fallen. Must not know how peers
-// are met or when one has fallen.
+// The genes that peers have sent, within bounds: those of peers that are alive, and backups of those that expired. Must not
+// know how peers are met or when one expires.
 
 import type { BackupGene, GeneBackup, PeerGenes } from './peer-record.js'
 
-/** Genes kept for one peer, in numbers and in UTF-16 units. */
+/** Genes kept for one peer: their number, and their size in UTF-16 units. */
 const MAX_GENES = 1000
 const MAX_GENE_UNITS = 1 << 20
-/** Units of all living peers, and of all backups: ids cost a peer nothing, and all of it has to fit one file. */
+/** Units of all living peers, and of all backups: a peer can make up ids without end, and all of it must fit one file. */
 const MAX_ALL_UNITS = 1 << 24
+/** What a gene counts beside its texts: about what its objects take in memory. */
+const GENE_OVERHEAD_UNITS = 64
 const MAX_BACKUPS = 64
 
 interface Genes {
@@ -20,7 +22,7 @@ interface Genes {
 export class GeneArchive {
   readonly #living = new Map<string, Genes>()
   #livingUnits = 0
-  /** The one that fell last stands last. */
+  /** In the order in which the peers expired. */
   readonly #backups = new Map<string, GeneBackup>()
   #backupUnits = 0
 
@@ -28,14 +30,14 @@ export class GeneArchive {
     return this.#backups.size
   }
 
-  /** Keeps genes of a peer, as far as there is room; counts the others, and those that had no room elsewhere. */
+  /** Keeps genes of a peer as far as there is room, and counts the others. `omitted` adds those counted elsewhere. */
   keep(peerId: string, genes: readonly BackupGene[], omitted = 0): void {
     if (genes.length === 0 && omitted === 0) return
     const kept = this.#genesOf(peerId)
     kept.omitted += omitted
     for (const { id, content } of genes) {
       if (kept.byId.has(id)) continue
-      const units = id.length + content.length
+      const units = sizeOf({ id, content })
       if (
         kept.byId.size >= MAX_GENES ||
         kept.units + units > MAX_GENE_UNITS ||
@@ -56,7 +58,7 @@ export class GeneArchive {
     this.#living.delete(peerId)
   }
 
-  /** Makes the backup of a peer that has fallen. What a former one holds goes into it, as a peer sends a gene once only. */
+  /** Makes the backup of a peer that expired. It includes an earlier backup, as a peer sends each gene once only. */
   backUp(peer: Pick<GeneBackup, 'peerId' | 'node' | 'genomeHash' | 'expiredAt'>): void {
     const { peerId } = peer
     const before = this.#backups.get(peerId)
@@ -74,7 +76,7 @@ export class GeneArchive {
     })
   }
 
-  /** Puts a backup back; where there are too many, the oldest make room. */
+  /** Adds a backup. If there are too many, the oldest make room. */
   restore(backup: GeneBackup): void {
     this.#drop(backup.peerId)
     this.#backups.set(backup.peerId, backup)
@@ -85,7 +87,7 @@ export class GeneArchive {
     }
   }
 
-  /** The backup of a peer; undefined when it never fell. It stays when the peer comes back. */
+  /** Returns the backup of a peer; undefined if it never expired. */
   backup(peerId: string): GeneBackup | undefined {
     return this.#backups.get(peerId)
   }
@@ -117,5 +119,9 @@ export class GeneArchive {
 }
 
 function unitsOf({ genes }: GeneBackup): number {
-  return genes.reduce((sum, { id, content }) => sum + id.length + content.length, 0)
+  return genes.reduce((sum, gene) => sum + sizeOf(gene), 0)
+}
+
+function sizeOf({ id, content }: BackupGene): number {
+  return id.length + content.length + GENE_OVERHEAD_UNITS
 }

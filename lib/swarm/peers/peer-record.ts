@@ -1,43 +1,47 @@
-// What a registry remembers of a peer, and how it is read back from a file that may hold anything.
+// What a registry remembers of a peer, and how a snapshot is checked that may come from a damaged file. Must not know where
+// snapshots are kept.
 
 import { isGenomeHash } from '../facts/genome.js'
 
-/** How far a peer is trusted (wire-format: `trust`). */
+/** How far a peer is trusted (on the wire: `trust`). */
 export const Trust = { Unknown: 0, Pending: 1, Verified: 2, Rejected: 3, Expired: 4 } as const
+/** One of the values of {@link Trust}. */
 export type Trust = (typeof Trust)[keyof typeof Trust]
 
-/** How far we have read the store of a peer that speaks in pages. */
+/** How far the store of a peer that exchanges in pages was read. */
 export interface ReadPosition {
-  /** The store of ours that has it: another one has nothing yet. */
+  /** The id of this node's store that has the facts; another store has none of them. */
   readonly ownStore: string
-  /** The peer's store. */
+  /** The id of the peer's store. */
   readonly store: string
+  /** A position in the peer's store: Unix microseconds. */
   readonly position: number
 }
 
-/** What of our store a Go listener was given. It cannot tell us itself. */
+/** Which facts of this node a Go listener was given. A Go listener does not say what it has. */
 export interface GivenFacts {
+  /** The id of this node's store. */
   readonly ownStore: string
-  /** The process that was given it: another one may have lost it. */
+  /** The process that was given them; another one may not have them. */
   readonly pid: number
-  /** When that process was started, where the system tells: after a restart another one may have its id. */
+  /** The start of that process, where the system tells, since another process may get its id later. */
   readonly started?: string
-  /** Positions, from and to, newest first, that do not touch. */
+  /** Ranges of positions, both ends included, newest first; no two touch. */
   readonly ranges: readonly (readonly [from: number, to: number])[]
-  /** Facts within the ranges that no line to a Go listener has room for. */
+  /** Facts within the ranges that do not fit any line to a Go listener. */
   readonly tooLarge: number
 }
 
 /** A peer (Go: `peer.Peer`). Times are Unix milliseconds. */
 export interface PeerRecord {
-  /** `peer_` and 24 hex digits; of a Go listener, which does not tell its id, `go:` and its node name. */
+  /** `peer_` and 24 hex digits; for a Go listener, which does not tell its id, `go:` and its node name. */
   readonly id: string
   readonly node: string
   readonly genomeHash: string
   readonly trust: Trust
   readonly firstSeen: number
   readonly lastSeen: number
-  /** Exchanges in which facts went over. */
+  /** Exchanges that were completed, or in which facts were stored. */
   readonly syncs: number
   readonly factsReceived: number
   readonly factsSent: number
@@ -51,26 +55,26 @@ export interface BackupGene {
   readonly content: string
 }
 
-/** The genes of a peer that has fallen silent. */
+/** The genes of a peer that expired. */
 export interface GeneBackup {
   readonly peerId: string
   readonly node: string
   readonly genomeHash: string
   readonly genes: readonly BackupGene[]
-  /** Genes that had no room in it. */
+  /** Genes that had no room in the backup. */
   readonly omitted: number
-  /** When it was given up, in Unix milliseconds. */
+  /** When the peer expired, in Unix milliseconds. */
   readonly expiredAt: number
 }
 
-/** The genes of a peer that is alive, to be backed up when it falls. */
+/** The genes of a peer that is alive, to be backed up when it expires. */
 export interface PeerGenes {
   readonly peerId: string
   readonly genes: readonly BackupGene[]
   readonly omitted: number
 }
 
-/** All that a registry remembers, as plain JSON. */
+/** Everything that a registry remembers, as plain JSON. */
 export interface RegistrySnapshot {
   readonly version: 1
   readonly selfId: string
@@ -81,19 +85,20 @@ export interface RegistrySnapshot {
 
 const PEER_ID = /^peer_[0-9a-f]{24}$/
 
-/** Whether a text is a peer id as Go makes them. */
+/** Whether a value is a peer id as Go makes them. */
 export function isPeerId(value: unknown): value is string {
   return typeof value === 'string' && PEER_ID.test(value)
 }
 
 /**
- * Reads a snapshot that was kept somewhere.
+ * Checks a snapshot that was loaded.
  *
- * @throws TypeError when it is none
+ * @throws TypeError if it is not a snapshot of this version, naming what is wrong
  */
 export function parseSnapshot(value: unknown): RegistrySnapshot {
   const { version, selfId, peers, genes, backups } = objectOf(value)
-  if (version !== 1 || !isPeerId(selfId)) throw new TypeError('this is no snapshot of a peer registry')
+  if (version !== 1 || !isPeerId(selfId))
+    throw new TypeError('this is not a snapshot of a peer registry, version 1')
   return {
     version,
     selfId,
@@ -107,7 +112,7 @@ function parseRecord(value: unknown): PeerRecord {
   const entry = objectOf(value)
   const trust = Object.values(Trust).find((known) => known === entry['trust'])
   if (trust === undefined || !isGenomeHash(entry['genomeHash']))
-    throw new TypeError('a peer in the snapshot is odd')
+    throw new TypeError('the snapshot contains an invalid peer: its trust or genomeHash is unknown')
   return {
     id: text(entry['id']),
     node: text(entry['node']),
@@ -166,23 +171,25 @@ function parseBackup(value: unknown): GeneBackup {
 
 function objectOf(value: unknown): Record<string, unknown> {
   if (typeof value !== 'object' || value === null)
-    throw new TypeError('the snapshot holds something else than an object')
+    throw new TypeError('the snapshot contains something other than an object where an object belongs')
   return value as Record<string, unknown>
 }
 
 function list(value: unknown): unknown[] {
-  if (!Array.isArray(value)) throw new TypeError('the snapshot holds something else than a list')
+  if (!Array.isArray(value))
+    throw new TypeError('the snapshot contains something other than a list where a list belongs')
   return value
 }
 
 function text(value: unknown): string {
-  if (typeof value !== 'string') throw new TypeError('the snapshot holds something else than a text')
+  if (typeof value !== 'string')
+    throw new TypeError('the snapshot contains something other than a string where a string belongs')
   return value
 }
 
 function number(value: unknown): number {
   if (!Number.isSafeInteger(value) || (value as number) < 0) {
-    throw new TypeError('the snapshot holds something else than a count')
+    throw new TypeError('the snapshot contains something other than a count where a count belongs')
   }
   return value as number
 }

@@ -1,10 +1,12 @@
-// Who is in the swarm: this node's own id, the peers it has met, how far it trusts them and how far their stores were
-// read. Must not know connections or the form of messages.
+// The registry of the swarm: this node's own id, the peers it has met, how far it trusts them and how far it has read their
+// stores. Must not know connections or the form of messages.
 
+import { monotonicMs } from '../../base/globals.js'
 import { randomHex } from '../../base/crypto.js'
 import { GeneArchive } from './gene-archive.js'
 import {
   isPeerId,
+  parseSnapshot,
   Trust,
   type BackupGene,
   type GeneBackup,
@@ -17,74 +19,98 @@ import type { RegistryStorage } from './registry-storage.js'
 
 /** Options of {@link PeerRegistry}. */
 export interface PeerRegistryOptions {
-  /** A peer that was not heard of for so long has fallen. Default 30 min. */
+  /**
+   * Milliseconds after which a silent peer expires. Default: 1,800,000 (30 minutes), as in Go. Measured by a clock that
+   * setting the system time does not change and that stands still while the machine is suspended.
+   */
   readonly peerTimeoutMs?: number
-  /** Peers that are remembered; beyond, the one that was silent longest is forgotten. Default 1024. */
+  /** Peers remembered; beyond that the one silent for longest is forgotten. Default: 1024. */
   readonly maxPeers?: number
-  /** Where {@link PeerRegistry.open} finds it and `save` keeps it. Default: nowhere. */
+  /** Where {@link PeerRegistry.open} loads from and {@link PeerRegistry.save} saves to. Default: nowhere. */
   readonly storage?: RegistryStorage
-  /** This node's id. Default: a new one. */
+  /** This node's id: `peer_` and 24 hex digits. Default: a new random one. */
   readonly selfId?: string
-  /** The clock, in Unix milliseconds. Default `Date.now`. */
+  /** Returns the time of day in Unix milliseconds, for what is stored. Default: `Date.now`. */
   readonly now?: () => number
+  /** Returns milliseconds that only ever rise, for the time-out. Default: `performance.now`. */
+  readonly monotonicNow?: () => number
 }
 
-/** What a handshake tells of a peer. */
+/** What a handshake says about a peer. */
 export interface HandshakeInfo {
   readonly peerId: string
   readonly node: string
   readonly genomeHash: string
 }
 
-/** The decision on a handshake. */
+/** The decision on a handshake (Go: the result of `ProcessHandshake`). */
 export interface HandshakeDecision {
   readonly match: boolean
   readonly trust: Trust
 }
 
-/** What one exchange has moved. */
+/** What one exchange has moved, in facts. */
 export interface SyncRecord {
   readonly received: number
   readonly sent: number
-  /** Genes among what the peer sent. */
+  /** Genes among the facts that the peer sent. */
   readonly genes?: readonly BackupGene[]
+  /** How far the peer's store was read. */
   readonly read?: ReadPosition
+  /** What a Go listener was given. */
   readonly given?: GivenFacts
 }
 
-/** Counts of a registry. */
+/** Counts of a registry, as of now. */
 export interface RegistryStats {
+  /** Peers remembered, in whatever state. */
   readonly peers: number
+  /** Peers verified and not expired. */
   readonly trusted: number
+  /** Peers that were silent for too long. */
   readonly expired: number
+  /** Backups of the genes of expired peers. */
   readonly backups: number
+  /** Exchanges in which facts were moved, of all peers remembered. */
   readonly syncs: number
   readonly factsReceived: number
   readonly factsSent: number
-  /** Peers forgotten because there were too many. */
+  /** Peers forgotten because there were more than `maxPeers`. */
   readonly forgotten: number
 }
 
+/** The default of `peerTimeoutMs`, in milliseconds (Go: 30 minutes). */
 export const DEFAULT_PEER_TIMEOUT_MS = 30 * 60 * 1000
 
 /** Remembers the peers of the swarm (Go: `peer.Registry`). */
 export class PeerRegistry {
-  /** `peer_` and 24 hex digits. */
+  /** This node's id: `peer_` and 24 hex digits. */
   readonly selfId: string
+  /** This node's name, as peers are told it. */
   readonly nodeName: string
+  /** Milliseconds after which a silent peer expires. */
   readonly peerTimeoutMs: number
   readonly #maxPeers: number
   readonly #storage: RegistryStorage | undefined
   readonly #now: () => number
-  /** The one heard of last stands last. */
+  readonly #monotonicNow: () => number
+  /** In the order in which they were last heard. */
   readonly #peers = new Map<string, PeerRecord>()
+  /** When each peer was last heard, by the monotonic clock. */
+  readonly #heardAtMs = new Map<string, number>()
   readonly #genes = new GeneArchive()
   #forgotten = 0
   #saving: Promise<void> = Promise.resolve()
-  /** A save that has not begun, and so will keep what is changed by then. */
+  /** A save that has not begun, and so will include every change until then. */
   #nextSave: Promise<void> | undefined
+  /** Counts changes, so that nothing is saved twice. */
+  #version = 0
+  #savedVersion = -1
 
-  /** @throws TypeError, RangeError for a name or option that makes no sense */
+  /**
+   * @param nodeName 1 to 256 UTF-16 units
+   * @throws TypeError, RangeError for a name or option out of its bounds
+   */
   constructor(nodeName: string, options: PeerRegistryOptions = {}) {
     const {
       peerTimeoutMs = DEFAULT_PEER_TIMEOUT_MS,
@@ -92,43 +118,58 @@ export class PeerRegistry {
       selfId,
       storage,
       now = Date.now,
+      monotonicNow = monotonicMs,
     } = options
     if (typeof nodeName !== 'string' || nodeName === '' || nodeName.length > 256) {
-      throw new TypeError('nodeName must be a text of 1 to 256 units')
+      throw new TypeError('nodeName must be a string of 1 to 256 UTF-16 units')
     }
-    if (!(peerTimeoutMs > 0)) throw new RangeError('peerTimeoutMs must be above 0')
+    if (!(peerTimeoutMs > 0))
+      throw new RangeError(`peerTimeoutMs must be above 0, not ${String(peerTimeoutMs)}`)
     if (!Number.isInteger(maxPeers) || maxPeers < 1)
-      throw new RangeError('maxPeers must be a whole number from 1')
+      throw new RangeError(`maxPeers must be a whole number from 1, not ${String(maxPeers)}`)
     if (selfId !== undefined && !isPeerId(selfId))
-      throw new TypeError("selfId must be 'peer_' and 24 hex digits")
+      throw new TypeError("selfId must be 'peer_' followed by 24 hex digits")
     this.nodeName = nodeName
     this.peerTimeoutMs = peerTimeoutMs
     this.#maxPeers = maxPeers
     this.#storage = storage
     this.#now = now
+    this.#monotonicNow = monotonicNow
     this.selfId = selfId ?? `peer_${randomHex(12)}`
   }
 
-  /** A registry as it was when it was last saved; a new one when it never was. */
+  /**
+   * Returns the registry as it was last saved, or a new one if the storage holds none.
+   *
+   * @throws TypeError if the storage returns something that is not a snapshot; what its `load` throws
+   */
   static async open(nodeName: string, options: PeerRegistryOptions): Promise<PeerRegistry> {
-    const snapshot = await options.storage?.load()
-    if (snapshot === undefined) return new PeerRegistry(nodeName, options)
-    const registry = new PeerRegistry(nodeName, { ...options, selfId: options.selfId ?? snapshot.selfId })
-    for (const peer of snapshot.peers) registry.#put(peer)
+    const loaded = await options.storage?.load()
+    if (loaded === undefined) return new this(nodeName, options)
+    const snapshot = parseSnapshot(loaded)
+    const registry = new this(nodeName, { ...options, selfId: options.selfId ?? snapshot.selfId })
+    const nowMs = registry.#now()
+    for (const peer of snapshot.peers) {
+      // Only the time of day spans a restart. Set back, it must not make a peer younger than now.
+      registry.#put(peer, registry.#monotonicNow() - Math.max(0, nowMs - peer.lastSeen))
+    }
     for (const { peerId, genes, omitted } of snapshot.genes) registry.#genes.keep(peerId, genes, omitted)
     for (const backup of snapshot.backups) registry.#genes.restore(backup)
+    registry.#savedVersion = registry.#version
     return registry
   }
 
-  /** Peers that are remembered, fallen ones with them. */
+  /** Peers remembered, including expired and rejected ones. */
   get peerCount(): number {
     return this.#peers.size
   }
 
+  /** Peers verified and not expired. */
   get trustedCount(): number {
     return this.trustedPeers().length
   }
 
+  /** Counts of the registry, as of now. */
   get stats(): RegistryStats {
     const peers = [...this.#peers.values()]
     const sum = (of: (peer: PeerRecord) => number): number =>
@@ -145,65 +186,68 @@ export class PeerRegistry {
     }
   }
 
+  /** Returns a peer by its id; undefined if it is not known. */
   get(peerId: string): PeerRecord | undefined {
     return this.#peers.get(peerId)
   }
 
-  /** Who was heard of last comes last. */
+  /** Returns all peers, the one heard last at the end. */
   knownPeers(): PeerRecord[] {
     return [...this.#peers.values()]
   }
 
+  /** Returns the peers that are verified and not expired, the one heard last at the end. */
   trustedPeers(): PeerRecord[] {
     return this.knownPeers().filter((peer) => peer.trust === Trust.Verified)
   }
 
-  /** Decides on a handshake (Go: `ProcessHandshake`). Remembers nothing: see {@link completeHandshake}. */
+  /** Decides on a handshake (Go: `ProcessHandshake`). Changes nothing: see {@link completeHandshake}. */
   processHandshake(peer: HandshakeInfo, ownGenomeHash: string): HandshakeDecision {
     const match = peer.genomeHash === ownGenomeHash && this.get(peer.peerId)?.trust !== Trust.Rejected
     return { match, trust: match ? Trust.Verified : Trust.Rejected }
   }
 
   /**
-   * Remembers a peer as verified (Go: `CompleteHandshake`). The transport calls it when something of the exchange has
-   * succeeded, not on the word of a peer alone.
+   * Remembers a peer as verified (Go: `CompleteHandshake`). The transport calls this only once facts were exchanged, not on
+   * the peer's word alone.
    *
-   * @throws TypeError when it claims our own id
+   * @throws TypeError if the peer claims this node's own id
    */
   completeHandshake(peer: HandshakeInfo): PeerRecord {
-    if (peer.peerId === this.selfId) throw new TypeError('no peer has our own id')
-    const now = this.#now()
+    if (peer.peerId === this.selfId) throw new TypeError('a peer cannot have the id of this node')
+    const nowMs = this.#now()
     const before = this.#peers.get(peer.peerId)
     const record: PeerRecord = {
       syncs: 0,
       factsReceived: 0,
       factsSent: 0,
-      firstSeen: now,
+      firstSeen: nowMs,
       ...before,
       id: peer.peerId,
       node: peer.node,
       genomeHash: peer.genomeHash,
       trust: Trust.Verified,
-      lastSeen: now,
+      lastSeen: nowMs,
     }
     this.#put(record)
     return record
   }
 
   /**
-   * Exchanges nothing with this peer again, until {@link completeHandshake} is called for it. False when it is not known:
-   * then nothing is changed.
+   * Rejects a peer: nothing is exchanged with it until {@link completeHandshake} is called for it. Returns false, and changes
+   * nothing, if it is not known.
    */
   reject(peerId: string): boolean {
-    return this.#change(peerId, (peer) => ({ ...peer, trust: Trust.Rejected }))
+    const heardAtMs = this.#heardAtMs.get(peerId)
+    return this.#change(peerId, (peer) => ({ ...peer, trust: Trust.Rejected }), heardAtMs)
   }
 
-  /** Notes that a peer was heard of just now; false when it is not known. */
+  /** Notes that a peer was heard just now. Returns false if it is not known. */
   touch(peerId: string): boolean {
     return this.#change(peerId, (peer) => ({ ...peer, lastSeen: this.#now() }))
   }
 
-  /** Notes what an exchange has moved; false when the peer is not known. */
+  /** Notes what an exchange has moved. Returns false if the peer is not known. */
   recordSync(peerId: string, sync: SyncRecord): boolean {
     if (!this.#peers.has(peerId)) return false
     this.#genes.keep(peerId, sync.genes ?? [])
@@ -218,27 +262,32 @@ export class PeerRegistry {
     }))
   }
 
-  /** Gives up verified peers that were not heard of for too long and keeps their genes; answers who they are. */
+  /** Expires verified peers that were silent for longer than `peerTimeoutMs`, backs their genes up, and returns them. */
   checkTimeouts(): PeerRecord[] {
-    const now = this.#now()
-    const fallen = this.trustedPeers().filter((peer) => now - peer.lastSeen > this.peerTimeoutMs)
+    const nowMs = this.#monotonicNow()
+    const fallen = this.trustedPeers().filter(
+      ({ id }) => nowMs - (this.#heardAtMs.get(id) ?? nowMs) > this.peerTimeoutMs,
+    )
+    if (fallen.length > 0) ++this.#version
     for (const peer of fallen) {
       this.#peers.set(peer.id, { ...peer, trust: Trust.Expired })
       const { id: peerId, node, genomeHash } = peer
-      this.#genes.backUp({ peerId, node, genomeHash, expiredAt: now })
+      this.#genes.backUp({ peerId, node, genomeHash, expiredAt: this.#now() })
     }
     return fallen
   }
 
-  /** The genes of a peer that has fallen; undefined when it has not. They stay when it comes back. */
+  /** Returns the backup of a peer's genes; undefined if it never expired. The backup stays when the peer comes back. */
   geneBackup(peerId: string): GeneBackup | undefined {
     return this.#genes.backup(peerId)
   }
 
+  /** Returns the backups of all peers that expired, the latest at the end. */
   geneBackups(): GeneBackup[] {
     return this.#genes.backups()
   }
 
+  /** Returns everything that the registry remembers, as plain JSON. */
   snapshot(): RegistrySnapshot {
     return {
       version: 1,
@@ -249,37 +298,48 @@ export class PeerRegistry {
     }
   }
 
-  /** Has the storage keep it; resolves when it has. Without a storage there is nothing to do. */
+  /**
+   * Saves the registry to its storage, if anything changed since the last save. Calls while a save is under way share the
+   * next one. Without a storage this does nothing.
+   *
+   * @throws what the `save` of the storage throws
+   */
   save(): Promise<void> {
     const storage = this.#storage
     if (storage === undefined) return Promise.resolve()
     if (this.#nextSave !== undefined) return this.#nextSave
     // One after the other, so that an older state never replaces a newer one.
-    const saved = this.#saving.then(() => {
+    const saved = this.#saving.then(async () => {
       this.#nextSave = undefined
-      return storage.save(this.snapshot())
+      const version = this.#version
+      if (version === this.#savedVersion) return
+      await storage.save(this.snapshot())
+      this.#savedVersion = version
     })
     this.#nextSave = saved
     this.#saving = saved.catch(() => undefined)
     return saved
   }
 
-  #change(peerId: string, change: (peer: PeerRecord) => PeerRecord): boolean {
+  #change(peerId: string, change: (peer: PeerRecord) => PeerRecord, heardAtMs?: number): boolean {
     const peer = this.#peers.get(peerId)
     if (peer === undefined) return false
-    this.#put(change(peer))
+    this.#put(change(peer), heardAtMs)
     return true
   }
 
-  #put(peer: PeerRecord): void {
+  #put(peer: PeerRecord, heardAtMs = this.#monotonicNow()): void {
+    ++this.#version
     this.#peers.delete(peer.id)
     this.#peers.set(peer.id, peer)
+    this.#heardAtMs.set(peer.id, heardAtMs)
     if (this.#peers.size <= this.#maxPeers) return
-    // Ids cost a peer nothing, so memory must not grow with them. Whom we rejected stays rejected.
+    // A peer can make up ids without end, so memory must not grow with them. A rejected peer stays rejected.
     const silent = this.knownPeers()
     const victim = silent.find((other) => other.trust !== Trust.Rejected) ?? silent[0]
     if (victim === undefined) return
     this.#peers.delete(victim.id)
+    this.#heardAtMs.delete(victim.id)
     this.#genes.forget(victim.id)
     ++this.#forgotten
   }

@@ -1,13 +1,14 @@
-// The messages of an exchange: their payloads as we write them, and what is made of a peer's after every key of it was
-// checked. Keys that Go does not know (all under or after `sentinel`) are ours; Go's decoder ignores them.
+// The messages of an exchange: their types, and how the payloads of a peer are checked key by key. Keys that Go does not
+// know (`sentinel`, and those of pages) are additions of this package; Go's decoder ignores them.
 
 import type { Fact } from '../facts/fact.js'
 import { isGenomeHash } from '../facts/genome.js'
 import type { Incident } from '../facts/incident.js'
 import { isPeerId, Trust } from '../peers/peer-record.js'
+import { MAX_ENTRIES, type PayloadParts, type TakeTurn } from './payload-parts.js'
 import { invalid } from './protocol-error.js'
 import { parsePosition } from './rfc3339.js'
-import { importFacts, importIncidents } from './wire-fact.js'
+import { importFacts, importIncidents, type WireFact, type WireIncident } from './wire-fact.js'
 
 /** Message types (Go: `MsgHandshake`, `MsgHandshakeAck`, `MsgSyncRequest`, `MsgSyncPayload`). */
 export const SwarmMsgType = {
@@ -16,18 +17,78 @@ export const SwarmMsgType = {
   SyncRequest: 'sync_request',
   SyncPayload: 'sync_payload',
 } as const
+/** One of the message types. */
+export type SwarmMsgType = (typeof SwarmMsgType)[keyof typeof SwarmMsgType]
+
+/** What each type of message carries, key by key as on the wire. Keys that only this package writes are optional. */
+export interface SwarmPayloads {
+  /** Dialer to listener, first. */
+  readonly handshake: {
+    readonly from_peer_id: string
+    readonly from_node: string
+    readonly genome_hash: string
+    /** Unix seconds. */
+    readonly timestamp: number
+    readonly nonce: string
+    readonly sentinel?: { readonly version: number }
+  }
+  /** Listener to dialer. A Go listener writes the dialer's own id into `to_peer_id`. */
+  readonly handshake_ack: {
+    readonly to_peer_id: string
+    readonly to_node: string
+    readonly genome_hash: string
+    readonly match: boolean
+    readonly trust: Trust
+    /** Unix seconds. */
+    readonly timestamp: number
+    readonly sentinel?: { readonly version: number }
+  }
+  /** Asks for facts that entered the peer's store after `since`; Go defines it and sends none. */
+  readonly sync_request: {
+    readonly from_peer_id: string
+    readonly genome_hash: string
+    /** RFC 3339. */
+    readonly since: string
+    /** Facts; 100 if absent or 0. */
+    readonly max_batch?: number
+    readonly store?: string
+    readonly done?: boolean
+    readonly skip_to?: string
+  }
+  /** Facts and incidents. Go writes null for no facts. */
+  readonly sync_payload: {
+    readonly version?: string
+    readonly from_peer_id: string
+    readonly genome_hash: string
+    readonly facts: readonly WireFact[] | null
+    readonly incidents?: readonly WireIncident[]
+    /** RFC 3339. */
+    readonly synced_at: string
+    readonly has_more?: boolean
+    readonly store?: string
+    readonly next?: string
+  }
+}
+
+/**
+ * One line of the swarm's socket as JSON (Go: `Message`): for programs that speak to it themselves. {@link SwarmTransport}
+ * reads and writes them for you.
+ */
+export type SwarmMessage<Type extends SwarmMsgType = SwarmMsgType> = {
+  readonly [T in Type]: { readonly type: T; readonly payload: SwarmPayloads[T] }
+}[Type]
 
 /** The version of the exchange in pages, as it stands in both handshakes: `"sentinel": {"version": 1}`. */
 export const PAGED_VERSION = 1
 
-/** Facts of a request that does not say how many it takes (wire-format: `max_batch`). */
+/** Facts a page when the request does not say (wire format: `max_batch`). */
 export const DEFAULT_MAX_BATCH = 100
-/** Most facts of a page, whatever is asked for. A line has no room for more than about 10,000. */
-export const MAX_BATCH = 10_000
+/** The most facts of a page, whatever the request says. */
+export const MAX_BATCH = MAX_ENTRIES
 
 const MAX_NODE_UNITS = 256
 
-/** Either handshake, as far as it tells of the peer. */
+/** What either handshake says of the peer. */
 export interface Handshake {
   readonly peerId: string
   readonly node: string
@@ -36,30 +97,34 @@ export interface Handshake {
   readonly paged: boolean
 }
 
+/** The listener's handshake, with its decision. */
 export interface HandshakeAck extends Handshake {
   readonly match: boolean
   readonly trust: number
 }
 
-/** Asks for pages; each further one says that a page was stored. */
+/** Asks for pages; each further request confirms that a page was stored. */
 export interface SyncRequest {
-  /** Position up to which the sender has our store. */
+  /** The position up to which the sender has our store. */
   readonly since: number
+  /** The most facts of a page that the sender takes. */
   readonly maxBatch: number
-  /** The store that `since` is about; undefined where the sender knows none. */
+  /** The store that `since` refers to; undefined if the sender knows none. */
   readonly store: string | undefined
-  /** The sender has it all and asks for no more. */
+  /** The sender has everything and asks for no more. */
   readonly done: boolean
-  /** With `done`: the sender's own facts up to this position all came from us, so we need not read them. */
+  /** With `done`: up to this position, all facts of the sender's own store came from us, so we need not read them. */
   readonly skipTo: number | undefined
 }
 
+/** One page of facts and incidents. */
 export interface SyncPage {
   readonly facts: readonly Fact[]
   readonly incidents: readonly Incident[]
   readonly hasMore: boolean
+  /** The store that the facts came from. */
   readonly store: string
-  /** Position of the sender's store up to which this page goes. */
+  /** The position in that store up to which this page goes. */
   readonly next: number
 }
 
@@ -67,7 +132,7 @@ function objectOf(payload: unknown, what: string): Record<string, unknown> {
   if (typeof payload === 'object' && payload !== null && !Array.isArray(payload)) {
     return payload as Record<string, unknown>
   }
-  throw invalid('bad-message', `the payload of a ${what} is no object`)
+  throw invalid('bad-message', `the payload of a ${what} is not an object`)
 }
 
 function isShortText(value: unknown, maxUnits: number): value is string {
@@ -79,45 +144,67 @@ function isPaged(value: unknown): boolean {
   return 'version' in value && value.version === PAGED_VERSION
 }
 
-/** @throws {IpcError} ERR_IPC_INVALID_MESSAGE */
+/**
+ * Checks the dialer's handshake.
+ *
+ * @throws {IpcError} ERR_IPC_INVALID_MESSAGE
+ */
 export function parseHandshake(payload: unknown): Handshake {
   const { from_peer_id, from_node, genome_hash, timestamp, sentinel } = objectOf(payload, 'handshake')
-  if (!isPeerId(from_peer_id)) throw invalid('bad-handshake', 'from_peer_id of the handshake is no peer id')
+  if (!isPeerId(from_peer_id))
+    throw invalid('bad-handshake', 'from_peer_id of the handshake is not a peer id')
   if (!isShortText(from_node, MAX_NODE_UNITS))
-    throw invalid('bad-handshake', 'from_node of the handshake is no name')
-  if (!isGenomeHash(genome_hash)) throw invalid('bad-handshake', 'genome_hash of the handshake is no hash')
+    throw invalid(
+      'bad-handshake',
+      `from_node of the handshake is not a string of at most ${MAX_NODE_UNITS} units`,
+    )
+  if (!isGenomeHash(genome_hash))
+    throw invalid('bad-handshake', 'genome_hash of the handshake is not a genome hash')
   if (!Number.isSafeInteger(timestamp))
-    throw invalid('bad-handshake', 'timestamp of the handshake is no time')
+    throw invalid('bad-handshake', 'timestamp of the handshake is not an integer')
   return { peerId: from_peer_id, node: from_node, genomeHash: genome_hash, paged: isPaged(sentinel) }
 }
 
-/** @throws {IpcError} ERR_IPC_INVALID_MESSAGE */
+/**
+ * Checks the listener's handshake.
+ *
+ * @throws {IpcError} ERR_IPC_INVALID_MESSAGE
+ */
 export function parseHandshakeAck(payload: unknown): HandshakeAck {
   const { to_peer_id, to_node, genome_hash, match, trust, sentinel } = objectOf(payload, 'handshake_ack')
-  if (!isPeerId(to_peer_id)) throw invalid('bad-handshake', 'to_peer_id of the answer is no peer id')
+  if (!isPeerId(to_peer_id))
+    throw invalid('bad-handshake', 'to_peer_id of the handshake_ack is not a peer id')
   if (!isShortText(to_node, MAX_NODE_UNITS))
-    throw invalid('bad-handshake', 'to_node of the answer is no name')
-  if (!isGenomeHash(genome_hash)) throw invalid('bad-handshake', 'genome_hash of the answer is no hash')
+    throw invalid(
+      'bad-handshake',
+      `to_node of the handshake_ack is not a string of at most ${MAX_NODE_UNITS} units`,
+    )
+  if (!isGenomeHash(genome_hash))
+    throw invalid('bad-handshake', 'genome_hash of the handshake_ack is not a genome hash')
   if (typeof match !== 'boolean')
-    throw invalid('bad-handshake', 'match of the answer is neither true nor false')
+    throw invalid('bad-handshake', 'match of the handshake_ack is not a boolean')
   if (!Number.isInteger(trust) || (trust as number) < Trust.Unknown || (trust as number) > Trust.Expired) {
-    throw invalid('bad-handshake', 'trust of the answer is none of the known ones')
+    throw invalid('bad-handshake', 'trust of the handshake_ack is not an integer from 0 to 4')
   }
   const paged = isPaged(sentinel)
   return { peerId: to_peer_id, node: to_node, genomeHash: genome_hash, paged, match, trust: trust as number }
 }
 
-/** Every message after the handshake repeats whom it is from: it must be the same. */
+/** Checks that a later message names the same sender as the handshake. */
 function checkSender(entry: Record<string, unknown>, peer: Handshake, what: string): void {
   if (entry['from_peer_id'] !== peer.peerId) {
-    throw invalid('sender-changed', `a ${what} has another from_peer_id than the handshake`)
+    throw invalid('sender-changed', `from_peer_id of a ${what} is not that of the handshake`)
   }
   if (entry['genome_hash'] !== peer.genomeHash) {
-    throw invalid('genome-changed', `a ${what} has another genome_hash than the handshake`)
+    throw invalid('genome-changed', `genome_hash of a ${what} is not that of the handshake`)
   }
 }
 
-/** @throws {IpcError} ERR_IPC_INVALID_MESSAGE */
+/**
+ * Checks a request for pages.
+ *
+ * @throws {IpcError} ERR_IPC_INVALID_MESSAGE
+ */
 export function parseSyncRequest(payload: unknown, peer: Handshake): SyncRequest {
   const entry = objectOf(payload, SwarmMsgType.SyncRequest)
   checkSender(entry, peer, SwarmMsgType.SyncRequest)
@@ -125,19 +212,19 @@ export function parseSyncRequest(payload: unknown, peer: Handshake): SyncRequest
   const maxBatch = entry['max_batch'] ?? DEFAULT_MAX_BATCH
   const store = entry['store']
   const skipTo = entry['skip_to'] === undefined ? undefined : parsePosition(entry['skip_to'])
-  if (since === undefined) throw invalid('bad-request', 'since of a sync_request is no time')
+  if (since === undefined) throw invalid('bad-request', 'since of a sync_request is not an RFC 3339 time')
   if (!Number.isSafeInteger(maxBatch) || (maxBatch as number) < 0) {
-    throw invalid('bad-request', 'max_batch of a sync_request is no count')
+    throw invalid('bad-request', 'max_batch of a sync_request is not a count')
   }
   if (store !== undefined && !isShortText(store, MAX_NODE_UNITS)) {
-    throw invalid('bad-request', 'store of a sync_request is no name')
+    throw invalid('bad-request', `store of a sync_request is not a string of at most ${MAX_NODE_UNITS} units`)
   }
   if (entry['skip_to'] !== undefined && skipTo === undefined) {
-    throw invalid('bad-request', 'skip_to of a sync_request is no time')
+    throw invalid('bad-request', 'skip_to of a sync_request is not an RFC 3339 time')
   }
   return {
     since,
-    // Go's zero value means that it was left out.
+    // 0 is Go's zero value: the key was left out.
     maxBatch: Math.min(maxBatch === 0 ? DEFAULT_MAX_BATCH : (maxBatch as number), MAX_BATCH),
     store,
     done: entry['done'] === true,
@@ -145,28 +232,45 @@ export function parseSyncRequest(payload: unknown, peer: Handshake): SyncRequest
   }
 }
 
-/** A page of the exchange in pages. @throws {IpcError} ERR_IPC_INVALID_MESSAGE */
-export function parseSyncPage(payload: unknown, peer: Handshake, maxFacts: number): SyncPage {
-  const entry = objectOf(payload, SwarmMsgType.SyncPayload)
+/**
+ * Checks a page of the exchange in pages.
+ *
+ * @throws {IpcError} ERR_IPC_INVALID_MESSAGE
+ */
+export async function parseSyncPage(
+  parts: PayloadParts,
+  peer: Handshake,
+  maxFacts: number,
+  takeTurn: TakeTurn,
+): Promise<SyncPage> {
+  const entry = objectOf(parts.rest, SwarmMsgType.SyncPayload)
   checkSender(entry, peer, SwarmMsgType.SyncPayload)
   const next = parsePosition(entry['next'])
   const store = entry['store']
-  if (next === undefined) throw invalid('bad-page', 'next of a page is no time')
-  if (!isShortText(store, MAX_NODE_UNITS)) throw invalid('bad-page', 'store of a page is no name')
-  if (typeof entry['has_more'] !== 'boolean')
-    throw invalid('bad-page', 'has_more of a page is neither true nor false')
-  return {
-    facts: importFacts(entry['facts'], maxFacts),
-    incidents: importIncidents(entry['incidents']),
-    hasMore: entry['has_more'],
-    store,
-    next,
+  const hasMore = entry['has_more']
+  if (next === undefined) throw invalid('bad-page', 'next of a page is not an RFC 3339 time')
+  if (!isShortText(store, MAX_NODE_UNITS)) {
+    throw invalid('bad-page', `store of a page is not a string of at most ${MAX_NODE_UNITS} units`)
   }
+  if (typeof hasMore !== 'boolean') throw invalid('bad-page', 'has_more of a page is not a boolean')
+  const facts = await importFacts(parts, maxFacts, takeTurn)
+  const incidents = await importIncidents(parts, takeTurn)
+  return { facts, incidents, hasMore, store, next }
 }
 
-/** The one payload of a Go dialer. @throws {IpcError} ERR_IPC_INVALID_MESSAGE */
-export function parseGoPayload(payload: unknown, peer: Handshake): Pick<SyncPage, 'facts' | 'incidents'> {
-  const entry = objectOf(payload, SwarmMsgType.SyncPayload)
+/**
+ * Checks the one payload of a Go dialer.
+ *
+ * @throws {IpcError} ERR_IPC_INVALID_MESSAGE
+ */
+export async function parseGoPayload(
+  parts: PayloadParts,
+  peer: Handshake,
+  takeTurn: TakeTurn,
+): Promise<Pick<SyncPage, 'facts' | 'incidents'>> {
+  const entry = objectOf(parts.rest, SwarmMsgType.SyncPayload)
   checkSender(entry, peer, SwarmMsgType.SyncPayload)
-  return { facts: importFacts(entry['facts'], MAX_BATCH), incidents: importIncidents(entry['incidents']) }
+  const facts = await importFacts(parts, MAX_BATCH, takeTurn)
+  const incidents = await importIncidents(parts, takeTurn)
+  return { facts, incidents }
 }

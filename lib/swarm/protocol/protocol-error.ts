@@ -1,16 +1,49 @@
-// What a peer does wrong, as an IpcError with a stable reason.
+// The errors of an exchange: how a peer's mistake becomes an IpcError with a stable reason, and what a failed exchange is
+// called in alerts. Must not know connections.
 
-import { IpcError } from '../../base/errors.js'
+import { IpcError, isError } from '../../base/errors.js'
+import { describeThrown, type Severity } from '../alerts/alert-bus.js'
 
-/** The error for a message that breaks the rules of the exchange. */
+/** Returns the error for a message that breaks a rule of the exchange. `reason` is the stable name of that rule. */
 export function invalid(reason: string, message: string): IpcError {
   return new IpcError('ERR_IPC_INVALID_MESSAGE', message, { reason })
 }
 
-/** A text that a peer wrote, for errors and alerts: quoted, escaped, cut short. */
+/** Returns text that a peer wrote in a form safe to print: quoted, escaped to ASCII, cut to 64 UTF-16 units. */
 export function quoted(text: string): string {
   return JSON.stringify(text.slice(0, 64)).replace(
     /[^\x20-\x7e]/g,
     (unit) => `\\u${unit.charCodeAt(0).toString(16).padStart(4, '0')}`,
   )
+}
+
+/** The reason of a time-out that a call of the store caused, not the peer. */
+export const STORE_STUCK = 'store-stuck'
+
+/** Returns what user code threw as an Error. */
+export function toError(thrown: unknown): Error {
+  return isError(thrown) ? thrown : new Error(describeThrown(thrown), { cause: thrown })
+}
+
+/** Reasons that no honest peer can cause by accident. */
+const HOSTILE = ['own-id', 'fact-conflict', 'sender-changed', 'genome-changed']
+
+/** Returns type and severity of the alert about a failed exchange. */
+export function classify(error: Error): { type: string; severity: Severity } {
+  if (!(error instanceof IpcError)) {
+    // By its code, as another implementation of a store may have a class of its own.
+    const refused = 'code' in error && String(error.code).startsWith('ERR_FACT_')
+    return { type: refused ? 'store-refused' : 'exchange-failed', severity: 'error' }
+  }
+  switch (error.code) {
+    case 'ERR_IPC_TIMEOUT':
+      if (error.reason === STORE_STUCK) return { type: STORE_STUCK, severity: 'error' }
+      return { type: 'exchange-timeout', severity: 'warning' }
+    case 'ERR_IPC_CLOSED':
+      return { type: 'exchange-broken', severity: 'warning' }
+    default: {
+      const type = error.reason ?? 'exchange-failed'
+      return { type, severity: HOSTILE.includes(type) ? 'critical' : 'error' }
+    }
+  }
 }

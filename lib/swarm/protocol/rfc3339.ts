@@ -1,5 +1,5 @@
-// Times on the wire: RFC 3339 to and from Unix milliseconds, and positions of a fact store as times in microseconds.
-// A page holds thousands of times, most of the same minute: what they share is worked out once.
+// Times on the wire: RFC 3339 to and from Unix milliseconds, and positions of a fact store as times in microseconds. A page
+// has thousands of times, most of the same minute, so the minute converted last is kept. Must not know messages.
 
 const TIME = /^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d{1,9})?(Z|[+-]\d\d:\d\d)$/
 const DAY_UNITS = 10
@@ -9,12 +9,12 @@ const ISO_UNITS = 24
 let lastMinute = ''
 let lastMinuteMs = 0
 
-/** Unix milliseconds as `2026-01-02T03:04:05.678Z`. */
+/** Returns Unix milliseconds as `2026-01-02T03:04:05.678Z`. */
 export function formatTime(ms: number): string {
   const rest = ms - lastMinuteMs
   if (lastMinute === '' || rest < 0 || rest >= 60_000) {
     const text = new Date(ms).toISOString()
-    // Years outside 0 to 9999 are written in another way.
+    // Years outside 0 to 9999 have another form.
     if (text.length === ISO_UNITS) keepMinute(text)
     return text
   }
@@ -23,7 +23,7 @@ export function formatTime(ms: number): string {
   return `${lastMinute}${seconds < 10 ? '0' : ''}${seconds}.${millis < 10 ? '00' : millis < 100 ? '0' : ''}${millis}Z`
 }
 
-/** The Unix milliseconds of an RFC 3339 time, cut to the millisecond; undefined when it is none. */
+/** Returns the Unix milliseconds of an RFC 3339 time, cut to the millisecond; undefined if the text is not one. */
 export function parseTime(text: unknown): number | undefined {
   if (typeof text !== 'string' || text.length > 40) return undefined
   if (text.length === ISO_UNITS && lastMinute !== '' && text.startsWith(lastMinute)) {
@@ -37,8 +37,8 @@ export function parseTime(text: unknown): number | undefined {
   return ms
 }
 
-// `Date.parse` takes 30 February and 24:00 for the day after. Kept as the minute that we write in, they would make times
-// of ours that nobody reads.
+// `Date.parse` reads 30 February and 24:00 as the day after. As the minute kept here, they would end up in times that this
+// node writes and no peer accepts.
 function isDay(text: string): boolean {
   if (text.startsWith('24', DAY_UNITS + 1)) return false
   // Every month has 28 days.
@@ -53,7 +53,7 @@ function keepMinute(text: string): void {
   lastMinuteMs = Date.parse(`${lastMinute}00.000Z`)
 }
 
-/** Milliseconds of the `05.678Z` at the end; undefined when it is anything else. */
+/** Returns the milliseconds of the `05.678Z` at the end; undefined if it has another form. */
 function secondsOf(text: string): number | undefined {
   if (text.charCodeAt(19) !== 0x2e || text.charCodeAt(23) !== 0x5a) return undefined
   let ms = 0
@@ -75,14 +75,14 @@ const DIGITS = [
 
 const LAST_POSITION = Date.UTC(9999, 11, 31, 23, 59, 59, 999) * 1000
 
-/** A position as a time with six digits after the second. Of 0: the epoch. */
+/** Returns a position as a time with six digits after the second; 0 is the Unix epoch. */
 export function formatPosition(position: number): string {
   const ms = Math.floor(position / 1000)
   const micros = position - ms * 1000
   return `${new Date(ms).toISOString().slice(0, -1)}${String(micros).padStart(3, '0')}Z`
 }
 
-/** The position of a time; 0 for those before the epoch (Go's zero time). Undefined when it is none. */
+/** Returns the position of a time; 0 if before the epoch, as Go's zero time is. Undefined if the text is not a time. */
 export function parsePosition(text: unknown): number | undefined {
   const ms = parseTime(text)
   if (ms === undefined) return undefined

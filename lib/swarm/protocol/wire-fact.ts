@@ -1,12 +1,14 @@
-// Facts and incidents as they stand in a message: to it, and from it with everything checked that a peer could have
-// written there.
+// Facts and incidents as they stand in a message: how they are written, and how those of a peer are checked. Must not
+// know the rest of the message.
 
+import { isError } from '../../base/errors.js'
 import { checkFact, MAX_SOURCE_UNITS, type Fact } from '../facts/fact.js'
 import { checkIncident, type Incident } from '../facts/incident.js'
+import { eachPart, type PayloadParts, type TakeTurn } from './payload-parts.js'
 import { invalid } from './protocol-error.js'
 import { formatTime, parseTime } from './rfc3339.js'
 
-/** A fact as Go writes it (wire-format: "fact on the wire"); `updated_at` is ours, and Go ignores it. */
+/** A fact on the wire, with Go's keys. `updated_at` is an addition of this package, which Go ignores. Times are RFC 3339. */
 export interface WireFact {
   readonly id: string
   readonly content: string
@@ -19,12 +21,13 @@ export interface WireFact {
   readonly updated_at?: string
 }
 
-/** What stands before the source of a fact that a peer sent. */
+/** Marks the source of a fact that came from a peer. */
 const IMPORTED = 'swarm:'
 
+/** Returns a fact as it goes on the wire. */
 export function toWireFact(fact: Fact): WireFact {
   const { domain, module, updatedAt } = fact
-  // Most facts have neither, and objects of one shape are quickly written.
+  // Most facts have none of the three, and JSON.stringify is fastest on objects of one shape.
   if (domain === undefined && module === undefined && updatedAt === undefined) {
     return {
       id: fact.id,
@@ -49,32 +52,36 @@ export function toWireFact(fact: Fact): WireFact {
 }
 
 /**
- * The facts of a message, as they are to be stored: with `swarm:` before their source.
+ * Returns the facts of a message as they are stored: with `swarm:` before their source.
  *
- * @throws {IpcError} ERR_IPC_INVALID_MESSAGE when there are too many or any of them is no fact
+ * @throws {IpcError} ERR_IPC_INVALID_MESSAGE if there are more than `maxFacts`, or one is invalid
  */
-export function importFacts(value: unknown, maxFacts: number): Fact[] {
-  if (value === undefined || value === null) return []
-  if (!Array.isArray(value)) throw invalid('bad-page', 'facts is no list')
-  if (value.length > maxFacts) {
-    throw invalid('too-many-facts', `${value.length} facts came in one message; at most ${maxFacts} may`)
-  }
+export async function importFacts(
+  parts: PayloadParts,
+  maxFacts: number,
+  takeTurn: TakeTurn,
+): Promise<Fact[]> {
   const facts: Fact[] = []
   const names = new Names()
-  for (const entry of value as unknown[]) facts.push(importFact(entry, facts.length, names))
+  await eachPart(parts, 'facts', takeTurn, (entries) => {
+    if (facts.length + entries.length > maxFacts) {
+      throw invalid('too-many-facts', `a message carries more than ${maxFacts} facts`)
+    }
+    for (const entry of entries) facts.push(importFact(entry, facts.length, names))
+  })
   return facts
 }
 
-/** Sources, domains and modules of a page. Most facts share theirs with others, and so share the text in memory too. */
+/** The sources, domains and modules of a page. Facts that have the same one share its text in memory. */
 class Names {
   readonly #sources = new Map<string, string>()
   readonly #names = new Map<string, string>()
 
-  /** A source as it is kept: always marked, so that nothing a peer sends can pass for a fact of our own. */
+  /** Returns a source as it is stored: always marked, so that no fact of a peer passes for one of this node. */
   importedSource(source: string): string {
     let imported = this.#sources.get(source)
     if (imported === undefined) {
-      // Hops could make it grow for ever.
+      // Each hop adds a mark; without a bound it would grow for ever.
       imported = startOf(IMPORTED + source, MAX_SOURCE_UNITS)
       this.#sources.set(source, imported)
     }
@@ -89,7 +96,7 @@ class Names {
   }
 }
 
-/** The first units of a text, without cutting a surrogate pair in two. */
+/** Returns the first units of a text, without cutting a surrogate pair in two. */
 function startOf(text: string, maxUnits: number): string {
   if (text.length <= maxUnits) return text
   const last = text.charCodeAt(maxUnits - 1)
@@ -97,12 +104,15 @@ function startOf(text: string, maxUnits: number): string {
 }
 
 function importFact(value: unknown, index: number, names: Names): Fact {
-  if (typeof value !== 'object' || value === null) throw invalid('bad-fact', `fact ${index} is no object`)
+  if (typeof value !== 'object' || value === null) throw invalid('bad-fact', `fact ${index} is not an object`)
   const wire = value as Partial<Record<keyof WireFact, unknown>>
   const { source, domain, module } = wire
   const createdMs = parseTime(wire.created_at)
   if (typeof source !== 'string' || createdMs === undefined) {
-    throw invalid('bad-fact', `fact ${index} has no ${createdMs === undefined ? 'time' : 'source'}`)
+    throw invalid(
+      'bad-fact',
+      `${createdMs === undefined ? 'created_at' : 'source'} of fact ${index} is missing or invalid`,
+    )
   }
   const fact = {
     id: wire.id,
@@ -112,26 +122,43 @@ function importFact(value: unknown, index: number, names: Names): Fact {
     source: names.importedSource(source),
     createdAt: new Date(createdMs),
   } as Fact & { domain?: string; module?: string; updatedAt?: Date }
-  // Go leaves out what is empty; null is what other writers put there.
+  // Go leaves empty strings out; other writers put null there.
   if (domain !== undefined && domain !== null && domain !== '') fact.domain = names.shared(domain as string)
   if (module !== undefined && module !== null && module !== '') fact.module = names.shared(module as string)
   if (wire.updated_at !== undefined && wire.updated_at !== null) {
     const updatedMs = parseTime(wire.updated_at)
-    if (updatedMs === undefined) throw invalid('bad-fact', `the updated_at of fact ${index} is no time`)
+    if (updatedMs === undefined)
+      throw invalid('bad-fact', `updated_at of fact ${index} is not an RFC 3339 time`)
     fact.updatedAt = new Date(updatedMs)
   }
   try {
     checkFact(fact)
   } catch (error) {
-    throw invalid('bad-fact', `fact ${index}: ${error instanceof Error ? error.message : ''}`)
+    throw invalid('bad-fact', `fact ${index}: ${isError(error) ? error.message : ''}`)
   }
   return fact
 }
 
-/** Incidents that one exchange may carry. */
+/** The most incidents of one exchange. */
 export const MAX_INCIDENTS = 1000
 
-export function toWireIncident(incident: Incident): object {
+/** An incident on the wire, with Go's keys. `created_at` is RFC 3339. */
+export interface WireIncident {
+  readonly id: string
+  readonly status: string
+  readonly severity: string
+  readonly title: string
+  readonly description: string
+  readonly event_count: number
+  readonly correlation_rule: string
+  readonly kill_chain_phase: string
+  readonly mitre_mapping?: readonly string[]
+  readonly created_at: string
+  readonly source_peer_id: string
+}
+
+/** Returns an incident as it goes on the wire. */
+export function toWireIncident(incident: Incident): WireIncident {
   return {
     id: incident.id,
     status: incident.status,
@@ -147,21 +174,29 @@ export function toWireIncident(incident: Incident): object {
   }
 }
 
-/** @throws {IpcError} ERR_IPC_INVALID_MESSAGE when any of them is no incident */
-export function importIncidents(value: unknown): Incident[] {
-  if (value === undefined || value === null) return []
-  if (!Array.isArray(value) || value.length > MAX_INCIDENTS) {
-    throw invalid('bad-page', `incidents is no list of at most ${MAX_INCIDENTS}`)
-  }
-  return value.map((entry: unknown, index) => importIncident(entry, index))
+/**
+ * Returns the incidents of a message.
+ *
+ * @throws {IpcError} ERR_IPC_INVALID_MESSAGE if there are too many, or one is invalid
+ */
+export async function importIncidents(parts: PayloadParts, takeTurn: TakeTurn): Promise<Incident[]> {
+  const incidents: Incident[] = []
+  await eachPart(parts, 'incidents', takeTurn, (entries) => {
+    if (incidents.length + entries.length > MAX_INCIDENTS) {
+      throw invalid('bad-page', `a message carries more than ${MAX_INCIDENTS} incidents`)
+    }
+    for (const entry of entries) incidents.push(importIncident(entry, incidents.length))
+  })
+  return incidents
 }
 
 function importIncident(value: unknown, index: number): Incident {
   if (typeof value !== 'object' || value === null)
-    throw invalid('bad-incident', `incident ${index} is no object`)
+    throw invalid('bad-incident', `incident ${index} is not an object`)
   const wire = value as Record<string, unknown>
   const createdMs = parseTime(wire['created_at'])
-  if (createdMs === undefined) throw invalid('bad-incident', `the created_at of incident ${index} is no time`)
+  if (createdMs === undefined)
+    throw invalid('bad-incident', `created_at of incident ${index} is missing or invalid`)
   const mapping = wire['mitre_mapping'] ?? undefined
   const incident = {
     id: wire['id'],
@@ -179,7 +214,7 @@ function importIncident(value: unknown, index: number): Incident {
   try {
     checkIncident(incident)
   } catch (error) {
-    throw invalid('bad-incident', `incident ${index}: ${error instanceof Error ? error.message : ''}`)
+    throw invalid('bad-incident', `incident ${index}: ${isError(error) ? error.message : ''}`)
   }
   return incident
 }

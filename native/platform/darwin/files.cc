@@ -1,6 +1,7 @@
 // Facts about the file at a path or behind a descriptor, by lstat(2) and fstat(2). Compiled, never run.
 
 #include <fcntl.h>
+#include <sys/acl.h>
 #include <sys/stat.h>
 
 #include <cerrno>
@@ -33,11 +34,8 @@ Result<FileFacts> FactsOf(const struct stat& status) {
 
 }  // namespace
 
-Result<FileFacts> InspectPath(const std::string& path) {
-  struct stat status {};
-  if (lstat(path.c_str(), &status) != 0) return Failure{FailureKind::kSystem, errno, "lstat", path};
-  return FactsOf(status);
-}
+// There is no way to open a directory that this user may enter but not read.
+const int kSearchFlags = O_RDONLY;
 
 Result<FileFacts> InspectAt(int directory, const std::string& name) {
   struct stat status {};
@@ -51,6 +49,16 @@ Result<FileFacts> InspectDescriptor(int descriptor) {
   struct stat status {};
   if (fstat(descriptor, &status) != 0) return Failure{FailureKind::kSystem, errno, "fstat", {}};
   return FactsOf(status);
+}
+
+// An empty list, as the call that removes one is not for links.
+Status RemoveAccessList(const std::string& path) {
+  acl_t none = acl_init(0);
+  const bool done = none != nullptr && acl_set_link_np(path.c_str(), ACL_TYPE_EXTENDED, none) == 0;
+  const int code = errno;
+  if (none != nullptr) acl_free(none);
+  if (done || code == ENOTSUP) return Done{};
+  return Failure{FailureKind::kSystem, code, "acl_set_link_np", path};
 }
 
 // The inode number of a Unix socket: the kernel counts them up as they are first asked for.

@@ -70,9 +70,6 @@ struct kevent WakeEvent(std::uint16_t flags, std::uint32_t event_flags) {
 
 }  // namespace
 
-// There is no way to open a directory that this user may enter but not read.
-const int kSearchFlags = O_RDONLY;
-
 double MillisecondsSinceBoot() { return static_cast<double>(clock_gettime_nsec_np(CLOCK_MONOTONIC_RAW)) / 1e6; }
 
 std::string BootId() {

@@ -7,6 +7,7 @@
 #include <sys/socket.h>
 #include <sys/syscall.h>
 #include <sys/sysmacros.h>
+#include <sys/xattr.h>
 #include <unistd.h>
 
 #include <cerrno>
@@ -44,9 +45,14 @@ Result<FileFacts> Statx(int directory, const char* path, int flags) {
 
 const int kSearchFlags = O_PATH;
 
-Result<FileFacts> InspectPath(const std::string& path) { return Statx(AT_FDCWD, path.c_str(), 0); }
 Result<FileFacts> InspectAt(int directory, const std::string& name) { return Statx(directory, name.c_str(), 0); }
 Result<FileFacts> InspectDescriptor(int descriptor) { return Statx(descriptor, "", AT_EMPTY_PATH); }
+
+Status RemoveAccessList(const std::string& path) {
+  if (lremovexattr(path.c_str(), "system.posix_acl_access") == 0) return Done{};
+  if (errno == ENODATA || errno == EOPNOTSUPP) return Done{};  // no list, or a file system without them
+  return Failure{FailureKind::kSystem, errno, "lremovexattr", path};
+}
 
 std::optional<std::uint64_t> DescriptorCookie(Descriptor descriptor) {
   const int number = static_cast<int>(descriptor);

@@ -1,6 +1,7 @@
 // Who is at the other end of a Unix domain socket, as Linux tells it (SO_PEERCRED and its companions).
 // Must not know listening, nor what makes a peer welcome.
 
+#include <fcntl.h>
 #include <limits.h>
 #include <sys/socket.h>
 #include <unistd.h>
@@ -8,7 +9,11 @@
 #include <algorithm>
 #include <cerrno>
 #include <cstdio>
+#include <cstdlib>
+#include <string>
+#include <utility>
 
+#include "platform/linux/control_group.h"
 #include "platform/platform.h"
 
 namespace sentinel {
@@ -64,14 +69,64 @@ std::string ReadPeerLabel(int number) {
   }
 }
 
-// "" where it may not be read, as with processes of other users.
-std::string ReadExecutable(std::int64_t process_id) {
-  const std::string link = "/proc/" + std::to_string(process_id) + "/exe";
-  std::string path(PATH_MAX, '\0');
-  const ssize_t length = readlink(link.c_str(), path.data(), path.size());
-  path.resize(length > 0 ? static_cast<std::size_t>(length) : 0);
-  return path;
+// "" where it cannot be read whole: what is cut off could be taken for something else.
+std::string ReadSmallFile(int directory, const char* name) {
+  constexpr std::size_t kMostBytes = 16384;
+  const OwnedDescriptor file(static_cast<Descriptor>(openat(directory, name, O_RDONLY | O_CLOEXEC)));
+  if (!file.valid()) return {};
+  std::string text(kMostBytes, '\0');
+  std::size_t size = 0;
+  while (size < text.size()) {
+    const ssize_t more = read(Number(file.get()), text.data() + size, text.size() - size);
+    if (more == 0) break;
+    if (more < 0) return {};
+    size += static_cast<std::size_t>(more);
+  }
+  text.resize(size < text.size() ? size : 0);
+  return text;
 }
+
+// The process that a pidfd stands for, and its directory in /proc. What is read there is of that process or fails,
+// because an open directory of /proc stays with its process even when the id is used again.
+class PeerProcess {
+ public:
+  PeerProcess(OwnedDescriptor process, std::int64_t process_id)
+      : process_(std::move(process)), process_id_(process_id) {
+    const std::string path = "/proc/" + std::to_string(process_id);
+    directory_ = OwnedDescriptor(static_cast<Descriptor>(open(path.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC)));
+  }
+
+  // Whether the directory is of the process, and the process has not ended. True at any time after the directory
+  // was opened means that it was opened while the process had the id.
+  bool Holds() const { return directory_.valid() && PidOf(process_.get()) == process_id_ && !HasEnded(); }
+
+  // "" where it may not be read, as with processes of other users.
+  std::string Executable() const {
+    std::string path(PATH_MAX, '\0');
+    const ssize_t length = readlinkat(Number(directory_.get()), "exe", path.data(), path.size());
+    path.resize(length > 0 ? static_cast<std::size_t>(length) : 0);
+    return path;
+  }
+
+  std::string ControlGroups() const { return ReadSmallFile(Number(directory_.get()), "cgroup"); }
+
+ private:
+  // A pidfd is readable once its process has ended (pidfd_open(2)), also while that is a zombie, which still has an
+  // id and control groups. ReadableNow is true too where that cannot be told, so there is no proof of life then.
+  bool HasEnded() const { return ReadableNow(process_.get()); }
+
+  // The id in this pid namespace (proc(5), fdinfo): 0 in another one, -1 once the process is gone.
+  static std::int64_t PidOf(Descriptor process) {
+    const std::string path = "/proc/self/fdinfo/" + std::to_string(Number(process));
+    const std::string facts = ReadSmallFile(AT_FDCWD, path.c_str());
+    const std::size_t line = facts.find("\nPid:");
+    return line == std::string::npos ? -1 : std::strtoll(facts.c_str() + line + 5, nullptr, 10);
+  }
+
+  const OwnedDescriptor process_;
+  const std::int64_t process_id_;
+  OwnedDescriptor directory_;
+};
 
 }  // namespace
 
@@ -117,12 +172,18 @@ Result<OwnedDescriptor> OpenPeerProcess(Descriptor connected) {
 
 void ReadPeerDetails(Descriptor connected, PeerIdentity& peer) {
   peer.label = ReadPeerLabel(Number(connected));
-  // Whoever /proc/PID speaks of is the peer only as long as its process is held fast: the id could be another's.
-  Result<OwnedDescriptor> process = OpenPeerProcess(connected);
-  if (!process.ok()) return;
-  std::string executable = ReadExecutable(peer.process_id);
-  // Readable once it has ended (pidfd_open(2)); where that cannot be told, there is no proof of life.
-  if (!ReadableNow(process.value().get())) peer.executable = std::move(executable);
+  if (peer.process_id <= 0) return;  // of another pid namespace: our /proc does not have it
+  Result<OwnedDescriptor> opened = OpenPeerProcess(connected);
+  if (!opened.ok()) return;
+  const PeerProcess process(std::move(opened.value()), peer.process_id);
+  if (!process.Holds()) return;
+  std::string executable = process.Executable();
+  std::string unit = UnitOfControlGroups(process.ControlGroups());
+  if (!process.Holds()) return;
+  // The program that runs now, which need not be the one that connected: execve(2) changes it. The unit stays, as
+  // only root, or the owner of a subtree of control groups that was delegated, can move a process.
+  peer.executable = std::move(executable);
+  peer.unit = std::move(unit);
 }
 
 UnmappedIds ReadUnmappedIds() {

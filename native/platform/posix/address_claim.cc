@@ -13,59 +13,28 @@ namespace {
 // How often a lock file may vanish between our opening it and locking it, because its holder ended just then.
 constexpr int kMostLockTries = 100;
 
-std::string LockPath(const std::string& path) { return path + ".lock"; }
+std::string LockName(const std::string& name) { return name + ".lock"; }
 
 int Number(const OwnedDescriptor& descriptor) { return static_cast<int>(descriptor.get()); }
 
 Failure InUse(std::string detail) { return {FailureKind::kAddressInUse, EADDRINUSE, "bind", std::move(detail)}; }
 
-Result<OwnedDescriptor> OpenLockFile(const std::string& lock_path) {
-  // O_NONBLOCK: should somebody have put a FIFO there, opening must not wait for its other end.
-  OwnedDescriptor lock(static_cast<Descriptor>(
-      open(lock_path.c_str(), O_RDWR | O_CREAT | O_NOFOLLOW | O_CLOEXEC | O_NONBLOCK, S_IRUSR | S_IWUSR)));
-  if (lock.valid()) return lock;
-  switch (errno) {
-    case ELOOP:
-      return Failure{FailureKind::kUnsafePath, ELOOP, "open", "lock file " + lock_path + " is a symbolic link"};
-    case EACCES:
-    case EISDIR:
-    case ENXIO:
-      return Failure{FailureKind::kUnsafePath, errno, "open", "lock file " + lock_path + " is not this user's"};
-    default: return Failure{FailureKind::kSystem, errno, "open", lock_path};
+// Empty optional: the file was removed by its last holder before we had it; try again. A lock file that another
+// user owned, or had a second name for, could be locked by that user for ever.
+Result<std::optional<OwnedDescriptor>> TryLock(const SafePath& address) {
+  const SafeDirectory& directory = address.directory;
+  const std::string name = LockName(address.name);
+  Result<OwnedDescriptor> lock = OpenOwnFile(directory, name, O_RDWR | O_CREAT);
+  if (!lock.ok()) return lock.failure();
+  if (flock(Number(lock.value()), LOCK_EX | LOCK_NB) != 0) {
+    if (errno == EWOULDBLOCK) return InUse("another listener holds " + directory.PathOf(name));
+    return Failure{FailureKind::kSystem, errno, "flock", directory.PathOf(name)};
   }
-}
-
-// A lock file that somebody else owns, or has a second name for, could be locked by them for ever.
-Status CheckLockFile(const FileFacts& facts, const std::string& lock_path) {
-  if (facts.kind == FileFacts::Kind::kRegular && facts.owner == OwnUserId()) return Done{};
-  return Failure{
-      FailureKind::kUnsafePath, 0, "open",
-      "lock file " + lock_path + " belongs to user " + std::to_string(facts.owner) + " or is no regular file"};
-}
-
-// Empty optional: the file was removed by its last holder before we had it; try again.
-Result<std::optional<OwnedDescriptor>> TryLock(const std::string& path) {
-  const std::string lock_path = LockPath(path);
-  Result<OwnedDescriptor> opened = OpenLockFile(lock_path);
-  if (!opened.ok()) return opened.failure();
-  OwnedDescriptor lock = std::move(opened.value());
-
-  Result<FileFacts> mine = InspectDescriptor(Number(lock));
+  Result<FileFacts> mine = InspectDescriptor(Number(lock.value()));
   if (!mine.ok()) return mine.failure();
-  if (Status status = CheckLockFile(mine.value(), lock_path); !status.ok()) return status.failure();
-  // A umask may have left less than the next starter needs, should this process be killed.
-  constexpr mode_t kOwnerOnly = S_IRUSR | S_IWUSR;
-  if (mine.value().mode != kOwnerOnly && fchmod(Number(lock), kOwnerOnly) != 0) {
-    return Failure{FailureKind::kSystem, errno, "fchmod", lock_path};
-  }
-
-  if (flock(Number(lock), LOCK_EX | LOCK_NB) != 0) {
-    if (errno == EWOULDBLOCK) return InUse("another listener holds " + lock_path);
-    return Failure{FailureKind::kSystem, errno, "flock", lock_path};
-  }
-  Result<FileFacts> there = InspectPath(lock_path);
+  Result<FileFacts> there = InspectAt(directory.number(), name);
   if (there.ok() && there.value().SameFile(mine.value())) {
-    return std::optional<OwnedDescriptor>(std::move(lock));
+    return std::optional<OwnedDescriptor>(std::move(lock.value()));
   }
   if (!there.ok() && there.failure().code != ENOENT) return there.failure();
   return std::optional<OwnedDescriptor>();
@@ -73,40 +42,41 @@ Result<std::optional<OwnedDescriptor>> TryLock(const std::string& path) {
 
 }  // namespace
 
-Result<AddressClaim> AddressClaim::Take(const std::string& path) {
+Result<AddressClaim> AddressClaim::Take(SafePath address) {
   for (int tries = 0; tries < kMostLockTries; ++tries) {
-    Result<std::optional<OwnedDescriptor>> lock = TryLock(path);
+    Result<std::optional<OwnedDescriptor>> lock = TryLock(address);
     if (!lock.ok()) return lock.failure();
     if (!lock.value().has_value()) continue;
-    AddressClaim claim(path, std::move(*lock.value()));
+    AddressClaim claim(std::move(address), std::move(*lock.value()));
     if (Status status = claim.RemoveStaleSocket(); !status.ok()) return status.failure();
     return claim;
   }
-  return InUse("the lock file " + LockPath(path) + " kept changing");
+  return InUse("the lock file " + LockName(address.path()) + " kept changing");
 }
 
 Status AddressClaim::RemoveStaleSocket() const {
-  Result<FileFacts> facts = InspectPath(path_);
+  const std::string path = address_.path();
+  Result<FileFacts> facts = Inspect();
   if (!facts.ok()) {
     if (facts.failure().code == ENOENT) return Done{};
     return facts.failure();
   }
   if (facts.value().kind != FileFacts::Kind::kSocket) {
-    return Failure{FailureKind::kUnsafePath, 0, "lstat", path_ + " exists and is not a socket"};
+    return Failure{FailureKind::kUnsafePath, 0, "lstat", path + " exists and is not a socket"};
   }
   if (facts.value().owner != OwnUserId()) {
-    return InUse(path_ + " belongs to user " + std::to_string(facts.value().owner));
+    return InUse(path + " belongs to user " + std::to_string(facts.value().owner));
   }
   // A listener that takes no lock (a Go peer) shows only by answering.
-  Result<OwnedDescriptor> probe = Connect(path_);
-  if (probe.ok()) return InUse(path_ + " answers");
+  Result<OwnedDescriptor> probe = Connect(path);
+  if (probe.ok()) return InUse(path + " answers");
   switch (probe.failure().kind) {
     case FailureKind::kNotListening: break;
-    case FailureKind::kWouldBlock: return InUse(path_ + " answers, though it is busy");
+    case FailureKind::kWouldBlock: return InUse(path + " answers, though it is busy");
     default: return probe.failure();
   }
-  if (unlink(path_.c_str()) != 0 && errno != ENOENT) {
-    return Failure{FailureKind::kSystem, errno, "unlink", path_};
+  if (unlinkat(address_.directory.number(), address_.name.c_str(), 0) != 0 && errno != ENOENT) {
+    return Failure{FailureKind::kSystem, errno, "unlink", path};
   }
   return Done{};
 }
@@ -114,12 +84,13 @@ Status AddressClaim::RemoveStaleSocket() const {
 AddressClaim::~AddressClaim() {
   if (!lock_.valid()) return;  // moved from
   if (socket_.has_value()) {
-    Result<FileFacts> there = InspectPath(path_);
-    if (there.ok() && there.value().SameFile(*socket_)) unlink(path_.c_str());
+    Result<FileFacts> there = Inspect();
+    if (there.ok() && there.value().SameFile(*socket_))
+      unlinkat(address_.directory.number(), address_.name.c_str(), 0);
   }
   // Still under the lock, so that nobody can have replaced it: the next starter sees that the file it
   // opened is gone and begins again.
-  unlink(LockPath(path_).c_str());
+  unlinkat(address_.directory.number(), LockName(address_.name).c_str(), 0);
 }
 
 }  // namespace sentinel

@@ -18,7 +18,7 @@ class AddressClaim {
  public:
   // Takes the lock, then makes room at the path: a socket of this user that nobody answers on is removed.
   // kAddressInUse: somebody else holds the lock, answers on the socket, or owns it.
-  static Result<AddressClaim> Take(const std::string& path);
+  static Result<AddressClaim> Take(SafePath address);
 
   AddressClaim(AddressClaim&& other) noexcept = default;
   AddressClaim& operator=(AddressClaim&&) = delete;
@@ -26,15 +26,17 @@ class AddressClaim {
   AddressClaim& operator=(const AddressClaim&) = delete;
   ~AddressClaim();
 
-  const std::string& path() const { return path_; }
+  std::string path() const { return address_.path(); }
+  // The file at the path, links not followed.
+  Result<FileFacts> Inspect() const { return InspectAt(address_.directory.number(), address_.name); }
   // Remembers the socket file that now stands at the path as the one to remove at the end.
   void Own(const FileFacts& socket) { socket_ = socket; }
 
  private:
-  AddressClaim(std::string path, OwnedDescriptor lock) : path_(std::move(path)), lock_(std::move(lock)) {}
+  AddressClaim(SafePath address, OwnedDescriptor lock) : address_(std::move(address)), lock_(std::move(lock)) {}
   Status RemoveStaleSocket() const;
 
-  std::string path_;
+  SafePath address_;
   OwnedDescriptor lock_;
   std::optional<FileFacts> socket_;
 };

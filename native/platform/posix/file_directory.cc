@@ -97,7 +97,8 @@ class PosixFileDirectory final : public FileDirectory {
 
 Result<std::unique_ptr<FileDirectory>> OpenPrivateDirectory(const DirectoryRequest& request) {
   Result<SafeDirectory> opened =
-      OpenSafely(request.path, request.create ? MissingDirectories::kMakeAll : MissingDirectories::kFail);
+      OpenSafely(request.path, Trust::kOwnDirectories,
+                 request.create ? MissingDirectories::kMakeAll : MissingDirectories::kFail);
   if (!opened.ok()) return opened.failure();
   SafeDirectory& directory = opened.value();
   if (directory.facts.owner != OwnUserId()) {

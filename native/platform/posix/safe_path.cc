@@ -7,6 +7,7 @@
 #include <algorithm>
 #include <cerrno>
 #include <climits>
+#include <utility>
 #include <vector>
 
 namespace sentinel {
@@ -93,32 +94,34 @@ Result<FileFacts> InspectOrMake(const SafeDirectory& parent, const std::string& 
 }
 
 // Opens a directory by a name that is not a link, and checks the directory that was opened.
-Result<SafeDirectory> Enter(int parent, const std::string& name, const std::string& path) {
+Result<SafeDirectory> Enter(int parent, const std::string& name, const std::string& path, Trust trust) {
   SafeDirectory entered;
   entered.path = path;
   entered.descriptor = OpenAt(parent, name, kSearchFlags | O_DIRECTORY);
   if (!entered.descriptor.valid()) return Failure{FailureKind::kSystem, errno, "open", path};
   Result<FileFacts> facts = InspectDescriptor(entered.number());
   if (!facts.ok()) return facts.failure();
-  if (Status status = CheckDirectory(path, facts.value()); !status.ok()) return status.failure();
+  if (trust == Trust::kOwnDirectories) {
+    if (Status status = CheckDirectory(path, facts.value()); !status.ok()) return status.failure();
+  }
   entered.facts = facts.value();
   return entered;
 }
 
 }  // namespace
 
-Result<SafeDirectory> OpenSafely(const std::string& path, MissingDirectories missing) {
+Result<SafeDirectory> OpenSafely(const std::string& path, Trust trust, MissingDirectories missing) {
   if (path.empty() || path.front() != '/') return Unsafe("open", "'" + path + "' is not an absolute path");
   std::vector<std::string> pending;
   PushComponents(path, pending);
-  Result<SafeDirectory> at = Enter(AT_FDCWD, "/", "/");
+  Result<SafeDirectory> at = Enter(AT_FDCWD, "/", "/", trust);
   int links = 0;
   while (at.ok() && !pending.empty()) {
     const std::string name = std::move(pending.back());
     pending.pop_back();
     if (name == ".") continue;
     if (name == "..") {
-      at = Enter(at.value().number(), "..", Parent(at.value().path));
+      at = Enter(at.value().number(), "..", Parent(at.value().path), trust);
       continue;
     }
     const bool make =
@@ -127,19 +130,20 @@ Result<SafeDirectory> OpenSafely(const std::string& path, MissingDirectories mis
     Result<FileFacts> facts = InspectOrMake(at.value(), name, make);
     if (!facts.ok()) return facts.failure();
     switch (facts.value().kind) {
-      case FileFacts::Kind::kDirectory: at = Enter(at.value().number(), name, next); break;
+      case FileFacts::Kind::kDirectory: at = Enter(at.value().number(), name, next, trust); break;
       case FileFacts::Kind::kSymbolicLink: {
-        if (!Trusted(facts.value().owner)) {
+        const bool owners = trust == Trust::kAnyDirectories && facts.value().owner == at.value().facts.owner;
+        if (!Trusted(facts.value().owner) && !owners) {
           return Unsafe("open", "symbolic link " + next + " belongs to user " +
                                     std::to_string(facts.value().owner) +
                                     ", who could point it elsewhere; it must belong to this user or to root");
         }
-        if (++links > kMostLinks) return Failure{FailureKind::kSystem, ELOOP, "open", path};
+        if (++links > kMostLinks) return Failure{FailureKind::kSystem, ELOOP, "lstat", path};
         // Nobody else can replace a link of ours: the directory is not theirs to write to, or it is sticky.
         Result<std::string> target = ReadLinkAt(at.value().number(), name, next);
         if (!target.ok()) return target.failure();
         PushComponents(target.value(), pending);
-        if (!target.value().empty() && target.value().front() == '/') at = Enter(AT_FDCWD, "/", "/");
+        if (!target.value().empty() && target.value().front() == '/') at = Enter(AT_FDCWD, "/", "/", trust);
         break;
       }
       case FileFacts::Kind::kSocket:
@@ -172,7 +176,8 @@ Result<OwnedDescriptor> OpenOwnFile(const SafeDirectory& directory, const std::s
   if (found.owner != OwnUserId()) {
     return Unsafe("open", path + " belongs to user " + std::to_string(found.owner) + "; remove it");
   }
-  if (found.links != 1) {
+  // No name at all: removed just now, which the caller notices.
+  if (found.links > 1) {
     return Unsafe("open", path + " has " + std::to_string(found.links) +
                               " names, so it may be another file under a second name; remove it");
   }
@@ -186,16 +191,14 @@ Result<OwnedDescriptor> OpenOwnFile(const SafeDirectory& directory, const std::s
   return file;
 }
 
-Result<std::string> ResolveSafely(const std::string& path, bool create_last) {
+Result<SafePath> ResolveSafely(const std::string& path, Trust trust, MissingDirectories missing) {
   const std::size_t slash = path.rfind('/');
   if (path.empty() || path.front() != '/' || slash + 1 == path.size()) {
     return Unsafe("open", "'" + path + "' is not an absolute path of a file");
   }
-  Result<SafeDirectory> directory =
-      OpenSafely(slash == 0 ? "/" : path.substr(0, slash),
-                 create_last ? MissingDirectories::kMakeLast : MissingDirectories::kFail);
+  Result<SafeDirectory> directory = OpenSafely(slash == 0 ? "/" : path.substr(0, slash), trust, missing);
   if (!directory.ok()) return directory.failure();
-  return directory.value().PathOf(path.substr(slash + 1));
+  return SafePath{std::move(directory.value()), path.substr(slash + 1)};
 }
 
 }  // namespace sentinel

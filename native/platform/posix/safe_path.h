@@ -24,9 +24,7 @@ struct FileFacts {
   bool SameFile(const FileFacts& other) const { return device == other.device && inode == other.inode; }
 };
 
-// The file at `path`, links not followed. kSystem with ENOENT where there is none.
-Result<FileFacts> InspectPath(const std::string& path);
-// The file `name` in an open directory, links not followed.
+// The file `name` in an open directory, links not followed. kSystem with ENOENT where there is none.
 Result<FileFacts> InspectAt(int directory, const std::string& name);
 // The file behind a descriptor.
 Result<FileFacts> InspectDescriptor(int descriptor);
@@ -46,18 +44,38 @@ struct SafeDirectory {
 
 enum class MissingDirectories { kFail, kMakeLast, kMakeAll };
 
-// Opens a directory after checking each one on the way: it belongs to this user or to root, and nobody else may
-// write to it unless it is sticky; symbolic links belong to this user or to root. Hence no other user can make the
-// path mean another directory later. Missing directories are made with mode 0700 where `missing` says so.
-Result<SafeDirectory> OpenSafely(const std::string& path, MissingDirectories missing);
+// Whom the directories on the way may belong to.
+enum class Trust {
+  // This user or root, and nobody else may write to them unless they are sticky; the same for symbolic links. Hence
+  // no other user can make the path mean another file later. For files of our own.
+  kOwnDirectories,
+  // Anybody. Symbolic links belong to this user, to root, or to the owner of the directory that they are in, who
+  // could replace the file itself as well. For reaching a server of another user, who is checked by the peer
+  // policy.
+  kAnyDirectories,
+};
+
+// Opens a directory after checking each one on the way from the root. Missing directories are made with mode 0700
+// where `missing` says so.
+Result<SafeDirectory> OpenSafely(const std::string& path, Trust trust, MissingDirectories missing);
+
+// The directory of a path, opened in this way, and the last component, which is not looked at.
+struct SafePath {
+  SafeDirectory directory;
+  std::string name;
+
+  std::string path() const { return directory.PathOf(name); }
+};
+Result<SafePath> ResolveSafely(const std::string& path, Trust trust, MissingDirectories missing);
 
 // A regular file of this user in a directory, opened with `flags` (O_NOFOLLOW and O_CLOEXEC are added), and 0600
 // when O_CREAT makes it. kUnsafePath when it is anything else, has a second name, or gives other users access.
+// Nothing is done to such a file.
 Result<OwnedDescriptor> OpenOwnFile(const SafeDirectory& directory, const std::string& name, int flags);
 
-// Returns `path` with every link in its directories resolved and checked as by OpenSafely. With `create_last` the
-// last directory is made when it is absent. The last component of the path itself is not looked at.
-Result<std::string> ResolveSafely(const std::string& path, bool create_last);
+// Takes the access control list off a file of this user, so that its mode alone decides who has access: a default
+// list of the directory would otherwise come into force with the bits of the group.
+Status RemoveAccessList(const std::string& path);
 
 }  // namespace sentinel
 

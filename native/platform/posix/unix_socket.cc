@@ -104,9 +104,9 @@ class UnixServer final : public ServerEndpoint {
 // Opens the socket file no further than asked, and only after it was made for this user alone or, by the umask, not
 // even that: first the group, then what the group and others may do.
 Status BindFile(const OwnedDescriptor& socket, AddressClaim& claim, const ListenRequest& request) {
-  const std::string& path = claim.path();
+  const std::string path = claim.path();
   if (Status status = BindPrivately(socket.get(), path); !status.ok()) return status.failure();
-  Result<FileFacts> facts = InspectPath(path);
+  Result<FileFacts> facts = claim.Inspect();
   if (!facts.ok()) return facts.failure();
   claim.Own(facts.value());
   if (facts.value().kind != FileFacts::Kind::kSocket || facts.value().owner != OwnUserId() ||
@@ -119,6 +119,7 @@ Status BindFile(const OwnedDescriptor& socket, AddressClaim& claim, const Listen
   if (request.group.has_value() && lchown(path.c_str(), static_cast<uid_t>(-1), *request.group) != 0) {
     return SocketFailure("lchown", path);
   }
+  if (Status status = RemoveAccessList(path); !status.ok()) return status.failure();
   mode_t mode = S_IRUSR | S_IWUSR;
   if (request.group_access) mode |= S_IRGRP | S_IWGRP;
   if (request.public_access) mode |= S_IROTH | S_IWOTH;
@@ -177,15 +178,18 @@ Result<NotifyPair> CreateNotifyPair() {
 Result<std::unique_ptr<ServerEndpoint>> Listen(const ListenRequest& request) {
   // Told before anything is touched: the length of the path as it was asked for.
   if (Result<sockaddr_un> address = SocketAddress(request.path); !address.ok()) return address.failure();
-  Result<std::string> path = ResolveSafely(request.path, request.create_directory);
-  if (!path.ok()) return path.failure();
-  Result<AddressClaim> claim = AddressClaim::Take(path.value());
+  Result<SafePath> resolved =
+      ResolveSafely(request.path, Trust::kOwnDirectories,
+                    request.create_directory ? MissingDirectories::kMakeLast : MissingDirectories::kFail);
+  if (!resolved.ok()) return resolved.failure();
+  const std::string path = resolved.value().path();
+  Result<AddressClaim> claim = AddressClaim::Take(std::move(resolved.value()));
   if (!claim.ok()) return claim.failure();
 
   OwnedDescriptor listening = CreateSocket();
   if (!listening.valid()) return SocketFailure("socket");
   if (Status status = BindFile(listening, claim.value(), request); !status.ok()) return status.failure();
-  if (listen(Number(listening.get()), request.backlog) != 0) return SocketFailure("listen", path.value());
+  if (listen(Number(listening.get()), request.backlog) != 0) return SocketFailure("listen", path);
   return Serve(std::move(claim.value()), std::move(listening));
 }
 
@@ -212,11 +216,12 @@ std::string AddressOf(Descriptor listening) {
 }
 
 Result<OwnedDescriptor> Connect(const std::string& path) {
-  Result<sockaddr_un> address = SocketAddress(path);
-  if (!address.ok()) return address.failure();
-  // connect(2) follows links. Refused here so that a link never decides whom we talk to, although the
-  // check of the peer would catch a stranger behind it.
-  Result<FileFacts> facts = InspectPath(path);
+  if (Result<sockaddr_un> asked = SocketAddress(path); !asked.ok()) return asked.failure();
+  // connect(2) follows links. Those of other users are refused here, so that they never decide whom we talk to,
+  // although the check of the peer would catch a stranger behind one.
+  Result<SafePath> resolved = ResolveSafely(path, Trust::kAnyDirectories, MissingDirectories::kFail);
+  Result<FileFacts> facts =
+      resolved.ok() ? InspectAt(resolved.value().directory.number(), resolved.value().name) : resolved.failure();
   if (!facts.ok()) {
     if (facts.failure().code != ENOENT && facts.failure().code != ENOTDIR) return facts.failure();
     return Failure{FailureKind::kNotListening, facts.failure().code, "connect", path + " does not exist"};
@@ -224,6 +229,8 @@ Result<OwnedDescriptor> Connect(const std::string& path) {
   if (facts.value().kind != FileFacts::Kind::kSocket) {
     return Failure{FailureKind::kUnsafePath, 0, "connect", path + " is not a socket"};
   }
+  Result<sockaddr_un> address = SocketAddress(resolved.value().path());
+  if (!address.ok()) return address.failure();
   OwnedDescriptor socket = CreateSocket();
   if (!socket.valid()) return SocketFailure("socket");
   if (connect(Number(socket.get()), Generic(address.value()), sizeof(sockaddr_un)) == 0) return socket;

@@ -79,7 +79,8 @@ type socMessage struct {
 const (
 	selfID       = "peer_0123456789abcdef01234567"
 	exchangeTime = 5 * time.Second
-	maxLine      = 1 << 20
+	// The scanner's buffer must hold the newline too, so the longest line has 1,048,575 bytes.
+	maxLineAndNewline = 1 << 20
 )
 
 func say(what any) {
@@ -95,7 +96,7 @@ func must(err error) {
 	}
 }
 
-// read takes one line with a new scanner of the default size, as the Go package does: what comes with it is lost.
+// read takes one line with a new scanner of the default size, as the Go package does: bytes read beyond it are lost.
 func read(conn net.Conn, wanted string, into any) error {
 	scanner := bufio.NewScanner(conn)
 	if !scanner.Scan() {
@@ -147,7 +148,7 @@ func answer(conn net.Conn, genome string) {
 	if match {
 		trust = 2
 	}
-	// The id is the dialer's own: an error of the Go package that peers must live with.
+	// The Go package sends the dialer's own id back here, and peers must live with that.
 	ack := handshakeAck{hello.FromPeerID, "go-listener", genome, match, trust, time.Now().Unix()}
 	must(write(conn, "handshake_ack", ack))
 	if !match {
@@ -194,7 +195,7 @@ func socReceive(path string) {
 	conn, err := listener.Accept()
 	must(err)
 	scanner := bufio.NewScanner(conn)
-	scanner.Buffer(make([]byte, 0, 64*1024), maxLine+1)
+	scanner.Buffer(make([]byte, 0, 64*1024), maxLineAndNewline)
 	for scanner.Scan() {
 		var m socMessage
 		if err := json.Unmarshal(scanner.Bytes(), &m); err != nil {
@@ -203,6 +204,7 @@ func socReceive(path string) {
 		}
 		say(map[string]any{"message": m, "bytes": len(scanner.Bytes())})
 	}
+	// A line that is too long ends the stream: bufio.ErrTooLong.
 	must(scanner.Err())
 	say(map[string]bool{"end": true})
 }
@@ -227,6 +229,78 @@ func socSend(path string) {
 	must(conn.Close())
 }
 
+type request struct {
+	Request string          `json:"request"`
+	Value   json.RawMessage `json:"value,omitempty"`
+	Error   *remoteError    `json:"error,omitempty"`
+}
+
+type remoteError struct {
+	Code    string `json:"code"`
+	Message string `json:"message"`
+}
+
+// reply answers one request: "double" with a number, "fail" with an error. Types that it does not know are passed over.
+func reply(encoder *json.Encoder, m socMessage) {
+	answer := request{Request: m.ID}
+	switch m.Type {
+	case "double":
+		var n int
+		must(json.Unmarshal(m.Payload, &n))
+		answer.Value = json.RawMessage(strconv.Itoa(2 * n))
+	case "fail":
+		answer.Error = &remoteError{"EGO", "not in Go"}
+	default:
+		say(map[string]any{"passedOver": m.Type})
+		return
+	}
+	payload, err := json.Marshal(answer)
+	must(err)
+	must(encoder.Encode(socMessage{"soc_reply", "", time.Now().Unix(), payload}))
+}
+
+func socReply(path string) {
+	listener, err := net.Listen("unix", path)
+	must(err)
+	say(map[string]bool{"listening": true})
+	conn, err := listener.Accept()
+	must(err)
+	encoder := json.NewEncoder(conn)
+	scanner := bufio.NewScanner(conn)
+	scanner.Buffer(make([]byte, 0, 64*1024), maxLine+1)
+	for scanner.Scan() {
+		var m socMessage
+		must(json.Unmarshal(scanner.Bytes(), &m))
+		reply(encoder, m)
+	}
+	must(scanner.Err())
+	say(map[string]bool{"end": true})
+}
+
+// socAsk asks three times: a known type, one whose handler fails, and one that is not known, which its id marks as a request.
+func socAsk(path string) {
+	conn, err := net.Dial("unix", path)
+	must(err)
+	defer conn.Close()
+	encoder := json.NewEncoder(conn)
+	scanner := bufio.NewScanner(conn)
+	for _, m := range []socMessage{
+		{"double", "go-1", 1, json.RawMessage(`21`)},
+		{"fail", "go-2", 1, nil},
+		{"unknown", "req-3", 1, nil},
+	} {
+		must(encoder.Encode(m))
+		if !scanner.Scan() {
+			must(errors.New("the peer hung up"))
+		}
+		var answer socMessage
+		must(json.Unmarshal(scanner.Bytes(), &answer))
+		var r request
+		must(json.Unmarshal(answer.Payload, &r))
+		say(map[string]any{"type": answer.Type, "reply": r})
+	}
+}
+
 func main() {
 	mode, path, rest := os.Args[1], os.Args[2], os.Args[3:]
 	number := func() int {
@@ -243,5 +317,9 @@ func main() {
 		socReceive(path)
 	case "soc-send":
 		socSend(path)
+	case "soc-reply":
+		socReply(path)
+	case "soc-ask":
+		socAsk(path)
 	}
 }

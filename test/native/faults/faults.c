@@ -171,6 +171,39 @@ int open64(const char *path, int flags, ...) {
   va_end(list);
   return open_or_fail(path, flags, mode);
 }
+// The calls that take a directory count as those that take a path alone, too.
+int openat64(int directory, const char *path, int flags, ...) {
+  FAIL(openat);
+  if (fails("open", __builtin_return_address(0))) return -1;
+  va_list list;
+  va_start(list, flags);
+  mode_t mode = (flags & (O_CREAT | O_TMPFILE)) != 0 ? va_arg(list, mode_t) : 0;
+  va_end(list);
+  int (*real)(int, const char *, int, ...) = (int (*)(int, const char *, int, ...))dlsym(RTLD_NEXT, "openat");
+  return real(directory, path, flags, mode);
+}
+ssize_t readlinkat(int directory, const char *path, char *target, size_t n) {
+  FAIL(readlinkat);
+  if (fails("readlink", __builtin_return_address(0))) return -1;
+  REAL(readlinkat);
+  return real(directory, path, target, n);
+}
+int mkdirat(int directory, const char *path, mode_t mode) {
+  if (fails("mkdir", __builtin_return_address(0))) return -1;
+  REAL(mkdirat);
+  return real(directory, path, mode);
+}
+int fchmodat(int directory, const char *path, mode_t mode, int flags) {
+  if (fails("chmod", __builtin_return_address(0))) return -1;
+  REAL(fchmodat);
+  return real(directory, path, mode, flags);
+}
+int unlinkat(int directory, const char *path, int flags) {
+  if (fails("unlink", __builtin_return_address(0))) return -1;
+  REAL(unlinkat);
+  return real(directory, path, flags);
+}
+int lremovexattr(const char *path, const char *name) { FAIL(lremovexattr); REAL(lremovexattr); return real(path, name); }
 int pthread_create(void *thread, const void *attributes, void *(*body)(void *), void *argument) {
   if (fails("pthread_create", __builtin_return_address(0))) return errno;
   int (*real)(void *, const void *, void *(*)(void *), void *) = (int (*)(void *, const void *, void *(*)(void *), void *))dlsym(RTLD_NEXT, "pthread_create");

@@ -1,12 +1,14 @@
 // libFuzzer target for the frame reader: the input is a stream and where it is
-// cut. Whatever the bytes, the records lie within the window, and the same
-// stream gives the same records however it is cut, however small the sink is,
-// and whoever else reads into the same window between its reads.
+// cut. Whatever the bytes, the records lie within the window. The same stream
+// gives the same records however it is cut, however small the sink is, whatever
+// other stream uses the window between its reads, and however often it is
+// suspended between two steps of a read.
 
 #include <cstdint>
 #include <cstdio>
 #include <cstdlib>
 #include <cstring>
+#include <functional>
 #include <memory>
 #include <string>
 #include <utility>
@@ -44,7 +46,7 @@ std::string Describe(const std::vector<std::uint8_t> &window,
   std::string text = std::to_string(record[FrameRecord::kState]);
   if (record[FrameRecord::kState] !=
       static_cast<std::int32_t>(LineState::kMessage)) {
-    // How much of a line that is too long is shown depends on where it was cut.
+    // How much of a line over the limit is shown depends on where it was cut.
     if (record[FrameRecord::kState] ==
         static_cast<std::int32_t>(LineState::kTooLarge))
       return text;
@@ -72,15 +74,15 @@ std::string Describe(const std::vector<std::uint8_t> &window,
          std::to_string(record[FrameRecord::kTypeCode]);
 }
 
-// What one stream is read with. Windows are as small as can be, and larger ones
-// are attached when they are wanted.
+// Reads one stream. Windows are as small as possible; larger ones are attached
+// when they are needed.
 class Stream {
 public:
   Stream(std::shared_ptr<ReadWindow> window, std::vector<std::uint8_t> &memory,
          std::size_t sink_capacity)
       : window_(std::move(window)), memory_(memory), reader_(window_),
         words_(sink_capacity * FrameRecord::kWords) {
-    reader_.SetLimit(kMaxLine);
+    reader_.Begin(kMaxLine, true);
   }
 
   void Push(const std::uint8_t *bytes, std::size_t size) {
@@ -90,11 +92,23 @@ public:
     FrameReader::Progress progress = reader_.Push(size, scanner_, sink);
     Take(sink);
     while (progress.more) {
+      if (between_steps_ != nullptr) {
+        reader_.Suspend();
+        Require(reader_.suspended() && !reader_.idle(), "lines are kept");
+        between_steps_();
+        Prepare(1);
+      }
       sink.Clear();
       progress = reader_.Continue(scanner_, sink);
       Take(sink);
     }
-    Require(reader_.carried() <= kMaxLine + 1, "no more than a line is kept");
+    // A carriage return and a byte order mark do not count.
+    Require(reader_.carried() <= kMaxLine + 4, "no more than a line is kept");
+  }
+
+  // Has the stream suspended between two steps, and `turn` called then.
+  void SuspendBetweenSteps(std::function<void()> turn) {
+    between_steps_ = std::move(turn);
   }
 
   void Finish() {
@@ -134,11 +148,12 @@ private:
   FrameReader reader_;
   std::vector<std::int32_t> words_;
   std::vector<std::string> found_;
+  std::function<void()> between_steps_;
 };
 
-// Feeds the stream in pieces of the given sizes, again and again; answers what
-// was found in it. `between`: another stream has its turn after so many pieces,
-// if not 0.
+// Feeds the stream in pieces of the given sizes, again and again, and returns
+// its records. Unless `between` is 0, another stream has its turn after so many
+// pieces; if it is odd, also between the steps of one.
 std::vector<std::string> Read(const std::uint8_t *bytes, std::size_t size,
                               const std::vector<std::size_t> &cuts,
                               std::size_t sink_capacity, std::size_t between) {
@@ -149,6 +164,12 @@ std::vector<std::string> Read(const std::uint8_t *bytes, std::size_t size,
   Stream other(window, memory, sink_capacity);
   const std::string others = "{\"type\":\"soc_ack\"}\n{\"type\":";
   std::size_t piece = 0;
+  if (between % 2 == 1) {
+    stream.SuspendBetweenSteps([&] {
+      other.Push(reinterpret_cast<const std::uint8_t *>(others.data()),
+                 piece % others.size());
+    });
+  }
   for (std::size_t at = 0; at < size; ++piece) {
     const std::size_t length = std::min(cuts[piece % cuts.size()], size - at);
     stream.Push(bytes + at, length);

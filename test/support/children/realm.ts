@@ -1,49 +1,35 @@
-// Evaluates the bundled package in two contexts of node:vm, one after the other, as jest does for its test files: each has
-// its own Error, Array and Promise. Says what a program in each of them would see. Wants --experimental-vm-modules.
+// Evaluates the package in two contexts of node:vm, one after the other, as jest does for its test files: each has its own
+// Error, Array and Promise. Reports what a program in each of them sees.
 
 import { readFileSync } from 'node:fs'
 import { createRequire } from 'node:module'
+import { dirname, join } from 'node:path'
+import { fileURLToPath } from 'node:url'
 import vm from 'node:vm'
 
 type Api = typeof import('sentinel-ipc')
 
-const entry = new URL('../../../../dist/index.js', import.meta.url).href
+const entry = fileURLToPath(new URL('../../../../dist/index.cjs', import.meta.url))
 const nodeRequire = createRequire(import.meta.url)
 
-async function evaluate(context: vm.Context): Promise<Api> {
-  const modules = new Map<string, vm.Module>()
-  const load = (url: string): vm.Module => {
-    const known = modules.get(url)
-    if (known !== undefined) return known
-    const module = url.startsWith('file:')
-      ? new vm.SourceTextModule(readFileSync(new URL(url), 'utf8'), {
-          context,
-          identifier: url,
-          initializeImportMeta: (meta) => {
-            meta.url = url
-          },
-        })
-      : builtin(url)
-    modules.set(url, module)
-    return module
+function evaluate(parsingContext: vm.Context): Api {
+  const modules = new Map<string, { exports: unknown }>()
+  const load = (filename: string): unknown => {
+    const known = modules.get(filename)
+    if (known !== undefined) return known.exports
+    const module = { exports: {} }
+    modules.set(filename, module)
+    const parameters = ['exports', 'require', 'module', '__filename', '__dirname']
+    const run = vm.compileFunction(readFileSync(filename, 'utf8'), parameters, {
+      parsingContext,
+      filename,
+    }) as (...values: unknown[]) => void
+    const require = (specifier: string): unknown =>
+      specifier.startsWith('.') ? load(join(dirname(filename), specifier)) : nodeRequire(specifier)
+    run(module.exports, require, module, filename, dirname(filename))
+    return module.exports
   }
-  const builtin = (name: string): vm.Module => {
-    const exported = nodeRequire(name) as Record<string, unknown>
-    return new vm.SyntheticModule(
-      [...new Set([...Object.keys(exported), 'default'])],
-      function (this: vm.SyntheticModule) {
-        for (const key of Object.keys(exported)) this.setExport(key, exported[key])
-        this.setExport('default', exported)
-      },
-      { context },
-    )
-  }
-  const main = load(entry)
-  await main.link((specifier, referrer) =>
-    load(specifier.startsWith('.') ? new URL(specifier, referrer.identifier).href : specifier),
-  )
-  await main.evaluate()
-  return main.namespace as Api
+  return load(entry) as Api
 }
 
 async function tryOut(directory: string): Promise<object> {
@@ -53,7 +39,7 @@ async function tryOut(directory: string): Promise<object> {
     ...{ AbortController, AbortSignal, Buffer, clearTimeout, performance, process },
     ...{ queueMicrotask, setImmediate, setTimeout },
   }
-  const api = await evaluate(vm.createContext(realm))
+  const api = evaluate(vm.createContext(realm))
   const codeOf = async (failing: Promise<unknown>): Promise<unknown> => {
     const error = await failing.then(
       () => undefined,

@@ -1,5 +1,5 @@
-// Adds facts to a store on disk until it is full, then reports the error and the content. The point is that it survives to
-// report.
+// Adds facts to a store on disk until there is no room for more, and reports the error and what the store holds then. The
+// test is that it lives to report.
 
 import { LmdbFactStore } from 'sentinel-ipc/lmdb'
 
@@ -18,13 +18,15 @@ function batch(at: number): Parameters<LmdbFactStore['addBatch']>[0] {
 
 let added = 0
 let error = ''
+let code: unknown
 try {
   for (; added < 1_000_000; added += 100) await store.addBatch(batch(added))
 } catch (caught) {
   error = caught instanceof Error ? caught.message : ''
+  code = caught instanceof Error && 'code' in caught ? caught.code : undefined
 }
-// Unhandled rejections end a process in a later turn.
+// An unhandled rejection ends a process in a later turn.
 await new Promise((resolve) => setTimeout(resolve, 50))
 const { known } = await store.addBatch(batch(0))
-process.stdout.write(JSON.stringify({ error, added, counted: await store.count(), known }))
+process.stdout.write(JSON.stringify({ error, code, added, counted: await store.count(), known }))
 process.exit()

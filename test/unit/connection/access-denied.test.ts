@@ -1,3 +1,5 @@
+// What a refusal by the file permissions says, and when it counts as one.
+
 import { chmodSync, chownSync } from 'node:fs'
 import { describe, expect, it } from 'vitest'
 

@@ -1,3 +1,5 @@
+// A listener whose path no longer leads to it, one that waits for its predecessor, and relative paths.
+
 import { existsSync, mkdirSync, renameSync, rmSync, unlinkSync, writeFileSync } from 'node:fs'
 import { createServer } from 'node:net'
 import { join } from 'node:path'

@@ -1,3 +1,5 @@
+// How the audit channels call their subscribers.
+
 import { describe, expect, it } from 'vitest'
 
 import { publishDrop, type DropEvent } from '../../../lib/connection/audit.js'

@@ -1,3 +1,5 @@
+// Options of listen, dial and accept, the environment, and arguments of the wrong kind.
+
 import { getEventListeners } from 'node:events'
 import { connect } from 'node:net'
 import { join } from 'node:path'

@@ -46,7 +46,12 @@ describe('what a line may be', () => {
     ['the largest ts', '{"type":"a","ts":9007199254740991}', ['a', '', Number.MAX_SAFE_INTEGER, undefined]],
     ['the smallest ts', '{"type":"a","ts":-9007199254740991}', ['a', '', Number.MIN_SAFE_INTEGER, undefined]],
     ['ts minus zero', '{"type":"a","ts":-0}', ['a', '', 0, undefined]],
-    ['a key that only looks like ours', '{"Type":"b","type":"a","TS":1}', ['a', '', 0, undefined]],
+    ['keys that are nearly ours', '{"typ":"b","type":"a","tss":1,"t":2,"Types":3}', ['a', '', 0, undefined]],
+    [
+      'our keys in another case below',
+      '{"type":"a","payload":{"Type":1,"ID":2}}',
+      ['a', '', 0, '{"Type":1,"ID":2}'],
+    ],
     [
       'nesting to the limit',
       `{"type":"a","payload":${'['.repeat(255)}${']'.repeat(255)}}`,
@@ -121,6 +126,15 @@ describe('a line that is no message', () => {
     ['a NUL byte between', '{"type":"a"\0}', 'not-json'],
     ['a tab in a string', '{"type":"a","payload":"\t"}', 'not-json'],
     ['a byte order mark', '\ufeff{"type":"a"}', 'not-json'],
+    ['a key in another case', '{"Type":"b","type":"a"}', 'ambiguous-key'],
+    ['only a key in another case', '{"TYPE":"a"}', 'ambiguous-key'],
+    ['ts in another case', '{"type":"a","tS":1}', 'ambiguous-key'],
+    ['id in another case', '{"type":"a","iD":"1"}', 'ambiguous-key'],
+    ['payload in another case', '{"type":"a","payload":1,"PayLoad":2}', 'ambiguous-key'],
+    ['a key with a long s', '{"type":"a","ts":1,"t\u017f":2}', 'ambiguous-key'],
+    ['a key in another case by escapes', '{"type":"a","\\u0054ype":"b"}', 'ambiguous-key'],
+    ['a key with a long s by an escape', '{"type":"a","t\\u017F":2}', 'ambiguous-key'],
+    ['a key with a long s behind an escape', '{"type":"a","\\u0074\u017f":2}', 'ambiguous-key'],
     ['mismatched brackets', '{"type":"a","payload":[}]}', 'not-json'],
     ['only blanks', '   ', 'not-json'],
     ['a bare array', '[1]', 'not-an-object'],
@@ -182,6 +196,84 @@ describe('a line that is no message', () => {
     raw.write('d\n')
     await server.whenClosed()
     expect(receiver.stats.invalid).toBe(4)
+  })
+})
+
+describe('the offset of an invalid line', () => {
+  const head = '{"type":"e","payload":"' + 'a'.repeat(84)
+
+  it.each<[string, string | Buffer, string, number]>([
+    ['a byte that is not UTF-8', Buffer.from(`${head}\xe9b"}`, 'latin1'), 'not-utf8', 107],
+    [
+      'half a character',
+      Buffer.concat([Buffer.from(head), Buffer.from([0xe2, 0x82]), Buffer.from('"}')]),
+      'not-utf8',
+      107,
+    ],
+    ['an encoded surrogate', Buffer.from(`${head}\xed\xa0\x80"}`, 'latin1'), 'not-utf8', 107],
+    ['a tab', `${head}\tb"}`, 'not-json', 107],
+    ['a NUL behind an escaped quote', `${head}\\"\0b"}`, 'not-json', 109],
+    ['a string that does not close', head, 'not-json', 22],
+    ['an escape that is none', `${head}\\x"}`, 'not-json', 107],
+    ['the second type', '{"type":"a","type":"b"}', 'duplicate-key', 12],
+    ['a key in another case', '{"type":"a","Type":"b"}', 'ambiguous-key', 12],
+    ['a type that is a number', '{"type":1}', 'type-not-a-string', 8],
+    ['a ts with a fraction', '{"type":"a","ts":0.5}', 'ts-not-an-integer', 17],
+    ['a level too many', `{"type":"a","payload":${'['.repeat(256)}${']'.repeat(256)}}`, 'too-deep', 22 + 255],
+  ])('is right for %s', async (_what, line, reason, offset) => {
+    const { raw, receiver } = await rawToReceiver()
+    raw.end(Buffer.concat([Buffer.from(`${good}\n`), Buffer.from(line), Buffer.from(`\n${good}\n`)]))
+    await receiver.next()
+    expect(await rejectionOf(receiver.next())).toMatchObject({ reason, offset })
+  })
+
+  it('is the end of a line that was cut short', async () => {
+    const { raw, receiver } = await rawToReceiver()
+    raw.end('{"type":"a","payl')
+    expect(await rejectionOf(receiver.next())).toMatchObject({ reason: 'truncated', offset: 17 })
+  })
+
+  it('is where a line became too long', async () => {
+    const { raw, receiver } = await rawToReceiver({ maxMessageBytes: 100 })
+    raw.write(`${'x'.repeat(300)}\n`)
+    expect(await rejectionOf(receiver.next())).toMatchObject({ reason: 'too-large', offset: 100 })
+    raw.write('x'.repeat(300))
+    expect(await rejectionOf(receiver.next())).toMatchObject({ reason: 'too-large', offset: 100 })
+  })
+})
+
+describe('a byte order mark', () => {
+  const mark = Buffer.from([0xef, 0xbb, 0xbf])
+
+  it.each([0, 1, 2, 3, 10])(
+    'at the start of a stream is skipped and counted, cut after %i bytes',
+    async (cut) => {
+      const { raw, receiver } = await rawToReceiver()
+      const bytes = Buffer.concat([mark, Buffer.from(`${good}\n${good}\n`)])
+      raw.setNoDelay()
+      raw.write(bytes.subarray(0, cut))
+      await until(() => receiver.stats.bytes === cut)
+      raw.end(bytes.subarray(cut))
+      expect(parts((await receiver.next()).value)).toEqual(['soc_event', '7', 5, '{"a":1}'])
+      expect((await receiver.next()).value?.id).toBe('7')
+      expect(receiver.stats).toMatchObject({ byteOrderMarks: 1, invalid: 0, received: 2 })
+    },
+  )
+
+  it('in front of a last line without a newline is skipped too', async () => {
+    const { raw, receiver } = await rawToReceiver()
+    raw.end(Buffer.concat([mark, Buffer.from(good)]))
+    expect((await receiver.next()).value?.id).toBe('7')
+    expect(receiver.stats.byteOrderMarks).toBe(1)
+  })
+
+  it('at the start of another line is invalid', async () => {
+    const { raw, receiver } = await rawToReceiver()
+    raw.write(`${good}\n`)
+    expect((await receiver.next()).value?.id).toBe('7')
+    raw.end(Buffer.concat([mark, Buffer.from(`${good}\n`)]))
+    expect(await rejectionOf(receiver.next())).toMatchObject({ reason: 'not-json', offset: 0 })
+    expect(receiver.stats.byteOrderMarks).toBe(0)
   })
 })
 

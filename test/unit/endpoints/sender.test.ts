@@ -88,6 +88,50 @@ describe('send', () => {
     expect(await idsFrom(receiver, 10)).toEqual(['first', 'between', 'last'])
   })
 
+  it.each<[string, string | Buffer, string, string]>([
+    ['half a value', '{', 'not-json', 'ERR_IPC_INVALID_MESSAGE'],
+    ['two lines', '{"a":\n1}', 'not-json', 'ERR_IPC_INVALID_MESSAGE'],
+    ['another message', '1}\n{"type":"b"', 'not-json', 'ERR_IPC_INVALID_MESSAGE'],
+    ['bytes that are not UTF-8', Buffer.from([0x22, 0xff, 0x22]), 'not-utf8', 'ERR_IPC_INVALID_MESSAGE'],
+    ['256 levels', '['.repeat(256) + ']'.repeat(256), 'too-deep', 'ERR_IPC_INVALID_MESSAGE'],
+  ])('names the reason for which it refuses %s', async (_what, text, reason, code) => {
+    const { client } = await connectedPair()
+    const refused = new Sender(client, 's').send(newSOCMessage('a', rawJSON(text)))
+    expect(await rejectionOf(refused)).toMatchObject({ code, reason })
+  })
+
+  it('takes line breaks around raw JSON', async () => {
+    const { client, server } = await connectedPair()
+    const sender = new Sender(client, 's')
+    const texts = ['{"a":1}\n', '{"a":1}\r\n', '\n\t {"a":1} \r', ' {"a":1}\n\n ']
+    for (const text of texts) {
+      await sender.send(newSOCMessage('a', rawJSON(text)))
+      await sender.send(newSOCMessage('a', rawJSON(Buffer.from(text))))
+    }
+    const receiver = new Receiver(server, 'r')
+    for (let i = 0; i < texts.length * 2; ++i) {
+      expect((await receiver.next()).value?.rawPayload).toBe('{"a":1}')
+    }
+  })
+
+  it('refuses a value of more levels than a receiver takes, and only that', async () => {
+    const { client, server } = await connectedPair()
+    const receiver = new Receiver(server, 'r')
+    const nested = (levels: number): unknown =>
+      JSON.parse('[{"a":'.repeat(levels / 2) + '1' + '}]'.repeat(levels / 2))
+    const shallow = Array.from({ length: 400 }, () => [{}, []])
+    const sender = new Sender(client, 's')
+    const outcomes = await Promise.allSettled([
+      sender.send(newSOCMessage('a', nested(254), { id: '254' })),
+      sender.send(newSOCMessage('a', nested(256), { id: '256' })),
+      sender.send(newSOCMessage('a', [nested(254)], { id: '255' })),
+      sender.send(newSOCMessage('a', shallow, { id: 'shallow' })),
+    ])
+    expect(outcomes.map(({ status }) => status)).toEqual(['fulfilled', 'rejected', 'fulfilled', 'fulfilled'])
+    expect(outcomes[1]).toMatchObject({ reason: { code: 'ERR_IPC_INVALID_MESSAGE', reason: 'too-deep' } })
+    expect(await idsFrom(receiver, 3)).toEqual(['254', '255', 'shallow'])
+  })
+
   it('cannot be tricked into other keys by raw text', async () => {
     const { client } = await connectedPair()
     const sender = new Sender(client, 's')
@@ -125,6 +169,14 @@ describe('send', () => {
     const tooLarge = newSOCMessage('a', 'x'.repeat(1 << 20))
     await rejectionOf(new Sender(client, 's').sendBatch([newSOCMessage('a', 1, { id: 'ok' }), tooLarge]))
     expect((await receiver.next()).value?.id).toBe('ok')
+  })
+
+  it('names a message of another copy of the package', async () => {
+    const { client } = await connectedPair()
+    const foreign = { [Symbol.for('sentinel-ipc.SOCMessage')]: true } as unknown as SOCMessage
+    const error = await rejectionOf(new Sender(client, 's').send(foreign))
+    expect(error).toBeInstanceOf(TypeError)
+    expect((error as Error).message).toMatch(/another copy/)
   })
 
   it('refuses what is no message with a TypeError', async () => {

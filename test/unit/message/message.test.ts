@@ -56,6 +56,24 @@ describe('newSOCMessage', () => {
   })
 })
 
+describe('rawJSON', () => {
+  it('of another copy of the package is raw JSON too', () => {
+    const foreign = { content: '{"x":1}', [Symbol.for('sentinel-ipc.RawJSON')]: true }
+    expect(newSOCMessage('a', foreign).rawPayload).toBe('{"x":1}')
+  })
+
+  it('takes any Uint8Array', () => {
+    const bytes = new TextEncoder().encode('[1]')
+    expect(newSOCMessage('a', rawJSON(bytes)).rawPayload).toBe('[1]')
+  })
+})
+
+describe('the longest message', () => {
+  it('is what the scanner of a Go receiver takes', () => {
+    expect(MAX_MESSAGE_BYTES).toBe(1_048_575)
+  })
+})
+
 describe('the wire', () => {
   it.each([
     [

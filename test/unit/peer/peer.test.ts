@@ -1,8 +1,9 @@
 // Policies and identities: what is looked up, and what is refused.
 
+import { runInNewContext } from 'node:vm'
 import { describe, expect, it } from 'vitest'
 
-import { resolvePolicy, toPeerIdentity, type PeerPolicy } from '../../../lib/peer/peer.js'
+import { explainRefusal, resolvePolicy, toPeerIdentity, type PeerPolicy } from '../../../lib/peer/peer.js'
 
 const ownUid = process.geteuid?.() ?? -1
 
@@ -29,21 +30,66 @@ describe('resolvePolicy', () => {
     ['a fraction', { groups: [1.5] }],
     ['something else', { users: [{}] as unknown as string[] }],
     ['no array', { users: 'root' as unknown as string[] }],
+    ['a unit without a kind', { units: ['soc-collector'] }],
+    ['a path as a unit', { units: ['/system.slice/soc-collector.service'] }],
+    ['no unit at all', { units: [] }],
+    ['a label that is no text', { labels: [1] as unknown as string[] }],
+    ['another way to treat namespaces', { foreignNamespaces: true as unknown as 'by-uid' }],
   ])('refuses %s', (_what, policy) => {
     expect(() => resolvePolicy(policy)).toThrow(TypeError)
   })
 })
 
+describe('resolvePolicy, of a misspelt key', () => {
+  it.each([
+    ['user', 'users'],
+    ['exectuables', 'executables'],
+    ['unit', 'units'],
+    ['foreignNamespace', 'foreignNamespaces'],
+  ])('%s names the nearest one', (key, nearest) => {
+    expect(() => resolvePolicy({ [key]: ['x'] })).toThrow(
+      `policy has no option "${key}"; did you mean ${nearest}?`,
+    )
+  })
+
+  it('does not overlook an inherited one', () => {
+    expect(() => resolvePolicy(Object.create({ user: ['root'] }) as PeerPolicy)).toThrow(TypeError)
+  })
+
+  it('takes a policy of another realm', () => {
+    const policy = runInNewContext('({ users: [12345], units: ["a.service"] })') as PeerPolicy
+    expect(resolvePolicy(policy)).toMatchObject({ units: ['a.service'], foreignNamespaces: false })
+    expect([...resolvePolicy(policy).users]).toEqual([12345])
+  })
+})
+
+describe('explainRefusal', () => {
+  it('says what to do about a peer of another namespace', () => {
+    expect(explainRefusal('foreign-process')).toContain("policy.foreignNamespaces to 'by-uid'")
+    expect(explainRefusal('unmapped-user')).toContain('has no id in the user namespace of this process')
+    expect(explainRefusal('not-listed')).toBe('')
+  })
+})
+
 describe('toPeerIdentity', () => {
   it('is frozen, with its groups', () => {
-    const peer = toPeerIdentity({ pid: 1, uid: 2, gid: 3, groups: [4], executable: '', label: '', sid: '' })
+    const peer = toPeerIdentity({
+      pid: 1,
+      uid: 2,
+      gid: 3,
+      groups: [4],
+      executable: '',
+      unit: '',
+      label: '',
+      sid: '',
+    })
     expect(peer).toEqual({ pid: 1, uid: 2, gid: 3, groups: [4] })
     expect(Object.isFrozen(peer) && Object.isFrozen(peer.groups)).toBe(true)
   })
 
   it('refuses an identity without a user', () => {
     expect(() =>
-      toPeerIdentity({ pid: 1, uid: null, gid: 3, groups: [], executable: '', label: '', sid: '' }),
+      toPeerIdentity({ pid: 1, uid: null, gid: 3, groups: [], executable: '', unit: '', label: '', sid: '' }),
     ).toThrow(expect.objectContaining({ code: 'ERR_IPC_PEER_UNKNOWN' }))
   })
 })

@@ -1,3 +1,5 @@
+// Who may open a spool: one opener at a time across processes, threads, containers and users, until it ends.
+
 import { execFileSync, spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { mkdirSync } from 'node:fs'

@@ -1,3 +1,5 @@
+// What damage costs a spool: torn ends at every byte, flipped bits, and foreign bytes.
+
 import fc from 'fast-check'
 import { statSync, truncateSync } from 'node:fs'
 import { join } from 'node:path'

@@ -1,3 +1,5 @@
+// A spool on a full disk: what does not fit is rejected, and nothing else happens.
+
 import fc from 'fast-check'
 import { execFileSync } from 'node:child_process'
 import { closeSync, openSync, readdirSync, rmSync, writeSync } from 'node:fs'

@@ -1,3 +1,5 @@
+// A spool against a model, and its ages, bounds and readers.
+
 import fc from 'fast-check'
 import { readdirSync, statSync } from 'node:fs'
 import { join } from 'node:path'

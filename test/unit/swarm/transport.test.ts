@@ -16,7 +16,7 @@ import { rejectionOf, until } from '../../support/wait.js'
 import { fact, facts, GENOME, idsOf, incident, listening, node } from '../../support/facts.js'
 
 describe('dial', () => {
-  it('answers false when nobody listens', async () => {
+  it('returns false if no node listens', async () => {
     const alone = node(temporaryDirectory(), 'alone')
     expect(await alone.transport.dial()).toBe(false)
     expect(alone.alerts.emitted).toBe(0)
@@ -61,7 +61,7 @@ describe('dial', () => {
     expect(a.alerts.recent()).toMatchObject([{ type: 'genes-imported', counts: { genes: 1 } }])
   })
 
-  it('sends nothing twice, and does not echo what it was given', async () => {
+  it('sends no fact twice, and none back that it was given', async () => {
     const directory = temporaryDirectory()
     const a = node(directory, 'a')
     const b = node(directory, 'b')
@@ -93,7 +93,7 @@ describe('dial', () => {
     expect(await idsOf(a.store)).toEqual(await idsOf(b.store))
   })
 
-  it('goes on after a break', async () => {
+  it('continues after a break', async () => {
     const directory = temporaryDirectory()
     const a = node(directory, 'a')
     const stop = new AbortController()
@@ -118,7 +118,7 @@ describe('dial', () => {
     expect(await b.store.count()).toBe(20_000)
   })
 
-  it('stores together what came while the store was busy, and of that what comes before a wrong fact', async () => {
+  it('stores pages together that arrived while the store was busy, and of these the ones before a faulty page', async () => {
     const directory = temporaryDirectory()
     const a = node(directory, 'a')
     const slow = new MemoryFactStore()
@@ -142,9 +142,9 @@ describe('dial', () => {
       return addBatch(batch)
     }
     const b = node(directory, 'b', { store: slow })
-    // Each has a page of its own, and they all fit the room for those that wait.
+    // Each fact has a page of its own, and all pages fit the room for waiting ones.
     await a.store.addBatch(facts(5, 'f', { content: 'x'.repeat(100_000) }))
-    // With the empty one that b sends to a, as level 2 stays where it is, there are six pages.
+    // With the empty page that b sends to a, as level 2 is not exchanged, there are six.
     await listening(a)
     expect(await rejectionOf(b.transport.dial())).toMatchObject({ reason: 'fact-conflict' })
     expect(batches).toEqual([1, 4, 1, 1, 1])
@@ -155,7 +155,7 @@ describe('dial', () => {
     expect(b.reports[1]).toMatchObject({ received: 2, known: 0 })
   })
 
-  it('begins anew when either store is another one', async () => {
+  it('starts from the beginning if either store is another one', async () => {
     const directory = temporaryDirectory()
     const a = node(directory, 'a')
     const b = node(directory, 'b')
@@ -168,7 +168,7 @@ describe('dial', () => {
     expect(emptied.reports).toMatchObject([{ received: 100 }])
   })
 
-  it('keeps both versions of a fact that was updated, and is no conflict', async () => {
+  it('keeps both versions of an updated fact, without a conflict', async () => {
     const directory = temporaryDirectory()
     const a = node(directory, 'a')
     const b = node(directory, 'b')
@@ -186,7 +186,7 @@ describe('dial', () => {
     expect(a.alerts.emitted + b.alerts.emitted + c.alerts.emitted).toBe(0)
   })
 
-  it('answers false and alerts on both sides when the genomes differ', async () => {
+  it('returns false and alerts on both sides if the genomes differ', async () => {
     const directory = temporaryDirectory()
     const a = node(directory, 'a', { genes: [{ id: 'g', content: '1' }] })
     const b = node(directory, 'b', { genes: [{ id: 'g', content: '2' }] })
@@ -276,7 +276,7 @@ describe('dial', () => {
 })
 
 describe('listen', () => {
-  it('lets the first one win, quietly, and frees the address', async () => {
+  it('lets the first node win without an error, and frees the address', async () => {
     const directory = temporaryDirectory()
     const a = node(directory, 'a')
     const b = node(directory, 'b')
@@ -290,7 +290,7 @@ describe('listen', () => {
     expect(b.transport.isListening).toBe(true)
   })
 
-  it('opens its socket as wide as it is told', async () => {
+  it('gives its socket the mode that it is told', async () => {
     const directory = temporaryDirectory()
     await listening(node(directory, 'a', { mode: 0o660, policy: { users: [4_000_000] } }))
     expect(statSync(join(directory, 'swarm.sock')).mode & 0o777).toBe(0o660)
@@ -307,6 +307,30 @@ describe('listen', () => {
     expect(await rejectionOf(b.transport.dial())).toMatchObject({ code: 'ERR_IPC_CLOSED' })
     silent.destroy()
     await until(() => a.reports.length === 1)
+    expect(await b.transport.dial()).toBe(true)
+  })
+
+  it('hangs up on a user that begins more exchanges a second than it may', async () => {
+    const directory = temporaryDirectory()
+    const a = node(directory, 'a', { maxNewExchangesPerSecondPerUser: 2 })
+    const b = node(directory, 'b')
+    await listening(a)
+    const outcomes = await Promise.allSettled(Array.from({ length: 8 }, () => b.transport.dial()))
+    expect(outcomes.some(({ status }) => status === 'fulfilled')).toBe(true)
+    expect(outcomes.some(({ status }) => status === 'rejected')).toBe(true)
+    expect(a.reports.length).toBeLessThan(8)
+  })
+
+  it('resolves a relative directory once', async () => {
+    const before = process.cwd()
+    onTestFinished(() => {
+      process.chdir(before)
+    })
+    process.chdir(temporaryDirectory())
+    const a = node('swarm', 'a')
+    const b = node('swarm', 'b')
+    process.chdir(before)
+    await listening(a)
     expect(await b.transport.dial()).toBe(true)
   })
 
@@ -335,13 +359,13 @@ describe('listen', () => {
     release()
     await stopped
     expect(b.transport.isListening).toBe(true)
-    // What was under way when it was told to stop is there, and noted.
+    // What was being stored when it was told to stop is there, and noted as read.
     expect(await a.transport.dial()).toBe(true)
     expect(a.reports.at(-1)).toMatchObject({ received: 0, known: 0 })
     expect(await a.store.count()).toBe(1)
   })
 
-  it('returns at once when it is aborted already', async () => {
+  it('returns at once if it was aborted before', async () => {
     const a = node(temporaryDirectory(), 'a')
     await a.transport.listen({ signal: AbortSignal.abort() })
     expect(a.transport.isListening).toBe(false)
@@ -369,6 +393,7 @@ describe('options', () => {
     [{ directory: 'd', genomeHash: '', genes: [] }, TypeError],
     [{ directory: 'd', genomeHash: 'xyz' }, TypeError],
     [{ directory: 'd', genomeHash: GENOME, maxBatch: 0 }, RangeError],
+    [{ directory: 'd', genomeHash: GENOME, addressCheckMs: 0 }, RangeError],
     [{ directory: 'd', genomeHash: GENOME, exchangeTimeoutMs: -1 }, RangeError],
   ])('refuses %j', (options, type) => {
     expect(() => new SwarmTransport({ registry, store, ...options })).toThrow(type)

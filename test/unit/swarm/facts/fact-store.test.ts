@@ -1,5 +1,6 @@
-// What every fact store must do, and what only one of them does.
+// The contract of every fact store, and what is particular to one of them.
 
+import { chmodSync } from 'node:fs'
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { join } from 'node:path'
@@ -165,9 +166,9 @@ describe.each(STORES)('%s', (_name, open) => {
     ['a long id', { id: 'x'.repeat(257) }],
     ['half a surrogate pair', { content: 'a\ud800b' }],
     ['long content', { content: 'x'.repeat((1 << 17) + 1) }],
-    ['a strange level', { level: 4 }],
-    ['a text for a flag', { isGene: 'yes' }],
-    ['a time that is none', { createdAt: new Date(NaN) }],
+    ['an unknown level', { level: 4 }],
+    ['a string for a flag', { isGene: 'yes' }],
+    ['an invalid time', { createdAt: new Date(NaN) }],
     ['a year beyond 9999', { createdAt: new Date(8.64e15) }],
     ['a number for a domain', { domain: 5 }],
   ])('refuses %s', async (_what, wrong) => {
@@ -234,6 +235,7 @@ describe('LmdbFactStore', () => {
     const root = openDatabase({ path })
     await root.openDB({ name: 'meta' }).put('id', 'store_0')
     await root.close()
+    for (const file of ['data.mdb', 'lock.mdb']) chmodSync(join(path, file), 0o600)
     expect(() => new LmdbFactStore(path)).toThrow(TypeError)
   })
 

@@ -33,7 +33,7 @@ describe('PeerRegistry', () => {
     expect(registry.trustedCount).toBe(0)
   })
 
-  it('is nobody’s peer itself', () => {
+  it('cannot be its own peer', () => {
     const registry = new PeerRegistry('n')
     expect(() => registry.completeHandshake({ ...info(1), peerId: registry.selfId })).toThrow(TypeError)
   })
@@ -48,9 +48,9 @@ describe('PeerRegistry', () => {
     expect(registry.stats).toMatchObject({ peers: 1, trusted: 1, syncs: 2, factsReceived: 6, factsSent: 7 })
   })
 
-  it('gives up a silent peer, keeps its genes, and takes it back', () => {
+  it('expires a silent peer, keeps its genes, and takes it back', () => {
     let now = 1_000_000
-    const registry = new PeerRegistry('n', { now: () => now })
+    const registry = new PeerRegistry('n', { now: () => now, monotonicNow: () => now })
     registry.completeHandshake(info(1))
     registry.completeHandshake(info(2))
     registry.recordSync(id(1), { received: 1, sent: 0, genes: [{ id: 'g', content: 'c' }] })
@@ -75,7 +75,7 @@ describe('PeerRegistry', () => {
     expect(registry.geneBackup(id(1))).toBeDefined()
   })
 
-  it('stays within its bounds, whoever makes up peers and genes', () => {
+  it('stays within its bounds if peers make up ids and genes', () => {
     const registry = new PeerRegistry('n', { maxPeers: 10 })
     registry.completeHandshake(info(0))
     registry.reject(id(0))
@@ -92,9 +92,9 @@ describe('PeerRegistry', () => {
     )
   })
 
-  it('keeps the genes of a peer that falls again', () => {
+  it('keeps the genes of a peer that expires again', () => {
     let now = 1000
-    const registry = new PeerRegistry('n', { peerTimeoutMs: 100, now: () => now })
+    const registry = new PeerRegistry('n', { peerTimeoutMs: 100, now: () => now, monotonicNow: () => now })
     for (const genes of [[{ id: 'g', content: 'c' }], [], [{ id: 'h', content: 'd' }]]) {
       registry.completeHandshake(info(1))
       registry.recordSync(id(1), { received: 0, sent: 0, genes })
@@ -110,9 +110,9 @@ describe('PeerRegistry', () => {
     expect(registry.stats).toMatchObject({ backups: 1 })
   })
 
-  it('stays small enough for one file, whoever makes up genes', () => {
+  it('stays small enough for one file if peers make up genes', () => {
     let now = 1000
-    const registry = new PeerRegistry('n', { peerTimeoutMs: 100, now: () => now })
+    const registry = new PeerRegistry('n', { peerTimeoutMs: 100, now: () => now, monotonicNow: () => now })
     const content = 'c'.repeat(1 << 17)
     const units = (): number => {
       const { genes, backups } = registry.snapshot()
@@ -132,7 +132,7 @@ describe('PeerRegistry', () => {
     }
   })
 
-  it('saves once for many who ask, and what they all have changed', async () => {
+  it('saves once for many calls, with the changes of all of them', async () => {
     const saved: number[] = []
     let release: () => void = () => undefined
     const storage = {
@@ -157,7 +157,71 @@ describe('PeerRegistry', () => {
     expect(saved).toEqual([0, 10])
   })
 
-  it('says whether it knew whom it rejects', () => {
+  it('expires no peer because the system time was set', () => {
+    let time = 1_000_000_000_000
+    let monotonic = 0
+    const registry = new PeerRegistry('n', { now: () => time, monotonicNow: () => monotonic })
+    registry.completeHandshake(info(1))
+    time += 365 * 86_400_000
+    expect(registry.checkTimeouts()).toEqual([])
+    time -= 2 * 365 * 86_400_000
+    monotonic += 30 * 60_000 + 1
+    expect(registry.checkTimeouts()).toMatchObject([{ id: id(1) }])
+  })
+
+  it('counts the silence before a restart by the time of day, and never as negative', async () => {
+    let time = 1_000_000_000_000
+    const first = new PeerRegistry('n', { now: () => time })
+    first.completeHandshake(info(1))
+    time += 60_000
+    first.completeHandshake(info(2))
+    const snapshot = first.snapshot()
+    const storage = { load: () => Promise.resolve(snapshot), save: () => Promise.resolve() }
+    let monotonic = 5
+    const options = { storage, peerTimeoutMs: 100_000, now: () => time, monotonicNow: () => monotonic }
+    const late = await PeerRegistry.open('n', { ...options, now: () => time + 50_000 })
+    expect(late.checkTimeouts()).toMatchObject([{ id: id(1) }])
+    const setBack = await PeerRegistry.open('n', { ...options, now: () => time - 86_400_000 })
+    monotonic += 100_000
+    expect(setBack.checkTimeouts()).toEqual([])
+    monotonic += 1
+    expect(setBack.checkTimeouts()).toHaveLength(2)
+  })
+
+  it('saves nothing that has not changed', async () => {
+    let saves = 0
+    const storage = {
+      load: () => Promise.resolve(undefined),
+      save: async () => {
+        ++saves
+        await Promise.resolve()
+      },
+    }
+    const registry = await PeerRegistry.open('n', { storage })
+    for (let i = 0; i < 3; ++i) await registry.save()
+    expect(saves).toBe(1)
+    registry.completeHandshake(info(1))
+    for (let i = 0; i < 3; ++i) await registry.save()
+    expect(saves).toBe(2)
+  })
+
+  it('refuses something else than a snapshot from a storage', async () => {
+    const storage = { load: () => Promise.resolve({} as RegistrySnapshot), save: () => Promise.resolve() }
+    expect(await rejectionOf(PeerRegistry.open('n', { storage }))).toBeInstanceOf(TypeError)
+  })
+
+  it('counts what genes take beside their texts', () => {
+    const registry = new PeerRegistry('n')
+    for (let i = 0; i < 1000; ++i) {
+      registry.completeHandshake(info(i))
+      const genes = Array.from({ length: 1000 }, (_, k) => ({ id: `${k}`, content: '' }))
+      registry.recordSync(id(i), { received: 0, sent: 0, genes })
+    }
+    const kept = registry.snapshot().genes.reduce((sum, { genes }) => sum + genes.length, 0)
+    expect(kept).toBeLessThan(300_000)
+  })
+
+  it('says whether it knew the peer that it rejects', () => {
     const registry = new PeerRegistry('n')
     expect(registry.reject(id(1))).toBe(false)
     registry.completeHandshake(info(1))

@@ -1,4 +1,4 @@
-// Whatever a peer writes, the parsers answer with something sound or with an IpcError.
+// Whatever a peer writes, the parsers return something sound or throw an IpcError.
 
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
@@ -12,6 +12,7 @@ import {
   parseSyncPage,
   parseSyncRequest,
 } from '../../../../lib/swarm/protocol/messages.js'
+import { partsOf } from '../../../../lib/swarm/protocol/payload-parts.js'
 import { GENOME } from '../../../support/facts.js'
 
 const ID = 'peer_0123456789abcdef01234567'
@@ -43,12 +44,15 @@ const GOOD = {
   ],
 }
 
+const atOnce = (): undefined => undefined
+const parts = (payload: unknown) => partsOf(JSON.stringify(payload), atOnce)
+
 const PARSERS: readonly [string, (payload: unknown) => unknown][] = [
   ['parseHandshake', parseHandshake],
   ['parseHandshakeAck', parseHandshakeAck],
   ['parseSyncRequest', (payload) => parseSyncRequest(payload, PEER)],
-  ['parseSyncPage', (payload) => parseSyncPage(payload, PEER, 10)],
-  ['parseGoPayload', (payload) => parseGoPayload(payload, PEER)],
+  ['parseSyncPage', async (payload) => parseSyncPage(await parts(payload), PEER, 10, atOnce)],
+  ['parseGoPayload', async (payload) => parseGoPayload(await parts(payload), PEER, atOnce)],
 ]
 
 /** Something good with a part of it replaced, at any depth. */
@@ -63,16 +67,16 @@ const damaged = fc
   )
 
 describe.each(PARSERS)('%s', (_name, parse) => {
-  it('reads what is good', () => {
-    expect(parse(GOOD)).toBeDefined()
+  it('reads what is good', async () => {
+    expect(await parse(GOOD)).toBeDefined()
   })
 
-  it('answers with something sound or an IpcError', () => {
-    fc.assert(
-      fc.property(fc.oneof(damaged, fc.jsonValue()), (payload) => {
+  it('returns something sound or throws an IpcError', async () => {
+    await fc.assert(
+      fc.asyncProperty(fc.oneof(damaged, fc.jsonValue()), async (payload) => {
         let answer: unknown
         try {
-          answer = parse(payload)
+          answer = await parse(payload)
         } catch (error) {
           expect(error).toBeInstanceOf(IpcError)
           expect(error).toMatchObject({
@@ -93,13 +97,14 @@ describe.each(PARSERS)('%s', (_name, parse) => {
 })
 
 describe('a source', () => {
-  it('is always marked, and never grows beyond its bound', () => {
-    const facts = (source: string) =>
-      parseGoPayload({ ...GOOD, facts: [{ ...GOOD.facts[0], source }] }, PEER).facts.map(
-        (fact) => fact.source,
-      )
-    expect(facts('x')).toEqual(['swarm:x'])
-    expect(facts('swarm:x')).toEqual(['swarm:swarm:x'])
-    expect(facts('y'.repeat(5000))).toEqual([`swarm:${'y'.repeat(1018)}`])
+  it('is always marked, and never grows beyond its bound', async () => {
+    const sources = async (source: string): Promise<string[]> => {
+      const payload = await parts({ ...GOOD, facts: [{ ...GOOD.facts[0], source }] })
+      const { facts } = await parseGoPayload(payload, PEER, atOnce)
+      return facts.map((fact) => fact.source)
+    }
+    expect(await sources('x')).toEqual(['swarm:x'])
+    expect(await sources('swarm:x')).toEqual(['swarm:swarm:x'])
+    expect(await sources('y'.repeat(5000))).toEqual([`swarm:${'y'.repeat(1018)}`])
   })
 })

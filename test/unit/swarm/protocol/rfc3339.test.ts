@@ -44,7 +44,7 @@ describe('times', () => {
     '2026-01-02 03:04:05Z',
     5,
     null,
-  ])('that are none are refused: %j', (text) => {
+  ])('that are invalid are refused: %j', (text) => {
     formatTime(Date.parse('2026-01-02T03:04:05Z'))
     expect(parseTime(text)).toBeUndefined()
   })

@@ -2,7 +2,7 @@
 
 import { describe, expect, it } from 'vitest'
 
-import { selectFacts } from '../../../../lib/swarm/exchange/go-exchange.js'
+import { selectFacts } from '../../../../lib/swarm/exchange/go-selection.js'
 import { MemoryFactStore } from '../../../../lib/swarm/facts/memory-fact-store.js'
 import type { GivenFacts } from '../../../../lib/swarm/peers/peer-record.js'
 import { fact, facts } from '../../../support/facts.js'

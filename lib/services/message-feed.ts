@@ -1,0 +1,116 @@
+// The messages of an endpoint that are neither requests nor replies, queued until the application asks for them.
+
+import { sizeBound, type SOCMessage } from '../message/message.js'
+
+type Result = IteratorResult<SOCMessage, undefined>
+
+const END: Result = { value: undefined, done: true }
+
+/**
+ * Whether the application reads.
+ *
+ *     unread ──next()──▶ read ──return(), the loop is left──▶ unread
+ *        └────────────────┴──the stream ends──▶ ended
+ */
+type FeedState = 'unread' | 'read' | 'ended'
+
+/** A queue with one end for the endpoint and an iterator for the application. */
+export class MessageFeed implements AsyncIterableIterator<SOCMessage, undefined, undefined> {
+  readonly #maxBytes: number
+  readonly #onRoom: () => void
+  #state: FeedState = 'unread'
+  #failure: Error | undefined
+  #messages: SOCMessage[] = []
+  #head = 0
+  #bytes = 0
+  #dropped = 0
+  #waiting: { readonly resolve: (result: Result) => void; readonly reject: (error: Error) => void }[] = []
+
+  /** @param onRoom called when a full queue is not full any more, or nobody reads it any more */
+  constructor(maxBytes: number, onRoom: () => void) {
+    this.#maxBytes = maxBytes
+    this.#onRoom = onRoom
+  }
+
+  /** Messages that came while the queue was full and nobody read it. */
+  get dropped(): number {
+    return this.#dropped
+  }
+
+  get bytes(): number {
+    return this.#bytes
+  }
+
+  /** The application reads too slowly: the endpoint should stop reading the connection. */
+  get full(): boolean {
+    return this.#state === 'read' && this.#bytes >= this.#maxBytes
+  }
+
+  push(message: SOCMessage): void {
+    const waiting = this.#waiting.shift()
+    if (waiting !== undefined) {
+      waiting.resolve({ value: message, done: false })
+    } else if (this.#state === 'unread' && this.#bytes >= this.#maxBytes) {
+      ++this.#dropped
+    } else {
+      this.#messages.push(message)
+      this.#bytes += sizeBound(message)
+    }
+  }
+
+  /** Nothing more comes. What is queued is handed out first, then `failure`, once. */
+  end(failure: Error | undefined): void {
+    if (this.#state === 'ended') return
+    this.#state = 'ended'
+    const [first, ...others] = this.#waiting
+    this.#waiting = []
+    if (first === undefined) this.#failure = failure
+    else if (failure === undefined) first.resolve(END)
+    else first.reject(failure)
+    for (const { resolve } of others) resolve(END)
+  }
+
+  next(): Promise<Result> {
+    const message = this.#shift()
+    if (message !== undefined) {
+      if (this.#state === 'unread') this.#state = 'read'
+      return Promise.resolve({ value: message, done: false })
+    }
+    if (this.#state === 'ended') {
+      const failure = this.#failure
+      this.#failure = undefined
+      return failure === undefined ? Promise.resolve(END) : Promise.reject(failure)
+    }
+    this.#state = 'read'
+    return new Promise((resolve, reject) => this.#waiting.push({ resolve, reject }))
+  }
+
+  /** Leaves the loop. The endpoint stays open; a new loop goes on with the next message. */
+  return(): Promise<Result> {
+    const wasFull = this.full
+    if (this.#state === 'read') this.#state = 'unread'
+    if (wasFull) this.#onRoom()
+    return Promise.resolve(END)
+  }
+
+  [Symbol.asyncIterator](): this {
+    return this
+  }
+
+  #shift(): SOCMessage | undefined {
+    const message = this.#messages[this.#head]
+    if (message === undefined) return undefined
+    const wasFull = this.full
+    ++this.#head
+    if (this.#head === this.#messages.length) {
+      this.#messages = []
+      this.#head = 0
+    } else if (this.#head >= 1024 && this.#head * 2 >= this.#messages.length) {
+      this.#messages = this.#messages.slice(this.#head)
+      this.#head = 0
+    }
+    this.#bytes -= sizeBound(message)
+    if (wasFull && !this.full) this.#onRoom()
+    return message
+  }
+}

@@ -1,0 +1,94 @@
+// Lines of newline-delimited JSON to messages and back, for streams of text. Must not know streams.
+
+import { StringDecoder } from 'node:string_decoder'
+
+import { IpcError } from '../base/errors.js'
+import { MAX_MESSAGE_BYTES } from '../message/envelope.js'
+import type { SOCMessage } from '../message/message.js'
+import { newSOCMessage, rawJSON } from '../message/new-message.js'
+
+/** A message as one line of text with its newline: its payload as it came, its keys as on the wire. */
+export function lineOf(message: SOCMessage): string {
+  const { type, id, timestamp, rawPayload } = message
+  const idText = id === '' ? '' : `,"id":${JSON.stringify(id)}`
+  const payloadText = rawPayload === undefined ? '' : `,"payload":${rawPayload}`
+  return `{"type":${JSON.stringify(type)}${idText},"ts":${timestamp}${payloadText}}\n`
+}
+
+// As lineOf writes it, with a type and an id that hold no escapes.
+const USUAL_LINE = /^\{"type":"([^"\\]+)",(?:"id":"([^"\\]*)",)?"ts":(-?\d{1,15})(?:,"payload":(.+))?\}$/s
+
+/**
+ * The message of a line as {@link lineOf} writes it. The text of the payload is kept, so that numbers of any size pass as
+ * they are; it is checked when the message is sent.
+ *
+ * @throws {IpcError} ERR_IPC_INVALID_MESSAGE for a line that is not a message
+ */
+export function messageOf(line: string): SOCMessage {
+  const [, type, id = '', timestamp, payload] = USUAL_LINE.exec(line) ?? []
+  if (type !== undefined) {
+    const content = payload === undefined ? undefined : rawJSON(payload)
+    return newSOCMessage(type, content, { id, timestamp: Number(timestamp) })
+  }
+  let value: unknown
+  try {
+    value = JSON.parse(line)
+  } catch (error) {
+    throw invalidLine(line, 'not JSON', error)
+  }
+  const message = value as Partial<Record<'type' | 'id' | 'ts' | 'payload', unknown>> | null
+  if (typeof message !== 'object' || message === null) throw invalidLine(line, 'not an object')
+  const { type: kind, id: name = '', ts = 0, payload: content } = message
+  if (typeof kind !== 'string' || kind === '') throw invalidLine(line, 'without a type')
+  if (typeof name !== 'string' || !Number.isSafeInteger(ts))
+    throw invalidLine(line, 'with an invalid id or ts')
+  return newSOCMessage(kind, content, { id: name, timestamp: ts as number })
+}
+
+/** The message of a type whose payload is a line. */
+export function payloadMessage(type: string, line: string): SOCMessage {
+  return newSOCMessage(type, rawJSON(line))
+}
+
+function invalidLine(line: string, what: string, cause?: unknown): IpcError {
+  return new IpcError(
+    'ERR_IPC_INVALID_MESSAGE',
+    `a line of the text is ${what}: ${JSON.stringify(line.slice(0, 80))}`,
+    { cause, reason: 'not-a-message' },
+  )
+}
+
+/** Cuts chunks of text or bytes into lines. Holds at most one unfinished line. */
+export class LineSplitter {
+  readonly #decoder = new StringDecoder('utf8')
+  #rest = ''
+
+  /**
+   * The lines that end in this chunk, without their ends; blank ones are left out.
+   *
+   * @throws {IpcError} ERR_IPC_MESSAGE_TOO_LARGE when a line is longer than any message
+   */
+  push(chunk: string | Uint8Array): string[] {
+    const text = typeof chunk === 'string' ? chunk : this.#decoder.write(Buffer.from(chunk))
+    // A line of many chunks is joined once, when it is whole: strings of V8 are joined lazily.
+    if (!text.includes('\n')) {
+      this.#rest += text
+      if (this.#rest.length > MAX_MESSAGE_BYTES) {
+        throw new IpcError('ERR_IPC_MESSAGE_TOO_LARGE', 'a line of the text is longer than any message', {
+          reason: 'too-large',
+        })
+      }
+      return []
+    }
+    const lines = (this.#rest + text).split('\n')
+    this.#rest = lines.pop() ?? ''
+    return lines.map((line) => line.trim()).filter((line) => line !== '')
+  }
+
+  /** The last line, if it has no newline. */
+  end(): string[] {
+    const line = (this.#rest + this.#decoder.end()).trim()
+    this.#rest = ''
+    return line === '' ? [] : [line]
+  }
+}

@@ -1,0 +1,134 @@
+// The requests of one endpoint that have no reply yet: bounded in bytes, each with a deadline and a signal that withdraw it.
+
+import { offAbort, onAbort } from '../base/abort.js'
+import { abortedError, IpcError } from '../base/errors.js'
+import { monotonicMs } from '../base/globals.js'
+import type { SOCMessage } from '../message/message.js'
+import { Deadlines, type Timed } from './deadlines.js'
+
+/** Bytes that a request in waiting takes beside its message, roughly. */
+const OVERHEAD_BYTES = 256
+
+/** One request without a reply. */
+interface PendingRequest extends Timed {
+  readonly id: string
+  readonly type: string
+  readonly bytes: number
+  readonly timeoutMs: number
+  readonly resolve: (reply: SOCMessage) => void
+  readonly reject: (error: Error) => void
+  readonly signal: AbortSignal | undefined
+  readonly onAborted: (() => void) | undefined
+}
+
+/** Requests by id. Each ends once: with a reply, an error, its deadline or its signal. */
+export class PendingRequests {
+  readonly #name: string
+  readonly #maxBytes: number
+  readonly #onWithdrawn: (id: string) => void
+  readonly #byId = new Map<string, PendingRequest>()
+  readonly #deadlines = new Deadlines<PendingRequest>((late) => {
+    this.#withdraw(
+      late,
+      new IpcError(
+        'ERR_IPC_TIMEOUT',
+        `${this.#name}: the peer did not reply to ${late.type} within ${late.timeoutMs} ms`,
+      ),
+    )
+  })
+
+  #bytes = 0
+
+  /** @param onWithdrawn called after a request was withdrawn by its deadline or signal, to tell the peer */
+  constructor(name: string, maxBytes: number, onWithdrawn: (id: string) => void) {
+    this.#name = name
+    this.#maxBytes = maxBytes
+    this.#onWithdrawn = onWithdrawn
+  }
+
+  get size(): number {
+    return this.#byId.size
+  }
+
+  /** About how much memory they take. */
+  get bytes(): number {
+    return this.#bytes
+  }
+
+  /** Whether a request of so many bytes is within the bound. One always is. */
+  fits(messageBytes: number): boolean {
+    return this.#byId.size === 0 || this.#bytes + messageBytes + OVERHEAD_BYTES <= this.#maxBytes
+  }
+
+  /** Adds a request; the promise settles when it ends. */
+  add(
+    id: string,
+    type: string,
+    messageBytes: number,
+    timeoutMs: number,
+    signal: AbortSignal | undefined,
+  ): Promise<SOCMessage> {
+    return new Promise((resolve, reject) => {
+      const request: PendingRequest = {
+        heapAt: -1,
+        deadlineMs: monotonicMs() + timeoutMs,
+        id,
+        type,
+        bytes: messageBytes + OVERHEAD_BYTES,
+        timeoutMs,
+        resolve,
+        reject,
+        signal,
+        onAborted:
+          signal === undefined
+            ? undefined
+            : () => {
+                this.#withdraw(request, abortedError(signal, `${this.#name}: request ${type}`))
+              },
+      }
+      this.#byId.set(id, request)
+      this.#bytes += request.bytes
+      this.#deadlines.add(request)
+      if (signal !== undefined && request.onAborted !== undefined) onAbort(signal, request.onAborted)
+    })
+  }
+
+  /** Takes a request out because it was replied to; undefined if there is none with this id. */
+  take(id: string): PendingRequest | undefined {
+    const request = this.#byId.get(id)
+    if (request !== undefined) this.#remove(request)
+    return request
+  }
+
+  /** Rejects a request, if it has not ended. */
+  fail(id: string, error: Error): void {
+    this.take(id)?.reject(error)
+  }
+
+  /** Rejects all requests. */
+  failAll(error: Error): void {
+    const all = [...this.#byId.values()]
+    this.#byId.clear()
+    this.#deadlines.clear()
+    this.#bytes = 0
+    for (const { signal, onAborted, reject } of all) {
+      if (signal !== undefined && onAborted !== undefined) offAbort(signal, onAborted)
+      reject(error)
+    }
+  }
+
+  #withdraw(request: PendingRequest, error: Error): void {
+    this.#remove(request)
+    request.reject(error)
+    this.#onWithdrawn(request.id)
+  }
+
+  #remove(request: PendingRequest): void {
+    this.#byId.delete(request.id)
+    this.#bytes -= request.bytes
+    this.#deadlines.remove(request)
+    if (request.signal !== undefined && request.onAborted !== undefined) {
+      offAbort(request.signal, request.onAborted)
+    }
+  }
+}

@@ -1,0 +1,157 @@
+// Requests, replies and cancellations on the wire, as a peer in any language can write and read them:
+//
+//   {"type":"lookup","id":"req-1","ts":1700000000,"payload":{"ip":"10.0.0.1"}}
+//   {"type":"soc_reply","id":"…","ts":1700000000,"payload":{"request":"req-1","value":{"host":"db"}}}
+//   {"type":"soc_reply","id":"…","ts":1700000000,"payload":{"request":"req-1","error":{"code":"ENOENT","message":"…"}}}
+//   {"type":"soc_cancel","id":"…","ts":1700000000,"payload":{"request":"req-1"}}
+
+import { describeError, IpcError, type RemoteError } from '../base/errors.js'
+import { composed, MessageFlag, type SOCMessage } from '../message/message.js'
+import { newSOCMessage, RawJSON, rawJSON } from '../message/new-message.js'
+
+/** The type of replies. */
+export const REPLY_TYPE = 'soc_reply'
+/** The type of the message that says that nobody waits for a reply any more. A peer may ignore it. */
+export const CANCEL_TYPE = 'soc_cancel'
+/** How the ids of requests begin, so that a request of an unknown type is not taken for a message. */
+export const REQUEST_ID_PREFIX = 'req-'
+
+/** Codes of the error replies that an endpoint makes itself. */
+export const ReplyErrorCode = {
+  /** No handler is registered for the type. */
+  unknownType: 'ERR_IPC_UNKNOWN_REQUEST',
+  /** A request with this id is being handled. */
+  duplicateId: 'ERR_IPC_DUPLICATE_REQUEST',
+  /** The handlers running, or the replies not yet sent, have reached their bound. */
+  full: 'ERR_IPC_BUFFER_FULL',
+  /** The endpoint is closing. */
+  closed: 'ERR_IPC_CLOSED',
+  /** The handler threw an error without a code. */
+  failed: 'ERR_IPC_HANDLER_FAILED',
+  /** The handler returned a value that JSON cannot express. */
+  invalid: 'ERR_IPC_INVALID_MESSAGE',
+} as const
+
+const MAX_CODE_LENGTH = 128
+const MAX_MESSAGE_LENGTH = 1024
+
+/** A reply as it came. */
+export type Reply =
+  | { readonly request: string; readonly error: RemoteError }
+  | { readonly request: string; readonly message: SOCMessage }
+
+/**
+ * Makes the reply to a request.
+ *
+ * @throws TypeError for a value that JSON cannot express, and whatever its `toJSON` throws
+ */
+export function valueReply(request: string, value: unknown): SOCMessage {
+  if (value instanceof RawJSON) {
+    const text = value.content.toString()
+    return newSOCMessage(REPLY_TYPE, rawJSON(`{"request":${JSON.stringify(request)},"value":${text}}`))
+  }
+  if (typeof value === 'function' || typeof value === 'symbol') {
+    throw new TypeError(`a handler returned a ${typeof value}, which JSON cannot express`)
+  }
+  return newSOCMessage(REPLY_TYPE, { request, value })
+}
+
+/** Makes a reply that carries an error. */
+export function errorReply(request: string, code: string, message: string): SOCMessage {
+  return newSOCMessage(REPLY_TYPE, { request, error: limited(code, message) })
+}
+
+/** The code and the message of whatever a handler threw. Never throws, and never shows a stack. */
+export function remoteErrorOf(thrown: unknown): RemoteError {
+  let code: unknown
+  try {
+    code = (thrown as { code?: unknown } | null | undefined)?.code
+  } catch {
+    // A getter that throws: an error without a code.
+  }
+  return limited(
+    typeof code === 'string' && code !== '' ? code : ReplyErrorCode.failed,
+    describeError(thrown),
+  )
+}
+
+/** Makes the message that withdraws a request. */
+export function cancellation(request: string): SOCMessage {
+  return newSOCMessage(CANCEL_TYPE, { request })
+}
+
+/** The id of the request that a cancellation withdraws; undefined if the payload is not one. */
+export function cancelledRequest(message: SOCMessage): string | undefined {
+  const request = (message.payload as { request?: unknown } | null | undefined)?.request
+  return typeof request === 'string' ? request : undefined
+}
+
+const HEAD = '{"request":"'
+const VALUE = ',"value":'
+
+/** Reads a reply; undefined if the payload is not one. */
+export function readReply(message: SOCMessage): Reply | undefined {
+  return readUsualReply(message) ?? readAnyReply(message)
+}
+
+/** Reads a reply that is laid out as ours and Go's are: the text of the value is cut from it without parsing the rest. */
+function readUsualReply(message: SOCMessage): Reply | undefined {
+  const text = message.rawPayload
+  if (text?.startsWith(HEAD) !== true) return undefined
+  const idEnd = text.indexOf('"', HEAD.length)
+  const request = text.slice(HEAD.length, idEnd)
+  if (!text.startsWith(VALUE, idEnd + 1) || request.includes('\\')) return undefined
+  const reply = replyWith(message, request, text, idEnd + 1 + VALUE.length, text.length - 1)
+  // If other keys follow the value, the text that was cut is not JSON.
+  return parses(reply) ? { request, message: reply } : undefined
+}
+
+/** Parses the payload, which then stays parsed. */
+function parses(message: SOCMessage): boolean {
+  try {
+    return message.payload !== parses
+  } catch {
+    return false
+  }
+}
+
+function readAnyReply(message: SOCMessage): Reply | undefined {
+  const payload = message.payload as
+    { request?: unknown; value?: unknown; error?: unknown } | null | undefined
+  if (typeof payload !== 'object' || payload === null || typeof payload.request !== 'string') return undefined
+  const { request, error } = payload
+  if (error !== undefined) {
+    const { code, message: text } = Object(error) as { code?: unknown; message?: unknown }
+    const known = typeof code === 'string' && code !== '' ? code : ReplyErrorCode.failed
+    return { request, error: limited(known, typeof text === 'string' ? text : '') }
+  }
+  const text = JSON.stringify(payload.value) as string | undefined
+  return { request, message: replyWith(message, request, text ?? '', 0, text?.length ?? 0) }
+}
+
+/** The reply as the asker gets it: with the id of the request, and the value as its payload. */
+function replyWith(reply: SOCMessage, request: string, text: string, begin: number, end: number): SOCMessage {
+  const { type, timestamp, peer } = reply
+  return composed({ type, id: request, peer }, 0, timestamp, text.slice(begin, end), MessageFlag.checked)
+}
+
+function limited(code: string, message: string): RemoteError {
+  return { code: code.slice(0, MAX_CODE_LENGTH), message: message.slice(0, MAX_MESSAGE_LENGTH) }
+}
+
+/** The error that a request rejects with when the reply carries one. */
+export function remoteFailure(name: string, type: string, remote: RemoteError): IpcError {
+  return new IpcError(
+    'ERR_IPC_REMOTE',
+    `${name}: the peer replied to ${printable(type)} with ${printable(remote.code)}: ${printable(remote.message)}`,
+    { remote, reason: remote.code },
+  )
+}
+
+/** A text of the peer's with control characters escaped, so that it cannot forge lines of a log. */
+function printable(text: string): string {
+  return text.replace(
+    /[\p{Cc}\u2028\u2029]/gu,
+    (character) => `\\u${character.charCodeAt(0).toString(16).padStart(4, '0')}`,
+  )
+}

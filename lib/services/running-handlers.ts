@@ -1,0 +1,104 @@
+// The requests of the peer that are being handled: bounded in bytes, each with a signal that tells its handler to stop.
+
+import { AbortController } from '../base/globals.js'
+
+/** Bytes that a running handler takes beside its message, roughly. */
+const OVERHEAD_BYTES = 512
+
+/** Passed to a {@link RequestHandler} beside the request. */
+export interface RequestContext {
+  /** Fires when no reply is wanted any more: the asker withdrew the request, or the connection has ended. */
+  readonly signal: AbortSignal
+}
+
+/**
+ * One handler at work. The signal is made when it is first asked for, as most handlers never ask.
+ *
+ *     running ──reply──▶ finished
+ *        └──cancel──▶ cancelled ──the handler returns──▶ finished, without a reply
+ */
+export class RunningHandler implements RequestContext {
+  readonly id: string
+  readonly bytes: number
+  /** It has returned, and is not counted any more. For {@link RunningHandlers} to set. */
+  finished = false
+  #controller: AbortController | undefined
+  #cancelled: { readonly reason: unknown } | undefined
+
+  constructor(id: string, messageBytes: number) {
+    this.id = id
+    this.bytes = messageBytes + OVERHEAD_BYTES
+  }
+
+  get signal(): AbortSignal {
+    if (this.#controller === undefined) {
+      this.#controller = new AbortController()
+      if (this.#cancelled !== undefined) this.#controller.abort(this.#cancelled.reason)
+    }
+    return this.#controller.signal
+  }
+
+  get cancelled(): boolean {
+    return this.#cancelled !== undefined
+  }
+
+  cancel(reason: unknown): void {
+    if (this.#cancelled !== undefined) return
+    this.#cancelled = { reason }
+    this.#controller?.abort(reason)
+  }
+}
+
+/**
+ * Handlers by the id of their request. A cancelled one counts until it returns: a handler that ignores its signal still
+ * takes memory, and a peer could otherwise have any number of them by asking and withdrawing.
+ */
+export class RunningHandlers {
+  readonly #maxBytes: number
+  readonly #byId = new Map<string, RunningHandler>()
+  #bytes = 0
+
+  constructor(maxBytes: number) {
+    this.#maxBytes = maxBytes
+  }
+
+  get size(): number {
+    return this.#byId.size
+  }
+
+  /** About how much memory they take, the work of the handlers aside. */
+  get bytes(): number {
+    return this.#bytes
+  }
+
+  has(id: string): boolean {
+    return this.#byId.has(id)
+  }
+
+  /** Whether a handler of such a request is within the bound. One always is. */
+  fits(messageBytes: number): boolean {
+    return this.#byId.size === 0 || this.#bytes + messageBytes + OVERHEAD_BYTES <= this.#maxBytes
+  }
+
+  start(id: string, messageBytes: number): RunningHandler {
+    const handler = new RunningHandler(id, messageBytes)
+    this.#byId.set(id, handler)
+    this.#bytes += handler.bytes
+    return handler
+  }
+
+  finish(handler: RunningHandler): void {
+    if (handler.finished) return
+    handler.finished = true
+    this.#byId.delete(handler.id)
+    this.#bytes -= handler.bytes
+  }
+
+  cancel(id: string, reason: unknown): void {
+    this.#byId.get(id)?.cancel(reason)
+  }
+
+  cancelAll(reason: unknown): void {
+    for (const handler of [...this.#byId.values()]) handler.cancel(reason)
+  }
+}

@@ -1,0 +1,286 @@
+// Serves a listener: runs one handler for each connection, confines every failure to the connection it belongs to, and
+// drains on close.
+
+import { offAbort, onAbort } from '../base/abort.js'
+import { hasCode, IpcError } from '../base/errors.js'
+import { AbortController, monotonicMs } from '../base/globals.js'
+import { callback, checkOptions, milliseconds, signal, type OptionTable } from '../base/options.js'
+import { checkTimeout, MAX_TIMER_MS, pause, waitAtMost } from '../base/timing.js'
+import { callUser, reportUserError } from '../base/user-code.js'
+import { Waiters } from '../base/waiters.js'
+import { endReading, type Connection } from '../connection/connection.js'
+import type { Listener } from '../connection/listener.js'
+
+/** Passed to a {@link ConnectionHandler} beside the connection. */
+export interface ConnectionContext {
+  /**
+   * Fires when the server gives this connection up: `close` has waited `timeoutMs` and the handler has not returned. The
+   * connection is destroyed already.
+   */
+  readonly signal: AbortSignal
+}
+
+/** Serves one connection. The connection is closed when the handler returns, or its promise settles. */
+export type ConnectionHandler = (connection: Connection, context: ConnectionContext) => unknown
+
+/** Options of {@link serve}. */
+export interface ServeOptions {
+  /**
+   * Called with what a handler threw, and with the failure of an accept (then without a connection). What it throws
+   * itself is reported as an error of user code. Default: the error is reported like that at once: on the diagnostics
+   * channel `sentinel-ipc:user-error`, or where nothing subscribes to it, as a warning of the process.
+   */
+  readonly onError?: (error: unknown, connection: Connection | undefined) => void
+  /** Closes the server when it fires, as {@link Server.close} without options. */
+  readonly signal?: AbortSignal
+}
+
+/** Options of {@link Server.close}. */
+export interface ServerCloseOptions {
+  /** Milliseconds that handlers may take to finish. Default: {@link DEFAULT_TIMEOUT_MS}. */
+  readonly timeoutMs?: number
+}
+
+/** The outcome of {@link Server.close}: connections since the server was made. */
+export interface ServerCloseResult {
+  /** Connections whose handler finished, with or without an error. */
+  readonly served: number
+  /** Connections that were given up because their handler did not finish in time. */
+  readonly aborted: number
+}
+
+/** Counts since the server was made: accepted = open + served + aborted. */
+export interface ServerStats {
+  /** Connections given to the handler. */
+  readonly accepted: number
+  /** Connections whose handler has not finished. */
+  readonly open: number
+  /** Connections whose handler finished, with or without an error. */
+  readonly served: number
+  /** Served connections that ended with an error. */
+  readonly failed: number
+  /** Connections given up by `close`. */
+  readonly aborted: number
+  /** Accepts that failed, for instance because the process has no descriptor left. */
+  readonly acceptErrors: number
+}
+
+const OPTIONS: OptionTable<ServeOptions> = { onError: callback, signal }
+const CLOSE_OPTIONS: OptionTable<ServerCloseOptions> = { timeoutMs: milliseconds }
+
+/** How long `close` goes on accepting and reading: for what clients sent before, and the kernel still holds. */
+const CATCH_UP_MS = 20
+/** Waits between accepts that fail one after the other. */
+const FIRST_RETRY_MS = 10
+const LONGEST_RETRY_MS = 1000
+
+/**
+ * The life of a server. A listener that is closed by itself changes nothing here: there are only no new connections.
+ *
+ *     serving ──close()──▶ catching-up ──20 ms──▶ draining ──last handler has finished, or timeoutMs──▶ closed
+ */
+type ServerState = 'serving' | 'catching-up' | 'draining' | 'closed'
+
+/** One connection and its handler. */
+class Serving implements ConnectionContext {
+  #controller: AbortController | undefined
+  #reason: IpcError | undefined
+
+  get signal(): AbortSignal {
+    if (this.#controller === undefined) {
+      this.#controller = new AbortController()
+      if (this.#reason !== undefined) this.#controller.abort(this.#reason)
+    }
+    return this.#controller.signal
+  }
+
+  abort(reason: IpcError): void {
+    this.#reason = reason
+    this.#controller?.abort(reason)
+  }
+}
+
+// Set by the static block of Server, which keeps its constructor to itself.
+let createServer: (listener: Listener, handler: ConnectionHandler, options: ServeOptions) => Server
+
+/** Runs a handler for each connection of a listener. Made by {@link serve}. */
+export class Server {
+  readonly #listener: Listener
+  readonly #handler: ConnectionHandler
+  readonly #onError: ServeOptions['onError']
+  readonly #signal: AbortSignal | undefined
+  readonly #accepting = new AbortController()
+  readonly #open = new Map<Connection, Serving>()
+  readonly #drained = new Waiters()
+  #state: ServerState = 'serving'
+  #closing: Promise<ServerCloseResult> | undefined
+  #accepted = 0
+  #served = 0
+  #failed = 0
+  #aborted = 0
+  #acceptErrors = 0
+  readonly #onSignal = (): void => {
+    void this.close()
+  }
+
+  private constructor(listener: Listener, handler: ConnectionHandler, options: ServeOptions) {
+    this.#listener = listener
+    this.#handler = handler
+    this.#onError = options.onError
+    this.#signal = options.signal
+    if (this.#signal?.aborted === true) void this.close()
+    else if (this.#signal !== undefined) onAbort(this.#signal, this.#onSignal)
+    void this.#acceptAll()
+  }
+
+  static {
+    createServer = (listener, handler, options) => new Server(listener, handler, options)
+  }
+
+  /** The connections whose handler has not finished, oldest first. */
+  get connections(): IterableIterator<Connection> {
+    return this.#open.keys()
+  }
+
+  /** Counts since the server was made. */
+  get stats(): ServerStats {
+    return {
+      accepted: this.#accepted,
+      open: this.#open.size,
+      served: this.#served,
+      failed: this.#failed,
+      aborted: this.#aborted,
+      acceptErrors: this.#acceptErrors,
+    }
+  }
+
+  /**
+   * Closes the listener and drains. For 20 ms more, connections and messages that were on their way are taken; then no
+   * connection is read any further. A receiver hands out the messages that it has read, then the stream ends, so that a
+   * handler that loops over its messages finishes by itself. It can still send: replies and acknowledgements reach the
+   * peer before its connection closes. Handlers that have not finished after `timeoutMs` are given up: their connection is
+   * destroyed and their signal fires. Safe to call again; never rejects.
+   *
+   * A plain sender cannot know how far its messages were read: where a receiver is slow, some stay unread in the kernel.
+   * Use an `AcknowledgedSender` where none may be lost.
+   *
+   * @throws TypeError, RangeError for options that are not allowed
+   */
+  close(options: ServerCloseOptions = {}): Promise<ServerCloseResult> {
+    const { timeoutMs } = checkOptions('close', options, CLOSE_OPTIONS)
+    return (this.#closing ??= this.#close(checkTimeout(timeoutMs)))
+  }
+
+  /** As {@link close} without options. */
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.close()
+  }
+
+  async #close(timeoutMs: number): Promise<ServerCloseResult> {
+    const endMs = monotonicMs() + timeoutMs
+    this.#state = 'catching-up'
+    if (this.#signal !== undefined) offAbort(this.#signal, this.#onSignal)
+    await pause(Math.min(CATCH_UP_MS, timeoutMs), undefined, 'close')
+    this.#state = 'draining'
+    this.#accepting.abort()
+    this.#listener.close()
+    for (const connection of [...this.#open.keys()]) endReading(connection)
+    if (this.#open.size > 0) {
+      const leftMs = Math.max(1, Math.min(endMs - monotonicMs(), MAX_TIMER_MS))
+      await waitAtMost(this.#drained.wait(), leftMs, () => {
+        this.#abortAll(timeoutMs)
+      })
+    }
+    this.#state = 'closed'
+    return { served: this.#served, aborted: this.#aborted }
+  }
+
+  get #accepts(): boolean {
+    return this.#state === 'serving' || this.#state === 'catching-up'
+  }
+
+  async #acceptAll(): Promise<void> {
+    let retryMs = FIRST_RETRY_MS
+    while (this.#accepts) {
+      try {
+        const connection = await this.#listener.accept({ signal: this.#accepting.signal })
+        retryMs = FIRST_RETRY_MS
+        this.#take(connection)
+      } catch (error) {
+        if (!this.#accepts || hasCode(error, 'ERR_IPC_CLOSED')) return
+        ++this.#acceptErrors
+        this.#report(error, undefined)
+        await pause(retryMs, this.#accepting.signal, 'accept').catch(() => undefined)
+        retryMs = Math.min(retryMs * 2, LONGEST_RETRY_MS)
+      }
+    }
+  }
+
+  #take(connection: Connection): void {
+    // Accepted in the very turn in which the server was closed.
+    if (!this.#accepts) {
+      connection.destroy()
+      return
+    }
+    const serving = new Serving()
+    ++this.#accepted
+    this.#open.set(connection, serving)
+    void this.#run(connection, serving)
+  }
+
+  /** Never rejects. */
+  async #run(connection: Connection, serving: Serving): Promise<void> {
+    await Promise.resolve() // the handler gets a microtask of its own
+    let failure: { readonly error: unknown } | undefined
+    try {
+      await this.#handler(connection, serving)
+      await connection.close()
+    } catch (error) {
+      failure = { error }
+      connection.destroy()
+    }
+    // Counted already if the server has given it up.
+    if (!this.#open.delete(connection)) return
+    ++this.#served
+    if (failure !== undefined) {
+      ++this.#failed
+      this.#report(failure.error, connection)
+    }
+    if (this.#open.size === 0) this.#drained.wake()
+  }
+
+  #abortAll(timeoutMs: number): void {
+    const given = [...this.#open]
+    this.#open.clear()
+    this.#aborted += given.length
+    this.#drained.wake()
+    const reason = new IpcError(
+      'ERR_IPC_TIMEOUT',
+      `the server was closed, and the handler of this connection did not finish within ${timeoutMs} ms`,
+    )
+    for (const [connection, serving] of given) {
+      connection.destroy()
+      serving.abort(reason)
+    }
+  }
+
+  #report(error: unknown, connection: Connection | undefined): void {
+    if (this.#onError === undefined) reportUserError('handler of serve', error)
+    else callUser('onError of serve', this.#onError, error, connection)
+  }
+}
+
+/**
+ * Serves the connections of a listener until it is closed (Go: the loop over `Accept` with a goroutine each). The handler
+ * runs once for each connection, and the connection closes when the handler returns. Whatever goes wrong on a connection
+ * (the handler throws, a line is invalid, a limit is reached, the peer resets it) ends that connection, reaches `onError`
+ * and touches nothing else. An accept that fails, for instance with EMFILE, reaches `onError` too and is tried again.
+ *
+ * The listener then belongs to the server, which closes it.
+ *
+ * @throws TypeError for a handler that is not a function, or options that are not allowed
+ */
+export function serve(listener: Listener, handler: ConnectionHandler, options: ServeOptions = {}): Server {
+  callback(handler, 'handler of serve')
+  return createServer(listener, handler, checkOptions('serve', options, OPTIONS))
+}

@@ -1,0 +1,181 @@
+// Receivers and senders as streams, of Node and of the web, with back-pressure both ways: a slow reader stops the
+// receiver, which stops the peer; a peer that takes nothing stops the writer.
+
+import { Readable, Writable } from 'node:stream'
+import type { ReadableStream, WritableStream } from 'node:stream/web'
+
+import { toError } from '../base/errors.js'
+import { checkOptions, flag, oneOf, text, type OptionTable } from '../base/options.js'
+import type { Receiver } from '../endpoints/receiver.js'
+import type { Sender } from '../endpoints/sender.js'
+import type { SOCMessage } from '../message/message.js'
+import { LineSplitter, lineOf, messageOf, payloadMessage } from './ndjson.js'
+
+/** Options of {@link readableFrom} and {@link readableStreamFrom}. */
+export interface ReadableOptions {
+  /**
+   * `object`: a stream of messages. `text`: a stream of text, one line of JSON a message (NDJSON), with the keys `type`,
+   * `id`, `ts` and `payload` as on the wire. Default: `object`.
+   */
+  readonly as?: 'object' | 'text'
+  /** With `as: 'text'`: a line holds the payload alone; messages without one are left out. Default: false. */
+  readonly payloads?: boolean
+}
+
+/** Options of {@link writableTo} and {@link writableStreamTo}. */
+export interface WritableOptions {
+  /**
+   * `object`: takes messages. `text`: takes text or bytes of NDJSON, in chunks of any size, as `readableFrom` writes it.
+   * Default: `object`.
+   */
+  readonly as?: 'object' | 'text'
+  /** With `as: 'text'`: each line is the payload of a message of this type, instead of a message. */
+  readonly type?: string
+  /** Whether the connection stays open when the stream finishes. Default: false, the sender is closed. */
+  readonly keepOpen?: boolean
+}
+
+const READABLE_OPTIONS: OptionTable<ReadableOptions> = { as: oneOf('object', 'text'), payloads: flag }
+const WRITABLE_OPTIONS: OptionTable<WritableOptions> = {
+  as: oneOf('object', 'text'),
+  type: text,
+  keepOpen: flag,
+}
+/** Chunks that may wait in a stream of messages: about one read. */
+const OBJECTS_WAITING = 256
+
+/**
+ * The messages of a receiver as a stream. It ends with the connection, and fails with the receiver's error; a line that
+ * is no message fails it too unless the receiver skips them. Destroying the stream closes the connection. Nothing else may
+ * read from the receiver.
+ *
+ * @throws TypeError for options that are not allowed
+ */
+export function readableFrom(receiver: Receiver, options: ReadableOptions = {}): Readable {
+  const { as = 'object', payloads = false } = checkOptions('readableFrom', options, READABLE_OPTIONS)
+  if (payloads && as === 'object') throw new TypeError("readableFrom: payloads needs as: 'text'")
+  const batches = receiver.batches()
+  /** Messages of a batch that the stream had no room for. */
+  let rest: SOCMessage[] = []
+  let at = 0
+  const pushRest = (stream: Readable): boolean => {
+    while (at < rest.length) if (!stream.push(rest[at++])) return false
+    return true
+  }
+  const readMessages = async (stream: Readable): Promise<void> => {
+    if (!pushRest(stream)) return
+    const { value, done } = await batches.next()
+    if (done === true) {
+      stream.push(null)
+      return
+    }
+    rest = value
+    at = 0
+    pushRest(stream)
+  }
+  const readText = async (stream: Readable): Promise<void> => {
+    for (;;) {
+      const { value, done } = await batches.next()
+      if (done === true) {
+        stream.push(null)
+        return
+      }
+      const lines = payloads ? value.map(payloadLine) : value.map(lineOf)
+      const chunk = lines.join('')
+      // An empty chunk would not have read() called again.
+      if (chunk === '') continue
+      stream.push(chunk)
+      return
+    }
+  }
+  const read = as === 'object' ? readMessages : readText
+  return new Readable({
+    ...(as === 'object'
+      ? { objectMode: true, highWaterMark: OBJECTS_WAITING }
+      : { encoding: 'utf8', highWaterMark: 1 << 16 }),
+    read() {
+      read(this).catch((error: unknown) => {
+        this.destroy(toError(error))
+      })
+    },
+    destroy(error, done) {
+      receiver.connection.destroy()
+      done(error)
+    },
+  })
+}
+
+function payloadLine({ rawPayload }: SOCMessage): string {
+  return rawPayload === undefined ? '' : `${rawPayload}\n`
+}
+
+/**
+ * A stream that sends what is written to it. A write is done when the kernel has its messages, so that `pipeline` goes no
+ * faster than the peer reads. Finishing the stream closes the sender, unless `keepOpen`; destroying it with an error
+ * destroys the connection.
+ *
+ * @throws TypeError for options that are not allowed
+ */
+export function writableTo(sender: Sender, options: WritableOptions = {}): Writable {
+  const { as = 'object', type, keepOpen = false } = checkOptions('writableTo', options, WRITABLE_OPTIONS)
+  if (type !== undefined && as === 'object') throw new TypeError("writableTo: type needs as: 'text'")
+  const splitter = new LineSplitter()
+  const toMessage = type === undefined ? messageOf : (line: string) => payloadMessage(type, line)
+  const messagesOf = (chunks: readonly unknown[]): readonly SOCMessage[] =>
+    as === 'object'
+      ? (chunks as readonly SOCMessage[])
+      : chunks.flatMap((chunk) => splitter.push(chunk as string | Uint8Array)).map(toMessage)
+  const finish = async (): Promise<void> => {
+    if (as === 'text') await sender.sendBatch(splitter.end().map(toMessage))
+    if (!keepOpen) await sender.close()
+  }
+  return new Writable({
+    ...(as === 'object'
+      ? { objectMode: true, highWaterMark: OBJECTS_WAITING }
+      : { decodeStrings: false, highWaterMark: 1 << 16 }),
+    write(chunk: unknown, _encoding, done) {
+      settle(() => sender.sendBatch(messagesOf([chunk])), done)
+    },
+    writev(chunks, done) {
+      settle(() => sender.sendBatch(messagesOf(chunks.map(({ chunk }): unknown => chunk))), done)
+    },
+    final(done) {
+      settle(finish, done)
+    },
+    destroy(error, done) {
+      if (error !== null) sender.connection.destroy()
+      done(error)
+    },
+  })
+}
+
+/** Calls `done` once the work is done, or with the error that it failed with, thrown or rejected. */
+function settle(work: () => Promise<void>, done: (error?: Error | null) => void): void {
+  // Its errors are of writing; one that `done` throws must not come back to it.
+  new Promise<void>((resolve) => {
+    resolve(work())
+  }).then(
+    () => {
+      done()
+    },
+    (error: unknown) => {
+      done(toError(error))
+    },
+  )
+}
+
+/** As {@link readableFrom}, as a web stream. Cancelling it closes the connection. */
+export function readableStreamFrom<Chunk = SOCMessage>(
+  receiver: Receiver,
+  options?: ReadableOptions,
+): ReadableStream<Chunk> {
+  return Readable.toWeb(readableFrom(receiver, options)) as ReadableStream<Chunk>
+}
+
+/** As {@link writableTo}, as a web stream. Aborting it destroys the connection. */
+export function writableStreamTo<Chunk = SOCMessage>(
+  sender: Sender,
+  options?: WritableOptions,
+): WritableStream<Chunk> {
+  return Writable.toWeb(writableTo(sender, options)) as WritableStream<Chunk>
+}

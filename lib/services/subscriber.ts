@@ -1,0 +1,268 @@
+// One subscriber of a publisher: its lines go to the connection's writer at once, or wait in a queue of its own, bounded in
+// bytes, while the subscriber does not take them.
+
+import { writerOf, type Connection } from '../connection/connection.js'
+import { Waiters } from '../base/waiters.js'
+import type { FrameWriter } from '../wire/frame-writer.js'
+import type { Lines, SharedBatch, TypeFilter } from './shared-batch.js'
+
+/**
+ * What happens to the messages of a subscriber that does not take them fast enough, once `maxPendingBytes` wait.
+ * - `drop-oldest`: the oldest waiting ones make room, many at once where the bound allows it. For a feed of states.
+ * - `drop-newest`: further ones are dropped until the subscriber takes some. For a feed that must have no hole before its end.
+ * - `disconnect`: its connection is destroyed, so that it notices.
+ */
+export type PublisherOnFull = 'drop-oldest' | 'drop-newest' | 'disconnect'
+
+/** Counts of one subscriber: offered = written + pending + dropped. */
+export interface SubscriberStats {
+  /** Messages published since it was added, of the types that it wants. */
+  readonly offered: number
+  /** Messages that the kernel has. */
+  readonly written: number
+  /** Messages that wait, and their bytes. */
+  readonly pending: number
+  readonly pendingBytes: number
+  /** Messages that it did not get. */
+  readonly dropped: number
+}
+
+/**
+ * The life of a subscriber.
+ *
+ *     flowing ──the kernel takes no more──▶ waiting ──all is written──▶ flowing
+ *        └──────────────────┴── the connection ends, unsubscribe(), onFull 'disconnect' ──▶ ended
+ */
+type SubscriberState = 'flowing' | 'waiting' | 'ended'
+
+/** Lines [from, to) of a batch. */
+interface Range {
+  readonly lines: Lines
+  from: number
+  readonly to: number
+  bytes: number
+}
+
+/** A connection that a {@link Publisher} publishes to. Made by `Publisher.add`. */
+export class Subscriber {
+  /** The connection of the subscriber. */
+  readonly connection: Connection
+  readonly #filter: TypeFilter | undefined
+  readonly #maxPendingBytes: number
+  readonly #onFull: PublisherOnFull
+  readonly #onEnded: (subscriber: Subscriber) => void
+  readonly #writer: FrameWriter
+  readonly #drained = new Waiters()
+  #state: SubscriberState = 'flowing'
+  #queue: Range[] = []
+  #head = 0
+  #queuedBytes = 0
+  #queued = 0
+  /** With the writer, which waits for the kernel. */
+  #handedBytes = 0
+  #handed = 0
+  /** 'drop-newest' drops until the subscriber takes some. */
+  #refusing = false
+  #offered = 0
+  #written = 0
+  #dropped = 0
+  readonly #onReady = (): void => {
+    this.#drain()
+  }
+
+  /** For {@link Publisher} alone. */
+  constructor(
+    connection: Connection,
+    filter: TypeFilter | undefined,
+    maxPendingBytes: number,
+    onFull: PublisherOnFull,
+    onEnded: (subscriber: Subscriber) => void,
+  ) {
+    this.connection = connection
+    this.#filter = filter
+    this.#maxPendingBytes = maxPendingBytes
+    this.#onFull = onFull
+    this.#onEnded = onEnded
+    this.#writer = writerOf(connection)
+    this.#writer.register(this.#onReady)
+    void connection.whenClosed().then(() => {
+      this.#end()
+    })
+  }
+
+  /** The types it gets; undefined: all. */
+  get types(): ReadonlySet<string> | undefined {
+    return this.#filter?.types
+  }
+
+  get stats(): SubscriberStats {
+    return {
+      offered: this.#offered,
+      written: this.#written,
+      pending: this.#queued + this.#handed,
+      pendingBytes: this.#queuedBytes + this.#handedBytes,
+      dropped: this.#dropped,
+    }
+  }
+
+  /** Gets nothing more; what waits for it is dropped. The connection stays open. Safe to call again. */
+  unsubscribe(): void {
+    this.#end()
+  }
+
+  /** Resolves when everything offered so far is written or dropped. For {@link Publisher} alone. */
+  drained(): Promise<void> {
+    return this.#queued + this.#handed === 0 ? Promise.resolve() : this.#drained.wait()
+  }
+
+  /** Takes the lines of a batch. For {@link Publisher} alone. */
+  offer(batch: SharedBatch): void {
+    if (this.#state === 'ended') return
+    const lines = this.#filter === undefined ? batch.lines : batch.select(this.#filter)
+    if (lines === undefined) return
+    this.#offered += lines.count
+    const writer = this.#writer
+    // What a sender of the same connection has not had checked yet goes out first.
+    if (writer.checking) writer.flush()
+    if (this.#state === 'flowing' && !writer.blocked && writer.failure === undefined) {
+      this.#hand(lines.bytes, lines.count)
+      writer.flush()
+      if (this.#settle() === 'waiting' && lines === batch.lines) batch.hold()
+    } else {
+      this.#enqueue(this.#filter === undefined ? batch.kept : lines)
+    }
+  }
+
+  #hand(bytes: Buffer, count: number): void {
+    this.#writer.appendLines(bytes)
+    this.#handedBytes += bytes.length
+    this.#handed += count
+  }
+
+  /** After a flush: whether the kernel has all that was handed to the writer. */
+  #settle(): SubscriberState {
+    if (this.#writer.failure !== undefined) {
+      this.#end()
+    } else if (this.#writer.blocked) {
+      this.#state = 'waiting'
+    } else {
+      this.#written += this.#handed
+      this.#handed = 0
+      this.#handedBytes = 0
+    }
+    return this.#state
+  }
+
+  #drain(): void {
+    if (this.#state === 'ended') return
+    const writer = this.#writer
+    let state = this.#settle()
+    if (state !== 'waiting' || writer.blocked) return
+    this.#refusing = false
+    while (this.#head < this.#queue.length && !writer.blocked && writer.failure === undefined) {
+      if (writer.checking) writer.flush()
+      else this.#handQueued()
+      state = this.#settle()
+    }
+    if (state === 'ended' || writer.blocked) return
+    this.#state = 'flowing'
+    this.#drained.wake()
+  }
+
+  /** Hands as many queued lines to the writer as make a batch. */
+  #handQueued(): void {
+    const writer = this.#writer
+    while (this.#head < this.#queue.length && !writer.full) {
+      const { lines, from, to } = this.#shift()
+      this.#hand(lines.slice(from, to), to - from)
+    }
+    writer.flush()
+  }
+
+  #shift(): Range {
+    const range = this.#queue[this.#head++] as Range
+    this.#queuedBytes -= range.bytes
+    this.#queued -= range.to - range.from
+    if (this.#head === this.#queue.length) {
+      this.#queue = []
+      this.#head = 0
+    } else if (this.#head >= 256 && this.#head * 2 >= this.#queue.length) {
+      this.#queue = this.#queue.slice(this.#head)
+      this.#head = 0
+    }
+    return range
+  }
+
+  #push(lines: Lines, to: number, bytes: number): void {
+    this.#state = 'waiting'
+    this.#queue.push({ lines, from: 0, to, bytes })
+    this.#queuedBytes += bytes
+    this.#queued += to
+  }
+
+  #enqueue(lines: Lines): void {
+    const room = this.#maxPendingBytes - this.#queuedBytes - this.#handedBytes
+    if (lines.bytes.length <= room && !this.#refusing) {
+      this.#push(lines, lines.count, lines.bytes.length)
+    } else if (this.#onFull === 'drop-oldest') {
+      this.#push(lines, lines.count, lines.bytes.length)
+      this.#dropOldest()
+    } else if (this.#onFull === 'disconnect') {
+      this.#dropped += lines.count
+      this.#end()
+      this.connection.destroy()
+    } else {
+      this.#pushWhatFits(lines, this.#refusing ? 0 : room)
+      this.#refusing = true
+    }
+  }
+
+  #pushWhatFits(lines: Lines, room: number): void {
+    let fit = 0
+    while (fit < lines.count && (lines.ends[fit] as number) <= room) ++fit
+    if (fit > 0) this.#push(lines, fit, lines.ends[fit - 1] as number)
+    this.#dropped += lines.count - fit
+  }
+
+  #dropOldest(): void {
+    let excess = this.#queuedBytes + this.#handedBytes - this.#maxPendingBytes
+    while (excess > 0 && this.#head < this.#queue.length) {
+      const first = this.#queue[this.#head] as Range
+      // A whole batch, where much is left: to find the lines of each batch would cost the publisher time.
+      if (first.bytes <= excess || this.#queuedBytes - first.bytes >= this.#maxPendingBytes / 2) {
+        excess -= first.bytes
+        this.#dropped += first.to - first.from
+        this.#shift()
+      } else {
+        excess -= this.#dropLines(first, excess)
+      }
+    }
+  }
+
+  /** Drops lines from the front of a range until `excess` bytes are gone; returns how many bytes went. */
+  #dropLines(range: Range, excess: number): number {
+    const { ends } = range.lines
+    const begin = range.from === 0 ? 0 : (ends[range.from - 1] as number)
+    let at = range.from
+    while ((ends[at] as number) - begin < excess) ++at
+    const gone = (ends[at] as number) - begin
+    const lines = at + 1 - range.from
+    range.from = at + 1
+    range.bytes -= gone
+    this.#queuedBytes -= gone
+    this.#queued -= lines
+    this.#dropped += lines
+    return gone
+  }
+
+  #end(): void {
+    if (this.#state === 'ended') return
+    this.#state = 'ended'
+    this.#dropped += this.#queued + this.#handed
+    this.#queue = []
+    this.#head = this.#queued = this.#queuedBytes = this.#handed = this.#handedBytes = 0
+    this.#writer.unregister(this.#onReady)
+    this.#drained.wake()
+    this.#onEnded(this)
+  }
+}

@@ -1,0 +1,136 @@
+// The options of the swarm's transport, and how they are checked. Must not know connections.
+
+import { resolve } from 'node:path'
+
+import { checkTimeout } from '../base/timing.js'
+import type { ListenOptions } from '../connection/listen-options.js'
+import type { PeerPolicy } from '../peer/peer.js'
+import type { AlertBus } from './alerts/alert-bus.js'
+import type { ExchangeReport } from './exchange/exchange.js'
+import type { Fact } from './facts/fact.js'
+import type { FactStore } from './facts/fact-store.js'
+import { genomeHash, isGenomeHash } from './facts/genome.js'
+import type { IncidentStore } from './facts/incident.js'
+import type { PeerRegistry } from './peers/peer-registry.js'
+import { MAX_BATCH } from './protocol/messages.js'
+
+/** Options of {@link SwarmTransport}. */
+export interface SwarmTransportOptions {
+  /**
+   * Directory of the socket, `<directory>/swarm.sock` (Go: `rlmDir`). All nodes name the same one. A relative path is
+   * resolved when the transport is made. On Windows there is one swarm a machine, at `\\.\pipe\sentinel_swarm`, whatever the
+   * directory.
+   */
+  readonly directory: string
+  /** This node's registry of peers. */
+  readonly registry: PeerRegistry
+  /** This node's facts. */
+  readonly store: FactStore
+  /** This node's incidents. Default: none are sent, and those of peers are dropped. */
+  readonly incidents?: IncidentStore
+  /** The bus that gets the alerts. Default: alerts are dropped. */
+  readonly alerts?: AlertBus
+  /** The hash of this node's genes, as `genomeHash` returns it. Give either this or `genes`. */
+  readonly genomeHash?: string
+  /** This node's genes, hashed when the transport is made. Give either this or `genomeHash`. */
+  readonly genes?: Iterable<Pick<Fact, 'id' | 'content'>>
+  /** Which processes may be at the other end, whichever side dials. Default: those of this process's user. */
+  readonly policy?: PeerPolicy
+  /** Permissions of the listener's socket. Default: 0o600, this process's user only. Not on Windows. */
+  readonly mode?: 0o600 | 0o660 | 0o666
+  /** Group of the socket by id or name, for mode 0o660. Default: this process's own. Not on Windows. */
+  readonly group?: string | number
+  /** Milliseconds that connecting may take. Default: 2000. */
+  readonly dialTimeoutMs?: number
+  /** Milliseconds that one exchange may take in all. Default: 5000. If it is cut off, the next dial continues it. */
+  readonly exchangeTimeoutMs?: number
+  /** Exchanges that a listener carries on at once; further peers are hung up on. Default: 64. */
+  readonly maxExchanges?: number
+  /** The same for the peers of one user, so that one user cannot keep out the others. Default: `maxExchanges`. */
+  readonly maxExchangesPerUser?: number
+  /** New exchanges of one user within any second; further ones are hung up on. Default: 64. */
+  readonly maxNewExchangesPerSecondPerUser?: number
+  /**
+   * Facts that this node takes in one page (on the wire: `max_batch`), at most 10,000. Default: 2000. A page also has at most
+   * about 128 Ki UTF-16 units of text.
+   */
+  readonly maxBatch?: number
+  /**
+   * Milliseconds between two checks of whether the listener's socket is still at its path; `Infinity` for none. Default:
+   * 10,000. See {@link SwarmTransport.checkAddress}.
+   */
+  readonly addressCheckMs?: number
+  /** Whether a listener whose socket was removed or replaced claims the address again. Default: false. */
+  readonly reclaimAddress?: boolean
+  /**
+   * Called with the result of each exchange, in a microtask of its own. What it throws becomes the alert `callback-failed`
+   * and changes nothing else.
+   */
+  readonly onExchange?: (report: ExchangeReport) => unknown
+}
+
+/** The options once checked. */
+export interface Settings {
+  readonly directory: string
+  readonly policy: PeerPolicy | undefined
+  readonly genomeHash: string
+  readonly maxBatch: number
+  readonly dialTimeoutMs: number
+  readonly exchangeTimeoutMs: number
+  readonly addressCheckMs: number
+  readonly reclaimAddress: boolean
+  readonly listenOptions: ListenOptions
+  readonly onExchange: ((report: ExchangeReport) => unknown) | undefined
+}
+
+const DIAL_TIMEOUT_MS = 2000
+const EXCHANGE_TIMEOUT_MS = 5000
+const ADDRESS_CHECK_MS = 10_000
+const MAX_EXCHANGES = 64
+const MAX_NEW_EXCHANGES = 64
+const DEFAULT_BATCH = 2000
+
+/** @throws TypeError, RangeError as the constructor of {@link SwarmTransport} */
+export function checkedSettings(options: SwarmTransportOptions): Settings {
+  const { directory, policy, mode, group, onExchange, maxExchanges = MAX_EXCHANGES } = options
+  const { maxBatch = DEFAULT_BATCH, addressCheckMs = ADDRESS_CHECK_MS } = options
+  if (typeof directory !== 'string' || directory === '') {
+    throw new TypeError('directory must be a non-empty string')
+  }
+  if (!Number.isInteger(maxBatch) || maxBatch < 1 || maxBatch > MAX_BATCH) {
+    throw new RangeError(`maxBatch must be a whole number from 1 to ${MAX_BATCH}, not ${String(maxBatch)}`)
+  }
+  if (!(addressCheckMs > 0)) {
+    throw new RangeError(`addressCheckMs must be above 0 or Infinity, not ${String(addressCheckMs)}`)
+  }
+  if (onExchange !== undefined && typeof onExchange !== 'function') {
+    throw new TypeError('onExchange must be a function')
+  }
+  return {
+    directory: resolve(directory),
+    policy,
+    genomeHash: hashOf(options),
+    maxBatch,
+    dialTimeoutMs: checkTimeout(options.dialTimeoutMs, DIAL_TIMEOUT_MS),
+    exchangeTimeoutMs: checkTimeout(options.exchangeTimeoutMs, EXCHANGE_TIMEOUT_MS),
+    addressCheckMs,
+    reclaimAddress: options.reclaimAddress ?? false,
+    listenOptions: {
+      maxConnections: maxExchanges,
+      maxConnectionsPerUser: options.maxExchangesPerUser ?? maxExchanges,
+      maxNewConnectionsPerSecondPerUser: options.maxNewExchangesPerSecondPerUser ?? MAX_NEW_EXCHANGES,
+      ...(mode !== undefined && { mode }),
+      ...(group !== undefined && { group }),
+    },
+    onExchange,
+  }
+}
+
+function hashOf({ genomeHash: given, genes }: SwarmTransportOptions): string {
+  if ((given === undefined) === (genes === undefined)) {
+    throw new TypeError('a SwarmTransport takes either genomeHash or genes')
+  }
+  const hash = genes === undefined ? given : genomeHash(genes)
+  if (isGenomeHash(hash)) return hash
+  throw new TypeError('genomeHash must be 64 lower-case hex digits, or an empty string for no genes')
+}

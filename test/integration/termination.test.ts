@@ -1,0 +1,48 @@
+// worker.terminate() in the middle of a call of the addon ends that worker, and never the process.
+
+import { describe, expect, it } from 'vitest'
+
+import { addon } from '../../lib/binding/addon.js'
+import { startChild } from '../support/child.js'
+import { temporaryDirectory } from '../support/directory.js'
+
+/** Workers terminated in each function; 300 take some minutes. */
+const ROUNDS = Number(process.env['TERMINATION_ROUNDS'] ?? 24)
+
+interface Report {
+  readonly names: string[]
+  readonly exported: string[]
+}
+
+const FUNCTIONS = [
+  ...['abi', 'connect', 'findGone', 'addressOf', 'ownUser', 'resolveUser', 'resolveGroup', 'resolveSid'],
+  ...[
+    'Acceptor',
+    'Acceptor.take',
+    'Acceptor.takeRefusals',
+    'Acceptor.stats',
+    'Acceptor.takeNotifyDescriptor',
+  ],
+  ...['PeerWatcher', 'layOutFrames', 'checkFrames', 'writeBatch', 'attachRecords', 'attachWindow'],
+  ...['openReader', 'closeReader', 'readRecords', 'pushRecords', 'moreRecords', 'finishRecords'],
+  ...['readiness', 'readiness.start'],
+]
+
+describe(`a worker that is terminated, ${ROUNDS} times, within`, () => {
+  it.each(FUNCTIONS)(
+    '%s ends alone',
+    async (name) => {
+      const child = startChild('terminating', { name, directory: temporaryDirectory(), rounds: ROUNDS })
+      const { names } = await child.report<Report>()
+      expect(names).toContain(name)
+      expect(await child.report()).toBe('survived')
+      expect(await child.exited).toEqual([0, null])
+    },
+    600_000,
+  )
+
+  it('any function of the addon', () => {
+    const tried = new Set(FUNCTIONS.map((name) => name.split('.')[0]))
+    expect(Object.keys(addon).filter((name) => !tried.has(name))).toEqual([])
+  })
+})

@@ -1,0 +1,37 @@
+// Waits for connected descriptors by the addon, as it is told, and says so. Ends by itself if nothing of that is a reason to
+// stay alive.
+
+import { createServer } from 'node:net'
+import { join } from 'node:path'
+
+import { addon } from '../../../lib/binding/addon.js'
+import { resolvePolicy } from '../../../lib/peer/peer.js'
+
+/** Calls of readiness, each with the number of a descriptor: 0 is the first of two. */
+type Step = readonly [call: 'want' | 'keepAlive' | 'close', which: number, ...rest: boolean[]]
+
+const { directory, steps } = JSON.parse(process.argv[2] ?? '{}') as { directory: string; steps: Step[] }
+const path = join(directory, 'plain.sock')
+const server = createServer()
+await new Promise<void>((resolve) => server.listen(path, resolve))
+const { readiness } = addon
+if (readiness === undefined) throw new Error('this system has no readiness')
+const descriptors = [0, 1].map(() => {
+  const client = addon.connect(path, resolvePolicy(undefined))
+  if (!('descriptor' in client)) throw new Error(client.reason)
+  return client.descriptor
+})
+readiness.start(() => undefined, new Int32Array(4))
+for (const [call, which, ...rest] of steps) {
+  const descriptor = descriptors[which] ?? -1
+  try {
+    if (call === 'want') readiness.want(descriptor, rest[0] ?? false, rest[1] ?? false)
+    else if (call === 'keepAlive') readiness.keepAlive(descriptor, rest[0] ?? false)
+    else readiness.close(descriptor)
+  } catch (error) {
+    process.send?.({ failed: (error as { syscall?: string }).syscall })
+  }
+}
+server.unref()
+process.send?.('done')
+process.disconnect()

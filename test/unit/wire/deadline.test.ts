@@ -1,0 +1,81 @@
+// A deadline is a limit on a peer, so the time in which this process stands still does not count.
+
+import { setTimeout as sleep } from 'node:timers/promises'
+import { describe, expect, it, vi } from 'vitest'
+
+import { Deadline } from '../../../lib/wire/deadline.js'
+import { until } from '../../support/wait.js'
+
+/** Keeps the event loop from doing anything for so long. */
+function standStill(ms: number): void {
+  for (const end = performance.now() + ms; performance.now() < end;);
+}
+
+describe('a deadline', () => {
+  it('passes once, after its time', async () => {
+    const passed = vi.fn()
+    const begin = performance.now()
+    new Deadline(passed).set(40)
+    await until(() => passed.mock.calls.length > 0)
+    expect(performance.now() - begin).toBeGreaterThanOrEqual(39)
+    await sleep(60)
+    expect(passed).toHaveBeenCalledTimes(1)
+  })
+
+  it('can be cleared, and set anew', async () => {
+    const passed = vi.fn()
+    const deadline = new Deadline(passed)
+    deadline.set(20)
+    deadline.clear()
+    await sleep(50)
+    expect(passed).not.toHaveBeenCalled()
+    deadline.set(20)
+    await until(() => passed.mock.calls.length === 1)
+  })
+
+  it('moves with each sign of life, and passes after the last one', async () => {
+    const passed = vi.fn()
+    const deadline = new Deadline(passed)
+    deadline.set(200)
+    for (let i = 0; i < 5; ++i) {
+      await sleep(80)
+      deadline.extend()
+    }
+    expect(passed).not.toHaveBeenCalled()
+    await until(() => passed.mock.calls.length === 1)
+  })
+
+  it('moves forward when a shorter time is set', async () => {
+    const passed = vi.fn()
+    const deadline = new Deadline(passed)
+    deadline.set(60_000)
+    deadline.set(20)
+    await until(() => passed.mock.calls.length === 1)
+  })
+
+  it('does not count the time in which this process stood still', async () => {
+    const passed = vi.fn()
+    const deadline = new Deadline(passed)
+    deadline.set(300)
+    standStill(700)
+    await sleep(20)
+    expect(passed).not.toHaveBeenCalled()
+    await until(() => passed.mock.calls.length === 1)
+  })
+
+  it('sees the signs of life that arrived while this process stood still', async () => {
+    const passed = vi.fn()
+    const deadline = new Deadline(passed)
+    deadline.set(20)
+    // Read before the deadline's own check, as I/O is.
+    setTimeout(() => {
+      setImmediate(() => {
+        deadline.extend()
+      })
+    }, 0)
+    standStill(30)
+    await sleep(15)
+    expect(passed).not.toHaveBeenCalled()
+    deadline.clear()
+  })
+})
