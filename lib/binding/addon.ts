@@ -66,9 +66,9 @@ export interface NativeRefusal extends NativePeer {
 
 export interface NativeAcceptor {
   take(most: number): NativeClient[]
-  /** Those since the last report, when one is due: every 100 ms, and after `stop`. Not wanted, they are forgotten. */
+  /** The refusals since the last report, when one is due: every 100 ms, and after `stop`. Dropped unless `wanted`. */
   takeRefusals(wanted: boolean): { readonly refusals: NativeRefusal[]; readonly omitted: number } | undefined
-  /** Gives the place of a connection back: by uid, or by sid where there are no uids. */
+  /** Gives back the place of a connection that has ended: by uid, or by sid on Windows. */
   release(user: number | string): void
   stats(): {
     readonly admitted: number
@@ -87,14 +87,14 @@ export interface NativePeerWatcher {
   forget(id: number): void
 }
 
-/** Reads from the connected descriptors that the addon gave, when something has arrived. */
+/** Reads from connected descriptors of the addon when something has arrived. */
 export interface NativeReadiness {
   /**
-   * Once, before the first `want`. `records` as {@link Addon.readRecords} answers, or {@link WRITABLE}: perhaps the kernel
-   * takes bytes again. `pollWords`: see busy-poll.ts.
+   * Call once, before the first `want`. `records` is what {@link Addon.readRecords} returns, or WRITABLE: the kernel may take
+   * bytes again. `pollWords` are those of PollWord, see abi.ts.
    */
   start(onReady: (descriptor: number, records: number) => void, pollWords: Int32Array): void
-  /** What a descriptor is waited for from now on; the process stays alive while there is any such. */
+  /** Changes what a descriptor is waited for. The process stays alive while one is waited for, see `keepAlive`. */
   want(descriptor: number, reading: boolean, writing: boolean): void
   /** Whether waiting for a descriptor keeps the process alive. It does at first. */
   keepAlive(descriptor: number, keep: boolean): void
@@ -115,10 +115,10 @@ interface Addon {
   /** Absent on Windows. */
   readonly readiness?: NativeReadiness
   readonly PeerWatcher: new () => NativePeerWatcher
-  /** From now on a descriptor has lines of at most so many bytes, until `closeReader`. */
+  /** Limits the lines of a descriptor to so many bytes, until `closeReader`. */
   readonly openReader: (descriptor: number, maxLineBytes: number) => void
   readonly closeReader: (descriptor: number) => void
-  /** Reads what has arrived. Answers the number of records, of which `progress` says more; or {@link NO_ROOM}. */
+  /** Reads what has arrived. Returns the number of records, of which `progress` says more; or NO_ROOM. */
   readonly readRecords: (descriptor: number) => number
   /** The same of the first `size` bytes, which the event loop has read. */
   readonly pushRecords: (descriptor: number, bytes: Uint8Array, size: number) => number
@@ -133,9 +133,8 @@ interface Addon {
   /** What all frame readers read into from now on. */
   readonly attachWindow: (bytes: Uint8Array) => void
   /**
-   * Writes the frames that `words` describe (see frame-layout.ts) at `begin`; answers where they end. `text` is what they
-   * have of text, one after the other. There must be room for ENVELOPE_BYTES a frame, three bytes a UTF-16 unit, and one
-   * more.
+   * Writes the frames that `words` describe (see LayoutWord) at `begin`, and returns where they end. `text` is the text of all
+   * frames, one after the other. There must be room for ENVELOPE_BYTES a frame, three bytes a UTF-16 unit, and one more.
    */
   readonly layOutFrames: (
     bytes: Uint8Array,
@@ -151,14 +150,14 @@ interface Addon {
   readonly numberLines: (lines: Uint8Array, end: number, out: Uint8Array, at: number, first: number) => number
   /** The number of messages in the lines of [begin, end); or the negative state of the first line that is not a message. */
   readonly checkFrames: (bytes: Uint8Array, begin: number, end: number, maxLineBytes: number) => number
-  /** Bytes that the kernel took, or a negative error number. */
+  /** Returns how many bytes the kernel took, or a negative error number. */
   readonly writeBatch: (descriptor: number, bytes: Uint8Array, begin: number, end: number) => number
   /** A client; with a reason instead of a descriptor when the policy refuses the server. */
   readonly connect: (
     path: string,
     policy: NativePolicy,
   ) => NativeClient | (NativePeer & { readonly reason: Verdict })
-  /** The indices of those whose peer has closed for good and left nothing to read. Entries below 0 are passed over. */
+  /** The indices of those whose peer has closed for good and left nothing to read. Entries below 0 are skipped. */
   readonly findGone: (descriptors: Int32Array) => number[]
   /**
    * Opens a directory that only this user can enter, checked from the root down, and resolves with a number for it. With a
@@ -180,11 +179,11 @@ interface Addon {
   readonly bootId: () => string
   /** The path that a listening descriptor stands at, or ''. */
   readonly addressOf: (descriptor: number) => string
-  /** Null: there is none of that name. */
+  /** Null if there is none of that name. */
   readonly resolveUser: (name: string) => number | null
   readonly resolveGroup: (name: string) => number | null
   readonly resolveSid: (account: string) => string | null
-  /** The one or the other, as the system has it: uid null, or sid ''. */
+  /** `uid` is null on Windows, `sid` is '' elsewhere. */
   readonly ownUser: () => { readonly uid: number | null; readonly sid: string }
 }
 

@@ -170,6 +170,7 @@ export class SOCMessage<T = unknown> {
   }
 
   static {
+    Object.defineProperty(this.prototype, SOC_MESSAGE, { value: true })
     received = (
       type,
       id,
@@ -349,10 +350,6 @@ export class SOCMessage<T = unknown> {
       ts: this.timestamp,
       ...(this.payload !== undefined && { payload: this.payload }),
     }
-  }
-
-  get [SOC_MESSAGE](): true {
-    return true
   }
 
   [inspect.custom](_depth: number, options: InspectOptions): string {

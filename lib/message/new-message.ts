@@ -6,7 +6,7 @@ import { WHOLE_FRAME } from '../binding/abi.js'
 import { latestMillisecond, nextSequence, STAMPED_ID_LENGTH, type Millisecond } from './id.js'
 import { TYPE_NAMES, type SOCMsgType } from './type.js'
 import { composed, MessageFlag, type SOCMessage, type Stamp } from './message.js'
-import { mayBeTooDeep, stringifyPayload } from './payload.js'
+import { isFlat, LEAST_DEEP_LENGTH, mayBeTooDeep, stringifyPayload } from './payload.js'
 
 /** The same in every copy of this package and in every realm. */
 const RAW_JSON = Symbol.for('sentinel-ipc.RawJSON')
@@ -19,14 +19,18 @@ export class RawJSON {
     this.content = content
   }
 
-  get [RAW_JSON](): true {
-    return true
+  static {
+    Object.defineProperty(this.prototype, RAW_JSON, { value: true })
   }
 }
 
 /** By its brand, as it may have been made by another copy of this package. */
 function isRawJSON(payload: unknown): payload is RawJSON {
-  return typeof payload === 'object' && payload !== null && RAW_JSON in payload
+  return (
+    typeof payload === 'object' &&
+    payload !== null &&
+    (payload as { [RAW_JSON]?: unknown })[RAW_JSON] === true
+  )
 }
 
 /**
@@ -96,7 +100,8 @@ export function newSOCMessage<T = unknown>(
     content = payload.content
   } else {
     content = stringifyPayload(payload) ?? ''
-    if (!mayBeTooDeep(content)) flags = MessageFlag.checked
+    const shallow = content.length < LEAST_DEEP_LENGTH || isFlat(payload) || !mayBeTooDeep(content)
+    if (shallow) flags = MessageFlag.checked
   }
   const message =
     options === undefined

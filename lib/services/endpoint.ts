@@ -255,10 +255,13 @@ export class Endpoint {
       )
     }
     const reply = this.#requests.add(id, type, bytes, checkTimeout(timeoutMs, this.#timeoutMs), signal)
-    this.#sent(this.#sender.send(message), 0, (error) => {
-      this.#requests.fail(id, error as Error)
-      this.#checkIdle()
-    })
+    const sent = this.#sender.send(message)
+    if (sent !== this.#taken) {
+      this.#sent(sent, 0, (error) => {
+        this.#requests.fail(id, error as Error)
+        this.#checkIdle()
+      })
+    }
     return reply
   }
 

@@ -16,7 +16,8 @@ export function lineOf(message: SOCMessage): string {
 }
 
 // As lineOf writes it, with a type and an id that hold no escapes.
-const USUAL_LINE = /^\{"type":"([^"\\]+)",(?:"id":"([^"\\]*)",)?"ts":(-?\d{1,15})(?:,"payload":(.+))?\}$/s
+const USUAL_LINE =
+  /^\{"type":"([^"\\]+)",(?:"id":"([^"\\]*)",)?"ts":(-?(?:0|[1-9]\d{0,14}))(?:,"payload":(.+))?\}$/s
 
 /**
  * The message of a line as {@link lineOf} writes it. The text of the payload is kept, so that numbers of any size pass as

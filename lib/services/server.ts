@@ -3,8 +3,8 @@
 
 import { offAbort, onAbort } from '../base/abort.js'
 import { hasCode, IpcError } from '../base/errors.js'
-import { AbortController, monotonicMs } from '../base/globals.js'
-import { callback, checkOptions, milliseconds, signal, type OptionTable } from '../base/options.js'
+import { AbortController, monotonicMs, setImmediate } from '../base/globals.js'
+import { callback, checkOptions, milliseconds, signal, wrongKind, type OptionTable } from '../base/options.js'
 import { checkTimeout, MAX_TIMER_MS, pause, waitAtMost } from '../base/timing.js'
 import { callUser, reportUserError } from '../base/user-code.js'
 import { Waiters } from '../base/waiters.js'
@@ -70,6 +70,8 @@ const CLOSE_OPTIONS: OptionTable<ServerCloseOptions> = { timeoutMs: milliseconds
 
 /** How long `close` goes on accepting and reading: for what clients sent before, and the kernel still holds. */
 const CATCH_UP_MS = 20
+/** And turns of the event loop after that, where it was busy: one to accept, one to read, and the same again. */
+const CATCH_UP_TURNS = 4
 /** Waits between accepts that fail one after the other. */
 const FIRST_RETRY_MS = 10
 const LONGEST_RETRY_MS = 1000
@@ -134,7 +136,7 @@ export class Server {
   }
 
   static {
-    createServer = (listener, handler, options) => new Server(listener, handler, options)
+    createServer = (listener, handler, options) => new this(listener, handler, options)
   }
 
   /** The connections whose handler has not finished, oldest first. */
@@ -181,6 +183,7 @@ export class Server {
     this.#state = 'catching-up'
     if (this.#signal !== undefined) offAbort(this.#signal, this.#onSignal)
     await pause(Math.min(CATCH_UP_MS, timeoutMs), undefined, 'close')
+    for (let i = 0; i < CATCH_UP_TURNS; ++i) await new Promise((resolve) => setImmediate(resolve))
     this.#state = 'draining'
     this.#accepting.abort()
     this.#listener.close()
@@ -278,9 +281,12 @@ export class Server {
  *
  * The listener then belongs to the server, which closes it.
  *
- * @throws TypeError for a handler that is not a function, or options that are not allowed
+ * @throws TypeError for a listener or handler of the wrong kind, or options that are not allowed
  */
 export function serve(listener: Listener, handler: ConnectionHandler, options: ServeOptions = {}): Server {
+  if (typeof (listener as Partial<Listener> | null | undefined)?.accept !== 'function') {
+    throw wrongKind('listener of serve', 'a Listener', listener)
+  }
   callback(handler, 'handler of serve')
   return createServer(listener, handler, checkOptions('serve', options, OPTIONS))
 }

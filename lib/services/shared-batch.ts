@@ -51,8 +51,8 @@ export class Lines {
 }
 
 /**
- * The lines of one batch. They stand in memory that is used again, unless a subscriber keeps them: `lines` may be used
- * until {@link SharedBatch.release}, `kept` for as long as one likes.
+ * The lines of one batch. Their memory is recycled: use `lines` until {@link SharedBatch.release}, and `kept` to keep them
+ * for longer.
  */
 export class SharedBatch {
   readonly lines: Lines
@@ -68,7 +68,7 @@ export class SharedBatch {
     this.lines = new Lines(slab.subarray(0, end), types.length)
   }
 
-  /** A copy of the lines, made once for all who keep them. */
+  /** A copy of the lines, made once for all subscribers that keep them. */
   get kept(): Lines {
     return (this.#kept ??= new Lines(Buffer.from(this.lines.bytes), this.lines.count))
   }

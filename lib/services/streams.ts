@@ -58,6 +58,11 @@ export function readableFrom(receiver: Receiver, options: ReadableOptions = {}):
   /** Messages of a batch that the stream had no room for. */
   let rest: SOCMessage[] = []
   let at = 0
+  let ended = false
+  const end = (stream: Readable): void => {
+    ended = true
+    stream.push(null)
+  }
   const pushRest = (stream: Readable): boolean => {
     while (at < rest.length) if (!stream.push(rest[at++])) return false
     return true
@@ -66,7 +71,7 @@ export function readableFrom(receiver: Receiver, options: ReadableOptions = {}):
     if (!pushRest(stream)) return
     const { value, done } = await batches.next()
     if (done === true) {
-      stream.push(null)
+      end(stream)
       return
     }
     rest = value
@@ -77,7 +82,7 @@ export function readableFrom(receiver: Receiver, options: ReadableOptions = {}):
     for (;;) {
       const { value, done } = await batches.next()
       if (done === true) {
-        stream.push(null)
+        end(stream)
         return
       }
       const lines = payloads ? value.map(payloadLine) : value.map(lineOf)
@@ -99,7 +104,8 @@ export function readableFrom(receiver: Receiver, options: ReadableOptions = {}):
       })
     },
     destroy(error, done) {
-      receiver.connection.destroy()
+      // At its end the connection may still be written to.
+      if (!ended) receiver.connection.destroy()
       done(error)
     },
   })

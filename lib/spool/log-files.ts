@@ -1,13 +1,12 @@
-// The files of a log: a directory that only this user can enter, its lock, and the segments in it. Everything is opened
-// natively, relative to the directory's descriptor; see OpenPrivateDirectory in native/platform/platform.h.
+// The files of a log: its segments, in a directory that only this user can enter.
 
-import { closeSync, fdatasync, fstat, ftruncate, read, writev } from 'node:fs'
+import { fdatasync, fstat, ftruncate, read, writev } from 'node:fs'
 import { resolve } from 'node:path'
 import { promisify } from 'node:util'
 
 import { IpcError } from '../base/errors.js'
-import { addon, FileAccess } from '../binding/addon.js'
 import { fromNative, toSystemError } from '../binding/native-error.js'
+import { PrivateDirectory } from '../binding/private-directory.js'
 
 const LOCK = 'lock'
 const SEGMENT = /^(\d{16})\.log$/
@@ -32,12 +31,11 @@ export interface Segment {
 
 export class LogFiles {
   readonly directory: string
-  readonly #id: number
-  readonly #descriptors = new Set<number>()
+  readonly #files: PrivateDirectory
 
-  private constructor(directory: string, id: number) {
-    this.directory = directory
-    this.#id = id
+  private constructor(files: PrivateDirectory) {
+    this.directory = files.path
+    this.#files = files
   }
 
   /**
@@ -46,18 +44,17 @@ export class LogFiles {
    * @throws {IpcError} ERR_IPC_UNSAFE_PATH, ERR_IPC_ADDRESS_IN_USE (reason `spool-in-use`), ERR_IPC_SYSTEM
    */
   static async open(directory: string, access: 'claim' | 'read'): Promise<LogFiles> {
-    const path = resolve(directory)
     try {
-      const id = await addon.openDirectory(path, access === 'claim', access === 'claim' ? LOCK : '')
-      return new LogFiles(path, id)
+      const options = access === 'claim' ? { create: true, lockName: LOCK } : {}
+      return new LogFiles(await PrivateDirectory.open(directory, options))
     } catch (error) {
-      throw openingError(error, path)
+      throw openingError(error, resolve(directory))
     }
   }
 
   /** Names and numbers of the segments, oldest first. */
   async list(): Promise<{ name: string; sequence: number }[]> {
-    const names = await addon.listDirectory(this.#id)
+    const names = await this.#files.list()
     return names
       .flatMap((name) => {
         const digits = SEGMENT.exec(name)?.[1]
@@ -69,8 +66,7 @@ export class LogFiles {
   async openSegment(sequence: number, access: 'read' | 'write' | 'create'): Promise<Segment> {
     const name = `${String(sequence).padStart(16, '0')}.log`
     try {
-      const descriptor = await addon.openFile(this.#id, name, FileAccess[access])
-      this.#descriptors.add(descriptor)
+      const descriptor = await this.#files.openFile(name, access)
       const { size } = await statFile(descriptor)
       return { sequence, name, descriptor, size, records: 0, liveBytes: 0 }
     } catch (error) {
@@ -105,31 +101,20 @@ export class LogFiles {
     return bytes.subarray(0, filled)
   }
 
-  closeSegment({ descriptor }: Segment): void {
-    if (!this.#descriptors.delete(descriptor)) return
-    addon.forgetFile(descriptor)
-    closeSync(descriptor)
-  }
-
   /** Closes and deletes a segment. */
-  async remove(segment: Segment): Promise<void> {
-    this.closeSegment(segment)
-    await addon.removeFile(this.#id, segment.name)
+  async remove({ descriptor, name }: Segment): Promise<void> {
+    this.#files.closeFile(descriptor)
+    await this.#files.removeFile(name)
   }
 
   /** Resolves once new segments survive a loss of power. */
-  async syncNames(): Promise<void> {
-    await addon.syncDirectory(this.#id)
+  syncNames(): Promise<void> {
+    return this.#files.sync()
   }
 
   /** Closes everything and ends the claim. */
   close(): void {
-    for (const descriptor of this.#descriptors) {
-      addon.forgetFile(descriptor)
-      closeSync(descriptor)
-    }
-    this.#descriptors.clear()
-    addon.closeDirectory(this.#id)
+    this.#files.close()
   }
 }
 

@@ -4,6 +4,7 @@
 import { isError } from '../base/errors.js'
 import { lstat } from 'node:fs/promises'
 
+
 /** Whether the file at the path is the one that was bound. `unknown`: the system would not tell. */
 export type AddressState = 'held' | 'removed' | 'replaced' | 'unknown'
 

@@ -1,6 +1,6 @@
 // The alerts that the transport raises about exchanges and peers. Must not know how an exchange runs.
 
-import { setTimeout, clearTimeout } from '../base/globals.js'
+import { clearTimeout, setTimeout } from '../base/globals.js'
 import { hasCode } from '../base/errors.js'
 import type { PeerIdentity } from '../peer/peer.js'
 import { describeThrown } from './alerts/alert-bus.js'

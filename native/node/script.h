@@ -87,7 +87,7 @@ class Value {
   napi_value value_ = nullptr;
 };
 
-// One call of a function of ours: `this` and the arguments, undefined where not given.
+// One call of a native function: `this` and the arguments, undefined where not given.
 class Invocation {
  public:
   static constexpr std::size_t kMostArguments = 6;

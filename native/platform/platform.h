@@ -1,6 +1,6 @@
-// The contract with the operating system: what the rest of the addon may ask of it, in plain types.
-// One implementation per system (posix*.cc with linux.cc; win32*.cc), chosen by the build.
-// Must not know Node-API, JSON or policy. Nothing here throws: a call answers with a value or a Failure.
+// The contract with the operating system: what the rest of the addon may ask of it, in plain types. The build
+// chooses the implementation: posix/ with linux/ or darwin/, or win32/. Must not know Node-API, JSON or policy.
+// Nothing here throws: a call returns a value or a Failure.
 
 #ifndef SENTINEL_PLATFORM_H_
 #define SENTINEL_PLATFORM_H_
@@ -21,11 +21,11 @@ enum class FailureKind {
   kSystem,        // the system call `operation` failed with `code`
   kWouldBlock,    // not now: ask again
   kExhausted,     // descriptors or memory have run out: wait, then ask again
-  kUnsafePath,    // somebody else could interfere with the address
+  kUnsafePath,    // another user could interfere with the address
   kPathTooLong,   // the address does not fit the system's limit
-  kAddressInUse,  // somebody else listens there
-  kNotListening,  // nobody listens there
-  kPeerUnknown,   // the peer's identity cannot be read, so it is refused
+  kAddressInUse,  // another listener has the address
+  kNotListening,  // there is no listener
+  kPeerUnknown,   // the identity of the peer cannot be read, so it is refused
   kNotFound,      // there is none of that name
   kNotSupported,  // this system cannot do it
 };
@@ -61,7 +61,7 @@ enum class Descriptor : std::intptr_t { kNone = -1 };
 
 void CloseDescriptor(Descriptor descriptor);
 
-// Sole owner of a Descriptor: closes it unless it was released.
+// The only owner of a Descriptor: closes it unless it was released.
 class OwnedDescriptor {
  public:
   OwnedDescriptor() = default;
@@ -103,17 +103,18 @@ struct PeerIdentity {
   std::optional<std::uint32_t> group_id;
   std::vector<std::uint32_t> groups;  // supplementary groups, without group_id
   // The following are empty where the system does not give them.
-  std::string executable;   // path of the program, read while the process was alive: a hint, see peer.cc of Linux
+  std::string executable;   // path of the program; a hint, see linux/peer.cc
   std::string unit;         // the unit of systemd that the process belongs to, likewise
   std::string label;        // of the security module (SELinux, AppArmor)
   std::string security_id;  // the user, as S-1-5-…
 };
 
-// Reads the identity of the process at the other end of a connected descriptor, without the details below. For a client
-// that is the process that called listen; for a server the one that called connect. Frozen at that moment.
+// Reads the identity of the process at the other end of a connected descriptor, without the details below: for a
+// client the process that called listen, for a server the one that called connect. Frozen at that moment.
 Result<PeerIdentity> ReadPeerIdentity(Descriptor connected);
 
-// Adds executable, unit and label, as far as the system gives them. Takes longer, so only for peers that pass without.
+// Adds executable, unit and label, as far as the system gives them. Takes longer, so only for peers that pass
+// without.
 void ReadPeerDetails(Descriptor connected, PeerIdentity& peer);
 
 // A handle of the process at the other end that stays with that process even when its id is used again, and
@@ -174,8 +175,8 @@ class ServerEndpoint {
 // is replaced, and only if it was this user's.
 Result<std::unique_ptr<ServerEndpoint>> Listen(const ListenRequest& request);
 
-// Takes over a listening descriptor that somebody else made (systemd socket activation), after checking that it is
-// one. Its address stays when the endpoint goes.
+// Takes over a listening descriptor that another program made (systemd socket activation), after checking that it
+// is one. Its address stays when the endpoint goes.
 Result<std::unique_ptr<ServerEndpoint>> Adopt(Descriptor listening);
 // The path that a listening descriptor stands at; empty when it has none.
 std::string AddressOf(Descriptor listening);
@@ -183,7 +184,7 @@ std::string AddressOf(Descriptor listening);
 // Connects without waiting. kWouldBlock: the server's queue is full, ask again later.
 Result<OwnedDescriptor> Connect(const std::string& path);
 
-// Wakes a thread of ours that waits for descriptors. Cannot fail for want of anything, unlike a wire.
+// Wakes a thread of the addon that waits for descriptors. Unlike a notify pair it cannot fail for lack of memory.
 Result<OwnedDescriptor> CreateWaker();
 void Wake(Descriptor waker);
 void DrainWaker(Descriptor waker);
@@ -233,14 +234,14 @@ bool WaitReadable(const std::vector<Descriptor>& descriptors, int timeout_ms, st
 // passed over.
 std::vector<std::size_t> FindGone(const std::vector<Descriptor>& connected);
 
-// A one-way wire from a thread of ours to the event loop: `loop` is given to Node, `thread` stays.
+// A one-way stream from a thread of the addon to the event loop: `loop` is given to Node, `thread` stays.
 struct NotifyPair {
   OwnedDescriptor loop;
   OwnedDescriptor thread;
 };
 Result<NotifyPair> CreateNotifyPair();
-// Writes one byte, without waiting. True also when the wire is full, as the loop has been told then, and when
-// nobody listens any more; false when memory has run out: try again later.
+// Writes one byte, without waiting. Returns true also when the stream is full, because the loop has been told then,
+// and when its other end is closed. Returns false when memory has run out: try again later.
 bool Notify(Descriptor thread_end);
 // Writes a number in 8 bytes, least significant first. False when there is no room or no memory: try again later.
 bool NotifyNumber(Descriptor thread_end, std::uint64_t number);
@@ -250,7 +251,7 @@ bool NotifyNumber(Descriptor thread_end, std::uint64_t number);
 std::optional<std::uint64_t> DescriptorCookie(Descriptor descriptor);
 
 // Writes as many of the bytes as the kernel takes now, in one system call.
-// Answers their count, which may be 0 when it takes none; the event loop then writes the rest, also in one call.
+// Returns their count, which is 0 when it takes none; the event loop then writes the rest, also in one call.
 // Always 0 where only the loop can tell how many bytes got out (Windows).
 Result<std::size_t> WriteBatch(Descriptor connected, const std::uint8_t* bytes, std::size_t size);
 
@@ -259,7 +260,7 @@ Result<std::size_t> WriteBatch(Descriptor connected, const std::uint8_t* bytes, 
 Result<std::size_t> ReadNow(Descriptor connected, std::uint8_t* bytes, std::size_t size);
 
 // Whether a read would not have to wait: of a descriptor of any kind, a set of others among them. True also where
-// that cannot be told, so that whoever asks finds out by reading. Not on Windows.
+// that cannot be told, so that the caller finds out by reading. Not on Windows.
 bool ReadableNow(Descriptor descriptor);
 
 // What an open directory gives access to: files below it, found by name and checked by descriptor. Their owner is
@@ -306,7 +307,7 @@ double MillisecondsSinceBoot();
 // Differs from one start of the machine to the next; empty where the system does not say.
 std::string BootId();
 
-// A moment's rest in a loop that waits, so that whoever is to end it gets at the memory that both look at.
+// Rests for a moment in a loop that polls, so that the processor which is to end it gets at the shared memory.
 void RestProcessor();
 
 // Runs `body(argument)` on a new thread that receives no signals, and waits for a thread to end.

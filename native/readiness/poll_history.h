@@ -1,7 +1,7 @@
-// Whether to wait in a loop for what comes next has been worth it lately: where most of it comes within the time
-// that a sleep and a wake-up would take of both sides, it is tried each time, and costs little more than they
-// would; elsewhere at one wait in many. What comes late shows that another process had to be woken first, which is
-// over once that waits in a loop too: it is tried a few times more, so that both find each other doing so.
+// Whether polling for the next message has paid lately. Where most messages arrive within the time that both sides
+// would take to sleep and wake up, every wait polls, which costs little more than that; elsewhere one wait in many
+// does. A message that is late shows that the other process had to be woken first, which is over once that process
+// polls too, so a few more polls are made for both to meet.
 
 #ifndef SENTINEL_POLL_HISTORY_H_
 #define SENTINEL_POLL_HISTORY_H_
@@ -13,10 +13,10 @@ namespace sentinel {
 
 class PollHistory {
  public:
-  // Longest time to wait: about what it takes to wake another process and have its answer.
+  // The longest poll: about as long as it takes to wake another process and receive its reply.
   static constexpr std::int64_t kMostMicroseconds = 50;
 
-  // To be asked once for each time that it is to be decided by this.
+  // Call once for each wait that this is to decide.
   bool WorthTrying() {
     if (to_pass_over_ == 0) return true;
     --to_pass_over_;
@@ -32,8 +32,8 @@ class PollHistory {
     }
   }
 
-  // One alone is forgiven, as a collection of garbage on the other side makes one; after each further one it is
-  // tried a quarter as often.
+  // A single loss is forgiven, because garbage collection on the other side causes one. Each further one makes
+  // polls four times rarer.
   void Lost() {
     doubts_ = std::min(doubts_ + kWeight, kMostDoubts);
     if (doubts_ > kWeight) GiveUp(doubts_);
@@ -41,7 +41,7 @@ class PollHistory {
 
  private:
   static constexpr std::int64_t kSoonMicroseconds = 20;
-  // What is late or lost weighs as much as two that came soon.
+  // A message that is late or lost weighs as much as two that came soon.
   static constexpr int kWeight = 2;
   static constexpr int kMostLateness = 32;
   static constexpr int kMostDoubts = 8;

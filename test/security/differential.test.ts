@@ -137,7 +137,7 @@ describe('keys in another case', () => {
   const ENVELOPE = ['type', 'id', 'ts', 'payload']
   const VALUES: Record<string, string> = { type: '"a"', id: '"i"', ts: '1', payload: '2' }
   const letter = fc.constantFrom(
-    ...'typeidsaloTYPEIDSALO',
+    ...Array.from('typeidsaloTYPEIDSALO'),
     '\u017f',
     '\u212a',
     '\u0130',

@@ -3,7 +3,7 @@
 // Must not know what alerts are about.
 
 import { isError } from '../../base/errors.js'
-import { setImmediate, monotonicMs } from '../../base/globals.js'
+import { monotonicMs, setImmediate } from '../../base/globals.js'
 import type { PeerIdentity } from '../../peer/peer.js'
 
 /** The severities of alerts, in rising order. */

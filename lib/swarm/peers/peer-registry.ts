@@ -118,7 +118,7 @@ export class PeerRegistry {
       selfId,
       storage,
       now = Date.now,
-      monotonicNow = monotonicMs,
+      monotonicNow = () => monotonicMs(),
     } = options
     if (typeof nodeName !== 'string' || nodeName === '' || nodeName.length > 256) {
       throw new TypeError('nodeName must be a string of 1 to 256 UTF-16 units')

@@ -47,7 +47,7 @@ Result<OwnedDescriptor> OpenPeerProcess(Descriptor /*connected*/) {
   return Failure{FailureKind::kNotSupported, 0, "OpenPeerProcess", {}};
 }
 
-// macOS has no user namespaces; `nobody` and `nogroup` are what stands in for the unknown there.
+// macOS has no user namespaces; `nobody` and `nogroup` stand for unknown users and groups there.
 UnmappedIds ReadUnmappedIds() { return {static_cast<std::uint32_t>(-2), static_cast<std::uint32_t>(-2)}; }
 
 }  // namespace sentinel

@@ -94,7 +94,7 @@ bool CreateSocketPair(OwnedDescriptor& one, OwnedDescriptor& other) {
 }
 
 // fchmod of an unbound socket says nothing about its file here, and the umask is the whole process's. So the file
-// is made where nobody else can reach it, and moved to its place when its mode is right, provided that nothing is
+// is made where no other user can reach it, and moved to its place when its mode is right, provided that nothing is
 // there.
 Status BindPrivately(Descriptor socket, const std::string& path) {
   const PrivateDirectory directory(path);

@@ -1,6 +1,5 @@
 // What headers of a newer libstdc++ or glibc refer to and those of an older system do not have, defined here
-// instead. Hidden by -fvisibility=hidden: nobody else gets to see these. Needed with glibc only; with musl nobody
-// refers to them.
+// instead. -fvisibility=hidden keeps them inside of the addon. With musl they are not referred to.
 
 #include <cstdlib>
 

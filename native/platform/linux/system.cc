@@ -1,6 +1,5 @@
-// What Linux does its own way: flags at creation, binding, the waker. What stands at a path or behind a descriptor
-// is read in linux_files.cc, who the peer is in linux_peer.cc. Binaries must load with glibc 2.28 (RHEL 8): see
-// linux_glibc.h.
+// Sockets and wakers as Linux has them: flags at creation, binding of a private socket, an eventfd to be woken by.
+// Binaries must load with glibc 2.28 (RHEL 8): see glibc.h.
 
 #include <fcntl.h>
 #include <sys/eventfd.h>
@@ -45,8 +44,8 @@ Result<OwnedDescriptor> CreateWaker() {
 
 void Wake(Descriptor waker) {
   const std::uint64_t one = 1;
-  // EAGAIN means that the count is full: the thread will wake up. Want of memory is nothing that eventfd(2) knows,
-  // but a wake-up that is lost would have somebody wait for ever.
+  // EAGAIN means that the count is full, so the thread will wake up. eventfd(2) does not fail for lack of memory,
+  // but if it ever did, a lost wake-up would make the thread wait for ever.
   while (write(Number(waker), &one, sizeof(one)) < 0 && (errno == EINTR || errno == ENOMEM || errno == ENOBUFS)) {
   }
 }

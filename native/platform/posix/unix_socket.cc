@@ -1,5 +1,5 @@
 // Unix domain sockets: listening, connecting, accepting, writing a batch. See platform.h for the contract.
-// What differs between Linux and other POSIX systems stands in linux*.cc and darwin*.cc.
+// What differs between Linux and macOS stands in linux/ and darwin/.
 
 #include "platform/posix/unix_socket.h"
 
@@ -95,8 +95,8 @@ class UnixServer final : public ServerEndpoint {
   void Interrupt() override { Wake(waker_.get()); }
 
  private:
-  // Destroyed from the last to the first: the claim goes when the address no longer answers.
-  std::optional<AddressClaim> claim_;  // none for an address that somebody else made
+  // Destroyed from the last to the first: the claim ends after the socket is closed.
+  std::optional<AddressClaim> claim_;  // none for an adopted socket
   OwnedDescriptor listening_;
   OwnedDescriptor waker_;
 };
@@ -114,7 +114,7 @@ Status BindFile(const OwnedDescriptor& socket, AddressClaim& claim, const Listen
     return Failure{FailureKind::kUnsafePath, 0, "bind",
                    "the file system of " + path + " does not keep a socket private"};
   }
-  // By path: nobody else can change what it means, as ResolveSafely has found, and fchmod reaches the socket but
+  // By path: ResolveSafely made sure that no other user can change what it means, and fchmod reaches the socket but
   // not its file once it is bound.
   if (request.group.has_value() && lchown(path.c_str(), static_cast<uid_t>(-1), *request.group) != 0) {
     return SocketFailure("lchown", path);
@@ -246,14 +246,14 @@ Result<OwnedDescriptor> Connect(const std::string& path) {
 
 namespace {
 
-// All or nothing: so few bytes are never split. `when_full` is the answer when the wire has no room.
+// All or nothing: so few bytes are never split. Returns `when_full` when the stream has no room.
 bool SendNotification(Descriptor thread_end, const std::uint8_t* bytes, std::size_t size, bool when_full) {
   for (;;) {
     if (send(Number(thread_end), bytes, size, kSendFlags) >= 0) return true;
     switch (errno) {
       case EINTR: continue;
       case EAGAIN: return when_full;
-      case EPIPE:  // nobody listens any more
+      case EPIPE:  // the other end is closed
       case ECONNRESET: return true;
       default:  // ENOBUFS, ENOMEM
         return false;

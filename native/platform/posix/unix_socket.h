@@ -1,5 +1,5 @@
-// Between posix.cc and the files that know the particular system (linux*.cc, darwin*.cc): what it asks of them, and
-// the little it gives them. Internal to the platform.
+// What unix_socket.cc needs of the system (linux/system.cc, darwin/system.cc), and the little it gives them. Internal to
+// the platform.
 
 #ifndef SENTINEL_POSIX_H_
 #define SENTINEL_POSIX_H_
@@ -10,7 +10,7 @@
 
 namespace sentinel {
 
-// Asked of the system's file.
+// Needed of the system.
 
 // What send(2) takes so that it neither waits nor raises SIGPIPE. Where no flag does that for the signal, the
 // sockets that the following functions make do.
@@ -25,11 +25,10 @@ OwnedDescriptor AcceptClient(Descriptor listening);
 // socketpair(2) with the same properties. On failure false, errno set.
 bool CreateSocketPair(OwnedDescriptor& one, OwnedDescriptor& other);
 
-// Binds so that the socket file at `path` is never, at any instant, open to anybody but this user, whatever the
-// umask.
+// Binds so that the socket file at `path` is at no instant open to any other user, whatever the umask.
 Status BindPrivately(Descriptor socket, const std::string& path);
 
-// Given by posix.cc.
+// Given by unix_socket.cc.
 
 // bind(2). kAddressInUse when something stands at `path` already.
 Status BindAt(Descriptor socket, const std::string& path);

@@ -1,5 +1,5 @@
-// Waking threads of ours, and wires from them to the event loop: pipes with one instance each, open to this user
-// only, that this process itself connects to at once.
+// Waking threads of the addon, and streams from them to the event loop: pipes with one instance each, open to this
+// user only, that this process itself connects to at once.
 
 #include <algorithm>
 #include <array>
@@ -97,7 +97,7 @@ Result<NotifyPair> CreateNotifyPair() {
   pair.loop = CreateInstance(request, security.value());
   if (!pair.loop.valid()) return WindowsFailure("CreateNamedPipe", GetLastError());
   pair.thread = OpenClientEnd(request.name, GENERIC_WRITE | FILE_READ_ATTRIBUTES);
-  // Had somebody been faster, the one instance would be taken, and this would fail.
+  // If another process had been faster, the one instance would be taken, and this would fail.
   if (!pair.thread.valid()) return WindowsFailure("CreateFile", GetLastError());
   return pair;
 }

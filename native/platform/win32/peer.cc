@@ -48,7 +48,7 @@ Result<OwnedDescriptor> HoldProcess(DWORD process_id) {
 }
 
 // The server that made the first instance is the one whose process id is told. So the object itself is asked too:
-// its owner can only be somebody that its maker may speak for.
+// its owner can only be a user that its maker may act for.
 Status CheckOwner(HANDLE pipe, const std::string& security_id) {
   PSID owner = nullptr;
   PSECURITY_DESCRIPTOR descriptor = nullptr;

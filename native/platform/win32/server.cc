@@ -67,7 +67,7 @@ class WaitingInstance {
     switch (const DWORD code = GetLastError()) {
       case ERROR_IO_PENDING: pending_ = true; return Done{};
       case ERROR_PIPE_CONNECTED:  // a client was faster than we
-      case ERROR_NO_DATA:         // and has gone again: whoever takes it will find out
+      case ERROR_NO_DATA:         // and has gone again, which its first read shows
         SetEvent(event());
         return Done{};
       default: return WindowsFailure("ConnectNamedPipe", code);
@@ -85,7 +85,7 @@ class PipeServer final : public ServerEndpoint {
   PipeServer(PipeRequest request, PipeSecurity security, OwnedDescriptor waker)
       : request_(std::move(request)), security_(std::move(security)), waker_(std::move(waker)) {}
 
-  // Makes the first instance, which claims the name, and those that wait beside it.
+  // Makes the first instance, which claims the name, and the others that wait beside it.
   Status Open(int waiting) {
     request_.first = true;
     for (int i = 0; i < std::clamp(waiting, 1, kMostWaiting); ++i) {
@@ -160,7 +160,7 @@ Result<std::unique_ptr<ServerEndpoint>> Listen(const ListenRequest& request) {
   if (Exists(pipe.name)) {
     return WindowsFailure(
         FailureKind::kAddressInUse, "CreateNamedPipe", ERROR_PIPE_BUSY,
-        request.path + " exists: somebody listens there, or a connection of a former listener is open");
+        request.path + " exists: it has a listener, or a connection of a former listener is open");
   }
   auto server =
       std::make_unique<PipeServer>(std::move(pipe), std::move(security.value()), std::move(waker.value()));

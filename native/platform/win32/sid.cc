@@ -8,7 +8,7 @@ namespace sentinel {
 namespace {
 
 // An account's user, and the identities of services, which count as well-known groups. Groups never are a peer's
-// user: to list one would look as if its members may pass, and nobody would.
+// user: a policy that lists one would look as if its members pass, and none would.
 bool IsUser(SID_NAME_USE use) {
   return use == SidTypeUser || use == SidTypeComputer || use == SidTypeWellKnownGroup;
 }

@@ -1,4 +1,5 @@
-// What the win32*.cc files share: windows.h as they want it, error codes and texts. Internal to the platform.
+// What the files of win32/ share: windows.h with the right definitions, error codes and texts. Internal to the
+// platform.
 
 #ifndef SENTINEL_WIN32_H_
 #define SENTINEL_WIN32_H_

@@ -70,11 +70,11 @@ void ServeClients(const std::string &path, bool stop_early) {
   PeerPolicy policy;
   policy.users.push_back(*OwnUserId());
   NotifyPair notify = Expect(CreateNotifyPair(), "a notify pair");
-  const std::unique_ptr<Acceptor> acceptor = Expect(
-      Acceptor::Start(Expect(Listen(request), "to listen"),
-                      {policy, ReadUnmappedIds()}, limits,
-                      std::move(notify.thread)),
-      "an acceptor");
+  const std::unique_ptr<Acceptor> acceptor =
+      Expect(Acceptor::Start(Expect(Listen(request), "to listen"),
+                             {policy, ReadUnmappedIds()}, limits,
+                             std::move(notify.thread)),
+             "an acceptor");
 
   std::atomic<std::uint64_t> connected{0};
   std::atomic<int> running{kClientThreads};

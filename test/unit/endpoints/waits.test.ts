@@ -39,11 +39,10 @@ describe('next({ signal })', () => {
     second.abort()
     first.abort('enough')
     raw.end('{"type":"a","id":"1"}\n{"type":"a","id":"2"}\n')
-    expect(
-      (await settled).map((outcome) =>
-        outcome.status === 'fulfilled' ? outcome.value.value?.id : outcome.reason,
-      ),
-    ).toEqual([
+    const outcomes = (await settled).map((outcome): unknown =>
+      outcome.status === 'fulfilled' ? outcome.value.value?.id : outcome.reason,
+    )
+    expect(outcomes).toEqual([
       expect.objectContaining({ code: 'ERR_IPC_ABORTED', cause: 'enough' }),
       '1',
       expect.objectContaining({ code: 'ERR_IPC_ABORTED' }),

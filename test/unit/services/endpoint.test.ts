@@ -366,6 +366,7 @@ describe('A hostile peer', () => {
     ['{ "request" : ID , "value" : "x" }', 'x'],
     ['{"request":ID,"value":1,"value":2}', 2],
     ['{"request":ID,"value":{"__proto__":{"polluted":1}}}', {}],
+    ['{"request":ID,"value":{"\\u005f_proto__":{"polluted":1}}}', {}],
     ['{"request":ID}', undefined],
   ])('that lays its reply out as %s is understood', async (layout, value) => {
     const { endpoint, socket, lines } = await rawEndpoint()
@@ -455,6 +456,13 @@ describe('A hostile peer', () => {
 })
 
 describe('Endpoint.messages', () => {
+  it('skips invalid lines where the receiver is told to', async () => {
+    const { endpoint, socket } = await rawEndpoint({ receiver: { onInvalid: 'skip' } })
+    socket.write('no message\n{"type":"soc_event","ts":1,"payload":7}\n')
+    expect((await endpoint.messages.next()).value?.payload).toBe(7)
+    expect(endpoint.connection.closed).toBe(false)
+  })
+
   it('drops and counts what nobody reads, past the bound', async () => {
     const { asker, replier } = await endpoints({}, { maxPendingBytes: 10_000 })
     replier.respond('ping', () => 'pong')

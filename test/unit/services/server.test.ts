@@ -192,6 +192,7 @@ describe('serve', () => {
       listener.close()
     })
     expect(() => serve(listener, 'no' as never)).toThrow(/handler of serve must be a function, not "no"/)
+    expect(() => serve({} as never, echo)).toThrow(/listener of serve must be a Listener, not a plain object/)
     expect(() => serve(listener, echo, { onErorr: () => undefined } as never)).toThrow(
       /has no option "onErorr"; did you mean onError\?/,
     )

@@ -168,6 +168,21 @@ describe('streams', () => {
     await until(() => receiver.connection.closed)
   })
 
+  it('end without cutting off what is still being sent', async () => {
+    const { raw, receiver } = await rawToReceiver()
+    let read = 0
+    raw.on('data', (bytes: Buffer) => (read += bytes.length))
+    const sender = new Sender(receiver.connection, 's')
+    raw.end('{"type":"a","ts":1}\n')
+    const sent: Promise<void>[] = []
+    for await (const message of readableFrom(receiver)) {
+      expect(message).toBeDefined()
+      sent.push(sender.send(newSOCMessage('large', 'x'.repeat(900_000))))
+    }
+    await Promise.all(sent)
+    await until(() => read > 900_000)
+  })
+
   it('leave the connection open with keepOpen', async () => {
     const { sender, receiver } = await ends()
     await pipeline(Readable.from(numbered(3)), writableTo(sender, { keepOpen: true }))
