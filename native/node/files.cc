@@ -63,7 +63,7 @@ Outcome ToOutcome(Result<T> result) {
 }
 
 // The same with the open directory that the first argument names.
-Value StartIn(const Call& call, std::function<Outcome(FileDirectory&)> run) {
+Value StartIn(const Invocation& call, std::function<Outcome(FileDirectory&)> run) {
   const auto& directories = Environment::Of(call.env()).files->directories;
   const auto found = directories.find(static_cast<std::uint32_t>(call[0].ToSize()));
   if (found == directories.end()) {
@@ -74,7 +74,7 @@ Value StartIn(const Call& call, std::function<Outcome(FileDirectory&)> run) {
 }
 
 // openDirectory(path, create, lockName) → its id; it is claimed unless lockName is ''
-Value OpenDirectory(const Call& call) {
+Value OpenDirectory(const Invocation& call) {
   DirectoryRequest request{call[0].ToText(), call[1].ToBoolean()};
   return Start(call.env(), [request, lock_name = call[2].ToText()]() -> Outcome {
     Result<std::unique_ptr<FileDirectory>> opened = OpenPrivateDirectory(request);
@@ -87,12 +87,12 @@ Value OpenDirectory(const Call& call) {
 }
 
 // listDirectory(id) → names
-Value ListDirectory(const Call& call) {
+Value ListDirectory(const Invocation& call) {
   return StartIn(call, [](FileDirectory& directory) { return ToOutcome(directory.List()); });
 }
 
 // openFile(id, name, access) → a descriptor, to be given to forgetFile; access as FileDirectory::Access
-Value OpenFile(const Call& call) {
+Value OpenFile(const Invocation& call) {
   const auto access = static_cast<FileDirectory::Access>(call[2].ToInt32());
   return StartIn(call, [name = call[1].ToText(), access](FileDirectory& directory) {
     return ToOutcome(directory.Open(name, access));
@@ -100,33 +100,33 @@ Value OpenFile(const Call& call) {
 }
 
 // removeFile(id, name)
-Value RemoveFile(const Call& call) {
+Value RemoveFile(const Invocation& call) {
   return StartIn(call,
                  [name = call[1].ToText()](FileDirectory& directory) { return ToOutcome(directory.Remove(name)); });
 }
 
 // syncDirectory(id)
-Value SyncDirectory(const Call& call) {
+Value SyncDirectory(const Invocation& call) {
   return StartIn(call, [](FileDirectory& directory) { return ToOutcome(directory.Sync()); });
 }
 
 // closeDirectory(id): ends its claim
-Value CloseDirectory(const Call& call) {
+Value CloseDirectory(const Invocation& call) {
   Environment::Of(call.env()).files->directories.erase(static_cast<std::uint32_t>(call[0].ToSize()));
   return {};
 }
 
 // forgetFile(descriptor): the caller closes it
-Value ForgetFile(const Call& call) {
+Value ForgetFile(const Invocation& call) {
   Environment::Of(call.env()).files->files.erase(call[0].ToInt32());
   return {};
 }
 
 // millisecondsSinceBoot() → number, of a clock that no user can set
-Value SinceBoot(const Call& call) { return call.Number(MillisecondsSinceBoot()); }
+Value SinceBoot(const Invocation& call) { return call.Number(MillisecondsSinceBoot()); }
 
 // bootId() → text, '' where the system does not say
-Value BootIdFromScript(const Call& call) { return Value::Text(call.env(), BootId()); }
+Value BootIdFromScript(const Invocation& call) { return Value::Text(call.env(), BootId()); }
 
 }  // namespace
 

@@ -84,7 +84,7 @@ Value CheckFrames(const Invocation& call) {
 
 // numberLines(lines: Uint8Array, end, out: Uint8Array, at, first) → where the numbered lines of [0, end) end in
 // `out`.
-Value NumberLinesFromScript(const Call& call) {
+Value NumberLinesFromScript(const Invocation& call) {
   const std::optional<View<std::uint8_t>> lines = call[0].ToView<std::uint8_t>();
   const std::optional<View<std::uint8_t>> out = call[2].ToView<std::uint8_t>();
   if (!lines.has_value() || !out.has_value()) {

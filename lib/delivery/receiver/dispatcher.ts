@@ -163,7 +163,7 @@ export class Dispatcher implements Settler {
   next(reader: Reader, one: boolean): Promise<IteratorResult<SOCMessage | SOCMessage[], undefined>> {
     for (const hand of reader.ask()) this.#finish(hand)
     const answer = new Promise<IteratorResult<SOCMessage | SOCMessage[], undefined>>((resolve) => {
-      this.#waits.push({ reader, one, answer: resolve as Wait['answer'] })
+      this.#waits.push({ reader, one, answer: resolve })
     })
     this.#serve()
     return answer
@@ -269,11 +269,7 @@ export class Dispatcher implements Settler {
       reader.answered()
       if (next === undefined) answer(END)
       else if (next instanceof IpcError) answer(rejection(next))
-      else
-        answer({ value: this.#handOut(next, reader, one), done: false } as IteratorResult<
-          SOCMessage[],
-          undefined
-        >)
+      else answer({ value: this.#handOut(next, reader, one), done: false })
     }
     if (this.#wasFull && !this.full) this.#events.onRoom()
     if (!this.#finished && this.#state !== 'open' && this.#isFinished()) {

@@ -39,11 +39,14 @@ describe('a line that the receiver refuses', () => {
         }
       }
       void read()
+      const begunAt = performance.now()
       expect(await Promise.all(results)).toEqual(
         [0, 1, 2, 3, 4, 5].map((i) =>
           i % 3 === 2 ? { status: 'rejected', reason: 'too-large', rejected: 1 } : { status: 'acknowledged' },
         ),
       )
+      // The last one too, long before the next heartbeat, which is 2.5 seconds away.
+      expect(performance.now() - begunAt).toBeLessThan(2000)
       const error = onInvalid === 'throw' ? ['too-large'] : []
       expect(seen).toEqual(['0', '1', ...error, '3', '4', ...error])
       void read()
