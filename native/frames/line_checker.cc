@@ -457,13 +457,13 @@ LineChecker::Key LineChecker::IdentifyEscaped(const Span& name) const {
     decoded[length++] = long_s ? 'S' : static_cast<std::uint8_t>(character);
   }
   const std::string_view key(reinterpret_cast<const char*>(decoded.data()), length);
+  if (key == "seq") return Key::kSequence;
   const std::array<std::pair<std::string_view, Key>, 4> keys = {
       {{"type", Key::kType}, {"id", Key::kId}, {"ts", Key::kTimestamp}, {"payload", Key::kPayload}}};
   for (const auto& [ours, identity] : keys) {
     if (key == ours) return identity;
     if (length == ours.size() && SameFolded(decoded.data(), ours)) return Key::kAmbiguous;
   }
-  if (key == "seq") return Key::kSequence;
   return Key::kUnknown;
 }
 

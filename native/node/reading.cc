@@ -148,7 +148,7 @@ Value MoreRecords(const Invocation& call) {
 }
 
 // suspendRecords(descriptor): keeps the rest of the last read for a later moreRecords
-Value SuspendRecords(const Call& call) {
+Value SuspendRecords(const Invocation& call) {
   Environment& environment = Environment::Of(call.env());
   const std::size_t stream = call[0].ToSize();
   FrameReader* const reader = environment.readers.Of(stream);
