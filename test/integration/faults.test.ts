@@ -114,7 +114,10 @@ describe.skipIf(process.env['SANITIZED'] === '1')('a call of the addon that fail
   it('is any of those that it makes', () => {
     const symbols = execFileSync('nm', ['--dynamic', '--undefined-only', addon], { encoding: 'utf8' })
     const imported = [...symbols.matchAll(/ U (\w+)@GLIBC/g)].map(([, name = '']) =>
-      name.replace(/64$/, '').replace(/^(open|readlink|mkdir|unlink)at$/, '$1').replace('fchmodat', 'chmod'),
+      name
+        .replace(/64$/, '')
+        .replace(/^(open|readlink|mkdir|unlink)at$/, '$1')
+        .replace('fchmodat', 'chmod'),
     )
     const calls = imported.filter((name) => !/^(_|mem|str|sigfillset|getenv|fclose)/.test(name))
     const injected = [

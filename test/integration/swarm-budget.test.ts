@@ -1,4 +1,4 @@
-// What a hostile peer that is let in costs a node: how long it holds the event loop at a time, and how much memory.
+// What a hostile peer that is let in costs a node: how long it holds the event loop at a time, and how much memory it takes.
 
 import { connect, type Socket } from 'node:net'
 import { join } from 'node:path'
@@ -76,7 +76,7 @@ describe.each([
   ['memory', undefined],
   ['disk', 'facts'],
 ])('a node with its facts in %s', (_where, store) => {
-  it('is not held up by long lines, and holds no more than it may', async () => {
+  it('is not held up by any line', async () => {
     const directory = temporaryDirectory()
     const child = startChild('swarm-victim', {
       directory,

@@ -1,5 +1,5 @@
-// What unix_socket.cc needs of the system (linux/system.cc, darwin/system.cc), and the little it gives them. Internal to
-// the platform.
+// What unix_socket.cc needs of the system (linux/system.cc, darwin/system.cc), and the little it gives them.
+// Internal to the platform.
 
 #ifndef SENTINEL_POSIX_H_
 #define SENTINEL_POSIX_H_

@@ -2,11 +2,17 @@
 // survives, or the test sees how it ended.
 
 import { createRequire } from 'node:module'
+import { closeSync } from 'node:fs'
 import { createServer, type Server } from 'node:net'
 import { join } from 'node:path'
 import { isMainThread, parentPort, threadId, Worker, workerData } from 'node:worker_threads'
 
-import type { addon as Addon, NativeLimits, NativePolicy } from '../../../lib/binding/addon.js'
+import {
+  FileAccess,
+  type addon as Addon,
+  type NativeLimits,
+  type NativePolicy,
+} from '../../../lib/binding/addon.js'
 
 const root = new URL('../../../..', import.meta.url).pathname
 const load = (): typeof Addon => {
@@ -77,7 +83,9 @@ function callsOf(addon: typeof Addon, { directory }: Order): Record<string, () =
       const made = acceptor(who)
       return () => {
         for (let i = 0; i < 4; ++i)
-          tried(() => { close((addon.connect(path, policy) as { descriptor: number }).descriptor); })
+          tried(() => {
+            close((addon.connect(path, policy) as { descriptor: number }).descriptor)
+          })
         return call(made)
       }
     }
@@ -188,6 +196,29 @@ function callsOf(addon: typeof Addon, { directory }: Order): Record<string, () =
         tried(() => addon.readiness?.start(() => undefined, new Int32Array(4)))
       }
     },
+    suspendRecords: () => {
+      attach()
+      return () => addon.suspendRecords(0)
+    },
+    sinceBoot: () => () => [addon.millisecondsSinceBoot(), addon.bootId()],
+    // Work of the thread pool, and the promises of it.
+    files: () => {
+      const file = `file-${process.pid}-${threadId}`
+      void (async () => {
+        for (;;) {
+          const opened = await addon.openDirectory(directory, false, '')
+          const descriptor = await addon.openFile(opened, file, FileAccess.create).catch(() => -1)
+          await Promise.all([addon.listDirectory(opened), addon.syncDirectory(opened)])
+          if (descriptor >= 0) {
+            addon.forgetFile(descriptor)
+            closeSync(descriptor)
+          }
+          await addon.removeFile(opened, file).catch(() => undefined)
+          addon.closeDirectory(opened)
+        }
+      })().catch(() => undefined)
+      return () => undefined
+    },
     // The callback itself is where the worker is: the other end never stops sending.
     'readiness.start': () => {
       attach()
@@ -252,6 +283,6 @@ if (isMainThread) {
   const order = workerData as Order
   const call = callsOf(load(), order)[order.name]?.()
   parentPort?.postMessage('begun')
-  if (order.name === 'readiness.start') setInterval(() => undefined, 1000)
+  if (order.name === 'readiness.start' || order.name === 'files') setInterval(() => undefined, 1000)
   else for (;;) call?.()
 }
