@@ -83,8 +83,8 @@ export const deliveryMutations: readonly Mutation[] = [
   {
     name: 'send refuses what is nested too deeply',
     file: sender('refusal'),
-    from: 'return !isChecked(message) || sizeBound(message) >= DEEP_LINE_BYTES',
-    to: 'return !isChecked(message)',
+    from: 'return !wasChecked(message) || boundOf(message) >= DEEP_LINE_BYTES',
+    to: 'return !wasChecked(message)',
     tests: [REFUSED],
   },
   {

@@ -45,6 +45,19 @@ export interface LineInputEvents {
   onEnd(error: IpcError | undefined): void
 }
 
+// As constants of this module: in the bundle for require(), an imported one costs a call each time that it is read.
+const {
+  count: RECORD_WORDS,
+  state: STATE,
+  typeCode: TYPE_CODE,
+  lineStart: LINE_START,
+  lineEnd: LINE_END,
+  sequenceLow: SEQUENCE_LOW,
+  sequenceHigh: SEQUENCE_HIGH,
+} = RecordWord
+const { heartbeat: HEARTBEAT, ack: ACK } = MessageTypeCode
+const IS_MESSAGE = MESSAGE_STATE
+
 const DEFAULT_MAX_INVALID = 1000
 const TRUNCATED_REASON = 'truncated'
 
@@ -150,7 +163,7 @@ export class LineInput {
   #takeRecords(count: number): void {
     const { records } = threadWindow
     const { peer } = this.#connection
-    const endAt = count * RecordWord.count
+    const endAt = count * RECORD_WORDS
     const pages = new PageCutter(threadWindow, endAt)
     let { isNumbered } = this.#events
     let run: SOCMessage[] = []
@@ -163,16 +176,16 @@ export class LineInput {
       this.#events.onRun(messages, first, bytes)
       bytes = 0
     }
-    for (let at = 0; at < endAt; at += RecordWord.count) {
-      if (records[at + RecordWord.state] !== MESSAGE_STATE) {
+    for (let at = 0; at < endAt; at += RECORD_WORDS) {
+      if (records[at + STATE] !== IS_MESSAGE) {
         flush()
         this.#refuse(at)
         if (this.#ended) return
         continue
       }
       const message = pages.messageAt(at, peer)
-      const type = records[at + RecordWord.typeCode] as number
-      if ((type === MessageTypeCode.heartbeat || type === MessageTypeCode.ack) && isControl(message)) {
+      const type = records[at + TYPE_CODE] as number
+      if ((type === HEARTBEAT || type === ACK) && isControl(message)) {
         flush()
         this.#events.onControl(message)
         ;({ isNumbered } = this.#events)
@@ -185,13 +198,13 @@ export class LineInput {
         first = sequence
       }
       run.push(message)
-      bytes += (records[at + RecordWord.lineEnd] as number) - (records[at + RecordWord.lineStart] as number)
+      bytes += (records[at + LINE_END] as number) - (records[at + LINE_START] as number)
     }
     flush()
   }
 
   #refuse(at: number): void {
-    const [reason] = INVALID_REASONS[threadWindow.records[at + RecordWord.state] as number] ?? ['unknown']
+    const [reason] = INVALID_REASONS[threadWindow.records[at + STATE] as number] ?? ['unknown']
     // A sender that was killed leaves half a line; its next connection brings all of it.
     if (reason === TRUNCATED_REASON && this.#events.isNumbered) return
     ++this.#invalid
@@ -214,7 +227,6 @@ export class LineInput {
 
 function sequenceAt(records: Int32Array, at: number): number {
   return (
-    (records[at + RecordWord.sequenceHigh] as number) * 0x1_0000_0000 +
-    ((records[at + RecordWord.sequenceLow] as number) >>> 0)
+    (records[at + SEQUENCE_HIGH] as number) * 0x1_0000_0000 + ((records[at + SEQUENCE_LOW] as number) >>> 0)
   )
 }

@@ -39,7 +39,9 @@ export class ReceivedRun implements Delivery {
     this.bytes = bytes
     this.#states = new Uint8Array(messages.length)
     this.#left = messages.length
-    for (const message of messages) bindDelivery(message, this)
+    // Read once: in the bundle for require(), that is a call.
+    const bind = bindDelivery
+    for (const message of messages) bind(message, this)
   }
 
   get count(): number {

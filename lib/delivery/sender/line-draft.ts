@@ -8,6 +8,8 @@ import { returnSlab, takeSlab } from '../../wire/slabs.js'
 import { NUMBER_BYTES, numberLines } from '../protocol/lines.js'
 import { needsCheck, refusalOf } from './refusal.js'
 
+// As a constant of this module: in the bundle for require(), an imported one costs a call each time that it is read.
+const boundOf = sizeBound
 /** Lines are written when they come to about this much: with their numbers they fit a slab of 64 KiB. */
 const RUN_BYTES = 60_000
 /** Lines that come to this or less share memory with others. */
@@ -54,7 +56,7 @@ export class LineDraft<Owner> {
   /** Adds a message, which must not be too large; returns whether there is room for more. */
   add(message: SOCMessage, owner: Owner): boolean {
     this.#units += this.#text.add(message)
-    this.#bytes += sizeBound(message)
+    this.#bytes += boundOf(message)
     this.#checked &&= !needsCheck(message)
     const count = this.#messages.push(message)
     const last = this.#owners.length - 1

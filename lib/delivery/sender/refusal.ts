@@ -7,6 +7,10 @@ import { countFrames } from '../../wire/batch.js'
 import { isControl } from '../protocol/control.js'
 import { NUMBER_BYTES } from '../protocol/lines.js'
 
+// As constants of this module: in the bundle for require(), an imported one costs a call each time that it is read.
+const wasChecked = isChecked
+const boundOf = sizeBound
+
 /** A line of fewer bytes cannot be nested too deeply: each level takes two. */
 const DEEP_LINE_BYTES = 512
 
@@ -20,7 +24,7 @@ export function checkMessage(message: SOCMessage, maxBytes: number): number {
       { reason: 'reserved-id' },
     )
   }
-  const bytes = sizeBound(message)
+  const bytes = boundOf(message)
   if (bytes * 3 + NUMBER_BYTES > maxBytes) checkSize(message, maxBytes)
   return bytes
 }
@@ -32,7 +36,7 @@ export function lineLimit(maxMessageBytes: number): number {
 
 /** Whether only a look at the line can tell if it is a message. */
 export function needsCheck(message: SOCMessage): boolean {
-  return !isChecked(message) || sizeBound(message) >= DEEP_LINE_BYTES
+  return !wasChecked(message) || boundOf(message) >= DEEP_LINE_BYTES
 }
 
 /** Why a message's line is refused; undefined for a good one. */

@@ -267,7 +267,7 @@ func socReply(path string) {
 	must(err)
 	encoder := json.NewEncoder(conn)
 	scanner := bufio.NewScanner(conn)
-	scanner.Buffer(make([]byte, 0, 64*1024), maxLine+1)
+	scanner.Buffer(make([]byte, 0, 64*1024), maxLineAndNewline)
 	for scanner.Scan() {
 		var m socMessage
 		must(json.Unmarshal(scanner.Bytes(), &m))

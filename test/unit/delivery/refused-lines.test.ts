@@ -4,6 +4,7 @@ import { describe, expect, it } from 'vitest'
 
 import { AcknowledgingReceiver } from '../../../lib/delivery/receiver/acknowledging-receiver.js'
 import { DeliveryLedger } from '../../../lib/delivery/receiver/ledger.js'
+import { MAX_MESSAGE_BYTES } from '../../../lib/message/envelope.js'
 import { newSOCMessage, rawJSON } from '../../../lib/message/new-message.js'
 import { expectBalance, hello, rawSender, sender } from '../../support/delivery.js'
 import { numbered } from '../../support/messages.js'
@@ -39,11 +40,14 @@ describe('a line that the receiver refuses', () => {
         }
       }
       void read()
+      const begunAt = performance.now()
       expect(await Promise.all(results)).toEqual(
         [0, 1, 2, 3, 4, 5].map((i) =>
           i % 3 === 2 ? { status: 'rejected', reason: 'too-large', rejected: 1 } : { status: 'acknowledged' },
         ),
       )
+      // The last one too, long before the next heartbeat, which is 2.5 seconds away.
+      expect(performance.now() - begunAt).toBeLessThan(2000)
       const error = onInvalid === 'throw' ? ['too-large'] : []
       expect(seen).toEqual(['0', '1', ...error, '3', '4', ...error])
       void read()
@@ -152,6 +156,6 @@ it('what a sender states is what the receiver reads: numbers that jump were give
   await until(() => raw.lines.some((line) => line.includes('"through":9')))
   expect(ids).toEqual(['5', '9'])
   expect(receiver.stats).toMatchObject({ gaps: 1, lost: 3, accepted: 2 })
-  expect(hello(raw.lines)).toMatchObject({ takes: { version: 2, max_bytes: (1 << 20) - 1, max_depth: 256 } })
+  expect(hello(raw.lines)).toMatchObject({ takes: { version: 2, max_bytes: MAX_MESSAGE_BYTES, max_depth: 256 } })
   await receiver.close()
 })
