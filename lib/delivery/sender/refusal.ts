@@ -8,6 +8,7 @@ import { isControl } from '../protocol/control.js'
 import { NUMBER_BYTES } from '../protocol/lines.js'
 
 // As constants of this module: in the bundle for require(), an imported one costs a call each time that it is read.
+const Message = SOCMessage
 const wasChecked = isChecked
 const boundOf = sizeBound
 
@@ -16,7 +17,7 @@ const DEEP_LINE_BYTES = 512
 
 /** Returns a bound of its size; throws if it can never be sent to a receiver that takes lines of `maxBytes`. */
 export function checkMessage(message: SOCMessage, maxBytes: number): number {
-  if (!(message instanceof SOCMessage)) throw new TypeError('a message must be a SOCMessage')
+  if (!(message instanceof Message)) throw new TypeError('a message must be a SOCMessage')
   if (isControl(message)) {
     throw new IpcError(
       'ERR_IPC_INVALID_MESSAGE',

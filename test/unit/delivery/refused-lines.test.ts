@@ -134,7 +134,8 @@ describe('the greeting', () => {
       })()
       const outcomes = await Promise.all(results.map((result) => result.catch((error: unknown) => error)))
       expect(outcomes.slice(0, 2)).toEqual([{ status: 'acknowledged' }, { status: 'acknowledged' }])
-      for (const error of outcomes.slice(2)) expect(error).toMatchObject({ reason: 'too-deep' })
+      for (const error of outcomes.slice(2))
+        expect(error).toMatchObject({ code: 'ERR_IPC_INVALID_MESSAGE', reason: 'too-deep' })
       await receiver.close()
     },
   )
@@ -156,6 +157,8 @@ it('what a sender states is what the receiver reads: numbers that jump were give
   await until(() => raw.lines.some((line) => line.includes('"through":9')))
   expect(ids).toEqual(['5', '9'])
   expect(receiver.stats).toMatchObject({ gaps: 1, lost: 3, accepted: 2 })
-  expect(hello(raw.lines)).toMatchObject({ takes: { version: 2, max_bytes: MAX_MESSAGE_BYTES, max_depth: 256 } })
+  expect(hello(raw.lines)).toMatchObject({
+    takes: { version: 2, max_bytes: MAX_MESSAGE_BYTES, max_depth: 256 },
+  })
   await receiver.close()
 })
