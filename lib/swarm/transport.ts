@@ -4,6 +4,7 @@ import { clearInterval, monotonicMs, setInterval } from '../base/globals.js'
 import type { Connection } from '../connection/connection.js'
 import { dial } from '../connection/dial.js'
 import { hasCode, IpcError } from '../base/errors.js'
+import { MAX_TIMER_MS } from '../base/timing.js'
 import { Channel } from './exchange/channel.js'
 import { Progress, type ExchangeContext, type ExchangeReport } from './exchange/exchange.js'
 import { alertAboutFailure, expireSilentPeers, saveRegistry } from './exchange-alerts.js'
@@ -221,5 +222,5 @@ export class SwarmTransport {
 
 function every(ms: number, action: () => void): NodeJS.Timeout | undefined {
   if (ms === Infinity) return undefined
-  return setInterval(action, Math.min(ms, 0x7fff_ffff)).unref()
+  return setInterval(action, Math.min(ms, MAX_TIMER_MS)).unref()
 }

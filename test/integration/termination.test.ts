@@ -23,7 +23,15 @@ const FUNCTIONS = [
     'Acceptor.stats',
     'Acceptor.takeNotifyDescriptor',
   ],
-  ...['PeerWatcher', 'layOutFrames', 'checkFrames', 'writeBatch', 'attachRecords', 'attachWindow'],
+  ...[
+    'PeerWatcher',
+    'layOutFrames',
+    'numberLines',
+    'checkFrames',
+    'writeBatch',
+    'attachRecords',
+    'attachWindow',
+  ],
   ...['openReader', 'closeReader', 'readRecords', 'pushRecords', 'moreRecords', 'finishRecords'],
   ...['readiness', 'readiness.start', 'suspendRecords', 'sinceBoot', 'files'],
 ]

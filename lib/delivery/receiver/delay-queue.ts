@@ -1,8 +1,7 @@
 // Things that are to come back after a delay, with one timer for all of them.
 
 import { clearTimeout, monotonicMs, setTimeout } from '../../base/globals.js'
-
-const MAX_TIMER_MS = 0x7fff_ffff
+import { MAX_TIMER_MS } from '../../base/timing.js'
 
 export class DelayQueue<Item> {
   readonly #onDue: (items: Item[]) => void

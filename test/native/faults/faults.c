@@ -171,10 +171,13 @@ int open64(const char *path, int flags, ...) {
   va_end(list);
   return open_or_fail(path, flags, mode);
 }
-// The calls that take a directory count as those that take a path alone, too.
+// A file of a process below its directory in /proc. All other calls that take a directory count as those that take a
+// path alone.
+static int of_process(const char *path) {
+  return strcmp(path, "exe") == 0 || strcmp(path, "cgroup") == 0 || strcmp(path, "stat") == 0 || strcmp(path, "status") == 0;
+}
 int openat64(int directory, const char *path, int flags, ...) {
-  FAIL(openat);
-  if (fails("open", __builtin_return_address(0))) return -1;
+  if (fails(of_process(path) ? "openat" : "open", __builtin_return_address(0))) return -1;
   va_list list;
   va_start(list, flags);
   mode_t mode = (flags & (O_CREAT | O_TMPFILE)) != 0 ? va_arg(list, mode_t) : 0;
@@ -183,8 +186,7 @@ int openat64(int directory, const char *path, int flags, ...) {
   return real(directory, path, flags, mode);
 }
 ssize_t readlinkat(int directory, const char *path, char *target, size_t n) {
-  FAIL(readlinkat);
-  if (fails("readlink", __builtin_return_address(0))) return -1;
+  if (fails(of_process(path) ? "readlinkat" : "readlink", __builtin_return_address(0))) return -1;
   REAL(readlinkat);
   return real(directory, path, target, n);
 }

@@ -138,6 +138,10 @@ function callsOf(addon: typeof Addon, { directory }: Order): Record<string, () =
         tried(() => addon.layOutFrames(bytes, 0, 'x'.repeat(1 << 16), words, 1)),
       ]
     },
+    numberLines: () => {
+      const out = new Uint8Array(2 * lines.length + 4096)
+      return () => addon.numberLines(lines, lines.length, out, 0, 1)
+    },
     checkFrames: () => () => addon.checkFrames(lines, 0, lines.length, 1 << 16),
     writeBatch: () => {
       const descriptor = connected()
