@@ -202,7 +202,7 @@ function callsOf(addon: typeof Addon, { directory }: Order): Record<string, () =
     },
     suspendRecords: () => {
       attach()
-      return () => addon.suspendRecords(0)
+      return () => { addon.suspendRecords(0); }
     },
     sinceBoot: () => () => [addon.millisecondsSinceBoot(), addon.bootId()],
     // Work of the thread pool, and the promises of it.
