@@ -1,5 +1,5 @@
-// Message ids: decimal Unix nanoseconds. An id is kept in two parts, the millisecond and the six digits after it, and is
-// converted to text only when it is read.
+// Message ids: decimal Unix nanoseconds. An id is kept in two parts, the millisecond and the six digits after it, and
+// is converted to text only when it is read.
 
 import { monotonicMs } from '../base/globals.js'
 

@@ -1,12 +1,12 @@
-// Busy polling: waiting for a message in a loop instead of asleep, because waking a thread takes longer than the rest of
-// a round trip. A receiver requests it whenever a caller begins to wait; the addon polls while the event loop is idle.
-// Must not know descriptors.
+// Busy polling: waiting for a message in a loop instead of asleep, because waking a thread takes longer than the rest
+// of a round trip. A receiver requests it whenever a caller begins to wait; the addon polls while the event loop is
+// idle. Must not know descriptors.
 
 import { PollWord } from '../binding/abi.js'
 
 /**
- * Waits for messages in a loop (busy polling). This occupies a processor while it lasts, so each side should have one of
- * its own. Has no effect on Windows.
+ * Waits for messages in a loop (busy polling). This occupies a processor while it lasts, so each side should have one
+ * of its own. Has no effect on Windows.
  */
 export interface BusyPollOptions {
   /**

@@ -8,8 +8,8 @@ interface Size {
 }
 
 /**
- * Up to 64 KiB, data that is kept fills at least half of its slab. The largest slabs are for batches being laid out; pages
- * of a slab that were never touched take no memory.
+ * Up to 64 KiB, data that is kept fills at least half of its slab. The largest slabs are for batches being laid out;
+ * pages of a slab that were never touched take no memory.
  */
 const SIZES: readonly Size[] = [
   { bytes: 1 << 13, maxSpare: 64, spare: [] },
