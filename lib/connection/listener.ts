@@ -57,7 +57,7 @@ export class Listener implements AsyncIterable<Connection> {
   readonly #waiters = new Set<Waiter>()
   #acceptsThisTurn = 0
   readonly #addressTimer: NodeJS.Timeout | undefined
-  /** What the last event of a lost address said, so that each is told once. */
+  /** The state in the last address-lost event, so that each one is reported once. */
   #told: string | undefined
   readonly #onAbort = (): void => {
     this.close()
@@ -167,7 +167,7 @@ export class Listener implements AsyncIterable<Connection> {
 
   /**
    * Looks now whether the path still leads to this listener, instead of at the next turn of `addressCheckMs`. If it does not,
-   * tells so, and claims the address again if `reclaim` says so. Returns whether clients can reach the listener. Always true
+   * reports it, and claims the address again if `reclaim` is set. Returns whether clients can reach the listener. Always true
    * on Windows, where the name of a pipe cannot be lost.
    */
   check(): boolean {
@@ -196,7 +196,7 @@ export class Listener implements AsyncIterable<Connection> {
     return { address: this.address, found, reclaimed: true }
   }
 
-  /** After a failed `reclaim` there is nothing but the next try that could serve an accept that waits. */
+  /** After a failed `reclaim`, only the next try can serve a waiting accept. */
   #holdTimer(): void {
     if (this.#admission.needsTimer) this.#addressTimer?.ref()
     else this.#addressTimer?.unref()

@@ -4,9 +4,9 @@
 import { violation, type NumberRange, type Statement } from '../protocol/control.js'
 import type { Session } from './session.js'
 
-/** What a flow finds out about numbers that are no messages. */
+/** Called for numbers without a message. */
 export interface FlowEvents {
-  /** The sender gave up so many messages that this process had not settled. */
+  /** The sender gave up `count` messages that this process had not settled. */
   onLost(messages: number): void
   /** A line was refused; its number is rejected now. */
   onRefused(): void
