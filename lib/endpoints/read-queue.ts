@@ -179,14 +179,14 @@ export class ReadQueue {
     return message
   }
 
-  /** What is left of a run. */
+  /** The rest of a run. */
   takeRun(run: ReadRun): SOCMessage[] {
     const rest = run.at === 0 ? run.messages : run.messages.slice(run.at)
     this.shift()
     return rest
   }
 
-  /** Gives what there is to the readers that wait; at the end of the stream, the end to those that get nothing. */
+  /** Hands queued messages to waiting readers; at the end of the stream, ends the readers that get none. */
   serve(ended: boolean): void {
     while (this.#answer !== undefined) {
       const entry = this.first

@@ -54,7 +54,7 @@ export interface ReceiverOptions {
 
 /** Counts since the receiver was made. */
 export interface ReceiverStats {
-  /** Messages read, with those that were not yet asked for. */
+  /** Messages read, including those not yet requested. */
   readonly received: number
   /** Lines that were not messages. */
   readonly invalid: number

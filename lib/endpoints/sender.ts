@@ -119,8 +119,8 @@ export class Sender {
   /**
    * Sends a message, up to {@link MAX_RETRIES} times in all, waiting 100, 200 ms … between tries (Go: `SendWithRetry`).
    * When the connection is dead it is dialled anew first, if it was dialled; on a connection that a listener accepted
-   * there is nobody to dial, so its death ends the tries. A message that the kernel had taken before the connection died
-   * is not sent again; one that it had in part is.
+   * there is no address to dial, so its end ends the tries. A message that the kernel had taken before the connection
+   * died is not sent again; one that it had in part is.
    *
    * @throws as {@link send}; the error of the last try
    */

@@ -35,7 +35,7 @@ export class SilenceLimit {
     this.resume()
   }
 
-  /** Bytes have arrived. `lines` tells whether lines ended with them, `unfinished` whether another one has begun. */
+  /** Call when bytes have arrived. `lines`: whether they ended lines; `unfinished`: whether another line has begun. */
   heard(lines: boolean, unfinished: boolean): void {
     this.#idle?.extend()
     if (!unfinished) {

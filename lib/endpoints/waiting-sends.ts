@@ -27,7 +27,7 @@ export interface WaitingSend {
   readonly reject: (error: Error) => void
 }
 
-/** Sends that no longer wait are removed once they are this many, and more than those that wait. */
+/** Sends that no longer wait are removed once there are this many of them, and more than waiting ones. */
 const COMPACT_AT = 64
 
 export class WaitingSends {

@@ -61,7 +61,7 @@ export interface EndpointStats {
   readonly unknownReplies: number
   /** Replies that could not be sent: the connection had ended, or the peer took nothing in time. */
   readonly unsentReplies: number
-  /** Messages dropped because {@link EndpointOptions.maxPendingBytes} of them waited and nobody read `messages`. */
+  /** Messages dropped because {@link EndpointOptions.maxPendingBytes} of them waited while `messages` was not read. */
   readonly dropped: number
 }
 
@@ -155,7 +155,7 @@ export class Endpoint {
    *
    * While a loop reads them too slowly, the connection is read no further once {@link EndpointOptions.maxPendingBytes}
    * wait, and replies that stand behind them wait too: do not await a request in the loop where the peer may send faster
-   * than you read. While nobody reads them, further ones are dropped and counted.
+   * than you read. While they are not read at all, further ones are dropped and counted.
    */
   get messages(): AsyncIterableIterator<SOCMessage, undefined, undefined> {
     return this.#feed

@@ -86,7 +86,7 @@ export class Publisher {
       throw new IpcError('ERR_IPC_CLOSED', `the connection to ${connection.address} is closed`)
     }
     if (this.#subscribers.has(connection)) throw new TypeError('the connection is a subscriber already')
-    // It gets what is published after it was added, and nothing before.
+    // It gets messages published after it was added, and none before.
     this.#flush()
     const subscriber = new Subscriber(connection, filter, this.#maxPendingBytes, this.#onFull, () => {
       this.#subscribers.delete(connection)

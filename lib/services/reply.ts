@@ -11,7 +11,7 @@ import { newSOCMessage, RawJSON, rawJSON } from '../message/new-message.js'
 
 /** The type of replies. */
 export const REPLY_TYPE = 'soc_reply'
-/** The type of the message that says that nobody waits for a reply any more. A peer may ignore it. */
+/** The type of the message that withdraws a request: its reply is no longer awaited. A peer may ignore it. */
 export const CANCEL_TYPE = 'soc_cancel'
 /** How the ids of requests begin, so that a request of an unknown type is not taken for a message. */
 export const REQUEST_ID_PREFIX = 'req-'

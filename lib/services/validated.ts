@@ -66,7 +66,7 @@ export type OutputOf<Schema> = Schema extends StandardSchema<infer Output> ? Out
 /** A message whose payload has passed its schema, discriminated by `type`. */
 export type ValidatedMessage<Checks extends Schemas> = {
   [Type in keyof Checks & string]: {
-    /** The type, one of those that have a schema. */
+    /** The type, which has a schema. */
     readonly type: Type
     /** The value that the schema returned: with its defaults and transformations. */
     readonly payload: OutputOf<Checks[Type]>

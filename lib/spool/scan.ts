@@ -15,7 +15,7 @@ export interface FoundRecord {
   readonly body: Buffer
 }
 
-/** Bytes that are no whole record. */
+/** Bytes that do not form a complete record. */
 export interface FoundDamage {
   readonly kind: 'damage'
   readonly offset: number

@@ -1,5 +1,5 @@
-// Numbered lines, as they go over the wire and into a spool: numbers them, splits them at a number, and converts them back
-// to messages.
+// Numbered lines, as they go over the wire and into a spool: numbers them, splits them at a number, and converts them
+// back to messages.
 
 import { addon } from '../../binding/addon.js'
 import type { SOCMessage } from '../../message/message.js'

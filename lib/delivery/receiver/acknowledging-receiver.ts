@@ -1,5 +1,5 @@
-// The receiving side of one connection of an acknowledged sender: hands its messages to the loops that ask for them, and
-// reports their outcome to the sender. State that outlives a connection is in the ledger.
+// The receiving side of one connection of an acknowledged sender: hands its messages to the loops that ask for them,
+// and reports their outcome to the sender. State that outlives a connection is in the ledger.
 
 import type { Connection } from '../../connection/connection.js'
 import { hasCode, IpcError } from '../../base/errors.js'

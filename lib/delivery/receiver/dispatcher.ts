@@ -186,7 +186,7 @@ export class Dispatcher implements Settler {
       }
       const begin = run.indexOf(messages[i] as SOCMessage)
       let end = begin
-      // Settles what belongs together together.
+      // Settle consecutive messages together.
       while (i < messages.length && run.isInHand(end) && run.messages[end] === messages[i]) {
         ++end
         ++i
@@ -234,7 +234,9 @@ export class Dispatcher implements Settler {
     this.end()
   }
 
-  /** Discards waiting messages: another connection brings them. Returns the numbers that the application has in hand. */
+  /**
+   * Discards waiting messages: another connection brings them. Returns the numbers that the application has in hand.
+   */
   fence(): number[] {
     this.#state = 'closed'
     this.#clear()

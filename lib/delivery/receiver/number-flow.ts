@@ -6,7 +6,7 @@ import type { Session } from './session.js'
 
 /** Called for numbers without a message. */
 export interface FlowEvents {
-  /** The sender gave up `count` messages that this process had not settled. */
+  /** The sender gave up messages, of which this process had not settled this many. */
   onLost(messages: number): void
   /** A line was refused; its number is rejected now. */
   onRefused(): void

@@ -29,13 +29,13 @@ export interface AcknowledgingReceiverOptions {
   /** Milliseconds after a message is settled before it is acknowledged, at the latest. Default 5. */
   readonly ackDelayMs?: number
   /**
-   * Shortest heartbeat interval that a sender can request, in milliseconds, from 10. The sender learns it, and considers
-   * this side silent after three of them at the earliest. Default 1000.
+   * Shortest heartbeat interval that a sender can request, in milliseconds, from 10. The sender learns it, and
+   * considers this side silent after three of them at the earliest. Default 1000.
    */
   readonly minHeartbeatMs?: number
   /**
-   * Milliseconds of silence, while this side is ready to read, after which the connection is closed. Default: three of the
-   * sender's heartbeats, at least 1000; never for a sender that does not number its messages.
+   * Milliseconds of silence, while this side is ready to read, after which the connection is closed. Default: three of
+   * the sender's heartbeats, at least 1000; never for a sender that does not number its messages.
    */
   readonly idleTimeoutMs?: number
   /** With `autoAck: false`: most messages in hand. No more are handed out until some are settled. Default 65,536. */

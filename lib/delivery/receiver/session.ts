@@ -160,14 +160,15 @@ export class Session {
   }
 
   /**
-   * Returns what to acknowledge on a connection: `through`, rejections, and accepted ranges beyond it. `told` contains the
-   * rejections already reported on the connection; those reported now are added.
+   * Returns what to acknowledge on a connection: `through`, rejections, and accepted ranges beyond it. `told` contains
+   * the rejections already reported on the connection; those reported now are added.
    */
   acknowledgement(told: Set<number>): { through: number; ranges: SettledRange[] } {
     const untold: number[] = []
     for (const number of this.#rejections.keys()) if (!told.has(number)) untold.push(number)
     untold.sort((a, b) => a - b)
-    // A rejected number must never be reported as accepted, so numbers beyond the first rejection that does not fit wait.
+    // A rejected number must never be reported as accepted, so numbers beyond the first rejection that does not fit
+    // wait.
     const bound = (untold[MAX_RANGES] ?? Infinity) - 1
     const ranges: SettledRange[] = []
     for (const number of untold.slice(0, MAX_RANGES)) {

@@ -1,5 +1,5 @@
-// The unsettled messages of an acknowledged sender: takes messages in, writes them to the current link as far as it accepts
-// them, counts their outcomes, and wakes callers that wait for room or for the end.
+// The unsettled messages of an acknowledged sender: takes messages in, writes them to the current link as far as it
+// accepts them, counts their outcomes, and wakes callers that wait for room or for the end.
 
 import { MAX_MESSAGE_BYTES } from '../../message/envelope.js'
 import { IpcError, rejected } from '../../base/errors.js'

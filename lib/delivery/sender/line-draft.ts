@@ -1,5 +1,5 @@
-// Lays out messages as the numbered lines that go over the wire, finds values that are not valid messages, and keeps the
-// lines in reused memory.
+// Lays out messages as the numbered lines that go over the wire, finds values that are not valid messages, and keeps
+// the lines in reused memory.
 
 import type { IpcError } from '../../base/errors.js'
 import { countFrames, FrameText } from '../../wire/batch.js'

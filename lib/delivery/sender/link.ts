@@ -1,5 +1,5 @@
-// One connection of an acknowledged sender: states numbers, writes lines, reads acknowledgements, and notices when the peer
-// falls silent. Must not know the connections before and after it.
+// One connection of an acknowledged sender: states numbers, writes lines, reads acknowledgements, and notices when the
+// peer falls silent. Must not know the connections before and after it.
 //
 //     greeting ── first acknowledgement ──> acknowledging ──┐
 //        └── answerTimeoutMs passed ──> unacknowledged ─────┴──> ended

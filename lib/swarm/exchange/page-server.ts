@@ -20,7 +20,7 @@ const LEVELS: readonly FactLevel[] = [0, 1]
  * longer line anew each time, which costs as much as parsing half of it.
  */
 const PAGE_UNITS = 1 << 17
-/** Pages that may be unconfirmed: those that the peer is storing together, and as many again. */
+/** Maximum number of unconfirmed pages: twice as many as the peer stores together. */
 const WINDOW = 8
 /** Bytes of a line beside its payload. */
 const ENVELOPE_BYTES = 128

@@ -35,7 +35,7 @@ export interface GivenFacts {
   readonly ownStore: string
   /** The process that was given them; another one may not have them. */
   readonly pid: number
-  /** The start of that process, where the system tells, since another process may get its id later. */
+  /** The start of that process, if the system reports it, since another process may get its id later. */
   readonly started?: string
   /** Ranges of positions, both ends included, newest first; no two touch. */
   readonly ranges: readonly (readonly [from: number, to: number])[]
