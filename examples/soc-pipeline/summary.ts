@@ -75,7 +75,7 @@ export function summarize(counts: AllCounts, input: string | undefined, seconds:
   }
 }
 
-/** What was read, and what of it became events. */
+/** The lines read, and the events made of them. */
 function readText(ingest: IngestCounts, input: string | undefined, unparsed: number): string {
   const { json, syslog, process, listener } = ingest.events
   if (input === undefined) {

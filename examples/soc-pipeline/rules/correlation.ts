@@ -22,7 +22,7 @@ export class Correlation {
   }
 
   /**
-   * What an event changes.
+   * Processes an event and returns the incidents that it creates or changes.
    *
    * @param now time of the event when it does not tell itself
    */
@@ -37,7 +37,7 @@ export class Correlation {
     return told
   }
 
-  /** What is left to tell when no more events come. */
+  /** Returns the remaining incidents when no more events come. */
   finish(): Incident[] {
     return [...this.#incidents.finish()]
   }
