@@ -12,7 +12,7 @@ export interface Summary {
 
 const SEVERITIES = ['critical', 'high', 'medium', 'low']
 
-/** Sums up a run. `input` names what was read; undefined: this machine. Sums that do not add up are named. */
+/** Summarizes a run. `input` names the input; undefined means this machine. Reports counts that do not add up. */
 export function summarize(counts: AllCounts, input: string | undefined, seconds: number): Summary {
   const { ingest, correlate, respond } = counts
   if (ingest === undefined || correlate === undefined || respond === undefined) {

@@ -118,7 +118,7 @@ interface Addon {
   /** Begins reading a descriptor, with lines of at most this many bytes, until `closeReader`. */
   readonly openReader: (descriptor: number, maxLineBytes: number) => void
   readonly closeReader: (descriptor: number) => void
-  /** Reads what has arrived. Returns the number of records, of which `progress` says more; or NO_ROOM. */
+  /** Reads what has arrived. Returns the number of records, or NO_ROOM, and sets `progress`. */
   readonly readRecords: (descriptor: number) => number
   /** Like `readRecords`, for the first `size` bytes of a buffer that the event loop has filled. */
   readonly pushRecords: (descriptor: number, bytes: Uint8Array, size: number) => number
@@ -179,7 +179,7 @@ interface Addon {
   readonly bootId: () => string
   /** The path that a listening descriptor stands at, or ''. */
   readonly addressOf: (descriptor: number) => string
-  /** Null if there is none of that name. */
+  /** Null if no user or group has that name. */
   readonly resolveUser: (name: string) => number | null
   readonly resolveGroup: (name: string) => number | null
   readonly resolveSid: (account: string) => string | null

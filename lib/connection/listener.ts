@@ -258,8 +258,8 @@ export class Listener implements AsyncIterable<Connection> {
  *
  * @throws {IpcError} ERR_IPC_ADDRESS_IN_USE, ERR_IPC_ACCESS_DENIED, ERR_IPC_UNSAFE_PATH, ERR_IPC_PATH_TOO_LONG,
  *   ERR_IPC_ABORTED, ERR_IPC_SYSTEM
- * @throws TypeError for an unknown option, and for a name, policy or combination that makes no sense; RangeError for a
- *   number out of range
+ * @throws TypeError for an unknown option, or an invalid name, policy or combination; RangeError for a number out of
+ *   range
  */
 export async function listen(name: string, options?: ListenOptions): Promise<Listener> {
   const plan = planOf(name, options)

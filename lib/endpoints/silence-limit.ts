@@ -78,7 +78,7 @@ export class SilenceLimit {
     else this.#line.extend()
   }
 
-  /** One that is left running while lines end in time: most reads end within a line, and setting a timer takes long. */
+  /** A timer that keeps running while lines end in time: most reads end within a line, and setting a timer is slow. */
   #lineDeadline(ms: number): Deadline {
     const deadline: Deadline = new Deadline(() => {
       this.#line = undefined

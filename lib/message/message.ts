@@ -268,7 +268,7 @@ export class SOCMessage<T = unknown> {
   }
 
   /**
-   * The payload as a value: `JSON.parse` of {@link rawPayload}, done when first asked for; undefined if there is none. A
+   * The payload as a value: `JSON.parse` of {@link rawPayload}, parsed on first use; undefined if there is none. A
    * key `__proto__` becomes an own property that is not enumerable, so that copying the value never changes a prototype.
    *
    * @throws SyntaxError for a message made with {@link rawJSON} from text that is not JSON

@@ -75,7 +75,7 @@ const CLOSE_OPTIONS: OptionTable<{ readonly timeoutMs?: number }> = { timeoutMs:
 const NO_OPTIONS: RequestOptions = {}
 
 const DEFAULT_MAX_PENDING_BYTES = 8 << 20
-/** What waits is bounded in bytes; the number of sends is not to decide. */
+/** Waiting sends are bounded by their bytes, so their number is not limited. */
 const MAX_PENDING_SENDS = 1_000_000
 
 /**
@@ -236,7 +236,7 @@ export class Endpoint {
     await this.close()
   }
 
-  /** Resolves when the connection has ended. Never rejects. What a handler of `serve` waits for. */
+  /** Resolves when the connection has ended. Never rejects. A handler of `serve` waits for this. */
   whenClosed(): Promise<void> {
     return this.connection.whenClosed()
   }
@@ -421,7 +421,7 @@ export class Endpoint {
     )
   }
 
-  /** Whether it was the message that could not be sent, and another one can. */
+  /** Whether only this message could not be sent, so that another one can. */
   #writable({ code }: IpcError): boolean {
     return code === 'ERR_IPC_MESSAGE_TOO_LARGE' || code === 'ERR_IPC_INVALID_MESSAGE'
   }
@@ -466,7 +466,10 @@ export class Endpoint {
     this.#checkIdle()
   }
 
-  /** What was read before is taken first: the end of the stream comes after it, and says why the connection broke. */
+  /**
+   * Messages read before are taken first: the end of the stream follows them, with the reason why the connection
+   * broke.
+   */
   #onConnectionClosed(): void {
     if (this.#state === 'peer-ended') this.#end(undefined)
     this.#running.cancelAll(this.#closedError())

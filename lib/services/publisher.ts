@@ -119,8 +119,9 @@ export class Publisher {
   }
 
   /**
-   * Publishes nothing more, waits until the subscribers have what waits for them, and closes their connections. Safe to
-   * call again; never rejects. What a subscriber has not taken after `timeoutMs` (default 5000) is dropped and counted.
+   * Publishes nothing more, waits until the subscribers have received their waiting messages, and closes their
+   * connections. Safe to call again; never rejects. Messages that a subscriber has not taken after `timeoutMs` (default
+   * 5000) are dropped and counted.
    *
    * @throws TypeError, RangeError for options that are not allowed
    */

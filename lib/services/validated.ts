@@ -6,7 +6,7 @@ import { describeValue, wrongKind } from '../base/options.js'
 import type { Receiver } from '../endpoints/receiver.js'
 import type { SOCMessage } from '../message/message.js'
 
-/** What this library uses of the interface `StandardSchemaV1`. */
+/** The part of the interface `StandardSchemaV1` that this library uses. */
 export interface StandardSchema<Output = unknown> {
   /** The interface of Standard Schema V1. */
   readonly '~standard': {

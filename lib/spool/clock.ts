@@ -31,7 +31,7 @@ export interface LastMoment {
   readonly wallMs: number
 }
 
-/** Whether the machine has not been started anew since a moment. */
+/** Whether the machine has not been restarted since a moment. */
 export function isSameBoot(system: SystemClock, last: LastMoment): boolean {
   return system.bootId === last.bootId && last.baseMs + system.sinceBootMs() >= last.timeMs - 1
 }

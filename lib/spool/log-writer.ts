@@ -75,7 +75,7 @@ export class LogWriter {
   }
 
   async #run(): Promise<void> {
-    // What comes in the same turn goes out together.
+    // Records of the same event loop turn are written together.
     await new Promise<void>((resolve) => {
       queueMicrotask(resolve)
     })

@@ -24,7 +24,7 @@ export class Correlation {
   /**
    * Processes an event and returns the incidents that it creates or changes.
    *
-   * @param now time of the event when it does not tell itself
+   * @param now time of the event if the event itself has none
    */
   add(payload: EventPayload, id: string, now: number): Incident[] {
     const fact = factOf(payload, id, now)

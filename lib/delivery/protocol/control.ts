@@ -167,7 +167,7 @@ export function violation(reason: string, what: string): IpcError {
   return new IpcError('ERR_IPC_INVALID_MESSAGE', `the peer sent ${what}`, { reason })
 }
 
-/** The error for a peer with another version of the protocol. `version` is what it said; undefined before version 2. */
+/** The error for a peer with another protocol version. `version` is the one it sent; undefined before version 2. */
 export function otherVersion(version: unknown): IpcError {
   const theirs = typeof version === 'number' ? String(version) : version === undefined ? '1' : 'unknown'
   return new IpcError(

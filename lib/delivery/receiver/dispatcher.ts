@@ -176,7 +176,7 @@ export class Dispatcher implements Settler {
     }
   }
 
-  /** The application has finished these messages. Those that are not in hand are ignored. */
+  /** Accepts messages that the application has finished. Messages that are not in hand are ignored. */
   accept(messages: readonly SOCMessage[]): void {
     for (let i = 0; i < messages.length;) {
       const run = deliveryOf(messages[i] as SOCMessage)
@@ -254,7 +254,7 @@ export class Dispatcher implements Settler {
     return numbers
   }
 
-  /** Nothing more will come. What was read is still handed out. */
+  /** Ends the input. Messages already read are still handed out. */
   end(): void {
     if (this.#state === 'open') this.#state = 'ended'
     if (this.#session !== undefined) this.#clearAgain()

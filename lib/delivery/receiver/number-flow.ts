@@ -70,7 +70,7 @@ export class NumberFlow {
   }
 
   #giveUp([first, last]: NumberRange): void {
-    // Numbers before the range would be holes, and those of refused lines.
+    // Numbers before the range belong to refused lines; otherwise they would be holes.
     if (first > this.#expected) this.#refuse(first - 1)
     this.#lose(this.session.giveUp(first, last))
   }

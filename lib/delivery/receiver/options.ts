@@ -15,7 +15,7 @@ export interface AcknowledgingReceiverOptions {
    * line learns that it was rejected. Default `throw`.
    */
   readonly onInvalid?: 'throw' | 'skip'
-  /** Longest line in bytes, told to the sender. Default and most: {@link MAX_MESSAGE_BYTES}. */
+  /** Longest line in bytes, which the sender learns. Default and maximum: {@link MAX_MESSAGE_BYTES}. */
   readonly maxMessageBytes?: number
   /** Invalid lines tolerated before the connection is closed. Default 1000. */
   readonly maxInvalid?: number

@@ -90,7 +90,7 @@ export class ReceivedRun implements Delivery {
     --this.#left
   }
 
-  /** Those of [begin, end) that are in hand are done; calls `onFinished` with each stretch of them. */
+  /** Marks the messages of [begin, end) that are in hand as done; calls `onFinished` with each stretch of them. */
   finish(begin: number, end: number, onFinished: (begin: number, end: number) => void): void {
     const states = this.#states
     if (!this.#mixed) {

@@ -27,7 +27,7 @@ export class Session {
   readonly #releases = new Map<number, number>()
   /** In hand at earlier readers. */
   readonly #former = new Set<number>()
-  /** The reader now; the one before was told to stop. */
+  /** The current reader; the previous one was stopped. */
   #reader: SessionReader | undefined
   /** No number below this one comes again, as the sender stated. */
   #lowest: number

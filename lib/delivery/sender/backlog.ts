@@ -30,7 +30,7 @@ export interface WritableLink {
   readonly next: number
   /** Writes the unsettled lines of a run. Returns false if it has to wait first; then nothing was written. */
   write(run: Run): boolean
-  /** Gives the kernel what was written. */
+  /** Flushes what was written to the kernel. */
   flush(): void
 }
 

@@ -69,7 +69,7 @@ export class LineDraft<Owner> {
     return this.#units < RUN_BYTES
   }
 
-  /** Lays out what was added, with the numbers from `first` on. */
+  /** Lays out the added messages, with the numbers from `first` on. */
   finish(first: number): Drafted<Owner> {
     const slab = takeSlab(this.#text.complete())
     const size = this.#text.encode(slab, 0)

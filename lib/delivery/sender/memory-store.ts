@@ -154,7 +154,7 @@ export class MemoryStore implements Store {
     return Promise.resolve()
   }
 
-  /** Makes what was drafted ready to be sent. */
+  /** Makes the drafted messages ready to be sent. */
   #layOut(): void {
     if (this.#draft.count === 0) return
     const drafted = this.#draft.finish(this.#next)

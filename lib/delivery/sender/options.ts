@@ -72,7 +72,7 @@ export interface DeliveryRejection {
   readonly reason: string
 }
 
-/** Options of {@link AcknowledgedSender}; where to dial and whom to expect there are those of `dial`. */
+/** Options of {@link AcknowledgedSender}. The address and the policy are the same options as for `dial`. */
 export interface AcknowledgedSenderOptions extends Omit<DialOptions, 'signal'> {
   /** Most messages pending without a spool, or in memory with one. Default 16,384. */
   readonly maxMessages?: number
@@ -120,7 +120,7 @@ export interface DeliveryDrop {
   readonly reason: DropReason
   /** The error behind it. */
   readonly error: IpcError
-  /** The messages, if they are in memory. Those that were laid out to be sent are made again from their lines. */
+  /** The messages, if they are in memory. Messages already laid out are parsed again from their lines. */
   readonly messages: readonly SOCMessage[]
 }
 

@@ -9,7 +9,7 @@ type OnSettled = (run: Run, begin: number, end: number) => void
 
 export class SendWindow {
   #runs: Run[] = []
-  /** Index of the run to be written next. Those before it were written. */
+  /** Index of the run to be written next. All runs before it were written. */
   #cursor = 0
   /** Numbers that are settled, with any outcome, or were given up before they were sent. */
   readonly #settled: NumberSet

@@ -16,7 +16,7 @@ const MAX_RANGES = 64
 /** The process that listens. It is assumed to keep its facts as long as it lives. */
 export interface GoListener {
   readonly pid: number
-  /** Its start, as `processStart` returns it: tells it from a later process with the same id. */
+  /** Its start, as `processStart` returns it, to distinguish it from a later process with the same id. */
   readonly started: string | undefined
 }
 

@@ -93,7 +93,7 @@ export class PageServer {
   async #serve(request: SyncRequest): Promise<void> {
     await this.#sendIncidents()
     for (let hasMore = true; hasMore;) {
-      // Made ahead, while the peer stores what it has: the one page that waits here.
+      // One page is prepared ahead, while the peer stores the pages it has.
       const page = await this.#nextPage(request.maxBatch)
       await this.#credit()
       hasMore = page.hasMore

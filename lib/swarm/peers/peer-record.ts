@@ -29,7 +29,7 @@ export interface ReadPosition {
   readonly position: number
 }
 
-/** Which facts of this node a Go listener was given. A Go listener does not say what it has. */
+/** Which facts of this node a Go listener was given. A Go listener does not report its facts. */
 export interface GivenFacts {
   /** The id of this node's store. */
   readonly ownStore: string
@@ -45,7 +45,7 @@ export interface GivenFacts {
 
 /** A peer (Go: `peer.Peer`). Times are Unix milliseconds. */
 export interface PeerRecord {
-  /** `peer_` and 24 hex digits; for a Go listener, which does not tell its id, `go:` and its node name. */
+  /** `peer_` and 24 hex digits; for a Go listener, which does not send its id, `go:` and its node name. */
   readonly id: string
   /** Node name of the peer. */
   readonly node: string
