@@ -88,7 +88,7 @@ const MAX_PENDING_SENDS = 1_000_000
 type EndpointState = 'open' | 'closing' | 'peer-ended' | 'closed'
 
 /**
- * Sends and receives messages, asks and replies, over one connection that needs no other sender or receiver.
+ * Sends and receives messages, requests and replies over one connection, which needs no other sender or receiver.
  *
  * A message is a request if a handler is registered for its type and it has an id, or if its id begins with `req-`, as
  * the ids of {@link request} do. A peer in another language asks by sending such a message, and replies with a message of
@@ -177,7 +177,7 @@ export class Endpoint {
   }
 
   /**
-   * Sends a message that is no request. Resolves when the kernel has all of it.
+   * Sends a message that is not a request. Resolves when the kernel has all of it.
    *
    * @throws {IpcError} as `Sender.send`
    */

@@ -129,13 +129,16 @@ function readAnyReply(message: SOCMessage): Reply | undefined {
   return { request, message: replyWith(message, request, text ?? '', 0, text?.length ?? 0) }
 }
 
-/** The reply as the asker gets it: with the id of the request, and the value as its payload. */
+/** The reply as the requester gets it: with the id of the request, and the value as its payload. */
 function replyWith(reply: SOCMessage, request: string, text: string, begin: number, end: number): SOCMessage {
   const { type, timestamp, peer } = reply
   return composed({ type, id: request, peer }, 0, timestamp, text.slice(begin, end), flagsOf(text))
 }
 
-/** Says where no name can be `__proto__`, so that parsing need not look: two searches for rare characters are quicker. */
+/**
+ * Marks payloads in which no name can be `__proto__`, so that parsing need not check: two searches for rare
+ * characters are faster.
+ */
 function flagsOf(text: string): number {
   const plain = !text.includes('__proto__') && !text.includes('\\u00')
   return plain ? MessageFlag.checked | MessageFlag.plainNames : MessageFlag.checked

@@ -17,7 +17,7 @@ import { MAX_INCIDENTS, toWireFact, toWireIncident } from '../protocol/wire-fact
 const LEVELS: readonly FactLevel[] = [0, 1]
 /**
  * The size of a page in UTF-16 units: about what one read and one write of the socket take. The kernel maps the memory of a
- * longer line anew each time, which costs as much as parsing half of it.
+ * longer line again each time, which costs as much as parsing half of it.
  */
 const PAGE_UNITS = 1 << 17
 /** Maximum number of unconfirmed pages: twice as many as the peer stores together. */
