@@ -45,9 +45,9 @@ const LIVE_SECONDS = 15
 const MAX_SECONDS = 2_000_000
 
 /**
- * Reads the command line; `help` when that is all that is asked for.
+ * Parses the command line. Returns `help` if help was requested.
  *
- * @throws Error saying what is wrong with it
+ * @throws Error that explains the mistake
  */
 export function parseArguments(args: readonly string[]): DemoArguments | 'help' {
   const { values, positionals } = parse(args)

@@ -37,7 +37,7 @@ class Correlate {
   #sent = 0
 
   constructor(connection: Connection) {
-    // No timeout: while incidents are not taken, events wait too, all the way back to their source. Nothing gets lost.
+    // No timeout: while incidents are not read, events wait too, all the way back to their source. Nothing gets lost.
     this.#sender = new Sender(connection, 'soc-correlate', { timeoutMs: Infinity })
   }
 
@@ -53,7 +53,7 @@ class Correlate {
   }
 
   async run(connection: Connection): Promise<void> {
-    // One bad line must not end a pipeline. It counts as refused, and the sums will tell.
+    // One bad line must not end the pipeline. It counts as refused, and the final sums include it.
     this.#receiver = new Receiver(connection, 'soc-correlate', { onInvalid: 'skip' })
     for await (const batch of this.#receiver.batches()) {
       for (const message of batch) await this.#take(message)

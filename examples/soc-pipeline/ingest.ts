@@ -20,7 +20,7 @@ import { runStage, type Stage } from './stage.js'
 import { plural, printable } from './text.js'
 
 const DIAL_TRIES = 5
-/** Unparsed lines that are shown; all of them are counted. */
+/** Number of unparsed lines that are shown; all are counted. */
 const MAX_SAMPLES = 3
 /** A wait shorter than this is not worth a timer. */
 const SHORTEST_PAUSE_MS = 5
@@ -42,7 +42,7 @@ class Ingest {
     this.#sender = new BufferedSender(connection, 'soc-ingest', {
       onDrop: (messages, error) => {
         if (error.code !== 'ERR_IPC_INVALID_MESSAGE') return
-        // Stricter than JSON.parse, the library would not send it. Only lines that are JSON can end here.
+        // The library is stricter than JSON.parse and would not send it. Only lines that are JSON can get here.
         this.#events.json -= messages.length
         this.#unparsed.refused += messages.length
         this.#showUnparsed('a line', 'is JSON that sentinel-ipc refuses', error.message)
@@ -60,7 +60,7 @@ class Ingest {
       unparsed: { ...this.#unparsed },
       written,
       pending,
-      // The refused ones were not dropped by the pipe; they count as unparsed.
+      // Refused lines were not dropped by the pipe; they count as unparsed.
       dropped: dropped - this.#unparsed.refused,
       waits: this.#waits,
     }

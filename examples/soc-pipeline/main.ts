@@ -13,7 +13,10 @@ import { summarize } from './summary.js'
 import { plural, printable } from './text.js'
 import { View } from './view.js'
 
-/** npm passes on the Ctrl-C that we get anyway: what comes this soon after the first one is no second one. */
+/**
+ * npm forwards the Ctrl-C that this process gets anyway, so a signal this soon after the first is not a second
+ * Ctrl-C.
+ */
 const SAME_SIGNAL_MS = 1000
 
 process.exitCode = await main()
@@ -63,7 +66,7 @@ async function run(args: DemoArguments, directory: string): Promise<number> {
   process.stdout.on('drain', () => {
     pipeline.resumeOutput()
   })
-  // The reader of the output has gone, as `head` does: there is no one left to show it to.
+  // The reader of the output has gone, as `head` does, so there is nothing left to do.
   process.stdout.on('error', () => {
     pipeline.stop()
     pipeline.resumeOutput()
@@ -94,7 +97,7 @@ async function run(args: DemoArguments, directory: string): Promise<number> {
   return summary.addsUp && pipeline.failures.length === 0 ? 0 : 1
 }
 
-/** Why it cannot even begin; undefined when it can. */
+/** Returns why the demo cannot start; undefined if it can. */
 function findProblem({ files }: DemoArguments): string | undefined {
   if (files.length === 0 && !existsSync('/proc/self/stat')) {
     return 'no files are given, and this system has no /proc to watch: give files (see --help)'
@@ -135,8 +138,8 @@ function diagram(pipeline: Pipeline): string {
 }
 
 /**
- * Ctrl-C and the like wind up; a second one, when the first did not help, ends it the hard way. They stay caught to the
- * end: one that comes late must not cut the summary short.
+ * Ctrl-C and similar signals stop the pipeline gracefully; a second one kills it. The signals stay caught to the end,
+ * so that a late one does not cut the summary short.
  */
 function stopOnSignals(pipeline: Pipeline, directory: string): void {
   const signals = ['SIGINT', 'SIGTERM', 'SIGHUP'] as const

@@ -1,5 +1,5 @@
-// Starts the three processes, last one first so that each finds the next one listening, collects what they report, and
-// winds them up. Must not know how any of it is shown.
+// Starts the three processes, the last one first so that each finds the next one listening, collects their reports, and
+// stops them. Must not know how any of it is shown.
 
 import { fork, type ChildProcess } from 'node:child_process'
 import { createInterface } from 'node:readline'
@@ -18,13 +18,13 @@ import {
 } from './protocol.js'
 import { STDIN } from './sources/files.js'
 
-/** Whom to tell what happens. */
+/** Callbacks for events of the pipeline. */
 export interface PipelineEvents {
-  /** A process has something to say. */
+  /** A process reports a note. */
   readonly onNotice: (stage: StageName, text: string) => void
   /** A process has written to its standard error. */
   readonly onError: (stage: StageName, text: string) => void
-  /** soc-respond has printed a line. False: it should wait until `resumeOutput`. */
+  /** soc-respond has printed a line. Return false to make it wait until `resumeOutput`. */
   readonly onOutput: (line: string) => boolean
 }
 
@@ -48,7 +48,7 @@ export class Pipeline {
   readonly #ended: Promise<void>[] = []
   readonly #failures: string[] = []
   readonly #ready = new Set<StageName>()
-  /** Processes whose last counts have come. */
+  /** Processes whose final counts have arrived. */
   readonly #complete = new Set<StageName>()
   readonly #counts: AllCounts = {}
   #output: Readable | undefined
@@ -103,7 +103,7 @@ export class Pipeline {
     this.#stopping = true
     const command: StopCommand = { command: 'stop' }
     for (const child of this.#children.values()) {
-      // Its end may cross the command.
+      // The process may end while the command is on its way.
       if (child.connected) child.send(command, () => undefined)
     }
   }
@@ -113,7 +113,7 @@ export class Pipeline {
     for (const child of this.#children.values()) child.kill('SIGKILL')
   }
 
-  /** Has soc-respond print on, after `onOutput` has answered false. */
+  /** Lets soc-respond continue to print, after `onOutput` has returned false. */
   resumeOutput(): void {
     this.#output?.resume()
   }
@@ -164,7 +164,7 @@ export class Pipeline {
       child.once('error', (error) => {
         resolve(`could not be started: ${error.message}`)
       })
-      // Close comes after exit, when all that it has written is here.
+      // `close` comes after `exit`, when all output of the process has arrived.
       child.once('close', (code, signal) => {
         if (signal !== null) resolve(`was ended by ${signal}`)
         else if (code !== 0) resolve(`has failed (exit code ${code ?? 'unknown'})`)
@@ -173,11 +173,14 @@ export class Pipeline {
     })
     if (problem === undefined) return
     this.#failures.push(`${name} ${problem}`)
-    // Nothing sensible can come of the rest. What is on its way is still handled.
+    // Stop reading, because the pipeline is broken. Events already on their way are still handled.
     this.stop()
   }
 
-  /** Whether nothing is missing: its last counts are here, or it was stopped before there was anything to count. */
+  /**
+   * Whether the counts are complete: the final ones have arrived, or it was stopped before there was anything to
+   * count.
+   */
   #mayEnd(name: StageName): boolean {
     return this.#complete.has(name) || (this.#stopping && !this.#ready.has(name))
   }

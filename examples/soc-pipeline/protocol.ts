@@ -6,14 +6,14 @@ export const EVENT_PIPE = 'soc-ingest-to-correlate'
 /** Second hop, from soc-correlate to soc-respond. */
 export const INCIDENT_PIPE = 'soc-correlate-to-respond'
 
-/** Where an event comes from, which says how to read it. */
+/** Where an event comes from, which determines how to read it. */
 export type EventForm = 'json' | 'syslog' | 'process' | 'listener'
 
 /** Payload of a message on {@link EVENT_PIPE}. */
 export interface EventPayload {
   /** When it was sent, see `monotonicMicros`. */
   readonly sentAt: number
-  /** Where it stands: file and line, or `this machine`. */
+  /** Where it was found: file and line, or `this machine`. */
   readonly origin: string
   readonly form: EventForm
   readonly event: Readonly<Record<string, unknown>>
@@ -50,7 +50,9 @@ function isRecord(value: unknown): value is Record<string, unknown> {
   return typeof value === 'object' && value !== null && !Array.isArray(value)
 }
 
-/** Whether a payload is what soc-ingest sends. The peer is checked, but what it says is still input. */
+/**
+ * Whether a payload has the form that soc-ingest sends. The peer's identity is checked, but its data is still input.
+ */
 export function isEventPayload(value: unknown): value is EventPayload {
   return (
     isRecord(value) &&
@@ -61,7 +63,7 @@ export function isEventPayload(value: unknown): value is EventPayload {
   )
 }
 
-/** Whether a payload is what soc-correlate sends. */
+/** Whether a payload has the form that soc-correlate sends. */
 export function isIncidentPayload(value: unknown): value is IncidentPayload {
   return (
     isRecord(value) &&
@@ -89,12 +91,12 @@ export interface Latency {
 /** Counts of soc-ingest: read = events + unparsed, and events = written + pending + dropped. */
 export interface IngestCounts {
   readonly stage: 'soc-ingest'
-  /** What is being read, in words. */
+  /** The input being read, in words. */
   readonly doing: string
   /** Lines read, or things observed on this machine. */
   readonly read: number
   readonly events: Readonly<Record<EventForm, number>>
-  /** Lines that became no event, by why; `refused`: JSON that the library does not send. */
+  /** Lines that became no event, by reason; `refused`: JSON that the library does not send. */
   readonly unparsed: Readonly<Record<'blank' | 'unknown' | 'tooLong' | 'refused', number>>
   readonly written: number
   readonly pending: number
@@ -106,7 +108,7 @@ export interface IngestCounts {
 export interface CorrelateCounts {
   readonly stage: 'soc-correlate'
   readonly received: number
-  /** Lines that the gate of the receiver refused, and messages of another type or shape. */
+  /** Lines that the receiver refused, and messages of another type or shape. */
   readonly refused: number
   readonly latency: Latency
   /** Different incidents. */
@@ -123,7 +125,7 @@ export interface RespondCounts {
   readonly printed: number
   /** Growth of incidents that were printed already. */
   readonly repeats: number
-  /** New incidents that came faster than anybody can read, or were not asked for. */
+  /** New incidents not printed because they came too fast to read, or because printing is off. */
   readonly unprinted: number
   readonly rules: readonly RuleCount[]
 }
@@ -144,11 +146,11 @@ export type StageName = Counts['stage']
 export type Report =
   /** Its pipe can be dialled, or, for soc-ingest, reading begins. */
   | { readonly report: 'ready' }
-  /** What it has to say, in words: who connected, what it could not parse. */
+  /** A note in words: who connected, which line could not be parsed. */
   | { readonly report: 'notice'; readonly text: string }
   | { readonly report: 'status' | 'final'; readonly counts: Counts }
 
-/** From the live view to a stage: wind up. */
+/** From the live view to a stage: stop. */
 export interface StopCommand {
   readonly command: 'stop'
 }

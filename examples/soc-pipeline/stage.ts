@@ -8,26 +8,26 @@ import { IpcError } from 'sentinel-ipc'
 import { isStopCommand, type Counts, type Report, type StageConfig } from './protocol.js'
 
 const STATUS_EVERY_MS = 250
-/** How long a stage may take to wind up when the live view has vanished. */
+/** How long a stage may take to stop when the live view has vanished. */
 const ORPHAN_MS = 5000
 
-/** What a stage gets to work with. */
+/** The environment of a stage. */
 export interface Stage {
   readonly config: StageConfig
-  /** Fires when the stage should wind up: on command, or when the live view has vanished. */
+  /** Fires when the stage should stop: on command, or when the live view has vanished. */
   readonly stop: AbortSignal
   report(report: Report): Promise<void>
 }
 
 /**
- * Runs a stage to its end. `run` hands over, as soon as it can, a function that returns the counts; they are reported
- * regularly from then on, and once more when it has ended, even by an error.
+ * Runs a stage to its end. `run` passes on a function that returns the counts, as soon as it can. From then on the
+ * counts are reported regularly, and once more when the stage has ended, even by an error.
  */
 export async function runStage(
   run: (stage: Stage, countBy: (counts: () => Counts) => void) => Promise<void>,
 ): Promise<void> {
   // Ctrl-C goes to all processes of the terminal. To lose nothing, they must end one after the other: the live view
-  // tells soc-ingest, and the others follow when their input ends.
+  // commands soc-ingest to stop, and the others follow when their input ends.
   for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.on(signal, () => undefined)
 
   const config = JSON.parse(process.argv[2] ?? '') as StageConfig
@@ -72,11 +72,11 @@ export async function runStage(
   }
 }
 
-/** Where the live view cannot do it any more, the last stage to end finds the directory empty. */
+/** Removes the directory if the live view no longer can: for the last stage to end, it is empty. */
 function removeDirectory(directory: string): void {
   try {
     rmdirSync(directory)
   } catch {
-    // Another stage is still at work, or has done it.
+    // Another stage is still running, or has removed it.
   }
 }

@@ -12,7 +12,7 @@ export interface Summary {
 
 const SEVERITIES = ['critical', 'high', 'medium', 'low']
 
-/** Sums up a run. `input` names what was read; undefined: this machine. Sums that do not add up are named. */
+/** Summarizes a run. `input` names the input; undefined means this machine. Reports counts that do not add up. */
 export function summarize(counts: AllCounts, input: string | undefined, seconds: number): Summary {
   const { ingest, correlate, respond } = counts
   if (ingest === undefined || correlate === undefined || respond === undefined) {
@@ -75,7 +75,7 @@ export function summarize(counts: AllCounts, input: string | undefined, seconds:
   }
 }
 
-/** What was read, and what of it became events. */
+/** The lines read, and the events made of them. */
 function readText(ingest: IngestCounts, input: string | undefined, unparsed: number): string {
   const { json, syslog, process, listener } = ingest.events
   if (input === undefined) {

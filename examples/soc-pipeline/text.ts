@@ -1,6 +1,6 @@
-// Formats for a terminal: makes foreign text harmless, numbers and times short.
+// Formats for a terminal: escapes foreign text, and shortens numbers and times.
 
-/** Control characters, invisible ones, and those that change the direction of text. */
+/** Control characters, invisible characters, and characters that change the direction of text. */
 const UNSAFE =
   /[\x00-\x1f\x7f-\x9f\u00ad\u061c\u200b-\u200f\u2028-\u202e\u2060-\u206f\ufeff\ufff9-\ufffb]|[\ud800-\udbff](?![\udc00-\udfff])|(?<![\ud800-\udbff])[\udc00-\udfff]/g
 

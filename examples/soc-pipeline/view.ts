@@ -1,5 +1,5 @@
-// The live view: on a terminal a few lines that are drawn anew in their place, elsewhere one line a second.
-// What the processes print stands above it.
+// The live view: on a terminal a few lines that are redrawn in place, elsewhere one line per second. Output of the
+// processes appears above it.
 
 import type { Latency } from './protocol.js'
 import type { AllCounts } from './pipeline.js'
@@ -41,13 +41,13 @@ export class View {
     )
   }
 
-  /** Prints a line above the view. False when the output takes no more for now. */
+  /** Prints a line above the view. Returns false if the output accepts no more for now. */
   print(line: string): boolean {
     if (this.#drawn === 0) return this.#output.write(`${line}\n`)
     return this.#redraw(`${line}\n`)
   }
 
-  /** Takes the view away. */
+  /** Removes the view. */
   stop(): void {
     clearInterval(this.#timer)
     if (this.#drawn > 0) this.#output.write(CURSOR_UP_AND_CLEAR_BELOW(this.#drawn))
@@ -56,7 +56,7 @@ export class View {
 
   #redraw(above: string): boolean {
     const columns = this.#output.columns > 0 ? this.#output.columns : 80
-    // A line that wraps would be two lines, and the view would climb.
+    // A wrapped line would take two lines, and redrawing would move the view up.
     const lines = this.#viewLines().map((line) => line.slice(0, columns - 1))
     const clear = this.#drawn > 0 ? CURSOR_UP_AND_CLEAR_BELOW(this.#drawn) : ''
     this.#drawn = lines.length

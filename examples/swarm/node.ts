@@ -20,7 +20,7 @@ import type { NodeCommand, NodeConfig, NodeReport, NodeState } from './protocol.
 const DIAL_EVERY_MS = 250
 const SEE_EVERY_MS = 100
 const SAY_EVERY_MS = 1000
-/** An exchange that moves so many facts gets a line of its own. */
+/** An exchange that moves at least this many facts is reported on a separate line. */
 const LARGE = 100
 const CHUNK = 5000
 
@@ -134,7 +134,7 @@ async function stateOf(): Promise<NodeState> {
   return { listening: transport.isListening, facts: facts.length, trusted: registry.trustedCount, digest }
 }
 
-// Ctrl-C reaches all processes of the terminal; the parent process tells this one when to end.
+// Ctrl-C reaches all processes of the terminal. It is ignored here; the parent process ends this one.
 for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.on(signal, () => undefined)
 process.on('message', (command: NodeCommand) => {
   if (command === 'settle') seeing = false

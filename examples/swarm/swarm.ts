@@ -1,4 +1,4 @@
-// The three nodes as processes: starts them, kills one, asks what they hold. Must not know how any of it is shown.
+// The three nodes as processes: starts them, kills one, and queries their facts. Must not know how any of it is shown.
 
 import { fork, type ChildProcess } from 'node:child_process'
 import { once } from 'node:events'
@@ -82,7 +82,7 @@ export class Swarm {
     for (const child of this.#nodes.values()) this.#tell(child, 'settle')
   }
 
-  /** Ends all nodes; kills those that do not end in time. */
+  /** Ends all nodes, and kills the ones that do not end in time. */
   async stop(): Promise<void> {
     await Promise.all(
       [...this.#nodes.values()].map(async (child) => {

@@ -20,7 +20,7 @@ export type AbortController = globalThis.AbortController
 const { performance } = globalThis
 const readClock = performance.now.bind(performance)
 
-/** Milliseconds on a clock that nobody can set. For durations and deadlines; it has no relation to the date. */
+/** Milliseconds on a clock that cannot be set. For durations and deadlines; it has no relation to the date. */
 export function monotonicMs(): number {
   return readClock()
 }

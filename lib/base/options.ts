@@ -4,7 +4,7 @@
 //   const { timeoutMs, maxPending } = checkOptions('Sender', options, TABLE)
 //
 // The compiler refuses a table that lacks a key. An unknown key is a TypeError that names the nearest one; a key with the
-// value undefined counts as absent. What comes back is a copy, read once: changing the original later has no effect.
+// value undefined counts as absent. The result is a copy, read once: changing the original later has no effect.
 
 /** Throws a TypeError or RangeError if a value is not allowed. `name` is what the error calls it: `listen: backlog`. */
 export type OptionCheck = (value: unknown, name: string) => void

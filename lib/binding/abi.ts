@@ -47,7 +47,7 @@ export const RecordFlag = {
   afterMark: 32,
 } as const
 
-/** What became of one line. */
+/** The outcome of checking one line. */
 export const LineState = {
   message: 0,
   syntax: 1,
@@ -160,7 +160,7 @@ export const PollWord = {
   count: 4,
 } as const
 
-/** What the addon says of a process that it was asked to watch. */
+/** The outcome of asking the addon to watch a process. */
 export const WATCH_STATES = ['watching', 'ended', 'not-supported'] as const
 export type WatchState = (typeof WATCH_STATES)[number]
 

@@ -8,7 +8,7 @@ import { fileURLToPath } from 'node:url'
 import { describeError, IpcError } from '../base/errors.js'
 import type { Verdict, WatchState } from './abi.js'
 
-/** An identity as the addon gives it: numbers are null where the system has no such thing. */
+/** An identity as the addon returns it: numbers are null if the system does not have them. */
 export interface NativePeer {
   readonly pid: number
   readonly uid: number | null
@@ -68,7 +68,7 @@ export interface NativeAcceptor {
   take(most: number): NativeClient[]
   /** The refusals since the last report, when one is due: every 100 ms, and after `stop`. Dropped unless `wanted`. */
   takeRefusals(wanted: boolean): { readonly refusals: NativeRefusal[]; readonly omitted: number } | undefined
-  /** Gives back the place of a connection that has ended: by uid, or by sid on Windows. */
+  /** Releases the quota of a connection that has ended: by uid, or by sid on Windows. */
   release(user: number | string): void
   stats(): {
     readonly admitted: number
@@ -82,7 +82,7 @@ export interface NativeAcceptor {
 
 export interface NativePeerWatcher {
   takeNotifyDescriptor(): number
-  /** Watches the process behind a connected descriptor. Its end is told by `id`, in 8 bytes on the notify descriptor. */
+  /** Watches the process behind a connected descriptor. When it ends, 8 bytes with `id` go to the notify descriptor. */
   watch(id: number, descriptor: number): WatchState
   forget(id: number): void
 }
@@ -94,7 +94,7 @@ export interface NativeReadiness {
    * bytes again. `pollWords` are those of PollWord, see abi.ts.
    */
   start(onReady: (descriptor: number, records: number) => void, pollWords: Int32Array): void
-  /** Changes what a descriptor is waited for. The process stays alive while one is waited for, see `keepAlive`. */
+  /** Sets the readiness that a descriptor is waited for. Waiting keeps the process alive, see `keepAlive`. */
   want(descriptor: number, reading: boolean, writing: boolean): void
   /** Whether waiting for a descriptor keeps the process alive. It does at first. */
   keepAlive(descriptor: number, keep: boolean): void
@@ -105,7 +105,7 @@ export interface NativeReadiness {
 export const FileAccess = { read: 0, write: 1, create: 2 } as const
 
 interface Addon {
-  /** What abi.ts exports, as the addon has it. */
+  /** Returns the exports of abi.ts, as the addon defines them. */
   readonly abi: () => Readonly<Record<string, unknown>>
   readonly Acceptor: new (
     address: NativeListenAddress,
@@ -115,22 +115,22 @@ interface Addon {
   /** Absent on Windows. */
   readonly readiness?: NativeReadiness
   readonly PeerWatcher: new () => NativePeerWatcher
-  /** Limits the lines of a descriptor to so many bytes, until `closeReader`. */
+  /** Begins reading a descriptor, with lines of at most this many bytes, until `closeReader`. */
   readonly openReader: (descriptor: number, maxLineBytes: number) => void
   readonly closeReader: (descriptor: number) => void
-  /** Reads what has arrived. Returns the number of records, of which `progress` says more; or NO_ROOM. */
+  /** Reads what has arrived. Returns the number of records, or NO_ROOM, and sets `progress`. */
   readonly readRecords: (descriptor: number) => number
-  /** The same of the first `size` bytes, which the event loop has read. */
+  /** Like `readRecords`, for the first `size` bytes of a buffer that the event loop has filled. */
   readonly pushRecords: (descriptor: number, bytes: Uint8Array, size: number) => number
-  /** The same of what is left of the last read, when `progress` says that there is something. */
+  /** Continues with the rest of the last read; call it if `progress` says that there is more. */
   readonly moreRecords: (descriptor: number) => number
-  /** Keeps what is left of the last read for a later `moreRecords`, when `progress` says that there is something. */
+  /** Keeps the rest of the last read for a later `moreRecords`; call it if `progress` says that there is more. */
   readonly suspendRecords: (descriptor: number) => void
-  /** The same of what is left of a stream that has ended. */
+  /** Returns the records of the unfinished line of a stream that has ended. */
   readonly finishRecords: (descriptor: number) => number
-  /** Where all frame readers put their records, and what they say of a step. */
+  /** Sets the memory to which all frame readers write their records and the outcome of a step. */
   readonly attachRecords: (records: Int32Array, progress: Int32Array) => void
-  /** What all frame readers read into from now on. */
+  /** Sets the memory that all frame readers read into from now on. */
   readonly attachWindow: (bytes: Uint8Array) => void
   /**
    * Writes the frames that `words` describe (see LayoutWord) at `begin`, and returns where they end. `text` is the text of all
@@ -179,7 +179,7 @@ interface Addon {
   readonly bootId: () => string
   /** The path that a listening descriptor stands at, or ''. */
   readonly addressOf: (descriptor: number) => string
-  /** Null if there is none of that name. */
+  /** Null if no user or group has that name. */
   readonly resolveUser: (name: string) => number | null
   readonly resolveGroup: (name: string) => number | null
   readonly resolveSid: (account: string) => string | null

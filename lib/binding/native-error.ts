@@ -1,11 +1,11 @@
-// From what the addon throws to errors that a user knows: system errors as Node's own modules make them, and IpcError.
+// Converts errors of the addon to errors for users: system errors like those of Node's own modules, and IpcError.
 
 import { getSystemErrorName } from 'node:util'
 
 import { IpcError, isError, type IpcErrorCode } from '../base/errors.js'
 import type { FailureKind } from './abi.js'
 
-/** What the addon throws. */
+/** An error that the addon throws. */
 interface NativeFailure extends Error {
   readonly kind: FailureKind
   readonly errno: number
@@ -30,7 +30,7 @@ export function systemError(errno: number, syscall: string): Error {
   return Object.assign(new Error(`${syscall} ${code}`), { errno, code, syscall })
 }
 
-/** The same for what the addon threw; anything else comes back as it is. */
+/** Converts an error of the addon to such a system error; returns anything else unchanged. */
 export function toSystemError(error: unknown): Error {
   return isNativeFailure(error) && error.errno !== 0
     ? systemError(error.errno, error.syscall)
@@ -42,7 +42,7 @@ export function wouldBlock(error: unknown): boolean {
   return isNativeFailure(error) && error.kind === 'would-block'
 }
 
-/** The IpcError for what the addon threw; anything else comes back as it is. */
+/** Converts an error of the addon to an IpcError; returns anything else unchanged. */
 export function fromNative(error: unknown): unknown {
   if (!isNativeFailure(error)) return error
   const code = codeOfKind[error.kind] ?? 'ERR_IPC_SYSTEM'

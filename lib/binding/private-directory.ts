@@ -21,7 +21,7 @@ export class PrivateDirectory {
    * Opens a directory, component by component: every directory and symbolic link on the way belongs to this user or to root,
    * and no other user can replace one. The directory itself is this user's, without access for others.
    *
-   * @param options.create make what is missing of the path, with mode 0700. Default: false
+   * @param options.create create missing directories of the path, with mode 0700. Default: false
    * @param options.lockName claim the directory by an exclusive lock on this file. It excludes other threads, processes,
    *   containers and users, until `close` or the end of the thread or process.
    * @throws what `fromNative` turns into an IpcError: ERR_IPC_UNSAFE_PATH, ERR_IPC_ADDRESS_IN_USE (claimed already),

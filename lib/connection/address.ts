@@ -46,7 +46,7 @@ const DIRECTORY_VARIABLE = 'SENTINEL_IPC_DIRECTORY'
  * where the options or the environment say.
  *
  * @throws TypeError if the name is anything but 1 to 200 letters, digits, `.`, `_` and `-`, starting with a letter or
- *   digit; for a directory or path that makes no sense
+ *   digit; for an invalid directory or path
  * @throws {IpcError} ERR_IPC_PATH_TOO_LONG; ERR_IPC_UNSAFE_PATH (Windows: `path` is not the name of a local pipe)
  */
 export function resolveAddress(name: string, options: AddressOptions): string {

@@ -68,7 +68,7 @@ export let attachReader: <Reader extends object>(
 ) => void
 /** Goes on reading after `onRecords` has returned false. */
 export let resumeReading: (connection: Connection) => void
-/** Ends what is read here as if the peer had ended it: the reader gets what was read, then the end. Writing goes on. */
+/** Stops reading as if the peer had ended the stream: the reader gets what was read, then the end. Writing goes on. */
 export let endReading: (connection: Connection) => void
 /** The application has taken everything that the peer sent before it stopped sending. */
 export let finishReading: (connection: Connection) => void
@@ -105,7 +105,7 @@ let socketEvents: SocketEvents<Connection>
  * {@link unref}.
  */
 export class Connection {
-  /** Who is at the other end, as the kernel told when the connection was made. */
+  /** Who is at the other end, as the kernel reported when the connection was made. */
   readonly peer: PeerIdentity
   /** Path of the socket, or (Windows) name of the pipe. */
   readonly address: string
@@ -265,8 +265,8 @@ export class Connection {
   }
 
   /**
-   * Closes the connection once the kernel has taken what is being written; the peer still receives all of that. Rejects
-   * sends that wait for their turn: close the sender instead to have them sent. Waits at most
+   * Closes the connection once the kernel has taken the bytes being written; the peer still receives all of them.
+   * Rejects sends that wait for their turn: close the sender instead to have them sent. Waits at most
    * {@link DEFAULT_TIMEOUT_MS}. Safe to call again; resolves when the connection is closed.
    *
    * @throws {IpcError} ERR_IPC_TIMEOUT or ERR_IPC_CLOSED if something could not be written; the connection is closed all

@@ -71,7 +71,7 @@ function targetOf(name: string, options: DialOptions): Target {
  * @throws {IpcError} ERR_IPC_NOT_LISTENING, ERR_IPC_ACCESS_DENIED, ERR_IPC_PEER_REJECTED, ERR_IPC_PEER_UNKNOWN,
  *   ERR_IPC_UNSAFE_PATH, ERR_IPC_PATH_TOO_LONG, ERR_IPC_TIMEOUT (the listener's queue stayed full), ERR_IPC_ABORTED,
  *   ERR_IPC_SYSTEM
- * @throws TypeError for an unknown option, and for a name or policy that makes no sense; RangeError for a time-out
+ * @throws TypeError for an unknown option, or an invalid name or policy; RangeError for an invalid time-out
  */
 export async function dial(name: string, options?: DialOptions): Promise<Connection> {
   const checked = checkOptions('dial', options, DIAL_TABLE)

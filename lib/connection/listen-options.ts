@@ -1,4 +1,4 @@
-// The options of `listen`: what they mean, their defaults and checks, and their native form.
+// The options of `listen`: their meaning, defaults and checks, and their native form.
 
 import {
   anything,
@@ -183,7 +183,7 @@ function adoptedPlace(descriptor: number, options: ListenOptions): Pick<ListenPl
   return { address: addon.addressOf(descriptor), native: { descriptor } }
 }
 
-/** @throws TypeError also for a policy that names users whom the permissions of the socket keep out */
+/** @throws TypeError also for a policy that names users who cannot connect because of the socket's permissions */
 function policyOf(options: ListenOptions): NativePolicy {
   const policy = resolvePolicy(options.policy)
   const named = options.policy?.users !== undefined || options.policy?.groups !== undefined

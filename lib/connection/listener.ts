@@ -57,7 +57,7 @@ export class Listener implements AsyncIterable<Connection> {
   readonly #waiters = new Set<Waiter>()
   #acceptsThisTurn = 0
   readonly #addressTimer: NodeJS.Timeout | undefined
-  /** What the last event of a lost address said, so that each is told once. */
+  /** The state in the last address-lost event, so that each one is reported once. */
   #told: string | undefined
   readonly #onAbort = (): void => {
     this.close()
@@ -167,8 +167,8 @@ export class Listener implements AsyncIterable<Connection> {
 
   /**
    * Looks now whether the path still leads to this listener, instead of at the next turn of `addressCheckMs`. If it does not,
-   * tells so, and claims the address again if `reclaim` says so. Returns whether clients can reach the listener. Always true
-   * on Windows, where the name of a pipe cannot be lost.
+   * reports it, and claims the address again if `reclaim` is set. Returns whether clients can reach the listener.
+   * Always true on Windows, where the name of a pipe cannot be lost.
    */
   check(): boolean {
     if (this.#state === 'closed') return false
@@ -196,7 +196,7 @@ export class Listener implements AsyncIterable<Connection> {
     return { address: this.address, found, reclaimed: true }
   }
 
-  /** After a failed `reclaim` there is nothing but the next try that could serve an accept that waits. */
+  /** After a failed `reclaim`, only the next try can serve a waiting accept. */
   #holdTimer(): void {
     if (this.#admission.needsTimer) this.#addressTimer?.ref()
     else this.#addressTimer?.unref()
@@ -258,8 +258,8 @@ export class Listener implements AsyncIterable<Connection> {
  *
  * @throws {IpcError} ERR_IPC_ADDRESS_IN_USE, ERR_IPC_ACCESS_DENIED, ERR_IPC_UNSAFE_PATH, ERR_IPC_PATH_TOO_LONG,
  *   ERR_IPC_ABORTED, ERR_IPC_SYSTEM
- * @throws TypeError for an unknown option, and for a name, policy or combination that makes no sense; RangeError for a
- *   number out of range
+ * @throws TypeError for an unknown option, or an invalid name, policy or combination; RangeError for a number out of
+ *   range
  */
 export async function listen(name: string, options?: ListenOptions): Promise<Listener> {
   const plan = planOf(name, options)

@@ -1,5 +1,5 @@
-// Sends without waiting: takes messages into a bounded buffer at once and writes them when the current tick is over.
-// What is taken is either written, pending, or counted as dropped and reported; never lost in silence.
+// Sends without waiting: puts messages into a bounded buffer and writes them at the end of the current tick.
+// Every accepted message is written, pending, or counted as dropped and reported; none is lost silently.
 
 import { queueMicrotask } from '../base/globals.js'
 import { publishDrop } from '../connection/audit.js'
@@ -21,19 +21,19 @@ import { Waiters } from '../base/waiters.js'
 
 /** Options of {@link BufferedSender}. */
 export interface BufferedSenderOptions {
-  /** Messages that may be pending. Default: {@link BUFFER_SIZE}. */
+  /** Maximum number of pending messages. Default: {@link BUFFER_SIZE}. */
   readonly capacity?: number
-  /** What they may come to, in UTF-16 units of text and bytes of buffers. Default 8 MiB. */
+  /** Maximum size of the pending messages, in UTF-16 units of text plus bytes of buffers. Default: 8 MiB. */
   readonly maxBytes?: number
-  /** What to do with a message when there is no room. Default `reject`: `send` throws. See {@link OnFull}. */
+  /** What to do with a message when the buffer is full. Default `reject`: `send` throws. See {@link OnFull}. */
   readonly onFull?: OnFull
-  /** Told of messages that were taken and could not be written, and why. Default: nobody; they are counted all the same. */
+  /** Called with accepted messages that could not be written, and the reason. They are counted even without it. */
   readonly onDrop?: (messages: readonly SOCMessage[], error: IpcError) => void
 }
 
-/** Why messages that were taken have been dropped. */
+/** Accepted messages that were dropped, by reason. */
 export interface BufferedSenderDrops {
-  /** There was no room, and `onFull` said so. */
+  /** The buffer was full, and `onFull` dropped them. */
   readonly full: number
   /** Their raw payload was not JSON. */
   readonly invalid: number
@@ -43,15 +43,15 @@ export interface BufferedSenderDrops {
   readonly timeout: number
 }
 
-/** Counts since the sender was made: accepted = written + pending + dropped. */
+/** Counts since the sender was created: accepted = written + pending + dropped. */
 export interface BufferedSenderStats {
-  /** Messages that `send` took. */
+  /** Messages that `send` accepted. */
   readonly accepted: number
-  /** Messages that the kernel has. */
+  /** Messages handed to the kernel. */
   readonly written: number
-  /** Messages taken that the kernel does not have, or not whole. */
+  /** Accepted messages that are not yet, or only partly, with the kernel. */
   readonly pending: number
-  /** Messages taken that were not written: the sum of {@link droppedBy}. */
+  /** Accepted messages that were dropped: the sum of {@link droppedBy}. */
   readonly dropped: number
   /** Dropped messages, by reason. */
   readonly droppedBy: BufferedSenderDrops
@@ -59,20 +59,20 @@ export interface BufferedSenderStats {
 
 /** Writes messages to a connection in the background (Go: `BufferedSender`). */
 export class BufferedSender {
-  /** What this sender is called in errors. */
+  /** The name of this sender in error messages. */
   readonly name: string
   readonly #connection: Connection
   readonly #writer: FrameWriter
   readonly #queue: MessageQueue<undefined>
   readonly #onDrop: ((messages: readonly SOCMessage[], error: IpcError) => void) | undefined
-  /** Messages with the writer. */
+  /** Messages handed to the frame writer and not yet written. */
   #handedOver: SOCMessage[] = []
   #accepted = 0
   #written = 0
   readonly #dropped = { full: 0, invalid: 0, closed: 0, timeout: 0 }
   #scheduled = false
   #closing: Promise<void> | undefined
-  /** Wait until everything up to a place in the queue is written or dropped. */
+  /** Calls of `flush`, each waiting until everything before a place in the queue is written or dropped. */
   readonly #flushing = new Waiters()
   readonly #wantRoom = new Waiters()
   readonly #onReady = (): void => {
@@ -82,16 +82,16 @@ export class BufferedSender {
 
   readonly #onRefused = (error: IpcError, message: SOCMessage): void => {
     const at = this.#handedOver.indexOf(message)
-    if (at === -1) return // dropped with the connection meanwhile
+    if (at === -1) return // already dropped because the connection was lost
     this.#handedOver.splice(at, 1)
     this.#queue.release(1, sizeBound(message))
     ++this.#dropped.invalid
-    // Where others of the batch are under way still, those who wait do so for them too.
+    // While other messages of the batch are still being written, the waiters wait for those too.
     if (this.#handedOver.length === 0) this.#wakeWaiting()
     this.#report([message], error)
   }
 
-  /** @throws RangeError, TypeError for options that make no sense */
+  /** @throws RangeError, TypeError for invalid options */
   constructor(connection: Connection, name: string, options: BufferedSenderOptions = {}) {
     this.name = name
     this.#connection = connection
@@ -108,12 +108,12 @@ export class BufferedSender {
     this.#writer.register(this.#onReady)
   }
 
-  /** Messages taken and not yet written (Go: `Pending`). */
+  /** Number of accepted messages not yet written (Go: `Pending`). */
   get pending(): number {
     return this.#queue.length
   }
 
-  /** Counts since it was made. */
+  /** Counts since the sender was created. */
   get stats(): BufferedSenderStats {
     return {
       accepted: this.#accepted,
@@ -125,10 +125,11 @@ export class BufferedSender {
   }
 
   /**
-   * Takes a message, to be written when the current tick is over (Go: `Send`). Never waits and makes no system call. When
-   * there is no room, `onFull` decides; a message that it drops was taken, and is counted and reported.
+   * Accepts a message and writes it at the end of the current tick (Go: `Send`). Never waits and makes no system call.
+   * When the buffer is full, `onFull` decides; a message that it drops counts as accepted, is counted as dropped and
+   * reported.
    *
-   * @throws {IpcError} ERR_IPC_BUFFER_FULL, ERR_IPC_CLOSED, ERR_IPC_MESSAGE_TOO_LARGE: the message was not taken
+   * @throws {IpcError} ERR_IPC_BUFFER_FULL, ERR_IPC_CLOSED, ERR_IPC_MESSAGE_TOO_LARGE: the message was not accepted
    */
   send(message: SOCMessage): void {
     if (!(message instanceof SOCMessage)) throw notAMessage(message)
@@ -152,9 +153,9 @@ export class BufferedSender {
   }
 
   /**
-   * Resolves when all messages taken so far are with the kernel.
+   * Resolves when all messages accepted so far are with the kernel.
    *
-   * @throws {IpcError} ERR_IPC_CLOSED when the connection is lost before
+   * @throws {IpcError} ERR_IPC_CLOSED if the connection is lost first
    */
   flush(): Promise<void> {
     if (this.pending === 0) {
@@ -167,10 +168,10 @@ export class BufferedSender {
   }
 
   /**
-   * Resolves when there is room: at most half of the buffer is in use. For a producer that would rather wait than be
-   * refused.
+   * Resolves when at most half of the buffer is in use. For a producer that would rather wait than have a message
+   * rejected.
    *
-   * @throws {IpcError} ERR_IPC_CLOSED when the connection is lost or the sender closed before
+   * @throws {IpcError} ERR_IPC_CLOSED if the connection is lost or the sender closed first
    */
   drained(): Promise<void> {
     const failure = this.#failure()
@@ -180,11 +181,11 @@ export class BufferedSender {
   }
 
   /**
-   * Writes what is pending, then closes the connection (Go: `Close`). Safe to call again.
+   * Writes the pending messages, then closes the connection (Go: `Close`). Safe to call again.
    *
-   * @param options.timeoutMs how long the writing may take. Default: {@link DEFAULT_TIMEOUT_MS}. What is still pending
-   *   then is dropped, counted and reported.
-   * @throws {IpcError} ERR_IPC_TIMEOUT or ERR_IPC_CLOSED when something did not get out; it is closed all the same
+   * @param options.timeoutMs how long the writing may take. Default: {@link DEFAULT_TIMEOUT_MS}. Messages still pending
+   *   after that are dropped, counted and reported.
+   * @throws {IpcError} ERR_IPC_TIMEOUT or ERR_IPC_CLOSED if messages could not be written; the sender is closed anyway
    */
   close(options: { timeoutMs?: number } = {}): Promise<void> {
     const timeoutMs = checkTimeout(options.timeoutMs, DEFAULT_TIMEOUT_MS)
@@ -249,7 +250,7 @@ export class BufferedSender {
     if (!this.#writer.blocked && this.#writer.failure === undefined) this.#markWritten()
   }
 
-  /** All messages that the writer has are with the kernel. */
+  /** Counts all messages of the frame writer as written: the kernel has them. */
   #markWritten(): void {
     if (this.#handedOver.length === 0) return
     this.#written += this.#handedOver.length

@@ -1,72 +1,72 @@
-// Messages that wait to be sent, bounded in number and bytes, and the rule for what goes when there is no room.
+// A queue of messages to be sent, bounded in number and bytes, and the policy for dropping messages when it is full.
 // Must not know connections or promises.
 
 import { sizeBound, type SOCMessage } from '../message/message.js'
 import { SOCMsgType } from '../message/type.js'
 
-/** Messages that a sender holds (Go: `BufferSize`). */
+/** Default number of messages a sender holds (Go: `BufferSize`). */
 export const BUFFER_SIZE = 4096
-/** What the messages that a sender holds may come to, in UTF-16 units of text and bytes of buffers. */
+/** Default size of the messages a sender holds, in UTF-16 units of text plus bytes of buffers. */
 export const DEFAULT_MAX_BYTES = 8 << 20
 
 /**
- * What happens to a message when the buffer is full. It concerns only what was not sent yet.
- * - `reject`: the new message is not taken, and its sender is told.
- * - `drop-newest`: the new message is taken, dropped and counted.
- * - `drop-oldest`: the oldest waiting messages make room.
- * - `shed`: incidents before everything else before heartbeats: the oldest of the least important ones make room for a
- *   more important one. Among equals the earlier ones stay, and the new one is dropped.
+ * What happens to a new message when the buffer is full. Only messages that are still waiting are ever dropped.
+ * - `reject`: the new message is not accepted; the call that sends it fails.
+ * - `drop-newest`: the new message is accepted, dropped and counted.
+ * - `drop-oldest`: the oldest waiting messages are dropped to make room.
+ * - `shed`: drops by priority: incidents rank highest and heartbeats lowest. The oldest messages of the lowest priority
+ *   make room for a message of a higher one. If all waiting messages rank at least as high, the new one is dropped.
  */
 export type OnFull = 'reject' | 'drop-oldest' | 'drop-newest' | 'shed'
 
 const POLICIES: readonly string[] = ['reject', 'drop-oldest', 'drop-newest', 'shed']
 
-/** A rule for a full buffer, checked. */
+/** Validates the `onFull` option and applies its default. */
 export function checkOnFull(onFull: OnFull | undefined): OnFull {
   const policy = onFull ?? 'reject'
   if (!POLICIES.includes(policy)) throw new TypeError(`onFull must be one of ${POLICIES.join(', ')}`)
   return policy
 }
 
-/** A limit, checked. */
+/** Validates a limit: a whole number from 1, or `fallback` if undefined. */
 export function checkLimit(what: string, value: number | undefined, fallback: number): number {
   if (value === undefined) return fallback
   if (!Number.isInteger(value) || value < 1) throw new RangeError(`${what} must be a whole number from 1`)
   return value
 }
 
-/** How important a type of message is, from 0. */
+/** The priority of a message type under `shed`; 0 is the lowest. */
 export function priorityOf(type: string): 0 | 1 | 2 {
   return type === SOCMsgType.Incident ? 2 : type === SOCMsgType.Heartbeat ? 0 : 1
 }
 
 export const PRIORITIES = 3
-/** Taken entries at the front are cut off once they are this many. */
+/** Number of taken entries at the front at which the arrays are compacted. */
 const COMPACT_AT = 1024
 
-/** Counts and bytes of what waits. */
+/** The waiting messages of one priority. */
 interface Share {
   messages: number
   bytes: number
-  /** Places of its messages in the queue from `head` on. Kept for `shed` only. */
+  /** From index `head` on: the places of its messages in the queue. Kept for `shed` only. */
   places: number[]
   head: number
 }
 
 /**
- * A bounded queue. A message belongs to it until it is released: what was taken out and is still under way counts for the
- * bounds too, but is not dropped any more.
+ * A bounded queue. A message counts towards the bounds until it is released: messages that were taken out and are being
+ * sent still count, but can no longer be dropped.
  */
 export class MessageQueue<Owner> {
   readonly capacity: number
   readonly maxBytes: number
   readonly onFull: OnFull
   readonly #onDropped: (message: SOCMessage, owner: Owner) => void
-  /** Undefined: it was dropped from the middle. */
+  /** Undefined for a message that was dropped from the middle. */
   #messages: (SOCMessage | undefined)[] = []
   #owners: Owner[] = []
   #head = 0
-  /** Place of #messages[0] since the beginning. */
+  /** The place of `#messages[0]`, counted since the queue was created. */
   #base = 0
   #waiting = 0
   #held = 0
@@ -90,17 +90,17 @@ export class MessageQueue<Owner> {
     this.#onDropped = onDropped
   }
 
-  /** Messages in it and taken out, but not released. */
+  /** Messages waiting, plus those taken out and not yet released. */
   get length(): number {
     return this.#waiting + this.#held
   }
 
-  /** Messages that nobody has taken. */
+  /** Messages not yet taken out. */
   get waiting(): number {
     return this.#waiting
   }
 
-  /** Place of the oldest waiting message. Each message pushed has a place one above the one before it. */
+  /** Place of the oldest waiting message. Places are consecutive: each pushed message gets the next one. */
   get front(): number {
     return this.#waiting === 0 ? this.end : this.#base + this.#head
   }
@@ -110,22 +110,22 @@ export class MessageQueue<Owner> {
     return this.#base + this.#messages.length
   }
 
-  /** What {@link length} comes to, in UTF-16 units of text and bytes of buffers. */
+  /** Size of the messages counted by {@link length}, in UTF-16 units of text plus bytes of buffers. */
   get bytes(): number {
     return this.#bytes
   }
 
-  /** At most half of the bounds is used. */
+  /** Whether at most half of each bound is used. */
   get roomy(): boolean {
     return this.length * 2 <= this.capacity && this.#bytes * 2 <= this.maxBytes
   }
 
-  /** Whether so much more would be taken without any drop. */
+  /** Whether this many more messages and bytes fit without dropping any. */
   fits(messages: number, bytes: number): boolean {
     return this.length + messages <= this.capacity && this.#bytes + bytes <= this.maxBytes
   }
 
-  /** Takes a message in; others may be dropped for it. False: there is no room for it. */
+  /** Adds a message, dropping others if the policy allows it. Returns false if there is no room. */
   push(message: SOCMessage, owner: Owner): boolean {
     const bytes = sizeBound(message)
     if (!this.fits(1, bytes) && !this.#makeRoom(bytes, message)) return false
@@ -141,7 +141,7 @@ export class MessageQueue<Owner> {
     return true
   }
 
-  /** The oldest waiting message, to be released later. */
+  /** Takes out the oldest waiting message. The caller releases it later. */
   take(): SOCMessage | undefined {
     const at = this.#takeOldest()
     const message = this.#messages[at]
@@ -151,7 +151,7 @@ export class MessageQueue<Owner> {
     return message
   }
 
-  /** Takes out waiting messages, oldest first, to be released later, until `visit` answers that this was the last one. */
+  /** Takes out waiting messages, oldest first, until `visit` returns false. The caller releases them later. */
   takeWhile(visit: (message: SOCMessage, owner: Owner) => boolean): void {
     for (let more = true; more && this.#waiting > 0;) {
       const at = this.#takeOldest()
@@ -162,19 +162,19 @@ export class MessageQueue<Owner> {
     this.#compact()
   }
 
-  /** Counts messages that come to so many bytes as taken out at once, without ever waiting. They must fit. */
+  /** Counts messages of `bytes` in total that bypass the queue as taken out. They must fit. */
   pass(messages: number, bytes: number): void {
     this.#held += messages
     this.#bytes += bytes
   }
 
-  /** Messages that were taken out, and come to so many bytes, are done with. */
+  /** Releases messages that were taken out, of `bytes` in total. */
   release(messages: number, bytes: number): void {
     this.#held -= messages
     this.#bytes -= bytes
   }
 
-  /** Takes everything out for good. */
+  /** Takes out and releases all waiting messages. */
   clear(): { messages: SOCMessage[]; owners: Owner[] } {
     const messages: SOCMessage[] = []
     const owners: Owner[] = []
@@ -186,7 +186,7 @@ export class MessageQueue<Owner> {
     return { messages, owners }
   }
 
-  /** Counts the oldest waiting message as taken out; answers where it is, or where the next one would be. */
+  /** Counts the oldest waiting message as taken out. Returns its index, or `#messages.length` if none waits. */
   #takeOldest(): number {
     if (this.#waiting === 0) return this.#messages.length
     const at = this.#firstWaiting()
@@ -231,7 +231,7 @@ export class MessageQueue<Owner> {
     --this.#waiting
   }
 
-  /** Drops waiting messages until so many bytes fit, if that is possible at all. */
+  /** Drops waiting messages until `message` of `bytes` fits. Returns false, dropping none, if it never could. */
   #makeRoom(bytes: number, message: SOCMessage): boolean {
     const below = this.onFull === 'drop-oldest' ? 1 : this.onFull === 'shed' ? this.#rankOf(message) : 0
     let messages = this.length + 1
@@ -254,7 +254,7 @@ export class MessageQueue<Owner> {
     const at = this.onFull === 'shed' ? this.#oldestOf(rank) : this.#firstWaiting()
     const message = this.#messages[at]
     if (message === undefined) return
-    const owner = this.#owners[at] as Owner // before compacting moves it
+    const owner = this.#owners[at] as Owner // read before compacting moves it
     const bytes = sizeBound(message)
     this.#messages[at] = undefined
     this.#uncount(message, bytes)
@@ -271,13 +271,13 @@ export class MessageQueue<Owner> {
     return this.#head
   }
 
-  /** Index of the oldest waiting message of a rank that has some. */
+  /** Index of the oldest waiting message of a rank, which must have one. */
   #oldestOf(rank: number): number {
     const share = this.#shares[rank] as Share
     for (;;) {
       const at = (share.places[share.head] as number) - this.#base
       ++share.head
-      // What was taken meanwhile is passed over.
+      // Skip messages that were taken out meanwhile.
       if (at >= this.#head && this.#messages[at] !== undefined) return at
     }
   }

@@ -1,5 +1,5 @@
-// What was read from a connection and not yet asked for, in order, and the readers that wait for it, first come, first
-// served. Must not know connections.
+// Messages and errors that were read from a connection and not yet requested, in order, and the waiting readers, first
+// come, first served. Must not know connections.
 
 import { offAbort, onAbort } from '../base/abort.js'
 import { abortedError, IpcError, rejected } from '../base/errors.js'
@@ -25,22 +25,22 @@ interface Waiter {
   readonly one: boolean
 }
 
-/** What a reader gets at the end of the stream. */
+/** The result for a reader at the end of the stream. */
 export const END = { value: undefined, done: true } as const
 
-/** The budget of one connection: reading stops when what waits to be asked for takes so much memory. */
+/** The budget of one connection: reading stops when unrequested messages take this much memory. */
 const MAX_QUEUED_BYTES = 1 << 19
-/** What a message takes beside its line, and a refused line in all. */
+/** Memory that a message takes besides its line, and that a refused line takes in total. */
 const MESSAGE_BYTES = 192
 const REFUSED_BYTES = 96
 const ERROR_BYTES = 1024
-/** Entries that were handed out are cut off once they are this many. */
+/** Entries that were handed out are removed from the array once there are this many. */
 const COMPACT_AT = 64
 
 export class ReadQueue {
   #entries: (ReadRun | RefusedLines | IpcError)[] = []
   #head = 0
-  /** What was added since the queue was last empty: the messages of a read share memory until the last of them is gone. */
+  /** Bytes added since the queue was last empty: the messages of a read share memory until the last of them is gone. */
   #bytes = 0
   /** The first reader that waits has a slot of its own: mostly there is no other, and an array takes memory. */
   #answer: Answer | undefined
@@ -60,8 +60,8 @@ export class ReadQueue {
   }
 
   /**
-   * Waits for one message, or for a run. When the signal fires, the wait ends with ERR_IPC_ABORTED for the reader of this
-   * name, and the next reader gets what comes.
+   * Waits for one message, or for a run. When the signal fires, the wait rejects with ERR_IPC_ABORTED, which names the
+   * reader, and the next reader gets the messages.
    */
   wait(one: true, signal?: AbortSignal, name?: string): Promise<IteratorResult<SOCMessage, undefined>>
   wait(one: false, signal?: AbortSignal, name?: string): Promise<IteratorResult<SOCMessage[], undefined>>
@@ -179,14 +179,14 @@ export class ReadQueue {
     return message
   }
 
-  /** What is left of a run. */
+  /** The rest of a run. */
   takeRun(run: ReadRun): SOCMessage[] {
     const rest = run.at === 0 ? run.messages : run.messages.slice(run.at)
     this.shift()
     return rest
   }
 
-  /** Gives what there is to the readers that wait; at the end of the stream, the end to those that get nothing. */
+  /** Hands queued messages to waiting readers; at the end of the stream, ends the readers that get none. */
   serve(ended: boolean): void {
     while (this.#answer !== undefined) {
       const entry = this.first
@@ -202,7 +202,7 @@ export class ReadQueue {
     }
   }
 
-  /** Throws all messages away; returns their number. Errors stay. */
+  /** Discards all messages and returns their number. Errors stay. */
   clear(): number {
     const runs = this.#entries.slice(this.#head).filter((entry) => 'messages' in entry)
     const messages = runs.reduce((sum, run) => sum + run.messages.length - run.at, 0)
@@ -218,7 +218,7 @@ export class ReadQueue {
     this.#resume = undefined
   }
 
-  /** Reading waits for room. */
+  /** Whether reading waits for room. */
   get stopped(): boolean {
     return this.#resume !== undefined
   }

@@ -1,5 +1,5 @@
-// Reads messages from a connection: has the addon cut and check what arrives, makes messages of it, and hands them out
-// as they are asked for. Stops reading while enough waits, so that a slow application slows its sender down.
+// Reads messages from a connection: lets the addon split and check the lines, turns them into messages, and hands these
+// out on request. Stops reading while enough messages wait, so that a slow application slows its sender down.
 
 import { publishInvalid, wantsInvalid, type CloseReason } from '../connection/audit.js'
 import { requestPoll, toPollRequest, type BusyPollOptions, type PollRequest } from '../wire/busy-poll.js'
@@ -54,7 +54,7 @@ export interface ReceiverOptions {
 
 /** Counts since the receiver was made. */
 export interface ReceiverStats {
-  /** Messages read, with those that were not yet asked for. */
+  /** Messages read, including those not yet requested. */
   readonly received: number
   /** Lines that were not messages. */
   readonly invalid: number

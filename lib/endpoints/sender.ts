@@ -118,9 +118,9 @@ export class Sender {
 
   /**
    * Sends a message, up to {@link MAX_RETRIES} times in all, waiting 100, 200 ms … between tries (Go: `SendWithRetry`).
-   * When the connection is dead it is dialled anew first, if it was dialled; on a connection that a listener accepted
-   * there is nobody to dial, so its death ends the tries. A message that the kernel had taken before the connection died
-   * is not sent again; one that it had in part is.
+   * When the connection is dead it is dialled again first, if it was dialled; on a connection that a listener accepted
+   * there is no address to dial, so its end ends the tries. A message that the kernel had taken before the connection
+   * died is not sent again; one that it had in part is.
    *
    * @throws as {@link send}; the error of the last try
    */
@@ -145,7 +145,7 @@ export class Sender {
   /**
    * Waits for the sends under way, then closes the connection (Go: `Close`). Safe to call again.
    *
-   * @throws {IpcError} ERR_IPC_TIMEOUT or ERR_IPC_CLOSED when something did not get out; it is closed all the same
+   * @throws {IpcError} ERR_IPC_TIMEOUT or ERR_IPC_CLOSED if messages could not be written; the sender is closed anyway
    */
   close(): Promise<void> {
     return (this.#closing ??= this.#close())
@@ -211,7 +211,7 @@ export class Sender {
     } catch (error) {
       send.reject(error as Error)
     }
-    // Messages before the one that failed are sent all the same.
+    // Messages before the one that failed are still sent.
     if (!writer.corked) writer.flush()
     writer.cork()
     return true

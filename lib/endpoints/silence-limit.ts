@@ -35,7 +35,7 @@ export class SilenceLimit {
     this.resume()
   }
 
-  /** Bytes have arrived. `lines` tells whether lines ended with them, `unfinished` whether another one has begun. */
+  /** Call when bytes have arrived. `lines`: whether they ended lines; `unfinished`: whether another line has begun. */
   heard(lines: boolean, unfinished: boolean): void {
     this.#idle?.extend()
     if (!unfinished) {
@@ -78,7 +78,7 @@ export class SilenceLimit {
     else this.#line.extend()
   }
 
-  /** One that is left running while lines end in time: most reads end within a line, and setting a timer takes long. */
+  /** A timer that keeps running while lines end in time: most reads end within a line, and setting a timer is slow. */
   #lineDeadline(ms: number): Deadline {
     const deadline: Deadline = new Deadline(() => {
       this.#line = undefined

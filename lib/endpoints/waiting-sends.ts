@@ -1,5 +1,5 @@
-// Sends that wait for the writer to be free. Nothing of them is on the wire, so each can be withdrawn, and none waits
-// longer than its time. Bounded in number and in bytes. Must not know the wire.
+// Sends that wait for the writer to be free. No part of them is on the wire, so each can be withdrawn, and none waits
+// longer than its time-out. Bounded in number and in bytes. Must not know the wire.
 
 import { offAbort, onAbort } from '../base/abort.js'
 import { abortedError, IpcError } from '../base/errors.js'
@@ -27,7 +27,7 @@ export interface WaitingSend {
   readonly reject: (error: Error) => void
 }
 
-/** Sends that no longer wait are removed once they are this many, and more than those that wait. */
+/** Sends that no longer wait are removed once there are this many of them, and more than waiting ones. */
 const COMPACT_AT = 64
 
 export class WaitingSends {
@@ -112,7 +112,7 @@ export class WaitingSends {
     for (const send of waiting) send.reject(error)
   }
 
-  /** Times out what waits, oldest first: all sends have the same time. */
+  /** Times out waiting sends, oldest first: all of them have the same time-out. */
   armTimer(): void {
     const oldest = this.first
     if (oldest === undefined || oldest.dueAt === Infinity) return

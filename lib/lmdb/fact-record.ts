@@ -3,7 +3,7 @@
 
 import { unitsOf, type Fact, type FactLevel } from '../swarm/index.js'
 
-/** A fact as it is stored; its level is the table that it is in. */
+/** A fact as it is stored, without its level, which is the table that contains it. */
 export type StoredFact = Omit<Fact, 'level'>
 
 /** The place of a fact: its table and its key there. */

@@ -311,7 +311,7 @@ function tableOptions(
   return { name, encoder }
 }
 
-/** Opens the way to the files; a full disk is told as a full store. */
+/** Prepares the directory and the files. A full disk becomes ERR_FACT_STORE_FULL. */
 function filesIn(path: string): string {
   try {
     return claimFactFiles(path)

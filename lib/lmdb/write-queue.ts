@@ -1,5 +1,5 @@
-// Writes to an LMDB database, one after the other, each as a transaction. A write that fails rejects for its caller and for
-// no one else. Must not know what is written.
+// Writes to an LMDB database one at a time, each as a transaction. A write that fails rejects only for its caller.
+// Must not know what is written.
 
 import { statfsSync } from 'node:fs'
 
@@ -12,7 +12,7 @@ import { FactError } from '../swarm/index.js'
 export class WriteQueue {
   readonly #root: RootDatabase
   readonly #path: string
-  /** The write before: each must see what it has written. */
+  /** The previous write: each write must see its result. */
   #last: Promise<unknown> = Promise.resolve()
 
   /** @param path the directory of the database */
@@ -38,7 +38,7 @@ export class WriteQueue {
     await this.#last
   }
 
-  /** Whether the file system has so many bytes left for this user. */
+  /** Whether the file system has this many bytes left for this user. */
   hasRoom(bytes: number): boolean {
     const { bavail, bsize } = statfsSync(this.#path)
     return bavail * bsize >= bytes
@@ -46,7 +46,8 @@ export class WriteQueue {
 
   async #transact<T>(action: () => T): Promise<T> {
     let outcome: { readonly result: T } | { readonly error: unknown } | undefined
-    // A batch of its own: those that LMDB makes of an event loop turn have promises that cannot be caught.
+    // An explicit batch: the batches that LMDB makes per event loop turn have promises whose rejections cannot be
+    // caught.
     const committed = this.#root.batch(() => {
       try {
         outcome = { result: action() }
@@ -70,7 +71,7 @@ export class WriteQueue {
   }
 }
 
-/** ENOSPC, EFBIG and EDQUOT as Linux numbers them, MDB_MAP_FULL, and what Node calls them. */
+/** The Linux numbers of ENOSPC, EFBIG and EDQUOT, MDB_MAP_FULL, and Node's names of them. */
 const FULL: readonly unknown[] = [28, 27, 122, -30792, 'ENOSPC', 'EFBIG', 'EDQUOT']
 
 /** Whether an error says that no room is left, on the disk or in the database. */

@@ -14,7 +14,10 @@ const UNPARSED = Symbol('unparsed')
 /** Keys, quotes, a timestamp of at most 17 characters and the newline. */
 const FRAME_OVERHEAD = 64
 
-/** The size of a frame without its payload, for so many characters of type and id: each may become an escape of six. */
+/**
+ * An upper bound of a frame's size without its payload, for this many characters of type and id: each may become an
+ * escape of six.
+ */
 export function sizeAround(characters: number): number {
   return characters * 6 + FRAME_OVERHEAD
 }
@@ -68,7 +71,7 @@ export interface NamedOrigin {
 // Set by the static block of SOCMessage, which alone can reach its private fields. For this package's own files.
 /**
  * Makes a message from the parts of a line on a page. Positional, because it is called for every line received. `id` is
- * undefined if it is to be cut from the page when asked for. Equal payload positions mean that there is no payload.
+ * undefined if it is sliced from the page when needed. Equal payload positions mean that there is no payload.
  */
 export let received: (
   type: string,
@@ -265,7 +268,7 @@ export class SOCMessage<T = unknown> {
   }
 
   /**
-   * The payload as a value: `JSON.parse` of {@link rawPayload}, done when first asked for; undefined if there is none. A
+   * The payload as a value: `JSON.parse` of {@link rawPayload}, parsed on first use; undefined if there is none. A
    * key `__proto__` becomes an own property that is not enumerable, so that copying the value never changes a prototype.
    *
    * @throws SyntaxError for a message made with {@link rawJSON} from text that is not JSON

@@ -11,7 +11,7 @@ import { isFlat, LEAST_DEEP_LENGTH, mayBeTooDeep, stringifyPayload } from './pay
 /** The same in every copy of this package and in every realm. */
 const RAW_JSON = Symbol.for('sentinel-ipc.RawJSON')
 
-/** JSON that is sent as it is. Made by {@link rawJSON}. */
+/** JSON text that is sent unchanged. Created by {@link rawJSON}. */
 export class RawJSON {
   /** The JSON text. */
   readonly content: string | Buffer

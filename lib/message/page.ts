@@ -1,20 +1,19 @@
-// The lines that came in one read, in pages. Messages of one page share its text. What comes in small reads is text at
-// once; of a large one the pages share its bytes, and each becomes text when it is first asked for. Must not know
-// messages.
+// The lines of one read, in pages; the messages of a page share its text. A small read is decoded to text at once. The
+// pages of a large read share its bytes, and each is decoded when its text is first needed. Must not know messages.
 
 /**
- * A string cut from a text keeps all of it alive: a page at most, or a line that is longer. Much smaller, and cutting the
- * texts would cost more than it saves.
+ * A string sliced from a page's text keeps the whole text alive: at most a page, or one longer line. If pages were much
+ * smaller, making their texts would cost more than it saves.
  */
 export const PAGE_BYTES = 4096
 
-/** Lines of a read, with their endings. Positions count as the records of that read have them, less an origin. */
+/** Lines of a read, with their endings. Positions are those in the records of that read, less an origin. */
 export class ReadPage {
   readonly #start: number
   readonly #end: number
-  /** Of the whole read. Never written to again. */
+  /** The bytes of the whole read. Never modified again. */
   #bytes: Buffer | undefined
-  /** What stands at [start, end). */
+  /** The text of [start, end), once it is needed. */
   #text: string | undefined
 
   private constructor(start: number, end: number, bytes: Buffer | undefined, text: string | undefined) {
@@ -24,22 +23,22 @@ export class ReadPage {
     this.#text = text
   }
 
-  /** The lines at [start, end) of the bytes of a read, which must not be written to again. */
+  /** The lines at [start, end) of the bytes of a read, which must not be modified afterwards. */
   static ofBytes(bytes: Buffer, start: number, end: number): ReadPage {
     return new ReadPage(start, end, bytes, undefined)
   }
 
-  /** Lines that are ASCII, as text. */
+  /** Lines as text, which must be ASCII. */
   static ofText(text: string): ReadPage {
     return new ReadPage(0, text.length, undefined, text)
   }
 
-  /** The page's lines are within. */
+  /** The bytes that the positions refer to; they contain the page's lines. */
   get bytes(): Buffer {
     return (this.#bytes ??= Buffer.from(this.#text as string, 'latin1'))
   }
 
-  /** The text of [start, end) of the read, all of it on this page, which must be ASCII there. */
+  /** The text of [start, end), which must lie on this page and be ASCII. */
   ascii(start: number, end: number): string {
     const text = (this.#text ??= this.bytes.toString('latin1', this.#start, this.#end))
     return text.slice(start - this.#start, end - this.#start)

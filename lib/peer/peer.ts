@@ -7,7 +7,7 @@ import { addon, type NativePeer, type NativePolicy } from '../binding/addon.js'
 import { fromNative } from '../binding/native-error.js'
 
 /**
- * Who is at the other end, as the kernel tells it and frozen when the connection was made (Linux: SO_PEERCRED and
+ * Who is at the other end, as the kernel recorded when the connection was made (Linux: SO_PEERCRED and
  * SO_PEERGROUPS, unix(7); Windows: the user of the token of the process at the other end of the pipe). On the dialling side
  * it is the process that called `listen`.
  */

@@ -61,7 +61,7 @@ export interface EndpointStats {
   readonly unknownReplies: number
   /** Replies that could not be sent: the connection had ended, or the peer took nothing in time. */
   readonly unsentReplies: number
-  /** Messages dropped because {@link EndpointOptions.maxPendingBytes} of them waited and nobody read `messages`. */
+  /** Messages dropped because {@link EndpointOptions.maxPendingBytes} of them waited while `messages` was not read. */
   readonly dropped: number
 }
 
@@ -75,7 +75,7 @@ const CLOSE_OPTIONS: OptionTable<{ readonly timeoutMs?: number }> = { timeoutMs:
 const NO_OPTIONS: RequestOptions = {}
 
 const DEFAULT_MAX_PENDING_BYTES = 8 << 20
-/** What waits is bounded in bytes; the number of sends is not to decide. */
+/** Waiting sends are bounded by their bytes, so their number is not limited. */
 const MAX_PENDING_SENDS = 1_000_000
 
 /**
@@ -88,7 +88,7 @@ const MAX_PENDING_SENDS = 1_000_000
 type EndpointState = 'open' | 'closing' | 'peer-ended' | 'closed'
 
 /**
- * Sends and receives messages, asks and replies, over one connection that needs no other sender or receiver.
+ * Sends and receives messages, requests and replies over one connection, which needs no other sender or receiver.
  *
  * A message is a request if a handler is registered for its type and it has an id, or if its id begins with `req-`, as
  * the ids of {@link request} do. A peer in another language asks by sending such a message, and replies with a message of
@@ -155,7 +155,7 @@ export class Endpoint {
    *
    * While a loop reads them too slowly, the connection is read no further once {@link EndpointOptions.maxPendingBytes}
    * wait, and replies that stand behind them wait too: do not await a request in the loop where the peer may send faster
-   * than you read. While nobody reads them, further ones are dropped and counted.
+   * than you read. While they are not read at all, further ones are dropped and counted.
    */
   get messages(): AsyncIterableIterator<SOCMessage, undefined, undefined> {
     return this.#feed
@@ -177,7 +177,7 @@ export class Endpoint {
   }
 
   /**
-   * Sends a message that is no request. Resolves when the kernel has all of it.
+   * Sends a message that is not a request. Resolves when the kernel has all of it.
    *
    * @throws {IpcError} as `Sender.send`
    */
@@ -236,7 +236,7 @@ export class Endpoint {
     await this.close()
   }
 
-  /** Resolves when the connection has ended. Never rejects. What a handler of `serve` waits for. */
+  /** Resolves when the connection has ended. Never rejects. A handler of `serve` waits for this. */
   whenClosed(): Promise<void> {
     return this.connection.whenClosed()
   }
@@ -421,7 +421,7 @@ export class Endpoint {
     )
   }
 
-  /** Whether it was the message that could not be sent, and another one can. */
+  /** Whether only this message could not be sent, so that another one can. */
   #writable({ code }: IpcError): boolean {
     return code === 'ERR_IPC_MESSAGE_TOO_LARGE' || code === 'ERR_IPC_INVALID_MESSAGE'
   }
@@ -466,7 +466,10 @@ export class Endpoint {
     this.#checkIdle()
   }
 
-  /** What was read before is taken first: the end of the stream comes after it, and says why the connection broke. */
+  /**
+   * Messages read before are taken first: the end of the stream follows them, with the reason why the connection
+   * broke.
+   */
   #onConnectionClosed(): void {
     if (this.#state === 'peer-ended') this.#end(undefined)
     this.#running.cancelAll(this.#closedError())

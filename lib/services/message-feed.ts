@@ -26,13 +26,13 @@ export class MessageFeed implements AsyncIterableIterator<SOCMessage, undefined,
   #dropped = 0
   #waiting: { readonly resolve: (result: Result) => void; readonly reject: (error: Error) => void }[] = []
 
-  /** @param onRoom called when a full queue is not full any more, or nobody reads it any more */
+  /** @param onRoom called when a full queue is no longer full, or is no longer read */
   constructor(maxBytes: number, onRoom: () => void) {
     this.#maxBytes = maxBytes
     this.#onRoom = onRoom
   }
 
-  /** Messages that came while the queue was full and nobody read it. */
+  /** Messages dropped because the queue was full while it was not read. */
   get dropped(): number {
     return this.#dropped
   }
@@ -58,7 +58,7 @@ export class MessageFeed implements AsyncIterableIterator<SOCMessage, undefined,
     }
   }
 
-  /** Nothing more comes. What is queued is handed out first, then `failure`, once. */
+  /** Ends the feed: queued messages are handed out first, then `failure`, once. */
   end(failure: Error | undefined): void {
     if (this.#state === 'ended') return
     this.#state = 'ended'

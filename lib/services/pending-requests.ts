@@ -55,7 +55,7 @@ export class PendingRequests {
     return this.#bytes
   }
 
-  /** Whether a request of so many bytes is within the bound. One always is. */
+  /** Whether a request of this many bytes is within the bound. A single one always is. */
   fits(messageBytes: number): boolean {
     return this.#byId.size === 0 || this.#bytes + messageBytes + OVERHEAD_BYTES <= this.#maxBytes
   }

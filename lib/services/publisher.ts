@@ -86,7 +86,7 @@ export class Publisher {
       throw new IpcError('ERR_IPC_CLOSED', `the connection to ${connection.address} is closed`)
     }
     if (this.#subscribers.has(connection)) throw new TypeError('the connection is a subscriber already')
-    // It gets what is published after it was added, and nothing before.
+    // It gets messages published after it was added, and none before.
     this.#flush()
     const subscriber = new Subscriber(connection, filter, this.#maxPendingBytes, this.#onFull, () => {
       this.#subscribers.delete(connection)
@@ -119,8 +119,9 @@ export class Publisher {
   }
 
   /**
-   * Publishes nothing more, waits until the subscribers have what waits for them, and closes their connections. Safe to
-   * call again; never rejects. What a subscriber has not taken after `timeoutMs` (default 5000) is dropped and counted.
+   * Publishes nothing more, waits until the subscribers have received their waiting messages, and closes their
+   * connections. Safe to call again; never rejects. Messages that a subscriber has not taken after `timeoutMs` (default
+   * 5000) are dropped and counted.
    *
    * @throws TypeError, RangeError for options that are not allowed
    */

@@ -11,7 +11,7 @@ import { newSOCMessage, RawJSON, rawJSON } from '../message/new-message.js'
 
 /** The type of replies. */
 export const REPLY_TYPE = 'soc_reply'
-/** The type of the message that says that nobody waits for a reply any more. A peer may ignore it. */
+/** The type of the message that withdraws a request: its reply is no longer awaited. A peer may ignore it. */
 export const CANCEL_TYPE = 'soc_cancel'
 /** How the ids of requests begin, so that a request of an unknown type is not taken for a message. */
 export const REQUEST_ID_PREFIX = 'req-'
@@ -129,13 +129,16 @@ function readAnyReply(message: SOCMessage): Reply | undefined {
   return { request, message: replyWith(message, request, text ?? '', 0, text?.length ?? 0) }
 }
 
-/** The reply as the asker gets it: with the id of the request, and the value as its payload. */
+/** The reply as the requester gets it: with the id of the request, and the value as its payload. */
 function replyWith(reply: SOCMessage, request: string, text: string, begin: number, end: number): SOCMessage {
   const { type, timestamp, peer } = reply
   return composed({ type, id: request, peer }, 0, timestamp, text.slice(begin, end), flagsOf(text))
 }
 
-/** Says where no name can be `__proto__`, so that parsing need not look: two searches for rare characters are quicker. */
+/**
+ * Marks payloads in which no name can be `__proto__`, so that parsing need not check: two searches for rare
+ * characters are faster.
+ */
 function flagsOf(text: string): number {
   const plain = !text.includes('__proto__') && !text.includes('\\u00')
   return plain ? MessageFlag.checked | MessageFlag.plainNames : MessageFlag.checked

@@ -1,4 +1,4 @@
-// The requests of the peer that are being handled: bounded in bytes, each with a signal that tells its handler to stop.
+// The requests of the peer that are being handled: bounded in bytes, each with a signal that stops its handler.
 
 import { AbortController } from '../base/globals.js'
 

@@ -68,7 +68,7 @@ export interface ServerStats {
 const OPTIONS: OptionTable<ServeOptions> = { onError: callback, signal }
 const CLOSE_OPTIONS: OptionTable<ServerCloseOptions> = { timeoutMs: milliseconds }
 
-/** How long `close` goes on accepting and reading: for what clients sent before, and the kernel still holds. */
+/** How long `close` goes on accepting and reading, to get data that clients sent earlier and the kernel still holds. */
 const CATCH_UP_MS = 20
 /** And turns of the event loop after that, where it was busy: one to accept, one to read, and the same again. */
 const CATCH_UP_TURNS = 4

@@ -45,8 +45,8 @@ const WRITABLE_OPTIONS: OptionTable<WritableOptions> = {
 const OBJECTS_WAITING = 256
 
 /**
- * The messages of a receiver as a stream. It ends with the connection, and fails with the receiver's error; a line that
- * is no message fails it too unless the receiver skips them. Destroying the stream closes the connection. Nothing else may
+ * The messages of a receiver as a stream. It ends with the connection, and fails with the receiver's error; an invalid
+ * line fails it too unless the receiver skips them. Destroying the stream closes the connection. Nothing else may
  * read from the receiver.
  *
  * @throws TypeError for options that are not allowed

@@ -6,7 +6,7 @@ import { describeValue, wrongKind } from '../base/options.js'
 import type { Receiver } from '../endpoints/receiver.js'
 import type { SOCMessage } from '../message/message.js'
 
-/** What this library uses of the interface `StandardSchemaV1`. */
+/** The part of the interface `StandardSchemaV1` that this library uses. */
 export interface StandardSchema<Output = unknown> {
   /** The interface of Standard Schema V1. */
   readonly '~standard': {
@@ -66,7 +66,7 @@ export type OutputOf<Schema> = Schema extends StandardSchema<infer Output> ? Out
 /** A message whose payload has passed its schema, discriminated by `type`. */
 export type ValidatedMessage<Checks extends Schemas> = {
   [Type in keyof Checks & string]: {
-    /** The type, one of those that have a schema. */
+    /** The type, which has a schema. */
     readonly type: Type
     /** The value that the schema returned: with its defaults and transformations. */
     readonly payload: OutputOf<Checks[Type]>

@@ -1,10 +1,10 @@
-// The clock by which messages age: milliseconds of real time, which nobody can set. Within one start of the machine it
-// follows the time since boot, suspension included. Across starts only the wall clock can say how long the machine was
-// off, and it may be wrong (a board without a battery starts in 1970, then jumps), so what it may claim is bounded.
+// The clock by which messages age, in milliseconds of real time; no user can set it. While the machine runs, it
+// follows the time since boot, including suspension. Only the wall clock knows how long the machine was off, and it
+// may be wrong (a board without a battery starts in 1970, then jumps), so the time taken from it is bounded.
 
 import { addon } from '../binding/addon.js'
 
-/** What the machine says about time. */
+/** The clocks of the machine. */
 export interface SystemClock {
   /** Differs from one start of the machine to the next; '' where the system does not say. */
   readonly bootId: string
@@ -31,7 +31,7 @@ export interface LastMoment {
   readonly wallMs: number
 }
 
-/** Whether the machine has not been started anew since a moment. */
+/** Whether the machine has not been restarted since a moment. */
 export function isSameBoot(system: SystemClock, last: LastMoment): boolean {
   return system.bootId === last.bootId && last.baseMs + system.sinceBootMs() >= last.timeMs - 1
 }

@@ -8,7 +8,7 @@ import type { IndexEntry } from './record-index.js'
 import type { Segment } from './log-files.js'
 
 export class LogReader {
-  /** The values of records, with their headers; undefined for those that are damaged or cannot be read. */
+  /** The values of records, with their headers; undefined for a record that is damaged or cannot be read. */
   read(entries: readonly IndexEntry[]): (Buffer | undefined)[] {
     const values: (Buffer | undefined)[] = []
     for (let begin = 0; begin < entries.length;) {

@@ -1,6 +1,6 @@
-// Writes records to the end of the log, many at a time: what is waiting goes out with one writev, and where power loss
-// matters one fdatasync, on Node's thread pool. Begins a new segment when one is full. A write that fails rejects what it
-// was to write and changes nothing else.
+// Appends records to the log in groups: one writev for all waiting records, and with durability `fsync` one fdatasync,
+// on Node's thread pool. Begins a new segment when one is full. A failed write rejects its own records and changes
+// nothing else.
 //
 //   idle ──enqueue──▶ writing ──done, nothing waits──▶ idle
 //                      │  ▲
@@ -75,7 +75,7 @@ export class LogWriter {
   }
 
   async #run(): Promise<void> {
-    // What comes in the same turn goes out together.
+    // Records of the same event loop turn are written together.
     await new Promise<void>((resolve) => {
       queueMicrotask(resolve)
     })
@@ -138,7 +138,7 @@ export class LogWriter {
       await syncFile(segment.descriptor)
       if (isNew) await this.#files.syncNames()
     } catch (error) {
-      // The kernel may have dropped the pages that it could not write, and says so only once.
+      // The kernel may have dropped the pages that it could not write, and reports that only once.
       await this.#files.truncate(segment, segment.size).catch(() => undefined)
       if (!isNew) this.#active = undefined
       throw error

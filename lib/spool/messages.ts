@@ -1,4 +1,4 @@
-// Between messages and the lines that a spool keeps.
+// Converts between messages and the lines that a spool keeps.
 
 import { addon } from '../binding/addon.js'
 import { priorityOf } from '../endpoints/message-queue.js'
@@ -10,7 +10,7 @@ import { countFrames } from '../wire/batch.js'
 import { HEADER_BYTES } from './record.js'
 import type { SpoolEntry } from './spool-log.js'
 
-/** A record is full when its lines come to this. */
+/** A record is full when its lines reach this many bytes. */
 const RECORD_BYTES = 1 << 16
 
 /** Most bytes that a number adds to a line (native/frames/line_numbers.h). */

@@ -13,8 +13,8 @@ import {
 /** Damage found in a spool. */
 export interface SpoolDamage {
   /**
-   * `tail`: the last bytes of the log are no whole record, as a crash in the middle of a write leaves them; they are cut
-   * off. `record`: one record is damaged; its messages are lost. `start`: the head of a segment is damaged; its
+   * `tail`: the log ends with an incomplete record, as after a crash in the middle of a write; it is cut off. `record`:
+   * one record is damaged; its messages are lost. `start`: the head of a segment is damaged; its
    * messages are kept.
    */
   readonly what: 'tail' | 'record' | 'start'
@@ -34,13 +34,16 @@ export interface SpoolDamage {
 export interface SpoolOptions {
   /** An absolute or relative path. Made with mode 0700 if it is absent; it must belong to this user alone. */
   readonly directory: string
-  /** What the kept messages may come to in bytes, as lines and 96 bytes a record. The files may take twice that. Default: 256 MiB. */
+  /**
+   * Maximum size of the kept messages in bytes: their lines, plus 96 bytes per record. The files may take twice that.
+   * Default: 256 MiB.
+   */
   readonly maxBytes?: number
   /** Messages that wait for longer, and are not in flight, are given up. Default: never. */
   readonly maxAgeMs?: number
   /**
-   * What a kept message survives: `process` the end of this process at any moment, `fsync` also a loss of power.
-   * Default: `process`.
+   * The failures that a kept message survives: `process`: the end of this process at any moment; `fsync`: also a loss
+   * of power. Default: `process`.
    */
   readonly durability?: 'process' | 'fsync'
   /** Size in bytes at which a file of the log is full and the next one begins. Default: 64 MiB, or 1/256 of `maxBytes` if that is more. */

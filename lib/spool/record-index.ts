@@ -27,7 +27,7 @@ export interface IndexEntry {
   size: number
 }
 
-/** What a record counts for besides its lines: its header, and its entry here. */
+/** The bytes that a record counts for besides its lines: its header, and its entry here. */
 export const OVERHEAD_BYTES = 96
 const COMPACT_AT = 1024
 

@@ -27,7 +27,7 @@ export interface RecordHeader {
   /** Unix milliseconds. */
   readonly wallMs: number
   readonly priorities: readonly [number, number, number]
-  /** The lower 32 bits of the number of its segment: tells it from what a deleted file left on the disk. */
+  /** The lower 32 bits of the number of its segment, to distinguish it from remains of a deleted file on the disk. */
   readonly segment: number
 }
 
@@ -61,7 +61,7 @@ export function controlRecord(kind: RecordKind, body: unknown, at: Omit<HeaderFi
   return value
 }
 
-/** The header at an offset, or undefined if there is none that is whole and of this segment. */
+/** The header at an offset, or undefined if there is no complete header of this segment. */
 export function readHeader(bytes: Buffer, offset: number, segment: number): RecordHeader | undefined {
   if (bytes.length - offset < HEADER_BYTES || bytes.readUInt32LE(offset) !== MAGIC_NUMBER) return undefined
   const header = bytes.subarray(offset, offset + HEADER_BYTES)

@@ -184,7 +184,7 @@ export class Recovery {
     })
   }
 
-  /** Numbers in damaged places, without those that were settled or that a copy holds. */
+  /** Numbers in damaged places, except settled ones and those of which a copy exists. */
   #countLost(): number {
     const known = new Ranges()
     for (const [first, through] of this.#settled.list()) known.add(first, through)

@@ -1,4 +1,4 @@
-// Reads one segment from its beginning, record by record, and goes on behind damage with the next record that is whole.
+// Reads one segment from its beginning, record by record, and continues after damage with the next complete record.
 
 import { crc32 } from 'node:zlib'
 
@@ -15,7 +15,7 @@ export interface FoundRecord {
   readonly body: Buffer
 }
 
-/** Bytes that are no whole record. */
+/** Bytes that do not form a complete record. */
 export interface FoundDamage {
   readonly kind: 'damage'
   readonly offset: number
@@ -78,12 +78,12 @@ export async function* scan(files: LogFiles, segment: Segment): AsyncGenerator<F
   }
 }
 
-/** Where the next header stands; the end of the file if there is none. */
+/** The offset of the next header; the end of the file if there is none. */
 async function findRecord(window: Window, from: number, size: number, sequence: number): Promise<number> {
   for (let offset = from; offset + HEADER_BYTES <= size;) {
     const bytes = await window.at(offset, CHUNK_BYTES)
     for (let at = findMagic(bytes, 0); at >= 0; at = findMagic(bytes, at + 1)) {
-      // The header may lie across the end of what was read.
+      // The header may extend beyond the bytes read so far.
       const found =
         bytes.length - at >= HEADER_BYTES ? bytes.subarray(at) : await window.at(offset + at, HEADER_BYTES)
       if (readHeader(found, 0, sequence) !== undefined) return offset + at

@@ -39,20 +39,21 @@ export interface SpoolLog {
   /** The number that the next line gets. */
   readonly next: number
   /**
-   * Messages that are neither settled nor given up. Those found damaged when the spool was opened count until `attach`
-   * reports them lost, so that a sender's sums include them.
+   * Messages that are neither settled nor given up. Messages found damaged when the spool was opened count until
+   * `attach` reports them lost, so that a sender's sums include them.
    */
   readonly messages: number
   /** What the kept records count for against `maxBytes`. */
   readonly bytes: number
-  /** The most that the kept messages may come to, in bytes. */
+  /** Maximum size of the kept messages in bytes. */
   readonly maxBytes: number
   /** Bytes that the spool needs in front of the lines of an entry. */
   readonly headerBytes: number
   /** What an entry counts for besides its lines. */
   readonly overheadBytes: number
   /**
-   * Registers the sender that uses the spool; it is told of losses, including those found when the spool was opened.
+   * Registers the sender that uses the spool. Losses are reported to it, including those found when the spool was
+   * opened.
    *
    * @throws TypeError if a sender is attached already
    */

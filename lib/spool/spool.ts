@@ -47,7 +47,7 @@ export class Spool implements SpoolLog {
   /** Absolute path. */
   readonly directory: string
   readonly session: string
-  /** The most that the kept messages may come to, in bytes. */
+  /** Maximum size of the kept messages in bytes. */
   readonly maxBytes: number
   readonly headerBytes = HEADER_BYTES
   readonly overheadBytes = OVERHEAD_BYTES

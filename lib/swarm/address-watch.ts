@@ -4,7 +4,7 @@
 import { isError } from '../base/errors.js'
 import { lstat } from 'node:fs/promises'
 
-/** Whether the file at the path is the one that was bound. `unknown`: the system would not tell. */
+/** Whether the file at the path is the one that was bound. `unknown`: the system could not determine it. */
 export type AddressState = 'held' | 'removed' | 'replaced' | 'unknown'
 
 interface FileId {

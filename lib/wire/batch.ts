@@ -15,7 +15,7 @@ import { addon } from '../binding/addon.js'
 
 /** Most batches have fewer frames. */
 const LAYOUT_FRAMES = 1024
-/** A text of at most so many units stays within the limit, whatever it becomes in UTF-8. */
+/** A text of at most this many units stays within the limit in UTF-8. */
 const SMALL_TEXT = (MAX_MESSAGE_BYTES - ENVELOPE_BYTES) / 3
 
 const spareLayouts: Int32Array[] = []
@@ -48,7 +48,7 @@ export interface Run {
   readonly kept: boolean
 }
 
-/** Frames one after the other. Those that are text are joined, so that one conversion serves many. */
+/** Consecutive frames. Frames that are text are joined, so that one conversion serves many. */
 export class FrameText {
   /** Complete parts. */
   #parts: (Laid | Run)[] = NO_PARTS

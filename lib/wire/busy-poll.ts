@@ -1,17 +1,17 @@
-// When to wait for a message in a loop instead of asleep: to be woken takes longer than all the rest of a round trip. A
-// receiver asks for it each time that somebody begins to wait; the addon does it while the event loop has nothing else
-// to do. Must not know descriptors.
+// Busy polling: waiting for a message in a loop instead of asleep, because waking a thread takes longer than the rest
+// of a round trip. A receiver requests it whenever a caller begins to wait; the addon polls while the event loop is
+// idle. Must not know descriptors.
 
 import { PollWord } from '../binding/abi.js'
 
 /**
- * Waiting in a loop for messages, which takes a processor while it lasts: each side should have its own. Without effect on
- * Windows.
+ * Waits for messages in a loop (busy polling). This occupies a processor while it lasts, so each side should have one
+ * of its own. Has no effect on Windows.
  */
 export interface BusyPollOptions {
   /**
-   * How long a thread with a receiver that somebody waits for looks for messages before it goes to sleep. From 1 to
-   * 1000.
+   * How long a thread looks for messages before it goes to sleep, while a caller waits on one of its receivers. From 1
+   * to 1000 µs.
    */
   readonly maxMicroseconds: number
 }
@@ -20,12 +20,12 @@ export interface BusyPollOptions {
 export type PollRequest = number
 
 const NEVER = 0
-/** For 50 µs, as long as most of what is waited for comes at once; see native/readiness/poll_history.h. */
+/** For 50 µs, as long as most messages arrive within that time; see native/readiness/poll_history.h. */
 const IF_IT_PAYS = -1
 
 const MOST_MICROSECONDS = 1000
 
-/** @throws RangeError for a time that makes no sense */
+/** @throws RangeError for an invalid time */
 export function toPollRequest(options: BusyPollOptions | false | undefined): PollRequest {
   if (options === undefined) return IF_IT_PAYS
   if (options === false) return NEVER
@@ -36,10 +36,10 @@ export function toPollRequest(options: BusyPollOptions | false | undefined): Pol
   return maxMicroseconds
 }
 
-/** What the receivers of this thread ask for; the longest time counts. */
+/** What the receivers of this thread request; the longest time counts. Shared with the addon. */
 export const pollWords = new Int32Array(PollWord.count)
 
-/** Somebody waits for a message. */
+/** Requests polling on behalf of a caller that begins to wait for a message. */
 export function requestPoll(request: PollRequest): void {
   if (request === IF_IT_PAYS) pollWords[PollWord.ifItPays] = 1
   else if (request > (pollWords[PollWord.microseconds] as number)) pollWords[PollWord.microseconds] = request

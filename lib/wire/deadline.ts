@@ -21,7 +21,7 @@ export class Deadline {
   /** How much of its own standstill this process may still forgive itself. */
   #graceMs = 0
   #dueAt = 0
-  /** When the timer should fire. Moving a deadline leaves the timer alone: it starts anew when it fires too early. */
+  /** When the timer should fire. Moving a deadline does not touch the timer: it is restarted if it fires too early. */
   #firesAt = Infinity
 
   constructor(onPassed: () => void) {
@@ -41,7 +41,7 @@ export class Deadline {
     if (this.#looking === undefined && this.#dueAt < this.#firesAt) this.#schedule(now)
   }
 
-  /** Starts the running time anew. */
+  /** Restarts the running time. */
   extend(): void {
     this.#graceMs = this.#limitMs
     this.#dueAt = monotonicMs() + this.#limitMs

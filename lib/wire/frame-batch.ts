@@ -128,7 +128,7 @@ export class FrameBatch {
     return { bytes: slab, begin: 0, end: checkedEnd, slab, reportRefused }
   }
 
-  /** Writes the unchecked frames at `begin`, without those that are not one valid message each. Returns their end. */
+  /** Writes the unchecked frames at `begin`, except any that is not exactly one valid message. Returns their end. */
   #encodeUnchecked(slab: Buffer, begin: number, refusals: (() => void)[]): number {
     const runs = this.#uncheckedRuns
     const end = this.#unchecked.encode(slab, begin)
@@ -153,7 +153,7 @@ export class FrameBatch {
   }
 }
 
-/** A batch that only passes on what was read is written from where it stands. */
+/** A batch that only forwards received bytes is written directly from the bytes of the read. */
 function writeInPlace(run: Run): BatchBytes {
   return {
     bytes: run.bytes,

@@ -171,7 +171,7 @@ export class FrameWriter {
     reportRefused()
   }
 
-  /** Gives up: whoever waits for the writer gets this error. */
+  /** Gives up: everything that waits for the writer gets this error. */
   fail(error: IpcError): void {
     if (this.#state === 'failed') return
     this.#lost = this.pending

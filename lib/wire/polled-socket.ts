@@ -19,7 +19,7 @@ import { addon, type NativeReadiness } from '../binding/addon.js'
 import { systemError, toSystemError } from '../binding/native-error.js'
 import { threadWindow } from './read-window.js'
 
-/** The sockets that wait for something, by descriptor. */
+/** The sockets that wait for readiness, by descriptor. */
 const waiting: (PolledSocket<unknown> | undefined)[] = []
 let started = false
 

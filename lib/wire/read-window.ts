@@ -16,7 +16,7 @@ function windowBytes(carried: number): number {
   return (Math.floor(carried / HEADROOM_BYTES) + 1) * HEADROOM_BYTES + READ_BYTES
 }
 
-/** The read window of one thread. Whoever needs it gets it as an argument; there is one instance, {@link threadWindow}. */
+/** The read window of one thread. It is passed as an argument; there is one instance, {@link threadWindow}. */
 export class ReadWindow {
   /** Records of the last step; see {@link RecordWord}. */
   readonly records = new Int32Array(RECORDS * RecordWord.count)

@@ -1,5 +1,5 @@
-// Memory in which frames are laid out, used again and again by a whole thread. Where a batch is written as soon as it is
-// there, one slab serves all; who keeps lines until they are acknowledged takes more. Must not know frames.
+// A pool of buffers in which frames are laid out, reused by the whole thread. If each batch is written immediately, one
+// slab is enough; a sender that keeps lines until they are acknowledged takes more. Must not know frames.
 
 interface Size {
   readonly bytes: number
@@ -8,8 +8,8 @@ interface Size {
 }
 
 /**
- * What is kept fills at least half of its slab, up to 64 KiB. The largest are for what batches take while they are laid
- * out; what of a slab was never used takes no memory.
+ * Up to 64 KiB, data that is kept fills at least half of its slab. The largest slabs are for batches being laid out;
+ * pages of a slab that were never touched take no memory.
  */
 const SIZES: readonly Size[] = [
   { bytes: 1 << 13, maxSpare: 64, spare: [] },
@@ -19,7 +19,7 @@ const SIZES: readonly Size[] = [
   { bytes: 1 << 18, maxSpare: 40, spare: [] },
 ]
 
-/** A slab with room for so many bytes, or more. */
+/** Takes a slab of at least `bytes`. */
 export function takeSlab(bytes: number): Buffer {
   for (const size of SIZES) {
     if (bytes <= size.bytes) return size.spare.pop() ?? Buffer.allocUnsafeSlow(size.bytes)
@@ -27,7 +27,7 @@ export function takeSlab(bytes: number): Buffer {
   return Buffer.allocUnsafeSlow(bytes)
 }
 
-/** Gives a slab back, once, when nobody reads it any more. */
+/** Returns a slab to the pool. Call it once, when nothing reads the slab any more. */
 export function returnSlab(slab: Buffer): void {
   for (const { bytes, maxSpare, spare } of SIZES) {
     if (slab.length === bytes && spare.length < maxSpare) spare.push(slab)

@@ -1,5 +1,5 @@
-// The numbers on which the addon and its TypeScript agree: the layouts of memory that both see, and the values with
-// a meaning of their own. lib/binding/abi.ts is the other half; test/unit/binding/abi.test.ts compares the two
+// The numbers that the addon and its TypeScript share: the layouts of shared memory, enum values and sentinel
+// values. lib/binding/abi.ts is the other half; test/unit/binding/abi.test.ts compares the two
 // through the loaded addon, so a change on one side alone fails. The lowest layer: must not include anything else
 // of native/.
 
@@ -11,7 +11,7 @@
 
 namespace sentinel {
 
-// What became of one line.
+// The outcome of checking one line.
 enum class LineState : std::int32_t {
   kMessage = 0,
   kSyntax = 1,    // not JSON
@@ -52,7 +52,7 @@ struct FrameRecord {
   static constexpr std::size_t kWords = 16;
 
   static constexpr std::int32_t kAscii = 1;  // the line is pure ASCII: a byte is a character
-  // The line is byte for byte what our own encoder writes for this message, its line ending included.
+  // The line is byte for byte what our encoder writes for this message, including its line ending.
   static constexpr std::int32_t kCanonical = 2;
   static constexpr std::int32_t kTypeEscaped = 4;  // `type` holds escapes
   static constexpr std::int32_t kIdEscaped = 8;    // `id` holds escapes
@@ -78,7 +78,7 @@ struct FrameProgress {
 
 // Word indices of the description of one frame to be laid out.
 struct FrameLayout {
-  static constexpr std::size_t kUnits = 0;       // of its part of the text, in UTF-16 units
+  static constexpr std::size_t kUnits = 0;       // length of its part of the text, in UTF-16 units
   static constexpr std::size_t kType = 1;        // a MessageType; kOther: the text is the whole frame already
   static constexpr std::size_t kIdMillions = 2;  // the id's milliseconds / 1,000,000
   static constexpr std::size_t kIdRest = 3;      // and their remainder
@@ -89,7 +89,7 @@ struct FrameLayout {
   static constexpr std::size_t kEnvelopeBytes = 96;  // more than any envelope takes
 };
 
-// Word indices of the memory through which JavaScript asks the event loop to poll, and learns whether it paid.
+// Word indices of the memory through which JavaScript asks the event loop to busy-poll, and sees whether it paid.
 struct PollWord {
   static constexpr std::size_t kMicroseconds = 0;  // poll this long for the next message, in any case
   static constexpr std::size_t kIfItPays = 1;      // 1: poll for the usual time, if that has paid lately
@@ -104,12 +104,11 @@ struct RecordCount {
   static constexpr std::int32_t kWritable = -2;  // the kernel may take bytes again
 };
 
-// Bytes that one read takes, unless an unfinished line leaves no room for them. Together with room for the
-// beginning of a line this stays below 128 KiB, from which on C libraries map and unmap each block (mallopt(3),
-// M_MMAP_THRESHOLD).
+// Bytes per read, unless an unfinished line leaves less room. Together with room for the beginning of a line this
+// stays below 128 KiB, the size from which C libraries map and unmap each block (mallopt(3), M_MMAP_THRESHOLD).
 inline constexpr std::size_t kReadBytes = std::size_t{112} << 10;
 
-// What a PeerWatcher says of a process it was asked to watch.
+// The outcome of asking a PeerWatcher to watch a process.
 enum class WatchState : std::uint8_t { kWatching = 0, kEnded = 1, kNotSupported = 2 };
 
 }  // namespace sentinel

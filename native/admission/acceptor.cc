@@ -11,7 +11,8 @@ constexpr int kBatch = 64;
 // loop; with a pause of 1 ms it still turns away tens of thousands a second.
 constexpr int kFloodRefusals = 48;
 constexpr int kFloodPauseMs = 1;
-// Out of descriptors: the kernel keeps the waiting clients, so a short pause loses none and spins nothing.
+// Pause when descriptors have run out. The kernel keeps the waiting clients, so none is lost, and the thread does
+// not spin.
 constexpr int kExhaustedPauseMs = 50;
 constexpr std::size_t kReportedRefusals = 64;
 constexpr std::chrono::milliseconds kReportInterval{100};
@@ -187,7 +188,7 @@ void Acceptor::EndPause() {
 void Acceptor::NotifyLoop() {
   const bool told = Notify(notify_.get());
   const std::lock_guard<std::mutex> lock(mutex_);
-  // If the loop has emptied the queue meanwhile, there is nothing left to tell.
+  // If the loop has emptied the queue meanwhile, no notification is needed.
   if (notice_ != Notice::kSilent) notice_ = told ? Notice::kTold : Notice::kOwed;
 }
 

@@ -2,7 +2,7 @@
 // quotas, closes those that fail, and queues the others for the event loop. A flood of strangers is turned away
 // here and never reaches JavaScript. Must not know Node-API or frames.
 //
-// What the thread does (Intake; any state ends in kStopping by Stop):
+// The states of the thread (Intake; Stop leads from any of them to kStopping):
 //
 //               the queue is full                accept fails
 //             ┌────────────────── kAccepting ──────────────────┐
@@ -10,7 +10,7 @@
 //           kFull ─────────────────┘      └─────────────── kExhausted
 //                  Take, which wakes it      after a pause
 //
-// What the event loop has been told of the queue (Notice):
+// Whether the event loop has been notified of the queue (Notice):
 //
 //                Admit                     Take empties the queue
 //     kSilent ──────────▶ kTold ──────────────────────────────────▶ kSilent
@@ -35,7 +35,8 @@
 
 namespace sentinel {
 
-// What connections of this peer are counted by. For a peer that the policy admits, which always has a user.
+// The user whose quota a peer's connections count against. Only for a peer that the policy admits, which always has
+// a user.
 UserKey KeyOf(const PeerIdentity& peer);
 
 struct AcceptorLimits {
@@ -57,7 +58,7 @@ struct AdmittedClient {
 struct Refusal {
   Verdict verdict = Verdict::kNotListed;
   PeerIdentity peer;  // empty where the identity could not be read
-  int code = 0;       // the system's error number, where that was the reason
+  int code = 0;       // the system's error number, if that was the reason
 };
 
 struct RefusalReport {
@@ -82,12 +83,12 @@ class Acceptor {
   Acceptor& operator=(const Acceptor&) = delete;
   ~Acceptor();  // stops
 
-  // Takes at most `most` admitted clients. If none is left behind, the next one is notified again.
+  // Takes at most `most` admitted clients. If that empties the queue, the next client is notified again.
   std::vector<AdmittedClient> Take(std::size_t most);
   // Takes the refusals since the last report. Empty until the next report is due, however often this is called, so
   // that a flood costs the event loop no more than a report every 100 ms. The last report is due after Stop.
   RefusalReport TakeRefusals();
-  // Gives back the place of a connection of that user that has ended. May be called after Stop.
+  // Releases the quota that an ended connection of this user held. May be called after Stop.
   void Release(const UserKey& user);
   AcceptorStats Stats();
 
@@ -114,7 +115,7 @@ class Acceptor {
   Verdict Admit(OwnedDescriptor& client, PeerIdentity& peer);
   Verdict ApplyQuota(const UserKey& user) const;
   void Refuse(Verdict verdict, PeerIdentity peer, int code);
-  // Looks at the room in the queue, and returns the state that follows.
+  // Checks the room in the queue and returns the next state.
   Intake UpdateIntake();
   // Rests until the pause is over.
   void Exhaust();

@@ -1,6 +1,6 @@
-// Limits the new connections of each user in any second. Remembers the moment of each connection that counted, so
-// that no interval of a second holds more than the limit: counting by the clock's seconds would admit twice as many
-// around a turn of the second. Must not know sockets; for one thread at a time.
+// Limits each user's new connections per second. Remembers the time of each admitted connection, so that the limit
+// holds for every interval of one second; counting per second of the clock would admit twice as many around the
+// turn of a second. Must not know sockets; for one thread at a time.
 
 #ifndef SENTINEL_CONNECTION_RATE_H_
 #define SENTINEL_CONNECTION_RATE_H_
@@ -15,7 +15,7 @@
 
 namespace sentinel {
 
-// What connections are counted by: the number of the user, or its security identifier on Windows.
+// The key that connections are counted under: the user's id, or its security identifier on Windows.
 using UserKey = std::variant<std::uint32_t, std::string>;
 
 class ConnectionRate {
@@ -25,7 +25,7 @@ class ConnectionRate {
   // 0 for no limit.
   explicit ConnectionRate(std::size_t limit) : limit_(limit) {}
 
-  // False: the user has had all the connections of this second. Those it was denied do not count.
+  // Returns false if the user has reached the limit within the last second. Denied connections do not count.
   bool Allow(const UserKey& user, Clock::time_point now);
 
  private:

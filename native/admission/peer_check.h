@@ -1,5 +1,5 @@
-// Decides about the peer of a connected descriptor. Reads who it is, judges user and group, and only for a peer
-// that passes reads the details, which takes longer, and judges them. The accept thread and the dialling side both
+// Decides whether to admit the peer of a connected descriptor. Reads its identity and judges user and group. Only
+// if these pass, reads and judges the details, which takes longer. The accept thread and the dialling side both
 // decide here and nowhere else. Must not know Node-API, threads or quotas.
 
 #ifndef SENTINEL_PEER_CHECK_H_
@@ -12,7 +12,7 @@
 
 namespace sentinel {
 
-// What a peer is judged by.
+// The criteria a peer is judged by.
 struct PeerRules {
   PeerPolicy policy;
   UnmappedIds unmapped;

@@ -35,7 +35,8 @@ const char* VerdictName(Verdict verdict) {
 
 Verdict Judge(const PeerIdentity& peer, const PeerPolicy& policy, const UnmappedIds& unmapped) {
   if (!peer.user_id.has_value() && peer.security_id.empty()) return Verdict::kNoUser;
-  // These two come before the lists: an identity without a meaning here must not match a number in a policy.
+  // These two come before the lists: an identity without meaning in this namespace must not match an id in a
+  // policy.
   if (peer.user_id == unmapped.user) return Verdict::kUnmappedUser;
   if (peer.process_id <= 0 && !policy.foreign_namespaces) return Verdict::kForeignProcess;
   if (peer.user_id.has_value() && Contains(policy.users, *peer.user_id)) return Verdict::kAdmitted;

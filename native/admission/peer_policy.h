@@ -30,7 +30,7 @@ struct PeerPolicy {
 // The rule that decided.
 enum class Verdict : std::uint8_t {
   kAdmitted = 0,
-  kIdentityUnreadable,  // the kernel did not tell who the peer is
+  kIdentityUnreadable,  // the kernel did not report who the peer is
   kNoUser,              // the identity carries no user
   kUnmappedUser,        // the user exists in another user namespace only
   kForeignProcess,      // process id 0: the peer is in another pid namespace, and the policy does not allow that

@@ -83,7 +83,7 @@ void PeerWatcher::Run() {
     for (std::size_t i = 0; i < numbers.size(); ++i) {
       if (ready[i + 1]) all_reported = Report(numbers[i]) && all_reported;
     }
-    // What could not be reported stays watched and ready: without a pause this would spin.
+    // An end that could not be reported stays watched and ready, so without a pause this loop would spin.
     if (!all_reported) WaitReadable({waker_.get()}, kRetryMs, ready);
   }
 }

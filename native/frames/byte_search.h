@@ -1,4 +1,4 @@
-// Searching bytes backwards, which the C++ library has no fast call for.
+// Backward byte search, for which the C++ library has no fast function (memrchr is not portable).
 
 #ifndef SENTINEL_BYTE_SEARCH_H_
 #define SENTINEL_BYTE_SEARCH_H_
@@ -8,10 +8,9 @@
 
 namespace sentinel {
 
-// Just past the last newline of [begin, end) of `bytes`, or `begin` when there is none.
+// Returns the position just past the last newline in [begin, end), or `begin` if there is none.
 inline std::size_t PastLastNewline(const std::uint8_t* bytes, std::size_t begin, std::size_t end) {
-  // Lines may be long: blocks without a newline are passed over whole. The inner loop is one that compilers make
-  // vector instructions of.
+  // Lines may be long, so whole blocks without a newline are skipped. Compilers vectorize the inner loop.
   constexpr std::size_t kBlock = 256;
   for (std::size_t at = end; at > begin;) {
     if (at - begin >= kBlock) {

@@ -11,11 +11,11 @@
 namespace sentinel {
 namespace {
 
-// Windows paths and texts of several lines have too many backslashes for a search that stops at each.
+// Scanned a block at a time: Windows paths and multi-line texts have too many backslashes to stop at each one.
 constexpr std::size_t kBlock = 64;
 constexpr std::size_t kUnicodeEscape = sizeof("\\uXXXX") - 1;
 
-// What may follow a backslash and be all of the escape.
+// The characters that form a complete escape with the backslash before them.
 constexpr std::array<bool, 256> ShortEscapes() {
   std::array<bool, 256> allowed{};
   for (const char character : {'"', '\\', '/', 'b', 'f', 'n', 'r', 't'}) {
@@ -45,33 +45,33 @@ __m128i Load(const std::uint8_t* bytes) {
 
 __m128i Equal(__m128i text, char character) { return _mm_cmpeq_epi8(text, _mm_set1_epi8(character)); }
 
-// Equal without regard to the bits of `spread`, which are set in `character`.
+// Compares while ignoring the bits of `spread`, which must be set in `character`.
 __m128i Equal(__m128i text, char character, char spread) {
   return Equal(_mm_or_si128(text, _mm_set1_epi8(spread)), character);
 }
 
 std::uint64_t Mask(__m128i found) { return static_cast<std::uint32_t>(_mm_movemask_epi8(found)); }
 
-// A bit for each of kBlock bytes, the first one lowest: it is a backslash.
+// Returns a bit for each of kBlock bytes, the lowest for the first: set if the byte is a backslash.
 std::uint64_t Backslashes(const std::uint8_t* bytes) {
   const __m128i a = Equal(Load(bytes), '\\');
   const __m128i b = Equal(Load(bytes + 16), '\\');
   const __m128i c = Equal(Load(bytes + 32), '\\');
   const __m128i d = Equal(Load(bytes + 48), '\\');
-  // More than half of the blocks of an event have none.
+  // More than half of the blocks of a typical event have none.
   if (Mask(_mm_or_si128(_mm_or_si128(a, b), _mm_or_si128(c, d))) == 0) return 0;
   return Mask(a) | Mask(b) << 16U | Mask(c) << 32U | Mask(d) << 48U;
 }
 
 std::uint64_t CommonOf16(const std::uint8_t* bytes) {
   const __m128i text = Load(bytes);
-  // One comparison finds `"` and b, another one f and n. A slash is hardly ever escaped.
+  // One comparison finds both `"` and b, another both f and n. Slashes are left out: they are rarely escaped.
   const __m128i pairs = _mm_or_si128(Equal(text, 'b', 0x40), Equal(text, 'n', 0x08));
   return Mask(_mm_or_si128(pairs, _mm_or_si128(Equal(text, 'r'), Equal(text, 't'))));
 }
 
-// Those bits of `second` whose bytes need a closer look. All bytes are looked at, not only the marked ones: how
-// often a loop over those would go around is more than the processor can foresee.
+// Returns the bits of `second` whose bytes need a closer look. It compares all bytes rather than loop over the
+// marked ones, because the processor could not predict the number of iterations.
 std::uint64_t Uncommon(const std::uint8_t* bytes, std::uint64_t second) {
   if (second == 0) return 0;
   return second & ~(CommonOf16(bytes) | CommonOf16(bytes + 16) << 16U | CommonOf16(bytes + 32) << 32U |
@@ -81,7 +81,7 @@ std::uint64_t Uncommon(const std::uint8_t* bytes, std::uint64_t second) {
 #else
 
 std::uint64_t Backslashes(const std::uint8_t* bytes) {
-  // A loop that compilers make vector instructions of.
+  // Compilers vectorize this loop.
   std::uint8_t found = 0;
   for (std::size_t i = 0; i < kBlock; ++i) found = static_cast<std::uint8_t>(found | (bytes[i] == '\\'));
   if (found == 0) return 0;
@@ -90,11 +90,11 @@ std::uint64_t Backslashes(const std::uint8_t* bytes) {
   std::uint64_t mask = 0;
   for (std::size_t i = 0; i < kBlock; i += sizeof(std::uint64_t)) {
     std::uint64_t word = 0;
-    // Byte by byte, so that the order of bytes in memory does not matter; compilers make one load of it.
+    // Byte by byte, to be independent of endianness; compilers turn this into a single load.
     for (std::size_t k = 0; k < sizeof(word); ++k) word |= static_cast<std::uint64_t>(bytes[i + k]) << (8 * k);
     word ^= kEach * '\\';
     const std::uint64_t zeros = ~(((word & kLow) + kLow) | word | kLow);
-    // Gathers the top bits of all bytes in the top byte.
+    // Gather the top bits of all bytes in the top byte.
     mask |= ((zeros >> 7U) * 0x0102040810204080 >> 56U) << i;
   }
   return mask;
@@ -110,11 +110,11 @@ std::uint64_t Uncommon(const std::uint8_t* bytes, std::uint64_t second) {
 
 #endif
 
-// The first backslash of a run begins an escape, and every other one after it.
+// Of a run of backslashes, the first, third, fifth, … each begin an escape.
 std::uint64_t EscapeStarts(std::uint64_t backslashes) {
   constexpr std::uint64_t kEven = 0x5555555555555555;
   const std::uint64_t first = backslashes & ~(backslashes << 1U);
-  // The sum carries through each run that begins at an even position, and leaves none of its bits.
+  // The addition carries through each run that begins at an even position and clears its bits.
   const std::uint64_t even_runs = backslashes & ~(backslashes + (first & kEven));
   return backslashes & (even_runs ^ ~kEven);
 }
@@ -139,20 +139,21 @@ int HexValue(std::uint8_t byte) {
 }
 
 std::size_t FindBadEscape(const std::uint8_t* text, std::size_t start, std::size_t end) {
-  std::uint64_t carry = 0;  // 1 when an escape begins with the last byte of the block before
+  std::uint64_t carry = 0;  // 1 if an escape begins with the last byte of the previous block
   for (std::size_t block = start; block < end; block += kBlock) {
     const std::uint8_t* bytes = text + block;
     std::array<std::uint8_t, kBlock> rest;
     if (end - block < kBlock) {
-      rest.fill(0);  // no escape goes on with it
+      rest.fill(0);  // 0 continues no escape
       std::copy(text + block, text + end, rest.begin());
       bytes = rest.data();
     }
     const std::uint64_t backslashes = Backslashes(bytes);
     if ((backslashes | carry) == 0) continue;
-    // As if no `\u` had digits: those of a good one are no backslashes, and nothing behind a bad one matters.
+    // Treats `\u` as a two-character escape: the digits of a valid one contain no backslash, and after an invalid
+    // one the rest does not matter.
     const std::uint64_t starts = EscapeStarts(backslashes & ~carry);
-    // The second bytes of escapes, without those that are backslashes themselves and therefore right.
+    // The second bytes of escapes, except backslashes, which are always valid.
     const std::uint64_t second = (starts << 1U | carry) & ~backslashes;
     carry = starts >> (kBlock - 1);
     for (std::uint64_t left = Uncommon(bytes, second); left != 0; left &= left - 1) {

@@ -1,4 +1,4 @@
-// The escapes of JSON's strings, as far as their spelling goes.
+// Checks the spelling of escapes in JSON strings; surrogate pairs are not checked.
 
 #ifndef SENTINEL_ESCAPES_H_
 #define SENTINEL_ESCAPES_H_
@@ -8,10 +8,10 @@
 
 namespace sentinel {
 
-// Of a hexadecimal digit; -1 for anything else.
+// Returns the value of a hexadecimal digit, or -1 for any other byte.
 int HexValue(std::uint8_t byte);
 
-// The first backslash of [start, end) that begins no escape, or `end` when each of them does.
+// Returns the position of the first backslash in [start, end) that does not begin a valid escape, or `end`.
 std::size_t FindBadEscape(const std::uint8_t* text, std::size_t start, std::size_t end);
 
 }  // namespace sentinel

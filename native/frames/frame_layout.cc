@@ -43,7 +43,8 @@ std::uint8_t* PutSixDigits(std::uint8_t* out, std::uint32_t number) {
   return out + kRestDigits;
 }
 
-// The envelope's start. Messages made within the same millisecond share all of it but six digits.
+// The parts of an envelope, cached between frames: messages created in the same millisecond differ in six digits
+// only.
 class Envelope {
  public:
   std::uint8_t* PutHead(std::uint8_t* out, const std::int32_t* words) {
@@ -51,7 +52,7 @@ class Envelope {
         words[FrameLayout::kIdRest] != rest_ || head_bytes_ == 0) {
       Renew(words);
     }
-    std::memcpy(out, head_.data(), head_.size());  // all of it: a copy of fixed size is the fastest one
+    std::memcpy(out, head_.data(), head_.size());  // the whole array: a copy of fixed size is fastest
     return PutSixDigits(out + head_bytes_, static_cast<std::uint32_t>(words[FrameLayout::kIdSequence]));
   }
 
@@ -88,23 +89,24 @@ class Envelope {
   std::int32_t rest_ = -1;
   std::int32_t timestamp_ = -1;
 };
-// Both are copied whole before what they precede is in its place, and what is copied too much must find room.
+// Both arrays are copied whole, before the bytes that follow them are written, so the excess must fit as well.
 static_assert(48 + kRestDigits + 32 + kTail.size() <= FrameLayout::kEnvelopeBytes);
 
-// Walks UTF-8 by the UTF-16 units that it stands for.
+// Walks UTF-8 text, counting in UTF-16 units.
 class UnitWalk {
  public:
   UnitWalk(const std::uint8_t* bytes, std::size_t begin, std::size_t end, bool ascii)
       : bytes_(bytes), at_(begin), end_(end), ascii_(ascii) {}
 
-  // Passes over so many units; answers the bytes that they take.
+  // Advances by `units` UTF-16 units and returns how many bytes they take.
   std::size_t Pass(std::size_t units) {
     const std::size_t begin = at_;
     if (ascii_) {
       at_ += units < end_ - at_ ? units : end_ - at_;
       return at_ - begin;
     }
-    // Two surrogates that were cut apart have become one character: what is passed too far is made good next time.
+    // If a surrogate pair was split between two payloads, its halves have become one character. Then this call
+    // advances one unit too far, and the next call one less.
     std::size_t passed = ahead_;
     while (at_ < end_ && passed < units) {
       passed += bytes_[at_] >= 0xf0 ? 2 : 1;

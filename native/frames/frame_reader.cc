@@ -59,7 +59,7 @@ FrameReader::Room FrameReader::Prepare(std::size_t least) {
   const std::size_t wanted = least + ReadWindow::kSlack;
   if (window.holder != this) {
     if (window.holder != nullptr) window.holder->Yield();
-    // What was copied away comes back in front of the bytes that end it.
+    // The carried bytes are copied back in front of the bytes that complete their line.
     window.begin = 0;
     window.end = carry_.size();
   } else if (window.capacity - window.end < wanted && window.begin > 0) {

@@ -58,7 +58,7 @@ class FrameReader {
   FrameReader& operator=(const FrameReader&) = delete;
   ~FrameReader();
 
-  // Takes over a stream, whose lines may have at most so many bytes without their endings. Only while idle.
+  // Takes over a stream, whose lines may have at most this many bytes without their endings. Only while idle.
   void Begin(std::size_t max_line_bytes, bool at_start) {
     max_line_bytes_ = max_line_bytes;
     at_start_ = at_start;
@@ -92,7 +92,7 @@ class FrameReader {
   Progress ScanLines(std::size_t begin, LineScanner& scanner, RecordSink& sink);
   // Returns the size of a byte order mark at the start of the stream.
   std::size_t TakeByteOrderMark(std::size_t begin, std::size_t end);
-  // Has the first record tell of it.
+  // Sets the flag of a byte order mark in the first record.
   static void NoteByteOrderMark(std::size_t mark, RecordSink& sink);
   // Keeps [begin, end), which holds no newline, for the next read. The bytes before `fresh` are kept already.
   void Keep(std::size_t begin, std::size_t fresh, std::size_t end, RecordSink& sink);

@@ -19,7 +19,7 @@ class FrameReaders {
  public:
   explicit FrameReaders(std::shared_ptr<ReadWindow> window) : window_(std::move(window)) {}
 
-  // Begins a stream, whose lines may have at most so many bytes; at least 1.
+  // Begins a stream whose lines may have at most this many bytes; at least 1.
   void Open(std::size_t stream, std::size_t max_line_bytes) {
     if (stream >= streams_.size()) streams_.resize(stream + 1);
     constexpr std::size_t kMost = UINT32_MAX;

@@ -328,7 +328,7 @@ LineState LineChecker::TakeTimestamp(Envelope& envelope) {
   return LineState::kMessage;
 }
 
-// Any value is valid JSON here: peers that know nothing of numbered lines may use the key for something else.
+// Any valid JSON value is accepted: peers that do not number lines may use the key for something else.
 LineState LineChecker::TakeSequence(Envelope& envelope) {
   Span value;
   if (LineState state = CheckValue(value); state != LineState::kMessage) return state;

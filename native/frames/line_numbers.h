@@ -13,9 +13,8 @@ namespace sentinel {
 constexpr std::size_t kNumberBytes = 24;
 
 // Copies the lines of [begin, end) to [out, out_end) and gives them the numbers from `first` on. Each line must end
-// in
-// `}` and a newline. Returns the end of what was written, or nullptr if there were less than kNumberBytes of room
-// for one of the numbers.
+// in a closing brace and a newline. Returns the end of the output, or nullptr if there was less than kNumberBytes
+// of room for one of the numbers.
 std::uint8_t* NumberLines(const std::uint8_t* begin, const std::uint8_t* end, std::uint8_t* out,
                           const std::uint8_t* out_end, std::uint64_t first);
 

@@ -31,7 +31,7 @@ class EnvironmentMember {
   virtual void EnvironmentEnds() = 0;
 };
 
-// The memory of JavaScript's in which frame readers leave their records and the outcome of a step. Attached once.
+// JavaScript memory to which frame readers write their records and the outcome of a step. Attached once.
 struct RecordMemory {
   std::int32_t* records = nullptr;
   std::size_t record_capacity = 0;
@@ -51,18 +51,18 @@ struct Environment {
   // Shared with calls in flight on the thread pool. Not std::make_shared, as above.
   const std::shared_ptr<OpenFiles> files{std::make_unique<OpenFiles>()};
   ConnectedDescriptors connected;
-  // Whether connected descriptors stay here. False where the system has no readiness (Windows), or the program that
-  // loaded the addon has no event loop of libuv's.
+  // Whether connected descriptors stay here. False if the system has no readiness notification (Windows) or if the
+  // program that loaded the addon has no libuv event loop.
   bool watches_readiness = false;
-  // Keeps the event loop alive, or no longer; empty before readiness.start.
+  // Called to keep the event loop alive or to stop doing so; empty before readiness.start.
   std::function<void(bool)> keep_loop_alive;
   // Read once, at the start: later there might be no descriptor left to read them with, and an unmapped peer must
   // not pass because of it.
   const UnmappedIds unmapped = ReadUnmappedIds();
   std::set<EnvironmentMember*> members;
 
-  // Opens what connections are waited for with, before the first one is made, so that a lack of descriptors is
-  // reported to the call that can report it.
+  // Opens the readiness set before the first connection exists, so that a lack of descriptors is reported by a call
+  // that can fail.
   Status PrepareConnections() {
     if (!watches_readiness) return Done{};
     Result<Descriptor> opened = connected.Open();

@@ -10,8 +10,8 @@ void sentinel::DefineReadiness(Value /*exports*/) {}
 
 #include <uv.h>
 
-// libuv's functions are not Node-API: a program that loads addons need not have them. Weak, they are null there
-// instead of keeping the addon from loading, or ending the process at the first call.
+// libuv's functions are not part of Node-API, so a program that loads addons may lack them. Declared weak, they are
+// then null; otherwise the addon would not load, or the first call would end the process.
 #pragma weak uv_backend_fd
 #pragma weak uv_backend_timeout
 #pragma weak uv_close
@@ -40,11 +40,11 @@ namespace {
 
 using Clock = std::chrono::steady_clock;
 
-// The longest poll where a timer is due within the next millisecond.
+// The longest poll if a timer is due within the next millisecond.
 constexpr std::int64_t kTimerMicroseconds = 100;
 
-// Has the event loop wait for all connections of an environment with one handle, after it has polled for them where
-// it should. Belongs to the event loop until that has closed both handles.
+// Makes the event loop wait for all connections of an environment with one handle, after busy polling for them if
+// requested. The event loop owns this object until it has closed both handles.
 class ReadinessHandles {
  public:
   static Status Start(Environment& environment, Value on_ready, Value words) {
@@ -109,26 +109,27 @@ class ReadinessHandles {
 
   static void BeforeSleep(uv_prepare_t* handle) { static_cast<ReadinessHandles*>(handle->data)->Poll(); }
 
-  // Waits without going to sleep, where a receiver has asked for it: to be woken takes longer than all the rest of
-  // a round trip. Other work of the event loop ends it, and is looked for before each read and while nothing
-  // arrives.
+  // Busy polling: waits without going to sleep if a receiver has requested it, because waking up takes longer than
+  // the rest of a round trip. It ends when the event loop has other work, which is checked before each read and
+  // while nothing arrives.
   void Poll() {
     found_ready_ = false;
     const auto loop = static_cast<Descriptor>(uv_backend_fd(ready_.loop));
     for (;;) {
       const int timer_ms = uv_backend_timeout(ready_.loop);
-      if (timer_ms == 0) return;  // there is something to do without any waiting
+      if (timer_ms == 0) return;  // the event loop has work now
       const std::int64_t microseconds = TakeRequest();
-      // What is ready already is for the event loop, which gives each its turn, and says nothing about waiting.
+      // Leave descriptors that are ready already to the event loop, which gives each its turn. They say nothing
+      // about whether waiting pays.
       if (microseconds == 0 || ReadableNow(loop)) return;
       switch (WaitFor(loop, timer_ms == 1 ? std::min(microseconds, kTimerMicroseconds) : microseconds)) {
         case Wait::kRead:
-          // The callback may have answered and wait again. Timers may be due by now.
+          // The callback may have replied and be waiting again. Timers may be due by now.
           NoteCame();
           uv_update_time(ready_.loop);
           break;
         case Wait::kReady:
-          // The event loop finds out what it is.
+          // The event loop finds out which descriptor is ready.
           found_ready_ = true;
           return;
         case Wait::kNothing: NoteLost(); return;
@@ -136,7 +137,7 @@ class ReadinessHandles {
     }
   }
 
-  // Returns how long to poll; 0: not at all.
+  // Returns how long to poll in microseconds; 0 means not at all.
   std::int64_t TakeRequest() {
     const std::int32_t microseconds = words_[PollWord::kMicroseconds];
     const bool if_it_pays = words_[PollWord::kIfItPays] != 0;
@@ -156,7 +157,7 @@ class ReadinessHandles {
       if (reader_.ReadAlone()) return Wait::kRead;
       const bool ready = ReadableNow(loop);
       waited_ = std::chrono::duration_cast<std::chrono::microseconds>(Clock::now() - begin);
-      // Ready too late: another process has had the processor.
+      // Ready, but too late: another process had the processor.
       if (waited_.count() >= microseconds) return Wait::kNothing;
       if (ready) return Wait::kReady;
       RestProcessor();
@@ -187,7 +188,7 @@ class ReadinessHandles {
   PollHistory history_;
   DecidedBy decided_by_ = DecidedBy::kHistory;  // the last poll
   std::chrono::microseconds waited_{};
-  bool found_ready_ = false;  // by the last poll, in time; OnReady finds out what it is
+  bool found_ready_ = false;  // by the last poll, in time; OnReady finds out which descriptor
   uv_poll_t ready_{};
   uv_prepare_t before_sleep_{};
   napi_async_cleanup_hook_handle cleanup_ = nullptr;

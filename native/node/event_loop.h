@@ -7,7 +7,7 @@
 
 namespace sentinel {
 
-// Whether the program that loaded the addon has an event loop of libuv's, with all that readiness takes of it.
+// Whether the program that loaded the addon has a libuv event loop with all the functions that readiness needs.
 bool HasEventLoop(napi_env env);
 
 void DefineReadiness(Value exports);

@@ -16,8 +16,8 @@ namespace {
 using Directory = std::shared_ptr<FileDirectory>;
 using Outcome = std::variant<Failure, Done, OwnedDescriptor, std::vector<std::string>, Directory>;
 
-// Turns an outcome into a value for JavaScript, or rejects with the failure. What was opened belongs to `files`, or
-// is closed where the environment is ending.
+// Converts an outcome to a JavaScript value, or rejects with the failure. `files` takes over an opened descriptor
+// or directory; if the environment is ending, it is closed instead.
 class Settlement {
  public:
   Settlement(const Deferred& deferred, OpenFiles& files) : deferred_(deferred), files_(files) {}
@@ -62,7 +62,7 @@ Outcome ToOutcome(Result<T> result) {
   return std::move(result.value());
 }
 
-// The same with the open directory that the first argument names.
+// The same, on the open directory whose id is the first argument.
 Value StartIn(const Invocation& call, std::function<Outcome(FileDirectory&)> run) {
   const auto& directories = Environment::Of(call.env()).files->directories;
   const auto found = directories.find(static_cast<std::uint32_t>(call[0].ToSize()));

@@ -13,8 +13,8 @@
 namespace sentinel {
 namespace {
 
-// Whether a record is of a message whose payload is all that follows its key, up to the closing brace: text that
-// was given as a payload must not bring other keys along.
+// Whether the payload of a record extends from its key to the closing brace of the message. Text passed as a
+// payload must not smuggle in other keys.
 bool IsMessageAlone(const std::uint8_t* bytes, const std::int32_t* record) {
   if (record[FrameRecord::kState] != static_cast<std::int32_t>(LineState::kMessage)) return false;
   const std::int32_t payload_end = record[FrameRecord::kPayloadEnd];

@@ -1,5 +1,5 @@
-// Descriptors that go to JavaScript as plain numbers, which it wraps at once. A worker may be terminated between
-// the two, so what was left without an owner is closed here.
+// Descriptors handed to JavaScript as plain numbers, which it wraps immediately. A worker may be terminated before
+// it has wrapped one, so descriptors left without an owner are closed here.
 
 #ifndef SENTINEL_NODE_HANDED_DESCRIPTORS_H_
 #define SENTINEL_NODE_HANDED_DESCRIPTORS_H_
@@ -18,7 +18,7 @@ namespace sentinel {
 // Descriptors given to JavaScript whose new owner has not been seen yet.
 class HandedDescriptors {
  public:
-  // All that was handed before has an owner by now, because JavaScript wraps before it asks again.
+  // Descriptors handed earlier have an owner by now, because JavaScript wraps each before it asks for the next.
   void Forget() { handed_.clear(); }
   Result<int> Hand(OwnedDescriptor descriptor) {
     const std::optional<std::uint64_t> cookie = DescriptorCookie(descriptor.get());
@@ -28,7 +28,7 @@ class HandedDescriptors {
     if (number.ok() && cookie.has_value()) handed_.push_back({FromLoopNumber(number.value()), *cookie});
     return number;
   }
-  // takeNotifyDescriptor() → number: hands the end of a notify pair that a socket of Node's takes over, once.
+  // takeNotifyDescriptor() → number, once: hands over the loop's end of a notify pair, for a Node socket to own.
   Value HandNotifyEnd(const Invocation& call, OwnedDescriptor& loop_end) {
     if (!loop_end.valid()) {
       ThrowMisuse(call.env(), "the notify descriptor was taken already");

@@ -55,7 +55,7 @@ Value ConnectFromScript(const Invocation& call) {
 Value ToValue(napi_env env, std::uint32_t number) { return Value::Number(env, number); }
 Value ToValue(napi_env env, const std::string& text) { return Value::Text(env, text); }
 
-// resolveUser(name), resolveGroup(name) → number, resolveSid(account) → text; null when there is none of that name
+// resolveUser(name), resolveGroup(name) → number, resolveSid(account) → text; null if the name does not exist
 template <typename Id, Result<Id> (*resolve)(const std::string&)>
 Value ResolveFromScript(const Invocation& call) {
   if (!call[0].IsString()) {

@@ -30,7 +30,7 @@ Value AttachRecords(const Invocation& call) {
   return {};
 }
 
-// attachWindow(bytes: Uint8Array): replaces the window before, which is not written to any more
+// attachWindow(bytes: Uint8Array): replaces the previous window, which is no longer written to
 Value AttachWindow(const Invocation& call) {
   Environment& environment = Environment::Of(call.env());
   const std::optional<View<std::uint8_t>> bytes = call[0].ToView<std::uint8_t>();
@@ -57,7 +57,7 @@ struct Step {
 };
 
 // Ends a step: writes its outcome to FrameProgress, and takes the reader back if it keeps nothing. `reader` is null
-// where the stream is not open.
+// if the stream is not open.
 std::int32_t Report(Environment& environment, std::size_t stream, const FrameReader* reader, const Step& step) {
   std::int32_t* const words = environment.memory.progress;
   if (words == nullptr) return 0;  // nothing is attached yet, so no stream is open
@@ -71,7 +71,7 @@ std::int32_t Report(Environment& environment, std::size_t stream, const FrameRea
   return static_cast<std::int32_t>(step.records);
 }
 
-// Where the next bytes of a stream go. Of size 0 where there is no room, as in a window that messages own.
+// Returns where the next bytes of a stream go. Its size is 0 if there is no room, as in a window that messages own.
 FrameReader::Room Prepare(const Environment& environment, FrameReader& reader, std::size_t least) {
   if (environment.memory.progress[FrameProgress::kGiven] != 0) return {};
   return reader.Prepare(least);
@@ -109,14 +109,14 @@ Value CloseReader(const Invocation& call) {
   return {};
 }
 
-// The following return the number of records, or RecordCount::kNoRoom; FrameProgress tells the rest.
+// The following return the number of records, or RecordCount::kNoRoom, and set FrameProgress.
 
-// readRecords(descriptor): of what has arrived
+// readRecords(descriptor): reads what has arrived
 Value ReadRecordsFromScript(const Invocation& call) {
   return call.Number(ReadRecords(Environment::Of(call.env()), call[0].ToSize(), kReadBytes).records);
 }
 
-// pushRecords(descriptor, bytes: Uint8Array, size): of bytes that the event loop has read
+// pushRecords(descriptor, bytes: Uint8Array, size): takes bytes that the event loop has read
 Value PushRecords(const Invocation& call) {
   Environment& environment = Environment::Of(call.env());
   const std::optional<View<std::uint8_t>> bytes = call[1].ToView<std::uint8_t>();
@@ -134,7 +134,7 @@ Value PushRecords(const Invocation& call) {
   return call.Number(TakeBytes(environment, stream, *reader, size));
 }
 
-// moreRecords(descriptor): of the rest of the last read, when FrameProgress::kMore is set
+// moreRecords(descriptor): goes on with the last read, when FrameProgress::kMore is set
 Value MoreRecords(const Invocation& call) {
   Environment& environment = Environment::Of(call.env());
   const std::size_t stream = call[0].ToSize();
@@ -156,7 +156,7 @@ Value SuspendRecords(const Invocation& call) {
   return call.Number(Report(environment, stream, reader, {}));
 }
 
-// finishRecords(descriptor): of the rest of a stream that has ended
+// finishRecords(descriptor): the unfinished line of a stream that has ended
 Value FinishRecords(const Invocation& call) {
   Environment& environment = Environment::Of(call.env());
   const std::size_t stream = call[0].ToSize();
@@ -178,7 +178,7 @@ RecordsRead ReadRecords(Environment& environment, std::size_t stream, std::size_
   }
   const FrameReader::Room room = Prepare(environment, *reader, kLeastReadBytes);
   if (room.size == 0) return {NoRoom(environment, *reader), Outcome::kRead};
-  // Of long lines as much as there is, because each end of a read within one may cost a copy.
+  // Within a long line, read all there is, because each read that ends inside a line may cost a copy.
   const std::size_t carried = reader->carried();
   const std::size_t wanted = carried < kLeastReadBytes ? std::min(room.size, std::max(most, carried)) : room.size;
   Result<std::size_t> size =

@@ -18,7 +18,7 @@ struct RecordsRead {
   Outcome outcome = Outcome::kRead;
 };
 
-// Reads at most about `most` bytes of what has arrived on a connected descriptor. FrameProgress tells the rest.
+// Reads at most about `most` bytes from a connected descriptor, and sets FrameProgress.
 RecordsRead ReadRecords(Environment& environment, std::size_t stream, std::size_t most);
 
 void DefineReading(Value exports);

@@ -7,12 +7,12 @@
 namespace sentinel {
 namespace {
 
-// Reads in a row of a connection that is alone in being ready, before the others are looked at.
+// Consecutive reads of a connection that is the only ready one, before the others are checked again.
 constexpr int kMostAlone = 8;
 
-// Where many are ready at once, V8 frees the messages of one read before the next read of the same connection only
-// if reads are small: its young generation holds some ten thousand messages, and copies those that are still in
-// use. So the turn of each connection is 64 KiB in small reads.
+// While many connections are ready, reads must be small for V8 to free the messages of one read before the next
+// read of the same connection: its young generation holds some ten thousand messages, and messages still in use are
+// copied. So each connection's turn is 64 KiB, in small reads.
 constexpr int kCrowdReads = 16;
 constexpr std::size_t kCrowdReadBytes = 4096;
 
@@ -26,7 +26,7 @@ bool ReadyReader::ReadAlone() {
 }
 
 void ReadyReader::ReadReady() {
-  // With one connection that goes to and fro, the wake-up is most likely its next message.
+  // With a single connection that exchanges messages in turn, the wake-up is most likely its next message.
   if (ReadAlone()) return;
   alone_turns_ = 0;
   ConnectedDescriptors& connected = environment_.connected;
@@ -35,7 +35,7 @@ void ReadyReader::ReadReady() {
   const bool crowd = ready.size() == ReadinessSet::kMostAtOnce;
   const std::size_t most = crowd ? kCrowdReadBytes : kReadBytes;
   const int reads = crowd ? kCrowdReads : 1;
-  // The callback may close some of them, and wait for new ones of the same number.
+  // The callback may close some descriptors and wait for new ones with the same number.
   for (const Readiness& one : ready) {
     if (one.writable && !Call(one.descriptor, RecordCount::kWritable)) return;
     for (int i = 0; i < reads && one.readable && connected.WantsReading(one.descriptor); ++i) {

@@ -1,4 +1,4 @@
-// Reads the connections of an environment that are ready, each in its turn, and calls JavaScript once a read.
+// Reads the ready connections of an environment in turn, and calls JavaScript once per read.
 
 #ifndef SENTINEL_NODE_READY_READER_H_
 #define SENTINEL_NODE_READY_READER_H_
@@ -17,10 +17,10 @@ class ReadyReader {
   ReadyReader(Environment& environment, Value on_ready)
       : environment_(environment), on_ready_(on_ready, "sentinel-ipc") {}
 
-  // Reads all that are ready.
+  // Reads all ready connections.
   void ReadReady();
-  // Reads the one that was alone in being ready last time. False: nothing has arrived on it, it is not waited for
-  // any more, or it has been read so often that the others must have a turn first, by ReadReady.
+  // Reads the connection that was the only ready one last time. Returns false if nothing has arrived on it, if it
+  // is no longer waited for, or if it was read so often that ReadReady must give the others a turn first.
   bool ReadAlone();
 
  private:

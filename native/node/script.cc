@@ -14,7 +14,7 @@ constexpr napi_typedarray_type kArrayType<std::uint32_t> = napi_uint32_array;
 
 }  // namespace
 
-// Each result is nullptr before the call, and stays that when the call fails.
+// Each result is nullptr before the call, and stays nullptr if the call fails.
 
 Value Value::Null(napi_env env) {
   napi_value made = nullptr;
@@ -98,7 +98,7 @@ std::string Value::ToText() const {
 std::optional<TextSize> Value::WriteText(std::uint8_t* bytes, std::size_t room) const {
   TextSize size;
   char* const text = reinterpret_cast<char*>(bytes);
-  // Node-API would cut a text that does not fit, without reporting it. It writes a NUL at the end.
+  // Node-API silently truncates a text that does not fit. It writes a NUL at the end.
   if (value_ == nullptr || napi_get_value_string_utf16(env_, value_, nullptr, 0, &size.units) != napi_ok ||
       room / 3 < size.units || room <= size.units * 3 ||
       napi_get_value_string_utf8(env_, value_, text, room, &size.bytes) != napi_ok) {

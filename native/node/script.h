@@ -65,8 +65,8 @@ class Value {
   std::size_t ToSize() const;
   bool ToBoolean() const;
   std::string ToText() const;
-  // Writes a text as UTF-8. nullopt if this is not a text or might not fit: that takes three bytes a UTF-16 unit,
-  // and one more.
+  // Writes a text as UTF-8. Returns nullopt if this is not a text or might not fit: there must be room for three
+  // bytes per UTF-16 unit and one more.
   std::optional<TextSize> WriteText(std::uint8_t* bytes, std::size_t room) const;
   // nullopt unless the value is a typed array of exactly this kind. For uint8_t, int32_t and uint32_t.
   template <typename T>
@@ -117,7 +117,7 @@ void Export(Value object, const char* name) {
   object.Set(name, Value::Callable(object.env(), name, Enter<function>));
 }
 
-// A class whose objects own a T. T has `static std::unique_ptr<T> Make(const Invocation&)`, which gives nullptr
+// A class whose objects own a T. T has `static std::unique_ptr<T> Make(const Invocation&)`, which returns nullptr
 // after it has thrown, and methods of the form `Value Method(const Invocation&)`.
 template <typename T>
 class ObjectClass {
@@ -177,8 +177,8 @@ class Reference {
   napi_ref reference_ = nullptr;
 };
 
-// A function of JavaScript that is called as the event loop would: microtasks run after it, and an exception that
-// it throws is an uncaught one.
+// A JavaScript function that is called as the event loop would call it: microtasks run after it, and an exception
+// that it throws is uncaught.
 class Callback {
  public:
   Callback(Value function, const char* name);
@@ -186,7 +186,7 @@ class Callback {
   Callback& operator=(const Callback&) = delete;
   ~Callback();
 
-  // False: the environment is ending, so there is nothing to call any more.
+  // Returns false if the environment is ending, so that the function can no longer be called.
   bool Run(std::int32_t first, std::int32_t second) const;
 
  private:
@@ -201,7 +201,7 @@ class Deferred {
   explicit Deferred(napi_env env);
 
   napi_env env() const { return env_; }
-  // Empty where the environment is ending.
+  // Empty if the environment is ending.
   Value promise() const { return {env_, promise_}; }
   void Resolve(Value value) const;
   void Reject(Value error) const;
@@ -213,7 +213,7 @@ class Deferred {
 };
 
 // Runs `work` on Node's thread pool, then `done` on the event loop. The environment does not end in between.
-// Neither is called where the environment is ending already.
+// Neither is called if the environment is ending already.
 void RunOnPool(napi_env env, const char* name, std::function<void()> work, std::function<void()> done);
 
 // Ends the call with an exception, which JavaScript sees when the function returns.

@@ -16,7 +16,7 @@
 
 namespace sentinel {
 
-// Why a call to the operating system did not give what was asked.
+// Why a call to the operating system failed.
 enum class FailureKind {
   kSystem,        // the system call `operation` failed with `code`
   kWouldBlock,    // not now: ask again
@@ -32,7 +32,7 @@ enum class FailureKind {
 
 struct Failure {
   FailureKind kind = FailureKind::kSystem;
-  int code = 0;                // the error number, as Node counts them but positive; 0 when there is none
+  int code = 0;                // the error number as in Node, but positive; 0 if there is none
   const char* operation = "";  // the system call, for people
   std::string detail;          // a sentence for people; may be empty
 };
@@ -89,20 +89,20 @@ class OwnedDescriptor {
   Descriptor descriptor_ = Descriptor::kNone;
 };
 
-// The number by which Node's event loop takes a descriptor over; it belongs to the loop from then on. kExhausted
-// when there are no more such numbers.
+// Returns the number under which Node's event loop takes over a descriptor. From then on the loop owns it.
+// kExhausted if there are no more such numbers.
 Result<int> ToLoopNumber(OwnedDescriptor descriptor);
-// What such a number stands for, while the loop has it.
+// The descriptor behind such a number, while the loop owns it.
 Descriptor FromLoopNumber(int number);
 
-// Who is at the other end, as the kernel tells it: never anything that the peer wrote. Users have a number on POSIX
-// and a security identifier on Windows.
+// The identity of the peer as the kernel reports it, never anything that the peer wrote. Users have a number on
+// POSIX and a security identifier on Windows.
 struct PeerIdentity {
   std::int64_t process_id = 0;  // for logs only: process ids are reused; 0 in another pid namespace
   std::optional<std::uint32_t> user_id;
   std::optional<std::uint32_t> group_id;
   std::vector<std::uint32_t> groups;  // supplementary groups, without group_id
-  // The following are empty where the system does not give them.
+  // The following are empty if the system does not provide them.
   std::string executable;   // path of the program; a hint, see linux/peer.cc
   std::string unit;         // the unit of systemd that the process belongs to, likewise
   std::string label;        // of the security module (SELinux, AppArmor)
@@ -113,8 +113,8 @@ struct PeerIdentity {
 // client the process that called listen, for a server the one that called connect. Frozen at that moment.
 Result<PeerIdentity> ReadPeerIdentity(Descriptor connected);
 
-// Adds executable, unit and label, as far as the system gives them. Takes longer, so only for peers that pass
-// without.
+// Adds executable, unit and label, as far as the system provides them. This takes longer, so call it only for peers
+// whose user or group is admitted.
 void ReadPeerDetails(Descriptor connected, PeerIdentity& peer);
 
 // A handle of the process at the other end that stays with that process even when its id is used again, and
@@ -122,7 +122,8 @@ void ReadPeerDetails(Descriptor connected, PeerIdentity& peer);
 // process is gone already.
 Result<OwnedDescriptor> OpenPeerProcess(Descriptor connected);
 
-// The user that this process acts as, by whichever the system has; the other one is empty.
+// The user that this process acts as: a number or a security identifier, depending on the system. The other is
+// empty.
 std::optional<std::uint32_t> OwnUserId();
 Result<std::string> OwnSecurityId();
 
@@ -145,13 +146,13 @@ struct ListenRequest {
   bool create_directory = false;  // make the last directory of `path`, for this user only, if it is absent
   int backlog = 511;
   bool group_access = false;           // members of the socket's group may connect too
-  bool public_access = false;          // everybody may
-  std::optional<std::uint32_t> group;  // the group of the socket; otherwise what the system gives it
-  // Users whom the address itself lets through to us, besides this one, where it has such a list (Windows).
+  bool public_access = false;          // all users may
+  std::optional<std::uint32_t> group;  // the group of the socket; by default the one that the system assigns
+  // Users besides this one whom the access list of the address admits, on systems that have one (Windows).
   std::vector<std::string> security_ids;
 };
 
-// A listening address. Wait and Accept are for one thread at a time; Interrupt may come from any thread.
+// A listening address. Call Wait and Accept from one thread at a time; Interrupt may be called from any thread.
 class ServerEndpoint {
  public:
   enum class Event { kClient, kTimeout, kInterrupted, kFailed };
@@ -159,7 +160,7 @@ class ServerEndpoint {
   ServerEndpoint() = default;
   ServerEndpoint(const ServerEndpoint&) = delete;
   ServerEndpoint& operator=(const ServerEndpoint&) = delete;
-  // Closes the address, and removes from the file system what this endpoint put there and nothing else.
+  // Closes the address, and removes the files that this endpoint created, and no others.
   virtual ~ServerEndpoint() = default;
 
   // Waits for a client (unless `for_clients` is false), for an interrupt, or for the time to pass.
@@ -189,22 +190,23 @@ Result<OwnedDescriptor> CreateWaker();
 void Wake(Descriptor waker);
 void DrainWaker(Descriptor waker);
 
-// What a connected descriptor is waited for; kReading and kWriting are bits.
+// The readiness that a connected descriptor is waited for; kReading and kWriting are bits.
 enum class Interest : std::uint8_t { kNothing = 0, kReading = 1, kWriting = 2, kBoth = 3 };
 constexpr Interest operator&(Interest one, Interest other) {
   return static_cast<Interest>(static_cast<unsigned>(one) & static_cast<unsigned>(other));
 }
 constexpr bool Includes(Interest interest, Interest part) { return (interest & part) == part; }
 
-// What a connected descriptor is ready for. Once its peer has gone it is ready for all that it is watched for.
+// The readiness of a connected descriptor. Once its peer has gone, it is ready for everything that it is watched
+// for.
 struct Readiness {
   Descriptor descriptor = Descriptor::kNone;
   bool readable = false;
   bool writable = false;
 };
 
-// Watches connected descriptors in large numbers, for one thread. Where kWatchesReadiness is false there is no such
-// set: then the event loop must have each descriptor from the start.
+// Watches large numbers of connected descriptors, for one thread. If kWatchesReadiness is false there is no such
+// set, and the event loop must own each descriptor from the start.
 class ReadinessSet {
  public:
   static constexpr int kMostAtOnce = 64;
@@ -216,7 +218,7 @@ class ReadinessSet {
 
   // Readable while any watched descriptor is ready, for an event loop that waits for other things too.
   virtual Descriptor descriptor() const = 0;
-  // Changes what a descriptor is watched for. Watch for kNothing before it is closed; that cannot fail.
+  // Sets the readiness that a descriptor is watched for. Watch for kNothing before closing it; that cannot fail.
   virtual Status Watch(Descriptor connected, Interest before, Interest now) = 0;
   // Fills `ready` with at most kMostAtOnce descriptors that are ready now, without waiting. Where more are ready
   // they take turns. One may occur twice.
@@ -225,8 +227,8 @@ class ReadinessSet {
 extern const bool kWatchesReadiness;
 Result<std::unique_ptr<ReadinessSet>> CreateReadinessSet();
 
-// Waits until one of the descriptors is readable or the time has passed; a negative time waits without end. `ready`
-// tells for each one whether it is. False on failure, after a short pause.
+// Waits until one of the descriptors is readable or the time has passed; a negative time waits without end. Sets
+// `ready` for each descriptor. Returns false on failure, after a short pause.
 bool WaitReadable(const std::vector<Descriptor>& descriptors, int timeout_ms, std::vector<bool>& ready);
 
 // The indices of those connected descriptors whose peer has closed for good and left nothing to read. Reads
@@ -240,38 +242,38 @@ struct NotifyPair {
   OwnedDescriptor thread;
 };
 Result<NotifyPair> CreateNotifyPair();
-// Writes one byte, without waiting. Returns true also when the stream is full, because the loop has been told then,
-// and when its other end is closed. Returns false when memory has run out: try again later.
+// Writes one byte, without waiting. Also returns true if the stream is full, because then the loop has a
+// notification pending, or if its other end is closed. Returns false if memory has run out: try again later.
 bool Notify(Descriptor thread_end);
 // Writes a number in 8 bytes, least significant first. False when there is no room or no memory: try again later.
 bool NotifyNumber(Descriptor thread_end, std::uint64_t number);
 
-// A number that no other open descriptor of this system has, to tell whether a descriptor number still
-// stands for the same thing. None where the system has no such number.
+// Returns a cookie that no other open descriptor of this system has, to check whether a descriptor number still
+// refers to the same socket. Empty if the system has no such cookie.
 std::optional<std::uint64_t> DescriptorCookie(Descriptor descriptor);
 
 // Writes as many of the bytes as the kernel takes now, in one system call.
 // Returns their count, which is 0 when it takes none; the event loop then writes the rest, also in one call.
-// Always 0 where only the loop can tell how many bytes got out (Windows).
+// Always 0 on systems where only the loop can know how many bytes were written (Windows).
 Result<std::size_t> WriteBatch(Descriptor connected, const std::uint8_t* bytes, std::size_t size);
 
-// Reads what has arrived; 0 when the stream has ended, kWouldBlock where there is nothing. kNotSupported where only
-// the event loop can read (Windows).
+// Reads what has arrived. Returns 0 at the end of the stream, kWouldBlock if nothing has arrived, and kNotSupported
+// on systems where only the event loop can read (Windows).
 Result<std::size_t> ReadNow(Descriptor connected, std::uint8_t* bytes, std::size_t size);
 
-// Whether a read would not have to wait: of a descriptor of any kind, a set of others among them. True also where
-// that cannot be told, so that the caller finds out by reading. Not on Windows.
+// Whether a read of a descriptor would return without waiting; the descriptor may be of any kind, including a
+// readiness set. Also true if that cannot be determined, so that the caller finds out by reading. Not on Windows.
 bool ReadableNow(Descriptor descriptor);
 
-// What an open directory gives access to: files below it, found by name and checked by descriptor. Their owner is
-// this user, they have one link, and other users have no access to them; anything else is kUnsafePath. Methods may
-// be called from any thread, one at a time.
+// An open directory and the files in it, opened by name and checked by descriptor. This user must own each file, it
+// must have one link, and other users must have no access to it; anything else is kUnsafePath. Methods may be
+// called from any thread, one at a time.
 class FileDirectory {
  public:
   enum class Access {
     kRead,    // an existing file, for reading
     kWrite,   // an existing file, for reading and writing
-    kCreate,  // a new file, for reading and writing; EEXIST when there is one
+    kCreate,  // a new file, for reading and writing; EEXIST if it exists
   };
 
   FileDirectory() = default;
@@ -282,7 +284,7 @@ class FileDirectory {
 
   // The path with its symbolic links resolved.
   virtual const std::string& path() const = 0;
-  // Takes the directory for this environment alone, by an exclusive lock on the file `lock_name` in it. The lock
+  // Claims the directory for this environment alone, by an exclusive lock on the file `lock_name` in it. The lock
   // belongs to the open file, not to a process id: it ends with this object or its process. kAddressInUse when
   // another environment, process, container or user has it.
   virtual Status Claim(const std::string& lock_name) = 0;
@@ -295,19 +297,19 @@ class FileDirectory {
 
 struct DirectoryRequest {
   std::string path;     // absolute
-  bool create = false;  // make what is missing of the path, for this user only
+  bool create = false;  // create missing directories of the path, for this user only
 };
 // Opens a directory that this user owns and other users cannot enter, component by component: every directory on
-// the way, and every symbolic link, must belong to this user or to root, and nobody else may be able to replace
+// the way, and every symbolic link, must belong to this user or to root, and no other user may be able to replace
 // either.
 Result<std::unique_ptr<FileDirectory>> OpenPrivateDirectory(const DirectoryRequest& request);
 
 // Milliseconds since the machine started, including the time it was suspended. No user can set this clock.
 double MillisecondsSinceBoot();
-// Differs from one start of the machine to the next; empty where the system does not say.
+// An id that differs from one start of the machine to the next; empty if the system has none.
 std::string BootId();
 
-// Rests for a moment in a loop that polls, so that the processor which is to end it gets at the shared memory.
+// Pauses briefly in a polling loop, so that the processor that writes the shared memory can access it.
 void RestProcessor();
 
 // Runs `body(argument)` on a new thread that receives no signals, and waits for a thread to end.

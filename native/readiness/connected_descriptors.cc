@@ -76,7 +76,8 @@ const std::vector<Readiness>& ConnectedDescriptors::TakeReady() {
     const Interest wanted = entry == nullptr ? Interest::kNothing : entry->wanted;
     const bool reading = Includes(wanted, Interest::kReading);
     const bool writing = Includes(wanted, Interest::kWriting);
-    // It would be ready again and again. To watch for less takes no memory, so it cannot fail.
+    // Otherwise it would be reported as ready again and again. Watching for less takes no memory, so it cannot
+    // fail.
     const bool unwanted = (ready.readable && !reading) || (ready.writable && !writing);
     if (entry != nullptr && unwanted && entry->watched != wanted) Watch(ready.descriptor, *entry);
     ready.readable = ready.readable && reading;

@@ -1,8 +1,8 @@
-// Owns the connected descriptors of an environment, and knows what each is waited for. Takes a few bytes for each,
-// where a socket of Node's takes kilobytes. Must not know Node-API.
+// Owns the connected descriptors of an environment and knows which readiness each one is waited for. An entry takes
+// a few bytes; a socket object of Node takes kilobytes. Must not know Node-API.
 //
-// An entry has what is wanted and what is watched. Wanting less leaves the watch as it is until something arrives
-// that is not wanted, because most connections that stop reading go on soon:
+// An entry keeps the wanted readiness and the watched one. Wanting less does not change the watch until unwanted
+// readiness is reported, because most connections that stop reading resume soon:
 //
 //            Want(more): Watch                     Want(less): nothing to do
 //   wanted ⊃ watched ──────────▶ wanted = watched ──────────▶ wanted ⊂ watched
@@ -30,19 +30,19 @@ class ConnectedDescriptors {
   ConnectedDescriptors& operator=(const ConnectedDescriptors&) = delete;
   ~ConnectedDescriptors() { CloseAll(); }
 
-  // Makes the set that watches them, before the first Want. Returns the descriptor that becomes readable when any
-  // of them is ready.
+  // Creates the set that watches the descriptors; call it before the first Want. Returns a descriptor that becomes
+  // readable when any of them is ready.
   Result<Descriptor> Open();
 
   void Add(OwnedDescriptor connected);
-  // Changes what a descriptor is waited for. After a failure it is waited for nothing.
+  // Sets the readiness that a descriptor is waited for. After a failure, the descriptor is not waited for at all.
   Status Want(Descriptor connected, Interest interest);
   bool WantsReading(Descriptor connected) const;
-  // Whether waiting for a descriptor is a reason for the process to stay alive. It is at first.
+  // Sets whether waiting for this descriptor keeps the process alive. Initially it does.
   void KeepAlive(Descriptor connected, bool keep);
-  // How many descriptors are waited for and keep the process alive.
+  // Number of descriptors that are waited for and keep the process alive.
   std::size_t keeping() const { return keeping_; }
-  // Those that are ready for what they are waited for, by turns. Valid until the next call.
+  // The descriptors that have the readiness they are waited for, in turn. Valid until the next call.
   const std::vector<Readiness>& TakeReady();
   void Close(Descriptor connected);
   void CloseAll();
@@ -56,9 +56,9 @@ class ConnectedDescriptors {
   };
 
   Entry* Find(Descriptor connected);
-  // Watches an entry for what is wanted.
+  // Watches an entry for its wanted readiness.
   Status Watch(Descriptor connected, Entry& entry);
-  // Changes an entry, and counts it if it keeps the process alive.
+  // Updates an entry, and the count of those that keep the process alive.
   void Set(Entry& entry, Interest wanted, bool keeps_alive);
 
   std::unique_ptr<ReadinessSet> set_;

@@ -1,7 +1,7 @@
-// Whether polling for the next message has paid lately. Where most messages arrive within the time that both sides
-// would take to sleep and wake up, every wait polls, which costs little more than that; elsewhere one wait in many
-// does. A message that is late shows that the other process had to be woken first, which is over once that process
-// polls too, so a few more polls are made for both to meet.
+// Decides whether to poll for the next message, by whether polling has paid lately. While most messages arrive
+// within the time that sleeping and waking up would take, every wait polls; otherwise only one wait in many does. A
+// message that comes late shows that the other process had to be woken first. Once that process polls too, its
+// replies come in time, so a few more polls follow to give both sides the chance to start polling together.
 
 #ifndef SENTINEL_POLL_HISTORY_H_
 #define SENTINEL_POLL_HISTORY_H_
@@ -16,7 +16,7 @@ class PollHistory {
   // The longest poll: about as long as it takes to wake another process and receive its reply.
   static constexpr std::int64_t kMostMicroseconds = 50;
 
-  // Call once for each wait that this is to decide.
+  // Returns whether this wait should poll. Call it once per wait.
   bool WorthTrying() {
     if (to_pass_over_ == 0) return true;
     --to_pass_over_;
@@ -32,8 +32,8 @@ class PollHistory {
     }
   }
 
-  // A single loss is forgiven, because garbage collection on the other side causes one. Each further one makes
-  // polls four times rarer.
+  // A single poll without a message has no effect, because garbage collection on the other side can cause it. Each
+  // further one makes polls four times rarer.
   void Lost() {
     doubts_ = std::min(doubts_ + kWeight, kMostDoubts);
     if (doubts_ > kWeight) GiveUp(doubts_);
@@ -41,7 +41,7 @@ class PollHistory {
 
  private:
   static constexpr std::int64_t kSoonMicroseconds = 20;
-  // A message that is late or lost weighs as much as two that came soon.
+  // A message that is late or does not come weighs as much as two that came in time.
   static constexpr int kWeight = 2;
   static constexpr int kMostLateness = 32;
   static constexpr int kMostDoubts = 8;

@@ -1,4 +1,4 @@
-// The command line of the benchmarks: what can be asked for, and how it is said.
+// The command line of the benchmarks: its options and their parsing.
 
 import { parseArgs } from 'node:util'
 
@@ -23,7 +23,7 @@ export interface CommandLine {
 
 const DEFAULT_ROUNDS: Readonly<Record<Scale, number>> = { quick: 1, normal: 5, full: 9 }
 
-/** @throws TypeError for arguments that make no sense */
+/** @throws TypeError for invalid arguments */
 export function parseCommandLine(args: readonly string[], scenarioNames: readonly string[]): CommandLine {
   const { values } = parseArgs({
     args: [...args],

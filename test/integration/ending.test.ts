@@ -1,4 +1,4 @@
-// A process ends however it is told to: no thread of the addon keeps it alive or crashes it.
+// A process ends, by any way of ending it: no thread of the addon keeps it alive or crashes it.
 
 import { describe, expect, it } from 'vitest'
 

@@ -54,7 +54,7 @@ async function runWith(faults: readonly string[]): Promise<Report> {
   return report
 }
 
-/** Calls whose failure keeps something from being done: an error tells of each. */
+/** Calls whose failure keeps an operation from succeeding: each must be reported as an error. */
 const TOLD = [
   ...['socket', 'socketpair', 'eventfd', 'epoll_create1', 'bind', 'listen', 'connect', 'fcntl'],
   ...['open', 'statx', 'readlink', 'mkdir', 'chmod', 'fchmod', 'lchown', 'lremovexattr', 'flock'],
@@ -111,7 +111,7 @@ beforeAll(() => {
 
 // A sanitizer's runtime must be loaded first, and has its own view of these calls.
 describe.skipIf(process.env['SANITIZED'] === '1')('a call of the addon that fails', () => {
-  it('is any of those that it makes', () => {
+  it('is tested for each call that the addon makes', () => {
     const symbols = execFileSync('nm', ['--dynamic', '--undefined-only', addon], { encoding: 'utf8' })
     const imported = [...symbols.matchAll(/ U (\w+)@GLIBC/g)].map(([, name = '']) =>
       name
@@ -158,17 +158,17 @@ describe.skipIf(process.env['SANITIZED'] === '1')('a call of the addon that fail
     expect(errors).toEqual([told, told])
   })
 
-  it('to remove a dead socket is told, and one to remove a live one of ours leaves it to the next start', async () => {
+  it('to remove a dead socket is reported; one to remove its own socket leaves it to the next start', async () => {
     const { errors } = await runWith([fault('unlink', 'ENOMEM', 4)])
     expect(errors).toEqual(['listen ERR_IPC_SYSTEM ENOMEM unlink'])
   })
 
-  it('to open the process of a peer leaves its executable unknown, and is told to who watches it', async () => {
+  it('to open the process of a peer leaves its executable unknown, and is reported to a watcher', async () => {
     const { errors } = await runWith(WANT.map((name) => fault('getsockopt/77', name, 4)))
     for (const error of errors) expect(error).toMatch(/^watch ERR_IPC_SYSTEM E\w+ getsockopt SO_PEERPIDFD$/)
   })
 
-  it('to start a thread with EAGAIN is told', async () => {
+  it('to start a thread with EAGAIN is reported', async () => {
     const { errors } = await runWith([`pthread_create:${constants.errno.EAGAIN}:2`])
     expect(errors).toEqual(Array(2).fill('listen ERR_IPC_SYSTEM EAGAIN pthread_create'))
   })

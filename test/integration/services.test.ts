@@ -71,7 +71,7 @@ describe('An endpoint and a process', () => {
 })
 
 describe.skipIf(windows)('A publisher and a subscriber', () => {
-  it('that is stopped costs the others nothing, and is told by its counts what it missed', async () => {
+  it('that is stopped costs the others nothing, and learns from its counts what it missed', async () => {
     const directory = temporaryDirectory()
     const listener = await listening(directory)
     const publisher = new Publisher({ maxPendingBytes: 100_000 })
@@ -106,7 +106,7 @@ describe.skipIf(windows)('A publisher and a subscriber', () => {
 })
 
 describe.skipIf(windows)('A server without descriptors', () => {
-  it('serves everybody all the same', async () => {
+  it('serves all clients nevertheless', async () => {
     const directory = temporaryDirectory()
     const server = await started({ role: 'crowded', directory, count: 150 })
     server.send('crowd')

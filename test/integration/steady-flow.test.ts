@@ -16,8 +16,8 @@ const MESSAGES = 30_000
 const MOST_BYTES_PER_MESSAGE = 2
 
 /**
- * Bytes that a message left behind, in the stretch that left least: what is kept for messages grows in each of them, what
- * is made once, such as compiled code, only in some. The first stretch does not count.
+ * Returns the bytes left behind per message, in the stretch that left least: memory kept for messages grows in every
+ * stretch, memory allocated once, such as compiled code, only in some. The first stretch does not count.
  */
 async function leastGrowth(child: Child): Promise<Record<keyof Use, number>> {
   const uses: Use[] = []

@@ -58,7 +58,7 @@ describe('a connection on which nothing has come yet', () => {
     expect(server.closed).toBe(true)
   })
 
-  it('can be destroyed while somebody waits, and its descriptor used again', async () => {
+  it('can be destroyed while a caller waits, and its descriptor reused', async () => {
     const sockets = openSockets()
     const directory = temporaryDirectory()
     const listener = await listening(directory)

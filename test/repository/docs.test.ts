@@ -18,7 +18,7 @@ function read(page: URL): string {
   return readFileSync(page, 'utf8')
 }
 
-/** Without code, in which brackets and parentheses are no links. */
+/** Returns the text without code, in which brackets and parentheses do not form links. */
 function prose(text: string): string {
   return text.replace(/^```.*?^```/gms, '').replace(/`[^`\n]*`/g, '')
 }

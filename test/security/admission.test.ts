@@ -119,9 +119,9 @@ describe('mode and group', () => {
 })
 
 describe('a descriptor that listens already', () => {
-  it('is served like an address of our own, and its file stays', async () => {
+  it('is served like an address claimed by this process, and its file stays', async () => {
     const path = join(temporaryDirectory(), 'activated.sock')
-    // As systemd does it: somebody else listens, the service finds descriptor 3.
+    // Like systemd: another process listens, and the service inherits descriptor 3.
     const child = spawn(
       'python3',
       [

@@ -1,4 +1,4 @@
-// What the audit channels tell of connections, messages and refusals.
+// The events on the audit channels: connections, messages and refusals.
 
 import { connect } from 'node:net'
 import { describe, expect, it } from 'vitest'
@@ -14,7 +14,7 @@ import { strangers } from '../support/platform.js'
 import { until } from '../support/wait.js'
 
 describe('the audit channels', () => {
-  it('tell of connections that begin and end, and why', async () => {
+  it('report connections that begin and end, and why', async () => {
     const accepts = heard<{ peer: unknown }>('sentinel-ipc:accept')
     const closes = heard<CloseEvent>('sentinel-ipc:close')
     const { client, server } = await connectedPair()
@@ -27,7 +27,7 @@ describe('the audit channels', () => {
     expect(ours.map((event) => event.reason).sort()).toEqual(['closed', 'peer-closed'])
   })
 
-  it('tell of messages that were taken and dropped', async () => {
+  it('report messages that were accepted and dropped', async () => {
     const drops = heard<DropEvent>('sentinel-ipc:drop')
     const { client } = await connectedPair()
     const sender = new BufferedSender(client, 's')
@@ -39,7 +39,7 @@ describe('the audit channels', () => {
     expect(sender.stats).toMatchObject({ accepted: 1, written: 0, pending: 0, dropped: 1 })
   })
 
-  it('tell of refusals at a bounded rate, also while others are let in all the time', async () => {
+  it('report refusals at a bounded rate, even while other clients are admitted all the time', async () => {
     const rejects = heard<RejectEvent>('sentinel-ipc:reject')
     const begin = performance.now()
     const listener = await listening(temporaryDirectory(), { maxConnectionsPerUser: 2 })

@@ -30,7 +30,7 @@ async function drain(receiver: Receiver): Promise<{ messages: number; errors: st
   }
 }
 
-describe('a receiver that nobody asks', () => {
+describe('a receiver that is not read', () => {
   it.each([
     ['messages', '{"type":"a"}\n'],
     ['messages that are not ASCII', '{"type":"é"}\n'],

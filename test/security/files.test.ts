@@ -41,7 +41,7 @@ function shared(mode: number): string {
 }
 
 describe.skipIf(!root)(`files of other users${why}`, () => {
-  it('a lock that is a second name of a file of ours is refused, and the file stays as it was', async () => {
+  it('a lock that is a second name of another file of this user is refused, and the file stays unchanged', async () => {
     const directory = shared(0o1777)
     const victim = join(directory, 'victim')
     writeFileSync(victim, 'content')
@@ -105,7 +105,7 @@ describe.skipIf(!root)(`files of other users${why}`, () => {
     connection.destroy()
   })
 
-  it('a default access list of the directory opens the socket to nobody', async () => {
+  it('a default access list of the directory opens the socket to no other user', async () => {
     const directory = temporaryDirectory()
     chmodSync(directory, 0o711)
     // user::rwx, user:BOB:rw-, group::---, mask::rw-, other::---

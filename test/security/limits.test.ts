@@ -1,4 +1,4 @@
-// What a listener and a receiver put up with.
+// The limits that a listener and a receiver enforce.
 
 import { spawn } from 'node:child_process'
 import { connect } from 'node:net'
@@ -104,7 +104,7 @@ describe('silent peers', () => {
 })
 
 describe('talkative peers', () => {
-  it('are hung up on after too many lines that are no messages, with an error and an event', async () => {
+  it('are hung up on after too many invalid lines, with an error and an event', async () => {
     const invalid = heard<InvalidEvent>('sentinel-ipc:invalid')
     const closes = heard<CloseEvent>('sentinel-ipc:close')
     const { raw, receiver, server } = await rawToReceiver({ onInvalid: 'skip', maxInvalid: 2 })

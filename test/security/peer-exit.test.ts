@@ -1,4 +1,4 @@
-// That the end of a process is told, whoever else holds its end of the connection.
+// The end of a peer's process is reported even if another process holds its end of the connection.
 
 import { describe, expect, it, onTestFinished } from 'vitest'
 
@@ -21,7 +21,7 @@ async function heldByAnother(): Promise<{ child: Child; connection: Connection }
 }
 
 describe('the end of the process behind a connection', () => {
-  it('is told even if a child of it keeps the connection open', async () => {
+  it('is reported even if a child of it keeps the connection open', async () => {
     const { child, connection } = await heldByAnother()
     const { peerExited } = connection
     expect(peerExited.aborted).toBe(false)
@@ -29,11 +29,11 @@ describe('the end of the process behind a connection', () => {
     await child.exited
     await until(() => peerExited.aborted)
     expect(connection.closed).toBe(false)
-    // Asked for only now, it is told at once.
+    // A watch that begins only now reports it at once.
     connection.destroy()
   })
 
-  it('is told at once of a process that is gone already', async () => {
+  it('is reported at once for a process that has already ended', async () => {
     const { child, connection } = await heldByAnother()
     await child.kill()
     const { peerExited } = connection

@@ -242,13 +242,13 @@ describe.skipIf(!groups)(`units of systemd${whyNoGroups}`, () => {
 })
 
 describe.skipIf(!root)(`addresses that other users could touch${why}`, () => {
-  it('refuses a directory that belongs to somebody else', async () => {
+  it('refuses a directory that belongs to another user', async () => {
     const error = await rejectionOf(listen('test', { directory: directoryOf(ALICE) }))
     expect(error).toMatchObject({ code: 'ERR_IPC_UNSAFE_PATH' })
     expect((error as Error).message).toContain(`belongs to user ${ALICE}`)
   })
 
-  it('does not fall for a socket that somebody else put there first', async () => {
+  it('is not fooled by a socket that another user put there first', async () => {
     const directory = temporaryDirectory()
     chmodSync(directory, 0o1777)
     const squatter = await listenAs(ALICE, directory, { users: [0] })

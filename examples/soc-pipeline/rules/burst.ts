@@ -1,4 +1,4 @@
-// Counts what comes often within a time, for each key by itself, in bounded memory.
+// Detects facts that occur often within a time window, separately for each key, in bounded memory.
 
 import type { Evidence } from '../protocol.js'
 import { BoundedMap } from './bounded-map.js'
@@ -37,7 +37,7 @@ export class Burst {
     return this.#within(key, time).length >= this.#threshold
   }
 
-  /** Events of several sources are not in order, so it looks both ways. */
+  /** Events of several sources are not in order, so the window extends both ways. */
   #within(key: string, time: number): { time: number; evidence: Evidence }[] {
     const recent = this.#recent.get(key) ?? []
     return recent.filter((entry) => Math.abs(time - entry.time) <= this.#windowMs)

@@ -5,10 +5,10 @@ const ENCODED = /\s[-/]e(?:c|n|nc|nco|ncod|ncode|ncoded|ncodedc\w*)?\s+"?([A-Za-
 const DOWNLOAD = /DownloadString|DownloadFile|DownloadData|Invoke-WebRequest|\biwr\b|Net\.WebClient/i
 const EXECUTE = /\bIEX\b|Invoke-Expression|FromBase64String|Start-Process/i
 
-/** What an encoded command says, which is base64 of UTF-16; undefined when there is none. */
+/** Decodes an encoded command, which is base64 of UTF-16; undefined if there is none. */
 export function decodedCommand(commandLine: string): string | undefined {
   const encoded = ENCODED.exec(commandLine)?.[1]
-  // The beginning is enough to show, and to tell it from others.
+  // The beginning is enough to show it and to distinguish it from others.
   return encoded === undefined ? undefined : Buffer.from(encoded.slice(0, 400), 'base64').toString('utf16le')
 }
 

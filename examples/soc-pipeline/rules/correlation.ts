@@ -22,9 +22,9 @@ export class Correlation {
   }
 
   /**
-   * What an event changes.
+   * Processes an event and returns the incidents that it creates or changes.
    *
-   * @param now time of the event when it does not tell itself
+   * @param now time of the event if the event itself has none
    */
   add(payload: EventPayload, id: string, now: number): Incident[] {
     const fact = factOf(payload, id, now)
@@ -37,7 +37,7 @@ export class Correlation {
     return told
   }
 
-  /** What is left to tell when no more events come. */
+  /** Returns the remaining incidents when no more events come. */
   finish(): Incident[] {
     return [...this.#incidents.finish()]
   }

@@ -5,7 +5,7 @@ import { text, type Happening, type Kind } from './happening.js'
 import { linuxFact } from './linux.js'
 import { windowsFact } from './windows.js'
 
-/** Something that happened on a host, and the event that says so. */
+/** Something that happened on a host, and the event that reports it. */
 export interface Fact {
   readonly host: string
   /** By the event's own clock, in milliseconds since 1970. */
@@ -17,7 +17,7 @@ export interface Fact {
 /** A fact of this kind. */
 export type FactOf<K extends Kind> = Fact & { readonly what: Extract<Happening, { kind: K }> }
 
-/** What an event says; undefined when it is of no interest to any rule, as most are. */
+/** Returns the fact that an event reports; undefined if no rule needs it, as for most events. */
 export function factOf({ event, form, origin }: EventPayload, id: string, now: number): Fact | undefined {
   const what = form === 'json' && event.EventID !== undefined ? windowsFact(event) : linuxFact(form, event)
   if (what === undefined) return undefined

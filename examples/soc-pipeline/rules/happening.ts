@@ -1,4 +1,4 @@
-// The kinds of events, in the same form whichever system reports them. One kind for each thing that a rule asks for.
+// The kinds of events, in the same form for every system that reports them. One kind for each thing that a rule needs.
 
 /** What happened. Names are in lower case where systems ignore case; '' is unknown. */
 export type Happening =
@@ -11,7 +11,7 @@ export type Happening =
       /** Who reports it: the same start may be reported twice. */
       readonly reporter: string
     }
-  /** PowerShell tells what runs in it, and how it was started. */
+  /** PowerShell reports the code it runs, and how it was started. */
   | { readonly kind: 'script'; readonly program: string; readonly commandLine: string }
   | { readonly kind: 'connection'; readonly program: string; readonly to: string }
   | {
@@ -53,7 +53,7 @@ export type Kind = Happening['kind']
 /** An event as it came. */
 export type Fields = Readonly<Record<string, unknown>>
 
-/** Longest text that rules look at. What is longer is cut, so that what they remember stays small. */
+/** Longest text that rules look at. Longer texts are cut, so that the rules' memory stays small. */
 const MAX_TEXT = 8192
 
 /** The first of these fields that is a text or a number, as text; '' when there is none. */

@@ -1,5 +1,5 @@
-// Makes incidents of findings: those with the same key grow one incident, and only every doubling of it is reported,
-// so that a flood of findings is a handful of messages. Keeps bounded memory.
+// Groups findings into incidents: findings with the same key add to one incident, which is reported again only each
+// time it has doubled, so that a flood of findings makes a handful of messages. Uses bounded memory.
 
 import type { Evidence, IncidentPayload } from '../protocol.js'
 import { BoundedMap } from './bounded-map.js'
@@ -9,7 +9,7 @@ import type { Finding } from './rules.js'
 /** Incidents that may still grow at the same time. */
 const MAX_OPEN = 4096
 const MAX_EVIDENCE = 5
-/** What comes after such a silence is another incident. */
+/** A finding after this much silence begins another incident. */
 const SILENCE_MS = 10 * 60_000
 const MAX_KEY = 160
 const MAX_TITLE = 300
@@ -37,10 +37,10 @@ export class Incidents {
     return this.#total
   }
 
-  /** What there is to tell after this finding: the incident that is new or has doubled, and one that had to make room. */
+  /** Returns the incidents to report after this finding: one that is new or has doubled, and one that was evicted. */
   add(finding: Finding, fact: Fact): Incident[] {
     const told: Incident[] = []
-    // Keys hold what others wrote, and would keep long texts alive.
+    // Keys contain foreign text, and slices would keep long texts alive.
     const mapKey = finding.key.slice(0, MAX_KEY)
     let incident = this.#open.get(mapKey)
     if (incident === undefined || Math.abs(fact.time - incident.last) > SILENCE_MS) {
@@ -59,7 +59,7 @@ export class Incidents {
     return told
   }
 
-  /** What has grown and was not told yet, when nothing more comes. */
+  /** Returns the incidents that have grown since they were last reported, when no more findings come. */
   *finish(): Generator<Incident, void, undefined> {
     for (const incident of this.#open.values()) yield* tellGrowth(incident)
   }

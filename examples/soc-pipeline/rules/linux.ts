@@ -3,7 +3,7 @@
 import type { EventForm } from '../protocol.js'
 import { programOf, text, type Fields, type Happening } from './happening.js'
 
-/** What a Linux event says; undefined when no rule asks for it. */
+/** Returns what a Linux event reports; undefined if no rule needs it. */
 export function linuxFact(form: EventForm, event: Fields): Happening | undefined {
   if (form === 'process') return localProcess(event)
   if (form === 'listener') return listener(event)

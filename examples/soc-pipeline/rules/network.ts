@@ -4,7 +4,7 @@ import { isIPv4, isIPv6 } from 'node:net'
 
 const PRIVATE = /^(?:0|10|127|169\.254|192\.168|172\.(?:1[6-9]|2\d|3[01])|22[4-9]|23\d)\./
 
-/** An address with its port, as one writes it. */
+/** An address with its port, in the usual notation. */
 export function addressOf(address: string, port: number): string {
   return isIPv6(address) ? `[${address}]:${port}` : `${address}:${port}`
 }

@@ -11,7 +11,7 @@ import type { Fact, FactOf } from './fact.js'
 import { addressOf, isPublicName } from './network.js'
 import type { Kind } from './happening.js'
 
-/** What a rule has found in a fact. Findings with the same key belong to the same incident. */
+/** A rule's finding about a fact. Findings with the same key belong to the same incident. */
 export interface Finding {
   readonly rule: string
   readonly severity: Severity
@@ -25,14 +25,16 @@ export type Rule = (fact: Fact) => Finding | undefined
 
 const MINUTE_MS = 60_000
 
-/** Ask what there is to find on a host; together, or started by a script, they are what an intruder does first. */
+/**
+ * Commands that explore a host. Several together, or one started by a script, are typical first steps of an intruder.
+ */
 const DISCOVERY = new Set(
   'net whoami ipconfig systeminfo tasklist nltest quser qwinsta arp route netstat nbtstat dsquery'
     .split(' ')
     .map((program) => `${program}.exe`),
 )
 const SCRIPT_HOSTS = new Set(['powershell.exe', 'pwsh.exe', 'wscript.exe', 'cscript.exe', 'mshta.exe'])
-/** Known by name. Renaming them would do, so their absence means nothing. */
+/** Attack tools known by name. Renaming them is enough to evade this, so their absence means nothing. */
 const ATTACK_TOOLS = new Set(
   'seatbelt mimikatz rubeus sharphound sharpup lazagne procdump psexec psexesvc winpeas'
     .split(' ')
@@ -43,7 +45,7 @@ function isKind<K extends Kind>(fact: Fact, kind: K): fact is FactOf<K> {
   return fact.what.kind === kind
 }
 
-/** A rule for facts of one kind, which reports each of them that `examine` has something to say about. */
+/** A rule for facts of one kind, which reports each fact for which `examine` returns a finding. */
 function rule<K extends Kind>(
   name: string,
   severity: Severity,
@@ -61,7 +63,7 @@ function rule<K extends Kind>(
   }
 }
 
-/** All rules, with nothing seen yet. */
+/** Creates all rules, in their initial state. */
 export function createRules(): Rule[] {
   return [...commandRules(), ...logonRules(), ...changeRules(), ...localRules()]
 }
@@ -109,7 +111,7 @@ function commandRules(): Rule[] {
 function logonRules(): Rule[] {
   const failures = new Burst(5, 2 * MINUTE_MS)
   const refusals = new Burst(3, 5 * MINUTE_MS)
-  /** Where failures come from; the user, when the event does not tell. */
+  /** Where failures come from; the user if the event does not contain it. */
   const source = ({ host, what: { from, user } }: FactOf<'logon'>): string => `${host}|${from || user}`
   return [
     rule('failed-logon-burst', 'medium', 'logon', (fact) => {
@@ -159,7 +161,7 @@ function changeRules(): Rule[] {
       subject: name,
       title: `scheduled task ${name} ${action} by ${user}`,
     })),
-    // Finds nothing by itself: it remembers what remote-task asks for.
+    // Reports nothing itself: it remembers logons for the rule remote-task.
     ({ host, what }) => {
       if (what.kind === 'logon' && what.ok && what.remote && what.session !== '') {
         sessions.set(`${host}|${what.session}`, what.from || 'an unknown address')
@@ -208,7 +210,7 @@ function localRules(): Rule[] {
       const open = port !== undefined && !LOOPBACK.test(address)
       const where = port === undefined ? address || '(unnamed)' : addressOf(address, port)
       return {
-        // Local ports and names of sockets are often random; where they stand tells more.
+        // Local ports and names of sockets are often random; their directory is more telling.
         subject: `${program}|${protocol}|${port === undefined ? dirname(address) : open ? port : 'local'}`,
         title: `${program} listens on ${protocol} ${where}${open ? ', open to the network' : ''}`,
       }

@@ -58,7 +58,7 @@ const READERS: Readonly<Record<string, Readonly<Record<number, Reader>>>> = {
   },
 }
 
-/** What a Windows event says; undefined when no rule asks for it. */
+/** Returns what a Windows event reports; undefined if no rule needs it. */
 export function windowsFact(event: Fields): Happening | undefined {
   const source = text(event, 'SourceName', 'ProviderName', 'Provider').toLowerCase()
   return READERS[source]?.[Number(text(event, 'EventID'))]?.(event)
@@ -102,7 +102,7 @@ function task(event: Fields, action: string): Happening {
   }
 }
 
-/** How the PowerShell that runs this was started, which it tells with every command. */
+/** The command line that started this PowerShell, which it reports with every command. */
 function script(event: Fields): Happening | undefined {
   const details = text(event, 'ContextInfo') || text(event, 'Message')
   const commandLine = /^\s*Host ?Application\s*=\s*(.+)$/im.exec(details)?.[1]?.trim()

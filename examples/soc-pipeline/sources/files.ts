@@ -46,7 +46,7 @@ export async function* readFiles(
 
 function open(path: string, stop: AbortSignal): Readable {
   const source = path === STDIN ? process.stdin : createReadStream(path)
-  // Iterating over a destroyed stream ends with an error; the signal tells it from a real one.
+  // Iterating over a destroyed stream ends with an error; the signal distinguishes it from a real one.
   const cancel = (): void => {
     source.destroy()
   }

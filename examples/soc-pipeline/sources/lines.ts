@@ -1,4 +1,4 @@
-// Cuts a stream of bytes into lines, in bounded memory: a line that is too long is skipped to its end, and counted.
+// Splits a stream of bytes into lines, in bounded memory: a line that is too long is skipped to its end and counted.
 
 /** Longest line that becomes an event. The message around it takes some of the library's 1 MiB. */
 export const MAX_LINE_BYTES = 1_000_000

@@ -8,7 +8,7 @@ import { parseSyslog } from './syslog.js'
 export type ParsedLine =
   { readonly form: 'json' | 'syslog'; readonly message: SOCMessage } | 'blank' | 'unknown'
 
-/** Makes an event message of a line. `origin` says where the line stands. */
+/** Makes an event message of a line. `origin` is the place where the line was found. */
 export function parseLine(line: string, origin: string): ParsedLine {
   if (line.trim() === '') return 'blank'
   if (isJSONObject(line)) return { form: 'json', message: jsonEvent(line, origin) }
@@ -37,9 +37,9 @@ function isJSONObject(line: string): boolean {
 }
 
 /**
- * The line becomes part of the payload as it is: evidence should not change on its way, as numbers beyond 2^53 would by
- * being parsed and written anew. It must have been parsed, though: spliced in unseen, a line could close the object and
- * write fields of the payload itself.
+ * The line becomes part of the payload unchanged: evidence must not change on its way, as numbers beyond 2^53 would if
+ * they were parsed and written again. It must have been parsed, though: an unchecked line could close the object and
+ * add fields to the payload itself.
  */
 function jsonEvent(line: string, origin: string): SOCMessage {
   const head = `{"sentAt":${monotonicMicros()},"origin":${JSON.stringify(origin)},"form":"json","event":`

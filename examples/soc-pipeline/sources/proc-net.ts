@@ -80,7 +80,7 @@ function unixSockets(): ListeningSocket[] {
   })
 }
 
-/** Which process holds each of these sockets, as far as we may look. */
+/** Which process holds each of these sockets, as far as this user may see. */
 export function ownersOf(inodes: ReadonlySet<number>, pids: readonly number[]): Map<number, number> {
   const owners = new Map<number, number>()
   // A process that has just opened a socket is likely to be young.

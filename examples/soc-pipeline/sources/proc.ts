@@ -1,5 +1,5 @@
 // This machine's own activity: processes and listening sockets that were not there before, found by looking at /proc
-// again and again. What lives shorter than the time between two looks is not seen.
+// repeatedly. Processes that end between two looks are not seen.
 
 import { readdirSync, readFileSync, readlinkSync } from 'node:fs'
 import { hostname } from 'node:os'
@@ -16,7 +16,7 @@ export interface Observation {
   readonly event: Readonly<Record<string, unknown>>
 }
 
-/** Watches until `stop` fires; the first run tells, by its text, what is there already. */
+/** Watches until `stop` fires; the text of the first run describes what is there already. */
 export async function* watchMachine(
   stop: AbortSignal,
   onBaseline: (processes: number, sockets: number) => void,
@@ -81,7 +81,7 @@ function statusField(status: string, name: string): string {
   return new RegExp(String.raw`^${name}:\s*(.*)$`, 'm').exec(status)?.[1] ?? ''
 }
 
-/** Null for kernel threads, and for processes of others that we may not look into. */
+/** Null for kernel threads, and for processes of other users that this one may not inspect. */
 function readExe(pid: number): string | null {
   try {
     return readlinkSync(`/proc/${pid}/exe`)

@@ -1,5 +1,5 @@
-// Takes a syslog line apart: RFC 5424, RFC 3164, and what rsyslog and journalctl write to files, with an ISO time and
-// without the number in front.
+// Parses a syslog line: RFC 5424, RFC 3164, and the format that rsyslog and journalctl write to files, with an ISO time
+// and without the priority in front.
 
 export interface SyslogFields {
   readonly host: string
@@ -24,7 +24,7 @@ const RFC3164 = new RegExp(
   's',
 )
 
-/** The fields of a syslog line; undefined when it is none. */
+/** Returns the fields of a syslog line; undefined if it is not one. */
 export function parseSyslog(line: string): SyslogFields | undefined {
   const modern = RFC5424.exec(line)
   if (modern !== null) {

@@ -24,19 +24,19 @@ export interface Statement {
   readonly next: number
   /** No number below this one will be sent again on any connection. */
   readonly lowest: number
-  /** How often the sender states something when it has nothing to send, and how often it wants to hear something. */
+  /** Interval of the sender's heartbeats, and the interval at which it wants to hear from the receiver. */
   readonly heartbeatMs: number
   /** These numbers will not come on this connection: they are settled or were given up. */
   readonly gone: NumberRange | undefined
 }
 
-/** What the receiver takes. Part of its first acknowledgement on a connection. */
+/** The limits of the receiver. Part of its first acknowledgement on a connection. */
 export interface Greeting {
   /** Longest line in bytes, without its newline. */
   readonly maxMessageBytes: number
   /** Deepest nesting of a line, the envelope included. */
   readonly maxDepth: number
-  /** How often the receiver acknowledges when it has nothing new to say. */
+  /** Interval at which the receiver acknowledges when it has nothing new to report. */
   readonly heartbeatMs: number
 }
 
@@ -64,7 +64,7 @@ const { Heartbeat: HEARTBEAT, Ack: ACK } = SOCMsgType
 const SESSION = /^[0-9a-f]{32}$/
 const MAX_NUMBER = Number.MAX_SAFE_INTEGER
 
-/** A session that is unlike any other. */
+/** A unique session id. */
 export function newSession(): string {
   return randomHex(16)
 }
@@ -169,7 +169,7 @@ export function violation(reason: string, what: string): IpcError {
   return new IpcError('ERR_IPC_INVALID_MESSAGE', `the peer sent ${what}`, { reason })
 }
 
-/** The error for a peer with another version of the protocol. `version` is what it said; undefined before version 2. */
+/** The error for a peer with another protocol version. `version` is the one it sent; undefined before version 2. */
 export function otherVersion(version: unknown): IpcError {
   const theirs = typeof version === 'number' ? String(version) : version === undefined ? '1' : 'unknown'
   return new IpcError(

@@ -1,5 +1,5 @@
-// Numbered lines, as they go over the wire and into a spool: giving them their numbers, cutting them at a number, and making
-// messages of them again.
+// Numbered lines, as they go over the wire and into a spool: numbers them, splits them at a number, and converts them
+// back to messages.
 
 import { addon } from '../../binding/addon.js'
 import type { SOCMessage } from '../../message/message.js'
@@ -45,7 +45,7 @@ export function forEachStretch(
   if (begin >= 0) onRange(begin, offset, first)
 }
 
-/** Whether line by line is empty: settled or given up. */
+/** For each line, whether it is empty: settled or given up. */
 export function emptyLines(lines: Buffer, count: number): Uint8Array {
   const empty = new Uint8Array(count)
   for (let index = 0, offset = 0; index < count; ++index) {
@@ -59,7 +59,7 @@ export function emptyLines(lines: Buffer, count: number): Uint8Array {
 const LINE =
   /^\{"type":("(?:[^"\\]|\\.)*")(?:,"id":("(?:[^"\\]|\\.)*"))?,"ts":(-?\d+)(?:,"payload":(.*))?,"seq":\d+\}$/s
 
-/** The messages of numbered lines, without those that are empty. */
+/** The messages of numbered lines, except empty ones. */
 export function messagesOf(lines: Buffer): SOCMessage[] {
   const messages: SOCMessage[] = []
   for (const line of lines.toString('utf8').split('\n')) {

@@ -1,5 +1,5 @@
-// A set of message numbers that fills from below: everything through one number, and islands beyond it. Kept by both ends
-// for what is settled.
+// A set of message numbers that fills from below: all numbers through one, and islands beyond it. Both ends keep the
+// settled numbers in one.
 
 export interface Island {
   first: number
@@ -25,7 +25,7 @@ export class NumberSet {
     return this.#islands.at(-1)?.last ?? this.#through
   }
 
-  /** What is in the set beyond {@link through}, ascending. */
+  /** The ranges in the set beyond {@link through}, ascending. */
   get islands(): readonly Readonly<Island>[] {
     return this.#islands
   }
@@ -49,7 +49,7 @@ export class NumberSet {
       return last - from + 1
     }
     let added = last - from + 1
-    // Those that overlap or touch [from, last] become one.
+    // Islands that overlap or touch [from, last] are merged.
     const begin = this.#firstEndingAt(from - 1)
     let end = begin
     const merged = { first: from, last }

@@ -1,9 +1,9 @@
-// Notices that a peer has fallen silent. Shared by both ends. A busy or suspended process of our own is not silence of the
-// peer: the watch looks again after the event loop has read what has arrived.
+// Notices that a peer has fallen silent. Shared by both ends. If this process was busy or suspended, that is not the
+// peer's silence: the watch checks again after the event loop has read what has arrived.
 
 import { clearInterval, monotonicMs, setImmediate, setInterval } from '../../base/globals.js'
 
-/** A timer that comes later than this was held up by our own process. */
+/** A timer later than this was delayed by this process itself. */
 const LATE_MS = 100
 
 export interface Watched {
@@ -11,7 +11,7 @@ export interface Watched {
   heard(): unknown
   /** False while it is not the peer's turn to speak. */
   isListening(): boolean
-  /** The peer was silent for longer than the limit. Called once. */
+  /** Called once, when the peer was silent for longer than the limit. */
   onSilent(forMs: number): void
 }
 
@@ -47,7 +47,7 @@ export class SilenceWatch {
     this.#tickAt = now
     if (late) this.#heardAt = now
     else if (!this.#isHeard() && now - this.#heardAt > this.#limitMs) {
-      // Timers run before input is read: what has arrived meanwhile shows in a moment.
+      // Timers run before input is read, so let the event loop first read what has arrived meanwhile.
       setImmediate(() => {
         setImmediate(() => {
           this.#lookAgain()

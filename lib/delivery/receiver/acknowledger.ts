@@ -1,5 +1,5 @@
 // When a receiver acknowledges: at once for the sender's first statement, soon after messages are settled, and as a heartbeat.
-// One for each connection. Its pace has a floor of our own, whatever the sender asks for.
+// One for each connection. The receiver sets a minimum interval, whatever the sender asks for.
 
 import { writerOf, type Connection } from '../../connection/connection.js'
 import { clearInterval, clearTimeout, monotonicMs, setInterval, setTimeout } from '../../base/globals.js'
@@ -26,13 +26,13 @@ export class Acknowledger {
   readonly #minHeartbeatMs: number
   #session: Session | undefined
   #greeting: Greeting | undefined
-  /** Rejections that this connection has carried. */
+  /** Rejections already reported on this connection. */
   readonly #toldRejections = new Set<number>()
-  /** The session's progress that the sender was told last, and when. */
+  /** The session's progress as last reported to the sender, and when. */
   #told = 0
   #toldAt = 0
   #written = 0
-  /** The kernel took no more; to be said as soon as it does. */
+  /** An acknowledgement is due, but the kernel takes no more; it is sent as soon as it does. */
   #owed = false
   #timer: NodeJS.Timeout | undefined
   #heartbeat: NodeJS.Timeout | undefined
@@ -61,8 +61,8 @@ export class Acknowledger {
   }
 
   /**
-   * The sender has made its first statement, which is acknowledged at once, with what this side takes. Returns the pace at
-   * which it acknowledges when nothing is new.
+   * Acknowledges the sender's first statement at once, with the limits of this side. Returns the interval at which it
+   * acknowledges when nothing is new.
    */
   start(session: Session, heartbeatMs: number, takes: Omit<Greeting, 'heartbeatMs'>): void {
     const paceMs = Math.max(heartbeatMs, this.#minHeartbeatMs)
@@ -87,7 +87,7 @@ export class Acknowledger {
       }, this.#delayMs)
   }
 
-  /** Tells what the sender was not told yet. */
+  /** Reports what the sender does not know yet. */
   flush(): void {
     if (this.#session !== undefined && this.#session.progress > this.#told) this.#tell()
   }
@@ -104,7 +104,7 @@ export class Acknowledger {
     const writer = writerOf(this.#connection)
     const session = this.#session
     if (session === undefined || this.#stopped || writer.failure !== undefined) return
-    // A late acknowledgement says all that those before it would have said.
+    // A later acknowledgement contains everything that earlier ones would have contained.
     this.#owed = writer.blocked
     if (this.#owed) return
     this.#told = session.progress

@@ -1,5 +1,5 @@
-// One connection of an acknowledged sender, read: its messages go to the loops that ask for them, and the sender hears what
-// became of them. What outlives a connection is in the ledger.
+// The receiving side of one connection of an acknowledged sender: hands its messages to the loops that ask for them,
+// and reports their outcome to the sender. State that outlives a connection is in the ledger.
 
 import type { Connection } from '../../connection/connection.js'
 import { hasCode, IpcError } from '../../base/errors.js'
@@ -30,7 +30,7 @@ const HEARTBEATS_OF_SILENCE = 3
  * settled. The messages of a sender that does not number them (`Sender`, Go) are handed out the same way.
  */
 export class AcknowledgingReceiver implements AsyncIterableIterator<SOCMessage, undefined, undefined> {
-  /** What this receiver is called in errors. */
+  /** The name of this receiver in error messages. */
   readonly name: string
   readonly #connection: Connection
   readonly #ledger: DeliveryLedger
@@ -39,7 +39,7 @@ export class AcknowledgingReceiver implements AsyncIterableIterator<SOCMessage, 
   readonly #acknowledger: Acknowledger
   readonly #dispatcher: Dispatcher
   readonly #input: LineInput
-  /** Calls of `next` on the receiver itself. */
+  /** The loop for calls of `next` on the receiver itself. */
   readonly #direct = new Reader()
   /** Loops that were begun and not left. */
   readonly #loops = new Set<Reader>()
@@ -176,7 +176,7 @@ export class AcknowledgingReceiver implements AsyncIterableIterator<SOCMessage, 
   }
 
   /**
-   * Accepts messages: the application has finished them. Messages in hand alone count, in any order, also after the
+   * Accepts messages that the application has finished. Only messages in hand count, in any order, even after the
    * connection has ended.
    */
   acknowledge(messages: SOCMessage | readonly SOCMessage[]): void {
@@ -205,7 +205,7 @@ export class AcknowledgingReceiver implements AsyncIterableIterator<SOCMessage, 
     return iterator
   }
 
-  /** Acknowledges what is settled, releases what is in hand, and closes the connection. */
+  /** Acknowledges settled messages, releases those in hand, and closes the connection. */
   async close(): Promise<void> {
     this.#end()
     this.#dispatcher.close()
@@ -363,7 +363,7 @@ export class AcknowledgingReceiver implements AsyncIterableIterator<SOCMessage, 
     this.#dispatcher.end()
   }
 
-  /** While something is left to hand out, the next connection of the session must be able to stop that. */
+  /** While messages are left to hand out, the next connection of the session must be able to stop this receiver. */
   #leaveSession(): void {
     const session = this.#flow?.session
     if (session === undefined) return

@@ -1,4 +1,4 @@
-// Messages that are given up at the receiver: kept in a spool of their own, if there is one, and reported.
+// Dead letters, messages that the receiver rejected: keeps them in a separate spool, if there is one, and reports them.
 
 import { frameBytes } from '../../message/envelope.js'
 import { IpcError } from '../../base/errors.js'
@@ -12,7 +12,7 @@ import { NUMBER_BYTES, numberLines } from '../protocol/lines.js'
 export interface DeadLetter {
   /** The message that was given up. */
   readonly message: SOCMessage
-  /** The reason that its sender hears: the one given to `reject`, or `max-deliveries`. */
+  /** The reason reported to its sender: the one given to `reject`, or `max-deliveries`. */
   readonly reason: string
   /** How many times it was handed out. */
   readonly deliveries: number

@@ -1,8 +1,8 @@
-// Hands messages out to the loops that wait for them, and settles them as the loops and the application say. Every hand-out
-// has a hold of its own: any number of loops, any order of settlement. Must not know connections.
+// Hands out messages to the loops that wait for them, and settles them as the loops and the application decide. Each
+// hand-out is tracked separately, for any number of loops and any order of settlement. Must not know connections.
 //
 // Order: messages are handed out in the order of their numbers. A released message comes again as soon as its delay is over,
-// before those that were never handed out.
+// before messages that were never handed out.
 
 import { IpcError } from '../../base/errors.js'
 import { copyOf, deliveryOf, type SOCMessage } from '../../message/message.js'
@@ -15,7 +15,7 @@ import { ReceivedRun, type Settler } from './received-run.js'
 import type { Session } from './session.js'
 
 export interface DispatchOptions {
-  /** Asking for more finishes what a loop has in hand. */
+  /** Whether asking for more accepts the messages that a loop has in hand. */
   readonly autoAck: boolean
   /** Most messages in hand where the application settles them, or where callers share a loop. */
   readonly maxUnacknowledged: number
@@ -49,14 +49,14 @@ interface Place {
   readonly index: number
 }
 
-/** Reading stops when so much waits to be handed out, and goes on at half of it. */
+/** Reading stops when this much waits to be handed out, and goes on at half of it. */
 const MAX_WAITING = 1024
 const MAX_WAITING_BYTES = 1 << 18
-/** What an error counts for. */
+/** The size that an error counts for. */
 const ERROR_BYTES = 512
 /** Most errors that wait. Further ones are counted alone. */
 const MAX_ERRORS = 64
-/** Where a dead letter could not be kept, its message is handed out again after this. */
+/** If a dead letter could not be kept, its message is handed out again after this time. */
 const DEAD_LETTER_RETRY_MS = 1000
 
 export class Dispatcher implements Settler {
@@ -64,7 +64,7 @@ export class Dispatcher implements Settler {
   readonly #deadLetters: DeadLetters
   readonly #events: DispatchEvents
   #session: Session | undefined
-  /** What was read, in order; handed out up to #head. */
+  /** Messages and errors in the order read; handed out up to #head. */
   #queue: (ReceivedRun | IpcError)[] = []
   #head = 0
   #errors = 0
@@ -169,14 +169,14 @@ export class Dispatcher implements Settler {
     return answer
   }
 
-  /** A loop was left: what it has in hand is released. */
+  /** Releases the messages in hand of a loop that was left. */
   leave(reader: Reader): void {
     for (const { run, begin, end } of reader.takeHeld()) {
       for (let index = begin; index < end; ++index) if (run.isInHand(index)) this.release(run, index, 0)
     }
   }
 
-  /** The application has finished these messages. Those that are not in hand are ignored. */
+  /** Accepts messages that the application has finished. Messages that are not in hand are ignored. */
   accept(messages: readonly SOCMessage[]): void {
     for (let i = 0; i < messages.length;) {
       const run = deliveryOf(messages[i] as SOCMessage)
@@ -186,7 +186,7 @@ export class Dispatcher implements Settler {
       }
       const begin = run.indexOf(messages[i] as SOCMessage)
       let end = begin
-      // Settles what belongs together together.
+      // Settle consecutive messages together.
       while (i < messages.length && run.isInHand(end) && run.messages[end] === messages[i]) {
         ++end
         ++i
@@ -226,7 +226,7 @@ export class Dispatcher implements Settler {
     this.#serve()
   }
 
-  /** Releases what the application has in hand, and throws away what waits. Nothing more is handed out. */
+  /** Releases the messages that the application has in hand and discards those that wait. Hands out nothing more. */
   close(): void {
     this.#state = 'closed'
     this.#clear()
@@ -234,7 +234,9 @@ export class Dispatcher implements Settler {
     this.end()
   }
 
-  /** Throws away what waits: another connection brings it. Returns the numbers that the application has in hand. */
+  /**
+   * Discards waiting messages: another connection brings them. Returns the numbers that the application has in hand.
+   */
   fence(): number[] {
     this.#state = 'closed'
     this.#clear()
@@ -252,7 +254,7 @@ export class Dispatcher implements Settler {
     return numbers
   }
 
-  /** Nothing more will come. What was read is still handed out. */
+  /** Ends the input. Messages already read are still handed out. */
   end(): void {
     if (this.#state === 'open') this.#state = 'ended'
     if (this.#session !== undefined) this.#clearAgain()
@@ -293,7 +295,7 @@ export class Dispatcher implements Settler {
     return reader.isShared ? Math.max(0, maxUnacknowledged - reader.heldMessages) : Infinity
   }
 
-  /** The next messages or error; undefined: there is nothing now. */
+  /** The next messages or error; undefined if there is none now. */
   #take(one: boolean, room: number): Hand | IpcError | undefined {
     for (let place = this.#again.shift(); place !== undefined; place = this.#again.shift()) {
       const { run, index } = place
@@ -482,7 +484,7 @@ export class Dispatcher implements Settler {
         this.#drop({ run: entry, index }, 'superseded')
       entry.next = entry.count
     }
-    // Errors stay to be told.
+    // Errors stay, to be reported.
     this.#queue = this.#queue.slice(this.#head).filter((entry) => entry instanceof IpcError)
     this.#head = 0
     this.#clearAgain()

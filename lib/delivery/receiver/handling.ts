@@ -1,4 +1,4 @@
-// Runs a handler for each message: settled by how it ends.
+// Runs a handler for each message, and settles the message by how the handler ends.
 
 import { hasCode } from '../../base/errors.js'
 import { reportUserError } from '../../base/user-code.js'

@@ -5,7 +5,7 @@ import type { SOCMessage } from '../../message/message.js'
 
 export class KeyOrder<Item> {
   readonly #orderBy: (message: SOCMessage) => string | undefined
-  /** By key, for those that are handed out or released: what waits behind. */
+  /** For each key whose message is handed out or released, the items that wait behind it. */
   readonly #waiting = new Map<string, Item[]>()
   readonly #keys = new Map<SOCMessage, string>()
 

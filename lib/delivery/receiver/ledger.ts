@@ -4,7 +4,7 @@ import { callUser } from '../../base/user-code.js'
 import { isSession } from '../protocol/control.js'
 import { Session } from './session.js'
 
-/** A place in what a sender sends. Store it together with the effects of a message to resume exactly there. */
+/** A position in the messages of a sender. Store it together with the effects of a message to resume exactly there. */
 export interface Position {
   /** User of the sender, as the kernel said; -1 on Windows. */
   readonly uid: number
@@ -84,7 +84,7 @@ export class DeliveryLedger {
   }
 
   /**
-   * Says where an earlier process of this application was: messages of the session through `position.sequence` are
+   * Sets where an earlier process of this application stopped: messages of the session through `position.sequence` are
    * finished, and are not handed out again. Messages beyond it that are finished too, because they were settled out of
    * order, go into `finished`. Call it before the sender connects.
    *
@@ -121,7 +121,7 @@ export class DeliveryLedger {
   }
 
   /**
-   * A connection does not carry the session any more. For receivers.
+   * Call when a connection no longer carries the session. For receivers.
    *
    * @internal
    */

@@ -1,5 +1,5 @@
-// Reads one connection of an acknowledged sender: makes runs of numbered messages of the records that the addon wrote, and takes
-// out control messages and refused lines at their place between them. Stops reading while the receiver is full.
+// Reads one connection of an acknowledged sender: turns the records of the addon into runs of numbered messages, and
+// extracts control messages and refused lines at their place between them. Stops reading while the receiver is full.
 
 import { publishInvalid, wantsInvalid } from '../../connection/audit.js'
 import {
@@ -130,7 +130,7 @@ export class LineInput {
     resumeReading(this.#connection)
   }
 
-  /** Takes no more, whatever still comes. */
+  /** Ignores all further input. */
   stop(): void {
     this.#ended = true
   }
@@ -205,7 +205,7 @@ export class LineInput {
 
   #refuse(at: number): void {
     const [reason] = INVALID_REASONS[threadWindow.records[at + STATE] as number] ?? ['unknown']
-    // A sender that was killed leaves half a line; its next connection brings all of it.
+    // A sender that was killed may leave half a line; its next connection brings the whole line.
     if (reason === TRUNCATED_REASON && this.#events.isNumbered) return
     ++this.#invalid
     const wanted = !this.#skipInvalid && this.#events.takesErrors

@@ -4,9 +4,9 @@
 import { violation, type NumberRange, type Statement } from '../protocol/control.js'
 import type { Session } from './session.js'
 
-/** What a flow finds out about numbers that are no messages. */
+/** Called for numbers without a message. */
 export interface FlowEvents {
-  /** The sender gave up so many messages that this process had not settled. */
+  /** The sender gave up messages, of which this process had not settled this many. */
   onLost(messages: number): void
   /** A line was refused; its number is rejected now. */
   onRefused(): void
@@ -70,7 +70,7 @@ export class NumberFlow {
   }
 
   #giveUp([first, last]: NumberRange): void {
-    // Numbers before the range would be holes, and those of refused lines.
+    // Numbers before the range belong to refused lines; otherwise they would be holes.
     if (first > this.#expected) this.#refuse(first - 1)
     this.#lose(this.session.giveUp(first, last))
   }

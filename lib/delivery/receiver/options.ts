@@ -7,15 +7,15 @@ import type { DeliveryLedger } from './ledger.js'
 
 /** Options of `AcknowledgingReceiver`. */
 export interface AcknowledgingReceiverOptions {
-  /** What is known of the senders. Share one between all receivers of a listener. Default: one of its own. */
+  /** Remembers the senders' sessions. Share one between all receivers of a listener. Default: a new ledger. */
   readonly ledger?: DeliveryLedger
   /**
-   * What the application hears of a line that is not a message: `throw` rejects one `next()` with ERR_IPC_INVALID_MESSAGE or
+   * How to report a line that is not a message: `throw` rejects one `next()` with ERR_IPC_INVALID_MESSAGE or
    * ERR_IPC_MESSAGE_TOO_LARGE (at most 64 such errors wait), `skip` only counts it. Either way, the sender of a numbered
-   * line hears that it was rejected. Default `throw`.
+   * line learns that it was rejected. Default `throw`.
    */
   readonly onInvalid?: 'throw' | 'skip'
-  /** Longest line in bytes, told to the sender. Default and most: {@link MAX_MESSAGE_BYTES}. */
+  /** Longest line in bytes, which the sender learns. Default and maximum: {@link MAX_MESSAGE_BYTES}. */
   readonly maxMessageBytes?: number
   /** Invalid lines tolerated before the connection is closed. Default 1000. */
   readonly maxInvalid?: number
@@ -24,33 +24,33 @@ export interface AcknowledgingReceiverOptions {
    * `acknowledge` accepts messages, in any order. Default true.
    */
   readonly autoAck?: boolean
-  /** Acknowledge at the latest when so many messages are settled. Default 512. */
+  /** Number of settled messages after which an acknowledgement is sent at the latest. Default 512. */
   readonly ackEveryMessages?: number
-  /** Acknowledge at the latest so many milliseconds after a message is settled. Default 5. */
+  /** Milliseconds after a message is settled before it is acknowledged, at the latest. Default 5. */
   readonly ackDelayMs?: number
   /**
-   * Shortest heartbeat that a sender can ask for, in milliseconds, from 10. The sender hears of it, and waits for three of
-   * them before it takes this side for silent. Default 1000.
+   * Shortest heartbeat interval that a sender can request, in milliseconds, from 10. The sender learns it, and
+   * considers this side silent after three of them at the earliest. Default 1000.
    */
   readonly minHeartbeatMs?: number
   /**
-   * Give the connection up when nothing came for so many milliseconds although this side was ready to read. Default:
-   * three of the sender's heartbeats, at least 1000; never for a sender that does not number its messages.
+   * Milliseconds of silence, while this side is ready to read, after which the connection is closed. Default: three of
+   * the sender's heartbeats, at least 1000; never for a sender that does not number its messages.
    */
   readonly idleTimeoutMs?: number
   /** With `autoAck: false`: most messages in hand. No more are handed out until some are settled. Default 65,536. */
   readonly maxUnacknowledged?: number
-  /** A message released for the so-many-th time is rejected instead, with the reason `max-deliveries`. Default: never. */
+  /** A message released this many times is rejected instead, with the reason `max-deliveries`. Default: never. */
   readonly maxDeliveries?: number
   /**
-   * Gives a message its key. Of the messages with the same key, one at a time is handed out, in order, and the next only
-   * when it is settled; those without a key are free. Default: no message has one, so that a message that comes again
-   * comes after those that were handed out meanwhile.
+   * Returns the key of a message. Messages with the same key are handed out one at a time, in order, each after the one
+   * before is settled. Messages without a key are not ordered. Default: no message has a key, so a message that is
+   * released comes again after messages that were handed out meanwhile.
    */
   readonly orderBy?: (message: SOCMessage) => string | undefined
   /** Called with each message that is rejected, by the application or by `maxDeliveries`. */
   readonly onDeadLetter?: (letter: DeadLetter) => void
-  /** Keeps rejected messages. The sender hears of a rejection only when it is in there. Not for a sender at the same time. */
+  /** Keeps rejected messages. A rejection is reported once it is stored here. Not to be shared with a sender. */
   readonly deadLetters?: SpoolLog
 }
 
@@ -69,17 +69,17 @@ export interface AcknowledgingReceiverStats {
   readonly rejected: number
   /** Times that a message was given back. */
   readonly released: number
-  /** Messages that the application has now. */
+  /** Messages that the application has in hand now. */
   readonly inHand: number
   /** Messages read or given back that wait to be handed out. */
   readonly waiting: number
-  /** Messages that an earlier connection of the session had brought, and that were passed over. */
+  /** Messages that an earlier connection of the session had brought already, and that were skipped. */
   readonly duplicates: number
-  /** Messages thrown away because another connection took over, or this one was closed; they come again. */
+  /** Messages discarded because another connection took over or this one was closed; the sender sends them again. */
   readonly superseded: number
-  /** Lines of a numbered flow that were refused; their sender hears of it. */
+  /** Refused lines of a numbered flow; they are reported to their sender. */
   readonly refused: number
-  /** Times that the sender said that it gave up messages. */
+  /** Times that the sender stated that it gave up messages. */
   readonly gaps: number
   /** Messages that it gave up and this process had not settled. */
   readonly lost: number

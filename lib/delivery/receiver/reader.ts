@@ -1,4 +1,4 @@
-// One loop that takes messages of a receiver: what it has in hand is its own, whatever other loops do.
+// One loop over the messages of a receiver. Its messages in hand are independent of other loops.
 
 import type { IpcError } from '../../base/errors.js'
 import type { SOCMessage } from '../../message/message.js'
@@ -14,7 +14,7 @@ export interface Hand {
 }
 
 export class Reader {
-  /** With automatic settlement: what the loop has in hand. */
+  /** With automatic settlement: the messages that the loop has in hand. */
   #held: Hand[] = []
   /** Calls that wait for their answer. */
   #waiting = 0
@@ -32,7 +32,7 @@ export class Reader {
   }
 
   /**
-   * The loop asks for more. Returns what it has finished thereby: what it has in hand, once each of its callers waits.
+   * Call when the loop asks for more. Returns the messages that this accepts: those in hand, once all its callers wait.
    */
   ask(): Hand[] {
     ++this.#waiting
@@ -49,7 +49,7 @@ export class Reader {
     this.#held.push(hand)
   }
 
-  /** What the loop has in hand, which it does not have any more. */
+  /** Takes the messages in hand away from the loop. */
   takeHeld(): Hand[] {
     const held = this.#held
     if (held.length > 0) this.#held = []

@@ -8,7 +8,7 @@ import { bindDelivery, type Delivery, type SOCMessage } from '../../message/mess
 const IN_HAND = 1
 const DONE = 2
 
-/** What settles the messages of runs. */
+/** Settles the messages of runs. */
 export interface Settler {
   release(run: ReceivedRun, index: number, delayMs: number): void
   reject(run: ReceivedRun, index: number, reason: string): void
@@ -25,7 +25,7 @@ export class ReceivedRun implements Delivery {
   readonly #states: Uint8Array
   /** Times that messages were handed out, by index, where that is not once. */
   #deliveries: Map<number, number> | undefined
-  /** Index of the next message that was not looked at. */
+  /** Index of the next message to be looked at. */
   next = 0
   #left: number
   #searchFrom = 0
@@ -62,7 +62,7 @@ export class ReceivedRun implements Delivery {
     return this.first !== 0
   }
 
-  /** What one of the messages counts for in bounds. */
+  /** The size that one of the messages counts for in bounds. */
   get bytesEach(): number {
     return this.bytes / this.messages.length
   }
@@ -90,7 +90,7 @@ export class ReceivedRun implements Delivery {
     --this.#left
   }
 
-  /** Those of [begin, end) that are in hand are done; calls `onFinished` with each stretch of them. */
+  /** Marks the messages of [begin, end) that are in hand as done; calls `onFinished` with each stretch of them. */
   finish(begin: number, end: number, onFinished: (begin: number, end: number) => void): void {
     const states = this.#states
     if (!this.#mixed) {

@@ -27,9 +27,9 @@ export class Session {
   readonly #releases = new Map<number, number>()
   /** In hand at earlier readers. */
   readonly #former = new Set<number>()
-  /** The reader now; the one before was told to stop. */
+  /** The current reader; the previous one was stopped. */
   #reader: SessionReader | undefined
-  /** The sender has stated that no number below this one comes again. */
+  /** No number below this one comes again, as the sender stated. */
   #lowest: number
   #progress = 0
   #inHand = 0
@@ -57,7 +57,7 @@ export class Session {
     return this.#reader !== undefined || this.#inHand > 0
   }
 
-  /** To forget this session loses nothing: a new one, begun where the sender will go on, would be the same. */
+  /** Forgetting this session would lose nothing: a new one, begun where the sender goes on, would be equal. */
   get isClean(): boolean {
     return (
       this.#settled.through === this.#lowest - 1 &&
@@ -160,14 +160,15 @@ export class Session {
   }
 
   /**
-   * What to acknowledge on a connection: `through`, and ranges where the outcome differs or beyond it. `told` has the
-   * rejections that the connection has carried already; those that it carries now are added.
+   * Returns what to acknowledge on a connection: `through`, rejections, and accepted ranges beyond it. `told` contains
+   * the rejections already reported on the connection; those reported now are added.
    */
   acknowledgement(told: Set<number>): { through: number; ranges: SettledRange[] } {
     const untold: number[] = []
     for (const number of this.#rejections.keys()) if (!told.has(number)) untold.push(number)
     untold.sort((a, b) => a - b)
-    // Nothing may be told as accepted that was rejected, so what lies beyond the first rejection that does not fit waits.
+    // A rejected number must never be reported as accepted, so numbers beyond the first rejection that does not fit
+    // wait.
     const bound = (untold[MAX_RANGES] ?? Infinity) - 1
     const ranges: SettledRange[] = []
     for (const number of untold.slice(0, MAX_RANGES)) {

@@ -1,5 +1,5 @@
-// Everything that an acknowledged sender has taken and not settled: takes messages in, writes them to the present link as far
-// as that takes them, counts what becomes of them, and wakes those who wait for room or for the end.
+// The unsettled messages of an acknowledged sender: takes messages in, writes them to the current link as far as it
+// accepts them, counts their outcomes, and wakes callers that wait for room or for the end.
 
 import { MAX_MESSAGE_BYTES } from '../../message/envelope.js'
 import { IpcError, rejected } from '../../base/errors.js'
@@ -30,7 +30,7 @@ export interface WritableLink {
   readonly next: number
   /** Writes the unsettled lines of a run. Returns false if it has to wait first; then nothing was written. */
   write(run: Run): boolean
-  /** Gives the kernel what was written. */
+  /** Flushes what was written to the kernel. */
   flush(): void
 }
 
@@ -52,7 +52,7 @@ export class Backlog {
   #accepted: number
   /** The highest number that a receiver may know of. */
   #highest: number
-  /** The longest line that the last receiver takes. */
+  /** The longest line that the last receiver accepted. */
   #maxLineBytes = MAX_MESSAGE_BYTES
   #link: WritableLink | undefined
   #scheduled = false
@@ -157,13 +157,13 @@ export class Backlog {
     link.flush()
   }
 
-  /** The receiver on the present link has said what it takes. */
+  /** Call when the receiver on the current link has stated its limits. */
   onGreeting({ maxMessageBytes }: Greeting): void {
     this.#maxLineBytes = lineLimit(maxMessageBytes)
   }
 
   /**
-   * Settles what a receiver has settled.
+   * Settles the messages of an acknowledgement.
    *
    * @throws {IpcError} ERR_IPC_INVALID_MESSAGE for an acknowledgement that no honest receiver sends
    */
@@ -173,7 +173,7 @@ export class Backlog {
     if (highest > this.#highest) {
       throw violation('beyond', `an acknowledgement of number ${highest}, which was never sent`)
     }
-    // Rejections first: `through` covers them, and says nothing of their outcome.
+    // Rejections first: `through` covers them too, without their outcome.
     for (const [first, last, reason] of ranges) {
       if (reason !== undefined) this.#settle(first, last, { status: 'rejected', reason })
     }

@@ -1,5 +1,5 @@
-// Lays messages out as the numbered lines that go over the wire, finds those that are not messages, and keeps the lines in
-// memory that is used again.
+// Lays out messages as the numbered lines that go over the wire, finds values that are not valid messages, and keeps
+// the lines in reused memory.
 
 import type { IpcError } from '../../base/errors.js'
 import { countFrames, FrameText } from '../../wire/batch.js'
@@ -10,9 +10,9 @@ import { needsCheck, refusalOf } from './refusal.js'
 
 // As a constant of this module: in the bundle for require(), an imported one costs a call each time that it is read.
 const boundOf = sizeBound
-/** Lines are written when they come to about this much: with their numbers they fit a slab of 64 KiB. */
+/** Lines are written when they reach about this many bytes: with their numbers they fit a slab of 64 KiB. */
 const RUN_BYTES = 60_000
-/** Lines that come to this or less share memory with others. */
+/** Lines of at most this many bytes share memory with others. */
 const TINY_BYTES = 1 << 12
 
 /** A message that cannot be sent. */
@@ -28,7 +28,7 @@ export interface Drafted<Owner> {
   readonly first: number
   readonly lines: Buffer
   readonly count: number
-  /** What the messages count for in bounds. */
+  /** The size that the messages count for in bounds. */
   readonly bytes: number
   /** Owners of the messages, in order; the messages of each end before the index in `ends`. */
   readonly owners: readonly Owner[]
@@ -69,7 +69,7 @@ export class LineDraft<Owner> {
     return this.#units < RUN_BYTES
   }
 
-  /** Lays out what was added, with the numbers from `first` on. */
+  /** Lays out the added messages, with the numbers from `first` on. */
   finish(first: number): Drafted<Owner> {
     const slab = takeSlab(this.#text.complete())
     const size = this.#text.encode(slab, 0)

@@ -1,5 +1,5 @@
-// One connection of an acknowledged sender: states numbers, writes lines, hears acknowledgements, and notices when the peer
-// falls silent. Knows nothing of the connections before and after it.
+// One connection of an acknowledged sender: states numbers, writes lines, reads acknowledgements, and notices when the
+// peer falls silent. Must not know the connections before and after it.
 //
 //     greeting ── first acknowledgement ──> acknowledging ──┐
 //        └── answerTimeoutMs passed ──> unacknowledged ─────┴──> ended
@@ -44,7 +44,7 @@ export interface StatedFlow {
   readonly lowest: number
 }
 
-/** What a link reports to its sender. */
+/** The events of a link, for its sender. */
 export interface LinkEvents {
   /** The peer acknowledges. */
   onAnswered(greeting: Greeting): void
@@ -60,9 +60,9 @@ export interface LinkEvents {
 
 type LinkState = 'greeting' | 'acknowledging' | 'unacknowledged' | 'ended'
 
-/** Another system call costs less than to copy so much. */
+/** For more bytes than this, another system call costs less than copying. */
 const ALONE_BYTES = 1 << 15
-/** An acknowledgement is short, with 64 ranges and reasons too. */
+/** An acknowledgement is short, even with 64 ranges and reasons. */
 const MAX_REPLY_BYTES = 1 << 16
 /** After the last line of a burst, its number is stated, so that a line which the receiver refused shows as missing. */
 const TAIL_STATEMENT_MS = 100
@@ -83,11 +83,11 @@ export class SenderLink implements WritableLink {
   #stated = 0
   /** `through` of the last acknowledgement on this connection. */
   #through = 0
-  /** The receiver has told rejections, and keeps them until it hears that they have arrived. */
+  /** The receiver has reported rejections, and keeps them until it learns that they have arrived. */
   #heardRejections = false
   /** Lines were appended since the last flush. */
   #appended = false
-  /** The run appended last: the kernel may still have to read it from where it is. */
+  /** The run appended last: the kernel may still read it from its memory. */
   #last: Run | undefined
   /** Frames went out since the last heartbeat. */
   #spoke = true
@@ -134,7 +134,7 @@ export class SenderLink implements WritableLink {
     this.#sayNumbers(undefined)
     this.#writer.flush()
     this.#answerTimer = setTimeout(() => {
-      // Timers run before input is read: an answer that has arrived meanwhile shows in a moment.
+      // Timers run before input is read, so let the event loop first read an answer that may have arrived meanwhile.
       setImmediate(() => {
         setImmediate(() => {
           this.#onUnanswered()
@@ -158,7 +158,7 @@ export class SenderLink implements WritableLink {
     return this.#error
   }
 
-  /** Ends the connection; `run` resolves. What the kernel has still gets out. */
+  /** Ends the connection; `run` resolves. Bytes that the kernel has are still delivered. */
   end(error?: IpcError): void {
     this.#error ??= error
     this.#connection.destroy()
@@ -172,7 +172,7 @@ export class SenderLink implements WritableLink {
   }
 
   write(run: Run): boolean {
-    // Lines that go out alone are written from where they are.
+    // Lines that go out alone are written from their own memory.
     if (this.#writer.pending && run.lines.length >= ALONE_BYTES) this.flush()
     if (!this.writable) return false
     run.forEachUnsettled((lines, first, last) => {

@@ -1,5 +1,5 @@
-// Messages of an acknowledged sender that live in this process only. They are laid out as lines when they are sent, or at
-// once where none is ever dropped to make room.
+// Messages of an acknowledged sender that exist only in this process. They are laid out as lines when they are sent, or
+// at once if no message is ever dropped to make room.
 
 import { IpcError } from '../../base/errors.js'
 import { queueMicrotask } from '../../base/globals.js'
@@ -49,7 +49,7 @@ export class MemoryStore implements Store {
   #ready: Drafted<Completion>[] = []
   /** Number of the next line. */
   #next = 1
-  /** Turned out not to be messages, and not reported yet. */
+  /** Found to be no valid messages, and not reported yet. */
   #refused: Refused<Completion>[] = []
   #released = 0
 
@@ -101,7 +101,7 @@ export class MemoryStore implements Store {
     if (!(run instanceof MemoryRun)) return
     const { bytes, slab } = run.drafted
     this.#released += end - begin
-    // The bytes are free when the memory is.
+    // The bytes stop counting when their memory is returned.
     const whole = run.left === 0
     this.#queue.release(end - begin, whole ? bytes : 0)
     if (whole && slab !== undefined && !run.held) returnSlab(slab)
@@ -154,7 +154,7 @@ export class MemoryStore implements Store {
     return Promise.resolve()
   }
 
-  /** Makes what was drafted ready to be sent. */
+  /** Makes the drafted messages ready to be sent. */
   #layOut(): void {
     if (this.#draft.count === 0) return
     const drafted = this.#draft.finish(this.#next)
@@ -184,7 +184,7 @@ export class MemoryStore implements Store {
   }
 
   #dropForRoom(message: SOCMessage, owner: Completion): void {
-    // Its number shows the receiver that something is missing.
+    // Its number shows the receiver that a message is missing.
     ++this.#next
     const error = this.#fullError()
     this.#events.onDropped(1, 'full', error, [message])

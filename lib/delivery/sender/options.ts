@@ -12,7 +12,7 @@ import { MAX_HEARTBEAT_MS, MIN_HEARTBEAT_MS } from '../protocol/control.js'
 import type { DropCounts, DropReason } from './outcome.js'
 import type { RedialOptions } from './redialler.js'
 
-/** What happens to an acknowledged sender, for logs and alarms. */
+/** Events of an acknowledged sender, for logs and alarms. */
 export type DeliveryEvent =
   /** A peer is there. `acknowledging` false: it does not acknowledge, and it gets each message at most once. */
   | {
@@ -23,7 +23,7 @@ export type DeliveryEvent =
       /** Whether the peer acknowledges. */
       readonly acknowledging: boolean
     }
-  /** The connection ended, with the reason if there is one. */
+  /** The connection ended; `error` is the reason, if there is one. */
   | {
       /** What happened. */
       readonly type: 'disconnected'
@@ -72,7 +72,7 @@ export interface DeliveryRejection {
   readonly reason: string
 }
 
-/** Options of {@link AcknowledgedSender}; where to dial and whom to expect there are those of `dial`. */
+/** Options of {@link AcknowledgedSender}. The address and the policy are the same options as for `dial`. */
 export interface AcknowledgedSenderOptions extends Omit<DialOptions, 'signal'> {
   /** Most messages pending without a spool, or in memory with one. Default 16,384. */
   readonly maxMessages?: number
@@ -93,7 +93,7 @@ export interface AcknowledgedSenderOptions extends Omit<DialOptions, 'signal'> {
   readonly onSilentPeer?: 'retry' | 'written' | 'fail'
   /** How long a peer may take to say that it acknowledges. Default 2000. */
   readonly answerTimeoutMs?: number
-  /** How often to say something when there is nothing to send, 10 to 3,600,000. Default 5000. */
+  /** Interval of heartbeats when there is nothing to send, 10 to 3,600,000 milliseconds. Default 5000. */
   readonly heartbeatMs?: number
   /**
    * Milliseconds of silence after which a connected peer is given up, but at least three of the peer's own heartbeats.
@@ -104,11 +104,11 @@ export interface AcknowledgedSenderOptions extends Omit<DialOptions, 'signal'> {
   readonly minBackoffMs?: number
   /** Longest wait between tries in milliseconds. Default 5000. */
   readonly maxBackoffMs?: number
-  /** Fail when no peer has answered for so long. Default: never. */
+  /** Milliseconds without any answering peer after which the sender fails. Default: never. */
   readonly giveUpAfterMs?: number
   /** Called with messages that were taken and are given up. Messages that are only on disk are in `count` alone. */
   readonly onDrop?: (drop: DeliveryDrop) => void
-  /** Called with what happens to the connection. */
+  /** Called with each event of the connection. */
   readonly onEvent?: (event: DeliveryEvent) => void
 }
 
@@ -120,13 +120,13 @@ export interface DeliveryDrop {
   readonly reason: DropReason
   /** The error behind it. */
   readonly error: IpcError
-  /** The messages, if they are in memory. Those that were laid out to be sent are made again from their lines. */
+  /** The messages, if they are in memory. Messages already laid out are parsed again from their lines. */
   readonly messages: readonly SOCMessage[]
 }
 
 /** Counts since the sender was made: accepted = acknowledged + rejected + written + pending + dropped. */
 export interface AcknowledgedSenderStats {
-  /** Messages taken, with those that an earlier process had left in the spool. */
+  /** Messages accepted, including those that an earlier process left in the spool. */
   readonly accepted: number
   /** Of these, those from an earlier process. */
   readonly recovered: number

@@ -1,9 +1,9 @@
-// What becomes of a message, and the promise of the `send` that brought it: one for all messages of a call.
+// The outcomes of a message, and the promise of a call of `send`: one for all messages of the call.
 
 import type { IpcError } from '../../base/errors.js'
 
 /**
- * What became of sent messages, from the strongest to the weakest.
+ * Outcomes of sent messages, from the strongest to the weakest.
  * - `acknowledged`: the receiving application has finished them.
  * - `spooled`: they are in the spool, as safe as its durability says, and will be sent until they are settled.
  * - `written`: the kernel has them, for a peer that does not acknowledge. At most once.
@@ -11,9 +11,9 @@ import type { IpcError } from '../../base/errors.js'
  */
 export type SendStatus = 'acknowledged' | 'spooled' | 'written' | 'rejected'
 
-/** What {@link AcknowledgedSender.send} resolves with. */
+/** The result of {@link AcknowledgedSender.send}. */
 export interface SendResult {
-  /** What all messages of the call have got: the weakest of what each of them got. */
+  /** The weakest outcome among the messages of the call. */
   readonly status: SendStatus
   /**
    * With `rejected`: why the first of them was. `too-large`, `too-deep`, `not-json` … for a line that the receiver does not
@@ -24,7 +24,7 @@ export interface SendResult {
   readonly rejected?: number
 }
 
-/** How messages leave the sender when they do not get lost. */
+/** The ways in which messages leave the sender without being given up. */
 export interface Outcome {
   readonly status: 'acknowledged' | 'written' | 'rejected'
   readonly reason?: string
@@ -33,11 +33,11 @@ export interface Outcome {
 export const ACKNOWLEDGED: Outcome = { status: 'acknowledged' }
 export const WRITTEN: Outcome = { status: 'written' }
 
-/** Why messages that were taken have been given up. */
+/** Why accepted messages were given up. */
 export type DropReason =
-  /** There was no room, and `onFull` said so. */
+  /** There was no room, and `onFull` dropped them. */
   | 'full'
-  /** They are no messages, such as a raw payload that is not JSON, or one that is nested too deeply. */
+  /** They are invalid, for example a raw payload that is not JSON, or one that is nested too deeply. */
   | 'invalid'
   /** They were in the spool for longer than its `maxAgeMs`. */
   | 'expired'
@@ -72,7 +72,7 @@ export class Completion {
     this.promise.catch(() => undefined)
   }
 
-  /** So many of the messages have got this. */
+  /** Counts messages of the call with this outcome. */
   settle(status: SendStatus, messages: number, reason?: string): void {
     if (status === 'rejected') {
       this.#rejected += messages
@@ -84,7 +84,7 @@ export class Completion {
     this.#count(messages)
   }
 
-  /** So many of the messages were given up. */
+  /** Counts messages of the call that were given up. */
   drop(error: IpcError, messages = 1): void {
     this.#error ??= error
     this.#count(messages)

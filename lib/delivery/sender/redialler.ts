@@ -8,7 +8,7 @@ import { IpcError } from '../../base/errors.js'
 import { monotonicMs } from '../../base/globals.js'
 import { pause } from '../../base/timing.js'
 
-/** A connection that lasted so long was a good one, whatever came of it. */
+/** A connection that lasted this long counts as good, even if no messages were settled on it. */
 const GOOD_AFTER_MS = 1000
 const MAX_DOUBLINGS = 30
 
@@ -25,7 +25,7 @@ export interface Use {
   readonly answered: boolean
   /** Messages were settled on it. Otherwise the next try waits longer than the last one. */
   readonly useful: boolean
-  /** Why it ended, if not by our own wish. */
+  /** Why it ended, unless this side ended it. */
   readonly error: IpcError | undefined
 }
 

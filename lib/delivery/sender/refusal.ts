@@ -1,4 +1,4 @@
-// Decides whether a message can be sent at all, as early as possible: at `send`, by what the last receiver said it takes.
+// Decides whether a message can be sent at all, as early as possible: at `send`, by the limits of the last receiver.
 
 import { MAX_MESSAGE_BYTES, frameBytes, invalidPayload } from '../../message/envelope.js'
 import { IpcError } from '../../base/errors.js'
@@ -35,7 +35,7 @@ export function lineLimit(maxMessageBytes: number): number {
   return Math.min(maxMessageBytes, MAX_MESSAGE_BYTES)
 }
 
-/** Whether only a look at the line can tell if it is a message. */
+/** Whether only checking the laid-out line can tell if it is a message. */
 export function needsCheck(message: SOCMessage): boolean {
   return !wasChecked(message) || boundOf(message) >= DEEP_LINE_BYTES
 }

@@ -7,7 +7,7 @@ export class Run {
   readonly first: number
   readonly count: number
   readonly lines: Buffer
-  /** The kernel may still read `lines`, so their memory must not be used again even if they are settled. */
+  /** The kernel may still read `lines`, so their memory must not be reused even if they are settled. */
   held = false
   /** Lines that are not settled. */
   #left: number

@@ -1,17 +1,17 @@
-// The runs that were given to a connection and are not settled yet, in the order of their numbers, and how far the present
-// connection has written them. Outlives the connections; must not know them.
+// The runs that were given to a connection and are not settled yet, in order, and how far the current connection has
+// written them. Outlives connections; must not know them.
 
 import { NumberSet } from '../protocol/number-set.js'
 import type { Run } from './run.js'
 
-/** Lines of a run are settled, by index, which were not before. */
+/** Called with newly settled lines of a run, by index. */
 type OnSettled = (run: Run, begin: number, end: number) => void
 
 export class SendWindow {
   #runs: Run[] = []
-  /** Index of the run to be written next. Those before it were written. */
+  /** Index of the run to be written next. All runs before it were written. */
   #cursor = 0
-  /** Settled, whatever their outcome, or given up before they were sent. */
+  /** Numbers that are settled, with any outcome, or were given up before they were sent. */
   readonly #settled: NumberSet
   /** Number that follows the last run. */
   #next: number
@@ -38,18 +38,18 @@ export class SendWindow {
     if (run.left > 0) this.#runs.push(run)
   }
 
-  /** A new connection begins with the oldest run. */
+  /** Starts again with the oldest run, for a new connection. */
   rewind(): void {
     for (const run of this.#runs) run.held = false
     this.#cursor = 0
   }
 
-  /** The run that is to be written next. */
+  /** The run to be written next. */
   get current(): Run | undefined {
     return this.#runs[this.#cursor]
   }
 
-  /** {@link current} was written. */
+  /** Moves on after {@link current} was written. */
   advance(): void {
     ++this.#cursor
   }
@@ -93,7 +93,7 @@ export class SendWindow {
     return runs
   }
 
-  /** Brings a run and the set together: either may know of settled lines that the other does not. */
+  /** Merges a run's settled lines and the set: either may contain some that the other does not. */
   #match(run: Run, onSettled: OnSettled): void {
     let from = run.first
     const settle = (begin: number, end: number): void => {

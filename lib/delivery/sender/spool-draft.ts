@@ -1,5 +1,5 @@
-// Messages on their way into a spool, as the numbered lines that it keeps: gathered until the tick is over, cut into records
-// of a good size, and laid out once for the spool and the wire.
+// Messages on their way into a spool, as numbered lines: collected until the end of the tick, split into records of
+// suitable size, and laid out once for both the spool and the wire.
 
 import { invalidPayload } from '../../message/envelope.js'
 import { countFrames, FrameText } from '../../wire/batch.js'
@@ -11,14 +11,14 @@ import { NUMBER_BYTES, numberLines } from '../protocol/lines.js'
 import type { Completion } from './outcome.js'
 import { needsCheck, refusalOf } from './refusal.js'
 
-/** A record is full when its lines come to this. */
+/** A record is full when its lines reach this many bytes. */
 export const RECORD_BYTES = 1 << 16
 /** Memory of a record; longer ones get their own. */
 const BUFFER_BYTES = 1 << 17
 /** Memory that is kept for the next records. */
 const MAX_SPARE = 64
 
-/** What becomes one record. */
+/** The messages of one record. */
 interface Block {
   readonly buffer: Buffer
   end: number
@@ -32,7 +32,7 @@ export interface DraftRecord extends SpoolEntry {
   readonly owners: readonly (readonly [owner: Completion, messages: number])[]
 }
 
-/** How far a draft was. */
+/** A position in a draft, to return to. */
 export interface DraftMark {
   readonly blocks: number
   readonly count: number
@@ -46,7 +46,7 @@ export class SpoolDraft {
   readonly #text = new FrameText()
   #blocks: Block[] = []
   #spare: Buffer[] = []
-  /** What may be used again. */
+  /** Memory that may be reused. */
   readonly #own = new WeakSet<ArrayBufferLike>()
   #count = 0
 
@@ -61,7 +61,7 @@ export class SpoolDraft {
     return this.#count
   }
 
-  /** What its records will count for. */
+  /** The size that its records will count for. */
   get bytes(): number {
     let bytes = 0
     for (const { end } of this.#blocks) bytes += end - this.#headerBytes + this.#overheadBytes
@@ -85,7 +85,7 @@ export class SpoolDraft {
     return before
   }
 
-  /** Takes out what was added since. */
+  /** Removes the messages added since a position. */
   rollBack({ blocks, count, last }: DraftMark): void {
     for (const { buffer } of this.#blocks.splice(blocks)) this.recycle(buffer)
     this.#count = count
@@ -114,7 +114,7 @@ export class SpoolDraft {
     return blocks.map(({ buffer, end, count, priorities, owners }) => {
       let value = buffer.subarray(0, end)
       if (end * 2 < buffer.length) {
-        // A little must not hold much memory until it is acknowledged.
+        // A few bytes must not keep a large block alive until they are acknowledged.
         value = Buffer.allocUnsafeSlow(end)
         buffer.copy(value, 0, 0, end)
         this.recycle(buffer)
@@ -123,7 +123,7 @@ export class SpoolDraft {
     })
   }
 
-  /** Gives back the memory of a record that is not read any more, once. Memory from elsewhere is left alone. */
+  /** Takes back the memory of a record that is no longer read. Call it once. Ignores memory from elsewhere. */
   recycle({ buffer }: Buffer): void {
     if (this.#own.has(buffer) && this.#spare.length < MAX_SPARE) this.#spare.push(Buffer.from(buffer))
   }

@@ -1,5 +1,5 @@
-// Messages of an acknowledged sender that live in a spool: taken in as numbered lines, kept, and sent once they are durable.
-// Sent before, a number could be given to another message after a crash.
+// Messages of an acknowledged sender that are kept in a spool as numbered lines. They are sent only once durable;
+// otherwise a crash could reuse a number for another message.
 
 import { clearInterval, queueMicrotask, setInterval } from '../../base/globals.js'
 import { IpcError, rejected } from '../../base/errors.js'
@@ -88,7 +88,7 @@ export class SpoolStore implements Store {
     if (fits) {
       this.#admit(messages, owner, before)
     } else if (this.#onFull === 'shed' && messages.length > 1) {
-      // Each for itself, so that the important ones among them get in.
+      // One at a time, so that the important ones among them get in.
       for (const message of messages) this.#acceptOne(message, owner)
     } else {
       this.#dropNew(messages, owner)

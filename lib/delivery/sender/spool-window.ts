@@ -1,5 +1,5 @@
-// The part of a spool that is in memory: the durable records that go out next, within bounds. The latest records are here
-// already; those that did not fit are read back when their turn comes.
+// The part of a spool that is in memory: the durable records to be sent next, within bounds. Records that did not fit
+// when they were written are read back when their turn comes.
 
 import type { SpoolLog } from '../../spool/spool-log.js'
 import { emptyLines } from '../protocol/lines.js'
@@ -72,7 +72,7 @@ export class SpoolWindow {
     if (run.left === 0) this.#sentBytes -= run.lines.length
   }
 
-  /** The spool has changed behind the runs that were taken: the rest has to be read again. */
+  /** Call when the spool has changed beyond the runs that were taken: the rest must be read again. */
   forget(): void {
     this.#ready = []
     this.#readyMessages = this.#readyBytes = 0
@@ -90,7 +90,7 @@ export class SpoolWindow {
         const run = new Run(first, count, lines, patchy ? emptyLines(lines, count) : undefined)
         run.settle(0, this.#readFrom - first)
         if (run.left > 0) this.#push(run)
-        // Also where nothing of it is left, so that it is not read again.
+        // Even if nothing of the record is left, so that it is not read again.
         else if (this.#ready.length === 0) this.#readFrom = first + count
       }
     }

@@ -1,18 +1,18 @@
-// Where an acknowledged sender keeps messages until they are settled: memory or a spool. The contract between the backlog and
-// either.
+// Where an acknowledged sender keeps messages until they are settled: the interface between the backlog and the two
+// stores, memory and spool.
 
 import type { IpcError } from '../../base/errors.js'
 import type { SOCMessage } from '../../message/message.js'
 import type { DropReason, Outcome, SendResult } from './outcome.js'
 import type { Run } from './run.js'
 
-/** What a store reports to the backlog. */
+/** The events of a store, for the backlog. */
 export interface StoreEvents {
-  /** There is something new to take. */
+  /** New runs can be taken. */
   onReady(): void
   /** Messages were taken into the store. */
   onAccepted(messages: number): void
-  /** Messages were given up. `messages` lacks those that are only on disk. */
+  /** Messages were given up. `messages` does not include messages that are only on disk. */
   onDropped(count: number, reason: DropReason, error: IpcError, messages: readonly SOCMessage[]): void
 }
 
@@ -24,13 +24,13 @@ export interface Store {
   readonly roomy: boolean
   /** Takes messages that were checked as far as that is cheap, or rejects. */
   accept(messages: readonly SOCMessage[], bytes: number): Promise<SendResult>
-  /** The next run to be sent. Its numbers follow those of the one before, or jump over what was given up. */
+  /** The next run to be sent. Its numbers follow the previous run, or skip messages that were given up. */
   take(): Run | undefined
   /** Lines of a run that was taken are settled, by index. */
   release(run: Run, begin: number, end: number, outcome: Outcome): void
-  /** Numbers are settled, among them those that {@link release} named before. Returns how many messages that were. */
+  /** Settles numbers, including those passed to {@link release} before. Returns how many messages that were. */
   settle(first: number, last: number): number
-  /** Gives up everything but what is in a spool. `sent` was taken and is not settled. */
+  /** Gives up all messages that are not in a spool. `sent` are the runs that were taken and are not settled. */
   abandon(error: IpcError, reason: DropReason, sent: readonly Run[]): void
   /** Resolves when everything taken in is as safe as it will get. */
   flush(): Promise<void>

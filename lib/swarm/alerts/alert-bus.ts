@@ -243,7 +243,7 @@ export function describeThrown(thrown: unknown): string {
 
 const WINDOW_MS = 1000
 const MAX_PER_WINDOW = 16
-/** Pairs of type and user that are told apart; beyond that they share one window. */
+/** Pairs of type and user with a window of their own; further pairs share one window. */
 const MAX_WINDOWS = 1024
 
 interface Window {

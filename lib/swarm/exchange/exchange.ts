@@ -1,4 +1,4 @@
-// What both roles of an exchange share: what they work with, the report of the result, and storing what a peer sent. Must
+// Shared by both roles of an exchange: their context, the report of the result, and storing the data of a peer. Must
 // not know the order of messages.
 
 import type { PeerIdentity } from '../../peer/peer.js'
@@ -156,7 +156,7 @@ function joined(first: AddResult | undefined, second: AddResult): AddResult {
   }
 }
 
-/** Remembers a peer and what was exchanged. A peer that was rejected during the exchange stays rejected. */
+/** Records a peer and the result of the exchange. A peer that was rejected during the exchange stays rejected. */
 export function rememberPeer({ registry }: ExchangeContext, peer: Handshake, sync: SyncRecord): void {
   if (registry.get(peer.peerId)?.trust !== Trust.Rejected) registry.completeHandshake(peer)
   registry.recordSync(peer.peerId, sync)

@@ -1,5 +1,5 @@
-// Which facts the next line to a Go listener holds: those it was not given yet, newest first, as far as they fit. Keeps
-// count of what was given as ranges of positions. Must not know connections.
+// Selects the facts for the next line to a Go listener: facts it was not given yet, newest first, as far as they fit.
+// Tracks the facts already given as ranges of positions. Must not know connections.
 
 import type { Fact, FactLevel } from '../facts/fact.js'
 import type { FactStore } from '../facts/fact-store.js'
@@ -13,10 +13,10 @@ const STEP = 256
 /** Ranges remembered. Beyond that the oldest are forgotten, and their facts given again; the listener skips those. */
 const MAX_RANGES = 64
 
-/** The process that listens. It is taken to keep what it was given as long as it lives. */
+/** The process that listens. It is assumed to keep its facts as long as it lives. */
 export interface GoListener {
   readonly pid: number
-  /** Its start, as `processStart` returns it: tells it from a later process with the same id. */
+  /** Its start, as `processStart` returns it, to distinguish it from a later process with the same id. */
   readonly started: string | undefined
 }
 

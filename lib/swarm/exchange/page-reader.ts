@@ -60,7 +60,7 @@ export class PageReader {
     this.#peer = peer
     this.#echo = until
     const read = context.registry.get(peer.peerId)?.read
-    // What was read into another store of this node is not in this one.
+    // Facts that were read into another store of this node are not in this one.
     const goesOn = read?.ownStore === context.store.id
     this.#position = goesOn ? read.position : 0
     this.#store = goesOn ? read.store : undefined
@@ -180,7 +180,7 @@ export class PageReader {
       this.#post({})
       return
     }
-    // Flush first: a peer that is told that we have everything may never send it again.
+    // Flush first: a peer that learns that we have everything may never send it again.
     await this.#context.store.flush()
     this.#state = 'done'
     this.#post({ done: true, skip_to: formatPosition(this.#echo) })

@@ -17,10 +17,10 @@ import { MAX_INCIDENTS, toWireFact, toWireIncident } from '../protocol/wire-fact
 const LEVELS: readonly FactLevel[] = [0, 1]
 /**
  * The size of a page in UTF-16 units: about what one read and one write of the socket take. The kernel maps the memory of a
- * longer line anew each time, which costs as much as parsing half of it.
+ * longer line again each time, which costs as much as parsing half of it.
  */
 const PAGE_UNITS = 1 << 17
-/** Pages that may be unconfirmed: those that the peer is storing together, and as many again. */
+/** Maximum number of unconfirmed pages: twice as many as the peer stores together. */
 const WINDOW = 8
 /** Bytes of a line beside its payload. */
 const ENVELOPE_BYTES = 128
@@ -93,7 +93,7 @@ export class PageServer {
   async #serve(request: SyncRequest): Promise<void> {
     await this.#sendIncidents()
     for (let hasMore = true; hasMore;) {
-      // Made ahead, while the peer stores what it has: the one page that waits here.
+      // One page is prepared ahead, while the peer stores the pages it has.
       const page = await this.#nextPage(request.maxBatch)
       await this.#credit()
       hasMore = page.hasMore

@@ -42,7 +42,7 @@ export async function exchangePages(
   }
 }
 
-/** Notes in the registry what was stored, so that the next exchange continues there. */
+/** Records in the registry how far facts were stored, so that the next exchange continues there. */
 async function remember(
   context: ExchangeContext,
   progress: Progress,

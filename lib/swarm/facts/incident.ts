@@ -1,4 +1,4 @@
-// Incidents that nodes tell each other, and a small store of them in memory. Must not know the wire.
+// Incidents that nodes send each other, and a small store of them in memory. Must not know the wire.
 
 import { isTime } from './fact.js'
 
@@ -80,7 +80,7 @@ function isText(value: unknown, maxUnits: number): boolean {
   return typeof value === 'string' && value.length <= maxUnits && value.isWellFormed()
 }
 
-/** Holds the incidents that this node tells its peers, and takes those that they tell. */
+/** Holds the incidents that this node sends to its peers, and receives theirs. */
 export interface IncidentStore {
   /** Returns the newest `n` incidents, newest first. */
   recent(n: number): Promise<readonly Incident[]>

@@ -29,13 +29,13 @@ export interface ReadPosition {
   readonly position: number
 }
 
-/** Which facts of this node a Go listener was given. A Go listener does not say what it has. */
+/** Which facts of this node a Go listener was given. A Go listener does not report its facts. */
 export interface GivenFacts {
   /** The id of this node's store. */
   readonly ownStore: string
   /** The process that was given them; another one may not have them. */
   readonly pid: number
-  /** The start of that process, where the system tells, since another process may get its id later. */
+  /** The start of that process, if the system reports it, since another process may get its id later. */
   readonly started?: string
   /** Ranges of positions, both ends included, newest first; no two touch. */
   readonly ranges: readonly (readonly [from: number, to: number])[]
@@ -45,7 +45,7 @@ export interface GivenFacts {
 
 /** A peer (Go: `peer.Peer`). Times are Unix milliseconds. */
 export interface PeerRecord {
-  /** `peer_` and 24 hex digits; for a Go listener, which does not tell its id, `go:` and its node name. */
+  /** `peer_` and 24 hex digits; for a Go listener, which does not send its id, `go:` and its node name. */
   readonly id: string
   /** Node name of the peer. */
   readonly node: string

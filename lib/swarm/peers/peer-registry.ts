@@ -36,7 +36,7 @@ export interface PeerRegistryOptions {
   readonly monotonicNow?: () => number
 }
 
-/** What a handshake says about a peer. */
+/** The content of a handshake about a peer. */
 export interface HandshakeInfo {
   /** Id of the peer. */
   readonly peerId: string
@@ -95,7 +95,7 @@ export const DEFAULT_PEER_TIMEOUT_MS = 30 * 60 * 1000
 export class PeerRegistry {
   /** This node's id: `peer_` and 24 hex digits. */
   readonly selfId: string
-  /** This node's name, as peers are told it. */
+  /** This node's name, as sent to peers. */
   readonly nodeName: string
   /** Milliseconds after which a silent peer expires. */
   readonly peerTimeoutMs: number

@@ -84,7 +84,7 @@ export class FileRegistryStorage implements RegistryStorage {
 
 /**
  * Yields the JSON of a snapshot in pieces of one peer or backup each, at most 1 Mi UTF-16 units before escapes: what peers sent
- * comes to tens of millions, and to write those in one go would hold the event loop.
+ * can amount to tens of millions of units, and writing those in one go would block the event loop.
  */
 function* jsonOf({ version, selfId, ...lists }: RegistrySnapshot): Generator<string> {
   yield `{"version":${version},"selfId":${JSON.stringify(selfId)}`

@@ -127,7 +127,7 @@ export const MAX_BATCH = MAX_ENTRIES
 
 const MAX_NODE_UNITS = 256
 
-/** What either handshake says of the peer. */
+/** The description of the peer in either handshake. */
 export interface Handshake {
   readonly peerId: string
   readonly node: string

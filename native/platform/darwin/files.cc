@@ -34,7 +34,7 @@ Result<FileFacts> FactsOf(const struct stat& status) {
 
 }  // namespace
 
-// There is no way to open a directory that this user may enter but not read.
+// macOS has no way to open a directory that this user may enter but not read.
 const int kSearchFlags = O_RDONLY;
 
 Result<FileFacts> InspectAt(int directory, const std::string& name) {
@@ -51,7 +51,7 @@ Result<FileFacts> InspectDescriptor(int descriptor) {
   return FactsOf(status);
 }
 
-// An empty list, as the call that removes one is not for links.
+// Sets an empty list, because the call that removes a list does not work on links.
 Status RemoveAccessList(const std::string& path) {
   acl_t none = acl_init(0);
   const bool done = none != nullptr && acl_set_link_np(path.c_str(), ACL_TYPE_EXTENDED, none) == 0;
@@ -61,7 +61,7 @@ Status RemoveAccessList(const std::string& path) {
   return Failure{FailureKind::kSystem, code, "acl_set_link_np", path};
 }
 
-// The inode number of a Unix socket: the kernel counts them up as they are first asked for.
+// The inode number of a Unix socket. The kernel assigns these consecutively, each when first requested.
 std::optional<std::uint64_t> DescriptorCookie(Descriptor descriptor) {
   struct stat status {};
   if (fstat(static_cast<int>(descriptor), &status) != 0 || !S_ISSOCK(status.st_mode)) return std::nullopt;

@@ -1,5 +1,6 @@
-// Who is at the other end of a Unix domain socket, as macOS tells it (LOCAL_PEERCRED, LOCAL_PEERPID; unix(4)).
-// It holds no process fast, so there is neither an executable nor a watch on the peer's end. Compiled, never run.
+// Identifies the peer of a Unix domain socket on macOS (LOCAL_PEERCRED, LOCAL_PEERPID; unix(4)). macOS has no
+// handle that pins a process, so neither the executable nor a watch on the peer's end is supported. Compiled, never
+// run.
 
 #include <sys/socket.h>
 #include <sys/ucred.h>
@@ -31,11 +32,11 @@ Result<PeerIdentity> ReadPeerIdentity(Descriptor connected) {
   PeerIdentity peer;
   peer.user_id = credentials.cr_uid;
   peer.group_id = credentials.cr_groups[0];
-  // At most 15 of them are told: a member of more groups may be refused, never wrongly admitted.
+  // macOS reports at most 15 of them: a member of more groups may be refused, but is never wrongly admitted.
   peer.groups.assign(credentials.cr_groups + 1, credentials.cr_groups + credentials.cr_ngroups);
   pid_t process_id = 0;
   size = sizeof(process_id);
-  // For logs only, so a peer that has gone already keeps the 0.
+  // For logs only, so it stays 0 if the peer has gone already.
   if (getsockopt(Number(connected), SOL_LOCAL, LOCAL_PEERPID, &process_id, &size) == 0)
     peer.process_id = process_id;
   return peer;

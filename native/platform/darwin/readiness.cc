@@ -20,8 +20,8 @@ class KqueueSet final : public ReadinessSet {
 
   Descriptor descriptor() const override { return queue_.get(); }
 
-  // Reading and writing are watched separately. To remove one that was not watched fails with ENOENT, which is
-  // fine.
+  // Reading and writing are watched separately. Removing a filter that was not set fails with ENOENT, which is
+  // harmless.
   Status Watch(Descriptor connected, Interest /*before*/, Interest now) override {
     const bool reading = Includes(now, Interest::kReading);
     const bool writing = Includes(now, Interest::kWriting);
@@ -34,7 +34,7 @@ class KqueueSet final : public ReadinessSet {
     ready.clear();
     std::array<struct kevent, kMostAtOnce> events{};
     const struct timespec now {};
-    // A failure leaves what is ready for the next time.
+    // On failure, ready descriptors are reported by the next call.
     const int count = kevent(Number(queue_.get()), nullptr, 0, events.data(), kMostAtOnce, &now);
     for (int i = 0; i < count; ++i) {
       const struct kevent& event = events[static_cast<std::size_t>(i)];

@@ -1,5 +1,5 @@
-// Sockets and wakers as macOS has them: flags set after creation, binding out of a private directory, a kqueue to
-// be woken by. Compiled, never run.
+// Sockets and wakers on macOS: flags set after creation, binding by way of a private directory, and a kqueue as
+// waker. Compiled, never run.
 
 #include <fcntl.h>
 #include <stdio.h>
@@ -21,7 +21,7 @@ namespace {
 
 int Number(Descriptor descriptor) { return static_cast<int>(descriptor); }
 
-// There are no flags at creation: between the two calls a fork of another thread can inherit the descriptor.
+// macOS has no flags at creation: between the two calls, a fork in another thread can inherit the descriptor.
 bool Prepare(int number) {
   const int flags = fcntl(number, F_GETFL);
   const int on = 1;
@@ -38,7 +38,7 @@ OwnedDescriptor Prepared(int number) {
   return socket;
 }
 
-// A directory of this user's own (0700) next to `path`, removed when this goes.
+// A private directory (0700) next to `path`, removed by the destructor.
 class PrivateDirectory {
  public:
   explicit PrivateDirectory(const std::string& path) : path_(path.substr(0, path.rfind('/')) + "/.XXXXXX") {
@@ -48,7 +48,7 @@ class PrivateDirectory {
   PrivateDirectory& operator=(const PrivateDirectory&) = delete;
   ~PrivateDirectory() {
     if (!made_) return;
-    unlink(socket_path().c_str());  // absent when it was moved to its place
+    unlink(socket_path().c_str());  // absent if it was moved to its place
     rmdir(path_.c_str());
   }
 
@@ -93,8 +93,8 @@ bool CreateSocketPair(OwnedDescriptor& one, OwnedDescriptor& other) {
   return Prepare(ends[0]) && Prepare(ends[1]);
 }
 
-// fchmod of an unbound socket says nothing about its file here, and the umask is the whole process's. So the file
-// is made where no other user can reach it, and moved to its place when its mode is right, provided that nothing is
+// On macOS, fchmod of an unbound socket does not affect its file, and the umask belongs to the whole process. So
+// the file is created where no other user can reach it, gets its mode, and is then moved to its place if nothing is
 // there.
 Status BindPrivately(Descriptor socket, const std::string& path) {
   const PrivateDirectory directory(path);

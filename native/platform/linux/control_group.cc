@@ -8,7 +8,7 @@ namespace sentinel {
 namespace {
 
 constexpr std::string_view kSlice = ".slice";
-// Kinds of units that have processes.
+// The unit types that can have processes.
 constexpr std::array<std::string_view, 5> kKinds = {".service", ".scope", ".socket", ".mount", ".swap"};
 
 bool EndsWith(std::string_view text, std::string_view end) {
@@ -28,7 +28,7 @@ std::string UnitOfPath(std::string_view path) {
     std::string_view name = path.substr(0, path.find('/'));
     path.remove_prefix(name.size());
     if (EndsWith(name, kSlice)) continue;
-    // systemd escapes names that control groups have a use for themselves.
+    // systemd escapes names that are reserved in the control group file system.
     if (!name.empty() && name.front() == '_') name.remove_prefix(1);
     return IsUnit(name) ? std::string(name) : std::string();
   }
@@ -44,8 +44,8 @@ std::string_view TakePart(std::string_view& rest, char separator) {
 
 }  // namespace
 
-// A line a hierarchy, "number:controllers:path". systemd keeps its units in the unified hierarchy, number 0, or in
-// its own one of version 1, which is the one that counts where there are both.
+// One line per hierarchy, "number:controllers:path". systemd keeps its units in the unified hierarchy, number 0, or
+// in its own hierarchy of version 1. If both exist, the latter counts.
 std::string UnitOfControlGroups(const std::string& text) {
   std::string unit;
   std::string_view rest = text;

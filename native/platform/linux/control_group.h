@@ -7,9 +7,9 @@
 
 namespace sentinel {
 
-// The system unit of a process, by the text of its /proc/PID/cgroup; empty if it belongs to none. It is the first
-// component of the path that is not a slice, as systemd has it (cg_path_get_unit). What follows is of the unit's
-// own making where the subtree was delegated to it, and so proves nothing.
+// Returns the system unit of a process, given the text of its /proc/PID/cgroup; empty if it belongs to none. The
+// unit is the first component of the path that is not a slice, as in systemd (cg_path_get_unit). If the subtree was
+// delegated, the unit itself can choose the components that follow, so they prove nothing.
 std::string UnitOfControlGroups(const std::string& text);
 
 }  // namespace sentinel

@@ -1,6 +1,6 @@
-// What stands at a path or behind a descriptor, by the system call statx(2) itself: of the C libraries' functions
-// lstat is new in glibc 2.33 and statx in musl 1.2.5. <sys/stat.h> is left out, as some of them define the same
-// structure.
+// File status by path or descriptor, by the raw system call statx(2): as C library functions, lstat is new in glibc
+// 2.33 and statx in musl 1.2.5. <sys/stat.h> is not included, because some C libraries define the same structure in
+// it.
 
 #include <fcntl.h>
 #include <linux/stat.h>
@@ -60,13 +60,13 @@ std::optional<std::uint64_t> DescriptorCookie(Descriptor descriptor) {
   socklen_t size = sizeof(cookie);
   if (getsockopt(number, SOL_SOCKET, SO_COOKIE, &cookie, &size) == 0) return cookie;
   switch (errno) {
-    case EINVAL:  // emulated by what has room for 4 bytes only (qemu-user)
+    case EINVAL:  // an emulation that supports only 4 bytes (qemu-user)
     case ENOPROTOOPT: break;
     case EBADF:
     case ENOTSOCK:
     default: return std::nullopt;
   }
-  // The next best: unlike a cookie, an inode number comes again after 2^32 others.
+  // Fall back to the inode number: unlike a cookie, it recurs after 2^32 others.
   Result<FileFacts> facts = InspectDescriptor(number);
   if (!facts.ok() || facts.value().kind != FileFacts::Kind::kSocket) return std::nullopt;
   return facts.value().inode;

@@ -1,6 +1,5 @@
-// Included before everything else in every file of a Linux build (binding.gyp): keeps what the compiler of a newer
-// system would ask of the C library down to what glibc 2.28 (RHEL 8) has. release/symbol-versions.ts checks the
-// result. With musl it does nothing.
+// Included first in every file of a Linux build (binding.gyp): makes builds on a newer system use only symbols that
+// glibc 2.28 (RHEL 8) has. release/symbol-versions.ts checks the result. Has no effect with musl.
 
 #ifndef SENTINEL_LINUX_GLIBC_H_
 #define SENTINEL_LINUX_GLIBC_H_
@@ -14,8 +13,8 @@
 #define SENTINEL_FIRST_GLIBC "GLIBC_2.17"
 #endif
 #if defined(SENTINEL_FIRST_GLIBC)
-// Since glibc 2.34 the thread functions live in libc under a new version; the old one is still there and is
-// what an older system has.
+// Since glibc 2.34 the thread functions are in libc under a new symbol version. The old version still exists, and
+// is the one that older systems have.
 __asm__(".symver pthread_create,pthread_create@" SENTINEL_FIRST_GLIBC);
 __asm__(".symver pthread_join,pthread_join@" SENTINEL_FIRST_GLIBC);
 __asm__(".symver pthread_sigmask,pthread_sigmask@" SENTINEL_FIRST_GLIBC);

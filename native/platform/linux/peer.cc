@@ -1,5 +1,5 @@
-// Who is at the other end of a Unix domain socket, as Linux tells it (SO_PEERCRED and its companions).
-// Must not know listening, nor what makes a peer welcome.
+// Identifies the peer of a Unix domain socket on Linux (SO_PEERCRED and its companions). Must not know listening or
+// policies.
 
 #include <fcntl.h>
 #include <limits.h>
@@ -40,7 +40,7 @@ Result<std::vector<std::uint32_t>> ReadPeerGroups(int number) {
       return std::vector<std::uint32_t>(groups.begin(), groups.end());
     }
     switch (errno) {
-      case ERANGE:  // `size` now says how much room they need (socket(7))
+      case ERANGE:  // `size` is now the required size (socket(7))
         groups.resize(std::max<std::size_t>(size / sizeof(gid_t), groups.size() * 2));
         continue;
       case ENOPROTOOPT:  // Linux before 4.13: no supplementary groups, so none can admit
@@ -50,10 +50,10 @@ Result<std::vector<std::uint32_t>> ReadPeerGroups(int number) {
   }
 }
 
-// SO_PEERPIDFD of Linux 6.5; the headers of Debian 12 do not have it.
+// SO_PEERPIDFD of Linux 6.5, which the headers of Debian 12 lack.
 constexpr int kPeerPidfd = 77;
 
-// "" where no security module labels sockets.
+// Returns "" if no security module labels sockets.
 std::string ReadPeerLabel(int number) {
   constexpr std::size_t kMostLabelBytes = 4096;
   std::string label(256, '\0');
@@ -61,7 +61,7 @@ std::string ReadPeerLabel(int number) {
     auto size = static_cast<socklen_t>(label.size());
     if (getsockopt(number, SOL_SOCKET, SO_PEERSEC, label.data(), &size) == 0) {
       label.resize(size);
-      // Some modules count the terminating NUL, some do not.
+      // Only some modules count the terminating NUL.
       return label.c_str();
     }
     if (errno != ERANGE || label.size() >= kMostLabelBytes) return {};
@@ -69,7 +69,7 @@ std::string ReadPeerLabel(int number) {
   }
 }
 
-// "" where it cannot be read whole: what is cut off could be taken for something else.
+// Returns "" if it cannot be read whole, because a truncated value could be mistaken for another one.
 std::string ReadSmallFile(int directory, const char* name) {
   constexpr std::size_t kMostBytes = 16384;
   const OwnedDescriptor file(static_cast<Descriptor>(openat(directory, name, O_RDONLY | O_CLOEXEC)));
@@ -86,8 +86,8 @@ std::string ReadSmallFile(int directory, const char* name) {
   return text;
 }
 
-// The process that a pidfd stands for, and its directory in /proc. What is read there is of that process or fails,
-// because an open directory of /proc stays with its process even when the id is used again.
+// The process of a pidfd, and its directory in /proc. A read there returns data of that process or fails, because
+// an open directory of /proc stays with its process even when the id is used again.
 class PeerProcess {
  public:
   PeerProcess(OwnedDescriptor process, std::int64_t process_id)
@@ -96,11 +96,11 @@ class PeerProcess {
     directory_ = OwnedDescriptor(static_cast<Descriptor>(open(path.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC)));
   }
 
-  // Whether the directory is of the process, and the process has not ended. True at any time after the directory
-  // was opened means that it was opened while the process had the id.
+  // Whether the directory belongs to the process and the process has not ended. If this is true at any time after
+  // the directory was opened, the process had the id when it was opened.
   bool Holds() const { return directory_.valid() && PidOf(process_.get()) == process_id_ && !HasEnded(); }
 
-  // "" where it may not be read, as with processes of other users.
+  // "" if it may not be read, as for processes of other users.
   std::string Executable() const {
     std::string path(PATH_MAX, '\0');
     const ssize_t length = readlinkat(Number(directory_.get()), "exe", path.data(), path.size());
@@ -111,8 +111,9 @@ class PeerProcess {
   std::string ControlGroups() const { return ReadSmallFile(Number(directory_.get()), "cgroup"); }
 
  private:
-  // A pidfd is readable once its process has ended (pidfd_open(2)), also while that is a zombie, which still has an
-  // id and control groups. ReadableNow is true too where that cannot be told, so there is no proof of life then.
+  // A pidfd is readable once its process has ended (pidfd_open(2)), even while the process is a zombie, which still
+  // has an id and control groups. ReadableNow is also true if it cannot tell, and then the process does not count
+  // as alive.
   bool HasEnded() const { return ReadableNow(process_.get()); }
 
   // The id in this pid namespace (proc(5), fdinfo): 0 in another one, -1 once the process is gone.
@@ -136,7 +137,7 @@ Result<PeerIdentity> ReadPeerIdentity(Descriptor connected) {
   if (getsockopt(Number(connected), SOL_SOCKET, SO_PEERCRED, &credentials, &size) != 0) {
     return Failure{FailureKind::kPeerUnknown, errno, "getsockopt SO_PEERCRED", {}};
   }
-  // What the kernel fills in when there are no credentials at all.
+  // The kernel fills in this value if there are no credentials.
   if (size != sizeof(credentials) || credentials.uid == static_cast<uid_t>(-1)) {
     return Failure{FailureKind::kPeerUnknown, 0, "getsockopt SO_PEERCRED", "the kernel has no credentials"};
   }
@@ -164,7 +165,7 @@ Result<OwnedDescriptor> OpenPeerProcess(Descriptor connected) {
     case ENOMEM: return Failure{FailureKind::kExhausted, errno, "getsockopt SO_PEERPIDFD", {}};
     case EINVAL:   // the process has been reaped
     case ESRCH:    // the same, on other kernels
-    case ENODATA:  // there never was one
+    case ENODATA:  // the socket never had a peer process
       return Failure{FailureKind::kPeerUnknown, errno, "getsockopt SO_PEERPIDFD", {}};
     default: return Failure{FailureKind::kSystem, errno, "getsockopt SO_PEERPIDFD", {}};
   }
@@ -180,8 +181,8 @@ void ReadPeerDetails(Descriptor connected, PeerIdentity& peer) {
   std::string executable = process.Executable();
   std::string unit = UnitOfControlGroups(process.ControlGroups());
   if (!process.Holds()) return;
-  // The program that runs now, which need not be the one that connected: execve(2) changes it. The unit stays, as
-  // only root, or the owner of a subtree of control groups that was delegated, can move a process.
+  // This is the program that runs now, which may differ from the one that connected because of execve(2). The unit
+  // is reliable: only root, or the owner of a delegated subtree of control groups, can move a process.
   peer.executable = std::move(executable);
   peer.unit = std::move(unit);
 }

@@ -40,11 +40,11 @@ class EpollSet final : public ReadinessSet {
   void Take(std::vector<Readiness>& ready) override {
     ready.clear();
     std::array<epoll_event, kMostAtOnce> events{};
-    // A failure leaves what is ready for the next time.
+    // On failure, ready descriptors are reported by the next call.
     const int count = epoll_wait(Number(epoll_.get()), events.data(), kMostAtOnce, 0);
     for (int i = 0; i < count; ++i) {
       const epoll_event& event = events[static_cast<std::size_t>(i)];
-      // The end of a connection makes it ready for both.
+      // An ended connection is ready for both reading and writing.
       const bool over = (event.events & (EPOLLERR | EPOLLHUP)) != 0;
       ready.push_back({static_cast<Descriptor>(event.data.fd), over || (event.events & (EPOLLIN | EPOLLRDHUP)) != 0,
                        over || (event.events & EPOLLOUT) != 0});

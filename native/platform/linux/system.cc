@@ -1,4 +1,4 @@
-// Sockets and wakers as Linux has them: flags at creation, binding of a private socket, an eventfd to be woken by.
+// Sockets and wakers on Linux: flags at creation, binding of a private socket, and an eventfd as waker.
 // Binaries must load with glibc 2.28 (RHEL 8): see glibc.h.
 
 #include <fcntl.h>
@@ -31,7 +31,7 @@ OwnedDescriptor AcceptClient(Descriptor listening) {
 }
 
 Status BindPrivately(Descriptor socket, const std::string& path) {
-  // The mode of the unbound socket, cut by the umask, becomes the mode of the file.
+  // The mode of the unbound socket, masked by the umask, becomes the mode of the file.
   if (fchmod(Number(socket), S_IRUSR | S_IWUSR) != 0) return Failure{FailureKind::kSystem, errno, "fchmod", path};
   return BindAt(socket, path);
 }

@@ -1,4 +1,4 @@
-// Names of users and groups to ids, by the system's own databases (getpwnam(3), which asks NSS).
+// Resolves names of users and groups to ids by the system's databases (getpwnam(3), which uses NSS).
 
 #include <grp.h>
 #include <pwd.h>

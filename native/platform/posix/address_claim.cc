@@ -10,7 +10,7 @@
 namespace sentinel {
 namespace {
 
-// How often a lock file may vanish between our opening it and locking it, because its holder ended just then.
+// How often a lock file may vanish between opening and locking it, because its holder ended in between.
 constexpr int kMostLockTries = 100;
 
 std::string LockName(const std::string& name) { return name + ".lock"; }
@@ -19,8 +19,8 @@ int Number(const OwnedDescriptor& descriptor) { return static_cast<int>(descript
 
 Failure InUse(std::string detail) { return {FailureKind::kAddressInUse, EADDRINUSE, "bind", std::move(detail)}; }
 
-// Empty optional: the file was removed by its last holder before we had it; try again. A lock file that another
-// user owned, or had a second name for, could be locked by that user for ever.
+// Returns an empty optional if the last holder removed the file before we locked it: try again. A lock file that
+// belongs to another user, or that has a second name, is refused: that user could keep it locked forever.
 Result<std::optional<OwnedDescriptor>> TryLock(const SafePath& address) {
   const SafeDirectory& directory = address.directory;
   const std::string name = LockName(address.name);
@@ -67,7 +67,7 @@ Status AddressClaim::RemoveStaleSocket() const {
   if (facts.value().owner != OwnUserId()) {
     return InUse(path + " belongs to user " + std::to_string(facts.value().owner));
   }
-  // A listener that takes no lock (a Go peer) shows only by answering.
+  // A listener that takes no lock, such as a Go peer, can only be detected by connecting.
   Result<OwnedDescriptor> probe = Connect(path);
   if (probe.ok()) return InUse(path + " answers");
   switch (probe.failure().kind) {
@@ -88,7 +88,7 @@ AddressClaim::~AddressClaim() {
     if (there.ok() && there.value().SameFile(*socket_))
       unlinkat(address_.directory.number(), address_.name.c_str(), 0);
   }
-  // Still under the lock, so that nobody can have replaced it: the next starter sees that the file it
+  // Removed while still locked, so no other process can have replaced it: the next starter notices that the file it
   // opened is gone and begins again.
   unlinkat(address_.directory.number(), LockName(address_.name).c_str(), 0);
 }

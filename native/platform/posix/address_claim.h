@@ -16,8 +16,8 @@ namespace sentinel {
 // When destroyed, removes the lock file, and the socket file if Own was called and it is still the same file.
 class AddressClaim {
  public:
-  // Takes the lock, then makes room at the path: a socket of this user that nobody answers on is removed.
-  // kAddressInUse: somebody else holds the lock, answers on the socket, or owns it.
+  // Takes the lock, then frees the path: removes a socket of this user on which no process listens. Fails with
+  // kAddressInUse if another process holds the lock or listens on the socket, or another user owns it.
   static Result<AddressClaim> Take(SafePath address);
 
   AddressClaim(AddressClaim&& other) noexcept = default;

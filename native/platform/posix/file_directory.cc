@@ -48,7 +48,7 @@ class PosixFileDirectory final : public FileDirectory {
   }
 
   Result<std::vector<std::string>> List() override {
-    // A descriptor of its own: closedir closes it.
+    // Open another descriptor, because closedir closes it.
     const int number = openat(Number(readable_), ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
     DIR* const stream = number < 0 ? nullptr : fdopendir(number);
     if (stream == nullptr) {

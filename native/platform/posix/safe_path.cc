@@ -73,7 +73,7 @@ Status MakeDirectory(const SafeDirectory& parent, const std::string& name) {
     if (errno == EEXIST) return Done{};
     return Failure{FailureKind::kSystem, errno, "mkdir", path};
   }
-  // A umask may have left less. The new directory is ours, in a directory where nobody else could replace it.
+  // The umask may have removed bits. The new directory belongs to this user and cannot be replaced by another.
   if (fchmodat(parent.number(), name.c_str(), S_IRWXU, 0) != 0) {
     return Failure{FailureKind::kSystem, errno, "chmod", path};
   }
@@ -139,7 +139,7 @@ Result<SafeDirectory> OpenSafely(const std::string& path, Trust trust, MissingDi
                                     ", who could point it elsewhere; it must belong to this user or to root");
         }
         if (++links > kMostLinks) return Failure{FailureKind::kSystem, ELOOP, "lstat", path};
-        // Nobody else can replace a link of ours: the directory is not theirs to write to, or it is sticky.
+        // No other user can replace this user's link: other users cannot write to the directory, or it is sticky.
         Result<std::string> target = ReadLinkAt(at.value().number(), name, next);
         if (!target.ok()) return target.failure();
         PushComponents(target.value(), pending);
@@ -176,7 +176,7 @@ Result<OwnedDescriptor> OpenOwnFile(const SafeDirectory& directory, const std::s
   if (found.owner != OwnUserId()) {
     return Unsafe("open", path + " belongs to user " + std::to_string(found.owner) + "; remove it");
   }
-  // No name at all: removed just now, which the caller notices.
+  // No name at all: the file was just removed, which the caller notices.
   if (found.links > 1) {
     return Unsafe("open", path + " has " + std::to_string(found.links) +
                               " names, so it may be another file under a second name; remove it");
@@ -184,7 +184,7 @@ Result<OwnedDescriptor> OpenOwnFile(const SafeDirectory& directory, const std::s
   if ((found.mode & kOthers) != 0) {
     return Unsafe("open", path + " is open to other users; remove it, or take their access away (chmod 600)");
   }
-  // A umask may have left less than the next start needs.
+  // The umask may have removed bits that the next start needs.
   if (found.mode != kOwnerOnlyFile && fchmod(number, kOwnerOnlyFile) != 0) {
     return Failure{FailureKind::kSystem, errno, "fchmod", path};
   }

@@ -24,9 +24,9 @@ struct FileFacts {
   bool SameFile(const FileFacts& other) const { return device == other.device && inode == other.inode; }
 };
 
-// The file `name` in an open directory, links not followed. kSystem with ENOENT where there is none.
+// The status of the file `name` in an open directory; links are not followed. kSystem with ENOENT if there is none.
 Result<FileFacts> InspectAt(int directory, const std::string& name);
-// The file behind a descriptor.
+// The status of the file behind a descriptor.
 Result<FileFacts> InspectDescriptor(int descriptor);
 
 // Flags that open a directory only to pass through it, which takes no permission to read it.
@@ -44,14 +44,15 @@ struct SafeDirectory {
 
 enum class MissingDirectories { kFail, kMakeLast, kMakeAll };
 
-// Whom the directories on the way may belong to.
+// Who may own the directories on the way.
 enum class Trust {
-  // This user or root, and nobody else may write to them unless they are sticky; the same for symbolic links. Hence
-  // no other user can make the path mean another file later. For files of our own.
+  // This user or root, and no other user may write to them unless they are sticky; the same for symbolic links. So
+  // no
+  // other user can make the path refer to another file later. For files of this user.
   kOwnDirectories,
-  // Anybody. Symbolic links belong to this user, to root, or to the owner of the directory that they are in, who
-  // could replace the file itself as well. For reaching a server of another user, who is checked by the peer
-  // policy.
+  // Any user. Symbolic links must belong to this user, to root, or to the owner of their directory, who could
+  // replace
+  // the file itself as well. For reaching a server of another user, which the peer policy checks.
   kAnyDirectories,
 };
 
@@ -59,7 +60,7 @@ enum class Trust {
 // where `missing` says so.
 Result<SafeDirectory> OpenSafely(const std::string& path, Trust trust, MissingDirectories missing);
 
-// The directory of a path, opened in this way, and the last component, which is not looked at.
+// The directory of a path, opened in this way, and the path's last component, which is not checked.
 struct SafePath {
   SafeDirectory directory;
   std::string name;

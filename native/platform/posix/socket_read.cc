@@ -1,4 +1,4 @@
-// Reads what a socket has, tells whether there is anything, and rests while there is not: recv(2), poll(2).
+// Reads from a socket, checks whether it is readable, and pauses between checks: recv(2), poll(2).
 
 #include <poll.h>
 #include <sys/socket.h>
@@ -27,7 +27,7 @@ bool ReadableNow(Descriptor descriptor) {
 }
 
 void RestProcessor() {
-  // Together some tenths of a microsecond, where a look takes as long.
+  // Together these take some tenths of a microsecond, about as long as one check.
   for (int i = 0; i < 8; ++i) {
 #if defined(__x86_64__)
     __builtin_ia32_pause();

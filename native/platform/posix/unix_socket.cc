@@ -1,5 +1,5 @@
 // Unix domain sockets: listening, connecting, accepting, writing a batch. See platform.h for the contract.
-// What differs between Linux and macOS stands in linux/ and darwin/.
+// The parts that differ between Linux and macOS are in linux/ and darwin/.
 
 #include "platform/posix/unix_socket.h"
 
@@ -86,7 +86,7 @@ class UnixServer final : public ServerEndpoint {
     if (client.valid()) return client;
     switch (errno) {
       case EAGAIN:
-      case ECONNABORTED:  // the client has gone again
+      case ECONNABORTED:  // the client has already gone
       case EINTR: return Failure{FailureKind::kWouldBlock, errno, "accept", {}};
       default: return SocketFailure("accept");
     }
@@ -101,8 +101,8 @@ class UnixServer final : public ServerEndpoint {
   OwnedDescriptor waker_;
 };
 
-// Opens the socket file no further than asked, and only after it was made for this user alone or, by the umask, not
-// even that: first the group, then what the group and others may do.
+// Grants the requested access to the socket file and no more. The file was created for this user alone, or with
+// even less access because of the umask. The group is set first, then the mode.
 Status BindFile(const OwnedDescriptor& socket, AddressClaim& claim, const ListenRequest& request) {
   const std::string path = claim.path();
   if (Status status = BindPrivately(socket.get(), path); !status.ok()) return status.failure();
@@ -114,8 +114,8 @@ Status BindFile(const OwnedDescriptor& socket, AddressClaim& claim, const Listen
     return Failure{FailureKind::kUnsafePath, 0, "bind",
                    "the file system of " + path + " does not keep a socket private"};
   }
-  // By path: ResolveSafely made sure that no other user can change what it means, and fchmod reaches the socket but
-  // not its file once it is bound.
+  // By path: ResolveSafely made sure that no other user can change what it refers to, and fchmod on a bound socket
+  // does not affect its file.
   if (request.group.has_value() && lchown(path.c_str(), static_cast<uid_t>(-1), *request.group) != 0) {
     return SocketFailure("lchown", path);
   }
@@ -176,7 +176,7 @@ Result<NotifyPair> CreateNotifyPair() {
 }
 
 Result<std::unique_ptr<ServerEndpoint>> Listen(const ListenRequest& request) {
-  // Told before anything is touched: the length of the path as it was asked for.
+  // Check the length of the path as given, before anything is touched.
   if (Result<sockaddr_un> address = SocketAddress(request.path); !address.ok()) return address.failure();
   Result<SafePath> resolved =
       ResolveSafely(request.path, Trust::kOwnDirectories,
@@ -217,8 +217,8 @@ std::string AddressOf(Descriptor listening) {
 
 Result<OwnedDescriptor> Connect(const std::string& path) {
   if (Result<sockaddr_un> asked = SocketAddress(path); !asked.ok()) return asked.failure();
-  // connect(2) follows links. Those of other users are refused here, so that they never decide whom we talk to,
-  // although the check of the peer would catch a stranger behind one.
+  // connect(2) follows links. Links of other users are refused here, so that they never decide which server is
+  // reached, although the peer check would refuse a stranger behind one.
   Result<SafePath> resolved = ResolveSafely(path, Trust::kAnyDirectories, MissingDirectories::kFail);
   Result<FileFacts> facts =
       resolved.ok() ? InspectAt(resolved.value().directory.number(), resolved.value().name) : resolved.failure();
@@ -246,7 +246,7 @@ Result<OwnedDescriptor> Connect(const std::string& path) {
 
 namespace {
 
-// All or nothing: so few bytes are never split. Returns `when_full` when the stream has no room.
+// All or nothing: so few bytes are never split. Returns `when_full` if the stream has no room.
 bool SendNotification(Descriptor thread_end, const std::uint8_t* bytes, std::size_t size, bool when_full) {
   for (;;) {
     if (send(Number(thread_end), bytes, size, kSendFlags) >= 0) return true;
@@ -291,13 +291,13 @@ bool WaitReadable(const std::vector<Descriptor>& descriptors, int timeout_ms, st
 }
 
 std::vector<std::size_t> FindGone(const std::vector<Descriptor>& connected) {
-  // In parts, as poll takes no more at once than the process may have open.
+  // In parts, because poll takes no more entries than the process may have open descriptors.
   constexpr std::size_t kPart = 256;
   std::vector<std::size_t> gone;
   std::array<pollfd, kPart> watched;
   for (std::size_t begin = 0; begin < connected.size(); begin += kPart) {
     const std::size_t count = std::min(kPart, connected.size() - begin);
-    // No event is asked for: a hangup is always told. A negative number is passed over (poll(2)).
+    // No event is requested, because a hangup is always reported. A negative number is skipped (poll(2)).
     for (std::size_t i = 0; i < count; ++i) watched[i] = {Number(connected[begin + i]), 0, 0};
     if (poll(watched.data(), static_cast<nfds_t>(count), 0) <= 0) continue;  // none, or no memory: another time
     for (std::size_t i = 0; i < count; ++i) {
@@ -317,7 +317,7 @@ Result<std::size_t> WriteBatch(Descriptor connected, const std::uint8_t* bytes, 
     switch (errno) {
       case EINTR: continue;
       case EAGAIN:
-      case ENOBUFS:  // not now, for want of memory
+      case ENOBUFS:  // out of memory: not now
       case ENOMEM: return static_cast<std::size_t>(0);
       default: return SocketFailure("send");
     }

@@ -1,5 +1,5 @@
-// What unix_socket.cc needs of the system (linux/system.cc, darwin/system.cc), and the little it gives them.
-// Internal to the platform.
+// The functions that unix_socket.cc needs from linux/system.cc or darwin/system.cc, and the one that it provides to
+// them. Internal to the platform.
 
 #ifndef SENTINEL_POSIX_H_
 #define SENTINEL_POSIX_H_
@@ -10,27 +10,27 @@
 
 namespace sentinel {
 
-// Needed of the system.
+// Implemented by linux/system.cc and darwin/system.cc.
 
-// What send(2) takes so that it neither waits nor raises SIGPIPE. Where no flag does that for the signal, the
-// sockets that the following functions make do.
+// Flags that keep send(2) from waiting and from raising SIGPIPE. If no flag suppresses the signal, an option of the
+// sockets made by the following functions does.
 extern const int kSendFlags;
 
-// A stream socket of AF_UNIX that does not block and does not survive exec. On failure invalid, errno set.
+// Creates a non-blocking, close-on-exec AF_UNIX stream socket. On failure it is invalid and errno is set.
 OwnedDescriptor CreateSocket();
 
-// accept(2) with the same properties. On failure invalid, errno set.
+// accept(2) with the same properties. On failure the result is invalid and errno is set.
 OwnedDescriptor AcceptClient(Descriptor listening);
 
-// socketpair(2) with the same properties. On failure false, errno set.
+// socketpair(2) with the same properties. Returns false on failure, with errno set.
 bool CreateSocketPair(OwnedDescriptor& one, OwnedDescriptor& other);
 
 // Binds so that the socket file at `path` is at no instant open to any other user, whatever the umask.
 Status BindPrivately(Descriptor socket, const std::string& path);
 
-// Given by unix_socket.cc.
+// Implemented by unix_socket.cc.
 
-// bind(2). kAddressInUse when something stands at `path` already.
+// bind(2). kAddressInUse if a file exists at `path` already.
 Status BindAt(Descriptor socket, const std::string& path);
 
 }  // namespace sentinel

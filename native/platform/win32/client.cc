@@ -1,4 +1,4 @@
-// Dialling a named pipe, and why reading and writing are left to the event loop.
+// Dials a named pipe, and explains why reading and writing are left to the event loop.
 
 #include "platform/win32/system.h"
 
@@ -15,12 +15,12 @@
 namespace sentinel {
 namespace {
 
-// All that a connection needs, and no more: FILE_APPEND_DATA, part of GENERIC_WRITE, would ask for the right to
-// make instances. READ_CONTROL is for asking who owns the pipe.
+// The rights that a connection needs, and no more: FILE_APPEND_DATA, part of GENERIC_WRITE, would request the right
+// to create instances. READ_CONTROL is needed to query the owner of the pipe.
 constexpr DWORD kAccess =
     FILE_READ_DATA | FILE_WRITE_DATA | FILE_READ_ATTRIBUTES | FILE_WRITE_ATTRIBUTES | READ_CONTROL | SYNCHRONIZE;
 
-// What the headers of Visual C++ have for drivers only (FILE_PIPE_LOCAL_INFORMATION, [MS-FSCC] 2.4.32).
+// Declared by the headers of Visual C++ for drivers only (FILE_PIPE_LOCAL_INFORMATION, [MS-FSCC] 2.4.32).
 constexpr int kPipeLocalInformation = 24;
 constexpr ULONG kConnectedState = 3;
 struct PipeLocalInformation {
@@ -64,11 +64,11 @@ Result<OwnedDescriptor> Connect(const std::string& path) {
   return pipe;
 }
 
-// A pipe takes the whole of a write or keeps it waiting; there is no call that takes what fits. A write that waits
-// could be cancelled, but the answer does not tell how many of its bytes the reader has got by then, so the rest
-// could not be sent without tearing a frame. The event loop writes the batch instead: one WriteFile as well, and it
-// waits for the end. It is not asked to where the peer has gone: it would throw away with the failed write what is
-// still to be read.
+// A pipe accepts a write whole or keeps it pending; no call writes only the part that fits. A pending write could
+// be cancelled, but its result does not say how many bytes the reader has received, so sending the rest could tear
+// a frame. The event loop writes the batch instead, also with one WriteFile, and waits for it to finish. If the
+// peer has gone, the loop is not asked to write, because a failed write would make it discard the data still to be
+// read.
 Result<std::size_t> WriteBatch(Descriptor connected, const std::uint8_t* /*bytes*/, std::size_t /*size*/) {
   const std::optional<PipeLocalInformation> pipe = Inspect(connected);
   if (pipe.has_value() && pipe->state != kConnectedState) return WindowsFailure("WriteFile", ERROR_BROKEN_PIPE);
@@ -91,7 +91,7 @@ Result<std::unique_ptr<ReadinessSet>> CreateReadinessSet() {
   return Failure{FailureKind::kNotSupported, 0, "", "pipes have no readiness to wait for"};
 }
 
-// The event loop always has a read of its own under way.
+// The event loop always has its own read pending.
 Result<std::size_t> ReadNow(Descriptor /*connected*/, std::uint8_t* /*bytes*/, std::size_t /*size*/) {
   return Failure{FailureKind::kNotSupported, 0, "", {}};
 }

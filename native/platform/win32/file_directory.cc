@@ -18,13 +18,13 @@ namespace sentinel {
 namespace {
 
 constexpr DWORD kShareAll = FILE_SHARE_READ | FILE_SHARE_WRITE | FILE_SHARE_DELETE;
-// A virus scanner or a process that was just ended may still hold the file for a moment.
+// A virus scanner or a process that has just ended may still hold the file for a moment.
 constexpr int kLockTries = 20;
 constexpr DWORD kLockPauseMs = 5;
 
 Failure Unsafe(std::string detail) { return {FailureKind::kUnsafePath, 0, "CreateFile", std::move(detail)}; }
 
-// Full access for this user and for nobody else; nothing is inherited.
+// Full access for this user only; nothing is inherited.
 Result<LocalMemory<void>> OwnerOnly() {
   Result<std::string> own = OwnSecurityId();
   if (!own.ok()) return own.failure();
@@ -48,7 +48,7 @@ Status CheckOwner(HANDLE file, const std::string& path) {
   const LocalMemory<void> owned(descriptor);
   Result<std::string> text = SidText(owner);
   if (!text.ok()) return text.failure();
-  // What an administrator makes may belong to the group of administrators (S-1-5-32-544).
+  // Files created by an administrator may belong to the Administrators group (S-1-5-32-544).
   if (text.value() == own.value() || text.value() == "S-1-5-32-544") return Done{};
   return Unsafe(path + " belongs to " + text.value() + "; it must belong to this user");
 }
@@ -103,7 +103,7 @@ class WindowsFileDirectory final : public FileDirectory {
     return WindowsFailure("DeleteFile", code, PathOf(name));
   }
 
-  // NTFS keeps its names in a journal, and has no call for one directory.
+  // NTFS journals changes of names, and has no call to flush one directory.
   Status Sync() override { return Done{}; }
 
  private:
@@ -144,7 +144,7 @@ class WindowsFileDirectory final : public FileDirectory {
   OwnedDescriptor lock_;
 };
 
-// Makes a directory and those above it that are missing, for this user only.
+// Creates a directory and its missing parents, for this user only.
 Status MakeDirectories(const std::wstring& path) {
   Result<LocalMemory<void>> security = OwnerOnly();
   if (!security.ok()) return security.failure();

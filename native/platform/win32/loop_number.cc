@@ -28,8 +28,8 @@ Descriptor FromLoopNumber(int number) {
   return static_cast<Descriptor>(reinterpret_cast<std::intptr_t>(uv_get_osfhandle(number)));
 }
 
-// A pipe has nothing that tells it from every other one, and both its handle and its number are used again at once.
-// So what a worker thread is given in the instant before it is terminated stays open until the process ends.
+// A pipe has no unique id, and its handle and number are reused immediately. So a pipe handed to a worker thread
+// just before the thread is terminated stays open until the process ends.
 std::optional<std::uint64_t> DescriptorCookie(Descriptor /*descriptor*/) { return std::nullopt; }
 
 }  // namespace sentinel

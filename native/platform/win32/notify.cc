@@ -56,8 +56,8 @@ Result<OwnedDescriptor> CreateWaker() { return CreateManualEvent(); }
 void Wake(Descriptor waker) { SetEvent(Handle(waker)); }
 void DrainWaker(Descriptor waker) { ResetEvent(Handle(waker)); }
 
-// The system waits for at most 64 things at once. Of more, the first ones are waited for and the others looked at
-// twenty times a second.
+// Windows waits for at most 64 objects at once. If there are more, the first ones are waited for and the others are
+// checked twenty times a second.
 bool WaitReadable(const std::vector<Descriptor>& descriptors, int timeout_ms, std::vector<bool>& ready) {
   std::vector<HANDLE> handles;
   handles.reserve(descriptors.size());
@@ -97,7 +97,7 @@ Result<NotifyPair> CreateNotifyPair() {
   pair.loop = CreateInstance(request, security.value());
   if (!pair.loop.valid()) return WindowsFailure("CreateNamedPipe", GetLastError());
   pair.thread = OpenClientEnd(request.name, GENERIC_WRITE | FILE_READ_ATTRIBUTES);
-  // If another process had been faster, the one instance would be taken, and this would fail.
+  // If another process had connected first, the only instance would be taken and this would fail.
   if (!pair.thread.valid()) return WindowsFailure("CreateFile", GetLastError());
   return pair;
 }

@@ -1,5 +1,5 @@
-// Who is at the other end of a pipe: the user of its process, read while that process is held fast, so that its id
-// cannot become another's meanwhile. On the dialling side also: to whom the pipe belongs.
+// Identifies the peer of a pipe by the user of its process, read while a handle keeps the process id from being
+// reused. The dialling side also checks who owns the pipe.
 
 #include <aclapi.h>
 
@@ -47,8 +47,8 @@ Result<OwnedDescriptor> HoldProcess(DWORD process_id) {
   return failure;
 }
 
-// The server that made the first instance is the one whose process id is told. So the object itself is asked too:
-// its owner can only be a user that its maker may act for.
+// Windows reports the process id of the server that created the first instance. So the owner of the pipe object is
+// checked too: it can only be a user that its creator may act for.
 Status CheckOwner(HANDLE pipe, const std::string& security_id) {
   PSID owner = nullptr;
   PSECURITY_DESCRIPTOR descriptor = nullptr;
@@ -66,7 +66,7 @@ Status CheckOwner(HANDLE pipe, const std::string& security_id) {
                  "the pipe belongs to " + text.value() + ", but its process to " + security_id};
 }
 
-// "" where it may not be read.
+// Returns "" if it may not be read.
 std::string ReadExecutable(HANDLE process) {
   std::vector<wchar_t> path(kMostPathUnits);
   DWORD size = kMostPathUnits;
@@ -93,7 +93,7 @@ Result<PeerIdentity> ReadPeerIdentity(Descriptor connected) {
   PeerIdentity peer;
   peer.process_id = other.value().process_id;
   peer.security_id = std::move(security_id.value());
-  // Here and not in ReadPeerDetails, as the process is held fast only now.
+  // Here and not in ReadPeerDetails, because only here a handle keeps the process id from being reused.
   peer.executable = ReadExecutable(Handle(process.value().get()));
   return peer;
 }

@@ -6,7 +6,7 @@ namespace sentinel {
 namespace {
 
 constexpr DWORD kBufferBytes = 1 << 17;
-// Reading and writing as a client does, without FILE_APPEND_DATA: on a pipe that is the right to make instances.
+// A client's rights to read and write, without FILE_APPEND_DATA, which on a pipe is the right to create instances.
 constexpr const char* kClientRights = "0x0012019b";
 
 }  // namespace
@@ -14,8 +14,8 @@ constexpr const char* kClientRights = "0x0012019b";
 Result<PipeSecurity> PipeSecurity::For(const std::vector<std::string>& others) {
   Result<std::string> own = OwnSecurityId();
   if (!own.ok()) return own.failure();
-  // The owner is named, as the system would otherwise make the Administrators group the owner of what an
-  // administrator's process makes. P: protected, so nothing is inherited.
+  // The owner is set explicitly, because by default objects created by an administrator belong to the
+  // Administrators group. P: protected, so nothing is inherited.
   std::string text = "O:" + own.value() + "D:P(A;;FA;;;" + own.value() + ")";
   for (const std::string& other : others) {
     if (other != own.value()) text.append("(A;;").append(kClientRights).append(";;;").append(other).append(")");

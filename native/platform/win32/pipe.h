@@ -1,4 +1,4 @@
-// Making pipes that only those listed can open. Must not know who listens or waits on them.
+// Creates pipes that only the listed users can open. Must not know who listens or waits on them.
 
 #ifndef SENTINEL_WIN32_PIPE_H_
 #define SENTINEL_WIN32_PIPE_H_
@@ -11,11 +11,11 @@
 
 namespace sentinel {
 
-// What CreateNamedPipe is told of a pipe's security.
+// The security attributes for CreateNamedPipe.
 class PipeSecurity {
  public:
-  // Full control for this process's user, who also is the owner; reading and writing for the others. Nobody else,
-  // and nothing is inherited.
+  // Full control for this process's user, who is also the owner; reading and writing for the listed users. No
+  // access for anyone else, and nothing is inherited.
   static Result<PipeSecurity> For(const std::vector<std::string>& others);
   SECURITY_ATTRIBUTES* attributes() { return &attributes_; }
 
@@ -31,17 +31,17 @@ class PipeSecurity {
 
 struct PipeRequest {
   std::wstring name;
-  bool first = false;    // fail when there is a pipe of that name
+  bool first = false;    // fail if a pipe of that name exists
   bool inbound = false;  // one way, to the server
   DWORD most_instances = PIPE_UNLIMITED_INSTANCES;
 };
 
-// The server end of a new instance, for overlapped use, in byte mode, closed to other machines. On failure invalid,
-// with GetLastError() set.
+// Creates the server end of a new instance, for overlapped use, in byte mode, closed to other machines. On failure
+// it is invalid and GetLastError() is set.
 OwnedDescriptor CreateInstance(const PipeRequest& request, PipeSecurity& security);
 
-// Opens the client end for overlapped use. The server can learn who we are, and not act as us. On failure invalid,
-// with GetLastError() set.
+// Opens the client end for overlapped use. The server can identify this user but not impersonate it. On failure the
+// result is invalid and GetLastError() is set.
 OwnedDescriptor OpenClientEnd(const std::wstring& name, DWORD access);
 
 }  // namespace sentinel

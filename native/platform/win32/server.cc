@@ -1,5 +1,5 @@
-// Listening on a named pipe. Several instances wait for clients at any time, each in an overlapped ConnectNamedPipe
-// of its own, so that a client finds one even while others are being looked at.
+// Listens on a named pipe. Several instances wait for clients at any time, each in an overlapped ConnectNamedPipe
+// of its own, so that a client finds a free one while others are being accepted.
 
 #include <algorithm>
 #include <memory>
@@ -14,12 +14,12 @@
 namespace sentinel {
 namespace {
 
-// So many that one thread can wait for all of them and for its own waker.
+// The number that lets one thread wait for all of them and for its waker.
 constexpr int kMostWaiting = MAXIMUM_WAIT_OBJECTS - 1;
 constexpr DWORD kFailurePauseMs = 50;
 constexpr DWORD kProbeMs = 1;
 
-// One instance that waits for its client. At one place in memory for its whole life: the system writes into it.
+// One instance that waits for its client. It must not move in memory, because the system writes into it.
 class WaitingInstance {
  public:
   static Result<std::unique_ptr<WaitingInstance>> Create(const PipeRequest& request, PipeSecurity& security) {
@@ -44,7 +44,7 @@ class WaitingInstance {
   HANDLE event() const { return Handle(event_.get()); }
   bool Ready() const { return WaitForSingleObject(event(), 0) == WAIT_OBJECT_0; }
 
-  // Of an instance that is ready: its pipe, if a client is there.
+  // For an instance that is ready: returns its pipe if a client has connected.
   OwnedDescriptor Take() {
     if (pending_) {
       pending_ = false;
@@ -66,7 +66,7 @@ class WaitingInstance {
     }
     switch (const DWORD code = GetLastError()) {
       case ERROR_IO_PENDING: pending_ = true; return Done{};
-      case ERROR_PIPE_CONNECTED:  // a client was faster than we
+      case ERROR_PIPE_CONNECTED:  // a client has connected already
       case ERROR_NO_DATA:         // and has gone again, which its first read shows
         SetEvent(event());
         return Done{};
@@ -118,11 +118,11 @@ class PipeServer final : public ServerEndpoint {
 
   Result<OwnedDescriptor> Accept() override {
     for (std::size_t tried = 0; tried < waiting_.size(); ++tried) {
-      // One after the other, so that no instance is always the last one.
+      // In turn, so that no instance is always served last.
       std::unique_ptr<WaitingInstance>& instance = waiting_[next_];
       next_ = (next_ + 1) % waiting_.size();
       if (!instance->Ready()) continue;
-      // The next one waits before this one is looked at. Where that fails, the client keeps its place.
+      // The next instance waits before this client is handled. If that fails, the client keeps its place.
       Result<std::unique_ptr<WaitingInstance>> successor = WaitingInstance::Create(request_, security_);
       if (!successor.ok()) return successor.failure();
       OwnedDescriptor client = instance->Take();
@@ -142,8 +142,8 @@ class PipeServer final : public ServerEndpoint {
   std::size_t next_ = 0;
 };
 
-// FILE_FLAG_FIRST_PIPE_INSTANCE is what decides. This asks before, without connecting, where that flag has no
-// effect (Wine).
+// FILE_FLAG_FIRST_PIPE_INSTANCE decides. This check before it, which does not connect, is for systems where the
+// flag has no effect (Wine).
 bool Exists(const std::wstring& name) {
   return WaitNamedPipeW(name.c_str(), kProbeMs) != 0 || GetLastError() == ERROR_SEM_TIMEOUT;
 }
@@ -166,7 +166,7 @@ Result<std::unique_ptr<ServerEndpoint>> Listen(const ListenRequest& request) {
       std::make_unique<PipeServer>(std::move(pipe), std::move(security.value()), std::move(waker.value()));
   if (Status status = server->Open(request.backlog); !status.ok()) {
     Failure failure = status.failure();
-    // Denied, or busy: there is a pipe of that name, and it is not ours to add to.
+    // Denied or busy: a pipe of that name exists, and we may not add instances to it.
     const Failure denied = WindowsFailure("", ERROR_ACCESS_DENIED);
     const Failure busy = WindowsFailure("", ERROR_PIPE_BUSY);
     if (failure.code == denied.code || failure.code == busy.code) failure.kind = FailureKind::kAddressInUse;

@@ -7,8 +7,8 @@
 namespace sentinel {
 namespace {
 
-// An account's user, and the identities of services, which count as well-known groups. Groups never are a peer's
-// user: a policy that lists one would look as if its members pass, and none would.
+// Accepts users, and service identities, which count as well-known groups. Groups are refused: a peer's user is
+// never a group, so a policy that lists one would seem to admit its members and admit none.
 bool IsUser(SID_NAME_USE use) {
   return use == SidTypeUser || use == SidTypeComputer || use == SidTypeWellKnownGroup;
 }

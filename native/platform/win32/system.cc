@@ -7,7 +7,7 @@
 namespace sentinel {
 namespace {
 
-// The numbers by which libuv, and so Node, knows an error on Windows (uv/errno.h), without their sign.
+// The error numbers that libuv, and so Node, uses on Windows (uv/errno.h), without their sign.
 enum UvNumber : int {
   kUvPermission = 4092,   // EACCES
   kUvBadHandle = 4083,    // EBADF

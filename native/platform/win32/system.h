@@ -1,4 +1,4 @@
-// What the files of win32/ share: windows.h with the right definitions, error codes and texts. Internal to the
+// Shared by the files of win32/: windows.h with the right definitions, error codes and texts. Internal to the
 // platform.
 
 #ifndef SENTINEL_WIN32_H_
@@ -24,15 +24,15 @@ inline HANDLE Handle(Descriptor descriptor) {
   return reinterpret_cast<HANDLE>(static_cast<std::intptr_t>(descriptor));
 }
 
-// Owns a handle as the system gives it; what it gives for a failure becomes an invalid descriptor.
+// Owns a handle as the system returns it; the value that means failure becomes an invalid descriptor.
 OwnedDescriptor Own(HANDLE handle);
 
 // The failure of a call whose error is `code`, a GetLastError() value.
 Failure WindowsFailure(const char* operation, DWORD code, std::string detail = {});
-// The same, but of a kind that the caller knows better.
+// The same, with the kind given by the caller.
 Failure WindowsFailure(FailureKind kind, const char* operation, DWORD code, std::string detail = {});
 
-// UTF-16 as the system wants it, and back. Text that is not well formed comes back empty.
+// Conversion to UTF-16, which the system expects, and back. Malformed text converts to an empty string.
 std::wstring ToWide(const std::string& text);
 std::string ToNarrow(const wchar_t* text);
 
@@ -42,7 +42,7 @@ Result<OwnedDescriptor> CreateManualEvent();
 struct LocalFreer {
   void operator()(void* memory) const { LocalFree(memory); }
 };
-// Memory that some calls allocate for us.
+// Owns memory that a system call allocated.
 template <typename T>
 using LocalMemory = std::unique_ptr<T, LocalFreer>;
 

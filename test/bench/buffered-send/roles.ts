@@ -13,7 +13,7 @@ const CALLS_PER_TURN = 16
 const NS_PER_MS = 1e6
 const CLOCK_SAMPLES = 100_000
 
-/** Takes everything, and costs as little as it can: it is not what is measured. */
+/** Reads everything as cheaply as possible, because it is not the measured side. */
 export async function consumer(context: RoleContext): Promise<undefined> {
   const server = createServer((socket) => {
     socket.resume()
@@ -64,7 +64,7 @@ function newHistogram(): RecordableHistogram {
   return createHistogram({ lowest: 1, highest: 60e9, figures: 3 })
 }
 
-/** What reading the clock adds to each of them. */
+/** The time that reading the clock adds to each sample. */
 const clockNs = ((): number => {
   const histogram = newHistogram()
   for (let i = 0; i < CLOCK_SAMPLES; ++i) {

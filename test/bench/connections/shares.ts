@@ -3,7 +3,7 @@
 import { Meter } from '../harness/meter.js'
 import type { Figures, RoleContext } from '../harness/scenario.js'
 
-/** A read takes up to 64 KiB; less than a few of them for each connection would say nothing of who gets how much. */
+/** A read takes up to 64 KiB, so shares are comparable only after a few reads of each connection. */
 const LEAST_MESSAGES_EACH = 700
 
 export class Shares {

@@ -1,4 +1,4 @@
-// What a promise costs: messages of 287 bytes a second, plain, acknowledged, and through a spool.
+// The cost of delivery guarantees: messages of 287 bytes per second, plain, acknowledged, and through a spool.
 
 import { pairIn, type Scale, type Scenario } from '../harness/scenario.js'
 import { LINE_BYTES } from '../input/line.js'

@@ -10,7 +10,7 @@ import { runProgram } from '../harness/program.js'
 import type { Figures, RoleContext } from '../harness/scenario.js'
 import { PIPE_NAME, socketPath } from '../input/line.js'
 
-/** Some user that this process is not: who is not listed is refused, the own user too. */
+/** Some other user: with a policy that lists only that one, all clients are refused, including this user. */
 const SOMEBODY_ELSE = (process.getuid?.() ?? 0) + 23_456
 /** A piece of work of about a tenth of a millisecond, after which the loop turns. */
 const PIECE_STEPS = 100_000
@@ -46,7 +46,7 @@ export async function consumer(context: RoleContext): Promise<Figures> {
   }
 }
 
-/** Works for so long. Returns how many pieces of work a second it finished. */
+/** Works for this long. Returns how many pieces of work it finished per second. */
 async function work(ms: number): Promise<number> {
   const begin = performance.now()
   let pieces = 0

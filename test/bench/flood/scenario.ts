@@ -1,4 +1,4 @@
-// What a flood of peers that are not let in costs.
+// The cost of a flood of peers that are refused.
 
 import { roleIn, type Need, type Scale, type Scenario } from '../harness/scenario.js'
 

@@ -57,7 +57,7 @@ process.on('message', (message: ToChild) => {
   }
 })
 process.on('disconnect', () => process.exit(0))
-// For the main process to print or not: once there are figures, a connection that breaks is no failure.
+// The main process decides whether to print it: once there are figures, a broken connection is not a failure.
 process.on('uncaughtException', fail)
 
 try {

@@ -9,7 +9,7 @@ export interface Machine {
   readonly memoryGiB: number
   readonly kernel: string
   readonly node: string
-  /** Of the last minute before the run: what else was going on. */
+  /** Load average of the last minute before the run, which shows what else was running. */
   readonly load: number
 }
 

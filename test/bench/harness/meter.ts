@@ -1,5 +1,5 @@
-// Counts messages over a stretch of time: leaves out the start, in which code is still being compiled, and then
-// measures for as long as it was told.
+// Counts messages over a period: skips the start, in which code is still being compiled, and then measures for the
+// given time.
 
 export class Meter {
   readonly #warmUpMs: number

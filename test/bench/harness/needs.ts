@@ -86,7 +86,7 @@ function provideProgram(name: 'go' | 'native', onProgress: (line: string) => voi
   return said === undefined ? undefined : `its program cannot be compiled: ${firstLine(said)}`
 }
 
-/** What went wrong; undefined when it went well. */
+/** Returns what went wrong; undefined on success. */
 function run(command: string, args: readonly string[], cwd: string, timeout: number): string | undefined {
   const env = { ...process.env, GOFLAGS: '-mod=mod', GOPROXY: 'off', GOTOOLCHAIN: 'local' }
   const { error, status, stderr } = spawnSync(command, args, { cwd, env, timeout, encoding: 'utf8' })
@@ -98,7 +98,7 @@ function firstLine(text: string): string {
   return text.split('\n')[0] ?? ''
 }
 
-/** A library that knows the option refuses one that makes no sense. */
+/** A library that supports the option refuses an invalid value of it. */
 async function provideBusyPoll(): Promise<string | undefined> {
   const directory = await mkdtemp(join(tmpdir(), 'sentinel-bench-'))
   const options = { directory, busyPoll: { maxMicroseconds: -1 } } as ListenOptions

@@ -1,4 +1,4 @@
-// Processor time that processes have used. What other programs leave over changes a rate much more than it changes this.
+// Processor time used by processes. Other running programs affect it much less than they affect a rate.
 
 import { readdirSync, readFileSync } from 'node:fs'
 
@@ -15,7 +15,7 @@ export function processorTimeNs(pid: number): number {
   return total
 }
 
-/** The same for a process with its children and theirs. */
+/** The same for a process with all its descendants. */
 export function treeProcessorTimeNs(pid: number): number {
   let total = processorTimeNs(pid)
   for (const child of readChildren(pid)) total += treeProcessorTimeNs(child)

@@ -1,5 +1,5 @@
-// Where the processes of a trial run, and that the processors do not sleep meanwhile (Linux). Both contestants of a ratio
-// are treated alike; the report says what was done.
+// Assigns the processes of a trial to processors, and keeps the processors from sleeping meanwhile (Linux). Both
+// contestants of a ratio are treated alike, and the report says what was done.
 
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'

@@ -1,5 +1,5 @@
-// Roles that are played by a program in another language: starts it, passes on that it can be reached, and has the
-// processor time of both sides taken when it says that it measures.
+// Roles implemented by a program in another language: starts it, reports when it can be reached, and takes the
+// processor time of both sides when it begins to measure.
 
 import { spawn } from 'node:child_process'
 import { createInterface } from 'node:readline'

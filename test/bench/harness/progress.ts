@@ -1,5 +1,5 @@
-// The line that tells what is under way and how long it will go on: the share of the work done, by the time that trials
-// are thought to take, corrected by the time that they took so far.
+// The progress line: the running trial and the remaining time, estimated from the expected times of the trials and
+// corrected by the times they have taken so far.
 
 import type { Scenario } from './scenario.js'
 

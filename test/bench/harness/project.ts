@@ -1,4 +1,5 @@
-// Where the project stands, its outside packages and the programs in other languages: none of them is part of the library.
+// Paths of the project, of its third-party packages and of the programs in other languages. None are part of the
+// library.
 
 import { createRequire } from 'node:module'
 import { dirname, join } from 'node:path'

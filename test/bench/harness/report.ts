@@ -1,4 +1,4 @@
-// Makes the table for people and the JSON for programs out of what was measured.
+// Turns the results into a table for people and JSON for programs.
 
 import type { Machine } from './machine.js'
 import { referenceOf, type MetricOutcome, type ScenarioOutcome, type TargetOutcome } from './rounds.js'
@@ -7,7 +7,7 @@ import type { Summary } from './statistics.js'
 
 const RATIO_DIGITS = 2
 
-/** What was asked for, as far as a reader must know it. */
+/** The settings of the run that a reader must know. */
 export interface ReportOptions {
   readonly rounds: number
   readonly scale: string

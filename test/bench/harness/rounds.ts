@@ -1,5 +1,5 @@
-// Runs the contestants of a scenario in turns, so that whatever else the machine does falls on all of them alike, and
-// makes medians and ratios of what they found.
+// Runs the contestants of a scenario in turns, so that other load on the machine affects all of them alike, and
+// computes medians and ratios of their figures.
 
 import type { WhyMissing } from './needs.js'
 import type { Progress } from './progress.js'

@@ -3,10 +3,10 @@
 
 /** Parameters of a role. They travel to another process, so plain values only. */
 export type Params = Readonly<Record<string, number | string>>
-/** What a role found: one number for each of the scenario's metrics. */
+/** The figures of a role: one number for each of the scenario's metrics. */
 export type Figures = Readonly<Record<string, number>>
 
-/** What a role sees of the harness. */
+/** The part of the harness that a role can use. */
 export interface RoleContext {
   /** A new directory, private to this trial. The harness removes it. */
   readonly directory: string
@@ -16,9 +16,9 @@ export interface RoleContext {
   readonly otherPid: () => number | undefined
   /** To be called by the consumer once it can be reached; only then is the producer started. */
   readonly ready: () => void
-  /** Tells the other process that something has happened. */
+  /** Sends a signal to the other process. */
   readonly tell: (what: string) => void
-  /** Resolves when the other process has told this. */
+  /** Resolves when the other process has sent this signal. */
   readonly heard: (what: string) => Promise<void>
 }
 
@@ -42,9 +42,9 @@ export interface Contestant {
   /** Absent where the consumer starts its producer itself. */
   readonly producer?: RoleSource
   readonly params?: Params
-  /** What a machine must have for it. Where something is missing, it is left out, and the table says why. */
+  /** Requirements on the machine. If one is missing, the contestant is left out and the table says why. */
   readonly needs?: readonly Need[]
-  /** Whose figures are its 1.00, where that is not the scenario's reference. */
+  /** The contestant whose figures are 1.00 for this one. Default: the scenario's reference. */
   readonly reference?: string
   /** For plots of figures over a quantity, such as the length of a message: which line it belongs to, and where on it. */
   readonly line?: { readonly name: string; readonly at: number }
@@ -91,9 +91,9 @@ export interface Scenario {
   readonly params: Params
   /** A trial that takes longer has failed. */
   readonly timeoutMs: number
-  /** Rounds, where they are not for the command line to say. */
+  /** Number of rounds, if the command line does not set it. */
   readonly rounds?: number
-  /** How long a trial is thought to take: for the progress line. */
+  /** Expected duration of a trial, for the progress line. */
   readonly trialMs: number
   readonly plots?: readonly Plot[]
   /**

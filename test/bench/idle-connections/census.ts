@@ -41,7 +41,7 @@ export class Census {
   }
 }
 
-/** Resident memory once what can be collected has been. */
+/** Resident memory after garbage collection. */
 async function settledRss(): Promise<number> {
   if (globalThis.gc === undefined) throw new Error('the process must be started with --expose-gc')
   for (let i = 0; i < 4; ++i) {

@@ -1,4 +1,4 @@
-// What an accepted connection on which nothing happens costs the accepting process in memory.
+// Memory of the accepting process per idle connection.
 
 import { readFileSync } from 'node:fs'
 

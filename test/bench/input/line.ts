@@ -13,7 +13,9 @@ export function socketPath(directory: string, name = PIPE_NAME): string {
   return join(directory, `${name}.sock`)
 }
 
-/** What all payloads have: it counts the messages, and always has eight digits, so that all lines are of one length. */
+/**
+ * The number in all payloads. It counts the messages, and always has eight digits, so that all lines have one length.
+ */
 export interface NumberedEvent {
   readonly sequence: number
 }
@@ -57,12 +59,12 @@ export function logonEvent(i: number): LogonEvent {
 /** Bytes of a payload with an empty text. */
 const TEXT_EVENT_BYTES = JSON.stringify({ sequence: FIRST_SEQUENCE, text: '' }).length
 
-/** How long the text of a payload of so many bytes is. */
+/** Length of the text in a payload of this many bytes. */
 export function textBytesOf(payloadBytes: number): number {
   return payloadBytes - TEXT_EVENT_BYTES
 }
 
-/** Makes events one by one: those of seven keys for 0, those with a payload of so many bytes otherwise. */
+/** Makes events one by one: with seven keys if the length is 0, otherwise with a payload of that many bytes. */
 export function eventMaker(payloadBytes: number): (i: number) => NumberedEvent {
   if (payloadBytes === 0) return logonEvent
   const text = 'x'.repeat(textBytesOf(payloadBytes))
@@ -77,7 +79,7 @@ export function numberOf(event: NumberedEvent): number {
 const started = Math.floor(Date.now() / 1000)
 const ID_START = String(started)
 
-/** A message as an object, with an id that costs as little as an id can. */
+/** A message as an object, with the cheapest possible id. */
 export function plainMessage(i: number, payload: NumberedEvent = logonEvent(i)): PlainMessage {
   return { type: 'soc_event', id: ID_START + String(100_000_000 + i), ts: started, payload }
 }
@@ -89,7 +91,7 @@ export const ENVELOPE_BYTES =
 const MOST_TEXTS = 1000
 const MOST_TEXT_BYTES = 4 << 20
 
-/** Payloads that are JSON text already, as a program has them that only passes them on. Numbers rise, then start again. */
+/** Payloads that are JSON text already, as in a program that only forwards them. Numbers rise, then start again. */
 export function payloadTexts(payloadBytes = 0): readonly string[] {
   const makeEvent = eventMaker(payloadBytes)
   const count = Math.min(MOST_TEXTS, Math.max(4, Math.floor(MOST_TEXT_BYTES / Math.max(1, payloadBytes))))

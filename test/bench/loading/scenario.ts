@@ -1,4 +1,4 @@
-// What importing the package adds to the start of a process.
+// The time that importing the package adds to the start of a process.
 
 import { roleIn, type Scale, type Scenario } from '../harness/scenario.js'
 

@@ -1,4 +1,4 @@
-// Makes the plots that the scenarios ask for out of what was measured.
+// Draws the plots that the scenarios define from the results.
 
 import type { Machine } from '../harness/machine.js'
 import type { ContestantOutcome, ScenarioOutcome } from '../harness/rounds.js'
@@ -62,7 +62,7 @@ function draw(plot: Plot, words: Words, contestants: readonly ContestantOutcome[
             label,
             points: plot.metrics.map(([share, metric]) => {
               const { median } = summaryOf(outcome, metric)
-              // The spread of so many lines would cover them.
+              // With this many lines, the spreads would cover them.
               return { at: tail(share), median, min: median, max: median }
             }),
           })),

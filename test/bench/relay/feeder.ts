@@ -83,7 +83,7 @@ class Drain {
       this.#reject(new Error('the relay has changed what it passed on'))
       return false
     }
-    // Where nothing changes, the bytes tell how many lines they are: the feeder must not be what is measured.
+    // If nothing changed, the bytes alone give the number of lines: the feeder must not become the bottleneck.
     const over = this.#meter.add(this.#mustBeSame ? size / this.#bytesPerLine : countLines(chunk))
     const now = performance.now()
     if (warmingUp) this.#since = now

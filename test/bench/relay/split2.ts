@@ -9,7 +9,7 @@ import { acceptBoth } from './net.js'
 
 const split2 = requirePeer('split2') as (map: (line: string) => unknown) => Transform
 
-/** What becomes of a line, and how the result is written again. */
+/** How to convert a line, and how to write the result again. */
 const modes: Readonly<Record<string, { map: (line: string) => unknown; write: (item: unknown) => string }>> =
   {
     check: {

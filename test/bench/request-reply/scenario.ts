@@ -1,4 +1,4 @@
-// What Endpoint costs beside a request and its reply written by hand over a sender and a receiver.
+// The cost of Endpoint compared with a request and its reply written by hand over a sender and a receiver.
 
 import { pairIn, type Scale, type Scenario } from '../harness/scenario.js'
 import { LINE_BYTES } from '../input/line.js'

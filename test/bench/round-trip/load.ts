@@ -9,7 +9,7 @@ const MOST_AT_ONCE_MS = 10
 
 export const LOAD_NAME = 'load'
 
-/** Calls `send` with how many messages are due. Does nothing where there is to be no load. */
+/** Calls `send` with the number of messages that are due. Does nothing in a run without load. */
 export function startLoad(context: RoleContext, send: (first: number, count: number) => void): void {
   const perMs = context.number('loadPerSecond') / 1000
   if (perMs === 0) return
@@ -24,7 +24,7 @@ export function startLoad(context: RoleContext, send: (first: number, count: num
   }, INTERVAL_MS)
 }
 
-/** Whether there is to be a load. */
+/** Whether the run has a load. */
 export function isLoaded(context: RoleContext): boolean {
   return context.number('loadPerSecond') > 0
 }

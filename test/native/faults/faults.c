@@ -129,7 +129,7 @@ int ioctl(int fd, unsigned long request, ...) {
   int (*real)(int, unsigned long, ...) = (int (*)(int, unsigned long, ...))dlsym(RTLD_NEXT, "ioctl");
   return real(fd, request, argument);
 }
-// These answer with the error number.
+// These return the error number.
 int getpwnam_r(const char *name, struct passwd *entry, char *memory, size_t n, struct passwd **found) {
   if (fails("getpwnam_r", __builtin_return_address(0))) return errno;
   REAL(getpwnam_r);
@@ -147,7 +147,7 @@ int poll(struct pollfd *watched, unsigned long n, int timeout) {
   int (*real)(struct pollfd *, unsigned long, int) = (int (*)(struct pollfd *, unsigned long, int))dlsym(RTLD_NEXT, "poll");
   return real(watched, n, timeout);
 }
-// The addon makes statx(2) through it, which older C libraries have no function for.
+// The addon calls statx(2) through it, because older C libraries have no function for that.
 long syscall(long number, ...) {
   if (number == SYS_statx && fails("statx", __builtin_return_address(0))) return -1;
   va_list list;

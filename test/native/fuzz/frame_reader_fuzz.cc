@@ -151,9 +151,9 @@ private:
   std::function<void()> between_steps_;
 };
 
-// Feeds the stream in pieces of the given sizes, again and again, and returns
-// its records. Unless `between` is 0, another stream has its turn after so many
-// pieces; if it is odd, also between the steps of one.
+// Feeds the stream in pieces of the given sizes, repeatedly, and returns its
+// records. Unless `between` is 0, another stream has its turn after that many
+// pieces; if it is odd, also between the steps of one piece.
 std::vector<std::string> Read(const std::uint8_t *bytes, std::size_t size,
                               const std::vector<std::size_t> &cuts,
                               std::size_t sink_capacity, std::size_t between) {

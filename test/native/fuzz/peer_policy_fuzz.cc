@@ -1,5 +1,5 @@
-// libFuzzer target for the policy: whatever identity and lists, nobody passes
-// whom the lists do not name, and some never.
+// libFuzzer target for the policy: for any identity and lists, no peer passes
+// that the lists do not name, and some peers never pass.
 
 #include <algorithm>
 #include <cstdint>

@@ -97,8 +97,8 @@ struct Machinery {
       std::vector<std::int32_t>(kRecords * FrameRecord::kWords);
 };
 
-// What is counted: one read, with all that follows from it. Answers how many
-// lines it ended.
+// The measured part: one read and everything that follows from it. Returns the
+// number of lines it ended.
 __attribute__((noinline)) std::size_t MeasuredPass(Machinery &machinery,
                                                    std::size_t size) {
   std::size_t lines = 0;

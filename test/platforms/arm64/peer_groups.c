@@ -1,5 +1,5 @@
-// What the kernel tells of the groups of a peer that has two of them: exits with 0 if it tells both. Under qemu 7.2 it
-// exits with 1, as getsockopt is passed on with room for one number, however much the caller has.
+// Checks whether the kernel reports both groups of a peer that has two: exits with 0 if it does. Under qemu 7.2 it
+// exits with 1, because qemu passes getsockopt on with room for one number, whatever the size of the caller's buffer.
 
 #define _GNU_SOURCE
 #include <errno.h>

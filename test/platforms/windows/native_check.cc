@@ -234,7 +234,7 @@ void CheckWire() {
   Check("a wire is made", wire.ok());
   if (!wire.ok())
     return;
-  // Nobody reads: it fills up, and neither blocks nor loses count.
+  // The pipe is not read: it fills up, and writing neither blocks nor loses count.
   std::uint64_t sent = 0;
   while (sent < 1'000'000 && NotifyNumber(wire.value().thread.get(), sent))
     ++sent;

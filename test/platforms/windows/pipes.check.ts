@@ -189,7 +189,7 @@ describe('a name', () => {
 })
 
 describe('clients', () => {
-  it('that are killed in the middle of a frame cost that frame, and nobody else anything', async () => {
+  it('that are killed in the middle of a frame lose that frame, and affect no other peer', async () => {
     const listener = await listening(temporaryDirectory())
     const child = startScript(
       `net.connect(address, function () { this.write('{"type":"whole"}\\n{"type":"ha', () => console.log('sent')) })`,
@@ -277,7 +277,7 @@ describe('large messages', () => {
     await Promise.all([pump(client, server), pump(server, client)])
   })
 
-  it('that nobody takes time out, and close the connection', async () => {
+  it('that the peer does not take time out, and close the connection', async () => {
     const { client } = await connectedPair()
     const sender = new Sender(client, 's', { timeoutMs: 100 })
     const error = await rejectionOf(sender.send(newSOCMessage('a', 'x'.repeat(1_000_000))))

@@ -41,7 +41,7 @@ await buffered.close()
 await sender.close()
 await receiver.close()
 
-// dialWithRetry is waiting by now, 500 ms by the clock that nobody can replace.
+// dialWithRetry is waiting by now, for 500 ms on the clock that cannot be replaced.
 const second = await listen('late', { directory })
 ;(await late).destroy()
 second.close()

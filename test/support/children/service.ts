@@ -22,7 +22,7 @@ const order = JSON.parse(process.argv[2] ?? '{}') as Order
 const { directory, count = 0 } = order
 const report = (what: object): void => void process.send?.(what)
 
-/** Replies to `echo` at once, to `slow` after a while, to `never` never; closes when it is told to. */
+/** Replies to `echo` at once, to `slow` after a while, to `never` never; closes on request. */
 async function replier(): Promise<void> {
   const server = serve(await listen('test', { directory }), async (connection) => {
     const endpoint = new Endpoint(connection, 'replier')

@@ -1,5 +1,5 @@
-// Waits for connected descriptors by the addon, as it is told, and says so. Ends by itself if nothing of that is a reason to
-// stay alive.
+// Waits for connected descriptors with the addon, as commanded, and reports it. Ends by itself if none of the waits
+// keeps the process alive.
 
 import { createServer } from 'node:net'
 import { join } from 'node:path'

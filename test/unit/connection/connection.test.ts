@@ -64,7 +64,7 @@ describe('Connection', () => {
     expect(listener.stats.open).toBe(0)
   })
 
-  it('notices that its peer has gone even if nobody reads or writes, and gives its place back', async () => {
+  it('notices that its peer has gone even if it is not read or written, and releases its quota', async () => {
     const closes = heard<CloseEvent>('sentinel-ipc:close')
     const { listener, client, server } = await connectedPair()
     client.destroy()

@@ -29,7 +29,7 @@ describe('dial', () => {
     expect(bytes).toEqual([])
   })
 
-  it('says that nobody listens', async () => {
+  it('reports that no process listens', async () => {
     const directory = temporaryDirectory()
     expect(await rejectionOf(dial('test', { directory }))).toMatchObject({ code: 'ERR_IPC_NOT_LISTENING' })
     expect(await rejectionOf(dial('test', { directory: join(directory, 'no', 'such') }))).toMatchObject({
@@ -58,7 +58,7 @@ describe('dial', () => {
 
   it('waits for room in the queue of the listener, within its time', async () => {
     const directory = temporaryDirectory()
-    // Nobody accepts: our thread takes 256 clients, the kernel keeps one or two more.
+    // Without any accept, the accept thread takes 256 clients, and the kernel queues one or two more.
     const listener = await listening(directory, { backlog: 1 })
     const opened = []
     let error: unknown

@@ -37,7 +37,7 @@ describe('send', () => {
     expect(receivers[0]?.stats.acknowledgements).toBeLessThan(100)
   })
 
-  it('keeps messages until somebody listens', async () => {
+  it('keeps messages until a process listens', async () => {
     const directory = temporaryDirectory()
     const made = sender(directory)
     const sent = made.sendBatch(numbered(100))

@@ -87,8 +87,8 @@ describe('room', () => {
   })
 })
 
-describe('what is given up', () => {
-  it('is told with its messages, whether they are in flight, laid out or waiting', async () => {
+describe('a message that is given up', () => {
+  it('is reported, whether it is in flight, laid out or waiting', async () => {
     for (const onFull of ['reject', 'drop-newest'] as const) {
       const directory = temporaryDirectory()
       const listener = await listening(directory)
@@ -118,7 +118,7 @@ describe('what is given up', () => {
     }
   })
 
-  it('is no message: also told while nobody listens', async () => {
+  it('is reported if it is invalid, even while no peer listens', async () => {
     const directory = temporaryDirectory()
     const drops: unknown[] = []
     const made = sender(directory, { onDrop: (drop) => drops.push(drop) })

@@ -28,7 +28,7 @@ async function pairOf(
 }
 
 describe('a message that is rejected', () => {
-  it('resolves its send with the reason, and the others with what became of them', async () => {
+  it('resolves its send with the reason, and the others with their outcome', async () => {
     const events: DeliveryEvent[] = []
     const { made, receiver } = await pairOf({}, events)
     const results = numbered(4).map((message) => made.send(message))
@@ -54,7 +54,7 @@ describe('a message that is rejected', () => {
     await receiver.close()
   })
 
-  it('is told however many there are, and never as accepted', async () => {
+  it('is reported, however many there are, and never as accepted', async () => {
     const { made, receiver } = await pairOf({})
     const results = numbered(1000).map((message) => made.send(message))
     void (async () => {

@@ -23,7 +23,7 @@ describe('a line that the receiver refuses', () => {
       const ledger = new DeliveryLedger()
       const options = { ledger, maxMessageBytes: 4096, onInvalid }
       const made = sender(directory)
-      // Taken before the receiver could say what it takes.
+      // Accepted before the receiver could state its limits.
       const results = [...numbered(2), large('2'), ...numbered(2, 3), large('5')].map((message) =>
         made.send(message),
       )
@@ -60,7 +60,7 @@ describe('a line that the receiver refuses', () => {
     },
   )
 
-  it('is told again to a sender that lost the connection before it heard', async () => {
+  it('is reported again to a sender that lost the connection before it learned of it', async () => {
     const directory = temporaryDirectory()
     const listener = await listening(directory)
     const ledger = new DeliveryLedger()

@@ -43,7 +43,7 @@ describe('a peer that does not acknowledge', () => {
     expect(made.pending).toBe(1)
   })
 
-  it('can be a plain receiver of ours', async () => {
+  it('can be a plain Receiver', async () => {
     const directory = temporaryDirectory()
     const listener = await listening(directory)
     const made = sender(directory, { onSilentPeer: 'written', answerTimeoutMs: 20 })
@@ -57,13 +57,13 @@ describe('a peer that does not acknowledge', () => {
   })
 })
 
-describe('why a sender is not connected', () => {
+describe('the reason why a sender is not connected', () => {
   const watched = (): { events: DeliveryEvent[]; onEvent: (event: DeliveryEvent) => void } => {
     const events: DeliveryEvent[] = []
     return { events, onEvent: (event) => events.push(event) }
   }
 
-  it('is told of a peer that hangs up before it answers, and close has it as its cause', async () => {
+  it('is reported for a peer that hangs up before it answers, and is the cause of the error of close', async () => {
     const directory = temporaryDirectory()
     const listener = await listening(directory)
     const { events, onEvent } = watched()
@@ -84,7 +84,7 @@ describe('why a sender is not connected', () => {
     expect(error).toMatchObject({ code: 'ERR_IPC_TIMEOUT', cause: { code: 'ERR_IPC_NOT_LISTENING' } })
   })
 
-  it('is told of a peer that does not acknowledge', async () => {
+  it('is reported for a peer that does not acknowledge', async () => {
     const directory = temporaryDirectory()
     const listener = await listening(directory)
     const { events, onEvent } = watched()
@@ -102,7 +102,7 @@ describe('why a sender is not connected', () => {
     })
   })
 
-  it('is told where it goes on without acknowledgements', async () => {
+  it('is reported if the sender goes on without acknowledgements', async () => {
     const directory = temporaryDirectory()
     await rawPeer(directory)
     const { events, onEvent } = watched()
@@ -133,7 +133,7 @@ describe('why a sender is not connected', () => {
   })
 })
 
-describe('a busy event loop of our own', () => {
+describe('a busy event loop of this process', () => {
   const stall = (ms: number): void => {
     for (const end = performance.now() + ms; performance.now() < end;);
   }
@@ -197,7 +197,7 @@ describe('silence', () => {
     await receiver.close()
     const { sockets } = { sockets: [await listener.accept()] }
     await until(() => made.state === 'connecting')
-    // Nobody reads or answers here.
+    // This peer neither reads nor answers.
     await listener.accept()
     sockets[0]?.destroy()
   })

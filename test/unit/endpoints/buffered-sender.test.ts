@@ -130,7 +130,7 @@ describe('a lost connection', () => {
     expect(sender.stats).toMatchObject({ accepted: 2, written: 0, pending: 0, dropped: 2 })
   })
 
-  it('may be reported to somebody who sends on it', async () => {
+  it('may be reported to a callback that sends on it', async () => {
     const { client, server } = await connectedPair()
     const receiver = new Receiver(server, 'r')
     const notes = new Sender(client, 'notes')
@@ -267,7 +267,7 @@ describe('a full buffer', () => {
 })
 
 describe('misuse', () => {
-  it('refuses a rule that there is not', async () => {
+  it('refuses an unknown policy', async () => {
     const { client } = await connectedPair()
     expect(() => new BufferedSender(client, 's', { onFull: 'forget' as 'shed' })).toThrow(TypeError)
   })

@@ -1,5 +1,5 @@
-// Messages that were received and are sent on: as our encoder writes them, counted for what they hold, whatever was read
-// of them in between.
+// Received messages that are forwarded: written as our encoder writes them and counted by their content, whichever of
+// their properties were read in between.
 
 import { describe, expect, it } from 'vitest'
 

@@ -399,7 +399,7 @@ describe('taking messages', () => {
     expect(message?.payload).toBe('a payload of more than thirteen')
   })
 
-  it('stops reading while nobody takes anything, and loses nothing', async () => {
+  it('stops reading while no messages are taken, and loses none', async () => {
     const { raw, receiver } = await rawToReceiver()
     const lines = 200_000
     let sent = 0

@@ -28,7 +28,7 @@ describe('send', () => {
     expect(value?.toJSON()).toEqual({ type: 'soc_event', id: 'i', ts: 9, payload: { é: [1, null, 'x'] } })
   })
 
-  it('keeps the order of sends that nobody awaits, whatever their kind', async () => {
+  it('keeps the order of sends that are not awaited, of any kind', async () => {
     const { client, server } = await connectedPair()
     const receiver = new Receiver(server, 'r')
     const sender = new Sender(client, 's')

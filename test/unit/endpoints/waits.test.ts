@@ -75,7 +75,7 @@ describe('a signal that many waits share', () => {
 })
 
 describe('a peer that only stops sending', () => {
-  it('gets the answers to all that it asked, and then the end', async () => {
+  it('gets the replies to all its requests, and then the end', async () => {
     const listener = await listening(temporaryDirectory())
     const client = connect({ path: listener.address, allowHalfOpen: true })
     const server = await listener.accept()

@@ -134,7 +134,7 @@ describe('the wire', () => {
 })
 
 describe('SOCMessage', () => {
-  it('says in JSON what it says on the wire', () => {
+  it('has the same JSON in toJSON as on the wire', () => {
     expect(JSON.stringify(newSOCMessage('soc_event', { a: 1 }, fixed))).toBe(
       '{"type":"soc_event","id":"1","ts":1700000000,"payload":{"a":1}}',
     )

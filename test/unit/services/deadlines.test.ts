@@ -41,7 +41,7 @@ describe('Deadlines', () => {
     )
   })
 
-  it('tells of late entries in their order, once, and of no others', async () => {
+  it('reports late entries in order, once, and no others', async () => {
     const late: number[] = []
     const deadlines = new Deadlines<Entry>(({ name }) => late.push(name))
     const now = performance.now()

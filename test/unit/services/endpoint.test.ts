@@ -456,14 +456,14 @@ describe('A hostile peer', () => {
 })
 
 describe('Endpoint.messages', () => {
-  it('skips invalid lines where the receiver is told to', async () => {
+  it('skips invalid lines if so configured', async () => {
     const { endpoint, socket } = await rawEndpoint({ receiver: { onInvalid: 'skip' } })
     socket.write('no message\n{"type":"soc_event","ts":1,"payload":7}\n')
     expect((await endpoint.messages.next()).value?.payload).toBe(7)
     expect(endpoint.connection.closed).toBe(false)
   })
 
-  it('drops and counts what nobody reads, past the bound', async () => {
+  it('drops and counts unread messages beyond the bound', async () => {
     const { asker, replier } = await endpoints({}, { maxPendingBytes: 10_000 })
     replier.respond('ping', () => 'pong')
     for (let i = 0; i < 200; ++i) await asker.send(newSOCMessage('soc_event', 'x'.repeat(500)))

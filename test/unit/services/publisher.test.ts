@@ -209,7 +209,7 @@ describe('Publisher', () => {
     await Promise.resolve()
     expect([first, second, third].map((subscriber) => subscriber?.stats.offered)).toEqual([0, 0, 1])
     expect(made[1]?.server.closed).toBe(false)
-    made[2]?.client.destroy() // noticed although nobody reads
+    made[2]?.client.destroy() // noticed although the connection is not read
     await until(() => [...publisher.subscribers].length === 0)
   })
 })

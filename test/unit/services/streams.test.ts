@@ -108,7 +108,7 @@ describe('streams', () => {
     expect(taken).toBeLessThan(40)
   })
 
-  it('refuse a payload that is not JSON, and chunks that are no messages', async () => {
+  it('refuse a payload that is not JSON, and chunks that are not messages', async () => {
     const first = await ends()
     const raw = pipeline(Readable.from([newSOCMessage('t', rawJSON('{'))]), writableTo(first.sender))
     expect(await rejectionOf(raw)).toMatchObject({ code: 'ERR_IPC_INVALID_MESSAGE' })
@@ -130,7 +130,7 @@ describe('streams', () => {
     const sent = pipeline(Readable.from(source()), writableTo(sender))
     const stream = readableFrom(receiver)
     await new Promise((resolve) => setTimeout(resolve, 300))
-    // Nobody has read yet: the kernel's buffers and the streams' own are full.
+    // Nothing has been read yet: the kernel's buffers and the streams' own are full.
     expect(made).toBeLessThan(5000)
     const ids: string[] = []
     for await (const message of stream) ids.push((message as SOCMessage).id)

@@ -100,7 +100,7 @@ describe('a claim', () => {
     },
   )
 
-  it('of a directory is refused while a file of ours cannot be locked, and leaves no descriptor', async () => {
+  it('of a directory is refused while its lock file cannot be locked, and leaves no descriptor', async () => {
     const directory = join(temporaryDirectory(), 'spool')
     mkdirSync(directory, { mode: 0o700 })
     mkdirSync(join(directory, 'lock'))

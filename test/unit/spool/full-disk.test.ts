@@ -15,7 +15,7 @@ const needsRoot = process.getuid?.() !== 0
 const why = needsRoot ? ' (skipped: needs root to mount a tmpfs)' : ''
 const FULL = { code: 'ERR_IPC_BUFFER_FULL', reason: 'disk-full' }
 
-/** A file system of its own of so many bytes, and a way to fill it up. */
+/** A separate file system of `bytes`, and a way to fill it up. */
 function smallDisk(size: string): { directory: string; fill: () => void; free: () => void } {
   const mounted = temporaryDirectory()
   execFileSync('mount', ['-t', 'tmpfs', '-o', `size=${size},mode=0700`, 'tmpfs', mounted])

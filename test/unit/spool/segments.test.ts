@@ -93,7 +93,7 @@ describe('settled ranges', () => {
 })
 
 describe('append', () => {
-  it('rejects once the spool is closed, unheard if nobody waits', async () => {
+  it('rejects once the spool is closed, without an unhandled rejection if it is not awaited', async () => {
     const spool = await opened(join(temporaryDirectory(), 'spool'))
     await spool.close()
     expect(await rejectionOf(spool.append(entry(['a'], 1)).durable)).toMatchObject({ code: 'ERR_IPC_CLOSED' })

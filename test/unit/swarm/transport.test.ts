@@ -290,7 +290,7 @@ describe('listen', () => {
     expect(b.transport.isListening).toBe(true)
   })
 
-  it('gives its socket the mode that it is told', async () => {
+  it('gives its socket the configured mode', async () => {
     const directory = temporaryDirectory()
     await listening(node(directory, 'a', { mode: 0o660, policy: { users: [4_000_000] } }))
     expect(statSync(join(directory, 'swarm.sock')).mode & 0o777).toBe(0o660)

@@ -1,4 +1,4 @@
-// Waiting in a loop brings messages, keeps nobody else from their turn, and stops where it does not pay.
+// Busy polling delivers messages, does not starve other work of the event loop, and stops when it does not pay.
 
 import { availableParallelism } from 'node:os'
 import { setTimeout as sleep } from 'node:timers/promises'

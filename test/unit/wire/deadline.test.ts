@@ -6,7 +6,7 @@ import { describe, expect, it, vi } from 'vitest'
 import { Deadline } from '../../../lib/wire/deadline.js'
 import { until } from '../../support/wait.js'
 
-/** Keeps the event loop from doing anything for so long. */
+/** Blocks the event loop for this long. */
 function standStill(ms: number): void {
   for (const end = performance.now() + ms; performance.now() < end;);
 }

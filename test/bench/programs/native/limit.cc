@@ -143,7 +143,7 @@ void ConnectAgainAndAgain(const std::string& path, bool at_once) {
 }
 
 // Keeps every processor that this process may use from going to sleep, at the lowest priority there is: anything
-// else that wants to run does so at once. Waking a sleeping processor takes longer than most of what is measured.
+// else that wants to run does so at once. Waking a sleeping processor takes longer than most measured operations.
 void KeepAwake() {
   cpu_set_t allowed;
   if (sched_getaffinity(0, sizeof(allowed), &allowed) == -1) bench::Die("sched_getaffinity");

@@ -207,7 +207,7 @@ describe.each(STORES)('%s', (_name, open) => {
 })
 
 describe('MemoryFactStore', () => {
-  it('takes so many facts and no more', async () => {
+  it('takes as many facts as its limit and no more', async () => {
     const store = new MemoryFactStore({ maxFacts: 3 })
     await store.addBatch(facts(2))
     expect(await rejectionOf(store.addBatch(facts(2, 'g')))).toMatchObject({ code: 'ERR_FACT_STORE_FULL' })
