@@ -78,4 +78,19 @@ describe('a deadline', () => {
     expect(passed).not.toHaveBeenCalled()
     deadline.clear()
   })
+
+  it('says how far a standstill has moved it, also before its timer has noticed, and once', async () => {
+    const passed = vi.fn()
+    const deadline = new Deadline(passed)
+    deadline.set(300)
+    expect(deadline.movedMs()).toBe(0)
+    standStill(500)
+    // Due at 300 before, and now 200 ms after the 500 that have gone.
+    expect(deadline.movedMs()).toBeGreaterThan(390)
+    const moved = deadline.movedMs()
+    await sleep(20)
+    expect(deadline.movedMs()).toBe(moved)
+    expect(passed).not.toHaveBeenCalled()
+    await until(() => passed.mock.calls.length === 1)
+  })
 })
