@@ -1,6 +1,7 @@
 // Deadlines of many waits on one timer: a binary heap of entries, and one timer for the earliest.
 
 import { clearTimeout, monotonicMs, setImmediate, setTimeout } from '../base/globals.js'
+import { MAX_TIMER_MS } from '../base/timing.js'
 
 /** An entry of {@link Deadlines}. */
 export interface Timed {
@@ -53,7 +54,7 @@ export class Deadlines<Entry extends Timed> {
   #arm(dueMs: number): void {
     clearTimeout(this.#timer)
     this.#dueMs = dueMs
-    const waitMs = Math.max(1, Math.ceil(dueMs - monotonicMs()))
+    const waitMs = Math.min(Math.max(1, Math.ceil(dueMs - monotonicMs())), MAX_TIMER_MS)
     // After the event loop has read what has arrived: while this process was busy, the peer may well have replied.
     this.#timer = setTimeout(() => {
       setImmediate(() => {

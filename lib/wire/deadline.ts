@@ -2,6 +2,7 @@
 // the event loop stood still does not count, and I/O that is ready is handled before the limit is enforced.
 
 import { clearImmediate, clearTimeout, monotonicMs, setImmediate, setTimeout } from '../base/globals.js'
+import { MAX_TIMER_MS } from '../base/timing.js'
 
 /** A timer that fires this much too late shows that the event loop stood still. */
 const STALL_MS = 50
@@ -67,7 +68,8 @@ export class Deadline {
 
   #schedule(now: number): void {
     clearTimeout(this.#timer)
-    const ms = Math.max(1, Math.ceil(this.#dueAt - now))
+    // Rounding may take the longest time over what a timer can wait, and such a timer fires at once.
+    const ms = Math.min(Math.max(1, Math.ceil(this.#dueAt - now)), MAX_TIMER_MS)
     this.#firesAt = now + ms
     this.#timer = setTimeout(() => {
       this.#onTime()

@@ -3,6 +3,7 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import { describe, expect, it, vi } from 'vitest'
 
+import { MAX_TIMER_MS } from '../../../lib/base/timing.js'
 import { Deadline } from '../../../lib/wire/deadline.js'
 import { until } from '../../support/wait.js'
 
@@ -92,5 +93,21 @@ describe('a deadline', () => {
     expect(deadline.movedMs()).toBe(moved)
     expect(passed).not.toHaveBeenCalled()
     await until(() => passed.mock.calls.length === 1)
+  })
+
+  it('can be set to the longest time of a timer at any moment', async () => {
+    const warnings: Error[] = []
+    const onWarning = (warning: Error): void => {
+      warnings.push(warning)
+    }
+    process.on('warning', onWarning)
+    for (let i = 0; i < 1000; ++i) {
+      const deadline = new Deadline(() => undefined)
+      deadline.set(MAX_TIMER_MS)
+      deadline.clear()
+    }
+    await sleep(10)
+    process.off('warning', onWarning)
+    expect(warnings).toEqual([])
   })
 })
