@@ -6,6 +6,8 @@
 // The compiler refuses a table that lacks a key. An unknown key is a TypeError that names the nearest one; a key with the
 // value undefined counts as absent. The result is a copy, read once: changing the original later has no effect.
 
+import { quoteText } from './quote.js'
+
 /** Throws a TypeError or RangeError if a value is not allowed. `name` is what the error calls it: `listen: backlog`. */
 export type OptionCheck = (value: unknown, name: string) => void
 
@@ -46,7 +48,7 @@ export function checkOptions<Options extends object>(
 function unknownKey(key: string, known: readonly string[]): string {
   const nearest = nearestOf(key, known)
   const hint = nearest === undefined ? `it takes ${known.join(', ')}` : `did you mean ${nearest}?`
-  return `has no option ${JSON.stringify(key)}; ${hint}`
+  return `has no option ${quoteText(key, 40)}; ${hint}`
 }
 
 /** The one of `known` that differs in the fewest letters, if it is near enough to be a slip of the keyboard. */
@@ -78,7 +80,7 @@ function editDistance(from: string, to: string): number {
 export function describeValue(value: unknown): string {
   switch (typeof value) {
     case 'string':
-      return JSON.stringify(value.length > 40 ? `${value.slice(0, 40)}…` : value)
+      return quoteText(value, 40)
     case 'function':
       return 'a function'
     case 'object': {

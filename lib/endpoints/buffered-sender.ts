@@ -3,7 +3,7 @@
 
 import { queueMicrotask } from '../base/globals.js'
 import { publishDrop } from '../connection/audit.js'
-import { writerOf, type Connection } from '../connection/connection.js'
+import { checkConnection, writerOf, type Connection } from '../connection/connection.js'
 import { IpcError } from '../base/errors.js'
 import type { FrameWriter } from '../wire/frame-writer.js'
 import {
@@ -17,6 +17,7 @@ import {
 import { checkFrameSize, MAX_MESSAGE_BYTES } from '../message/envelope.js'
 import { frameOf, notAMessage, sizeBound, SOCMessage } from '../message/message.js'
 import { checkTimeout, DEFAULT_TIMEOUT_MS, waitAtMost } from '../base/timing.js'
+import { callUser } from '../base/user-code.js'
 import { Waiters } from '../base/waiters.js'
 
 /** Options of {@link BufferedSender}. */
@@ -27,7 +28,11 @@ export interface BufferedSenderOptions {
   readonly maxBytes?: number
   /** What to do with a message when the buffer is full. Default `reject`: `send` throws. See {@link OnFull}. */
   readonly onFull?: OnFull
-  /** Called with accepted messages that could not be written, and the reason. They are counted even without it. */
+  /**
+   * Called with accepted messages that could not be written, and the reason. Runs in a microtask of its own, after the counts
+   * have changed; what it throws is published on the diagnostics channel `sentinel-ipc:user-error`. Default: the messages are
+   * only counted.
+   */
   readonly onDrop?: (messages: readonly SOCMessage[], error: IpcError) => void
 }
 
@@ -86,13 +91,17 @@ export class BufferedSender {
     this.#handedOver.splice(at, 1)
     this.#queue.release(1, sizeBound(message))
     ++this.#dropped.invalid
-    // While other messages of the batch are still being written, the waiters wait for those too.
-    if (this.#handedOver.length === 0) this.#wakeWaiting()
     this.#report([message], error)
+    // While others of the batch are under way, flush() waits for them too.
+    if (this.#handedOver.length === 0) this.#wakeWaiting()
   }
 
-  /** @throws RangeError, TypeError for invalid options */
+  /**
+   * @throws TypeError if `connection` is not a connection of this copy of the package
+   * @throws RangeError, TypeError for invalid options
+   */
   constructor(connection: Connection, name: string, options: BufferedSenderOptions = {}) {
+    checkConnection(connection, 'BufferedSender')
     this.name = name
     this.#connection = connection
     this.#queue = new MessageQueue(
@@ -278,7 +287,7 @@ export class BufferedSender {
   #report(messages: readonly SOCMessage[], error: IpcError): void {
     const { address, peer } = this.#connection
     publishDrop({ address, peer, count: messages.length, error })
-    this.#onDrop?.(messages, error)
+    if (this.#onDrop !== undefined) callUser('onDrop', this.#onDrop, messages, error)
   }
 
   #dropAll(error: IpcError, reason: 'closed' | 'timeout'): void {

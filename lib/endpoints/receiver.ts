@@ -6,6 +6,7 @@ import { requestPoll, toPollRequest, type BusyPollOptions, type PollRequest } fr
 import {
   attachReader,
   busyPollOf,
+  checkConnection,
   closeBecause,
   finishReading,
   resumeReading,
@@ -119,10 +120,12 @@ export class Receiver implements AsyncIterableIterator<SOCMessage, undefined, un
   }
 
   /**
-   * @throws TypeError if the connection has a receiver already, or for an unknown `onInvalid`
+   * @throws TypeError if `connection` is not a connection of this copy of the package or has a receiver already, or for an
+   *   unknown `onInvalid`
    * @throws RangeError for a limit or a time-out that is out of range
    */
   constructor(connection: Connection, name: string, options: ReceiverOptions = {}) {
+    checkConnection(connection, 'Receiver')
     const maxMessageBytes = options.maxMessageBytes ?? MAX_MESSAGE_BYTES
     if (!Number.isInteger(maxMessageBytes) || maxMessageBytes < 1 || maxMessageBytes > MAX_MESSAGE_BYTES) {
       throw new RangeError(`maxMessageBytes must be a whole number from 1 to ${MAX_MESSAGE_BYTES}`)

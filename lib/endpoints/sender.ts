@@ -1,7 +1,7 @@
 // Sends messages one by one or in batches, and reports when the kernel has them. Delivery is at most once: what happens to
 // a message after that is up to the receiver.
 
-import { redialOf, writerOf, type Connection } from '../connection/connection.js'
+import { checkConnection, redialOf, writerOf, type Connection } from '../connection/connection.js'
 import { abortedError, hasCode, IpcError, rejected } from '../base/errors.js'
 import type { FrameWriter } from '../wire/frame-writer.js'
 import { BUFFER_SIZE, checkLimit, DEFAULT_MAX_BYTES } from './message-queue.js'
@@ -48,8 +48,12 @@ export class Sender {
     this.#serveWaiting()
   }
 
-  /** @throws RangeError for a time-out or a limit that is not a positive number */
+  /**
+   * @throws TypeError if `connection` is not a connection of this copy of the package
+   * @throws RangeError for a time-out or a limit that is not a positive number
+   */
   constructor(connection: Connection, name: string, options: SenderOptions = {}) {
+    checkConnection(connection, 'Sender')
     this.name = name
     this.#timeoutMs = checkTimeout(options.timeoutMs)
     this.#waiting = new WaitingSends(name, {

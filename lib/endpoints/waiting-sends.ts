@@ -22,6 +22,7 @@ export interface WaitingSend {
   waiting: boolean
   /** Counted only if it has to wait. */
   bytes: number
+  /** On a clock that leaves out the standstills of this process: see `#dueAtOf`. */
   readonly dueAt: number
   readonly resolve: () => void
   readonly reject: (error: Error) => void
@@ -38,7 +39,9 @@ export class WaitingSends {
   /** How many of `#sends` wait, and the bytes of their messages. */
   #length = 0
   #bytes = 0
-  #deadline: Deadline | undefined
+  readonly #deadline = new Deadline(() => {
+    this.#rejectLate()
+  })
 
   constructor(name: string, limits: WaitingSendLimits) {
     this.#name = name
@@ -68,7 +71,7 @@ export class WaitingSends {
         reject(full)
         return
       }
-      const dueAt = monotonicMs() + this.#limits.timeoutMs
+      const dueAt = monotonicMs() + this.#limits.timeoutMs - this.#deadline.movedMs()
       const send =
         signal === undefined
           ? { messages, next: 0, waiting: true, bytes, dueAt, resolve, reject }
@@ -99,7 +102,7 @@ export class WaitingSends {
     if (this.#length === 0) {
       this.#sends.length = 0
       this.#head = 0
-      this.#deadline?.clear()
+      this.#deadline.clear()
     } else if (this.#sends.length > 2 * this.#length + COMPACT_AT) {
       this.#sends = this.#all()
       this.#head = 0
@@ -116,10 +119,12 @@ export class WaitingSends {
   armTimer(): void {
     const oldest = this.first
     if (oldest === undefined || oldest.dueAt === Infinity) return
-    this.#deadline ??= new Deadline(() => {
-      this.#rejectLate()
-    })
-    this.#deadline.set(Math.max(0, oldest.dueAt - monotonicMs()))
+    this.#deadline.set(Math.max(0, this.#dueAtOf(oldest) - monotonicMs()))
+  }
+
+  /** A standstill of this process moves the time of everything that waited through it. */
+  #dueAtOf(send: WaitingSend): number {
+    return send.dueAt + this.#deadline.movedMs()
   }
 
   #all(): WaitingSend[] {
@@ -167,7 +172,7 @@ export class WaitingSends {
 
   #rejectLate(): void {
     const now = monotonicMs()
-    const late = this.#all().filter((send) => send.dueAt <= now)
+    const late = this.#all().filter((send) => this.#dueAtOf(send) <= now)
     for (const send of late) this.remove(send)
     this.armTimer()
     const why = `${this.#name}: the peer read nothing for ${this.#limits.timeoutMs} ms`

@@ -17,6 +17,7 @@ import {
   type PageQuery,
 } from '../swarm/index.js'
 import { randomHex } from '../base/crypto.js'
+import { quoteText } from '../base/quote.js'
 import { listPage } from './fact-listing.js'
 import { FactCodec, PlaceCodec, type Codec, type Place, type StoredFact } from './fact-record.js'
 import { claimFactFiles } from './fact-files.js'
@@ -323,5 +324,5 @@ function filesIn(path: string): string {
 
 /** Returns an id for an error: escaped and cut short. */
 function shown(id: string): string {
-  return JSON.stringify(id.slice(0, 64))
+  return quoteText(id, 64)
 }

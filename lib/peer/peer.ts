@@ -2,6 +2,7 @@
 
 import { IpcError } from '../base/errors.js'
 import { anything, checkOptions, describeValue, type OptionTable } from '../base/options.js'
+import { quoteText } from '../base/quote.js'
 import type { Verdict } from '../binding/abi.js'
 import { addon, type NativePeer, type NativePolicy } from '../binding/addon.js'
 import { fromNative } from '../binding/native-error.js'
@@ -265,11 +266,14 @@ export function userOf(peer: PeerIdentity): number | string {
   return peer.sid ?? peer.uid
 }
 
+/** Longest name of a program, unit or label in an error. The peer may have chosen it. */
+const MAX_NAME = 256
+
 /** An identity in words, for errors and logs. */
 export function describePeer(peer: NativePeer): string {
-  const where = peer.executable === '' ? '' : `, executable ${JSON.stringify(peer.executable)}`
-  const unit = peer.unit === '' ? '' : `, unit ${JSON.stringify(peer.unit)}`
-  const label = peer.label === '' ? '' : `, label ${JSON.stringify(peer.label)}`
+  const where = peer.executable === '' ? '' : `, executable ${quoteText(peer.executable, MAX_NAME)}`
+  const unit = peer.unit === '' ? '' : `, unit ${quoteText(peer.unit, MAX_NAME)}`
+  const label = peer.label === '' ? '' : `, label ${quoteText(peer.label, MAX_NAME)}`
   if (peer.sid !== '') return `sid ${peer.sid}, pid ${peer.pid}${where}`
   return `uid ${peer.uid ?? 'unknown'}, gid ${peer.gid ?? 'unknown'}, pid ${peer.pid}${where}${unit}${label}`
 }

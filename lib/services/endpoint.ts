@@ -6,7 +6,7 @@ import { anything, callback, checkOptions, milliseconds, signal, wholeNumber } f
 import type { OptionTable } from '../base/options.js'
 import { checkTimeout, waitAtMost } from '../base/timing.js'
 import { Waiters } from '../base/waiters.js'
-import type { Connection } from '../connection/connection.js'
+import { checkConnection, type Connection } from '../connection/connection.js'
 import { Receiver, type ReceiverOptions } from '../endpoints/receiver.js'
 import { Sender, type SendOptions } from '../endpoints/sender.js'
 import { sizeBound, type SOCMessage } from '../message/message.js'
@@ -126,9 +126,11 @@ export class Endpoint {
   /**
    * Reading starts in the same turn of the event loop, so register the handlers at once.
    *
-   * @throws TypeError when the connection has a receiver already; TypeError, RangeError for options that are not allowed
+   * @throws TypeError if `connection` is not a connection of this copy of the package or has a receiver already; TypeError,
+   *   RangeError for options that are not allowed
    */
   constructor(connection: Connection, name: string, options: EndpointOptions = {}) {
+    checkConnection(connection, 'Endpoint')
     const checked = checkOptions('Endpoint', options, OPTIONS)
     this.name = name
     this.connection = connection

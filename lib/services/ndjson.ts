@@ -3,6 +3,7 @@
 import { StringDecoder } from 'node:string_decoder'
 
 import { IpcError } from '../base/errors.js'
+import { quoteText } from '../base/quote.js'
 import { MAX_MESSAGE_BYTES } from '../message/envelope.js'
 import type { SOCMessage } from '../message/message.js'
 import { newSOCMessage, rawJSON } from '../message/new-message.js'
@@ -52,11 +53,10 @@ export function payloadMessage(type: string, line: string): SOCMessage {
 }
 
 function invalidLine(line: string, what: string, cause?: unknown): IpcError {
-  return new IpcError(
-    'ERR_IPC_INVALID_MESSAGE',
-    `a line of the text is ${what}: ${JSON.stringify(line.slice(0, 80))}`,
-    { cause, reason: 'not-a-message' },
-  )
+  return new IpcError('ERR_IPC_INVALID_MESSAGE', `a line of the text is ${what}: ${quoteText(line, 80)}`, {
+    cause,
+    reason: 'not-a-message',
+  })
 }
 
 /** Cuts chunks of text or bytes into lines. Holds at most one unfinished line. */

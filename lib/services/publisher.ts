@@ -12,7 +12,7 @@ import {
   type OptionTable,
 } from '../base/options.js'
 import { checkTimeout, waitAtMost } from '../base/timing.js'
-import type { Connection } from '../connection/connection.js'
+import { checkConnection, type Connection } from '../connection/connection.js'
 import { SOCMessage } from '../message/message.js'
 import { BatchDraft, type TypeFilter } from './shared-batch.js'
 import { Subscriber, type PublisherOnFull } from './subscriber.js'
@@ -76,9 +76,11 @@ export class Publisher {
    * endpoint. A subscriber that hangs up without being read from is noticed within about a second.
    *
    * @throws {IpcError} ERR_IPC_CLOSED when the publisher or the connection is closed
-   * @throws TypeError when the connection is a subscriber already, or for options that are not allowed
+   * @throws TypeError if `connection` is not a connection of this copy of the package or is a subscriber already, or for
+   *   options that are not allowed
    */
   add(connection: Connection, options: SubscribeOptions = {}): Subscriber {
+    checkConnection(connection, 'Publisher.add')
     const { types } = checkOptions('add', options, SUBSCRIBE_OPTIONS)
     const filter = types === undefined ? undefined : toFilter(types)
     this.#checkOpen()

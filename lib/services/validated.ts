@@ -3,6 +3,7 @@
 
 import { IpcError } from '../base/errors.js'
 import { describeValue, wrongKind } from '../base/options.js'
+import { quoteText } from '../base/quote.js'
 import type { Receiver } from '../endpoints/receiver.js'
 import type { SOCMessage } from '../message/message.js'
 
@@ -159,5 +160,5 @@ function describeIssue({ message, path = [] }: StandardIssue): string {
     .map((part) => String(typeof part === 'object' ? part.key : part))
     .map((key) => `/${key.replaceAll('~', '~0').replaceAll('/', '~1')}`)
     .join('')
-  return `${JSON.stringify(pointer.slice(0, MAX_TEXT))}: ${JSON.stringify(message.slice(0, MAX_TEXT)).slice(1, -1)}`
+  return `${quoteText(pointer, MAX_TEXT)}: ${quoteText(message.slice(0, MAX_TEXT), MAX_TEXT).slice(1, -1)}`
 }

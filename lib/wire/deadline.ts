@@ -21,6 +21,8 @@ export class Deadline {
   /** How much of its own standstill this process may still forgive itself. */
   #graceMs = 0
   #dueAt = 0
+  /** How far standstills have moved `#dueAt`, in all. */
+  #movedMs = 0
   /** When the timer should fire. Moving a deadline does not touch the timer: it is restarted if it fires too early. */
   #firesAt = Infinity
 
@@ -30,6 +32,15 @@ export class Deadline {
 
   get running(): boolean {
     return this.#timer !== undefined || this.#looking !== undefined
+  }
+
+  /**
+   * How far standstills of this process have moved this deadline so far, in milliseconds; includes one that the timer has yet
+   * to notice. For owners that keep due times of their own.
+   */
+  movedMs(): number {
+    this.#forgive(monotonicMs())
+    return this.#movedMs
   }
 
   /** Lets the time run out in `ms`, counted from now. Moves the deadline if there is one. */
@@ -57,6 +68,7 @@ export class Deadline {
 
   #schedule(now: number): void {
     clearTimeout(this.#timer)
+    // Rounding may take the longest time over what a timer can wait, and such a timer fires at once.
     const ms = Math.min(Math.max(1, Math.ceil(this.#dueAt - now)), MAX_TIMER_MS)
     this.#firesAt = now + ms
     this.#timer = setTimeout(() => {
@@ -68,16 +80,22 @@ export class Deadline {
 
   #onTime(): void {
     const now = monotonicMs()
-    const lateMs = now - this.#firesAt
+    this.#forgive(now)
     this.#timer = undefined
     this.#firesAt = Infinity
-    if (lateMs > STALL_MS) {
-      const graceMs = Math.min(lateMs, this.#graceMs)
-      this.#graceMs -= graceMs
-      this.#dueAt = Math.max(this.#dueAt, now + graceMs)
-    }
     if (this.#dueAt > now) this.#schedule(now)
     else this.#lookAgain()
+  }
+
+  #forgive(now: number): void {
+    const lateMs = now - this.#firesAt
+    if (lateMs <= STALL_MS) return
+    this.#firesAt = now // the same standstill is forgiven once
+    const graceMs = Math.min(lateMs, this.#graceMs)
+    this.#graceMs -= graceMs
+    const dueAt = Math.max(this.#dueAt, now + graceMs)
+    this.#movedMs += dueAt - this.#dueAt
+    this.#dueAt = dueAt
   }
 
   #lookAgain(): void {

@@ -1,13 +1,12 @@
 // The receiving side of one connection of an acknowledged sender: hands its messages to the loops that ask for them,
 // and reports their outcome to the sender. State that outlives a connection is in the ledger.
 
-import type { Connection } from '../../connection/connection.js'
+import { busyPollOf, checkConnection, type Connection } from '../../connection/connection.js'
 import { hasCode, IpcError } from '../../base/errors.js'
 import { checkTimeout } from '../../base/timing.js'
 import { deliveryOf, type SOCMessage } from '../../message/message.js'
 import { userOf } from '../../peer/peer.js'
 import { requestPoll } from '../../wire/busy-poll.js'
-import { busyPollOf } from '../../connection/connection.js'
 import { parseStatement, violation } from '../protocol/control.js'
 import { SilenceWatch } from '../protocol/silence-watch.js'
 import { Acknowledger } from './acknowledger.js'
@@ -52,8 +51,12 @@ export class AcknowledgingReceiver implements AsyncIterableIterator<SOCMessage, 
   #lost = 0
   #refused = 0
 
-  /** @throws TypeError when the connection has a receiver already, or for an invalid option; RangeError for an invalid limit */
+  /**
+   * @throws TypeError if `connection` is not a connection of this copy of the package or has a receiver already, or for an
+   *   invalid option; RangeError for an invalid limit
+   */
   constructor(connection: Connection, name: string, options: AcknowledgingReceiverOptions = {}) {
+    checkConnection(connection, 'AcknowledgingReceiver')
     this.name = name
     this.#connection = connection
     this.#ledger = options.ledger ?? new DeliveryLedger()

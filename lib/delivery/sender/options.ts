@@ -1,11 +1,10 @@
 // Options, events and counts of an acknowledged sender: their meaning, their defaults, and their checks.
 
-import { resolveAddress } from '../../connection/address.js'
-import type { DialOptions } from '../../connection/dial.js'
+import { diallerOf, type DialOptions } from '../../connection/dial.js'
 import type { IpcError } from '../../base/errors.js'
 import { checkLimit, checkOnFull, type OnFull } from '../../endpoints/message-queue.js'
 import type { SOCMessage } from '../../message/message.js'
-import { resolvePolicy, type PeerIdentity } from '../../peer/peer.js'
+import type { PeerIdentity } from '../../peer/peer.js'
 import { checkTimeout } from '../../base/timing.js'
 import type { SpoolLog } from '../../spool/spool-log.js'
 import { MAX_HEARTBEAT_MS, MIN_HEARTBEAT_MS } from '../protocol/control.js'
@@ -164,8 +163,6 @@ export interface CheckedOptions {
 
 /** @throws TypeError, RangeError, {@link IpcError} ERR_IPC_PATH_TOO_LONG for what can never work */
 export function checkOptions(name: string, options: AcknowledgedSenderOptions): CheckedOptions {
-  resolveAddress(name, options)
-  resolvePolicy(options.policy)
   const heartbeatMs = options.heartbeatMs ?? 5000
   if (!Number.isInteger(heartbeatMs) || heartbeatMs < MIN_HEARTBEAT_MS || heartbeatMs > MAX_HEARTBEAT_MS) {
     throw new RangeError(`heartbeatMs must be a whole number from ${MIN_HEARTBEAT_MS} to ${MAX_HEARTBEAT_MS}`)
@@ -177,12 +174,12 @@ export function checkOptions(name: string, options: AcknowledgedSenderOptions): 
   const { directory, path, policy, timeoutMs } = options
   return {
     redial: {
-      dial: {
+      dial: diallerOf('AcknowledgedSender', name, {
         ...(directory !== undefined && { directory }),
         ...(path !== undefined && { path }),
         ...(policy !== undefined && { policy }),
         ...(timeoutMs !== undefined && { timeoutMs }),
-      },
+      }),
       minBackoffMs: checkTimeout(options.minBackoffMs, 50),
       maxBackoffMs: checkTimeout(options.maxBackoffMs, 5000),
       giveUpAfterMs: checkTimeout(options.giveUpAfterMs, Infinity),

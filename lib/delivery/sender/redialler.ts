@@ -3,7 +3,6 @@
 // come back together.
 
 import type { Connection } from '../../connection/connection.js'
-import { dial, type DialOptions } from '../../connection/dial.js'
 import { IpcError } from '../../base/errors.js'
 import { monotonicMs } from '../../base/globals.js'
 import { pause } from '../../base/timing.js'
@@ -13,7 +12,8 @@ const GOOD_AFTER_MS = 1000
 const MAX_DOUBLINGS = 30
 
 export interface RedialOptions {
-  readonly dial: DialOptions
+  /** Dials the same address each time, whatever the working directory is by then. */
+  readonly dial: (signal: AbortSignal) => Promise<Connection>
   readonly minBackoffMs: number
   readonly maxBackoffMs: number
   readonly giveUpAfterMs: number
@@ -49,7 +49,7 @@ export async function keepConnected(
   let answeredAt = monotonicMs()
   while (!stop.aborted) {
     const startedAt = monotonicMs()
-    const { answered, useful, error } = await connectOnce(name, options.dial, events, stop)
+    const { answered, useful, error } = await connectOnce(options.dial, events, stop)
     if (stop.aborted) return
     const now = monotonicMs()
     if (answered) {
@@ -71,14 +71,13 @@ export async function keepConnected(
 }
 
 async function connectOnce(
-  name: string,
-  options: DialOptions,
+  dial: RedialOptions['dial'],
   events: RedialEvents,
   stop: AbortSignal,
 ): Promise<Use> {
   let connection
   try {
-    connection = await dial(name, { ...options, signal: stop })
+    connection = await dial(stop)
   } catch (error) {
     return { answered: false, useful: false, error: error as IpcError }
   }

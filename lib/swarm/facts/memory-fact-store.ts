@@ -2,6 +2,7 @@
 // no caller can change a gene in the store. Must not know the wire.
 
 import { randomHex } from '../../base/crypto.js'
+import { quoteText } from '../../base/quote.js'
 import { agreementOf, checkFact, FactError, type Fact, type FactLevel } from './fact.js'
 import {
   unitsOf,
@@ -278,5 +279,5 @@ function factOf(entry: Entry): Fact {
 
 /** Returns an id for an error: escaped and cut short. */
 function shown(id: string): string {
-  return JSON.stringify(id.slice(0, 64))
+  return quoteText(id, 64)
 }

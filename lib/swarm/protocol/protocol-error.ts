@@ -2,6 +2,7 @@
 // called in alerts. Must not know connections.
 
 import { IpcError, isError } from '../../base/errors.js'
+import { quoteText } from '../../base/quote.js'
 import { describeThrown, type Severity } from '../alerts/alert-bus.js'
 
 /** Returns the error for a message that breaks a rule of the exchange. `reason` is the stable name of that rule. */
@@ -11,10 +12,7 @@ export function invalid(reason: string, message: string): IpcError {
 
 /** Returns text that a peer wrote in a form safe to print: quoted, escaped to ASCII, cut to 64 UTF-16 units. */
 export function quoted(text: string): string {
-  return JSON.stringify(text.slice(0, 64)).replace(
-    /[^\x20-\x7e]/g,
-    (unit) => `\\u${unit.charCodeAt(0).toString(16).padStart(4, '0')}`,
-  )
+  return quoteText(text, 64)
 }
 
 /** The reason of a time-out that a call of the store caused, not the peer. */

@@ -6,10 +6,16 @@ import { join } from 'node:path'
 import { describe, expect, it, vi } from 'vitest'
 
 import { resolveAddress } from '../../../lib/connection/address.js'
-import { checkConnection } from '../../../lib/connection/connection.js'
+import { checkConnection, type Connection } from '../../../lib/connection/connection.js'
 import { dial, diallerOf, dialWithRetry, type DialOptions } from '../../../lib/connection/dial.js'
 import type { ListenOptions } from '../../../lib/connection/listen-options.js'
 import { listen } from '../../../lib/connection/listener.js'
+import { AcknowledgingReceiver } from '../../../lib/delivery/receiver/acknowledging-receiver.js'
+import { BufferedSender } from '../../../lib/endpoints/buffered-sender.js'
+import { Receiver } from '../../../lib/endpoints/receiver.js'
+import { Sender } from '../../../lib/endpoints/sender.js'
+import { Endpoint } from '../../../lib/services/endpoint.js'
+import { Publisher } from '../../../lib/services/publisher.js'
 import { temporaryDirectory } from '../../support/directory.js'
 import { connectedPair, listening } from '../../support/pair.js'
 import { rejectionOf, until } from '../../support/wait.js'
@@ -137,5 +143,22 @@ describe('checkConnection', () => {
     expect(() => {
       checkConnection(foreign, 'Sender')
     }).toThrow('another copy')
+  })
+
+  it('is what everything that takes a connection begins with', () => {
+    const takers: Record<string, (connection: Connection) => unknown> = {
+      Sender: (connection) => new Sender(connection, 'x'),
+      BufferedSender: (connection) => new BufferedSender(connection, 'x'),
+      Receiver: (connection) => new Receiver(connection, 'x'),
+      AcknowledgingReceiver: (connection) => new AcknowledgingReceiver(connection, 'x'),
+      Endpoint: (connection) => new Endpoint(connection, 'x'),
+      'Publisher.add': (connection) => new Publisher().add(connection),
+    }
+    const wrong = { closed: false, address: '' } as unknown as Connection
+    for (const [name, take] of Object.entries(takers)) {
+      expect(() => take(wrong)).toThrow(
+        new TypeError(`${name} takes a Connection, as dial and accept return, not a plain object`),
+      )
+    }
   })
 })

@@ -3,12 +3,14 @@
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
 
+import type { UserErrorEvent } from '../../../lib/base/user-code.js'
 import { BufferedSender } from '../../../lib/endpoints/buffered-sender.js'
 import { BUFFER_SIZE } from '../../../lib/endpoints/message-queue.js'
 import type { SOCMessage } from '../../../lib/message/message.js'
 import { newSOCMessage, rawJSON } from '../../../lib/message/new-message.js'
 import { Receiver } from '../../../lib/endpoints/receiver.js'
 import { Sender } from '../../../lib/endpoints/sender.js'
+import { heard } from '../../support/audit.js'
 import { connectedPair } from '../../support/pair.js'
 import { rejectionOf, until } from '../../support/wait.js'
 
@@ -149,9 +151,10 @@ describe('a lost connection', () => {
   it('has what is pending counted and reported, and later sends refused', async () => {
     const { client, server } = await connectedPair()
     let reported = 0
+    const codes = new Set<string>()
     const sender = new BufferedSender(client, 's', {
       onDrop: (messages, error) => {
-        expect(error.code).toBe('ERR_IPC_CLOSED')
+        codes.add(error.code)
         reported += messages.length
       },
     })
@@ -163,6 +166,7 @@ describe('a lost connection', () => {
     const { dropped } = sender.stats
     expect(dropped).toBeGreaterThan(0)
     expect(reported).toBe(dropped)
+    expect(codes).toEqual(new Set(['ERR_IPC_CLOSED']))
     expect(sums(sender)).toBe(true)
     expect(() => {
       sender.send(newSOCMessage('a'))
@@ -175,9 +179,10 @@ describe('close', () => {
   it('gives up after its time, and counts and reports what is left', async () => {
     const { client } = await connectedPair()
     let reported = 0
+    const codes = new Set<string>()
     const sender = new BufferedSender(client, 's', {
       onDrop: (messages, error) => {
-        expect(error.code).toBe('ERR_IPC_TIMEOUT')
+        codes.add(error.code)
         reported += messages.length
       },
     })
@@ -185,6 +190,7 @@ describe('close', () => {
     expect(await rejectionOf(sender.close({ timeoutMs: 100 }))).toMatchObject({ code: 'ERR_IPC_TIMEOUT' })
     expect(client.closed).toBe(true)
     expect(reported).toBe(sender.stats.dropped)
+    expect(codes).toEqual(new Set(['ERR_IPC_TIMEOUT']))
     expect(sums(sender)).toBe(true)
   })
 
@@ -199,6 +205,59 @@ describe('close', () => {
   })
 })
 
+describe('onDrop', () => {
+  it('may throw: the message that makes room is taken, the sums hold, and the error is published', async () => {
+    const { client, server } = await connectedPair()
+    const receiver = new Receiver(server, 'r')
+    const errors = heard<UserErrorEvent>('sentinel-ipc:user-error')
+    const sender = new BufferedSender(client, 's', {
+      capacity: 2,
+      onFull: 'drop-oldest',
+      onDrop: () => {
+        throw new Error('a bug in the callback')
+      },
+    })
+    for (const id of ['0', '1', '2', '3']) sender.send(newSOCMessage('a', 1, { id }))
+    expect(sums(sender)).toBe(true)
+    await sender.close()
+    expect(await allIds(receiver)).toEqual(['2', '3'])
+    expect(errors).toMatchObject([{ callback: 'onDrop' }, { callback: 'onDrop' }])
+  })
+
+  it('may throw when the connection is lost: flush and drained reject all the same', async () => {
+    const { client } = await connectedPair()
+    const errors = heard<UserErrorEvent>('sentinel-ipc:user-error')
+    const sender = new BufferedSender(client, 's', {
+      capacity: 2,
+      onDrop: () => {
+        throw new Error('a bug in the callback')
+      },
+    })
+    sender.send(newSOCMessage('a', large))
+    sender.send(newSOCMessage('a', large))
+    const waits = [rejectionOf(sender.flush()), rejectionOf(sender.drained())]
+    client.destroy()
+    for (const error of await Promise.all(waits)) expect(error).toMatchObject({ code: 'ERR_IPC_CLOSED' })
+    expect(errors).toMatchObject([{ callback: 'onDrop' }])
+  })
+
+  it('is not called inside send(), but when the counts are right', async () => {
+    const { client, server } = await connectedPair()
+    const receiver = new Receiver(server, 'r')
+    const counts: boolean[] = []
+    const sender: BufferedSender = new BufferedSender(client, 's', {
+      capacity: 2,
+      onFull: 'drop-oldest',
+      onDrop: () => counts.push(sums(sender)),
+    })
+    for (const id of ['0', '1', '2']) sender.send(newSOCMessage('a', 1, { id }))
+    expect(counts).toEqual([])
+    await sender.close()
+    expect(counts).toEqual([true])
+    expect(await allIds(receiver)).toEqual(['1', '2'])
+  })
+})
+
 describe('a full buffer', () => {
   const types = ['soc_heartbeat', 'soc_event', 'soc_incident'] as const
 
@@ -210,17 +269,19 @@ describe('a full buffer', () => {
     const { client, server } = await connectedPair()
     const receiver = new Receiver(server, 'r')
     const dropped: string[] = []
+    let asExpected = 0
     const sender = new BufferedSender(client, 's', {
       capacity: 10,
       onFull,
       onDrop: (messages, error) => {
-        expect(error).toMatchObject({ code: 'ERR_IPC_BUFFER_FULL', reason: onFull })
+        if (error.code === 'ERR_IPC_BUFFER_FULL' && error.reason === onFull) ++asExpected
         dropped.push(...messages.map((message) => message.id))
       },
     })
     for (let i = 0; i < 30; ++i) sender.send(newSOCMessage(types[i % 3] as string, 1, { id: String(i) }))
     expect(sender.stats).toMatchObject({ accepted: 30, pending: 10, dropped: 20, droppedBy: { full: 20 } })
     await sender.close()
+    expect(asExpected).toBe(20)
     expect(await allIds(receiver)).toEqual(kept)
     expect([...dropped, ...kept].sort()).toEqual(Array.from({ length: 30 }, (_, i) => String(i)).sort())
   })

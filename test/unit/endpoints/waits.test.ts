@@ -107,3 +107,25 @@ describe('a peer that only stops sending', () => {
     expect((await receiver.next()).done).toBe(true)
   })
 })
+
+describe('a send that waits', () => {
+  it('does not run out of time while this process stands still', async () => {
+    const { client, server } = await connectedPair()
+    const sender = new Sender(client, 's', { timeoutMs: 300 })
+    const sent = sender.sendBatch(numbered(60, 0, 'x'.repeat(20_000)))
+    const receiver = new Receiver(server, 'r')
+    for (const end = performance.now() + 900; performance.now() < end;);
+    for (let i = 0; i < 60; ++i) expect((await receiver.next()).value?.id).toBe(String(i))
+    await sent
+  })
+
+  it('still runs out of time when the peer reads nothing', async () => {
+    const { client } = await connectedPair()
+    const sender = new Sender(client, 's', { timeoutMs: 300 })
+    const sent = rejectionOf(sender.sendBatch(numbered(60, 0, 'x'.repeat(20_000))))
+    for (const end = performance.now() + 900; performance.now() < end;);
+    const begin = performance.now()
+    expect(await sent).toMatchObject({ code: 'ERR_IPC_TIMEOUT' })
+    expect(performance.now() - begin).toBeLessThan(2000)
+  })
+})

@@ -3,6 +3,7 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import { describe, expect, it, vi } from 'vitest'
 
+import { MAX_TIMER_MS } from '../../../lib/base/timing.js'
 import { Deadline } from '../../../lib/wire/deadline.js'
 import { until } from '../../support/wait.js'
 
@@ -77,5 +78,36 @@ describe('a deadline', () => {
     await sleep(15)
     expect(passed).not.toHaveBeenCalled()
     deadline.clear()
+  })
+
+  it('says how far a standstill has moved it, also before its timer has noticed, and once', async () => {
+    const passed = vi.fn()
+    const deadline = new Deadline(passed)
+    deadline.set(300)
+    expect(deadline.movedMs()).toBe(0)
+    standStill(500)
+    // Due at 300 before, and now 200 ms after the 500 that have gone.
+    expect(deadline.movedMs()).toBeGreaterThan(390)
+    const moved = deadline.movedMs()
+    await sleep(20)
+    expect(deadline.movedMs()).toBe(moved)
+    expect(passed).not.toHaveBeenCalled()
+    await until(() => passed.mock.calls.length === 1)
+  })
+
+  it('can be set to the longest time of a timer at any moment', async () => {
+    const warnings: Error[] = []
+    const onWarning = (warning: Error): void => {
+      warnings.push(warning)
+    }
+    process.on('warning', onWarning)
+    for (let i = 0; i < 1000; ++i) {
+      const deadline = new Deadline(() => undefined)
+      deadline.set(MAX_TIMER_MS)
+      deadline.clear()
+    }
+    await sleep(10)
+    process.off('warning', onWarning)
+    expect(warnings).toEqual([])
   })
 })
