@@ -58,20 +58,15 @@ Value Value::Callable(napi_env env, const char* name, napi_callback callback) {
   return {env, made};
 }
 
-bool Value::Is(napi_valuetype type) const {
-  napi_valuetype found = napi_undefined;
-  return value_ != nullptr && napi_typeof(env_, value_, &found) == napi_ok && found == type;
-}
-
 double Value::ToDouble() const {
   double number = 0;
-  if (value_ != nullptr) napi_get_value_double(env_, value_, &number);
+  if (!value_.IsEmpty()) napi_get_value_double(value_.Env(), value_, &number);
   return number;
 }
 
 std::int32_t Value::ToInt32() const {
   std::int32_t number = 0;
-  if (value_ != nullptr) napi_get_value_int32(env_, value_, &number);
+  if (!value_.IsEmpty()) napi_get_value_int32(value_.Env(), value_, &number);
   return number;
 }
 
@@ -82,15 +77,15 @@ std::size_t Value::ToSize() const {
 
 bool Value::ToBoolean() const {
   bool boolean = false;
-  if (value_ != nullptr) napi_get_value_bool(env_, value_, &boolean);
+  if (!value_.IsEmpty()) napi_get_value_bool(value_.Env(), value_, &boolean);
   return boolean;
 }
 
 std::string Value::ToText() const {
   std::size_t size = 0;
-  if (value_ == nullptr || napi_get_value_string_utf8(env_, value_, nullptr, 0, &size) != napi_ok) return {};
+  if (value_.IsEmpty() || napi_get_value_string_utf8(value_.Env(), value_, nullptr, 0, &size) != napi_ok) return {};
   std::string text(size + 1, '\0');  // with room for the NUL that is written behind it
-  if (napi_get_value_string_utf8(env_, value_, text.data(), text.size(), &size) != napi_ok) return {};
+  if (napi_get_value_string_utf8(value_.Env(), value_, text.data(), text.size(), &size) != napi_ok) return {};
   text.resize(size);
   return text;
 }
@@ -99,9 +94,9 @@ std::optional<TextSize> Value::WriteText(std::uint8_t* bytes, std::size_t room) 
   TextSize size;
   char* const text = reinterpret_cast<char*>(bytes);
   // Node-API silently truncates a text that does not fit. It writes a NUL at the end.
-  if (value_ == nullptr || napi_get_value_string_utf16(env_, value_, nullptr, 0, &size.units) != napi_ok ||
+  if (value_.IsEmpty() || napi_get_value_string_utf16(value_.Env(), value_, nullptr, 0, &size.units) != napi_ok ||
       room / 3 < size.units || room <= size.units * 3 ||
-      napi_get_value_string_utf8(env_, value_, text, room, &size.bytes) != napi_ok) {
+      napi_get_value_string_utf8(value_.Env(), value_, text, room, &size.bytes) != napi_ok) {
     return std::nullopt;
   }
   return size;
@@ -112,8 +107,8 @@ std::optional<View<T>> Value::ToView() const {
   napi_typedarray_type type = napi_int8_array;
   void* data = nullptr;
   std::size_t size = 0;
-  if (value_ == nullptr ||
-      napi_get_typedarray_info(env_, value_, &type, &size, &data, nullptr, nullptr) != napi_ok ||
+  if (value_.IsEmpty() ||
+      napi_get_typedarray_info(value_.Env(), value_, &type, &size, &data, nullptr, nullptr) != napi_ok ||
       type != kArrayType<T>) {
     return std::nullopt;
   }
@@ -125,28 +120,29 @@ template std::optional<View<std::uint32_t>> Value::ToView() const;
 
 Value Value::Get(const char* name) const {
   napi_value found = nullptr;
-  if (value_ != nullptr) napi_get_named_property(env_, value_, name, &found);
-  return {env_, found};
+  if (!value_.IsEmpty()) napi_get_named_property(value_.Env(), value_, name, &found);
+  return {value_.Env(), found};
 }
 
 Value Value::At(std::uint32_t index) const {
   napi_value found = nullptr;
-  if (value_ != nullptr) napi_get_element(env_, value_, index, &found);
-  return {env_, found};
+  if (!value_.IsEmpty()) napi_get_element(value_.Env(), value_, index, &found);
+  return {value_.Env(), found};
 }
 
 std::uint32_t Value::Length() const {
   std::uint32_t length = 0;
-  if (value_ != nullptr) napi_get_array_length(env_, value_, &length);
+  if (!value_.IsEmpty()) napi_get_array_length(value_.Env(), value_, &length);
   return length;
 }
 
 void Value::Set(const char* name, Value value) const {
-  if (value_ != nullptr && value.value_ != nullptr) napi_set_named_property(env_, value_, name, value.value_);
+  if (!value_.IsEmpty() && !value.value_.IsEmpty())
+    napi_set_named_property(value_.Env(), value_, name, value.value_);
 }
 
 void Value::Append(Value value) const {
-  if (value_ != nullptr && value.value_ != nullptr) napi_set_element(env_, value_, Length(), value.value_);
+  if (!value_.IsEmpty() && !value.value_.IsEmpty()) napi_set_element(value_.Env(), value_, Length(), value.value_);
 }
 
 Invocation::Invocation(napi_env env, napi_callback_info info) : env_(env) {

@@ -1,14 +1,15 @@
 // JavaScript's values, functions, classes and references, by Node-API.
 //
-// While a worker is being terminated, any call of Node-API can fail at any point and leave its result empty, and
-// node-addon-api's classes end the whole process when an empty value is used. The types here pass emptiness on
-// instead: reading an empty value gives the default, and changing one does nothing. So nothing else in native/
-// calls Node-API to make, read or keep a value; test/repository/node-api.test.ts enforces that.
+// While a worker is being terminated, any call of Node-API can fail at any point and leave its result empty. The
+// handles are node-addon-api's, but its conversions and constructors are not used: they end the whole process when
+// a value is empty or an error cannot be made. The types here pass emptiness on instead: reading an empty value
+// gives the default, and changing one does nothing. So nothing else in native/ calls Node-API to make, read or keep
+// a value; test/repository/node-api.test.ts enforces that.
 
 #ifndef SENTINEL_NODE_SCRIPT_H_
 #define SENTINEL_NODE_SCRIPT_H_
 
-#include <node_api.h>
+#include <napi.h>
 
 #include <array>
 #include <cstddef>
@@ -39,7 +40,7 @@ struct TextSize {
 class Value {
  public:
   Value() = default;
-  Value(napi_env env, napi_value value) : env_(env), value_(value) {}
+  Value(napi_env env, napi_value value) : value_(env, value) {}
 
   static Value Null(napi_env env);
   static Value Number(napi_env env, double number);
@@ -49,14 +50,14 @@ class Value {
   static Value Error(napi_env env, const std::string& message);
   static Value Callable(napi_env env, const char* name, napi_callback callback);
 
-  napi_env env() const { return env_; }
+  napi_env env() const { return value_.Env(); }
   napi_value raw() const { return value_; }
 
-  bool IsNumber() const { return Is(napi_number); }
-  bool IsString() const { return Is(napi_string); }
-  bool IsBoolean() const { return Is(napi_boolean); }
-  bool IsObject() const { return Is(napi_object); }
-  bool IsFunction() const { return Is(napi_function); }
+  bool IsNumber() const { return value_.IsNumber(); }
+  bool IsString() const { return value_.IsString(); }
+  bool IsBoolean() const { return value_.IsBoolean(); }
+  bool IsObject() const { return value_.IsObject(); }
+  bool IsFunction() const { return value_.IsFunction(); }
 
   // The default for anything that is not of the type.
   double ToDouble() const;
@@ -76,15 +77,12 @@ class Value {
   Value At(std::uint32_t index) const;
   std::uint32_t Length() const;  // of an array; 0 for anything else
   void Set(const char* name, Value value) const;
-  void Set(const char* name, double number) const { Set(name, Number(env_, number)); }
-  void Set(const char* name, const std::string& text) const { Set(name, Text(env_, text)); }
+  void Set(const char* name, double number) const { Set(name, Number(env(), number)); }
+  void Set(const char* name, const std::string& text) const { Set(name, Text(env(), text)); }
   void Append(Value value) const;
 
  private:
-  bool Is(napi_valuetype type) const;
-
-  napi_env env_ = nullptr;
-  napi_value value_ = nullptr;
+  Napi::Value value_;
 };
 
 // One call of a native function: `this` and the arguments, undefined where not given.
