@@ -42,15 +42,15 @@ describe('Deadlines', () => {
     )
   })
 
-  it('takes the longest time of a timer at any moment', async () => {
+  it('takes a deadline later than a timer can wait for', async () => {
     const warnings: Error[] = []
     const onWarning = (warning: Error): void => {
       warnings.push(warning)
     }
     process.on('warning', onWarning)
-    for (let i = 0; i < 1000; ++i) {
+    for (let i = 0; i < 10; ++i) {
       const deadlines = new Deadlines<Entry>(() => undefined)
-      deadlines.add(entry(i, performance.now() + MAX_TIMER_MS))
+      deadlines.add(entry(i, performance.now() + 2 * MAX_TIMER_MS))
       deadlines.clear()
     }
     await new Promise((resolve) => setTimeout(resolve, 10))
