@@ -173,8 +173,9 @@ int open64(const char *path, int flags, ...) {
 }
 // The calls that take a directory count as those that take a path alone, too.
 int openat64(int directory, const char *path, int flags, ...) {
-  FAIL(openat);
-  if (fails("open", __builtin_return_address(0))) return -1;
+  // The files of a peer's process are opened by plain name; the steps of a path, never through a link.
+  const int in_path = (flags & (O_NOFOLLOW | O_DIRECTORY)) != 0;
+  if (fails(in_path ? "open" : "openat", __builtin_return_address(0))) return -1;
   va_list list;
   va_start(list, flags);
   mode_t mode = (flags & (O_CREAT | O_TMPFILE)) != 0 ? va_arg(list, mode_t) : 0;
@@ -183,8 +184,8 @@ int openat64(int directory, const char *path, int flags, ...) {
   return real(directory, path, flags, mode);
 }
 ssize_t readlinkat(int directory, const char *path, char *target, size_t n) {
-  FAIL(readlinkat);
-  if (fails("readlink", __builtin_return_address(0))) return -1;
+  // As above: the executable of a peer's process, or a link in a path.
+  if (fails(strcmp(path, "exe") == 0 ? "readlinkat" : "readlink", __builtin_return_address(0))) return -1;
   REAL(readlinkat);
   return real(directory, path, target, n);
 }
