@@ -25,6 +25,9 @@ export function sizeAround(characters: number): number {
 /** The same in every copy of this package. */
 const SOC_MESSAGE = Symbol.for('sentinel-ipc.SOCMessage')
 
+/** What structuredClone names in its error: a clone would lose the id and the payload, which are not own properties. */
+const NOT_CLONEABLE = Symbol('a SOCMessage; clone its toJSON() instead, which')
+
 /** The error for a value that is not a message of this copy of the package. */
 export function notAMessage(value: unknown): TypeError {
   const foreign = typeof value === 'object' && value !== null && SOC_MESSAGE in value
@@ -130,6 +133,9 @@ export let deliveryOf: (message: SOCMessage) => Delivery | undefined
  * A received message cuts its parts out of the read that it came with when they are first asked for. It keeps the bytes of
  * that read alive as long as it lives: at most 116 KiB and one line. A string from `rawPayload` keeps a page of 4 KiB
  * alive, or its own line if that is longer. To keep many messages for long, copy what you need out of them.
+ *
+ * Clone or compare the value of {@link SOCMessage.toJSON}: `structuredClone` and `postMessage` refuse a message with a
+ * DataCloneError, and `assert.deepStrictEqual` sees its type, timestamp and peer only.
  */
 export class SOCMessage<T = unknown> {
   /** The kind of message: a {@link SOCMsgType} or any other string that is not empty. */
@@ -141,6 +147,12 @@ export class SOCMessage<T = unknown> {
    * for messages made in this process.
    */
   readonly peer: PeerIdentity | undefined
+  /**
+   * Makes structuredClone and postMessage refuse a message, with a DataCloneError, instead of losing most of it in silence.
+   *
+   * @internal
+   */
+  protected readonly notCloneable: symbol = NOT_CLONEABLE
   /** Cut from the page, or put together from the stamp, when asked for. */
   #id: string | undefined
   #stamp: Stamp | undefined

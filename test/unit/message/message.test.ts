@@ -147,6 +147,19 @@ describe('SOCMessage', () => {
     expect(inspect(newSOCMessage('soc_event', { a: 1 }, fixed))).toContain("type: 'soc_event'")
   })
 
+  it('is refused by structuredClone, which would lose its id and payload; toJSON() is not', () => {
+    const message = newSOCMessage('soc_event', { a: 1 }, fixed)
+    expect(() => structuredClone(message)).toThrow('clone its toJSON() instead')
+    expect(structuredClone(message.toJSON())).toEqual({
+      type: 'soc_event',
+      id: '1',
+      ts: fixed.timestamp,
+      payload: { a: 1 },
+    })
+    expect(JSON.stringify(message)).not.toContain('Cloneable')
+    expect(inspect(message)).not.toContain('Cloneable')
+  })
+
   it('parses the payload once', () => {
     const message = newSOCMessage('a', { x: [1] })
     expect(message.payload).toBe(message.payload)

@@ -3,6 +3,7 @@
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
 
+import { MAX_TIMER_MS } from '../../../lib/base/timing.js'
 import { Deadlines, type Timed } from '../../../lib/services/deadlines.js'
 import { until } from '../../support/wait.js'
 
@@ -39,6 +40,22 @@ describe('Deadlines', () => {
         expect(present.every(({ heapAt }) => heapAt === -1)).toBe(true)
       }),
     )
+  })
+
+  it('takes a deadline later than a timer can wait for', async () => {
+    const warnings: Error[] = []
+    const onWarning = (warning: Error): void => {
+      warnings.push(warning)
+    }
+    process.on('warning', onWarning)
+    for (let i = 0; i < 10; ++i) {
+      const deadlines = new Deadlines<Entry>(() => undefined)
+      deadlines.add(entry(i, performance.now() + 2 * MAX_TIMER_MS))
+      deadlines.clear()
+    }
+    await new Promise((resolve) => setTimeout(resolve, 10))
+    process.off('warning', onWarning)
+    expect(warnings).toEqual([])
   })
 
   it('reports late entries in order, once, and no others', async () => {
