@@ -7,7 +7,7 @@ for tool in clang-format clang-tidy; do
   command -v "$tool" >/dev/null || { echo "lint:cpp needs $tool; see native/lint.sh" >&2; exit 1; }
 done
 mapfile -t all < <(find native test/native test/platforms -name '*.cc' -o -name '*.h' | sort)
-clang-format --dry-run --Werror "${all[@]}"
+clang-format --style=file:native/.clang-format --dry-run --Werror "${all[@]}"
 napi=$(node -p "require('node-addon-api').include_dir")
 simdjson=$(dirname "$(node -p "require.resolve('@nozbe/simdjson/package.json')")")/src
 node_headers=$(node -p "

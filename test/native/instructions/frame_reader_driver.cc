@@ -36,19 +36,16 @@ struct Input {
 };
 
 std::string Envelope(std::size_t i, const std::string &payload) {
-  return R"({"type":"soc_event","id":"17000000001)" +
-         std::to_string(10'000'000 + i) + R"(","ts":1700000000,"payload":)" +
-         payload + "}\n";
+  return R"({"type":"soc_event","id":"17000000001)" + std::to_string(10'000'000 + i) +
+         R"(","ts":1700000000,"payload":)" + payload + "}\n";
 }
 
 // The line of the benchmarks: a payload of seven keys.
 std::string Logon(std::size_t i) {
-  return Envelope(
-      i,
-      R"({"host":"web-1.prod.example","user":"alice","src_ip":"10.20.30.40","dst_port":443,)"
-      R"("process":"/usr/sbin/sshd","sequence":)" +
-          std::to_string(10'000'000 + i) +
-          R"(,"message":"Failed password for invalid user alice from 10.20.30.40 port 5123 ssh2"})");
+  return Envelope(i, R"({"host":"web-1.prod.example","user":"alice","src_ip":"10.20.30.40","dst_port":443,)"
+                     R"("process":"/usr/sbin/sshd","sequence":)" +
+                         std::to_string(10'000'000 + i) +
+                         R"(,"message":"Failed password for invalid user alice from 10.20.30.40 port 5123 ssh2"})");
 }
 
 // Shaped like a Windows event: many short members, numbers, and a long text
@@ -57,54 +54,45 @@ std::string Event(std::size_t i) {
   std::string payload = R"({"EventID":4624)";
   for (std::size_t k = 0; k < 36; ++k) {
     payload += R"(,"Field)" + std::to_string(k) + R"(Name":)";
-    payload += k % 4 == 0 ? std::to_string(i * k)
-                          : R"("value-)" + std::to_string(k) + R"(")";
+    payload += k % 4 == 0 ? std::to_string(i * k) : R"("value-)" + std::to_string(k) + R"(")";
   }
   payload += R"(,"Message":")";
-  for (std::size_t k = 0; k < 12; ++k)
-    payload += R"(\tItem:\t\tC:\\Windows\\System32\\svchost.exe\r\n)";
+  for (std::size_t k = 0; k < 12; ++k) payload += R"(\tItem:\t\tC:\\Windows\\System32\\svchost.exe\r\n)";
   return Envelope(i, payload + R"("})");
 }
 
 // Not ASCII, with nested arrays and an envelope in another order.
 std::string Foreign(std::size_t i) {
   return R"({"payload":{"names":["Müller","Ωμέγα","日本語"],"nested":[[1,[2,[3]]],{"a":{"b":null}}],"ok":true},"ts":)" +
-         std::to_string(1'700'000'000 + i) +
-         R"(,"extra":-1.5e3,"id":"x","type":"soc_incident"})" + "\n";
+         std::to_string(1'700'000'000 + i) + R"(,"extra":-1.5e3,"id":"x","type":"soc_incident"})" + "\n";
 }
 
 // Every other line is none: what it costs to say so.
 std::string Invalid(std::size_t i) {
-  return i % 2 == 0 ? Logon(i)
-                    : "{\"type\":\"soc_event\",\"payload\":{\"a\":}}\n";
+  return i % 2 == 0 ? Logon(i) : "{\"type\":\"soc_event\",\"payload\":{\"a\":}}\n";
 }
 
 Input Make(std::string (*make_line)(std::size_t), std::size_t read_bytes) {
   Input input;
   input.read_bytes = read_bytes;
-  while (input.bytes.size() < kInputBytes)
-    input.bytes += make_line(input.lines++);
+  while (input.bytes.size() < kInputBytes) input.bytes += make_line(input.lines++);
   return input;
 }
 
 struct Machinery {
   LineScanner scanner;
-  std::vector<std::uint8_t> memory =
-      std::vector<std::uint8_t>(kReadBytes + kHeadroomBytes);
+  std::vector<std::uint8_t> memory = std::vector<std::uint8_t>(kReadBytes + kHeadroomBytes);
   std::shared_ptr<ReadWindow> window = std::make_shared<ReadWindow>();
   FrameReader reader{window};
-  std::vector<std::int32_t> words =
-      std::vector<std::int32_t>(kRecords * FrameRecord::kWords);
+  std::vector<std::int32_t> words = std::vector<std::int32_t>(kRecords * FrameRecord::kWords);
 };
 
 // The measured part: one read and everything that follows from it. Returns the
 // number of lines it ended.
-__attribute__((noinline)) std::size_t MeasuredPass(Machinery &machinery,
-                                                   std::size_t size) {
+__attribute__((noinline)) std::size_t MeasuredPass(Machinery &machinery, std::size_t size) {
   std::size_t lines = 0;
   RecordSink sink(machinery.words.data(), kRecords);
-  FrameReader::Progress progress =
-      machinery.reader.Push(size, machinery.scanner, sink);
+  FrameReader::Progress progress = machinery.reader.Push(size, machinery.scanner, sink);
   lines += sink.count();
   while (progress.more) {
     sink.Clear();
@@ -119,36 +107,27 @@ std::size_t ReadAll(Machinery &machinery, const Input &input) {
   machinery.reader.Begin(kMaxLine, false);
   std::size_t lines = 0;
   for (std::size_t at = 0; at < input.bytes.size(); at += input.read_bytes) {
-    const std::size_t size =
-        std::min(input.read_bytes, input.bytes.size() - at);
+    const std::size_t size = std::min(input.read_bytes, input.bytes.size() - at);
     const FrameReader::Room room = machinery.reader.Prepare(size);
-    if (room.size < size)
-      return 0;
-    std::memcpy(machinery.window->bytes + room.begin, input.bytes.data() + at,
-                size);
+    if (room.size < size) return 0;
+    std::memcpy(machinery.window->bytes + room.begin, input.bytes.data() + at, size);
     lines += MeasuredPass(machinery, size);
   }
   return lines;
 }
 
-} // namespace
+}  // namespace
 
 int main(int argc, char **argv) {
   const std::string name = argc == 2 ? argv[1] : "";
   Input input;
-  if (name == "logon")
-    input = Make(Logon, kReadBytes);
-  if (name == "event")
-    input = Make(Event, kReadBytes);
-  if (name == "foreign")
-    input = Make(Foreign, kReadBytes);
-  if (name == "invalid")
-    input = Make(Invalid, kReadBytes);
-  if (name == "torn")
-    input = Make(Logon, kShortReadBytes);
+  if (name == "logon") input = Make(Logon, kReadBytes);
+  if (name == "event") input = Make(Event, kReadBytes);
+  if (name == "foreign") input = Make(Foreign, kReadBytes);
+  if (name == "invalid") input = Make(Invalid, kReadBytes);
+  if (name == "torn") input = Make(Logon, kShortReadBytes);
   if (input.lines == 0) {
-    std::fputs("usage: frame_reader_driver logon|event|foreign|invalid|torn\n",
-               stderr);
+    std::fputs("usage: frame_reader_driver logon|event|foreign|invalid|torn\n", stderr);
     return 2;
   }
   Machinery machinery;

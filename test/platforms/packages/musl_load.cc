@@ -21,10 +21,8 @@ int main(int count, char **arguments) {
     return 1;
   }
   using Version = int (*)();
-  const auto version = reinterpret_cast<Version>(
-      dlsym(addon, "node_api_module_get_api_version_v1"));
-  if (version == nullptr ||
-      dlsym(addon, "napi_register_module_v1") == nullptr) {
+  const auto version = reinterpret_cast<Version>(dlsym(addon, "node_api_module_get_api_version_v1"));
+  if (version == nullptr || dlsym(addon, "napi_register_module_v1") == nullptr) {
     std::fprintf(stderr, "%s is no addon of Node-API\n", arguments[1]);
     return 1;
   }

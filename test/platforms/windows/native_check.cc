@@ -25,29 +25,26 @@ struct PipeCall {
 std::vector<PipeCall> pipe_calls;
 std::vector<DWORD> file_flags;
 
-template <typename Function> Function Real(const char *name) {
-  const FARPROC found =
-      GetProcAddress(GetModuleHandleW(L"kernelbase.dll"), name);
+template <typename Function>
+Function Real(const char *name) {
+  const FARPROC found = GetProcAddress(GetModuleHandleW(L"kernelbase.dll"), name);
   return reinterpret_cast<Function>(reinterpret_cast<void *>(found));
 }
 
-HANDLE WINAPI RecordPipe(LPCWSTR name, DWORD open_mode, DWORD pipe_mode,
-                         DWORD most, DWORD out, DWORD in, DWORD wait,
-                         LPSECURITY_ATTRIBUTES security) {
+HANDLE WINAPI RecordPipe(LPCWSTR name, DWORD open_mode, DWORD pipe_mode, DWORD most, DWORD out, DWORD in,
+                         DWORD wait, LPSECURITY_ATTRIBUTES security) {
   pipe_calls.push_back({open_mode, pipe_mode, most});
-  return Real<decltype(&CreateNamedPipeW)>("CreateNamedPipeW")(
-      name, open_mode, pipe_mode, most, out, in, wait, security);
+  return Real<decltype(&CreateNamedPipeW)>("CreateNamedPipeW")(name, open_mode, pipe_mode, most, out, in, wait,
+                                                               security);
 }
 
-HANDLE WINAPI RecordFile(LPCWSTR name, DWORD access, DWORD share,
-                         LPSECURITY_ATTRIBUTES security, DWORD disposition,
+HANDLE WINAPI RecordFile(LPCWSTR name, DWORD access, DWORD share, LPSECURITY_ATTRIBUTES security, DWORD disposition,
                          DWORD flags, HANDLE like) {
   file_flags.push_back(flags);
-  return Real<decltype(&CreateFileW)>("CreateFileW")(
-      name, access, share, security, disposition, flags, like);
+  return Real<decltype(&CreateFileW)>("CreateFileW")(name, access, share, security, disposition, flags, like);
 }
 
-} // namespace
+}  // namespace
 
 // What the code under test calls through, instead of the import library's.
 extern "C" {
@@ -59,30 +56,27 @@ decltype(&CreateFileW) record_file = RecordFile;
 
 namespace {
 
-using namespace sentinel; // NOLINT(google-build-using-namespace): this is the
-                          // test of it
+using namespace sentinel;  // NOLINT(google-build-using-namespace): this is the
+                           // test of it
 
 int failures = 0;
 
 void Check(const char *name, bool good) {
   std::printf("%s %s\n", good ? "ok" : "not ok", name);
-  if (!good)
-    ++failures;
+  if (!good) ++failures;
 }
 
 // Owner and access list of a pipe, as text.
 std::string SecurityOf(Descriptor pipe) {
   PSECURITY_DESCRIPTOR descriptor = nullptr;
-  const SECURITY_INFORMATION what =
-      OWNER_SECURITY_INFORMATION | DACL_SECURITY_INFORMATION;
-  if (GetSecurityInfo(Handle(pipe), SE_KERNEL_OBJECT, what, nullptr, nullptr,
-                      nullptr, nullptr, &descriptor) != 0) {
+  const SECURITY_INFORMATION what = OWNER_SECURITY_INFORMATION | DACL_SECURITY_INFORMATION;
+  if (GetSecurityInfo(Handle(pipe), SE_KERNEL_OBJECT, what, nullptr, nullptr, nullptr, nullptr, &descriptor) != 0) {
     return "unreadable";
   }
   const LocalMemory<void> owned(descriptor);
   wchar_t *text = nullptr;
-  if (ConvertSecurityDescriptorToStringSecurityDescriptorW(
-          descriptor, SDDL_REVISION_1, what, &text, nullptr) == 0) {
+  if (ConvertSecurityDescriptorToStringSecurityDescriptorW(descriptor, SDDL_REVISION_1, what, &text, nullptr) ==
+      0) {
     return "no text";
   }
   const LocalMemory<wchar_t> owned_text(text);
@@ -95,20 +89,17 @@ struct Listening {
   OwnedDescriptor accepted;
 };
 
-Listening ListenAndConnect(const std::string &path,
-                           const std::vector<std::string> &others) {
+Listening ListenAndConnect(const std::string &path, const std::vector<std::string> &others) {
   ListenRequest request;
   request.path = path;
   request.backlog = 3;
   request.security_ids = others;
   Listening made;
   Result<std::unique_ptr<ServerEndpoint>> server = Listen(request);
-  if (!server.ok())
-    return made;
+  if (!server.ok()) return made;
   made.server = std::move(server.value());
   Result<OwnedDescriptor> client = Connect(path);
-  if (!client.ok())
-    return made;
+  if (!client.ok()) return made;
   made.client = std::move(client.value());
   made.server->Wait(5000, true);
   if (Result<OwnedDescriptor> accepted = made.server->Accept(); accepted.ok()) {
@@ -120,83 +111,60 @@ Listening ListenAndConnect(const std::string &path,
 void CheckFlags(const std::string &own) {
   pipe_calls.clear();
   file_flags.clear();
-  const Listening made =
-      ListenAndConnect("\\\\.\\pipe\\sentinel-native-check", {});
+  const Listening made = ListenAndConnect("\\\\.\\pipe\\sentinel-native-check", {});
   Check("a client connects and is accepted", made.accepted.valid());
   // Three that wait, and one in the place of the one that was taken.
-  Check("an instance is made for each that waits, and before one is taken",
-        pipe_calls.size() == 4);
+  Check("an instance is made for each that waits, and before one is taken", pipe_calls.size() == 4);
   bool first = true;
   for (const PipeCall &call : pipe_calls) {
-    Check("remote clients are rejected",
-          (call.pipe_mode & PIPE_REJECT_REMOTE_CLIENTS) != 0);
-    Check("the mode is bytes",
-          (call.pipe_mode &
-           (PIPE_TYPE_MESSAGE | PIPE_READMODE_MESSAGE | PIPE_NOWAIT)) == 0);
-    Check(first ? "the first instance claims the name"
-                : "a later instance does not",
+    Check("remote clients are rejected", (call.pipe_mode & PIPE_REJECT_REMOTE_CLIENTS) != 0);
+    Check("the mode is bytes", (call.pipe_mode & (PIPE_TYPE_MESSAGE | PIPE_READMODE_MESSAGE | PIPE_NOWAIT)) == 0);
+    Check(first ? "the first instance claims the name" : "a later instance does not",
           ((call.open_mode & FILE_FLAG_FIRST_PIPE_INSTANCE) != 0) == first);
     first = false;
   }
   Check("the dialler lets the server identify it, no more",
-        file_flags.size() == 1 &&
-            (file_flags[0] & SECURITY_SQOS_PRESENT) != 0 &&
-            (file_flags[0] & (SECURITY_IMPERSONATION | SECURITY_DELEGATION)) ==
-                SECURITY_IDENTIFICATION);
+        file_flags.size() == 1 && (file_flags[0] & SECURITY_SQOS_PRESENT) != 0 &&
+            (file_flags[0] & (SECURITY_IMPERSONATION | SECURITY_DELEGATION)) == SECURITY_IDENTIFICATION);
   Check("the pipe reads back as ours, for us alone, protected",
-        SecurityOf(made.accepted.get()) ==
-            "O:" + own + "D:P(A;;FA;;;" + own + ")");
+        SecurityOf(made.accepted.get()) == "O:" + own + "D:P(A;;FA;;;" + own + ")");
   DWORD flags = 0;
   Check("neither end is inherited by children",
-        GetHandleInformation(Handle(made.accepted.get()), &flags) != 0 &&
-            (flags & HANDLE_FLAG_INHERIT) == 0 &&
-            GetHandleInformation(Handle(made.client.get()), &flags) != 0 &&
-            (flags & HANDLE_FLAG_INHERIT) == 0);
+        GetHandleInformation(Handle(made.accepted.get()), &flags) != 0 && (flags & HANDLE_FLAG_INHERIT) == 0 &&
+            GetHandleInformation(Handle(made.client.get()), &flags) != 0 && (flags & HANDLE_FLAG_INHERIT) == 0);
 
   ListenRequest again;
   again.path = "\\\\.\\pipe\\sentinel-native-check";
   Result<std::unique_ptr<ServerEndpoint>> second = Listen(again);
-  Check("a second listener is refused",
-        !second.ok() && second.failure().kind == FailureKind::kAddressInUse);
+  Check("a second listener is refused", !second.ok() && second.failure().kind == FailureKind::kAddressInUse);
 }
 
 void CheckOthers(const std::string &own) {
   const std::string other = "S-1-5-21-1-2-3-1000";
-  const Listening made =
-      ListenAndConnect("\\\\.\\pipe\\sentinel-native-check-2", {own, other});
+  const Listening made = ListenAndConnect("\\\\.\\pipe\\sentinel-native-check-2", {own, other});
   const std::string text = SecurityOf(made.accepted.get());
   Check("another user of the policy may read and write, not make instances",
-        text == "O:" + own + "D:P(A;;FA;;;" + own + ")(A;;0x12019b;;;" + other +
-                    ")");
-  if (text.find(other) == std::string::npos)
-    std::printf("# %s\n", text.c_str());
+        text == "O:" + own + "D:P(A;;FA;;;" + own + ")(A;;0x12019b;;;" + other + ")");
+  if (text.find(other) == std::string::npos) std::printf("# %s\n", text.c_str());
 }
 
 void CheckIdentity(const std::string &own) {
-  const Listening made =
-      ListenAndConnect("\\\\.\\pipe\\sentinel-native-check-3", {});
+  const Listening made = ListenAndConnect("\\\\.\\pipe\\sentinel-native-check-3", {});
   for (const Descriptor end : {made.client.get(), made.accepted.get()}) {
     Result<PeerIdentity> peer = ReadPeerIdentity(end);
     Check("the other end is this process and this user",
-          peer.ok() && peer.value().security_id == own &&
-              !peer.value().user_id.has_value() &&
-              peer.value().process_id ==
-                  static_cast<std::int64_t>(GetCurrentProcessId()));
-    if (!peer.ok())
-      continue;
+          peer.ok() && peer.value().security_id == own && !peer.value().user_id.has_value() &&
+              peer.value().process_id == static_cast<std::int64_t>(GetCurrentProcessId()));
+    if (!peer.ok()) continue;
     PeerPolicy policy;
     policy.security_ids = {own};
-    Check("its user passes where listed",
-          Judge(peer.value(), policy, {}) == Verdict::kAdmitted);
+    Check("its user passes where listed", Judge(peer.value(), policy, {}) == Verdict::kAdmitted);
     peer.value().security_id = "S-1-5-21-1-2-3-1000";
-    Check("another user does not",
-          Judge(peer.value(), policy, {}) == Verdict::kNotListed);
+    Check("another user does not", Judge(peer.value(), policy, {}) == Verdict::kNotListed);
     peer.value().security_id.clear();
-    Check("nor does nobody",
-          Judge(peer.value(), policy, {}) == Verdict::kNoUser);
+    Check("nor does nobody", Judge(peer.value(), policy, {}) == Verdict::kNoUser);
   }
-  Check("what is no pipe has no identity",
-        !ReadPeerIdentity(CreateWaker().value().get()).ok());
+  Check("what is no pipe has no identity", !ReadPeerIdentity(CreateWaker().value().get()).ok());
 }
 
 void CheckWaits() {
@@ -207,11 +175,9 @@ void CheckWaits() {
     watched.push_back(wakers.back().get());
   }
   std::vector<bool> ready;
-  Check("nothing is ready before",
-        WaitReadable(watched, 1, ready) && !ready[149]);
+  Check("nothing is ready before", WaitReadable(watched, 1, ready) && !ready[149]);
   Wake(watched[149]);
-  Check("of many things the last one is noticed",
-        WaitReadable(watched, -1, ready) && ready[149] && !ready[0]);
+  Check("of many things the last one is noticed", WaitReadable(watched, -1, ready) && ready[149] && !ready[0]);
   DrainWaker(watched[149]);
   Check("and not again", WaitReadable(watched, 1, ready) && !ready[149]);
 
@@ -219,58 +185,45 @@ void CheckWaits() {
   request.path = "\\\\.\\pipe\\sentinel-native-check-4";
   Result<std::unique_ptr<ServerEndpoint>> server = Listen(request);
   server.value()->Interrupt();
-  Check("an interrupt ends a wait",
-        server.value()->Wait(-1, true) == ServerEndpoint::Event::kInterrupted);
-  Check("once",
-        server.value()->Wait(1, true) == ServerEndpoint::Event::kTimeout);
+  Check("an interrupt ends a wait", server.value()->Wait(-1, true) == ServerEndpoint::Event::kInterrupted);
+  Check("once", server.value()->Wait(1, true) == ServerEndpoint::Event::kTimeout);
   server.value().reset();
   Result<OwnedDescriptor> client = Connect(request.path);
-  Check("nobody listens afterwards",
-        !client.ok() && client.failure().kind == FailureKind::kNotListening);
+  Check("nobody listens afterwards", !client.ok() && client.failure().kind == FailureKind::kNotListening);
 }
 
 void CheckWire() {
   Result<NotifyPair> wire = CreateNotifyPair();
   Check("a wire is made", wire.ok());
-  if (!wire.ok())
-    return;
+  if (!wire.ok()) return;
   // The pipe is not read: it fills up, and writing neither blocks nor loses count.
   std::uint64_t sent = 0;
-  while (sent < 1'000'000 && NotifyNumber(wire.value().thread.get(), sent))
-    ++sent;
+  while (sent < 1'000'000 && NotifyNumber(wire.value().thread.get(), sent)) ++sent;
   Check("a full wire says so", sent > 0 && sent < 1'000'000);
   std::uint64_t read = 0;
   bool in_order = true;
   for (;; ++read) {
     DWORD waiting = 0;
-    if (PeekNamedPipe(Handle(wire.value().loop.get()), nullptr, 0, nullptr,
-                      &waiting, nullptr) == 0 ||
-        waiting == 0)
+    if (PeekNamedPipe(Handle(wire.value().loop.get()), nullptr, 0, nullptr, &waiting, nullptr) == 0 || waiting == 0)
       break;
     std::uint64_t number = 0;
     OVERLAPPED overlapped{};
     DWORD bytes = 0;
-    ReadFile(Handle(wire.value().loop.get()), &number, sizeof(number), nullptr,
-             &overlapped);
-    GetOverlappedResult(Handle(wire.value().loop.get()), &overlapped, &bytes,
-                        TRUE);
+    ReadFile(Handle(wire.value().loop.get()), &number, sizeof(number), nullptr, &overlapped);
+    GetOverlappedResult(Handle(wire.value().loop.get()), &overlapped, &bytes, TRUE);
     in_order = in_order && bytes == sizeof(number) && number == read;
   }
-  Check("what was sent arrives, whole and in order, and nothing else",
-        in_order && read == sent);
+  Check("what was sent arrives, whole and in order, and nothing else", in_order && read == sent);
   wire.value().loop.Reset();
-  Check("a wire that nobody holds is no failure",
-        Notify(wire.value().thread.get()));
+  Check("a wire that nobody holds is no failure", Notify(wire.value().thread.get()));
 }
 
-} // namespace
+}  // namespace
 
 int main() {
   Result<std::string> own = OwnSecurityId();
-  Check("this process has a user",
-        own.ok() && own.value().rfind("S-1-", 0) == 0);
-  if (!own.ok())
-    return 1;
+  Check("this process has a user", own.ok() && own.value().rfind("S-1-", 0) == 0);
+  if (!own.ok()) return 1;
   CheckFlags(own.value());
   CheckOthers(own.value());
   CheckIdentity(own.value());
