@@ -191,8 +191,13 @@ export class Dispatcher implements Settler {
         ++end
         ++i
       }
-      if (end > begin) this.#finish({ run, begin, end })
-      else ++i
+      if (end > begin) {
+        this.#finish({ run, begin, end })
+        // A loop still holds these messages: when it asks for more, it must not settle them again.
+        if (this.#options.autoAck) run.noteSettledApart()
+      } else {
+        ++i
+      }
     }
     this.#serve()
   }
