@@ -26,6 +26,8 @@ export class Reader {
   #landing = 0
   /** Most calls under way at once. With more than one, several callers share this loop. */
   #callers = 1
+  /** The loop was left: it is given nothing more. */
+  hasLeft = false
   readonly #onLanded = (): void => {
     --this.#landing
   }

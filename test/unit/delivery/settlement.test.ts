@@ -109,6 +109,24 @@ describe('several next() at once', () => {
   })
 })
 
+it('a loop that is left while it waits takes no message with it', async () => {
+  const directory = temporaryDirectory()
+  const listener = await listening(directory)
+  const made = sender(directory)
+  const receiver = new AcknowledgingReceiver(await listener.accept(), 'r')
+  const left = receiver[Symbol.asyncIterator]()
+  const other = receiver[Symbol.asyncIterator]()
+  const waiting = left.next()
+  await left.return?.()
+  expect((await waiting).done).toBe(true)
+  expect((await left.next()).done).toBe(true)
+  const sent = made.sendBatch(numbered(1))
+  expect((await other.next()).value?.id).toBe('0')
+  void other.next()
+  expect(await sent).toEqual({ status: 'acknowledged' })
+  await receiver.close()
+})
+
 describe('several next() in one turn, with messages waiting', () => {
   it.each(['the receiver', 'one loop'])(
     'accept nothing that their callers have not seen: %s',
