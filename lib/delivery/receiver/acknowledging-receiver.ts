@@ -325,6 +325,7 @@ export class AcknowledgingReceiver implements AsyncIterableIterator<SOCMessage, 
     onFreed: (): void => {
       this.#dispatcher.onFreed()
     },
+    numbersInHand: (): Iterable<number> => this.#dispatcher.numbersInHand(),
   }
 
   #watchSilence(limitMs: number): void {
