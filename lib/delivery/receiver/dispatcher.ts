@@ -304,7 +304,9 @@ export class Dispatcher implements Settler {
   #roomFor(reader: Reader): number {
     const { autoAck, maxUnacknowledged } = this.#options
     if (!autoAck) return Math.max(0, maxUnacknowledged - this.#counts.inHand)
-    return reader.isShared ? Math.max(0, maxUnacknowledged - reader.heldMessages) : Infinity
+    if (!reader.isShared) return Infinity
+    if (reader.heldMessages >= maxUnacknowledged) reader.forgetSettled()
+    return Math.max(0, maxUnacknowledged - reader.heldMessages)
   }
 
   /** The next messages or error; undefined if there is none now. */

@@ -66,6 +66,20 @@ export class Reader {
     this.#heldMessages += hand.end - hand.begin
   }
 
+  /** Forgets messages that the application has settled by itself. */
+  forgetSettled(): void {
+    const held: Hand[] = []
+    this.#heldMessages = 0
+    for (const hand of this.#held) {
+      let left = 0
+      for (let index = hand.begin; index < hand.end; ++index) if (hand.run.isInHand(index)) ++left
+      if (left === 0) continue
+      held.push(hand)
+      this.#heldMessages += left
+    }
+    this.#held = held
+  }
+
   /** Takes the messages in hand away from the loop. */
   takeHeld(): Hand[] {
     const held = this.#held

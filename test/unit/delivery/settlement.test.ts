@@ -176,6 +176,21 @@ describe('several next() in one turn, with messages waiting', () => {
   })
 })
 
+it('a shared loop goes on past its limit when the application acknowledges by itself', async () => {
+  const directory = temporaryDirectory()
+  const listener = await listening(directory)
+  const made = sender(directory)
+  const sent = made.sendBatch(numbered(20))
+  const receiver = new AcknowledgingReceiver(await listener.accept(), 'r', { maxUnacknowledged: 4 })
+  for (const { value } of await Promise.all([receiver.next(), receiver.next()])) {
+    receiver.acknowledge(value as SOCMessage)
+  }
+  for (let i = 2; i < 20; ++i) receiver.acknowledge((await receiver.next()).value as SOCMessage)
+  expect(await sent).toEqual({ status: 'acknowledged' })
+  expectBalance(made.stats, [receiver], 'settled')
+  await receiver.close()
+})
+
 it('a message that is acknowledged although its loop accepts by itself is settled once', async () => {
   const directory = temporaryDirectory()
   const listener = await listening(directory)
