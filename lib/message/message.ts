@@ -316,7 +316,9 @@ export class SOCMessage<T = unknown> {
    */
   release(options: { readonly delayMs?: number } = {}): void {
     const { delayMs = 0 } = options
-    if (!(delayMs >= 0)) throw new RangeError('release: delayMs must be 0 or more')
+    if (!(Number.isFinite(delayMs) && delayMs >= 0)) {
+      throw new RangeError('release: delayMs must be 0 or more, and finite')
+    }
     this.#settleable('release').release(this, delayMs)
   }
 

@@ -26,8 +26,6 @@ export class Acknowledger {
   readonly #minHeartbeatMs: number
   #session: Session | undefined
   #greeting: Greeting | undefined
-  /** Rejections already reported on this connection. */
-  readonly #toldRejections = new Set<number>()
   /** The session's progress as last reported to the sender, and when. */
   #told = 0
   #toldAt = 0
@@ -101,22 +99,27 @@ export class Acknowledger {
   }
 
   #tell(): void {
+    // More rejections than fit into one acknowledgement go into further ones.
+    while (this.#tellOnce());
+  }
+
+  /** Returns whether rejections are left to be told now. */
+  #tellOnce(): boolean {
     const writer = writerOf(this.#connection)
     const session = this.#session
-    if (session === undefined || this.#stopped || writer.failure !== undefined) return
+    if (session === undefined || this.#stopped || writer.failure !== undefined) return false
     // A later acknowledgement contains everything that earlier ones would have contained.
     this.#owed = writer.blocked
-    if (this.#owed) return
+    if (this.#owed) return false
     this.#told = session.progress
     this.#toldAt = monotonicMs()
     ++this.#written
     clearTimeout(this.#timer)
     this.#timer = undefined
-    const { through, ranges } = session.acknowledgement(this.#toldRejections)
+    const { through, ranges, more } = session.acknowledgement()
     writer.append(acknowledgementMessage({ session: session.id, through, ranges, greeting: this.#greeting }))
     writer.flush()
     this.#greeting = undefined
-    // More rejections than fit wait for their turn.
-    if (through < session.settledThrough) this.#tell()
+    return more
   }
 }

@@ -328,6 +328,7 @@ export class AcknowledgingReceiver implements AsyncIterableIterator<SOCMessage, 
     onFreed: (): void => {
       this.#dispatcher.onFreed()
     },
+    numbersInHand: (): Iterable<number> => this.#dispatcher.numbersInHand(),
   }
 
   #watchSilence(limitMs: number): void {

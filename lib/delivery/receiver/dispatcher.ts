@@ -78,7 +78,9 @@ export class Dispatcher implements Settler {
   readonly #aside = new Map<number, Place>()
   readonly #keys: KeyOrder<Place> | undefined
   #parked = 0
-  readonly #waits: Wait[] = []
+  /** Numbers of rejected messages that are not kept as dead letters yet. */
+  readonly #unkept = new Set<number>()
+  #waits: Wait[] = []
   /** Runs with messages in hand. */
   readonly #runs = new Set<ReceivedRun>()
   #state: 'open' | 'ended' | 'closed' = 'open'
@@ -161,6 +163,7 @@ export class Dispatcher implements Settler {
 
   /** The next message for a loop, or the next run. */
   next(reader: Reader, one: boolean): Promise<IteratorResult<SOCMessage | SOCMessage[], undefined>> {
+    if (reader.hasLeft) return Promise.resolve(END)
     for (const hand of reader.ask()) this.#finish(hand)
     const answer = new Promise<IteratorResult<SOCMessage | SOCMessage[], undefined>>((resolve) => {
       this.#waits.push({ reader, one, answer: resolve })
@@ -169,8 +172,12 @@ export class Dispatcher implements Settler {
     return answer
   }
 
-  /** Releases the messages in hand of a loop that was left. */
+  /** Ends the calls of a loop that was left, and releases its messages in hand. */
   leave(reader: Reader): void {
+    reader.hasLeft = true
+    const left = this.#waits.filter((wait) => wait.reader === reader)
+    this.#waits = this.#waits.filter((wait) => wait.reader !== reader)
+    for (const { answer } of left) answer(END)
     for (const { run, begin, end } of reader.takeHeld()) {
       for (let index = begin; index < end; ++index) if (run.isInHand(index)) this.release(run, index, 0)
     }
@@ -191,8 +198,13 @@ export class Dispatcher implements Settler {
         ++end
         ++i
       }
-      if (end > begin) this.#finish({ run, begin, end })
-      else ++i
+      if (end > begin) {
+        this.#finish({ run, begin, end })
+        // A loop still holds these messages: when it asks for more, it must not settle them again.
+        if (this.#options.autoAck) run.noteSettledApart()
+      } else {
+        ++i
+      }
     }
     this.#serve()
   }
@@ -245,9 +257,9 @@ export class Dispatcher implements Settler {
     return numbers
   }
 
-  /** The numbers that the application has in hand. */
+  /** The numbers that the application has in hand, and those that are being kept as dead letters. */
   numbersInHand(): number[] {
-    const numbers: number[] = []
+    const numbers = [...this.#unkept]
     for (const run of this.#runs) {
       if (run.isNumbered) for (const index of run.inHand()) numbers.push(run.first + index)
     }
@@ -292,15 +304,19 @@ export class Dispatcher implements Settler {
   #roomFor(reader: Reader): number {
     const { autoAck, maxUnacknowledged } = this.#options
     if (!autoAck) return Math.max(0, maxUnacknowledged - this.#counts.inHand)
-    return reader.isShared ? Math.max(0, maxUnacknowledged - reader.heldMessages) : Infinity
+    if (!reader.isShared) return Infinity
+    if (reader.heldMessages >= maxUnacknowledged) reader.forgetSettled()
+    return Math.max(0, maxUnacknowledged - reader.heldMessages)
   }
 
   /** The next messages or error; undefined if there is none now. */
   #take(one: boolean, room: number): Hand | IpcError | undefined {
     for (let place = this.#again.shift(); place !== undefined; place = this.#again.shift()) {
       const { run, index } = place
-      if (run.isNumbered && this.#session?.isSettled(run.first + index) === true)
-        this.#drop(place, 'duplicates')
+      const number = run.first + index
+      if (run.isNumbered && this.#session?.isSettled(number) === true) this.#drop(place, 'duplicates')
+      else if (run.isNumbered && this.#session?.isInHandElsewhere(number) === true)
+        this.#putAside(number, place)
       else return { run, begin: index, end: index + 1 }
     }
     for (;;) {
@@ -341,22 +357,36 @@ export class Dispatcher implements Settler {
       const index = run.next
       const number = run.first + index
       const place = { run, index }
+      const isElsewhere = session?.isInHandElsewhere(number) === true
       if (session?.isSettled(number) === true) {
         ++run.next
         this.#drop(place, 'duplicates')
-      } else if (session?.isInHandElsewhere(number) === true) {
-        if (this.#options.autoAck) return 'blocked'
-        ++run.next
-        this.#aside.set(number, place)
-      } else if (this.#keys?.claim(run.messages[index] as SOCMessage, place) === false) {
+        continue
+      }
+      if (isElsewhere && this.#options.autoAck) return 'blocked'
+      // A message in hand elsewhere takes its key as well: later ones of the key must wait for it.
+      const claim = this.#keys?.claim(messageAt(place), place)
+      if (claim === 'waits') {
         ++run.next
         ++this.#parked
+      } else if (claim === 'abandoned') {
+        ++run.next
+        this.#drop(place, 'superseded')
+      } else if (isElsewhere) {
+        ++run.next
+        this.#putAside(number, place)
       } else {
         run.next = one || this.#keys !== undefined ? index + 1 : this.#endOfPlain(run, session, index, room)
         return { run, begin: index, end: run.next }
       }
     }
     return undefined
+  }
+
+  /** A message is in hand at an earlier connection. If this connection has ended, the next one brings it. */
+  #putAside(number: number, place: Place): void {
+    if (this.#state === 'open') this.#aside.set(number, place)
+    else this.#supersede(place)
   }
 
   /** The end of the messages from `index` on that can be handed out together. A released one goes alone. */
@@ -407,7 +437,7 @@ export class Dispatcher implements Settler {
     --this.#counts.inHand
     if (run.isNumbered) this.#session?.release(run.first + index)
     if (this.#state === 'closed' || (this.#state === 'ended' && run.isNumbered)) {
-      this.#freeKey(run, index)
+      this.#abandonKey({ run, index })
       ++this.#counts.superseded
       return
     }
@@ -426,6 +456,7 @@ export class Dispatcher implements Settler {
   #refuse(run: ReceivedRun, index: number, reason: string): void {
     const message = run.messages[index] as SOCMessage
     const deliveries = run.deliveriesAt(index)
+    const number = run.isNumbered ? run.first + index : undefined
     const settle = (): void => {
       --this.#counts.inHand
       ++this.#counts.rejected
@@ -438,12 +469,16 @@ export class Dispatcher implements Settler {
       settle()
       return
     }
+    // Until the letter is kept, the message counts as in hand, so that the next connection does not hand it out.
+    if (number !== undefined) this.#unkept.add(number)
     void kept.then(
       () => {
+        if (number !== undefined) this.#unkept.delete(number)
         settle()
         this.#serve()
       },
       () => {
+        if (number !== undefined) this.#unkept.delete(number)
         ++this.#counts.released
         this.#takeBack(run, index, DEAD_LETTER_RETRY_MS)
         this.#serve()
@@ -462,6 +497,19 @@ export class Dispatcher implements Settler {
     if (next === undefined) return
     --this.#parked
     this.#again.push(next)
+  }
+
+  /** A message comes on the next connection, and later ones of its key after it: drops those that wait behind it. */
+  #abandonKey(place: Place): void {
+    for (const later of this.#keys?.abandon(messageAt(place)) ?? []) {
+      --this.#parked
+      this.#drop(later, 'superseded')
+    }
+  }
+
+  #supersede(place: Place): void {
+    this.#abandonKey(place)
+    this.#drop(place, 'superseded')
   }
 
   /** A message that waits will not be handed out here. */
@@ -487,20 +535,18 @@ export class Dispatcher implements Settler {
     // Errors stay, to be reported.
     this.#queue = this.#queue.slice(this.#head).filter((entry) => entry instanceof IpcError)
     this.#head = 0
+    const parked = this.#keys?.clear() ?? []
+    this.#parked = 0
+    for (const place of parked) this.#drop(place, 'superseded')
     this.#clearAgain()
   }
 
+  /** The next connection brings the messages that came back. Messages that wait behind one in hand stay, in their order. */
   #clearAgain(): void {
-    const places = [
-      ...this.#again,
-      ...this.#delayed.clear(),
-      ...this.#aside.values(),
-      ...(this.#keys?.clear() ?? []),
-    ]
+    const places = [...this.#again, ...this.#delayed.clear(), ...this.#aside.values()]
     this.#again = []
     this.#aside.clear()
-    this.#parked = 0
-    for (const place of places) this.#drop(place, 'superseded')
+    for (const place of places) this.#supersede(place)
   }
 }
 

@@ -30,7 +30,9 @@ export function checkHandling(options: HandleOptions): Handling {
   if (!Number.isInteger(concurrency) || concurrency < 1) {
     throw new RangeError('handle: concurrency must be a whole number from 1')
   }
-  if (!(retryDelayMs >= 0)) throw new RangeError('handle: retryDelayMs must be 0 or more')
+  if (!(retryDelayMs >= 0 && retryDelayMs < Infinity)) {
+    throw new RangeError('handle: retryDelayMs must be 0 or more, and finite')
+  }
   if (!(maxRetryDelayMs >= 0)) throw new RangeError('handle: maxRetryDelayMs must be 0 or more')
   return { concurrency, retryDelayMs, maxRetryDelayMs }
 }
@@ -61,7 +63,11 @@ export async function handleMessages(
       await handler(message)
       accept(message)
     } catch (error) {
-      const delayMs = Math.min(retryDelayMs * 2 ** Math.min(message.deliveries - 1, 30), maxRetryDelayMs)
+      const delayMs = Math.min(
+        retryDelayMs * 2 ** Math.min(message.deliveries - 1, 30),
+        maxRetryDelayMs,
+        Number.MAX_SAFE_INTEGER,
+      )
       message.release({ delayMs })
       reportUserError('handler of AcknowledgingReceiver', error)
     }

@@ -3,29 +3,48 @@
 import { reportUserError } from '../../base/user-code.js'
 import type { SOCMessage } from '../../message/message.js'
 
+/**
+ * `waits`: behind an earlier message of the key. `abandoned`: an earlier message of the key comes on the next connection.
+ */
+export type Claim = 'claimed' | 'waits' | 'abandoned'
+
 export class KeyOrder<Item> {
   readonly #orderBy: (message: SOCMessage) => string | undefined
   /** For each key whose message is handed out or released, the items that wait behind it. */
   readonly #waiting = new Map<string, Item[]>()
   readonly #keys = new Map<SOCMessage, string>()
+  /** Keys of which a message will come on the next connection: their later messages must come after it. */
+  readonly #abandoned = new Set<string>()
 
   constructor(orderBy: (message: SOCMessage) => string | undefined) {
     this.#orderBy = orderBy
   }
 
-  /** Takes the key of a message that is about to be handed out. Returns false if the item has to wait behind another. */
-  claim(message: SOCMessage, item: Item): boolean {
-    if (this.#keys.has(message)) return true
+  /** Takes the key of a message that is about to be handed out, unless the item has to wait behind another. */
+  claim(message: SOCMessage, item: Item): Claim {
+    if (this.#keys.has(message)) return 'claimed'
     const key = this.#keyOf(message)
-    if (key === undefined) return true
+    if (key === undefined) return 'claimed'
+    if (this.#abandoned.has(key)) return 'abandoned'
     const waiting = this.#waiting.get(key)
     if (waiting !== undefined) {
       waiting.push(item)
-      return false
+      return 'waits'
     }
     this.#waiting.set(key, [])
     this.#keys.set(message, key)
-    return true
+    return 'claimed'
+  }
+
+  /** A message will not be settled here. Returns the items that wait behind it; nothing of its key is claimed any more. */
+  abandon(message: SOCMessage): Item[] {
+    const key = this.#keys.get(message) ?? this.#keyOf(message)
+    if (key === undefined) return []
+    this.#keys.delete(message)
+    this.#abandoned.add(key)
+    const items = this.#waiting.get(key) ?? []
+    this.#waiting.delete(key)
+    return items
   }
 
   /** A message keeps its key under another object: it was released, and a copy comes in its place. */

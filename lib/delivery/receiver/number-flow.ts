@@ -2,7 +2,7 @@
 // missing between two stated ones belongs to a line that was refused here; any other hole breaks the protocol.
 
 import { violation, type NumberRange, type Statement } from '../protocol/control.js'
-import type { Session } from './session.js'
+import { MAX_REMEMBERED, type Session } from './session.js'
 
 /** Called for numbers without a message. */
 export interface FlowEvents {
@@ -43,6 +43,7 @@ export class NumberFlow {
     }
     if (first > this.#expected || this.#refusals.length > 0) this.#refuse(first - 1)
     this.#expected = first + count
+    this.#checkLimits()
   }
 
   /** A line was refused, for a reason, before its number could be read. */
@@ -67,9 +68,17 @@ export class NumberFlow {
     this.#refuse(next - 1)
     this.#expected = next
     this.#lose(this.session.state(lowest))
+    this.#checkLimits()
   }
 
   #giveUp([first, last]: NumberRange): void {
+    // A sender gives up numbers in order to jump over them, so an earlier range says nothing about this connection.
+    if (first < this.#expected) {
+      throw violation(
+        'backwards',
+        `a statement that gives up number ${first}, after number ${this.#expected - 1}`,
+      )
+    }
     // Numbers before the range belong to refused lines; otherwise they would be holes.
     if (first > this.#expected) this.#refuse(first - 1)
     this.#lose(this.session.giveUp(first, last))
@@ -88,6 +97,19 @@ export class NumberFlow {
       }
     }
     this.#refusals = []
+  }
+
+  #checkLimits(): void {
+    const { exceeded } = this.session
+    if (exceeded === 'islands') {
+      throw violation(exceeded, `numbers with more than ${MAX_REMEMBERED} gaps that are not settled`)
+    }
+    if (exceeded === 'rejections') {
+      throw violation(
+        exceeded,
+        `more than ${MAX_REMEMBERED} messages that were rejected, without raising its lowest number`,
+      )
+    }
   }
 
   #lose(messages: number): void {

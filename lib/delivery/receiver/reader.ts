@@ -13,17 +13,28 @@ export interface Hand {
   readonly end: number
 }
 
+/** Shared by all readers, so that a microtask costs one promise. */
+const RESOLVED = Promise.resolve()
+
 export class Reader {
   /** With automatic settlement: the messages that the loop has in hand. */
   #held: Hand[] = []
-  /** Calls that wait for their answer. */
+  #heldMessages = 0
+  /** Calls that wait for a message. */
   #waiting = 0
-  /** Most calls that waited at once. With more than one, several callers share this loop. */
+  /** Calls that were given a message which their callers have not seen yet. */
+  #landing = 0
+  /** Most calls under way at once. With more than one, several callers share this loop. */
   #callers = 1
+  /** The loop was left: it is given nothing more. */
+  hasLeft = false
+  readonly #onLanded = (): void => {
+    --this.#landing
+  }
 
   /** Messages in hand. */
   get heldMessages(): number {
-    return this.#held.reduce((sum, { begin, end }) => sum + end - begin, 0)
+    return this.#heldMessages
   }
 
   /** Several calls were under way at once, so one call does not say which message is finished. */
@@ -36,23 +47,44 @@ export class Reader {
    */
   ask(): Hand[] {
     ++this.#waiting
-    this.#callers = Math.max(this.#callers, this.#waiting)
+    this.#callers = Math.max(this.#callers, this.#waiting + this.#landing)
     return this.#waiting === this.#callers ? this.takeHeld() : []
   }
 
-  /** An answer went to the loop. */
+  /**
+   * Call just before a call's promise is resolved. The call stays under way until its caller sees the message: further calls
+   * in the same turn come from other callers. This microtask runs before the caller's own.
+   */
   answered(): void {
     --this.#waiting
+    ++this.#landing
+    void RESOLVED.then(this.#onLanded)
   }
 
   hold(hand: Hand): void {
     this.#held.push(hand)
+    this.#heldMessages += hand.end - hand.begin
+  }
+
+  /** Forgets messages that the application has settled by itself. */
+  forgetSettled(): void {
+    const held: Hand[] = []
+    this.#heldMessages = 0
+    for (const hand of this.#held) {
+      let left = 0
+      for (let index = hand.begin; index < hand.end; ++index) if (hand.run.isInHand(index)) ++left
+      if (left === 0) continue
+      held.push(hand)
+      this.#heldMessages += left
+    }
+    this.#held = held
   }
 
   /** Takes the messages in hand away from the loop. */
   takeHeld(): Hand[] {
     const held = this.#held
     if (held.length > 0) this.#held = []
+    this.#heldMessages = 0
     return held
   }
 }

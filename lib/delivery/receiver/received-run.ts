@@ -83,6 +83,11 @@ export class ReceivedRun implements Delivery {
     return this.#deliveries?.get(index) ?? 1
   }
 
+  /** Messages were settled apart from the range they were handed out in. */
+  noteSettledApart(): void {
+    this.#mixed = true
+  }
+
   /** A single message is done. */
   finishOne(index: number): void {
     this.#mixed = true

@@ -15,7 +15,18 @@ export interface SessionReader {
   onSettled(): void
   /** Numbers in hand at an earlier reader were settled or released. */
   onFreed(): void
+  /** The numbers that the application has in hand from this reader. */
+  numbersInHand(): Iterable<number>
 }
+
+/** A limit of what is remembered for one session. */
+export type SessionLimit = 'islands' | 'rejections'
+
+/**
+ * Most ranges of settled numbers with gaps between them, and most rejections that the sender may not know of. Both grow only
+ * while an early message is not settled.
+ */
+export const MAX_REMEMBERED = 1 << 17
 
 export class Session {
   readonly user: number | string
@@ -23,6 +34,8 @@ export class Session {
   readonly #settled: NumberSet
   /** Rejected numbers that the sender may not know of yet, with their reasons. */
   readonly #rejections = new Map<number, string>()
+  /** Rejected numbers that were not reported on the current connection; ascending. */
+  #untold: number[] = []
   /** How often numbers were released that are not settled. */
   readonly #releases = new Map<number, number>()
   /** In hand at earlier readers. */
@@ -67,17 +80,19 @@ export class Session {
     )
   }
 
-  /** Numbers that were rejected, and that the sender may not know of. */
-  get rejectedNumbers(): Iterable<number> {
-    return this.#rejections.keys()
+  /** The limit that is exceeded, if any. */
+  get exceeded(): SessionLimit | undefined {
+    if (this.#settled.islands.length > MAX_REMEMBERED) return 'islands'
+    return this.#rejections.size > MAX_REMEMBERED ? 'rejections' : undefined
   }
 
   /** A new connection carries this session: the reader before stops. */
   attach(reader: SessionReader): void {
     const former = this.#reader
     this.#reader = reader
-    if (former === undefined) return
-    for (const number of former.onFenced()) this.#former.add(number)
+    for (const number of former?.onFenced() ?? []) this.#former.add(number)
+    // The earlier connection may have lost the rejections that it reported.
+    this.#untold = [...this.#rejections.keys()].sort((a, b) => a - b)
   }
 
   /** A connection does not carry the session any more. Its application has these numbers in hand. */
@@ -92,16 +107,24 @@ export class Session {
     if (lowest <= this.#lowest) return 0
     this.#lowest = lowest
     for (const number of this.#rejections.keys()) if (number < lowest) this.#rejections.delete(number)
+    if ((this.#untold[0] ?? lowest) < lowest) this.#untold = this.#untold.filter((number) => number >= lowest)
     for (const number of this.#releases.keys()) if (number < lowest) this.#releases.delete(number)
     return this.giveUp(1, lowest - 1)
   }
 
   /** The sender has given these numbers up. Returns how many of them were neither settled nor in hand. */
   giveUp(first: number, last: number): number {
-    let lost = this.#settled.add(first, last)
-    this.#progress += lost
-    if (lost > 0) for (const number of this.#former) if (first <= number && number <= last) --lost
-    return Math.max(0, lost)
+    if (last <= this.#settled.through) return 0
+    let inHand = 0
+    const count = (numbers: Iterable<number>): void => {
+      for (const number of numbers)
+        if (first <= number && number <= last && !this.#settled.has(number)) ++inHand
+    }
+    count(this.#former)
+    if (this.#reader !== undefined) count(this.#reader.numbersInHand())
+    const settled = this.#settled.add(first, last)
+    this.#progress += settled
+    return settled - inHand
   }
 
   isSettled(number: number): boolean {
@@ -148,6 +171,7 @@ export class Session {
     if (wasInHand) --this.#inHand
     if (number >= this.#lowest && !this.#settled.has(number)) {
       this.#rejections.set(number, reason.slice(0, MAX_REASON_LENGTH))
+      this.#noteUntold(number)
     }
     this.#settle(number, number)
   }
@@ -160,27 +184,29 @@ export class Session {
   }
 
   /**
-   * Returns what to acknowledge on a connection: `through`, rejections, and accepted ranges beyond it. `told` contains
-   * the rejections already reported on the connection; those reported now are added.
+   * Returns what to acknowledge on the current connection: `through`, rejections, and accepted ranges beyond it. With `more`,
+   * further rejections are still to be reported: call it again.
    */
-  acknowledgement(told: Set<number>): { through: number; ranges: SettledRange[] } {
-    const untold: number[] = []
-    for (const number of this.#rejections.keys()) if (!told.has(number)) untold.push(number)
-    untold.sort((a, b) => a - b)
+  acknowledgement(): { through: number; ranges: SettledRange[]; more: boolean } {
+    const telling = this.#untold.splice(0, MAX_RANGES)
     // A rejected number must never be reported as accepted, so numbers beyond the first rejection that does not fit
     // wait.
-    const bound = (untold[MAX_RANGES] ?? Infinity) - 1
-    const ranges: SettledRange[] = []
-    for (const number of untold.slice(0, MAX_RANGES)) {
-      ranges.push([number, number, this.#rejections.get(number) ?? ''])
-      told.add(number)
-    }
+    const bound = (this.#untold[0] ?? Infinity) - 1
+    const ranges = telling.map((number): SettledRange => [number, number, this.#rejections.get(number) ?? ''])
     for (const { first, last } of this.#settled.islands) {
       if (ranges.length >= MAX_RANGES || first > bound) break
       ranges.push([first, Math.min(last, bound)])
     }
-    for (const number of told) if (!this.#rejections.has(number)) told.delete(number)
-    return { through: Math.min(this.#settled.through, bound), ranges }
+    return { through: Math.min(this.#settled.through, bound), ranges, more: this.#untold.length > 0 }
+  }
+
+  #noteUntold(number: number): void {
+    const untold = this.#untold
+    // Messages are mostly rejected in their order.
+    let at = untold.length
+    while (at > 0 && (untold[at - 1] as number) > number) --at
+    if (at === untold.length) untold.push(number)
+    else untold.splice(at, 0, number)
   }
 
   #settle(first: number, last: number): void {

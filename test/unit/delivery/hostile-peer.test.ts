@@ -169,6 +169,14 @@ describe('what a hostile sender says', () => {
       },
     ],
     [
+      'to give up numbers that it has passed',
+      'backwards',
+      (raw) => {
+        raw.state({ next: 10, lowest: 1 })
+        raw.state({ next: 10, lowest: 1, gone: [3, 4] })
+      },
+    ],
+    [
       'two sessions',
       'other-session',
       (raw) => {

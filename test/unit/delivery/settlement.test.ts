@@ -109,6 +109,105 @@ describe('several next() at once', () => {
   })
 })
 
+it('a loop that is left while it waits takes no message with it', async () => {
+  const directory = temporaryDirectory()
+  const listener = await listening(directory)
+  const made = sender(directory)
+  const receiver = new AcknowledgingReceiver(await listener.accept(), 'r')
+  const left = receiver[Symbol.asyncIterator]()
+  const other = receiver[Symbol.asyncIterator]()
+  const waiting = left.next()
+  await left.return?.()
+  expect((await waiting).done).toBe(true)
+  expect((await left.next()).done).toBe(true)
+  const sent = made.sendBatch(numbered(1))
+  expect((await other.next()).value?.id).toBe('0')
+  void other.next()
+  expect(await sent).toEqual({ status: 'acknowledged' })
+  await receiver.close()
+})
+
+describe('several next() in one turn, with messages waiting', () => {
+  it.each(['the receiver', 'one loop'])(
+    'accept nothing that their callers have not seen: %s',
+    async (what) => {
+      const directory = temporaryDirectory()
+      const listener = await listening(directory)
+      const made = sender(directory)
+      const sent = made.sendBatch(numbered(4))
+      const receiver = new AcknowledgingReceiver(await listener.accept(), 'r')
+      await until(() => receiver.stats.waiting === 4)
+      const loop = what === 'the receiver' ? receiver : receiver[Symbol.asyncIterator]()
+      const asked = Promise.all([loop.next(), loop.next(), loop.next()])
+      expect(receiver.stats).toMatchObject({ accepted: 0, inHand: 3 })
+      expect((await asked).map(({ value }) => value?.id)).toEqual(['0', '1', '2'])
+      // One of the three callers asks again; the other two may still work on their messages.
+      expect((await loop.next()).value?.id).toBe('3')
+      expect(receiver.stats.accepted).toBe(0)
+      void loop.next()
+      void loop.next()
+      void loop.next()
+      expect(await sent).toEqual({ status: 'acknowledged' })
+      expectBalance(made.stats, [receiver], 'settled')
+      await receiver.close()
+    },
+  )
+
+  it('accept nothing while workers in a loop are busy', async () => {
+    const directory = temporaryDirectory()
+    const listener = await listening(directory)
+    const made = sender(directory)
+    void made.sendBatch(numbered(50)).catch(() => undefined)
+    const receiver = new AcknowledgingReceiver(await listener.accept(), 'r')
+    await until(() => receiver.stats.waiting === 50)
+    let taken = 0
+    const work = async (): Promise<void> => {
+      while (taken < 40) {
+        await receiver.next()
+        ++taken
+        await pause(1)
+      }
+    }
+    // The first worker is stuck at its message.
+    void receiver.next()
+    await Promise.all([work(), work()])
+    expect(receiver.stats.accepted).toBe(0)
+    await receiver.close()
+  })
+})
+
+it('a shared loop goes on past its limit when the application acknowledges by itself', async () => {
+  const directory = temporaryDirectory()
+  const listener = await listening(directory)
+  const made = sender(directory)
+  const sent = made.sendBatch(numbered(20))
+  const receiver = new AcknowledgingReceiver(await listener.accept(), 'r', { maxUnacknowledged: 4 })
+  for (const { value } of await Promise.all([receiver.next(), receiver.next()])) {
+    receiver.acknowledge(value as SOCMessage)
+  }
+  for (let i = 2; i < 20; ++i) receiver.acknowledge((await receiver.next()).value as SOCMessage)
+  expect(await sent).toEqual({ status: 'acknowledged' })
+  expectBalance(made.stats, [receiver], 'settled')
+  await receiver.close()
+})
+
+it('a message that is acknowledged although its loop accepts by itself is settled once', async () => {
+  const directory = temporaryDirectory()
+  const listener = await listening(directory)
+  const made = sender(directory)
+  const sent = made.sendBatch(numbered(4))
+  const receiver = new AcknowledgingReceiver(await listener.accept(), 'r')
+  await until(() => receiver.stats.waiting === 4)
+  for (let i = 0; i < 3; ++i) receiver.acknowledge((await receiver.next()).value as SOCMessage)
+  await receiver.next()
+  expect(receiver.stats).toMatchObject({ accepted: 3, inHand: 1 })
+  void receiver.next()
+  await sent
+  expect(receiver.stats).toMatchObject({ accepted: 4, inHand: 0 })
+  expectBalance(made.stats, [receiver], 'settled')
+  await receiver.close()
+})
+
 describe('a lost connection with messages in hand', () => {
   it('hands each out once: those that are given back come again, those that are accepted do not', async () => {
     const directory = temporaryDirectory()
