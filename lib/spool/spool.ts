@@ -19,6 +19,7 @@ import { checkSpoolOptions, type SpoolDamage, type SpoolOptions } from './option
 import { Ranges } from './ranges.js'
 import { blankLines, controlRecord, HEADER_BYTES, RecordKind, writeHeader } from './record.js'
 import { OVERHEAD_BYTES, type IndexEntry, type RecordIndex } from './record-index.js'
+import { Reserve } from './reserve.js'
 import { Recovery, type Recovered, type StartState } from './recovery.js'
 import type { SpoolEntry, SpoolEvents, SpoolLog, SpoolRecord } from './spool-log.js'
 
@@ -28,6 +29,8 @@ const RECORD_SETTLED_AFTER_MS = 20
 const RETRY_AFTER_MS = 1000
 /** A segment of this size is left for a new one once nothing in it is needed, so that the disk shrinks. */
 const SHRINK_BYTES = 1 << 20
+/** The same while the disk is full. */
+const SHRINK_FULL_BYTES = 1 << 14
 /** How long a stop of the machine may count at most where messages never expire. */
 const MAX_GAP_MS = 86_400_000
 
@@ -60,6 +63,8 @@ export class Spool implements SpoolLog {
   readonly #reader: LogReader
   readonly #writer: LogWriter
   #segments: Segment[]
+  /** The newest segment whose start record is in the log: it carries the state, so older ones are not needed for that. */
+  #newest: Segment | undefined
   #next: number
   #reported: readonly string[]
   /** Messages found damaged, not reported to a sender yet. */
@@ -77,6 +82,7 @@ export class Spool implements SpoolLog {
     files: LogFiles,
     system: SystemClock,
     recovered: Recovered,
+    reserve: Reserve,
   ) {
     const { start, last } = recovered
     this.#options = options
@@ -93,18 +99,21 @@ export class Spool implements SpoolLog {
     this.session = goesOn ? start.session : randomHex(16)
     this.#index = recovered.index
     this.#segments = recovered.segments
+    this.#newest = recovered.newest
     this.#next = recovered.next
     this.#reported = recovered.reported
     this.#untold = recovered.lost
     this.#reader = new LogReader()
     this.#writer = new LogWriter({
       files,
+      reserve,
       nextSequence: (recovered.segments.at(-1)?.sequence ?? 0) + 1,
       segmentBytes: options.segmentBytes,
       sync: options.durability === 'fsync',
       start: (segment) => this.#startRecord(segment),
       onSegment: (segment) => {
         this.#segments.push(segment)
+        this.#newest = segment
         this.#deleteSettled()
       },
     })
@@ -140,7 +149,9 @@ export class Spool implements SpoolLog {
     const files = await LogFiles.open(checked.directory, 'claim')
     try {
       const recovered = await new Recovery(files, system, 'write').run()
-      const spool = new this(checked, files, system, recovered)
+      const reserve = new Reserve(files)
+      await reserve.find()
+      const spool = new this(checked, files, system, recovered, reserve)
       await spool.#begin(recovered)
       return spool
     } catch (error) {
@@ -198,6 +209,7 @@ export class Spool implements SpoolLog {
     const durable = new Promise<void>((resolve, reject) => {
       this.#writer.enqueue({
         sync: true,
+        urgent: false,
         make: ({ sequence: segment }) => {
           writeHeader(value, { kind: RecordKind.lines, count, first, timeMs, wallMs, priorities, segment })
           return value
@@ -350,23 +362,30 @@ export class Spool implements SpoolLog {
     for (const damage of damages) callUser('onDamage', onDamage, damage)
     const changed =
       start?.session !== this.session || last?.bootId !== this.#clock.bootId || damages.length > 0
-    if (changed && this.#segments.length > 0) await this.#checkpoint()
     this.#deleteSettled()
+    if (!changed || this.#segments.length === 0) return
+    while (this.#chores.size > 0) await Promise.allSettled(this.#chores)
+    try {
+      await this.#checkpoint()
+    } catch (error) {
+      // On a full disk, the first record that fits begins the segment. Until then no number is given that the log does not
+      // know, because recovery leaves the damage in place.
+      if ((error as IpcError).reason !== 'disk-full') throw error
+    }
   }
 
-  /** Begins a new segment with the state as it is. Without room, the first message does that later. */
+  /** Begins a new segment with the state as it is. Rejects if it cannot be written. */
   #checkpoint(): Promise<void> {
     this.#writer.seal()
-    return new Promise((resolve) => {
+    return new Promise((resolve, reject) => {
       this.#writer.enqueue({
         sync: true,
+        urgent: true,
         make: ({ sequence }) => this.#control(RecordKind.settled, [], sequence),
         onWritten: () => {
           resolve()
         },
-        onFailed: () => {
-          resolve()
-        },
+        onFailed: reject,
       })
     })
   }
@@ -416,6 +435,7 @@ export class Spool implements SpoolLog {
     this.#unrecorded.clear()
     this.#writer.enqueue({
       sync: false,
+      urgent: true,
       make: ({ sequence }) => this.#control(RecordKind.settled, ranges, sequence),
       onWritten: () => undefined,
       onFailed: () => {
@@ -427,16 +447,23 @@ export class Spool implements SpoolLog {
 
   /** Leaves a segment that holds nothing any more, or copies what little an old one holds, so that it can be deleted. */
   #shrink(): void {
-    const { active } = this.#writer
-    if (active?.records === 0 && active.size > SHRINK_BYTES) void this.#checkpoint()
+    const newest = this.#newest
+    const most = this.#writer.diskFull ? SHRINK_FULL_BYTES : SHRINK_BYTES
+    if (newest?.records === 0 && newest.size > most) {
+      this.#checkpoint().catch(() => {
+        this.#schedule(RETRY_AFTER_MS)
+      })
+    }
     if (this.#closing === undefined) this.#clear()
   }
 
   /** Deletes segments that hold nothing. The state that they hold stands at the head of a newer one, too. */
   #deleteSettled(): void {
-    const { active } = this.#writer
-    if (active === undefined) return
-    const isNeeded = ({ sequence, records }: Segment): boolean => sequence >= active.sequence || records > 0
+    const newest = this.#newest
+    if (newest === undefined) return
+    // One after the newest has a damaged start record, and may hold newer state; or it is empty.
+    const isNeeded = (segment: Segment): boolean =>
+      segment === newest || segment.records > 0 || (segment.sequence > newest.sequence && segment.size > 0)
     const settled = this.#segments.filter((segment) => !isNeeded(segment))
     if (settled.length === 0) return
     this.#segments = this.#segments.filter(isNeeded)
@@ -445,15 +472,15 @@ export class Spool implements SpoolLog {
 
   /** Files that are mostly settled messages take at most about as much room as the messages themselves. */
   #clear(): void {
-    const { active } = this.#writer
-    if (this.#clearing || active === undefined) return
+    const newest = this.#newest
+    if (this.#clearing || newest === undefined) return
     let all = 0
     let live = 0
     let sparsest: Segment | undefined
     for (const segment of this.#segments) {
       all += segment.size
       live += segment.liveBytes
-      if (segment.sequence >= active.sequence) continue
+      if (segment.sequence >= newest.sequence) continue
       if (sparsest === undefined || shareOf(segment) < shareOf(sparsest)) sparsest = segment
     }
     if (sparsest === undefined || all - live <= live + 2 * this.#options.segmentBytes) return
@@ -497,6 +524,7 @@ export class Spool implements SpoolLog {
     return new Promise((resolve) => {
       this.#writer.enqueue({
         sync: true,
+        urgent: false,
         make: ({ sequence: segment }) => {
           writeHeader(copy, { kind: RecordKind.lines, count, first, timeMs, wallMs, priorities, segment })
           return copy

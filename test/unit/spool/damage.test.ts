@@ -3,9 +3,10 @@
 import fc from 'fast-check'
 import { statSync, truncateSync } from 'node:fs'
 import { join } from 'node:path'
-import { describe, expect, it } from 'vitest'
+import { describe, expect, it, onTestFinished, vi } from 'vitest'
 
 import { systemClock } from '../../../lib/spool/clock.js'
+import { LogFiles } from '../../../lib/spool/log-files.js'
 import type { SpoolDamage } from '../../../lib/spool/options.js'
 import { openSpool, Spool } from '../../../lib/spool/spool.js'
 import { temporaryDirectory } from '../../support/directory.js'
@@ -122,6 +123,34 @@ describe('a flipped bit', () => {
       expect(spool.next).toBeGreaterThanOrEqual(10)
       await spool.close()
     }
+  })
+
+  it('in the last record does not give its numbers again after an open that could not write', async () => {
+    const directory = await filled(3)
+    const [segment = ''] = segmentsOf(directory)
+    const last = recordsOf(directory, segment).at(-1)
+    if (last === undefined) throw new Error('there is no record')
+    flip(join(directory, segment), last.offset + last.size - 1)
+    const options = { directory, onDamage: () => undefined }
+    const write = vi.spyOn(LogFiles.prototype, 'write')
+    onTestFinished(() => {
+      write.mockRestore()
+    })
+    write.mockRejectedValue(Object.assign(new Error('broken'), { code: 'EIO' }))
+    await expect(Spool.open(options)).rejects.toMatchObject({ code: 'ERR_IPC_SYSTEM' })
+    write.mockRejectedValue(Object.assign(new Error('full'), { code: 'ENOSPC' }))
+    for (let i = 0; i < 2; ++i) {
+      const full = await Spool.open(options)
+      expect([full.next, full.messages]).toEqual([10, 9])
+      await full.close()
+    }
+    write.mockRestore()
+    const spool = await Spool.open(options)
+    expect([spool.next, spool.messages]).toEqual([10, 9])
+    await spool.close()
+    const again = await Spool.open(options)
+    expect([again.next, again.messages]).toEqual([10, 6])
+    await again.close()
   })
 
   it('in the head of a segment costs no message', async () => {

@@ -14,7 +14,11 @@ import { leftBehind, segmentsOf } from '../../support/spool-files.js'
 import { rejectionOf, until } from '../../support/wait.js'
 
 function bytesOf(directory: string): number {
-  return segmentsOf(directory).reduce((sum, name) => sum + statSync(join(directory, name)).size, 0)
+  // A segment may be deleted meanwhile.
+  return segmentsOf(directory).reduce(
+    (sum, name) => sum + (statSync(join(directory, name), { throwIfNoEntry: false })?.size ?? 0),
+    0,
+  )
 }
 
 const events = Array.from({ length: 20 }, () => 'soc_event')
