@@ -230,34 +230,24 @@ export class Spool implements SpoolLog {
     return { first, durable: observed(durable) }
   }
 
+  /** @throws {IpcError} ERR_IPC_CLOSED after `close`; ERR_IPC_SYSTEM if the disk cannot be read, and nothing is given up */
   read(from: number, maxBytes: number): SpoolRecord[] {
-    const entries: IndexEntry[] = []
-    let bytes = 0
-    for (const entry of this.#index.from(from)) {
-      if (!entry.durable || (entries.length > 0 && bytes + entry.size > maxBytes)) break
-      entries.push(entry)
-      bytes += entry.size
-    }
-    const records: SpoolRecord[] = []
-    for (const [index, value] of this.#reader.read(entries).entries()) {
-      const entry = entries[index] as IndexEntry
-      if (value === undefined) {
-        this.#giveUpDamaged(entry)
-        continue
-      }
-      const { first, count, gone } = entry
-      const lines = value.subarray(HEADER_BYTES)
-      records.push(
-        gone === undefined
-          ? { first, count, lines, patchy: false }
-          : { first, count, lines: blankLines(lines, gone), patchy: true },
-      )
-    }
     // Damage must not look like the end.
-    return records.length === 0 && entries.length > 0 ? this.read(from, maxBytes) : records
+    for (;;) {
+      const entries = this.#durableFrom(from, maxBytes)
+      const records = this.#readRecords(entries)
+      if (records.length > 0 || entries.length === 0) return records
+    }
   }
 
+  /** @throws RangeError for numbers that are not safe integers */
   settle(first: number, through: number): number {
+    for (const number of [first, through]) {
+      if (!Number.isSafeInteger(number) || number >= Number.MAX_SAFE_INTEGER) {
+        throw new RangeError(`settle() takes numbers of messages, as safe integers; got ${number}`)
+      }
+    }
+    if (through < first) return 0
     if (through >= this.#next) this.#next = through + 1
     const settled = this.#index.settle(first, through)
     if (settled > 0) this.#forget(first, through)
@@ -323,7 +313,11 @@ export class Spool implements SpoolLog {
     return first
   }
 
-  /** The durable messages that are neither settled nor given up, oldest first, from a number on. */
+  /**
+   * The durable messages that are neither settled nor given up, oldest first, from a number on.
+   *
+   * @throws {IpcError} ERR_IPC_CLOSED once the spool is closed; ERR_IPC_SYSTEM if the disk cannot be read
+   */
   async *entries(from = this.settledThrough + 1): AsyncGenerator<SpooledMessage> {
     for (let next = from; ;) {
       const [record] = this.read(next, 1)
@@ -499,7 +493,7 @@ export class Spool implements SpoolLog {
     for (const entry of entries) {
       if (this.#closing !== undefined) return
       if (entry.removed) continue
-      const [value] = this.#reader.read([entry])
+      const [value] = this.#readValues([entry])
       if (value === undefined) {
         this.#giveUpDamaged(entry)
         continue
@@ -540,6 +534,46 @@ export class Spool implements SpoolLog {
     })
   }
 
+  #durableFrom(from: number, maxBytes: number): IndexEntry[] {
+    const entries: IndexEntry[] = []
+    let bytes = 0
+    for (const entry of this.#index.from(from)) {
+      if (!entry.durable || (entries.length > 0 && bytes + entry.size > maxBytes)) break
+      entries.push(entry)
+      bytes += entry.size
+    }
+    return entries
+  }
+
+  /** Gives up damaged records. May stop before the last one. */
+  #readRecords(entries: readonly IndexEntry[]): SpoolRecord[] {
+    const records: SpoolRecord[] = []
+    for (const [index, value] of this.#readValues(entries).entries()) {
+      const entry = entries[index] as IndexEntry
+      if (value === undefined) {
+        this.#giveUpDamaged(entry)
+        continue
+      }
+      const { first, count, gone } = entry
+      const lines = value.subarray(HEADER_BYTES)
+      records.push(
+        gone === undefined
+          ? { first, count, lines, patchy: false }
+          : { first, count, lines: blankLines(lines, gone), patchy: true },
+      )
+    }
+    return records
+  }
+
+  #readValues(entries: readonly IndexEntry[]): (Buffer | undefined)[] {
+    if (this.#closing !== undefined) throw new IpcError('ERR_IPC_CLOSED', 'the spool is closed')
+    try {
+      return this.#reader.read(entries)
+    } catch (cause) {
+      throw new IpcError('ERR_IPC_SYSTEM', `the spool in ${this.directory} cannot be read`, { cause })
+    }
+  }
+
   #drop(entry: IndexEntry): number {
     const { live, first, count } = entry
     this.#index.remove(entry)
@@ -549,7 +583,12 @@ export class Spool implements SpoolLog {
 
   /** Gives up the messages of one priority in a record. */
   #shed(entry: IndexEntry, rank: number): number {
-    const [value] = this.#reader.read([entry])
+    let value: Buffer | undefined
+    try {
+      value = this.#readValues([entry])[0]
+    } catch {
+      return 0 // what cannot be read now is kept
+    }
     if (value === undefined) return 0
     const lines = value.subarray(HEADER_BYTES)
     let shed = 0

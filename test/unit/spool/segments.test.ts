@@ -337,3 +337,16 @@ describe('ages', () => {
     if (process.platform === 'linux') expect(system.bootId).toMatch(/^[0-9a-f-]{36}$/)
   })
 })
+
+describe('settling', () => {
+  it('takes safe integers only', async () => {
+    const spool = await opened(join(temporaryDirectory(), 'spool'))
+    await spool.append(entry(['a'], 1)).durable
+    for (const wrong of [Infinity, NaN, 1.5, Number.MAX_SAFE_INTEGER]) {
+      expect(() => spool.settle(1, wrong)).toThrow(RangeError)
+      expect(() => spool.settle(wrong, 1)).toThrow(RangeError)
+    }
+    expect([spool.next, spool.messages]).toEqual([2, 1])
+    expect(spool.settle(1, 1)).toBe(1)
+  })
+})
