@@ -4,11 +4,12 @@ import { fdatasync, fstat, ftruncate, read, writev } from 'node:fs'
 import { resolve } from 'node:path'
 import { promisify } from 'node:util'
 
-import { IpcError } from '../base/errors.js'
+import { IpcError, isError } from '../base/errors.js'
 import { fromNative, toSystemError } from '../binding/native-error.js'
 import { PrivateDirectory } from '../binding/private-directory.js'
 
 const LOCK = 'lock'
+const RESERVE = 'reserve'
 const SEGMENT = /^(\d{16})\.log$/
 
 const statFile = promisify(fstat)
@@ -63,8 +64,16 @@ export class LogFiles {
       .sort((one, other) => one.sequence - other.sequence)
   }
 
-  async openSegment(sequence: number, access: 'read' | 'write' | 'create'): Promise<Segment> {
-    const name = `${String(sequence).padStart(16, '0')}.log`
+  openSegment(sequence: number, access: 'read' | 'write' | 'create'): Promise<Segment> {
+    return this.#open(`${String(sequence).padStart(16, '0')}.log`, sequence, access)
+  }
+
+  /** Opens the file that takes up space in advance; see reserve.ts. */
+  openReserve(access: 'write' | 'create'): Promise<Segment> {
+    return this.#open(RESERVE, 0, access)
+  }
+
+  async #open(name: string, sequence: number, access: 'read' | 'write' | 'create'): Promise<Segment> {
     try {
       const descriptor = await this.#files.openFile(name, access)
       const { size } = await statFile(descriptor)
@@ -116,6 +125,12 @@ export class LogFiles {
   close(): void {
     this.#files.close()
   }
+}
+
+/** Whether an operation failed because the file system, or the user's share of it, is full. */
+export function isDiskFull(error: unknown): boolean {
+  const { code, cause } = error as NodeJS.ErrnoException
+  return code === 'ENOSPC' || code === 'EDQUOT' || (isError(cause) && isDiskFull(cause))
 }
 
 function withoutFirst(buffers: Buffer[], bytes: number): Buffer[] {

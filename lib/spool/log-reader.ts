@@ -8,17 +8,31 @@ import type { IndexEntry } from './record-index.js'
 import type { Segment } from './log-files.js'
 
 export class LogReader {
-  /** The values of records, with their headers; undefined for a record that is damaged or cannot be read. */
+  /**
+   * The values of records, with their headers; undefined for a damaged record. Stops before a record that cannot be read.
+   *
+   * @throws the error of the system if not even the first record can be read
+   */
   read(entries: readonly IndexEntry[]): (Buffer | undefined)[] {
     const values: (Buffer | undefined)[] = []
-    for (let begin = 0; begin < entries.length;) {
-      const end = neighbours(entries, begin)
+    let mayCombine = true
+    while (values.length < entries.length) {
+      const begin = values.length
+      const end = mayCombine ? neighbours(entries, begin) : begin + 1
       const { segment, offset } = entries[begin] as IndexEntry
       const last = entries[end - 1] as IndexEntry
-      const bytes =
-        segment === undefined ? undefined : readBytes(segment, offset, last.offset + last.size - offset)
-      for (; begin < end; ++begin)
-        values.push(bytes && checkedValue(bytes, entries[begin] as IndexEntry, offset))
+      try {
+        const bytes = segment && readBytes(segment, offset, last.offset + last.size - offset)
+        for (const entry of entries.slice(begin, end))
+          values.push(bytes && checkedValue(bytes, entry, offset))
+      } catch (error) {
+        // One bad place must not hide the records before it.
+        if (!mayCombine || end === begin + 1) {
+          if (begin === 0) throw error
+          return values
+        }
+        mayCombine = false
+      }
     }
     return values
   }
@@ -35,18 +49,14 @@ function neighbours(entries: readonly IndexEntry[], begin: number): number {
   return end
 }
 
-function readBytes({ descriptor }: Segment, position: number, size: number): Buffer | undefined {
+function readBytes({ descriptor }: Segment, position: number, size: number): Buffer {
   const bytes = Buffer.allocUnsafeSlow(size)
-  try {
-    for (let filled = 0; filled < size;) {
-      const read = readSync(descriptor, bytes, filled, size - filled, position + filled)
-      if (read === 0) return bytes.subarray(0, filled)
-      filled += read
-    }
-    return bytes
-  } catch {
-    return undefined
+  for (let filled = 0; filled < size;) {
+    const read = readSync(descriptor, bytes, filled, size - filled, position + filled)
+    if (read === 0) return bytes.subarray(0, filled)
+    filled += read
   }
+  return bytes
 }
 
 function checkedValue(bytes: Buffer, entry: IndexEntry, base: number): Buffer | undefined {

@@ -5,10 +5,13 @@
 //   idle ──enqueue──▶ writing ──done, nothing waits──▶ idle
 //                      │  ▲
 //                      └──┘ done, more waits: one group after the other
+//
+// Messages are written only while the reserve (reserve.ts) is held. On a full disk, urgent records use its space.
 
 import { IpcError } from '../base/errors.js'
 import { queueMicrotask } from '../base/globals.js'
-import { syncFile, type LogFiles, type Segment } from './log-files.js'
+import { isDiskFull, syncFile, type LogFiles, type Segment } from './log-files.js'
+import type { Reserve } from './reserve.js'
 
 /** A group of records is closed at this size. */
 const GROUP_BYTES = 8 << 20
@@ -20,12 +23,15 @@ export interface WriteJob {
   readonly make: (segment: Segment) => Buffer
   /** It must be on the disk, where `sync` asks for that, before `onWritten` is called. */
   readonly sync: boolean
+  /** It helps to free space, so it may use the reserve when the disk is full. */
+  readonly urgent: boolean
   readonly onWritten: (segment: Segment, offset: number, size: number) => void
   readonly onFailed: (error: IpcError) => void
 }
 
 export interface LogWriterOptions {
   readonly files: LogFiles
+  readonly reserve: Reserve
   readonly nextSequence: number
   readonly segmentBytes: number
   /** Whether durable means on the disk. */
@@ -48,6 +54,7 @@ export class LogWriter {
   #synced = false
   #waiting: WriteJob[] = []
   #running: Promise<void> | undefined
+  #diskFull = false
 
   constructor(options: LogWriterOptions) {
     this.#options = options
@@ -55,8 +62,9 @@ export class LogWriter {
     this.#nextSequence = options.nextSequence
   }
 
-  get active(): Segment | undefined {
-    return this.#active
+  /** The disk was full when messages were last written. */
+  get diskFull(): boolean {
+    return this.#diskFull
   }
 
   enqueue(job: WriteJob): void {
@@ -75,45 +83,90 @@ export class LogWriter {
   }
 
   async #run(): Promise<void> {
-    // Records of the same event loop turn are written together.
-    await new Promise<void>((resolve) => {
-      queueMicrotask(resolve)
-    })
-    while (this.#waiting.length > 0) await this.#writeGroup()
-    this.#running = undefined
+    try {
+      // Records of the same event loop turn are written together.
+      await new Promise<void>((resolve) => {
+        queueMicrotask(resolve)
+      })
+      while (this.#waiting.length > 0) await this.#writeGroup()
+    } finally {
+      this.#running = undefined
+    }
   }
 
   async #writeGroup(): Promise<void> {
     const jobs: WriteJob[] = []
-    const buffers: Buffer[] = []
     try {
+      const most = await this.#countAllowed(jobs)
       const full = this.#active !== undefined && this.#active.size >= this.#options.segmentBytes
       if (full) this.#active = undefined
       const segment = this.#active ?? (await this.#begin())
-      let bytes = 0
-      if (segment.size === 0) {
-        const start = this.#options.start(segment)
-        buffers.push(start)
-        bytes = start.length
-      }
-      const startBytes = bytes
-      const most = Math.min(GROUP_BYTES, this.#options.segmentBytes - segment.size + startBytes)
-      let taken = 0
-      for (; taken < this.#waiting.length && taken < GROUP_RECORDS && bytes < most; ++taken) {
-        const job = this.#waiting[taken] as WriteJob
+      const { buffers, startBytes } = this.#make(segment, most, jobs)
+      await this.#write(segment, buffers, jobs)
+      if (jobs.some(({ urgent }) => !urgent)) this.#diskFull = false
+      this.#tell(segment, buffers, jobs, startBytes)
+    } catch (cause) {
+      await this.#fail(jobs.length > 0 ? jobs : this.#waiting.splice(0), cause)
+    }
+  }
+
+  /**
+   * How many of the waiting jobs the next group may hold: without a reserve, only the urgent ones at the front. If there is
+   * no room for a reserve, throws and moves the jobs that need one into `jobs`.
+   */
+  async #countAllowed(jobs: WriteJob[]): Promise<number> {
+    const { reserve } = this.#options
+    if (reserve.held) return GROUP_RECORDS
+    const urgent = countFirst(this.#waiting, (job) => job.urgent)
+    if (urgent > 0) return Math.min(urgent, GROUP_RECORDS)
+    try {
+      await reserve.take()
+    } catch (error) {
+      // If something else is wrong, the write itself will tell.
+      if (!isDiskFull(error)) return GROUP_RECORDS
+      const refused = countFirst(this.#waiting, (job) => !job.urgent)
+      for (const job of this.#waiting.splice(0, refused)) jobs.push(job)
+      throw error
+    }
+    return GROUP_RECORDS
+  }
+
+  /** Moves jobs out of the queue into `jobs`, and makes their records. A job that throws is among them. */
+  #make(segment: Segment, most: number, jobs: WriteJob[]): { buffers: Buffer[]; startBytes: number } {
+    const buffers: Buffer[] = []
+    if (segment.size === 0) buffers.push(this.#options.start(segment))
+    const startBytes = buffers[0]?.length ?? 0
+    let bytes = startBytes
+    const mostBytes = Math.min(GROUP_BYTES, this.#options.segmentBytes - segment.size + startBytes)
+    try {
+      while (jobs.length < this.#waiting.length && jobs.length < most && bytes < mostBytes) {
+        const job = this.#waiting[jobs.length] as WriteJob
         jobs.push(job)
         const value = job.make(segment)
         buffers.push(value)
         bytes += value.length
       }
-      this.#waiting = this.#waiting.slice(taken)
-      await this.#write(segment, buffers, jobs)
-      this.#tell(segment, buffers, jobs, startBytes)
-    } catch (cause) {
-      if (jobs.length === 0) jobs.push(...this.#waiting.splice(0))
-      const error = writingError(this.#files.directory, cause)
-      for (const { onFailed } of jobs) onFailed(error)
+    } finally {
+      this.#waiting = this.#waiting.slice(jobs.length)
     }
+    return { buffers, startBytes }
+  }
+
+  /** Fails jobs. On a full disk, the urgent ones are tried once more with the space of the reserve. */
+  async #fail(jobs: readonly WriteJob[], cause: unknown): Promise<void> {
+    const full = isDiskFull(cause)
+    if (full) this.#diskFull = true
+    let failed = jobs
+    if (full && jobs.some(({ urgent }) => urgent) && (await this.#hasReleased())) {
+      failed = jobs.filter(({ urgent }) => !urgent)
+      this.#waiting = [...jobs.filter(({ urgent }) => urgent), ...this.#waiting]
+    }
+    const error = writingError(this.#files.directory, cause)
+    for (const { onFailed } of failed) onFailed(error)
+  }
+
+  #hasReleased(): Promise<boolean> {
+    return this.#options.reserve.release().catch(() => false)
   }
 
   /** The segment that the next group begins. */
@@ -164,9 +217,14 @@ export class LogWriter {
   }
 }
 
+/** How many jobs at the front are of one kind. */
+function countFirst(jobs: readonly WriteJob[], isKind: (job: WriteJob) => boolean): number {
+  const other = jobs.findIndex((job) => !isKind(job))
+  return other < 0 ? jobs.length : other
+}
+
 function writingError(directory: string, cause: unknown): IpcError {
-  const { code } = cause as NodeJS.ErrnoException
-  if (code === 'ENOSPC' || code === 'EDQUOT') {
+  if (isDiskFull(cause)) {
     return new IpcError('ERR_IPC_BUFFER_FULL', `the file system of ${directory} is full`, {
       reason: 'disk-full',
       cause,

@@ -1,5 +1,5 @@
 // Reads what a log holds when it is opened: every record in every segment, in the order in which they were written. Cuts
-// the torn end off the last segment, and keeps the rest of damaged ones.
+// the torn end off the last segment, and leaves all other damage in place.
 
 import { isSameBoot, type LastMoment, type SystemClock } from './clock.js'
 import type { LogFiles, Segment } from './log-files.js'
@@ -31,6 +31,8 @@ export interface Recovered {
   readonly segments: Segment[]
   /** The newest start record. Undefined: the log is new, or no start record is readable. */
   readonly start: StartState | undefined
+  /** The segment of that start record. Undefined if there is none. */
+  readonly newest: Segment | undefined
   readonly last: LastMoment | undefined
   readonly next: number
   /** Messages lost to damage. */
@@ -58,6 +60,7 @@ export class Recovery {
   readonly #lost = new Ranges()
   readonly #damages: SpoolDamage[] = []
   #start: StartState | undefined
+  #newest: Segment | undefined
   #last: LastMoment | undefined
   #next = 1
   /** Numbers from here on are missing if the next record begins later. */
@@ -70,19 +73,20 @@ export class Recovery {
   }
 
   async run(): Promise<Recovered> {
-    const names = await this.#files.list()
-    for (const [index, { sequence }] of names.entries()) {
+    for (const { sequence } of await this.#files.list()) {
       const segment = await this.#open(sequence)
-      if (segment === undefined) continue
-      this.#segments.push(segment)
-      await this.#readSegment(segment, index === names.length - 1)
+      if (segment !== undefined) this.#segments.push(segment)
     }
+    // Files that could not be written to on a full disk are empty.
+    const last = this.#segments.findLast(({ size }) => size > 0)
+    for (const segment of this.#segments) await this.#readSegment(segment, segment === last)
     const reported = new Set(this.#start?.reported)
     return {
       lost: this.#countLost(),
       index: this.#buildIndex(),
       segments: this.#segments,
       start: this.#start,
+      newest: this.#newest,
       last: this.#last,
       next: this.#next,
       damages: this.#damages.filter((damage) => !reported.has(place(damage))),
@@ -114,6 +118,7 @@ export class Recovery {
       case RecordKind.start: {
         const start = JSON.parse(body.toString('utf8')) as StartState
         this.#start = start
+        this.#newest = segment
         this.#last = { bootId: start.bootId, baseMs: start.baseMs, timeMs, wallMs }
         this.#closeGap(start.next)
         this.#next = Math.max(this.#next, start.next)
@@ -166,7 +171,9 @@ export class Recovery {
         this.#next = Math.max(this.#next, after)
       }
       this.#gapFrom = undefined
-      if (this.#access === 'write') {
+      // Any other damage stays: until the next start record is on the disk, only the damage itself tells which numbers
+      // must not be used again. Nothing is appended to this segment.
+      if (torn && this.#access === 'write') {
         await this.#files.truncate(segment, offset)
         segment.size = offset
       }

@@ -19,6 +19,7 @@ import { checkSpoolOptions, type SpoolDamage, type SpoolOptions } from './option
 import { Ranges } from './ranges.js'
 import { blankLines, controlRecord, HEADER_BYTES, RecordKind, writeHeader } from './record.js'
 import { OVERHEAD_BYTES, type IndexEntry, type RecordIndex } from './record-index.js'
+import { Reserve } from './reserve.js'
 import { Recovery, type Recovered, type StartState } from './recovery.js'
 import type { SpoolEntry, SpoolEvents, SpoolLog, SpoolRecord } from './spool-log.js'
 
@@ -28,6 +29,8 @@ const RECORD_SETTLED_AFTER_MS = 20
 const RETRY_AFTER_MS = 1000
 /** A segment of this size is left for a new one once nothing in it is needed, so that the disk shrinks. */
 const SHRINK_BYTES = 1 << 20
+/** The same while the disk is full. */
+const SHRINK_FULL_BYTES = 1 << 14
 /** How long a stop of the machine may count at most where messages never expire. */
 const MAX_GAP_MS = 86_400_000
 
@@ -60,6 +63,8 @@ export class Spool implements SpoolLog {
   readonly #reader: LogReader
   readonly #writer: LogWriter
   #segments: Segment[]
+  /** The newest segment whose start record is in the log: it carries the state, so older ones are not needed for that. */
+  #newest: Segment | undefined
   #next: number
   #reported: readonly string[]
   /** Messages found damaged, not reported to a sender yet. */
@@ -77,6 +82,7 @@ export class Spool implements SpoolLog {
     files: LogFiles,
     system: SystemClock,
     recovered: Recovered,
+    reserve: Reserve,
   ) {
     const { start, last } = recovered
     this.#options = options
@@ -93,18 +99,21 @@ export class Spool implements SpoolLog {
     this.session = goesOn ? start.session : randomHex(16)
     this.#index = recovered.index
     this.#segments = recovered.segments
+    this.#newest = recovered.newest
     this.#next = recovered.next
     this.#reported = recovered.reported
     this.#untold = recovered.lost
     this.#reader = new LogReader()
     this.#writer = new LogWriter({
       files,
+      reserve,
       nextSequence: (recovered.segments.at(-1)?.sequence ?? 0) + 1,
       segmentBytes: options.segmentBytes,
       sync: options.durability === 'fsync',
       start: (segment) => this.#startRecord(segment),
       onSegment: (segment) => {
         this.#segments.push(segment)
+        this.#newest = segment
         this.#deleteSettled()
       },
     })
@@ -140,7 +149,9 @@ export class Spool implements SpoolLog {
     const files = await LogFiles.open(checked.directory, 'claim')
     try {
       const recovered = await new Recovery(files, system, 'write').run()
-      const spool = new this(checked, files, system, recovered)
+      const reserve = new Reserve(files)
+      await reserve.find()
+      const spool = new this(checked, files, system, recovered, reserve)
       await spool.#begin(recovered)
       return spool
     } catch (error) {
@@ -198,6 +209,7 @@ export class Spool implements SpoolLog {
     const durable = new Promise<void>((resolve, reject) => {
       this.#writer.enqueue({
         sync: true,
+        urgent: false,
         make: ({ sequence: segment }) => {
           writeHeader(value, { kind: RecordKind.lines, count, first, timeMs, wallMs, priorities, segment })
           return value
@@ -218,34 +230,24 @@ export class Spool implements SpoolLog {
     return { first, durable: observed(durable) }
   }
 
+  /** @throws {IpcError} ERR_IPC_CLOSED after `close`; ERR_IPC_SYSTEM if the disk cannot be read, and nothing is given up */
   read(from: number, maxBytes: number): SpoolRecord[] {
-    const entries: IndexEntry[] = []
-    let bytes = 0
-    for (const entry of this.#index.from(from)) {
-      if (!entry.durable || (entries.length > 0 && bytes + entry.size > maxBytes)) break
-      entries.push(entry)
-      bytes += entry.size
-    }
-    const records: SpoolRecord[] = []
-    for (const [index, value] of this.#reader.read(entries).entries()) {
-      const entry = entries[index] as IndexEntry
-      if (value === undefined) {
-        this.#giveUpDamaged(entry)
-        continue
-      }
-      const { first, count, gone } = entry
-      const lines = value.subarray(HEADER_BYTES)
-      records.push(
-        gone === undefined
-          ? { first, count, lines, patchy: false }
-          : { first, count, lines: blankLines(lines, gone), patchy: true },
-      )
-    }
     // Damage must not look like the end.
-    return records.length === 0 && entries.length > 0 ? this.read(from, maxBytes) : records
+    for (;;) {
+      const entries = this.#durableFrom(from, maxBytes)
+      const records = this.#readRecords(entries)
+      if (records.length > 0 || entries.length === 0) return records
+    }
   }
 
+  /** @throws RangeError for numbers that are not safe integers */
   settle(first: number, through: number): number {
+    for (const number of [first, through]) {
+      if (!Number.isSafeInteger(number) || number >= Number.MAX_SAFE_INTEGER) {
+        throw new RangeError(`settle() takes numbers of messages, as safe integers; got ${number}`)
+      }
+    }
+    if (through < first) return 0
     if (through >= this.#next) this.#next = through + 1
     const settled = this.#index.settle(first, through)
     if (settled > 0) this.#forget(first, through)
@@ -311,7 +313,11 @@ export class Spool implements SpoolLog {
     return first
   }
 
-  /** The durable messages that are neither settled nor given up, oldest first, from a number on. */
+  /**
+   * The durable messages that are neither settled nor given up, oldest first, from a number on.
+   *
+   * @throws {IpcError} ERR_IPC_CLOSED once the spool is closed; ERR_IPC_SYSTEM if the disk cannot be read
+   */
   async *entries(from = this.settledThrough + 1): AsyncGenerator<SpooledMessage> {
     for (let next = from; ;) {
       const [record] = this.read(next, 1)
@@ -350,23 +356,30 @@ export class Spool implements SpoolLog {
     for (const damage of damages) callUser('onDamage', onDamage, damage)
     const changed =
       start?.session !== this.session || last?.bootId !== this.#clock.bootId || damages.length > 0
-    if (changed && this.#segments.length > 0) await this.#checkpoint()
     this.#deleteSettled()
+    if (!changed || this.#segments.length === 0) return
+    while (this.#chores.size > 0) await Promise.allSettled(this.#chores)
+    try {
+      await this.#checkpoint()
+    } catch (error) {
+      // On a full disk, the first record that fits begins the segment. Until then no number is given that the log does not
+      // know, because recovery leaves the damage in place.
+      if ((error as IpcError).reason !== 'disk-full') throw error
+    }
   }
 
-  /** Begins a new segment with the state as it is. Without room, the first message does that later. */
+  /** Begins a new segment with the state as it is. Rejects if it cannot be written. */
   #checkpoint(): Promise<void> {
     this.#writer.seal()
-    return new Promise((resolve) => {
+    return new Promise((resolve, reject) => {
       this.#writer.enqueue({
         sync: true,
+        urgent: true,
         make: ({ sequence }) => this.#control(RecordKind.settled, [], sequence),
         onWritten: () => {
           resolve()
         },
-        onFailed: () => {
-          resolve()
-        },
+        onFailed: reject,
       })
     })
   }
@@ -416,6 +429,7 @@ export class Spool implements SpoolLog {
     this.#unrecorded.clear()
     this.#writer.enqueue({
       sync: false,
+      urgent: true,
       make: ({ sequence }) => this.#control(RecordKind.settled, ranges, sequence),
       onWritten: () => undefined,
       onFailed: () => {
@@ -427,16 +441,23 @@ export class Spool implements SpoolLog {
 
   /** Leaves a segment that holds nothing any more, or copies what little an old one holds, so that it can be deleted. */
   #shrink(): void {
-    const { active } = this.#writer
-    if (active?.records === 0 && active.size > SHRINK_BYTES) void this.#checkpoint()
+    const newest = this.#newest
+    const most = this.#writer.diskFull ? SHRINK_FULL_BYTES : SHRINK_BYTES
+    if (newest?.records === 0 && newest.size > most) {
+      this.#checkpoint().catch(() => {
+        this.#schedule(RETRY_AFTER_MS)
+      })
+    }
     if (this.#closing === undefined) this.#clear()
   }
 
   /** Deletes segments that hold nothing. The state that they hold stands at the head of a newer one, too. */
   #deleteSettled(): void {
-    const { active } = this.#writer
-    if (active === undefined) return
-    const isNeeded = ({ sequence, records }: Segment): boolean => sequence >= active.sequence || records > 0
+    const newest = this.#newest
+    if (newest === undefined) return
+    // One after the newest has a damaged start record, and may hold newer state; or it is empty.
+    const isNeeded = (segment: Segment): boolean =>
+      segment === newest || segment.records > 0 || (segment.sequence > newest.sequence && segment.size > 0)
     const settled = this.#segments.filter((segment) => !isNeeded(segment))
     if (settled.length === 0) return
     this.#segments = this.#segments.filter(isNeeded)
@@ -445,15 +466,15 @@ export class Spool implements SpoolLog {
 
   /** Files that are mostly settled messages take at most about as much room as the messages themselves. */
   #clear(): void {
-    const { active } = this.#writer
-    if (this.#clearing || active === undefined) return
+    const newest = this.#newest
+    if (this.#clearing || newest === undefined) return
     let all = 0
     let live = 0
     let sparsest: Segment | undefined
     for (const segment of this.#segments) {
       all += segment.size
       live += segment.liveBytes
-      if (segment.sequence >= active.sequence) continue
+      if (segment.sequence >= newest.sequence) continue
       if (sparsest === undefined || shareOf(segment) < shareOf(sparsest)) sparsest = segment
     }
     if (sparsest === undefined || all - live <= live + 2 * this.#options.segmentBytes) return
@@ -472,7 +493,7 @@ export class Spool implements SpoolLog {
     for (const entry of entries) {
       if (this.#closing !== undefined) return
       if (entry.removed) continue
-      const [value] = this.#reader.read([entry])
+      const [value] = this.#readValues([entry])
       if (value === undefined) {
         this.#giveUpDamaged(entry)
         continue
@@ -497,6 +518,7 @@ export class Spool implements SpoolLog {
     return new Promise((resolve) => {
       this.#writer.enqueue({
         sync: true,
+        urgent: false,
         make: ({ sequence: segment }) => {
           writeHeader(copy, { kind: RecordKind.lines, count, first, timeMs, wallMs, priorities, segment })
           return copy
@@ -512,6 +534,46 @@ export class Spool implements SpoolLog {
     })
   }
 
+  #durableFrom(from: number, maxBytes: number): IndexEntry[] {
+    const entries: IndexEntry[] = []
+    let bytes = 0
+    for (const entry of this.#index.from(from)) {
+      if (!entry.durable || (entries.length > 0 && bytes + entry.size > maxBytes)) break
+      entries.push(entry)
+      bytes += entry.size
+    }
+    return entries
+  }
+
+  /** Gives up damaged records. May stop before the last one. */
+  #readRecords(entries: readonly IndexEntry[]): SpoolRecord[] {
+    const records: SpoolRecord[] = []
+    for (const [index, value] of this.#readValues(entries).entries()) {
+      const entry = entries[index] as IndexEntry
+      if (value === undefined) {
+        this.#giveUpDamaged(entry)
+        continue
+      }
+      const { first, count, gone } = entry
+      const lines = value.subarray(HEADER_BYTES)
+      records.push(
+        gone === undefined
+          ? { first, count, lines, patchy: false }
+          : { first, count, lines: blankLines(lines, gone), patchy: true },
+      )
+    }
+    return records
+  }
+
+  #readValues(entries: readonly IndexEntry[]): (Buffer | undefined)[] {
+    if (this.#closing !== undefined) throw new IpcError('ERR_IPC_CLOSED', 'the spool is closed')
+    try {
+      return this.#reader.read(entries)
+    } catch (cause) {
+      throw new IpcError('ERR_IPC_SYSTEM', `the spool in ${this.directory} cannot be read`, { cause })
+    }
+  }
+
   #drop(entry: IndexEntry): number {
     const { live, first, count } = entry
     this.#index.remove(entry)
@@ -521,7 +583,12 @@ export class Spool implements SpoolLog {
 
   /** Gives up the messages of one priority in a record. */
   #shed(entry: IndexEntry, rank: number): number {
-    const [value] = this.#reader.read([entry])
+    let value: Buffer | undefined
+    try {
+      value = this.#readValues([entry])[0]
+    } catch {
+      return 0 // what cannot be read now is kept
+    }
     if (value === undefined) return 0
     const lines = value.subarray(HEADER_BYTES)
     let shed = 0

@@ -1,11 +1,21 @@
 // What damage costs a spool: torn ends at every byte, flipped bits, and foreign bytes.
 
 import fc from 'fast-check'
-import { statSync, truncateSync } from 'node:fs'
+import {
+  closeSync,
+  existsSync,
+  openSync,
+  readdirSync,
+  readlinkSync,
+  statSync,
+  truncateSync,
+  writeFileSync,
+} from 'node:fs'
 import { join } from 'node:path'
-import { describe, expect, it } from 'vitest'
+import { describe, expect, it, onTestFinished, vi } from 'vitest'
 
 import { systemClock } from '../../../lib/spool/clock.js'
+import { LogFiles } from '../../../lib/spool/log-files.js'
 import type { SpoolDamage } from '../../../lib/spool/options.js'
 import { openSpool, Spool } from '../../../lib/spool/spool.js'
 import { temporaryDirectory } from '../../support/directory.js'
@@ -124,6 +134,34 @@ describe('a flipped bit', () => {
     }
   })
 
+  it('in the last record does not give its numbers again after an open that could not write', async () => {
+    const directory = await filled(3)
+    const [segment = ''] = segmentsOf(directory)
+    const last = recordsOf(directory, segment).at(-1)
+    if (last === undefined) throw new Error('there is no record')
+    flip(join(directory, segment), last.offset + last.size - 1)
+    const options = { directory, onDamage: () => undefined }
+    const write = vi.spyOn(LogFiles.prototype, 'write')
+    onTestFinished(() => {
+      write.mockRestore()
+    })
+    write.mockRejectedValue(Object.assign(new Error('broken'), { code: 'EIO' }))
+    await expect(Spool.open(options)).rejects.toMatchObject({ code: 'ERR_IPC_SYSTEM' })
+    write.mockRejectedValue(Object.assign(new Error('full'), { code: 'ENOSPC' }))
+    for (let i = 0; i < 2; ++i) {
+      const full = await Spool.open(options)
+      expect([full.next, full.messages]).toEqual([10, 9])
+      await full.close()
+    }
+    write.mockRestore()
+    const spool = await Spool.open(options)
+    expect([spool.next, spool.messages]).toEqual([10, 9])
+    await spool.close()
+    const again = await Spool.open(options)
+    expect([again.next, again.messages]).toEqual([10, 6])
+    await again.close()
+  })
+
   it('in the head of a segment costs no message', async () => {
     const directory = await filled(3)
     const [segment = ''] = segmentsOf(directory)
@@ -149,6 +187,56 @@ describe('a flipped bit', () => {
     expect(lost).toEqual([[2, 'storage']])
     expect(damages).toMatchObject([{ what: 'record', first: 3, count: 2 }])
     expect(spool.messages).toBe(4)
+  })
+})
+
+describe('reading', () => {
+  it('from a closed spool is refused, and looks like no damage', async () => {
+    const directory = await filled(3)
+    const onDamage = vi.fn()
+    const spool = await Spool.open({ directory, onDamage })
+    const found: number[] = []
+    const reading = (async () => {
+      for await (const { number } of spool.entries()) {
+        found.push(number)
+        if (number === 3) await spool.close()
+      }
+    })()
+    await expect(reading).rejects.toMatchObject({ code: 'ERR_IPC_CLOSED' })
+    expect(found).toEqual([1, 2, 3])
+    expect(() => spool.read(1, 1)).toThrow(expect.objectContaining({ code: 'ERR_IPC_CLOSED' }))
+    expect(spool.messages).toBe(9)
+    expect(onDamage).not.toHaveBeenCalled()
+  })
+
+  it.runIf(process.platform === 'linux')('that fails gives up nothing', async () => {
+    const directory = await filled(3)
+    const onDamage = vi.fn()
+    const spool = await opened(directory, { onDamage })
+    const [segment = ''] = segmentsOf(directory)
+    const descriptor = readdirSync('/proc/self/fd').find((name) => {
+      const path = join('/proc/self/fd', name)
+      return existsSync(path) && readlinkSync(path) === join(directory, segment)
+    })
+    if (descriptor === undefined) throw new Error('the segment is not open')
+    closeSync(Number(descriptor))
+    expect(() => spool.read(1, Infinity)).toThrow(expect.objectContaining({ code: 'ERR_IPC_SYSTEM' }))
+    openSync(join(directory, segment), 'r') // gets the descriptor back
+    expect(numbersOf(spool)).toHaveLength(9)
+    expect(onDamage).not.toHaveBeenCalled()
+  })
+
+  it('skips any number of damaged records', async () => {
+    const directory = join(temporaryDirectory(), 'spool')
+    const spool = await opened(directory, { onDamage: () => undefined })
+    for (let i = 0; i < 20_000; ++i) void spool.append(entry(['a'], spool.next))
+    await spool.append(entry(['a'], spool.next)).durable
+    for (const name of segmentsOf(directory)) {
+      const path = join(directory, name)
+      writeFileSync(path, Buffer.alloc(statSync(path).size), { flag: 'r+' })
+    }
+    expect(spool.read(1, 1)).toEqual([])
+    expect(spool.messages).toBe(0)
   })
 })
 

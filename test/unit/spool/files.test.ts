@@ -98,7 +98,13 @@ describe('a spool refuses', () => {
     writeFileSync(join(directory, 'note.log'), 'x')
     const spool = await opened(directory)
     await spool.append(entry(['a'], 1)).durable
-    expect(readdirSync(directory).sort()).toEqual(['0000000000000001.log', 'lock', 'lost+found', 'note.log'])
+    expect(readdirSync(directory).sort()).toEqual([
+      '0000000000000001.log',
+      'lock',
+      'lost+found',
+      'note.log',
+      'reserve',
+    ])
   })
 })
 

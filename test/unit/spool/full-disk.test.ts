@@ -2,13 +2,15 @@
 
 import fc from 'fast-check'
 import { execFileSync } from 'node:child_process'
-import { closeSync, openSync, readdirSync, rmSync, writeSync } from 'node:fs'
+import { closeSync, openSync, readdirSync, rmSync, statSync, writeSync } from 'node:fs'
 import { join } from 'node:path'
 import { describe, expect, it, onTestFinished } from 'vitest'
 
-import { Spool } from '../../../lib/spool/spool.js'
+import { systemClock } from '../../../lib/spool/clock.js'
+import { openSpool, Spool } from '../../../lib/spool/spool.js'
 import { temporaryDirectory } from '../../support/directory.js'
 import { contents, entry } from '../../support/spool.js'
+import { leftBehind, segmentsOf } from '../../support/spool-files.js'
 import { until } from '../../support/wait.js'
 
 const needsRoot = process.getuid?.() !== 0
@@ -42,6 +44,14 @@ function smallDisk(size: string): { directory: string; fill: () => void; free: (
 
 function events(count: number): string[] {
   return Array.from({ length: count }, () => 'soc_event')
+}
+
+function bytesOf(directory: string): number {
+  // A segment may be deleted meanwhile.
+  return segmentsOf(directory).reduce(
+    (sum, name) => sum + (statSync(join(directory, name), { throwIfNoEntry: false })?.size ?? 0),
+    0,
+  )
 }
 
 function numbersOf(spool: Spool): number[] {
@@ -165,5 +175,67 @@ describe.skipIf(needsRoot)(`a full disk${why}`, () => {
     await third.append(entry(['soc_event'], third.next)).durable
     await until(() => readdirSync(directory).length <= 12)
     await third.close()
+  })
+
+  it.each([
+    ['many segments', 65_536],
+    ['one segment', 1 << 26],
+  ])('that is emptied after a restart gives its space back: %s', async (_, segmentBytes) => {
+    const { directory, fill } = smallDisk('2m')
+    const options = { directory, segmentBytes }
+    const spool = await Spool.open(options)
+    const outcomes: PromiseSettledResult<void>[] = []
+    while (outcomes.every(({ status }) => status === 'fulfilled')) {
+      outcomes.push(...(await Promise.allSettled([spool.append(entry(events(100), spool.next)).durable])))
+    }
+    const { session, next } = spool
+    await spool.close()
+    fill()
+    const again = await Spool.open(options)
+    expect(again.messages).toBeGreaterThan(1000)
+    again.settle(1, again.next - 1)
+    await until(() => bytesOf(directory) < 16_384)
+    await again.append(entry(events(1), again.next)).durable
+    expect(again.session).toBe(session)
+    expect(again.next).toBeGreaterThanOrEqual(next)
+    await again.close()
+  })
+
+  it('that is emptied gives its space back without a restart, too', async () => {
+    const { directory } = smallDisk('2m')
+    const spool = await Spool.open({ directory, segmentBytes: 65_536 })
+    for (const count of [800, 100, 10, 1]) {
+      for (let failed = false; !failed;) {
+        await spool.append(entry(events(count), spool.next)).durable.catch(() => (failed = true))
+      }
+    }
+    spool.settle(1, spool.next - 1)
+    await until(() => bytesOf(directory) < 16_384)
+    await spool.append(entry(events(800), spool.next)).durable
+    await spool.close()
+  })
+
+  it('survives a crash at any moment while it is emptied', async () => {
+    const { directory, fill } = smallDisk('2m')
+    const options = { directory, segmentBytes: 65_536 }
+    const spool = await Spool.open(options)
+    for (let i = 0; i < 60; ++i) await spool.append(entry(events(100), spool.next)).durable
+    const { session, next } = spool
+    fill()
+    for (let first = 1; first < next; first += 700) {
+      spool.settle(first, Math.min(first + 699, next - 1))
+      for (let turn = 0; turn < 4; ++turn) {
+        await new Promise((resolve) => setTimeout(resolve, 10))
+        const copy = await openSpool({ directory: leftBehind(directory) }, systemClock())
+        const settled = copy.settledThrough
+        expect([copy.session, copy.next]).toEqual([session, next])
+        expect(settled).toBeLessThanOrEqual(first + 699)
+        expect(numbersOf(copy)).toEqual(
+          Array.from({ length: next - 1 - settled }, (__, i) => settled + 1 + i),
+        )
+        await copy.close()
+      }
+    }
+    await spool.close()
   })
 })

@@ -14,7 +14,11 @@ import { leftBehind, segmentsOf } from '../../support/spool-files.js'
 import { rejectionOf, until } from '../../support/wait.js'
 
 function bytesOf(directory: string): number {
-  return segmentsOf(directory).reduce((sum, name) => sum + statSync(join(directory, name)).size, 0)
+  // A segment may be deleted meanwhile.
+  return segmentsOf(directory).reduce(
+    (sum, name) => sum + (statSync(join(directory, name), { throwIfNoEntry: false })?.size ?? 0),
+    0,
+  )
 }
 
 const events = Array.from({ length: 20 }, () => 'soc_event')
@@ -331,5 +335,18 @@ describe('ages', () => {
     const system = systemClock()
     expect(system.sinceBootMs()).toBeGreaterThan(performance.now())
     if (process.platform === 'linux') expect(system.bootId).toMatch(/^[0-9a-f-]{36}$/)
+  })
+})
+
+describe('settling', () => {
+  it('takes safe integers only', async () => {
+    const spool = await opened(join(temporaryDirectory(), 'spool'))
+    await spool.append(entry(['a'], 1)).durable
+    for (const wrong of [Infinity, NaN, 1.5, Number.MAX_SAFE_INTEGER]) {
+      expect(() => spool.settle(1, wrong)).toThrow(RangeError)
+      expect(() => spool.settle(wrong, 1)).toThrow(RangeError)
+    }
+    expect([spool.next, spool.messages]).toEqual([2, 1])
+    expect(spool.settle(1, 1)).toBe(1)
   })
 })

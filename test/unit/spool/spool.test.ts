@@ -125,7 +125,7 @@ describe('a spool', () => {
     const spool = await opened(directory)
     await spool.append(entry(['a'], 1)).durable
     expect(statSync(directory).mode & 0o777).toBe(0o700)
-    expect(readdirSync(directory).sort()).toEqual(['0000000000000001.log', 'lock'])
+    expect(readdirSync(directory).sort()).toEqual(['0000000000000001.log', 'lock', 'reserve'])
     for (const file of readdirSync(directory))
       expect(statSync(join(directory, file)).mode & 0o777).toBe(0o600)
   })
