@@ -82,7 +82,7 @@ public:
          std::size_t sink_capacity)
       : window_(std::move(window)), memory_(memory), reader_(window_),
         words_(sink_capacity * FrameRecord::kWords) {
-    reader_.Begin(kMaxLine, true);
+    reader_.Begin(kMaxLine, FrameReader::Start::kNothing);
   }
 
   void Push(const std::uint8_t *bytes, std::size_t size) {
