@@ -5,7 +5,7 @@ import { once } from 'node:events'
 import { linkSync, lstatSync, statSync, symlinkSync } from 'node:fs'
 import { connect, createServer } from 'node:net'
 import { join } from 'node:path'
-import { describe, expect, it, onTestFinished } from 'vitest'
+import { describe, expect, expectTypeOf, it, onTestFinished } from 'vitest'
 
 import type { RejectEvent } from '../../lib/connection/audit.js'
 import { dial } from '../../lib/connection/dial.js'
@@ -35,6 +35,7 @@ describe('executables', () => {
     socket.on('error', () => undefined)
     await new Promise((resolve) => socket.once('close', resolve).resume())
     await until(() => rejects.length > 0)
+    expectTypeOf<RejectEvent>().toHaveProperty('unit').toBeString()
     expect(rejects[0]).toMatchObject({
       reason: 'executable-not-listed',
       executable: program,
