@@ -21,7 +21,7 @@ simdjson=$(dirname "$(node -p "require.resolve('@nozbe/simdjson/package.json')")
     sed -n '/^EXPORTS/,$p' "$headers/def/$list.def" | tail -n +2
     echo # the lists end without a newline
   done
-  printf 'uv_get_osfhandle\nuv_open_osfhandle\n'
+  printf 'uv_fs_close\nuv_get_osfhandle\nuv_open_osfhandle\n'
 } >"$work/node.def"
 x86_64-w64-mingw32-dlltool -d "$work/node.def" -y "$work/libnode_delay.a" -m i386:x86-64 -D node.exe
 

@@ -3,7 +3,7 @@
 
 import { isNativeError } from 'node:util/types'
 
-/** Every code that an {@link IpcError} can carry. Each has its heading in the README. */
+/** Every code that an {@link IpcError} can carry. Each has its heading in docs/api.md. */
 export type IpcErrorCode =
   | 'ERR_IPC_CLOSED'
   | 'ERR_IPC_TIMEOUT'

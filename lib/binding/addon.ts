@@ -165,14 +165,14 @@ interface Addon {
    */
   readonly openDirectory: (path: string, create: boolean, lockName: string) => Promise<number>
   readonly listDirectory: (directory: number) => Promise<string[]>
-  /** Resolves with a descriptor, which belongs to the addon until `forgetFile`. Access: {@link FileAccess}. */
+  /** Resolves with a descriptor, which belongs to the addon until `closeFile`. Access: {@link FileAccess}. */
   readonly openFile: (directory: number, name: string, access: number) => Promise<number>
   readonly removeFile: (directory: number, name: string) => Promise<void>
   /** Resolves once names created and removed in the directory survive a loss of power. */
   readonly syncDirectory: (directory: number) => Promise<void>
   readonly closeDirectory: (directory: number) => void
-  /** The caller closes the descriptor, at once. */
-  readonly forgetFile: (descriptor: number) => void
+  /** Closes a descriptor of `openFile`: in a worker, `closeSync` would warn of it. Safe to call again. */
+  readonly closeFile: (descriptor: number) => void
   /** Counts while the machine is suspended too; no user can set it. */
   readonly millisecondsSinceBoot: () => number
   /** Differs from one start of the machine to the next; '' where the system does not say. */

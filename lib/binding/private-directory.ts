@@ -1,7 +1,6 @@
 // A directory that only this user can enter, and the files in it: opened natively, checked by descriptor, and closed at the
 // end of the environment. For a spool, a database, a registry; see OpenPrivateDirectory in native/platform/platform.h.
 
-import { closeSync } from 'node:fs'
 import { resolve } from 'node:path'
 
 import { addon, FileAccess } from './addon.js'
@@ -53,8 +52,7 @@ export class PrivateDirectory {
   /** Safe to call again. */
   closeFile(descriptor: number): void {
     if (!this.#descriptors.delete(descriptor)) return
-    addon.forgetFile(descriptor)
-    closeSync(descriptor)
+    addon.closeFile(descriptor)
   }
 
   /** Deletes a file. It may be absent. */

@@ -30,14 +30,16 @@ export interface RejectEvent {
   readonly errno: number
   /** Process id of the client. For logs only: process ids are reused. */
   readonly pid: number
-  /** User id of the client; -1 if it is not known. */
+  /** User id of the client; null if it is not known. */
   readonly uid: number | null
-  /** Group id of the client; -1 if it is not known. */
+  /** Group id of the client; null if it is not known. */
   readonly gid: number | null
   /** Supplementary groups of the client. */
   readonly groups: readonly number[]
   /** '' if unknown. Read only for peers whose user or group passes. */
   readonly executable: string
+  /** systemd unit of the client; '' if unknown. Read only for peers whose user or group passes. */
+  readonly unit: string
   /** Security label of the client (SELinux, AppArmor), if the system gives one. */
   readonly label: string
   /** Security identifier of the client (Windows). */

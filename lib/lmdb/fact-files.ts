@@ -44,9 +44,8 @@ export function claimFactFiles(path: string): string {
   if ((stats.mode & 0o022) !== 0) {
     throw unsafe(directory, `others may write to it (mode ${octal(stats)}); run: chmod go-w`)
   }
-  checkFile(join(directory, DATA), 0, (descriptor, size) => {
-    checkLength(join(directory, DATA), descriptor, size)
-  })
+  checkFile(join(directory, DATA), 0)
+  checkLength(join(directory, DATA))
   checkFile(join(directory, LOCK), LOCK_BYTES)
   return directory
 }
@@ -74,41 +73,31 @@ function* ancestorsOf(path: string): Generator<string> {
   for (let at = path; at !== dirname(at); at = dirname(at)) yield dirname(at)
 }
 
-function checkFile(
-  path: string,
-  newBytes: number,
-  check: (descriptor: number, size: number) => void = () => undefined,
-): void {
-  const descriptor = openOrMake(path, newBytes)
-  try {
-    const stats = fstatSync(descriptor)
-    if (!stats.isFile()) throw unsafe(path, 'it is not a regular file')
-    checkOwner(path, stats)
-    if (stats.nlink !== 1) throw unsafe(path, `it has ${stats.nlink} hard links; another path leads to it`)
-    if ((stats.mode & 0o077) !== 0) {
-      throw unsafe(path, `others may use it (mode ${octal(stats)}); run: chmod 600`)
-    }
-    check(descriptor, stats.size)
-  } finally {
-    closeSync(descriptor)
+/**
+ * Checks an existing file by its path, without opening it: closing any descriptor of a file drops all locks that the process
+ * holds on it (fcntl(2)), and LMDB locks `lock.mdb` in this way. The directory is checked, so the path stays with this file.
+ */
+function checkFile(path: string, newBytes: number): void {
+  makeIfAbsent(path, newBytes)
+  const stats = lstatSync(path)
+  if (stats.isSymbolicLink()) throw unsafe(path, 'it is a symbolic link')
+  if (!stats.isFile()) throw unsafe(path, 'it is not a regular file')
+  checkOwner(path, stats)
+  if (stats.nlink !== 1) throw unsafe(path, `it has ${stats.nlink} hard links; another path leads to it`)
+  if ((stats.mode & 0o077) !== 0) {
+    throw unsafe(path, `others may use it (mode ${octal(stats)}); run: chmod 600`)
   }
 }
 
 /** LMDB itself would make a file with the mode that the umask leaves. */
-function openOrMake(path: string, newBytes: number): number {
-  const { O_RDWR, O_CREAT, O_EXCL, O_NOFOLLOW, O_NONBLOCK } = constants
+function makeIfAbsent(path: string, bytes: number): void {
+  const { O_RDWR, O_CREAT, O_EXCL, O_NOFOLLOW } = constants
   try {
     const descriptor = openSync(path, O_RDWR | O_CREAT | O_EXCL | O_NOFOLLOW, 0o600)
-    fill(path, descriptor, newBytes)
-    return descriptor
+    fill(path, descriptor, bytes)
+    closeSync(descriptor)
   } catch (error) {
     if (codeOf(error) !== 'EEXIST') throw error
-  }
-  try {
-    return openSync(path, O_RDWR | O_NOFOLLOW | O_NONBLOCK)
-  } catch (error) {
-    if (codeOf(error) === 'ELOOP') throw unsafe(path, 'it is a symbolic link')
-    throw error
   }
 }
 
@@ -127,13 +116,32 @@ function fill(path: string, descriptor: number, bytes: number): void {
 /** Where the first page says that it is a database, and what else is read of it (mdb.c: MDB_meta). */
 const META_BYTES = 24 + 136
 const MAGIC = 0xbeefc0de
+const MEND = 'restore it, or move it away to begin anew with the facts of the peers'
 
-/** A page that the database has and the file has not would end the process with SIGBUS when it is read. */
-function checkLength(path: string, descriptor: number, size: number): void {
-  if (size === 0) return
+/**
+ * A page that the database has and the file has not would end the process with SIGBUS when it is read.
+ *
+ * Opening and closing `data.mdb` is harmless, because LMDB takes no locks on it. The size is read after the pages: another
+ * process may add to the database meanwhile, and a file is never shorter than an earlier state of its database.
+ */
+function checkLength(path: string): void {
+  const descriptor = openSync(path, constants.O_RDONLY | constants.O_NOFOLLOW)
+  try {
+    if (fstatSync(descriptor).size === 0) return
+    const expected = readExpectedSize(descriptor)
+    if (expected === undefined) throw unsafe(path, `it is not a database; ${MEND}`)
+    const { size } = fstatSync(descriptor)
+    if (size < expected) throw unsafe(path, `it has ${size} bytes of ${expected}; ${MEND}`)
+  } finally {
+    closeSync(descriptor)
+  }
+}
+
+/** Returns the bytes that the newest state of the database takes; undefined if there is no database. */
+function readExpectedSize(descriptor: number): number | undefined {
   const meta = Buffer.alloc(META_BYTES)
   let newest = -1n
-  let expected = 0
+  let expected: number | undefined
   for (let page = 0, pageBytes = 4096; page < 2; ++page) {
     if (readSync(descriptor, meta, 0, META_BYTES, page * pageBytes) < META_BYTES) continue
     if (meta.readUInt32LE(24) !== MAGIC) continue
@@ -143,9 +151,7 @@ function checkLength(path: string, descriptor: number, size: number): void {
     newest = transaction
     expected = (Number(meta.readBigUInt64LE(24 + 120)) + 1) * pageBytes
   }
-  if (newest >= 0n && size >= expected) return
-  const why = newest < 0n ? 'it is not a database' : `it has ${size} bytes of ${expected}`
-  throw unsafe(path, `${why}; restore it, or move it away to begin anew with the facts of the peers`)
+  return expected
 }
 
 function checkOwner(path: string, { uid }: Stats): void {

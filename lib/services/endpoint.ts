@@ -137,7 +137,10 @@ export class Endpoint {
     this.#timeoutMs = checkTimeout(checked.timeoutMs)
     this.#maxPendingBytes = checked.maxPendingBytes ?? DEFAULT_MAX_PENDING_BYTES
     this.#receiver = new Receiver(connection, name, checked.receiver)
-    this.#sender = new Sender(connection, name, { maxPending: MAX_PENDING_SENDS })
+    this.#sender = new Sender(connection, name, {
+      maxPending: MAX_PENDING_SENDS,
+      maxPendingBytes: Math.max(this.#maxPendingBytes, DEFAULT_MAX_PENDING_BYTES),
+    })
     this.#requests = new PendingRequests(name, this.#maxPendingBytes, (id) => {
       this.#onWithdrawn(id)
     })

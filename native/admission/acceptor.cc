@@ -38,7 +38,10 @@ Result<std::unique_ptr<Acceptor>> Acceptor::Start(std::unique_ptr<ServerEndpoint
       new Acceptor(std::move(endpoint), std::move(rules), limits, std::move(notify_thread_end)));
   Result<std::unique_ptr<Thread>> thread =
       StartThread([](void* self) { static_cast<Acceptor*>(self)->Run(); }, acceptor.get());
-  if (!thread.ok()) return thread.failure();
+  if (!thread.ok()) {
+    acceptor->endpoint_->GiveBack();
+    return thread.failure();
+  }
   acceptor->thread_ = std::move(thread.value());
   return acceptor;
 }

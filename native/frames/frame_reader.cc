@@ -119,20 +119,22 @@ FrameReader::Progress FrameReader::TakeBytes(std::size_t begin, std::size_t fres
   Rejoin(begin);
   const std::size_t mark = TakeByteOrderMark(begin, lines_end_);
   const Progress progress = ScanLines(begin + mark, scanner, sink);
-  NoteByteOrderMark(mark, sink);
+  NoteByteOrderMark(sink);
   return progress;
 }
 
 std::size_t FrameReader::TakeByteOrderMark(std::size_t begin, std::size_t end) {
-  if (!at_start_) return 0;
-  at_start_ = false;
+  if (start_ != Start::kNothing) return 0;
   const bool found = end - begin >= kByteOrderMark.size() &&
                      std::equal(kByteOrderMark.begin(), kByteOrderMark.end(), window_->bytes + begin);
+  start_ = found ? Start::kAfterMark : Start::kPast;
   return found ? kByteOrderMark.size() : 0;
 }
 
-void FrameReader::NoteByteOrderMark(std::size_t mark, RecordSink& sink) {
-  if (mark > 0 && sink.count() > 0) sink.first()[FrameRecord::kFlags] |= FrameRecord::kAfterMark;
+void FrameReader::NoteByteOrderMark(RecordSink& sink) {
+  if (start_ != Start::kAfterMark || sink.count() == 0) return;
+  sink.first()[FrameRecord::kFlags] |= FrameRecord::kAfterMark;
+  start_ = Start::kPast;
 }
 
 FrameReader::Progress FrameReader::ScanLines(std::size_t begin, LineScanner& scanner, RecordSink& sink) {
@@ -158,7 +160,8 @@ void FrameReader::Keep(std::size_t begin, std::size_t fresh, std::size_t end, Re
     Release(carry_);
     AddTooLarge(begin, begin + sample, max_line_bytes_, sink);
     discarding_ = true;
-    at_start_ = false;
+    NoteByteOrderMark(sink);
+    start_ = Start::kPast;
   } else if (!carry_.empty()) {
     carry_.insert(carry_.end(), window.bytes + fresh, window.bytes + end);
   } else {
@@ -183,7 +186,8 @@ void FrameReader::Yield() {
 bool FrameReader::ExceedsLimit(std::size_t line_bytes, std::uint8_t last_byte) const {
   // A carriage return at the end may turn out to belong to the line ending, and the first bytes of the stream to be
   // a byte order mark.
-  return line_bytes > max_line_bytes_ + (last_byte == '\r' ? 1 : 0) + (at_start_ ? kByteOrderMark.size() : 0);
+  return line_bytes >
+         max_line_bytes_ + (last_byte == '\r' ? 1 : 0) + (start_ == Start::kNothing ? kByteOrderMark.size() : 0);
 }
 
 FrameReader::Progress FrameReader::Finish(LineScanner& scanner, RecordSink& sink) {
@@ -198,7 +202,7 @@ FrameReader::Progress FrameReader::Finish(LineScanner& scanner, RecordSink& sink
   progress.text_end = end + 1;
   scanner.Scan(window_->bytes, begin + mark, end + 1, max_line_bytes_, sink);
   if (sink.count() == 1) MarkTruncated(sink.first());
-  NoteByteOrderMark(mark, sink);
+  NoteByteOrderMark(sink);
   return progress;
 }
 

@@ -43,6 +43,12 @@ struct ReadWindow {
 //    └───────────────────── newline ───────┘ <────────┘  all lines scanned
 class FrameReader {
  public:
+  // What of the start of the stream has been seen.
+  //
+  //   kNothing ── a byte order mark ──> kAfterMark ── the first record ──> kPast
+  //      └──────────────────── any other line ──────────────────────────────^
+  enum class Start : std::uint8_t { kNothing, kAfterMark, kPast };
+
   struct Room {
     std::size_t begin = 0;
     std::size_t size = 0;
@@ -59,9 +65,9 @@ class FrameReader {
   ~FrameReader();
 
   // Takes over a stream, whose lines may have at most this many bytes without their endings. Only while idle.
-  void Begin(std::size_t max_line_bytes, bool at_start) {
+  void Begin(std::size_t max_line_bytes, Start start) {
     max_line_bytes_ = max_line_bytes;
-    at_start_ = at_start;
+    start_ = start;
   }
 
   // Returns where the next bytes of this connection go. Its size is 0 if there is no room for `least` bytes; the
@@ -81,8 +87,7 @@ class FrameReader {
   std::size_t carried() const;
   // A Suspend waits for its Continue.
   bool suspended() const { return suspended_; }
-  // No line of the stream has been looked at yet.
-  bool at_start() const { return at_start_; }
+  Start start() const { return start_; }
   // Nothing of the stream so far matters for its next bytes.
   bool idle() const { return carried() == 0 && !discarding_ && !suspended_; }
 
@@ -92,8 +97,8 @@ class FrameReader {
   Progress ScanLines(std::size_t begin, LineScanner& scanner, RecordSink& sink);
   // Returns the size of a byte order mark at the start of the stream.
   std::size_t TakeByteOrderMark(std::size_t begin, std::size_t end);
-  // Sets the flag of a byte order mark in the first record.
-  static void NoteByteOrderMark(std::size_t mark, RecordSink& sink);
+  // Sets the flag of a byte order mark in the first record of the stream, once there is one.
+  void NoteByteOrderMark(RecordSink& sink);
   // Keeps [begin, end), which holds no newline, for the next read. The bytes before `fresh` are kept already.
   void Keep(std::size_t begin, std::size_t fresh, std::size_t end, RecordSink& sink);
   // Copies the kept bytes back to `begin`, in front of the bytes that follow them.
@@ -106,11 +111,11 @@ class FrameReader {
   std::size_t max_line_bytes_ = 0;
   std::vector<std::uint8_t> carry_;  // the kept bytes, unless they stand in the window
   bool discarding_ = false;          // within a line that was reported as too large
-  bool at_start_ = true;             // of the stream
-  bool suspended_ = false;           // the kept bytes begin with the lines that Continue goes on with
-  std::size_t next_ = 0;             // where Continue goes on,
-  std::size_t lines_end_ = 0;        // where the lines end that it goes on with,
-  std::size_t end_ = 0;              // and where the bytes end
+  Start start_ = Start::kNothing;
+  bool suspended_ = false;     // the kept bytes begin with the lines that Continue goes on with
+  std::size_t next_ = 0;       // where Continue goes on,
+  std::size_t lines_end_ = 0;  // where the lines end that it goes on with,
+  std::size_t end_ = 0;        // and where the bytes end
 };
 
 }  // namespace sentinel

@@ -23,7 +23,8 @@ class FrameReaders {
   void Open(std::size_t stream, std::size_t max_line_bytes) {
     if (stream >= streams_.size()) streams_.resize(stream + 1);
     constexpr std::size_t kMost = UINT32_MAX;
-    streams_[stream] = {static_cast<std::uint32_t>(std::min(max_line_bytes, kMost)), true, nullptr};
+    streams_[stream] = {static_cast<std::uint32_t>(std::min(max_line_bytes, kMost)), FrameReader::Start::kNothing,
+                        nullptr};
   }
   void Close(std::size_t stream) {
     if (stream < streams_.size()) streams_[stream] = {};
@@ -35,21 +36,21 @@ class FrameReaders {
     Stream& found = streams_[stream];
     if (found.reader == nullptr) {
       found.reader = spare_ != nullptr ? std::move(spare_) : std::make_unique<FrameReader>(window_);
-      found.reader->Begin(found.max_line_bytes, found.at_start);
+      found.reader->Begin(found.max_line_bytes, found.start);
     }
     return found.reader.get();
   }
   // Takes the reader back from a stream if it keeps nothing.
   void Settle(std::size_t stream) {
     if (stream >= streams_.size() || streams_[stream].reader == nullptr || !streams_[stream].reader->idle()) return;
-    streams_[stream].at_start = streams_[stream].reader->at_start();
+    streams_[stream].start = streams_[stream].reader->start();
     spare_ = std::move(streams_[stream].reader);
   }
 
  private:
   struct Stream {
-    std::uint32_t max_line_bytes = 0;  // 0: not open
-    bool at_start = true;              // no line of it has been looked at, if it has no reader
+    std::uint32_t max_line_bytes = 0;                         // 0: not open
+    FrameReader::Start start = FrameReader::Start::kNothing;  // if it has no reader
     std::unique_ptr<FrameReader> reader;
   };
 

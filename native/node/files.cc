@@ -91,7 +91,7 @@ Value ListDirectory(const Invocation& call) {
   return StartIn(call, [](FileDirectory& directory) { return ToOutcome(directory.List()); });
 }
 
-// openFile(id, name, access) → a descriptor, to be given to forgetFile; access as FileDirectory::Access
+// openFile(id, name, access) → a descriptor, to be given to closeFile; access as FileDirectory::Access
 Value OpenFile(const Invocation& call) {
   const auto access = static_cast<FileDirectory::Access>(call[2].ToInt32());
   return StartIn(call, [name = call[1].ToText(), access](FileDirectory& directory) {
@@ -116,9 +116,11 @@ Value CloseDirectory(const Invocation& call) {
   return {};
 }
 
-// forgetFile(descriptor): the caller closes it
-Value ForgetFile(const Invocation& call) {
-  Environment::Of(call.env()).files->files.erase(call[0].ToInt32());
+// closeFile(descriptor): safe to call again. Node must not close it: in a worker, closeSync warns of a descriptor
+// that node:fs did not open.
+Value CloseFile(const Invocation& call) {
+  const int number = call[0].ToInt32();
+  if (Environment::Of(call.env()).files->files.erase(number) > 0) CloseLoopNumber(number);
   return {};
 }
 
@@ -137,7 +139,7 @@ void DefineFiles(Value exports) {
   Export<RemoveFile>(exports, "removeFile");
   Export<SyncDirectory>(exports, "syncDirectory");
   Export<CloseDirectory>(exports, "closeDirectory");
-  Export<ForgetFile>(exports, "forgetFile");
+  Export<CloseFile>(exports, "closeFile");
   Export<SinceBoot>(exports, "millisecondsSinceBoot");
   Export<BootIdFromScript>(exports, "bootId");
 }

@@ -21,7 +21,7 @@ struct OpenFiles {
   std::uint32_t last_id = 0;
 
   void Close() {
-    for (const int number : files) CloseDescriptor(FromLoopNumber(number));
+    for (const int number : files) CloseLoopNumber(number);
     files.clear();
     directories.clear();
   }

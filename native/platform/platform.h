@@ -92,6 +92,8 @@ class OwnedDescriptor {
 // Returns the number under which Node's event loop takes over a descriptor. From then on the loop owns it.
 // kExhausted if there are no more such numbers.
 Result<int> ToLoopNumber(OwnedDescriptor descriptor);
+// Closes a descriptor by such a number, and frees the number.
+void CloseLoopNumber(int number);
 // The descriptor behind such a number, while the loop owns it.
 Descriptor FromLoopNumber(int number);
 
@@ -170,6 +172,8 @@ class ServerEndpoint {
   virtual Result<OwnedDescriptor> Accept() = 0;
   // Ends a Wait under way, or the next one.
   virtual void Interrupt() = 0;
+  // Leaves an adopted descriptor open, for the program that owns it. Nothing else may be called afterwards.
+  virtual void GiveBack() {}
 };
 
 // Claims an address and listens. The first claimant keeps it; a socket left behind by a process that is gone
@@ -177,7 +181,8 @@ class ServerEndpoint {
 Result<std::unique_ptr<ServerEndpoint>> Listen(const ListenRequest& request);
 
 // Takes over a listening descriptor that another program made (systemd socket activation), after checking that it
-// is one. Its address stays when the endpoint goes.
+// is one and that this process has not taken it over already (kAddressInUse). Its address stays when the endpoint
+// goes. On failure the descriptor stays open: its owner keeps it.
 Result<std::unique_ptr<ServerEndpoint>> Adopt(Descriptor listening);
 // The path that a listening descriptor stands at; empty when it has none.
 std::string AddressOf(Descriptor listening);

@@ -2,10 +2,10 @@
 
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
-import { lstatSync, statSync } from 'node:fs'
+import { linkSync, lstatSync, statSync, symlinkSync } from 'node:fs'
 import { connect, createServer } from 'node:net'
 import { join } from 'node:path'
-import { describe, expect, it, onTestFinished } from 'vitest'
+import { describe, expect, expectTypeOf, it, onTestFinished } from 'vitest'
 
 import type { RejectEvent } from '../../lib/connection/audit.js'
 import { dial } from '../../lib/connection/dial.js'
@@ -35,6 +35,7 @@ describe('executables', () => {
     socket.on('error', () => undefined)
     await new Promise((resolve) => socket.once('close', resolve).resume())
     await until(() => rejects.length > 0)
+    expectTypeOf<RejectEvent>().toHaveProperty('unit').toBeString()
     expect(rejects[0]).toMatchObject({
       reason: 'executable-not-listed',
       executable: program,
@@ -182,6 +183,34 @@ describe('a descriptor that listens already', () => {
     expect(said).toContain('ERR_IPC_UNSAFE_PATH')
   })
 
+  it('stays open when listening fails, and has one listener at a time', async () => {
+    const program =
+      'import os, resource, socket, sys; s = socket.socket(socket.AF_UNIX); s.bind(sys.argv[1]); s.listen(8); ' +
+      'resource.setrlimit(resource.RLIMIT_NOFILE, (100, 100)); ' +
+      'os.dup2(s.fileno(), 3); os.set_inheritable(3, True); os.execv(sys.argv[2], sys.argv[2:])'
+    const child = spawn(
+      'python3',
+      [
+        ...['-c', program, join(temporaryDirectory(), 'adopted.sock'), process.execPath],
+        new URL('../../out/test/support/children/adopting.js', import.meta.url).pathname,
+      ],
+      { stdio: ['ignore', 'pipe', 'inherit'] },
+    )
+    onTestFinished(() => void child.kill('SIGKILL'))
+    let said = ''
+    child.stdout.on('data', (chunk: Buffer) => (said += chunk.toString()))
+    await once(child, 'close')
+    const report = JSON.parse(said) as { failures: { error: string; open: boolean }[] }
+    expect(report.failures.length).toBeGreaterThan(0)
+    for (const { open } of report.failures) expect(open).toBe(true)
+    expect(report).toMatchObject({
+      listened: true,
+      second: 'ERR_IPC_ADDRESS_IN_USE',
+      stillOpen: true,
+      openAfterClose: false,
+    })
+  })
+
   it('is refused when it is no listening Unix stream socket', async () => {
     const server = createServer()
     await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
@@ -195,3 +224,37 @@ describe('a descriptor that listens already', () => {
     expect(await rejectionOf(listen('test', { fd: 3, path: '/x' }))).toBeInstanceOf(TypeError)
   })
 })
+
+describe.skipIf(process.platform !== 'linux')(
+  'dialling a path that another process replaces meanwhile',
+  () => {
+    it('never follows a link that was put there after the check', async () => {
+      const directory = temporaryDirectory()
+      const other = await listen('other', { directory })
+      const path = join(directory, 'flipping.sock')
+      const [socket, link] = [join(directory, 'plain'), join(directory, 'link')]
+      const server = createServer().listen(socket)
+      await once(server, 'listening')
+      linkSync(socket, path)
+      symlinkSync(other.address, link)
+      onTestFinished(() => {
+        other.close()
+        server.close()
+      })
+      server.on('connection', (accepted) => accepted.destroy())
+      const child = startChild('flipper', { path, socket, link, milliseconds: 2_000 })
+      expect(await child.report()).toBe('ready')
+      let running = true
+      void child.exited.then(() => (running = false))
+      const codes = new Set<unknown>()
+      while (running) {
+        const connection = await dial('test', { path }).catch((error: unknown) => {
+          codes.add((error as { code?: unknown }).code)
+        })
+        connection?.destroy()
+      }
+      expect(codes).toContain('ERR_IPC_UNSAFE_PATH')
+      expect(other.stats.accepted).toBe(0)
+    })
+  },
+)

@@ -12,6 +12,7 @@
 
 #include <cerrno>
 #include <cstdlib>
+#include <string>
 
 #include "platform/platform.h"
 #include "platform/posix/unix_socket.h"
@@ -110,6 +111,13 @@ Status BindPrivately(Descriptor socket, const std::string& path) {
                      "the file system of " + path + " cannot move a file without replacing another"};
     default: return Failure{FailureKind::kSystem, errno, "renamex_np", path};
   }
+}
+
+// macOS has no descriptors that a connection can go through.
+Result<PinnedFile> PinAt(int directory, const std::string& name) {
+  Result<FileFacts> facts = InspectAt(directory, name);
+  if (!facts.ok()) return facts.failure();
+  return PinnedFile{facts.value(), OwnedDescriptor(), {}};
 }
 
 // A kqueue is readable while an event of its own is pending, and a child of fork(2) does not get it.

@@ -8,6 +8,8 @@
 #include <unistd.h>
 
 #include <cerrno>
+#include <string>
+#include <utility>
 
 #include "platform/platform.h"
 #include "platform/posix/unix_socket.h"
@@ -34,6 +36,20 @@ Status BindPrivately(Descriptor socket, const std::string& path) {
   // The mode of the unbound socket, masked by the umask, becomes the mode of the file.
   if (fchmod(Number(socket), S_IRUSR | S_IWUSR) != 0) return Failure{FailureKind::kSystem, errno, "fchmod", path};
   return BindAt(socket, path);
+}
+
+// A descriptor of O_PATH stands for the file itself, a link included, and takes no permission for it (open(2)).
+Result<PinnedFile> PinAt(int directory, const std::string& name) {
+  OwnedDescriptor descriptor(
+      static_cast<Descriptor>(openat(directory, name.c_str(), O_PATH | O_NOFOLLOW | O_CLOEXEC)));
+  if (!descriptor.valid()) {
+    const bool exhausted = errno == EMFILE || errno == ENFILE || errno == ENOMEM;
+    return Failure{exhausted ? FailureKind::kExhausted : FailureKind::kSystem, errno, "open", name};
+  }
+  Result<FileFacts> facts = InspectDescriptor(Number(descriptor.get()));
+  if (!facts.ok()) return facts.failure();
+  std::string path = "/proc/self/fd/" + std::to_string(Number(descriptor.get()));
+  return PinnedFile{facts.value(), std::move(descriptor), std::move(path)};
 }
 
 Result<OwnedDescriptor> CreateWaker() {

@@ -16,7 +16,9 @@
 #include <cerrno>
 #include <cstddef>
 #include <cstring>
+#include <mutex>
 #include <optional>
+#include <set>
 
 #include "platform/platform.h"
 #include "platform/posix/address_claim.h"
@@ -60,10 +62,32 @@ Failure SocketFailure(const char* operation, std::string detail = {}) {
   return {KindOfSocketError(code), code, operation, std::move(detail)};
 }
 
+// The adopted descriptors that are in use, of all environments of the process. A second adoption of one would close
+// a descriptor that stands for something else by then.
+struct Adoptions {
+  std::mutex mutex;
+  std::set<Descriptor> in_use;
+
+  static Adoptions& Instance() {
+    static Adoptions adoptions;
+    return adoptions;
+  }
+};
+
+enum class Origin { kMade, kAdopted };
+
 class UnixServer final : public ServerEndpoint {
  public:
-  UnixServer(std::optional<AddressClaim> claim, OwnedDescriptor listening, OwnedDescriptor waker)
-      : claim_(std::move(claim)), listening_(std::move(listening)), waker_(std::move(waker)) {}
+  UnixServer(Origin origin, std::optional<AddressClaim> claim, OwnedDescriptor listening, OwnedDescriptor waker)
+      : origin_(origin), claim_(std::move(claim)), listening_(std::move(listening)), waker_(std::move(waker)) {}
+
+  ~UnixServer() override {
+    if (origin_ == Origin::kAdopted) EndAdoption([this] { listening_.Reset(); });
+  }
+
+  void GiveBack() override {
+    if (origin_ == Origin::kAdopted) EndAdoption([this] { listening_.Release(); });
+  }
 
   Event Wait(int timeout_ms, bool for_clients) override {
     pollfd watched[2] = {{Number(waker_.get()), POLLIN, 0}, {Number(listening_.get()), POLLIN, 0}};
@@ -95,6 +119,16 @@ class UnixServer final : public ServerEndpoint {
   void Interrupt() override { Wake(waker_.get()); }
 
  private:
+  // Under the lock, so that no other thread can adopt the number in between.
+  template <typename Action>
+  void EndAdoption(Action leave) {
+    Adoptions& adoptions = Adoptions::Instance();
+    const std::lock_guard<std::mutex> lock(adoptions.mutex);
+    adoptions.in_use.erase(listening_.get());
+    leave();
+  }
+
+  const Origin origin_;
   // Destroyed from the last to the first: the claim ends after the socket is closed.
   std::optional<AddressClaim> claim_;  // none for an adopted socket
   OwnedDescriptor listening_;
@@ -127,13 +161,6 @@ Status BindFile(const OwnedDescriptor& socket, AddressClaim& claim, const Listen
   return Done{};
 }
 
-Result<std::unique_ptr<ServerEndpoint>> Serve(std::optional<AddressClaim> claim, OwnedDescriptor listening) {
-  Result<OwnedDescriptor> waker = CreateWaker();
-  if (!waker.ok()) return waker.failure();
-  return std::unique_ptr<ServerEndpoint>(
-      std::make_unique<UnixServer>(std::move(claim), std::move(listening), std::move(waker.value())));
-}
-
 bool IsUnixSocket(Descriptor descriptor) {
   sockaddr_storage address{};
   socklen_t size = sizeof(address);
@@ -157,6 +184,7 @@ void CloseDescriptor(Descriptor descriptor) {
 std::optional<std::uint32_t> OwnUserId() { return geteuid(); }
 
 Result<int> ToLoopNumber(OwnedDescriptor descriptor) { return Number(descriptor.Release()); }
+void CloseLoopNumber(int number) { CloseDescriptor(FromLoopNumber(number)); }
 Descriptor FromLoopNumber(int number) { return static_cast<Descriptor>(number); }
 
 Status BindAt(Descriptor socket, const std::string& path) {
@@ -190,7 +218,10 @@ Result<std::unique_ptr<ServerEndpoint>> Listen(const ListenRequest& request) {
   if (!listening.valid()) return SocketFailure("socket");
   if (Status status = BindFile(listening, claim.value(), request); !status.ok()) return status.failure();
   if (listen(Number(listening.get()), request.backlog) != 0) return SocketFailure("listen", path);
-  return Serve(std::move(claim.value()), std::move(listening));
+  Result<OwnedDescriptor> waker = CreateWaker();
+  if (!waker.ok()) return waker.failure();
+  return std::unique_ptr<ServerEndpoint>(std::make_unique<UnixServer>(
+      Origin::kMade, std::move(claim.value()), std::move(listening), std::move(waker.value())));
 }
 
 Result<std::unique_ptr<ServerEndpoint>> Adopt(Descriptor listening) {
@@ -199,12 +230,22 @@ Result<std::unique_ptr<ServerEndpoint>> Adopt(Descriptor listening) {
     return Failure{FailureKind::kUnsafePath, 0, "getsockopt",
                    "descriptor " + std::to_string(Number(listening)) + " is no listening Unix stream socket"};
   }
+  Result<OwnedDescriptor> waker = CreateWaker();
+  if (!waker.ok()) return waker.failure();
+  Adoptions& adoptions = Adoptions::Instance();
+  const std::lock_guard<std::mutex> lock(adoptions.mutex);
+  if (adoptions.in_use.count(listening) > 0) {
+    return Failure{FailureKind::kAddressInUse, EADDRINUSE, "listen",
+                   "a listener of this process already uses descriptor " + std::to_string(Number(listening))};
+  }
   const int flags = fcntl(Number(listening), F_GETFL);
   if (flags < 0 || fcntl(Number(listening), F_SETFL, flags | O_NONBLOCK) != 0 ||
       fcntl(Number(listening), F_SETFD, FD_CLOEXEC) != 0) {
     return SocketFailure("fcntl");
   }
-  return Serve(std::nullopt, OwnedDescriptor(listening));
+  adoptions.in_use.insert(listening);
+  return std::unique_ptr<ServerEndpoint>(std::make_unique<UnixServer>(
+      Origin::kAdopted, std::nullopt, OwnedDescriptor(listening), std::move(waker.value())));
 }
 
 std::string AddressOf(Descriptor listening) {
@@ -215,25 +256,41 @@ std::string AddressOf(Descriptor listening) {
   return {address.sun_path, strnlen(address.sun_path, sizeof(address.sun_path))};
 }
 
+namespace {
+
+// connect(2) to a path. Returns 0 or the error number.
+int ConnectTo(const OwnedDescriptor& socket, const std::string& path) {
+  Result<sockaddr_un> address = SocketAddress(path);
+  if (!address.ok()) return address.failure().code;
+  return connect(Number(socket.get()), Generic(address.value()), sizeof(sockaddr_un)) == 0 ? 0 : errno;
+}
+
+}  // namespace
+
 Result<OwnedDescriptor> Connect(const std::string& path) {
   if (Result<sockaddr_un> asked = SocketAddress(path); !asked.ok()) return asked.failure();
   // connect(2) follows links. Links of other users are refused here, so that they never decide which server is
   // reached, although the peer check would refuse a stranger behind one.
   Result<SafePath> resolved = ResolveSafely(path, Trust::kAnyDirectories, MissingDirectories::kFail);
-  Result<FileFacts> facts =
-      resolved.ok() ? InspectAt(resolved.value().directory.number(), resolved.value().name) : resolved.failure();
-  if (!facts.ok()) {
-    if (facts.failure().code != ENOENT && facts.failure().code != ENOTDIR) return facts.failure();
-    return Failure{FailureKind::kNotListening, facts.failure().code, "connect", path + " does not exist"};
+  Result<PinnedFile> pinned =
+      resolved.ok() ? PinAt(resolved.value().directory.number(), resolved.value().name) : resolved.failure();
+  if (!pinned.ok()) {
+    if (pinned.failure().code != ENOENT && pinned.failure().code != ENOTDIR) return pinned.failure();
+    return Failure{FailureKind::kNotListening, pinned.failure().code, "connect", path + " does not exist"};
   }
-  if (facts.value().kind != FileFacts::Kind::kSocket) {
+  if (pinned.value().facts.kind != FileFacts::Kind::kSocket) {
     return Failure{FailureKind::kUnsafePath, 0, "connect", path + " is not a socket"};
   }
-  Result<sockaddr_un> address = SocketAddress(resolved.value().path());
-  if (!address.ok()) return address.failure();
+  const std::string plain = resolved.value().path();
+  if (Result<sockaddr_un> address = SocketAddress(plain); !address.ok()) return address.failure();
   OwnedDescriptor socket = CreateSocket();
   if (!socket.valid()) return SocketFailure("socket");
-  if (connect(Number(socket.get()), Generic(address.value()), sizeof(sockaddr_un)) == 0) return socket;
+  // Through the descriptor, where there is a way: the name may refer to another file by now, or to a link. Where
+  // /proc is not mounted, the way does not exist.
+  int code = pinned.value().path.empty() ? ENOENT : ConnectTo(socket, pinned.value().path);
+  if (code == ENOENT) code = ConnectTo(socket, plain);
+  if (code == 0) return socket;
+  errno = code;
   switch (errno) {
     case EAGAIN:  // the backlog is full
     case EINTR:

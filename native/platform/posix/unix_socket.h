@@ -7,6 +7,7 @@
 #include <string>
 
 #include "platform/platform.h"
+#include "platform/posix/safe_path.h"
 
 namespace sentinel {
 
@@ -27,6 +28,16 @@ bool CreateSocketPair(OwnedDescriptor& one, OwnedDescriptor& other);
 
 // Binds so that the socket file at `path` is at no instant open to any other user, whatever the umask.
 Status BindPrivately(Descriptor socket, const std::string& path);
+
+// A file as it was inspected, and a path that leads to this file, whatever its name refers to later.
+struct PinnedFile {
+  FileFacts facts;
+  OwnedDescriptor descriptor;
+  std::string path;  // '' where the system has none; Linux: valid while the descriptor is open, if /proc is mounted
+};
+
+// Inspects the file `name` in an open directory; links are not followed. kSystem with ENOENT if there is none.
+Result<PinnedFile> PinAt(int directory, const std::string& name);
 
 // Implemented by unix_socket.cc.
 

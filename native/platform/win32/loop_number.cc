@@ -1,5 +1,5 @@
 // Hands pipes to Node's event loop: as a file descriptor of the C runtime that Node itself uses, which only Node
-// can make. The two functions are libuv's and exported by every Node for Windows; nothing else of libuv is used.
+// can make. The functions are libuv's and exported by every Node for Windows; nothing else of libuv is used.
 
 #include "platform/win32/system.h"
 
@@ -12,6 +12,10 @@ __declspec(dllimport)
 __declspec(dllimport)
 #endif
     void* uv_get_osfhandle(int number);
+#ifdef _MSC_VER
+__declspec(dllimport)
+#endif
+    int uv_fs_close(void* loop, void* request, int number, void (*callback)(void*));
 }
 
 namespace sentinel {
@@ -22,6 +26,13 @@ Result<int> ToLoopNumber(OwnedDescriptor descriptor) {
   if (number < 0) return WindowsFailure("uv_open_osfhandle", ERROR_TOO_MANY_OPEN_FILES);
   descriptor.Release();
   return number;
+}
+
+// Without a callback, uv_fs_close closes at once and needs no loop. The request is a uv_fs_t, of less than 512
+// bytes.
+void CloseLoopNumber(int number) {
+  alignas(16) unsigned char request[1024] = {};
+  uv_fs_close(nullptr, request, number, nullptr);
 }
 
 Descriptor FromLoopNumber(int number) {

@@ -2,7 +2,6 @@
 // survives, or the test sees how it ended.
 
 import { createRequire } from 'node:module'
-import { closeSync } from 'node:fs'
 import { createServer, type Server } from 'node:net'
 import { join } from 'node:path'
 import { isMainThread, parentPort, threadId, Worker, workerData } from 'node:worker_threads'
@@ -202,7 +201,9 @@ function callsOf(addon: typeof Addon, { directory }: Order): Record<string, () =
     },
     suspendRecords: () => {
       attach()
-      return () => { addon.suspendRecords(0); }
+      return () => {
+        addon.suspendRecords(0)
+      }
     },
     sinceBoot: () => () => [addon.millisecondsSinceBoot(), addon.bootId()],
     // Work of the thread pool, and the promises of it.
@@ -213,10 +214,7 @@ function callsOf(addon: typeof Addon, { directory }: Order): Record<string, () =
           const opened = await addon.openDirectory(directory, false, '')
           const descriptor = await addon.openFile(opened, file, FileAccess.create).catch(() => -1)
           await Promise.all([addon.listDirectory(opened), addon.syncDirectory(opened)])
-          if (descriptor >= 0) {
-            addon.forgetFile(descriptor)
-            closeSync(descriptor)
-          }
+          if (descriptor >= 0) addon.closeFile(descriptor)
           await addon.removeFile(opened, file).catch(() => undefined)
           addon.closeDirectory(opened)
         }

@@ -267,6 +267,17 @@ describe('a byte order mark', () => {
     expect(receiver.stats.byteOrderMarks).toBe(1)
   })
 
+  it.each([0, 4])('in front of an empty line is counted, cut after %i bytes', async (cut) => {
+    const { raw, receiver } = await rawToReceiver()
+    const bytes = Buffer.concat([mark, Buffer.from(`\n${good}\n`)])
+    raw.setNoDelay()
+    raw.write(bytes.subarray(0, cut))
+    await until(() => receiver.stats.bytes === cut)
+    raw.end(bytes.subarray(cut))
+    expect((await receiver.next()).value?.id).toBe('7')
+    expect(receiver.stats).toMatchObject({ byteOrderMarks: 1, invalid: 0, received: 1 })
+  })
+
   it('at the start of another line is invalid', async () => {
     const { raw, receiver } = await rawToReceiver()
     raw.write(`${good}\n`)

@@ -7,6 +7,7 @@ import {
   linkSync,
   mkdirSync,
   readdirSync,
+  readFileSync,
   renameSync,
   statSync,
   symlinkSync,
@@ -24,6 +25,15 @@ import { windows } from '../../support/platform.js'
 
 const root = process.getuid?.() === 0
 const UNSAFE = expect.objectContaining({ code: 'ERR_IPC_UNSAFE_PATH', reason: 'unsafe-fact-store' }) as Error
+
+/** The locks that processes hold on a file (proc_locks(5)). */
+function locksOn(path: string): string[] {
+  const inode = statSync(path).ino
+  return readFileSync('/proc/locks', 'utf8')
+    .split('\n')
+    .filter((line) => line.includes(`:${inode} `))
+    .map((line) => line.replace(/^\d+: /, ''))
+}
 
 /** A directory with a store that was closed. */
 async function closedStore(): Promise<string> {
@@ -140,6 +150,17 @@ describe.skipIf(windows)('the files of a fact store', () => {
     spoil(path)
     expect(() => new LmdbFactStore(path)).toThrow(UNSAFE)
     expect(() => new LmdbFactStore(path)).toThrow('belongs to uid 1234')
+  })
+
+  it.skipIf(process.platform !== 'linux')('keep their locks when the process opens them again', async () => {
+    const path = join(temporaryDirectory(), 'facts')
+    const store = new LmdbFactStore(path)
+    const held = locksOn(join(path, 'lock.mdb'))
+    expect(held.length).toBeGreaterThan(0)
+    const again = new LmdbFactStore(path)
+    expect(locksOn(join(path, 'lock.mdb'))).toEqual(expect.arrayContaining(held))
+    await again.close()
+    await store.close()
   })
 
   it('must be named', () => {

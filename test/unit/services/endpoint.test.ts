@@ -281,6 +281,23 @@ describe('Endpoint.request', () => {
   })
 })
 
+describe('Endpoint.send', () => {
+  it('keeps as many bytes as maxPendingBytes allows', async () => {
+    const { endpoint, socket } = await rawEndpoint({ maxPendingBytes: 32 << 20 })
+    socket.pause()
+    const errors: unknown[] = []
+    for (let i = 0; i < 24; ++i) {
+      endpoint
+        .send(newSOCMessage('large', 'x'.repeat(500_000)))
+        .catch((error: unknown) => errors.push((error as IpcError).code))
+    }
+    await new Promise((resolve) => setTimeout(resolve, 50))
+    expect(errors).toEqual([])
+    socket.resume()
+    await endpoint.close()
+  })
+})
+
 describe('Endpoint.respond', () => {
   it('takes one handler a type, and no reserved type', async () => {
     const { replier } = await endpoints()
