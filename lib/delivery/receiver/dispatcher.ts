@@ -499,7 +499,7 @@ export class Dispatcher implements Settler {
     this.#again.push(next)
   }
 
-  /** A message comes on the next connection, and later ones of its key after it: drops those that wait behind it. */
+  /** The next connection carries this message again, and later ones of its key follow it. Drops the later ones that wait here. */
   #abandonKey(place: Place): void {
     for (const later of this.#keys?.abandon(messageAt(place)) ?? []) {
       --this.#parked

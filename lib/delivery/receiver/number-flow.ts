@@ -49,7 +49,7 @@ export class NumberFlow {
   /** A line was refused, for a reason, before its number could be read. */
   onRefusal(reason: string): void {
     if (this.#refusals.push(reason) > MAX_REFUSALS) {
-      throw violation('refusals', `more than ${MAX_REFUSALS} lines in a row that are no messages`)
+      throw violation('refusals', `more than ${MAX_REFUSALS} invalid lines in a row`)
     }
   }
 
