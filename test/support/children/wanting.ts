@@ -12,7 +12,8 @@ type Step = readonly [call: 'want' | 'keepAlive' | 'close', which: number, ...re
 
 const { directory, steps } = JSON.parse(process.argv[2] ?? '{}') as { directory: string; steps: Step[] }
 const path = join(directory, 'plain.sock')
-const server = createServer()
+/** Its ends of the connections keep no process alive: the loop may accept them before it stops, as Node 26's does. */
+const server = createServer((socket) => socket.unref())
 await new Promise<void>((resolve) => server.listen(path, resolve))
 const { readiness } = addon
 if (readiness === undefined) throw new Error('this system has no readiness')
