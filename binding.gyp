@@ -66,6 +66,7 @@
             "native/platform/linux/files.cc",
             "native/platform/linux/glibc.cc",
             "native/platform/linux/peer.cc",
+            "native/platform/linux/processor.cc",
             "native/platform/linux/readiness.cc",
             "native/platform/linux/system.cc",
             "native/platform/posix/accounts.cc",
@@ -83,6 +84,7 @@
           "sources": [
             "native/platform/darwin/files.cc",
             "native/platform/darwin/peer.cc",
+            "native/platform/darwin/processor.cc",
             "native/platform/darwin/readiness.cc",
             "native/platform/darwin/system.cc",
             "native/platform/posix/accounts.cc",

@@ -317,6 +317,11 @@ std::string BootId();
 // Pauses briefly in a polling loop, so that the processor that writes the shared memory can access it.
 void RestProcessor();
 
+// Whether this thread may run on one processor only. False if that cannot be determined.
+bool HasOneProcessor();
+// How often this thread lost its processor to another one while it had work to do; 0 where the system does not tell.
+std::int64_t InvoluntarySwitches();
+
 // Runs `body(argument)` on a new thread that receives no signals, and waits for a thread to end.
 using ThreadBody = void (*)(void* argument);
 class Thread {
