@@ -47,6 +47,7 @@ export function expectedFiles(root: string, binaries: readonly string[]): string
       'CHANGELOG.md',
       'LICENSE',
       'NOTICE',
+      'dist/sbom.cdx.json',
       'README.md',
       'SECURITY.md',
       'package.json',
