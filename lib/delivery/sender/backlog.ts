@@ -34,11 +34,18 @@ export interface WritableLink {
   flush(): void
 }
 
+export interface BacklogEvents {
+  /** The receiver has refused messages for good. */
+  onRejected(rejection: DeliveryRejection): void
+  /** The messages can neither be kept nor read any more. */
+  onFailed(error: IpcError): void
+}
+
 export class Backlog {
   readonly #store: Store
   readonly #window: SendWindow
   readonly #onDrop: AcknowledgedSenderOptions['onDrop']
-  readonly #onRejected: (rejection: DeliveryRejection) => void
+  readonly #events: BacklogEvents
   readonly #recovered: number
   readonly #dropped: Record<DropReason, number> = {
     full: 0,
@@ -49,6 +56,8 @@ export class Backlog {
     timeout: 0,
   }
   readonly #settled = { acknowledged: 0, written: 0, rejected: 0 }
+  /** Errors for which messages were given up, and the errors behind these. */
+  readonly #blamed = new WeakSet<object>()
   #accepted: number
   /** The highest number that a receiver may know of. */
   #highest: number
@@ -61,20 +70,19 @@ export class Backlog {
 
   constructor(
     name: string,
-    { maxMessages, maxBytes, onFull }: CheckedOptions,
-    { spool, onDrop }: AcknowledgedSenderOptions,
-    onRejected: (rejection: DeliveryRejection) => void,
+    { maxMessages, maxBytes, onFull, spool, onDrop }: CheckedOptions,
+    events: BacklogEvents,
   ) {
     this.#onDrop = onDrop
-    this.#onRejected = onRejected
+    this.#events = events
     this.#recovered = this.#accepted = spool?.messages ?? 0
     this.#highest = spool === undefined ? 0 : spool.next - 1
     this.#window = new SendWindow(spool?.settledThrough ?? 0)
-    const events = this.#storeEvents()
+    const storeEvents = this.#storeEvents()
     this.#store =
       spool === undefined
-        ? new MemoryStore(name, maxMessages, maxBytes, onFull, events)
-        : new SpoolStore(name, spool, maxMessages, maxBytes, onFull, events)
+        ? new MemoryStore(name, maxMessages, maxBytes, onFull, storeEvents)
+        : new SpoolStore(name, spool, maxMessages, maxBytes, onFull, storeEvents)
   }
 
   get session(): string {
@@ -203,6 +211,11 @@ export class Backlog {
     this.#wantRoom.fail(error)
   }
 
+  /** Whether messages were given up for this error. */
+  hasGivenUpFor(error: IpcError): boolean {
+    return this.#blamed.has(error)
+  }
+
   /** Resolves when everything taken is as safe as it will get. */
   flush(): Promise<void> {
     return this.#store.flush()
@@ -219,7 +232,7 @@ export class Backlog {
     const count = this.#store.settle(first, last)
     this.#settled[outcome.status] += count
     if (count > 0 && outcome.status === 'rejected') {
-      this.#onRejected({ count, reason: outcome.reason ?? '' })
+      this.#events.onRejected({ count, reason: outcome.reason ?? '' })
     }
   }
 
@@ -249,10 +262,15 @@ export class Backlog {
       },
       onDropped: (count, reason, error, messages) => {
         this.#dropped[reason] += count
+        this.#blamed.add(error)
+        if (typeof error.cause === 'object' && error.cause !== null) this.#blamed.add(error.cause)
         if (this.#onDrop !== undefined) callUser('onDrop', this.#onDrop, { count, reason, error, messages })
         queueMicrotask(() => {
           this.#onProgress()
         })
+      },
+      onFailed: (error) => {
+        this.#events.onFailed(error)
       },
     }
   }
