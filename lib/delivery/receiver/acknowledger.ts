@@ -62,11 +62,14 @@ export class Acknowledger {
     const session = this.#session
     if (session === undefined || this.#stopped) return
     if (session.progress - this.#told >= this.#everyMessages) this.#tell()
-    else
-      this.#timer ??= setTimeout(() => {
-        this.#timer = undefined
-        this.flush()
-      }, this.#delayMs)
+    else this.#tellSoon()
+  }
+
+  #tellSoon(): void {
+    this.#timer ??= setTimeout(() => {
+      this.#timer = undefined
+      this.#tell()
+    }, this.#delayMs)
   }
 
   /** Reports what the sender does not know yet. */
@@ -100,10 +103,11 @@ export class Acknowledger {
     ++this.#written
     clearTimeout(this.#timer)
     this.#timer = undefined
-    const { through, ranges, more } = session.acknowledgement()
+    const { through, ranges, more, later } = session.acknowledgement()
     writer.append(acknowledgementMessage({ session: session.id, through, ranges, greeting: this.#greeting }))
     writer.flush()
     this.#greeting = undefined
+    if (later && !more) this.#tellSoon()
     return more
   }
 }

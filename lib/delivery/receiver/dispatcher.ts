@@ -185,6 +185,11 @@ export class Dispatcher {
     return this.#settlements.numbersInHand()
   }
 
+  /** How many of these numbers the application has in hand. */
+  countInHand(first: number, last: number): number {
+    return this.#settlements.countInHand(first, last)
+  }
+
   /** Ends the input. Messages already read are still handed out. */
   end(): void {
     if (this.#state === 'open') this.#state = 'ended'

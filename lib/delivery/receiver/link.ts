@@ -182,7 +182,7 @@ export class ReceiverLink {
     onFreed: (): void => {
       this.#dispatcher.onFreed()
     },
-    numbersInHand: (): Iterable<number> => this.#dispatcher.numbersInHand(),
+    countInHand: (first: number, last: number): number => this.#dispatcher.countInHand(first, last),
   }
 
   #watchSilence(limitMs: number): void {

@@ -11,6 +11,7 @@ import type { DeadLetters } from './dead-letters.js'
 import type { Hand } from './reader.js'
 import { ReceivedRun, type Settler } from './received-run.js'
 import type { ReturnedMessages } from './returned-messages.js'
+import { RunsInHand } from './runs-in-hand.js'
 import type { Session } from './session.js'
 import type { Tally } from './tally.js'
 
@@ -32,7 +33,7 @@ export class Settlements implements Settler {
   readonly #rules: SettlementRules
   #session: Session | undefined
   /** Runs with messages in hand. */
-  readonly #runs = new Set<ReceivedRun>()
+  readonly #runs = new RunsInHand()
   /** Numbers of rejected messages that are not kept as dead letters yet. */
   readonly #unkept = new Set<number>()
 
@@ -127,16 +128,23 @@ export class Settlements implements Settler {
 
   /** Gives back everything that is in hand. */
   releaseAll(): void {
-    for (const run of this.#runs) for (const index of run.inHand()) this.release(run, index, 0)
+    for (const run of this.#runs.all()) for (const index of run.inHand()) this.release(run, index, 0)
   }
 
   /** The numbers that the application has in hand, and those that are being kept as dead letters. */
   numbersInHand(): number[] {
     const numbers = [...this.#unkept]
-    for (const run of this.#runs) {
+    for (const run of this.#runs.all()) {
       if (run.isNumbered) for (const index of run.inHand()) numbers.push(run.first + index)
     }
     return numbers
+  }
+
+  /** How many of these numbers the application has in hand. */
+  countInHand(first: number, last: number): number {
+    let count = this.#runs.count(first, last)
+    for (const number of this.#unkept) if (first <= number && number <= last) ++count
+    return count
   }
 
   /** A message in hand comes back: a copy of it waits here, or another connection brings it. */

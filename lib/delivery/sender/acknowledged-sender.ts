@@ -249,9 +249,7 @@ export class AcknowledgedSender {
         connected(false)
         return 'written'
       },
-      onAcknowledgement: (acknowledgement) => {
-        backlog.acknowledge(acknowledgement)
-      },
+      onAcknowledgement: (acknowledgement) => backlog.acknowledge(acknowledgement),
       onWritten: (through) => {
         backlog.settleWritten(through)
       },

@@ -171,25 +171,27 @@ export class Backlog {
   }
 
   /**
-   * Settles the messages of an acknowledgement.
+   * Settles the messages of an acknowledgement. Returns how many were not settled before.
    *
    * @throws {IpcError} ERR_IPC_INVALID_MESSAGE for an acknowledgement that no honest receiver sends
    */
-  acknowledge({ session, through, ranges }: Acknowledgement): void {
+  acknowledge({ session, through, ranges }: Acknowledgement): number {
     if (session !== this.session) throw violation('other-session', 'an acknowledgement of another session')
     const highest = ranges.reduce((most, [, last]) => Math.max(most, last), through)
     if (highest > this.#highest) {
       throw violation('beyond', `an acknowledgement of number ${highest}, which was never sent`)
     }
+    let settled = 0
     // Rejections first: `through` covers them too, without their outcome.
     for (const [first, last, reason] of ranges) {
-      if (reason !== undefined) this.#settle(first, last, { status: 'rejected', reason })
+      if (reason !== undefined) settled += this.#settle(first, last, { status: 'rejected', reason })
     }
-    if (through >= this.lowest) this.#settle(this.lowest, through, ACKNOWLEDGED)
+    if (through >= this.lowest) settled += this.#settle(this.lowest, through, ACKNOWLEDGED)
     for (const [first, last, reason] of ranges) {
-      if (reason === undefined) this.#settle(first, last, ACKNOWLEDGED)
+      if (reason === undefined) settled += this.#settle(first, last, ACKNOWLEDGED)
     }
     this.#onProgress()
+    return settled
   }
 
   /** The kernel has every line through this number, for a peer that does not acknowledge. */
@@ -225,7 +227,7 @@ export class Backlog {
     return this.#store.close()
   }
 
-  #settle(first: number, last: number, outcome: Outcome): void {
+  #settle(first: number, last: number, outcome: Outcome): number {
     this.#window.settle(first, last, (run, begin, end) => {
       this.#store.release(run, begin, end, outcome)
     })
@@ -234,6 +236,7 @@ export class Backlog {
     if (count > 0 && outcome.status === 'rejected') {
       this.#events.onRejected({ count, reason: outcome.reason ?? '' })
     }
+    return count
   }
 
   readonly #release = (run: Run, begin: number, end: number): void => {

@@ -10,6 +10,7 @@ import { clearTimeout, setImmediate, setTimeout } from '../../base/globals.js'
 import type { FrameWriter } from '../../wire/frame-writer.js'
 import type { SOCMessage } from '../../message/message.js'
 import { Receiver } from '../../endpoints/receiver.js'
+import { ControlBudget } from '../protocol/control-budget.js'
 import {
   isControl,
   otherVersion,
@@ -35,8 +36,8 @@ export interface LinkEvents {
   onAnswered(greeting: Greeting): void
   /** The peer did not say so in time. `written`: go on without; `close`: give this connection up. */
   onUnanswered(error: IpcError): 'written' | 'close'
-  /** @throws {IpcError} if the acknowledgement is not an honest one */
-  onAcknowledgement(acknowledgement: Acknowledgement): void
+  /** Returns how many messages it settles. @throws {IpcError} if the acknowledgement is not an honest one */
+  onAcknowledgement(acknowledgement: Acknowledgement): number
   /** The kernel has every line through this number, for a peer that does not acknowledge. */
   onWritten(through: number): void
   /** More can be written. */
@@ -49,6 +50,11 @@ type LinkState = 'greeting' | 'acknowledging' | 'unacknowledged' | 'ended'
 const ALONE_BYTES = 1 << 15
 /** An acknowledgement is short, even with 64 ranges and reasons. */
 const MAX_REPLY_BYTES = 1 << 16
+/**
+ * Acknowledgements at once that settle nothing. After a reconnect, a receiver repeats rejections that it may remember,
+ * 2^17 of them with 64 in each acknowledgement.
+ */
+const IDLE_ACK_BURST = 2200
 /** Silence of a peer is measured in this many of its own heartbeats, at least. */
 const HEARTBEATS_OF_SILENCE = 3
 
@@ -66,6 +72,7 @@ export class SenderLink implements WritableLink {
   #appended = false
   /** The run appended last: the kernel may still read it from its memory. */
   #last: Run | undefined
+  readonly #budget = new ControlBudget(IDLE_ACK_BURST, 'acknowledgements that settle nothing')
   #error: IpcError | undefined
   #answerTimer: NodeJS.Timeout | undefined
   #silence: SilenceWatch | undefined
@@ -184,7 +191,9 @@ export class SenderLink implements WritableLink {
     if (this.#state === 'greeting' && greeting === undefined) throw otherVersion(undefined)
     if (through < this.#through) throw violation('backwards', 'an acknowledgement before an earlier one')
     this.#through = through
-    this.#events.onAcknowledgement(acknowledgement)
+    const settled = this.#events.onAcknowledgement(acknowledgement)
+    if (settled > 0) this.#budget.earn(settled)
+    else this.#budget.spend()
     if (this.#state === 'greeting' && greeting !== undefined) this.#onGreeting(greeting)
     this.#statements.onAcknowledgement(
       through,
