@@ -13,11 +13,12 @@ import {
   type RecordReader,
   type Connection,
 } from '../connection/connection.js'
-import { abortedError, hasCode, IpcError, rejected, type IpcErrorCode } from '../base/errors.js'
+import { abortedError, IpcError, rejected, type IpcErrorCode } from '../base/errors.js'
 import { decodeLines, followsByteOrderMark, RefusedLines, type LineConsumer } from '../wire/record-decoder.js'
 import { threadWindow, type ReadWindow } from '../wire/read-window.js'
 import { MAX_MESSAGE_BYTES } from '../message/envelope.js'
 import type { SOCMessage } from '../message/message.js'
+import { hangUp } from './hang-up.js'
 import { END, iterateRuns, ReadQueue } from './read-queue.js'
 import { SilenceLimit, type Silence, type SilenceLimits } from './silence-limit.js'
 import { checkTimeout } from '../base/timing.js'
@@ -202,12 +203,7 @@ export class Receiver implements AsyncIterableIterator<SOCMessage, undefined, un
 
   /** Closes the connection (Go: `Close`). Messages that were read can still be asked for. */
   async close(): Promise<void> {
-    try {
-      await this.#connection.close()
-    } catch (error) {
-      // A sender that shares the connection reports this itself.
-      if (!hasCode(error, 'ERR_IPC_CLOSED', 'ERR_IPC_TIMEOUT')) throw error
-    }
+    await hangUp(this.#connection)
   }
 
   /** Calls `close`. */

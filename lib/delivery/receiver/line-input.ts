@@ -12,7 +12,6 @@ import {
 } from '../../connection/connection.js'
 import { INVALID_REASONS, MESSAGE_STATE, MessageTypeCode, RecordWord } from '../../binding/abi.js'
 import { IpcError } from '../../base/errors.js'
-import { MAX_MESSAGE_BYTES } from '../../message/envelope.js'
 import type { SOCMessage } from '../../message/message.js'
 import { requestPoll } from '../../wire/busy-poll.js'
 import { threadWindow } from '../../wire/read-window.js'
@@ -20,9 +19,9 @@ import { PageCutter, RefusedLines } from '../../wire/record-decoder.js'
 import { isControl } from '../protocol/control.js'
 
 export interface LineInputOptions {
-  readonly onInvalid?: 'throw' | 'skip'
-  readonly maxMessageBytes?: number
-  readonly maxInvalid?: number
+  readonly onInvalid: 'throw' | 'skip'
+  readonly maxMessageBytes: number
+  readonly maxInvalid: number
 }
 
 export interface LineInputEvents {
@@ -58,7 +57,6 @@ const {
 const { heartbeat: HEARTBEAT, ack: ACK } = MessageTypeCode
 const IS_MESSAGE = MESSAGE_STATE
 
-const DEFAULT_MAX_INVALID = 1000
 const TRUNCATED_REASON = 'truncated'
 
 export class LineInput {
@@ -82,20 +80,8 @@ export class LineInput {
     },
   }
 
-  /** @throws TypeError when the connection has a receiver already; RangeError for an invalid limit */
   constructor(connection: Connection, name: string, options: LineInputOptions, events: LineInputEvents) {
-    const {
-      maxMessageBytes = MAX_MESSAGE_BYTES,
-      maxInvalid = DEFAULT_MAX_INVALID,
-      onInvalid = 'throw',
-    } = options
-    if (!Number.isInteger(maxMessageBytes) || maxMessageBytes < 1 || maxMessageBytes > MAX_MESSAGE_BYTES) {
-      throw new RangeError(`maxMessageBytes must be a whole number from 1 to ${MAX_MESSAGE_BYTES}`)
-    }
-    if (!(maxInvalid >= 0)) throw new RangeError('maxInvalid must be 0 or more')
-    if (onInvalid !== 'throw' && onInvalid !== 'skip') {
-      throw new TypeError("onInvalid must be 'throw' or 'skip'")
-    }
+    const { maxMessageBytes, maxInvalid, onInvalid } = options
     this.maxMessageBytes = maxMessageBytes
     this.#connection = connection
     this.#name = name
@@ -104,7 +90,11 @@ export class LineInput {
     this.#maxInvalid = maxInvalid
   }
 
-  /** Starts reading. */
+  /**
+   * Starts reading.
+   *
+   * @throws TypeError when the connection has a receiver already
+   */
   start(): void {
     attachReader(this.#connection, this, LineInput.#recordReader, this.maxMessageBytes)
   }
