@@ -159,9 +159,10 @@ Status BindFile(const OwnedDescriptor& socket, AddressClaim& claim, const Listen
         "a shared directory needs /proc, to set the access of the socket " + path + " and of no other file"};
   }
   const std::string file = by_descriptor ? pinned.value().path : path;
-  const auto change_owner = by_descriptor ? &chown : &lchown;
-  if (request.group.has_value() && change_owner(file.c_str(), static_cast<uid_t>(-1), *request.group) != 0) {
-    return SocketFailure("chown", path);
+  const int follow = by_descriptor ? 0 : AT_SYMLINK_NOFOLLOW;
+  if (request.group.has_value() &&
+      fchownat(AT_FDCWD, file.c_str(), static_cast<uid_t>(-1), *request.group, follow) != 0) {
+    return SocketFailure("fchownat", path);
   }
   if (Status status = RemoveAccessList(file); !status.ok()) return status.failure();
   mode_t mode = S_IRUSR | S_IWUSR;
