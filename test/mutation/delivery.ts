@@ -185,7 +185,7 @@ export const deliveryMutations: readonly Mutation[] = [
     name: 'messages of a key wait for each other',
     file: receiver('dispatcher'),
     from: 'const claim = this.#keys?.claim(messageAt(place), place)',
-    to: 'const claim = this.#keys?.claim(messageAt(place), place) === "abandoned" ? "abandoned" : "free"',
+    to: 'const claim = this.#keys?.claim(messageAt(place), place) === "abandoned" ? "abandoned" : "claimed"',
     tests: [POISON],
   },
   {
