@@ -29,7 +29,7 @@ export const swarmMutations: readonly Mutation[] = [
   {
     name: 'a message names the peer of the handshake',
     claim: WHOLE,
-    file: 'lib/swarm/protocol/messages.ts',
+    file: 'lib/swarm/protocol/parse-messages.ts',
     from: "if (entry['from_peer_id'] !== peer.peerId) {",
     to: "if (entry['from_peer_id'] === '') {",
     tests: [HOSTILE],

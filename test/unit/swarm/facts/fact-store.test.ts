@@ -172,7 +172,9 @@ describe.each(STORES)('%s', (_name, open) => {
     ['a year beyond 9999', { createdAt: new Date(8.64e15) }],
     ['a number for a domain', { domain: 5 }],
   ])('refuses %s', async (_what, wrong) => {
-    expect(await rejectionOf((await open()).add({ ...fact('a'), ...wrong } as Fact))).toBeInstanceOf(TypeError)
+    expect(await rejectionOf((await open()).add({ ...fact('a'), ...wrong } as Fact))).toBeInstanceOf(
+      TypeError,
+    )
   })
 
   it('keeps texts of every kind and length apart', async () => {
