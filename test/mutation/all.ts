@@ -23,7 +23,7 @@ export const MUTATIONS: readonly Mutation[] = [
 /** How rows of SECURITY.md begin that are evidence rather than a check, so that there is nothing to remove. */
 export const WITHOUT_A_CHECK: readonly { readonly claim: string; readonly why: string }[] = [
   { claim: 'Frame reader, escapes and policy keep their invariants', why: 'a fuzzing run' },
-  { claim: 'Each check of the delivery protocol is needed', why: 'it is this list' },
+  { claim: 'Each defence of these rows', why: 'it is this list' },
   { claim: 'The package installs and runs without install scripts', why: 'the content of the package' },
   { claim: 'The addon is clean under AddressSanitizer', why: 'a run of a sanitizer' },
   { claim: 'The accept thread and the peer watcher are free', why: 'a run of a sanitizer' },

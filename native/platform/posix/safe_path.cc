@@ -45,8 +45,8 @@ std::string OwnerOf(const FileFacts& facts) {
   const std::string user = "user " + std::to_string(facts.owner);
   if (facts.owner != ReadUnmappedIds().user) return user;
   return user +
-         " (which may stand for root or any other user that has no id in this user namespace: map uid 0 into" +
-         " it as well, see newuidmap(1), or use a directory that belongs to this user up to the root)";
+         " (the id that stands for root and all others that have none in this user namespace: map uid 0 into it," +
+         " see newuidmap(1))";
 }
 
 Status CheckDirectory(const std::string& path, const FileFacts& facts, Trust trust, bool is_last) {
