@@ -38,6 +38,8 @@ export type NativeListenAddress =
   | {
       readonly path: string
       readonly createDirectory: boolean
+      /** Other users may write to the directory of the socket, although it is not sticky. */
+      readonly sharedDirectory: boolean
       readonly groupAccess: boolean
       readonly publicAccess: boolean
       readonly group: number | null
@@ -167,6 +169,10 @@ interface Addon {
   readonly listDirectory: (directory: number) => Promise<string[]>
   /** Resolves with a descriptor, which belongs to the addon until `closeFile`. Access: {@link FileAccess}. */
   readonly openFile: (directory: number, name: string, access: number) => Promise<number>
+  /** Rejects unless the file exists and `openFile` would open it, but does not open it. */
+  readonly checkFile: (directory: number, name: string) => Promise<void>
+  /** Replaces the file `to`, in one step. */
+  readonly renameFile: (directory: number, from: string, to: string) => Promise<void>
   readonly removeFile: (directory: number, name: string) => Promise<void>
   /** Resolves once names created and removed in the directory survive a loss of power. */
   readonly syncDirectory: (directory: number) => Promise<void>

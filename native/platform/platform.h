@@ -146,6 +146,8 @@ Result<std::string> ResolveSecurityId(const std::string& account);
 struct ListenRequest {
   std::string path;
   bool create_directory = false;  // make the last directory of `path`, for this user only, if it is absent
+  bool shared_directory =
+      false;  // other users may write to the last directory of `path`, although it is not sticky
   int backlog = 511;
   bool group_access = false;           // members of the socket's group may connect too
   bool public_access = false;          // all users may
@@ -296,6 +298,11 @@ class FileDirectory {
   virtual Result<std::vector<std::string>> List() = 0;
   virtual Result<OwnedDescriptor> Open(const std::string& name, Access access) = 0;
   virtual Status Remove(const std::string& name) = 0;
+  // Checks an existing file without opening it. For a file whose locks would end if this process closed any
+  // descriptor of it (fcntl(2)).
+  virtual Status Check(const std::string& name) = 0;
+  // Gives a file another name, and replaces the file that has it, in one step.
+  virtual Status Rename(const std::string& from, const std::string& to) = 0;
   // Returns once names that were created and removed survive a loss of power.
   virtual Status Sync() = 0;
 };

@@ -41,7 +41,7 @@ const COVERED: Readonly<Record<string, readonly string[]>> = {
   sinceBoot: ['millisecondsSinceBoot', 'bootId'],
   files: [
     ...['openDirectory', 'listDirectory', 'syncDirectory', 'closeDirectory'],
-    ...['openFile', 'closeFile', 'removeFile'],
+    ...['openFile', 'closeFile', 'checkFile', 'renameFile', 'removeFile'],
   ],
 }
 

@@ -56,7 +56,7 @@ function callsOf(addon: typeof Addon, { directory }: Order): Record<string, () =
     addon.attachWindow(Buffer.alloc(1 << 18))
     addon.openReader(0, 1 << 16)
   }
-  const at = { path, createDirectory: false, groupAccess: false, publicAccess: false, group: null }
+  const at = { path, createDirectory: false, sharedDirectory: false, groupAccess: false, publicAccess: false, group: null }
   const acceptor = (who: NativePolicy) => new addon.Acceptor(at, who, limits)
   const tried = (call: () => unknown): unknown => {
     try {
@@ -215,6 +215,9 @@ function callsOf(addon: typeof Addon, { directory }: Order): Record<string, () =
           const descriptor = await addon.openFile(opened, file, FileAccess.create).catch(() => -1)
           await Promise.all([addon.listDirectory(opened), addon.syncDirectory(opened)])
           if (descriptor >= 0) addon.closeFile(descriptor)
+          await addon.renameFile(opened, file, `${file}-renamed`).catch(() => undefined)
+          await addon.checkFile(opened, `${file}-renamed`).catch(() => undefined)
+          await addon.renameFile(opened, `${file}-renamed`, file).catch(() => undefined)
           await addon.removeFile(opened, file).catch(() => undefined)
           addon.closeDirectory(opened)
         }
