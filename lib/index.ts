@@ -10,12 +10,13 @@ export type {
   RejectEvent,
 } from './connection/audit.js'
 export type { BusyPollOptions } from './wire/busy-poll.js'
-export {
-  BufferedSender,
-  type BufferedSenderOptions,
-  type BufferedSenderStats,
-  type BufferedSenderDrops,
-} from './endpoints/buffered-sender.js'
+export { BufferedSender } from './endpoints/buffered-sender.js'
+export type {
+  BufferedSenderCloseOptions,
+  BufferedSenderDrops,
+  BufferedSenderOptions,
+  BufferedSenderStats,
+} from './endpoints/buffered-sender-options.js'
 export { Connection, type WhenClosedOptions } from './connection/connection.js'
 export * from './delivery/index.js'
 export { dial, dialWithRetry, type DialOptions } from './connection/dial.js'
@@ -30,12 +31,8 @@ export { SOCMsgType } from './message/type.js'
 export { SOCMessage } from './message/message.js'
 export { newSOCMessage, rawJSON, type NewMessageOptions, type RawJSON } from './message/new-message.js'
 export type { PeerIdentity, PeerPolicy } from './peer/peer.js'
-export {
-  Receiver,
-  type ReceiverOptions,
-  type ReceiveOptions,
-  type ReceiverStats,
-} from './endpoints/receiver.js'
+export { Receiver, type ReceiveOptions, type ReceiverStats } from './endpoints/receiver.js'
+export type { ReceiverOptions } from './endpoints/receiver-options.js'
 export { MAX_RETRIES, Sender, type SenderOptions, type SendOptions } from './endpoints/sender.js'
 export type { InspectedRecord, SpoolInspection, SpoolSegment } from './spool/inspect.js'
 export type { SpoolDamage, SpoolOptions } from './spool/options.js'
