@@ -131,7 +131,8 @@ export class Sender {
    * @throws as {@link send}. Messages before the one that failed may have been sent.
    */
   sendBatch(messages: readonly SOCMessage[], options?: SendOptions): Promise<void> {
-    if (!Array.isArray(messages)) return rejected(wrongKind('messages of sendBatch', 'an array', messages))
+    const refusal = notAnArray(messages)
+    if (refusal !== undefined) return rejected(refusal)
     // The caller may use the array again before all of them are written.
     if (options !== undefined) return this.#sendWith('sendBatch', [...messages], options)
     return messages.length === 0 ? Promise.resolve() : this.#sendAll([...messages])
@@ -268,6 +269,10 @@ export class Sender {
       this.#redialling = undefined
     }
   }
+}
+
+function notAnArray(messages: unknown): TypeError | undefined {
+  return Array.isArray(messages) ? undefined : wrongKind('messages of sendBatch', 'an array', messages)
 }
 
 function closedError(name: string): IpcError {
