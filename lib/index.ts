@@ -31,8 +31,12 @@ export { SOCMsgType } from './message/type.js'
 export { SOCMessage } from './message/message.js'
 export { newSOCMessage, rawJSON, type NewMessageOptions, type RawJSON } from './message/new-message.js'
 export type { PeerIdentity, PeerPolicy } from './peer/peer.js'
-export { Receiver, type ReceiveOptions, type ReceiverStats } from './endpoints/receiver.js'
-export type { ReceiverOptions } from './endpoints/receiver-options.js'
+export {
+  Receiver,
+  type ReceiverOptions,
+  type ReceiveOptions,
+  type ReceiverStats,
+} from './endpoints/receiver.js'
 export { MAX_RETRIES, Sender, type SenderOptions, type SendOptions } from './endpoints/sender.js'
 export type { InspectedRecord, SpoolInspection, SpoolSegment } from './spool/inspect.js'
 export type { SpoolDamage, SpoolOptions } from './spool/options.js'

@@ -9,10 +9,9 @@ import {
   checkConnection,
   closeBecause,
   finishReading,
-  resumeReading,
-  type RecordReader,
   type Connection,
 } from '../connection/connection.js'
+import type { ConnectionInput, RecordReader } from '../connection/connection-input.js'
 import { checkOptions, signal as checkSignal, type OptionTable } from '../base/options.js'
 import { abortedError, hasCode, IpcError, rejected, type IpcErrorCode } from '../base/errors.js'
 import { decodeLines, followsByteOrderMark, RefusedLines, type LineConsumer } from '../wire/record-decoder.js'
@@ -21,6 +20,8 @@ import type { SOCMessage } from '../message/message.js'
 import { END, iterateRuns, ReadQueue } from './read-queue.js'
 import { receiverPlanOf, type ReceiverOptions, type ReceiverPlan } from './receiver-options.js'
 import { SilenceLimit, type Silence } from './silence-limit.js'
+
+export type { ReceiverOptions } from './receiver-options.js'
 
 /** Counts since the receiver was made. */
 export interface ReceiverStats {
@@ -55,6 +56,7 @@ export class Receiver implements AsyncIterableIterator<SOCMessage, undefined, un
   readonly #plan: ReceiverPlan
   /** Made when it is first needed: most connections are idle, and their peers finish their lines. */
   #silence: SilenceLimit | undefined
+  readonly #input: ConnectionInput<Connection>
   readonly #busyPoll: PollRequest
   readonly #queue = new ReadQueue()
   /**
@@ -66,6 +68,8 @@ export class Receiver implements AsyncIterableIterator<SOCMessage, undefined, un
   #invalid = 0
   #bytes = 0
   #byteOrderMarks = 0
+  /** Bytes of the queue that are charged to the account of the user. */
+  #charged = 0
 
   // One object for all receivers, as thousands of closures would take memory.
   static readonly #recordReader: RecordReader<Receiver> = {
@@ -95,7 +99,7 @@ export class Receiver implements AsyncIterableIterator<SOCMessage, undefined, un
     this.#plan = receiverPlanOf(options)
     this.#busyPoll = this.#plan.busyPoll ?? busyPollOf(connection)
     // Before any timer: a second receiver must not disturb the first.
-    attachReader(connection, this, Receiver.#recordReader, this.#plan.maxMessageBytes)
+    this.#input = attachReader(connection, this, Receiver.#recordReader, this.#plan.maxMessageBytes)
     const { firstMessageMs, idleMs } = this.#plan.limits
     if (firstMessageMs !== Infinity || idleMs !== Infinity) this.#watchSilence()
   }
@@ -187,12 +191,20 @@ export class Receiver implements AsyncIterableIterator<SOCMessage, undefined, un
 
   #serve(): void {
     this.#queue.serve(this.#state === 'ended')
+    this.#charge()
     if (this.#queue.endGiven) finishReading(this.#connection)
     if (this.#state === 'paused' && this.#queue.empty) {
       this.#state = 'reading'
       this.#silence?.resume()
-      resumeReading(this.#connection)
+      this.#input.resume()
     }
+  }
+
+  #charge(): void {
+    const { bytes } = this.#queue
+    if (bytes === this.#charged) return
+    this.#input.charge(bytes - this.#charged)
+    this.#charged = bytes
   }
 
   #onRecords(count: number, received: number): boolean {
@@ -222,12 +234,20 @@ export class Receiver implements AsyncIterableIterator<SOCMessage, undefined, un
     this.#queue.charge(linesEnd - linesBegin)
     const isFirst = this.#received === 0 && this.#invalid === 0
     if (isFirst && followsByteOrderMark(threadWindow)) ++this.#byteOrderMarks
+    const invalidBefore = this.#invalid
     decodeLines<Receiver>(threadWindow, count, this.#connection.peer, this, Receiver.#lineConsumer)
     if (this.#invalid > this.#plan.maxInvalid) {
       this.#hangUp(
         'too-many-invalid',
         'ERR_IPC_CLOSED',
         `the peer sent more than ${this.#plan.maxInvalid} invalid lines (maxInvalid)`,
+      )
+    } else if (this.#invalid > invalidBefore && !this.#input.takeInvalid(this.#invalid - invalidBefore)) {
+      if (this.#plan.maxInvalid === Infinity) return
+      this.#hangUp(
+        'too-many-invalid',
+        'ERR_IPC_CLOSED',
+        'the user of the peer sent more invalid lines in a second than one user may (maxInvalidPerSecondPerUser)',
       )
     }
   }
@@ -254,8 +274,21 @@ export class Receiver implements AsyncIterableIterator<SOCMessage, undefined, un
 
   #watchSilence(): void {
     this.#silence = new SilenceLimit(this.#plan.limits, (why, afterMs) => {
-      this.#hangUp(why, 'ERR_IPC_TIMEOUT', `the peer ${SILENCE[why]} ${afterMs} ms`)
+      if (this.#isExcused(why)) this.#watchAgain(why)
+      else this.#hangUp(why, 'ERR_IPC_TIMEOUT', `the peer ${SILENCE[why]} ${afterMs} ms`)
     })
+  }
+
+  /** The account of its user keeps the peer from being read: it is not silent, unless its own line is what is in the way. */
+  #isExcused(why: Silence): boolean {
+    const { stoppedFor } = this.#input
+    return stoppedFor === 'application' || (stoppedFor === 'peer' && why !== 'unfinished-message')
+  }
+
+  #watchAgain(why: Silence): void {
+    this.#watchSilence()
+    if (this.#received > 0) this.#silence?.understood()
+    if (why === 'unfinished-message') this.#silence?.heard(false, true)
   }
 
   /** Ends the connection, and the stream with an error that says why. */
