@@ -10,12 +10,13 @@ export type {
   RejectEvent,
 } from './connection/audit.js'
 export type { BusyPollOptions } from './wire/busy-poll.js'
-export {
-  BufferedSender,
-  type BufferedSenderOptions,
-  type BufferedSenderStats,
-  type BufferedSenderDrops,
-} from './endpoints/buffered-sender.js'
+export { BufferedSender } from './endpoints/buffered-sender.js'
+export type {
+  BufferedSenderCloseOptions,
+  BufferedSenderDrops,
+  BufferedSenderOptions,
+  BufferedSenderStats,
+} from './endpoints/buffered-sender-options.js'
 export { Connection, type WhenClosedOptions } from './connection/connection.js'
 export * from './delivery/index.js'
 export { dial, dialWithRetry, type DialOptions } from './connection/dial.js'

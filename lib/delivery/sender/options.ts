@@ -176,6 +176,7 @@ export interface CheckedOptions {
 const TABLE: OptionTable<AcknowledgedSenderOptions> = {
   directory: DIAL_TABLE.directory,
   path: DIAL_TABLE.path,
+  sharedDirectory: DIAL_TABLE.sharedDirectory,
   policy: DIAL_TABLE.policy,
   timeoutMs: DIAL_TABLE.timeoutMs,
   busyPoll: DIAL_TABLE.busyPoll,
