@@ -17,6 +17,7 @@ import { toPeerIdentity, type PeerIdentity } from '../peer/peer.js'
 import { watchPeerExit, type PeerExitWatch } from '../peer/exit-watch.js'
 import type { PollRequest } from '../wire/busy-poll.js'
 import { FrameWriter } from '../wire/frame-writer.js'
+import { PLAIN_READING, type LineReading } from '../wire/line-reading.js'
 import { NodeSocket } from '../wire/node-socket.js'
 import { PolledSocket } from '../wire/polled-socket.js'
 import { openStream, type ConnectionSocket, type SocketEvents } from '../wire/socket.js'
@@ -65,6 +66,7 @@ export let attachReader: <Reader extends object>(
   reader: Reader,
   kind: RecordReader<Reader>,
   maxLineBytes: number,
+  reading?: LineReading,
 ) => void
 /** Goes on reading after `onRecords` has returned false. */
 export let resumeReading: (connection: Connection) => void
@@ -184,7 +186,7 @@ export class Connection {
       if (connection.closed) writer.fail(connection.#closedError())
       return writer
     }
-    attachReader = (connection, reader, kind, maxLineBytes) => {
+    attachReader = (connection, reader, kind, maxLineBytes, reading = PLAIN_READING) => {
       if (connection.#reader !== undefined)
         throw new TypeError(`the connection to ${connection.address} already has a receiver`)
       connection.#reader = reader
@@ -193,7 +195,7 @@ export class Connection {
       if (connection.#state !== 'open') {
         connection.#endReading(undefined)
       } else if (!connection.#socket.destroyed) {
-        openStream(connection.#socket.descriptor, maxLineBytes)
+        openStream(connection.#socket.descriptor, maxLineBytes, reading)
         connection.#socket.resume()
       }
     }

@@ -15,6 +15,7 @@ import {
 } from '../connection/connection.js'
 import { abortedError, hasCode, IpcError, rejected, type IpcErrorCode } from '../base/errors.js'
 import { decodeLines, followsByteOrderMark, RefusedLines, type LineConsumer } from '../wire/record-decoder.js'
+import { fieldBytes, lineReading, type LineReading, type PayloadOptions } from '../wire/line-reading.js'
 import { threadWindow, type ReadWindow } from '../wire/read-window.js'
 import { MAX_MESSAGE_BYTES } from '../message/envelope.js'
 import type { SOCMessage } from '../message/message.js'
@@ -23,7 +24,7 @@ import { SilenceLimit, type Silence, type SilenceLimits } from './silence-limit.
 import { checkTimeout } from '../base/timing.js'
 
 /** Options of {@link Receiver}. */
-export interface ReceiverOptions {
+export interface ReceiverOptions extends PayloadOptions {
   /**
    * What to do with a line that is not a message. `throw` rejects one `next()` with ERR_IPC_INVALID_MESSAGE or
    * ERR_IPC_MESSAGE_TOO_LARGE and goes on with the next line; `skip` only counts it. Default: `throw`.
@@ -92,6 +93,7 @@ export class Receiver implements AsyncIterableIterator<SOCMessage, undefined, un
   /** Made when it is first needed: most connections are idle, and their peers finish their lines. */
   #silence: SilenceLimit | undefined
   readonly #busyPoll: PollRequest
+  readonly #reading: LineReading
   readonly #queue = new ReadQueue()
   /**
    *     reading <──> paused      the queue is full, and then empty again
@@ -121,8 +123,8 @@ export class Receiver implements AsyncIterableIterator<SOCMessage, undefined, un
 
   /**
    * @throws TypeError if `connection` is not a connection of this copy of the package or has a receiver already, or for an
-   *   unknown `onInvalid`
-   * @throws RangeError for a limit or a time-out that is out of range
+   *   unknown `onInvalid` or `integers`, or invalid `fields`
+   * @throws RangeError for a limit or a time-out that is out of range, or too many `fields`
    */
   constructor(connection: Connection, name: string, options: ReceiverOptions = {}) {
     checkConnection(connection, 'Receiver')
@@ -140,8 +142,9 @@ export class Receiver implements AsyncIterableIterator<SOCMessage, undefined, un
     this.#skipInvalid = onInvalid === 'skip'
     this.#busyPoll = options.busyPoll === undefined ? busyPollOf(connection) : toPollRequest(options.busyPoll)
     this.#limits = silenceLimits(options)
+    this.#reading = lineReading('Receiver', options)
     // Before any timer: a second receiver must not disturb the first.
-    attachReader(connection, this, Receiver.#recordReader, maxMessageBytes)
+    attachReader(connection, this, Receiver.#recordReader, maxMessageBytes, this.#reading)
     if (this.#limits.firstMessageMs !== Infinity || this.#limits.idleMs !== Infinity) this.#watchSilence()
   }
 
@@ -255,10 +258,11 @@ export class Receiver implements AsyncIterableIterator<SOCMessage, undefined, un
 
   #takeLines(count: number): void {
     const { linesBegin, linesEnd } = threadWindow
-    this.#queue.charge(linesEnd - linesBegin)
+    this.#queue.charge(linesEnd - linesBegin + count * fieldBytes(this.#reading))
     const isFirst = this.#received === 0 && this.#invalid === 0
     if (isFirst && followsByteOrderMark(threadWindow)) ++this.#byteOrderMarks
-    decodeLines<Receiver>(threadWindow, count, this.#connection.peer, this, Receiver.#lineConsumer)
+    const { peer } = this.#connection
+    decodeLines<Receiver>(threadWindow, count, peer, this, Receiver.#lineConsumer, this.#reading)
     if (this.#invalid > this.#maxInvalid) {
       this.#hangUp(
         'too-many-invalid',

@@ -15,11 +15,12 @@ import { IpcError } from '../../base/errors.js'
 import { MAX_MESSAGE_BYTES } from '../../message/envelope.js'
 import type { SOCMessage } from '../../message/message.js'
 import { requestPoll } from '../../wire/busy-poll.js'
+import { fieldBytes, lineReading, type LineReading, type PayloadOptions } from '../../wire/line-reading.js'
 import { threadWindow } from '../../wire/read-window.js'
 import { PageCutter, RefusedLines } from '../../wire/record-decoder.js'
 import { isControl } from '../protocol/control.js'
 
-export interface LineInputOptions {
+export interface LineInputOptions extends PayloadOptions {
   readonly onInvalid?: 'throw' | 'skip'
   readonly maxMessageBytes?: number
   readonly maxInvalid?: number
@@ -68,6 +69,7 @@ export class LineInput {
   readonly #events: LineInputEvents
   readonly #skipInvalid: boolean
   readonly #maxInvalid: number
+  readonly #reading: LineReading
   #ended = false
   #paused = false
   #invalid = 0
@@ -102,11 +104,12 @@ export class LineInput {
     this.#events = events
     this.#skipInvalid = onInvalid === 'skip'
     this.#maxInvalid = maxInvalid
+    this.#reading = lineReading('AcknowledgingReceiver', options)
   }
 
   /** Starts reading. */
   start(): void {
-    attachReader(this.#connection, this, LineInput.#recordReader, this.maxMessageBytes)
+    attachReader(this.#connection, this, LineInput.#recordReader, this.maxMessageBytes, this.#reading)
   }
 
   /** Bytes read. */
@@ -164,7 +167,8 @@ export class LineInput {
     const { records } = threadWindow
     const { peer } = this.#connection
     const endAt = count * RECORD_WORDS
-    const pages = new PageCutter(threadWindow, endAt)
+    const pages = new PageCutter(threadWindow, endAt, this.#reading)
+    const extraBytes = fieldBytes(this.#reading)
     let { isNumbered } = this.#events
     let run: SOCMessage[] = []
     let first = 0
@@ -198,7 +202,7 @@ export class LineInput {
         first = sequence
       }
       run.push(message)
-      bytes += (records[at + LINE_END] as number) - (records[at + LINE_START] as number)
+      bytes += (records[at + LINE_END] as number) - (records[at + LINE_START] as number) + extraBytes
     }
     flush()
   }

@@ -2,11 +2,12 @@
 
 import type { SOCMessage } from '../../message/message.js'
 import type { SpoolLog } from '../../spool/spool-log.js'
+import type { PayloadOptions } from '../../wire/line-reading.js'
 import type { DeadLetter } from './dead-letters.js'
 import type { DeliveryLedger } from './ledger.js'
 
 /** Options of `AcknowledgingReceiver`. */
-export interface AcknowledgingReceiverOptions {
+export interface AcknowledgingReceiverOptions extends PayloadOptions {
   /** Remembers the senders' sessions. Share one between all receivers of a listener. Default: a new ledger. */
   readonly ledger?: DeliveryLedger
   /**
