@@ -15,7 +15,8 @@ import {
   type OnFull,
 } from './message-queue.js'
 import { checkFrameSize, MAX_MESSAGE_BYTES } from '../message/envelope.js'
-import { frameOf, notAMessage, sizeBound, SOCMessage } from '../message/message.js'
+import { notAMessage } from '../message/brand.js'
+import { frameOf, sizeBound, SOCMessage } from '../message/message.js'
 import { checkTimeout, DEFAULT_TIMEOUT_MS, waitAtMost } from '../base/timing.js'
 import { callUser } from '../base/user-code.js'
 import { Waiters } from '../base/waiters.js'

@@ -5,7 +5,8 @@ import { checkConnection, redialOf, writerOf, type Connection } from '../connect
 import { abortedError, hasCode, IpcError, rejected } from '../base/errors.js'
 import type { FrameWriter } from '../wire/frame-writer.js'
 import { BUFFER_SIZE, checkLimit, DEFAULT_MAX_BYTES } from './message-queue.js'
-import { isChecked, notAMessage, SOCMessage } from '../message/message.js'
+import { notAMessage } from '../message/brand.js'
+import { isChecked, SOCMessage } from '../message/message.js'
 import { checkTimeout, pause } from '../base/timing.js'
 import { WaitingSends, type WaitingSend } from './waiting-sends.js'
 

@@ -5,9 +5,11 @@ import { inspect, type InspectOptions } from 'node:util'
 
 import { WHOLE_FRAME, LayoutWord } from '../binding/abi.js'
 import type { PeerIdentity } from '../peer/peer.js'
+import { NOT_CLONEABLE, SOC_MESSAGE } from './brand.js'
 import { closeFrame, openFrame, PAYLOAD_KEY, type Frame } from './envelope.js'
 import { parseExact } from './exact-integers.js'
 import { STAMPED_ID_LENGTH } from './id.js'
+import { scalarIn } from './fields.js'
 import { checkPointer, valueAt } from './json-pointer.js'
 import { metaText, NO_META, readMeta, type MadeMeta, type Meta } from './meta.js'
 import { ReadPage } from './page.js'
@@ -15,29 +17,6 @@ import { bytesOfLine, MessageFlag, metaStamp, sizeAround, type NamedOrigin, type
 import { detached, parsePayload } from './payload.js'
 
 const UNPARSED = Symbol('unparsed')
-
-const QUOTE = 0x22
-const OPEN_BRACE = 0x7b
-const OPEN_BRACKET = 0x5b
-const LETTER_T = 0x74
-const LETTER_F = 0x66
-const LETTER_N = 0x6e
-
-/** The same in every copy of this package. */
-const SOC_MESSAGE = Symbol.for('sentinel-ipc.SOCMessage')
-
-/** What structuredClone names in its error: a clone would lose the id and the payload, which are not own properties. */
-const NOT_CLONEABLE = Symbol('a SOCMessage; clone its toJSON() instead, which')
-
-/** The error for a value that is not a message of this copy of the package. */
-export function notAMessage(value: unknown): TypeError {
-  const foreign = typeof value === 'object' && value !== null && SOC_MESSAGE in value
-  return new TypeError(
-    foreign
-      ? 'the message was made by another copy of sentinel-ipc; make it with the newSOCMessage() of the copy that sends it'
-      : 'a message must be a SOCMessage, as newSOCMessage() makes it',
-  )
-}
 
 /** Settles the messages that an `AcknowledgingReceiver` handed out. One object serves many messages. */
 export interface Delivery {
@@ -307,28 +286,10 @@ export class SOCMessage<T = unknown> {
     const row = fields.rowOf(this.#lineStart)
     const start = fields.startOf(row, index)
     const end = fields.endOf(row, index)
-    return start === end ? undefined : this.#valueIn(start, end)
-  }
-
-  /** The value of a JSON text on the page. */
-  #valueIn(start: number, end: number): unknown {
+    if (start === end) return undefined
     const text = this.#slice(start, end)
-    switch (text.charCodeAt(0)) {
-      case QUOTE:
-        if (text.includes('\\')) return JSON.parse(text)
-        return (this.#flags & MessageFlag.ascii) === 0 ? text.slice(1, -1) : detached(text.slice(1, -1))
-      case OPEN_BRACE:
-      case OPEN_BRACKET:
-        return this.#parse(text)
-      case LETTER_T:
-        return true
-      case LETTER_F:
-        return false
-      case LETTER_N:
-        return null
-      default:
-        return (this.#flags & MessageFlag.exactIntegers) === 0 ? Number(text) : parseExact(text)
-    }
+    const value = scalarIn(text, (this.#flags & MessageFlag.ascii) !== 0)
+    return value === undefined ? this.#parse(text) : value
   }
 
   /**
