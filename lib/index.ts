@@ -29,7 +29,10 @@ export type { AddressFound } from './connection/address-watch.js'
 export { BUFFER_SIZE } from './endpoints/message-queue.js'
 export { SOCMsgType } from './message/type.js'
 export { SOCMessage } from './message/message.js'
+export type { Meta } from './message/meta.js'
 export { newSOCMessage, rawJSON, type NewMessageOptions, type RawJSON } from './message/new-message.js'
+export { extractTrace, injectTrace, type TraceApi } from './message/trace.js'
+export type { PayloadOptions } from './wire/line-reading.js'
 export type { PeerIdentity, PeerPolicy } from './peer/peer.js'
 export {
   Receiver,

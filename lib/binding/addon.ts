@@ -117,8 +117,11 @@ interface Addon {
   /** Absent on Windows. */
   readonly readiness?: NativeReadiness
   readonly PeerWatcher: new () => NativePeerWatcher
-  /** Begins reading a descriptor, with lines of at most this many bytes, until `closeReader`. */
-  readonly openReader: (descriptor: number, maxLineBytes: number) => void
+  /**
+   * Begins reading a descriptor, with lines of at most this many bytes, until `closeReader`. Finds the fields that these JSON
+   * Pointers lead to, if any are given.
+   */
+  readonly openReader: (descriptor: number, maxLineBytes: number, fields?: readonly string[]) => void
   readonly closeReader: (descriptor: number) => void
   /** Reads what has arrived. Returns the number of records, or NO_ROOM, and sets `progress`. */
   readonly readRecords: (descriptor: number) => number
@@ -132,6 +135,8 @@ interface Addon {
   readonly finishRecords: (descriptor: number) => number
   /** Sets the memory to which all frame readers write their records and the outcome of a step. */
   readonly attachRecords: (records: Int32Array, progress: Int32Array) => void
+  /** Sets the memory for the rows of FieldWord. Call it once, before the first `openReader` with fields. */
+  readonly attachFieldRows: (rows: Int32Array) => void
   /** Sets the memory that all frame readers read into from now on. */
   readonly attachWindow: (bytes: Uint8Array) => void
   /**

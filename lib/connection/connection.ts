@@ -17,6 +17,7 @@ import { toPeerIdentity, type PeerIdentity } from '../peer/peer.js'
 import { watchPeerExit, type PeerExitWatch } from '../peer/exit-watch.js'
 import type { PollRequest } from '../wire/busy-poll.js'
 import { FrameWriter } from '../wire/frame-writer.js'
+import { PLAIN_READING, type LineReading } from '../wire/line-reading.js'
 import { NodeSocket } from '../wire/node-socket.js'
 import { PolledSocket } from '../wire/polled-socket.js'
 import type { ConnectionSocket, SocketEvents } from '../wire/socket.js'
@@ -57,6 +58,7 @@ export let attachReader: <Reader extends object>(
   reader: Reader,
   kind: RecordReader<Reader>,
   maxLineBytes: number,
+  reading?: LineReading,
 ) => ConnectionInput<Connection>
 /** Goes on reading after `onRecords` has returned false. */
 export let resumeReading: (connection: Connection) => void
@@ -178,7 +180,7 @@ export class Connection {
       if (connection.closed) writer.fail(connection.#closedError())
       return writer
     }
-    attachReader = (connection, reader, kind, maxLineBytes) => {
+    attachReader = (connection, reader, kind, maxLineBytes, reading = PLAIN_READING) => {
       if (connection.#input !== undefined)
         throw new TypeError(`the connection to ${connection.address} already has a receiver`)
       const account = connection.#origin.accountOf?.(connection.peer)
@@ -186,7 +188,7 @@ export class Connection {
       connection.#input = input
       unread.remove(connection)
       if (connection.#state !== 'open') input.end(undefined)
-      else if (!connection.#socket.destroyed) input.start(maxLineBytes)
+      else if (!connection.#socket.destroyed) input.start(maxLineBytes, reading)
       return input
     }
     resumeReading = (connection) => {

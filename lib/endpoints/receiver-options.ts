@@ -12,10 +12,17 @@ import {
 import { checkTimeout } from '../base/timing.js'
 import { MAX_MESSAGE_BYTES } from '../message/envelope.js'
 import { toPollRequest, type BusyPollOptions, type PollRequest } from '../wire/busy-poll.js'
+import {
+  fieldPointers,
+  integerKind,
+  lineReading,
+  type LineReading,
+  type PayloadOptions,
+} from '../wire/line-reading.js'
 import type { SilenceLimits } from './silence-limit.js'
 
 /** Options of {@link Receiver}. */
-export interface ReceiverOptions {
+export interface ReceiverOptions extends PayloadOptions {
   /**
    * What to do with a line that is not a message. `throw` rejects one `next()` with ERR_IPC_INVALID_MESSAGE or
    * ERR_IPC_MESSAGE_TOO_LARGE and goes on with the next line; `skip` only counts it. Default: `throw`.
@@ -53,6 +60,8 @@ const TABLE: OptionTable<ReceiverOptions> = {
   firstMessageTimeoutMs: milliseconds,
   messageTimeoutMs: milliseconds,
   busyPoll: anything, // toPollRequest checks it
+  fields: fieldPointers,
+  integers: integerKind,
 }
 
 /** Enough for an unlucky peer; a hostile one is gone before it costs much. */
@@ -65,6 +74,7 @@ export interface ReceiverPlan {
   readonly maxMessageBytes: number
   readonly maxInvalid: number
   readonly limits: SilenceLimits
+  readonly reading: LineReading
   /** Undefined: the setting of the connection. */
   readonly busyPoll: PollRequest | undefined
 }
@@ -87,6 +97,7 @@ function planFrom(options: ReceiverOptions): ReceiverPlan {
       idleMs: checkTimeout(options.idleTimeoutMs, Infinity),
       messageMs: checkTimeout(options.messageTimeoutMs, DEFAULT_MESSAGE_TIMEOUT_MS),
     },
+    reading: lineReading('Receiver', options),
     busyPoll: options.busyPoll === undefined ? undefined : toPollRequest(options.busyPoll),
   }
 }

@@ -15,6 +15,7 @@ import type { ConnectionInput, RecordReader } from '../connection/connection-inp
 import { checkOptions, signal as checkSignal, type OptionTable } from '../base/options.js'
 import { abortedError, IpcError, rejected, type IpcErrorCode } from '../base/errors.js'
 import { decodeLines, followsByteOrderMark, RefusedLines, type LineConsumer } from '../wire/record-decoder.js'
+import { fieldBytes } from '../wire/line-reading.js'
 import { threadWindow, type ReadWindow } from '../wire/read-window.js'
 import type { SOCMessage } from '../message/message.js'
 import { hangUp } from './hang-up.js'
@@ -90,8 +91,8 @@ export class Receiver implements AsyncIterableIterator<SOCMessage, undefined, un
 
   /**
    * @throws TypeError if `connection` is not a connection of this copy of the package or has a receiver already, or for an
-   *   unknown option
-   * @throws RangeError for a limit or a time-out that is out of range
+   *   unknown option, or invalid `fields`
+   * @throws RangeError for a limit or a time-out that is out of range, or too many `fields`
    */
   constructor(connection: Connection, name: string, options?: ReceiverOptions) {
     checkConnection(connection, 'Receiver')
@@ -100,7 +101,8 @@ export class Receiver implements AsyncIterableIterator<SOCMessage, undefined, un
     this.#plan = receiverPlanOf(options)
     this.#busyPoll = this.#plan.busyPoll ?? busyPollOf(connection)
     // Before any timer: a second receiver must not disturb the first.
-    this.#input = attachReader(connection, this, Receiver.#recordReader, this.#plan.maxMessageBytes)
+    const { maxMessageBytes, reading } = this.#plan
+    this.#input = attachReader(connection, this, Receiver.#recordReader, maxMessageBytes, reading)
     const { firstMessageMs, idleMs } = this.#plan.limits
     if (firstMessageMs !== Infinity || idleMs !== Infinity) this.#watchSilence()
   }
@@ -227,11 +229,12 @@ export class Receiver implements AsyncIterableIterator<SOCMessage, undefined, un
 
   #takeLines(count: number): void {
     const { linesBegin, linesEnd } = threadWindow
-    this.#queue.charge(linesEnd - linesBegin)
+    this.#queue.charge(linesEnd - linesBegin + count * fieldBytes(this.#plan.reading))
     const isFirst = this.#received === 0 && this.#invalid === 0
     if (isFirst && followsByteOrderMark(threadWindow)) ++this.#byteOrderMarks
+    const { peer } = this.#connection
     const invalidBefore = this.#invalid
-    decodeLines<Receiver>(threadWindow, count, this.#connection.peer, this, Receiver.#lineConsumer)
+    decodeLines<Receiver>(threadWindow, count, peer, this, Receiver.#lineConsumer, this.#plan.reading)
     if (this.#invalid > this.#plan.maxInvalid) {
       this.#hangUp(
         'too-many-invalid',

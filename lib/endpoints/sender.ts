@@ -13,7 +13,8 @@ import {
 } from '../base/options.js'
 import type { FrameWriter } from '../wire/frame-writer.js'
 import { BUFFER_SIZE, DEFAULT_MAX_BYTES } from './message-queue.js'
-import { isChecked, notAMessage, SOCMessage } from '../message/message.js'
+import { notAMessage } from '../message/brand.js'
+import { isChecked, SOCMessage } from '../message/message.js'
 import { checkTimeout, pause } from '../base/timing.js'
 import { WaitingSends, type WaitingSend } from './waiting-sends.js'
 

@@ -30,6 +30,7 @@ const FUNCTIONS = [
     'checkFrames',
     'writeBatch',
     'attachRecords',
+    'attachFieldRows',
     'attachWindow',
   ],
   ...['openReader', 'closeReader', 'readRecords', 'pushRecords', 'moreRecords', 'finishRecords'],

@@ -14,11 +14,12 @@ import { INVALID_REASONS, MESSAGE_STATE, MessageTypeCode, RecordWord } from '../
 import { IpcError } from '../../base/errors.js'
 import type { SOCMessage } from '../../message/message.js'
 import { requestPoll } from '../../wire/busy-poll.js'
+import { fieldBytes, lineReading, type LineReading, type PayloadOptions } from '../../wire/line-reading.js'
 import { threadWindow } from '../../wire/read-window.js'
 import { PageCutter, RefusedLines } from '../../wire/record-decoder.js'
 import { isControl } from '../protocol/control.js'
 
-export interface LineInputOptions {
+export interface LineInputOptions extends PayloadOptions {
   readonly onInvalid: 'throw' | 'skip'
   readonly maxMessageBytes: number
   readonly maxInvalid: number
@@ -66,6 +67,7 @@ export class LineInput {
   readonly #events: LineInputEvents
   readonly #skipInvalid: boolean
   readonly #maxInvalid: number
+  readonly #reading: LineReading
   #ended = false
   #paused = false
   #invalid = 0
@@ -88,6 +90,7 @@ export class LineInput {
     this.#events = events
     this.#skipInvalid = onInvalid === 'skip'
     this.#maxInvalid = maxInvalid
+    this.#reading = lineReading('AcknowledgingReceiver', options)
   }
 
   /**
@@ -96,7 +99,7 @@ export class LineInput {
    * @throws TypeError when the connection has a receiver already
    */
   start(): void {
-    attachReader(this.#connection, this, LineInput.#recordReader, this.maxMessageBytes)
+    attachReader(this.#connection, this, LineInput.#recordReader, this.maxMessageBytes, this.#reading)
   }
 
   /** Bytes read. */
@@ -154,7 +157,8 @@ export class LineInput {
     const { records } = threadWindow
     const { peer } = this.#connection
     const endAt = count * RECORD_WORDS
-    const pages = new PageCutter(threadWindow, endAt)
+    const pages = new PageCutter(threadWindow, endAt, this.#reading)
+    const extraBytes = fieldBytes(this.#reading)
     let { isNumbered } = this.#events
     let run: SOCMessage[] = []
     let first = 0
@@ -188,7 +192,7 @@ export class LineInput {
         first = sequence
       }
       run.push(message)
-      bytes += (records[at + LINE_END] as number) - (records[at + LINE_START] as number)
+      bytes += (records[at + LINE_END] as number) - (records[at + LINE_START] as number) + extraBytes
     }
     flush()
   }

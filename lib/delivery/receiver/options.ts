@@ -15,6 +15,7 @@ import { checkTimeout, MAX_TIMER_MS } from '../../base/timing.js'
 import { MAX_MESSAGE_BYTES } from '../../message/envelope.js'
 import type { SOCMessage } from '../../message/message.js'
 import type { SpoolLog } from '../../spool/spool-log.js'
+import { fieldPointers, integerKind, type PayloadOptions } from '../../wire/line-reading.js'
 import { MAX_HEARTBEAT_MS, MIN_HEARTBEAT_MS } from '../protocol/control.js'
 import { countFrom, millisecondsWithin, spoolLog } from '../protocol/option-checks.js'
 import { DeadLetters, type DeadLetter } from './dead-letters.js'
@@ -23,7 +24,7 @@ import { DeliveryLedger } from './ledger.js'
 import type { ReceiverLinkOptions } from './link.js'
 
 /** Options of `AcknowledgingReceiver`. */
-export interface AcknowledgingReceiverOptions {
+export interface AcknowledgingReceiverOptions extends PayloadOptions {
   /** Remembers the senders' sessions. Share one between all receivers of a listener. Default: a new ledger. */
   readonly ledger?: DeliveryLedger
   /**
@@ -125,6 +126,8 @@ const TABLE: OptionTable<AcknowledgingReceiverOptions> = {
   orderBy: callback,
   onDeadLetter: callback,
   deadLetters: spoolLog,
+  fields: fieldPointers,
+  integers: integerKind,
 }
 
 /** @throws TypeError, RangeError for options that cannot be right */
@@ -147,6 +150,8 @@ export function checkReceiverOptions(
       onInvalid: checked.onInvalid ?? 'throw',
       maxMessageBytes: checked.maxMessageBytes ?? MAX_MESSAGE_BYTES,
       maxInvalid: checked.maxInvalid ?? 1000,
+      ...(checked.fields !== undefined && { fields: checked.fields }),
+      ...(checked.integers !== undefined && { integers: checked.integers }),
       ackEveryMessages: checked.ackEveryMessages ?? 512,
       ackDelayMs: Math.min(checked.ackDelayMs ?? 5, MAX_TIMER_MS),
       minHeartbeatMs: checked.minHeartbeatMs ?? 1000,

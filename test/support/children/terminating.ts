@@ -150,6 +150,13 @@ function callsOf(addon: typeof Addon, { directory }: Order): Record<string, () =
       tried(() => {
         addon.attachRecords(new Int32Array(14), new Int32Array(6))
       }),
+    attachFieldRows: () => {
+      attach()
+      return () =>
+        tried(() => {
+          addon.attachFieldRows(new Int32Array(33))
+        })
+    },
     attachWindow: () => {
       attach()
       return () => {
@@ -162,6 +169,9 @@ function callsOf(addon: typeof Addon, { directory }: Order): Record<string, () =
         addon.openReader(1, 100)
         tried(() => {
           addon.openReader(1, 0)
+        })
+        tried(() => {
+          addon.openReader(1, 100, ['/a', '/b/0', ''])
         })
       }
     },
