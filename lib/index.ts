@@ -44,13 +44,14 @@ export type { SpoolEntry, SpoolEvents, SpoolLog, SpoolRecord } from './spool/spo
 export * from './swarm/index.js'
 export { DEFAULT_TIMEOUT_MS } from './base/timing.js'
 export type { UserErrorEvent } from './base/user-code.js'
-export {
-  Endpoint,
-  type EndpointOptions,
-  type EndpointStats,
-  type RequestHandler,
-  type RequestOptions,
-} from './services/endpoint.js'
+export { Endpoint } from './services/endpoint.js'
+export type {
+  EndpointCloseOptions,
+  EndpointOptions,
+  EndpointStats,
+  RequestOptions,
+} from './services/endpoint-options.js'
+export type { RequestHandler } from './services/incoming-requests.js'
 export type { RequestContext } from './services/running-handlers.js'
 export {
   serve,

@@ -119,6 +119,8 @@ export let isChecked: (message: SOCMessage) => boolean
  * keeps alive too. It never changes.
  */
 export let sizeBound: (message: SOCMessage) => number
+/** The memory that a received message keeps alive, shared with the other messages of its read; 0 for one made here. */
+export let keptBytes: (message: SOCMessage) => number
 
 /** Says who settles a received message. */
 export let bindDelivery: (message: SOCMessage, delivery: Delivery) => void
@@ -247,6 +249,7 @@ export class SOCMessage<T = unknown> {
     }
     isChecked = (message) => (message.#flags & MessageFlag.checked) !== 0
     sizeBound = (message) => message.#size
+    keptBytes = (message) => message.#page?.keptBytes ?? 0
     bindDelivery = (message, delivery) => {
       message.#delivery = delivery
     }
