@@ -32,6 +32,7 @@ export { newSOCMessage, rawJSON, type NewMessageOptions, type RawJSON } from './
 export type { PeerIdentity, PeerPolicy } from './peer/peer.js'
 export {
   Receiver,
+  type ReceivedMessage,
   type ReceiverOptions,
   type ReceiveOptions,
   type ReceiverStats,
@@ -73,12 +74,14 @@ export {
   type ReadableOptions,
   type WritableOptions,
 } from './services/streams.js'
+export type { StandardIssue, StandardResult, StandardSchema } from './services/standard-schema.js'
 export {
   validated,
+  type MessageSource,
   type OutputOf,
   type Schemas,
-  type StandardIssue,
-  type StandardResult,
-  type StandardSchema,
   type ValidatedMessage,
+  type ValidatedMessages,
+  type ValidatedOptions,
+  type ValidatedStats,
 } from './services/validated.js'

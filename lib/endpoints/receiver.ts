@@ -53,6 +53,17 @@ export interface ReceiverOptions {
   readonly busyPoll?: BusyPollOptions | false
 }
 
+/**
+ * The messages of a receiver whose types and payloads are known: `Receiver<{ logon: Logon; count: number }>` hands out a
+ * union that `type` discriminates. The compiler believes you; nothing is checked at run time. See `validated` for that.
+ */
+export type ReceivedMessage<Messages> = {
+  [Type in keyof Messages & string]: SOCMessage<Messages[Type]> & {
+    /** The type, which determines the payload. */
+    readonly type: Type
+  }
+}[keyof Messages & string]
+
 /** Counts since the receiver was made. */
 export interface ReceiverStats {
   /** Messages read, including those not yet requested. */
@@ -81,8 +92,15 @@ const SILENCE: Record<Silence, string> = {
 /** Milliseconds in which a peer has to finish a message that it has begun. */
 const DEFAULT_MESSAGE_TIMEOUT_MS = 30_000
 
-/** Reads messages from a connection (Go: `Receiver`). A connection has at most one. */
-export class Receiver implements AsyncIterableIterator<SOCMessage, undefined, undefined> {
+/**
+ * Reads messages from a connection (Go: `Receiver`). A connection has at most one. `Messages` may name the payload of each
+ * type of message: see {@link ReceivedMessage}.
+ */
+export class Receiver<
+  Messages = Record<string, unknown>,
+  // Follows from the first. The class names it alone, so that a typed receiver is a Receiver to the compiler.
+  Message extends SOCMessage = ReceivedMessage<Messages>,
+> implements AsyncIterableIterator<Message, undefined, undefined> {
   /** The name of this receiver in errors. */
   readonly name: string
   readonly #connection: Connection
@@ -141,7 +159,7 @@ export class Receiver implements AsyncIterableIterator<SOCMessage, undefined, un
     this.#busyPoll = options.busyPoll === undefined ? busyPollOf(connection) : toPollRequest(options.busyPoll)
     this.#limits = silenceLimits(options)
     // Before any timer: a second receiver must not disturb the first.
-    attachReader(connection, this, Receiver.#recordReader, maxMessageBytes)
+    attachReader(connection, this as unknown as Receiver, Receiver.#recordReader, maxMessageBytes)
     if (this.#limits.firstMessageMs !== Infinity || this.#limits.idleMs !== Infinity) this.#watchSilence()
   }
 
@@ -168,18 +186,23 @@ export class Receiver implements AsyncIterableIterator<SOCMessage, undefined, un
    *   the next one. ERR_IPC_CLOSED once if the connection broke, ERR_IPC_TIMEOUT once if the peer was silent for too long;
    *   then `done`. ERR_IPC_ABORTED if the signal fired.
    */
-  next(options?: ReceiveOptions): Promise<IteratorResult<SOCMessage, undefined>> {
+  next(options?: ReceiveOptions): Promise<IteratorResult<Message, undefined>> {
     const signal = options?.signal
     if (signal?.aborted === true) return rejected(abortedError(signal, `next of ${this.name}`))
     const { first } = this.#queue
     if (first !== undefined && !(first instanceof IpcError)) {
-      return Promise.resolve({ value: this.#queue.takeOne(first), done: false })
+      return Promise.resolve({
+        value: this.#queue.takeOne(first) as Message,
+        done: false,
+      })
     }
-    return this.#served(this.#queue.wait(true, signal, this.name))
+    return this.#served(this.#queue.wait(true, signal, this.name)) as Promise<
+      IteratorResult<Message, undefined>
+    >
   }
 
   /** Ends an iteration with `for await`: closes the connection. */
-  async return(): Promise<IteratorResult<SOCMessage, undefined>> {
+  async return(): Promise<IteratorResult<Message, undefined>> {
     await this.close()
     return END
   }
@@ -193,11 +216,11 @@ export class Receiver implements AsyncIterableIterator<SOCMessage, undefined, un
    * Messages in runs, as they were read: the fastest way to take many. Errors come at their place between the runs, as
    * with {@link next}; a loop that an error ended may be started again.
    */
-  batches(): AsyncIterableIterator<SOCMessage[], undefined, undefined> {
+  batches(): AsyncIterableIterator<Message[], undefined, undefined> {
     return iterateRuns(
       () => this.#served(this.#queue.wait(false)),
       () => this.close(),
-    )
+    ) as AsyncIterableIterator<Message[], undefined, undefined>
   }
 
   /** Closes the connection (Go: `Close`). Messages that were read can still be asked for. */
@@ -258,7 +281,8 @@ export class Receiver implements AsyncIterableIterator<SOCMessage, undefined, un
     this.#queue.charge(linesEnd - linesBegin)
     const isFirst = this.#received === 0 && this.#invalid === 0
     if (isFirst && followsByteOrderMark(threadWindow)) ++this.#byteOrderMarks
-    decodeLines<Receiver>(threadWindow, count, this.#connection.peer, this, Receiver.#lineConsumer)
+    const reader = this as unknown as Receiver // the types of messages play no part below
+    decodeLines<Receiver>(threadWindow, count, this.#connection.peer, reader, Receiver.#lineConsumer)
     if (this.#invalid > this.#maxInvalid) {
       this.#hangUp(
         'too-many-invalid',
