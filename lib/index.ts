@@ -36,6 +36,7 @@ export type { PayloadOptions } from './wire/line-reading.js'
 export type { PeerIdentity, PeerPolicy } from './peer/peer.js'
 export {
   Receiver,
+  type ReceivedMessage,
   type ReceiverOptions,
   type ReceiveOptions,
   type ReceiverStats,
@@ -47,15 +48,19 @@ export type { SpooledMessage } from './spool/messages.js'
 export { Spool } from './spool/spool.js'
 export type { SpoolEntry, SpoolEvents, SpoolLog, SpoolRecord } from './spool/spool-log.js'
 export * from './swarm/index.js'
+export { listenFds, type ListenFd, type ListenFdsOptions } from './systemd/listen-fds.js'
+export { notify, type ServiceState } from './systemd/notify.js'
+export { watchdog, type Watchdog, type WatchdogOptions } from './systemd/watchdog.js'
 export { DEFAULT_TIMEOUT_MS } from './base/timing.js'
 export type { UserErrorEvent } from './base/user-code.js'
-export {
-  Endpoint,
-  type EndpointOptions,
-  type EndpointStats,
-  type RequestHandler,
-  type RequestOptions,
-} from './services/endpoint.js'
+export { Endpoint } from './services/endpoint.js'
+export type {
+  EndpointCloseOptions,
+  EndpointOptions,
+  EndpointStats,
+  RequestOptions,
+} from './services/endpoint-options.js'
+export type { RequestHandler } from './services/incoming-requests.js'
 export type { RequestContext } from './services/running-handlers.js'
 export {
   serve,
@@ -77,12 +82,14 @@ export {
   type ReadableOptions,
   type WritableOptions,
 } from './services/streams.js'
+export type { StandardIssue, StandardResult, StandardSchema } from './services/standard-schema.js'
 export {
   validated,
+  type MessageSource,
   type OutputOf,
   type Schemas,
-  type StandardIssue,
-  type StandardResult,
-  type StandardSchema,
   type ValidatedMessage,
+  type ValidatedMessages,
+  type ValidatedOptions,
+  type ValidatedStats,
 } from './services/validated.js'

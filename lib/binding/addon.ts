@@ -188,6 +188,11 @@ interface Addon {
   readonly millisecondsSinceBoot: () => number
   /** Differs from one start of the machine to the next; '' where the system does not say. */
   readonly bootId: () => string
+  /**
+   * Sends a datagram to a Unix socket at a path, or at an abstract name that begins with '@'. Throws `would-block` when its
+   * queue is full, and `not-supported` on Windows.
+   */
+  readonly sendDatagram: (address: string, text: string) => void
   /** The path that a listening descriptor stands at, or ''. */
   readonly addressOf: (descriptor: number) => string
   /** Null if no user or group has that name. */

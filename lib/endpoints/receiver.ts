@@ -25,6 +25,17 @@ import { SilenceLimit, type Silence } from './silence-limit.js'
 
 export type { ReceiverOptions } from './receiver-options.js'
 
+/**
+ * The messages of a receiver whose types and payloads are known: `Receiver<{ logon: Logon; count: number }>` hands out a
+ * union that `type` discriminates. The compiler believes you; nothing is checked at run time. See `validated` for that.
+ */
+export type ReceivedMessage<Messages> = {
+  [Type in keyof Messages & string]: SOCMessage<Messages[Type]> & {
+    /** The type, which determines the payload. */
+    readonly type: Type
+  }
+}[keyof Messages & string]
+
 /** Counts since the receiver was made. */
 export interface ReceiverStats {
   /** Messages read, including those not yet requested. */
@@ -50,8 +61,15 @@ const SILENCE: Record<Silence, string> = {
 }
 const RECEIVE_TABLE: OptionTable<ReceiveOptions> = { signal: checkSignal }
 
-/** Reads messages from a connection (Go: `Receiver`). A connection has at most one. */
-export class Receiver implements AsyncIterableIterator<SOCMessage, undefined, undefined> {
+/**
+ * Reads messages from a connection (Go: `Receiver`). A connection has at most one. `Messages` may name the payload of each
+ * type of message: see {@link ReceivedMessage}.
+ */
+export class Receiver<
+  Messages = Record<string, unknown>,
+  // Follows from the first. The class names it alone, so that a typed receiver is a Receiver to the compiler.
+  Message extends SOCMessage = ReceivedMessage<Messages>,
+> implements AsyncIterableIterator<Message, undefined, undefined> {
   /** The name of this receiver in errors. */
   readonly name: string
   readonly #connection: Connection
@@ -102,7 +120,8 @@ export class Receiver implements AsyncIterableIterator<SOCMessage, undefined, un
     this.#busyPoll = this.#plan.busyPoll ?? busyPollOf(connection)
     // Before any timer: a second receiver must not disturb the first.
     const { maxMessageBytes, reading } = this.#plan
-    this.#input = attachReader(connection, this, Receiver.#recordReader, maxMessageBytes, reading)
+    const reader = this as unknown as Receiver // the types of messages play no part below
+    this.#input = attachReader(connection, reader, Receiver.#recordReader, maxMessageBytes, reading)
     const { firstMessageMs, idleMs } = this.#plan.limits
     if (firstMessageMs !== Infinity || idleMs !== Infinity) this.#watchSilence()
   }
@@ -131,7 +150,7 @@ export class Receiver implements AsyncIterableIterator<SOCMessage, undefined, un
    *   then `done`. ERR_IPC_ABORTED if the signal fired.
    * @throws TypeError for an unknown option
    */
-  next(options?: ReceiveOptions): Promise<IteratorResult<SOCMessage, undefined>> {
+  next(options?: ReceiveOptions): Promise<IteratorResult<Message, undefined>> {
     if (options === undefined) return this.#next(undefined)
     try {
       return this.#next(checkOptions('next', options, RECEIVE_TABLE).signal)
@@ -140,17 +159,22 @@ export class Receiver implements AsyncIterableIterator<SOCMessage, undefined, un
     }
   }
 
-  #next(signal: AbortSignal | undefined): Promise<IteratorResult<SOCMessage, undefined>> {
+  #next(signal: AbortSignal | undefined): Promise<IteratorResult<Message, undefined>> {
     if (signal?.aborted === true) return rejected(abortedError(signal, `next of ${this.name}`))
     const { first } = this.#queue
     if (first !== undefined && !(first instanceof IpcError)) {
-      return Promise.resolve({ value: this.#queue.takeOne(first), done: false })
+      return Promise.resolve({
+        value: this.#queue.takeOne(first) as Message,
+        done: false,
+      })
     }
-    return this.#served(this.#queue.wait(true, signal, this.name))
+    return this.#served(this.#queue.wait(true, signal, this.name)) as Promise<
+      IteratorResult<Message, undefined>
+    >
   }
 
   /** Ends an iteration with `for await`: closes the connection. */
-  async return(): Promise<IteratorResult<SOCMessage, undefined>> {
+  async return(): Promise<IteratorResult<Message, undefined>> {
     await this.close()
     return END
   }
@@ -164,11 +188,11 @@ export class Receiver implements AsyncIterableIterator<SOCMessage, undefined, un
    * Messages in runs, as they were read: the fastest way to take many. Errors come at their place between the runs, as
    * with {@link next}; a loop that an error ended may be started again.
    */
-  batches(): AsyncIterableIterator<SOCMessage[], undefined, undefined> {
+  batches(): AsyncIterableIterator<Message[], undefined, undefined> {
     return iterateRuns(
       () => this.#served(this.#queue.wait(false)),
       () => this.close(),
-    )
+    ) as AsyncIterableIterator<Message[], undefined, undefined>
   }
 
   /** Closes the connection (Go: `Close`). Messages that were read can still be asked for. */
@@ -234,7 +258,8 @@ export class Receiver implements AsyncIterableIterator<SOCMessage, undefined, un
     if (isFirst && followsByteOrderMark(threadWindow)) ++this.#byteOrderMarks
     const { peer } = this.#connection
     const invalidBefore = this.#invalid
-    decodeLines<Receiver>(threadWindow, count, peer, this, Receiver.#lineConsumer, this.#plan.reading)
+    const reader = this as unknown as Receiver // the types of messages play no part below
+    decodeLines<Receiver>(threadWindow, count, peer, reader, Receiver.#lineConsumer, this.#plan.reading)
     if (this.#invalid > this.#plan.maxInvalid) {
       this.#hangUp(
         'too-many-invalid',

@@ -75,6 +75,8 @@ export let exactIntegersOf: (message: SOCMessage) => number
  * keeps alive too. It never changes.
  */
 export let sizeBound: (message: SOCMessage) => number
+/** The memory that a received message keeps alive, shared with the other messages of its read; 0 for one made here. */
+export let keptBytes: (message: SOCMessage) => number
 
 /** Says who settles a received message. */
 export let bindDelivery: (message: SOCMessage, delivery: Delivery) => void
@@ -209,6 +211,7 @@ export class SOCMessage<T = unknown> {
     isChecked = (message) => (message.#flags & MessageFlag.checked) !== 0
     exactIntegersOf = (message) => message.#flags & MessageFlag.exactIntegers
     sizeBound = (message) => message.#size
+    keptBytes = (message) => message.#page?.keptBytes ?? 0
     bindDelivery = (message, delivery) => {
       message.#delivery = delivery
     }

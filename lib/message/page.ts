@@ -77,6 +77,11 @@ export class ReadPage {
     return (this.#bytes ??= Buffer.from(this.#text as string, 'latin1'))
   }
 
+  /** Memory that this page keeps alive: that of the whole read, unless it was decoded at once. */
+  get keptBytes(): number {
+    return this.#bytes === undefined ? (this.#text as string).length : this.#bytes.buffer.byteLength
+  }
+
   /** The text of [start, end), which must lie on this page and be ASCII. */
   ascii(start: number, end: number): string {
     const text = (this.#text ??= this.bytes.toString('latin1', this.#start, this.#end))

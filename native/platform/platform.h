@@ -255,6 +255,10 @@ bool Notify(Descriptor thread_end);
 // Writes a number in 8 bytes, least significant first. False when there is no room or no memory: try again later.
 bool NotifyNumber(Descriptor thread_end, std::uint64_t number);
 
+// Sends one datagram to a Unix socket, without waiting: to a path, or to an abstract name that begins with '@'
+// (Linux). kWouldBlock when the receiver's queue is full; kNotSupported where there are no such sockets (Windows).
+Status SendDatagram(const std::string& address, const std::string& text);
+
 // Returns a cookie that no other open descriptor of this system has, to check whether a descriptor number still
 // refers to the same socket. Empty if the system has no such cookie.
 std::optional<std::uint64_t> DescriptorCookie(Descriptor descriptor);

@@ -15,7 +15,17 @@ interface Report {
 }
 
 const FUNCTIONS = [
-  ...['abi', 'connect', 'findGone', 'addressOf', 'ownUser', 'resolveUser', 'resolveGroup', 'resolveSid'],
+  ...[
+    'abi',
+    'connect',
+    'findGone',
+    'sendDatagram',
+    'addressOf',
+    'ownUser',
+    'resolveUser',
+    'resolveGroup',
+    'resolveSid',
+  ],
   ...[
     'Acceptor',
     'Acceptor.take',

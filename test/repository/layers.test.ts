@@ -21,6 +21,7 @@ const LAYERS = [
   'delivery/protocol',
   'services',
   'spool',
+  'systemd',
   'endpoints',
   'connection',
   'wire',

@@ -125,6 +125,10 @@ function callsOf(addon: typeof Addon, { directory }: Order): Record<string, () =
       ]
     },
     findGone: () => () => addon.findGone(Int32Array.of(-1, 0, 1, 2, -1)),
+    sendDatagram: () => () =>
+      tried(() => {
+        addon.sendDatagram('@sentinel-ipc-no-such-name', 'READY=1')
+      }),
     addressOf: () => () => addon.addressOf(0),
     resolveUser: () => () => [addon.resolveUser('root'), addon.resolveUser('no-such-user')],
     resolveGroup: () => () => [addon.resolveGroup('root'), addon.resolveGroup('no-such-group')],
