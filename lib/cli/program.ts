@@ -4,6 +4,7 @@ import { isError } from '../base/errors.js'
 import { AbortController } from '../base/globals.js'
 import { nearestOf } from '../base/options.js'
 import { completionCommand } from './commands/completion.js'
+import { doctorCommand } from './commands/doctor.js'
 import { listenCommand } from './commands/listen.js'
 import { pingCommand } from './commands/ping.js'
 import { relayCommand } from './commands/relay.js'
@@ -21,6 +22,7 @@ export const COMMANDS: readonly Command[] = [
   requestCommand,
   relayCommand,
   pingCommand,
+  doctorCommand,
   completionCommand(() => COMMANDS),
 ]
 

@@ -27,6 +27,12 @@ export interface RunOptions {
   readonly main?: string
 }
 
+/** The environment without what changes the output. */
+function plainEnvironment(): NodeJS.ProcessEnv {
+  const left = new Set(['SENTINEL_IPC_DIRECTORY', 'FORCE_COLOR', 'NO_COLOR'])
+  return Object.fromEntries(Object.entries(process.env).filter(([name]) => !left.has(name)))
+}
+
 /** A running command. */
 export class Running {
   readonly process: ChildProcessWithoutNullStreams
@@ -39,7 +45,7 @@ export class Running {
     const [program = process.execPath, ...rest] = [...prefix, process.execPath, file, ...args]
     this.process = spawn(program, rest, {
       cwd,
-      env: { ...process.env, SENTINEL_IPC_DIRECTORY: '', FORCE_COLOR: '', NO_COLOR: '', ...env },
+      env: { ...plainEnvironment(), ...env },
       ...(uid !== undefined && { uid }),
       ...(gid !== undefined && { gid }),
     })
