@@ -10,6 +10,7 @@ import { pingCommand } from './commands/ping.js'
 import { relayCommand } from './commands/relay.js'
 import { requestCommand } from './commands/request.js'
 import { sendCommand } from './commands/send.js'
+import { spoolCommand } from './commands/spool.js'
 import { parseArguments, type Command, type Context } from './kit/command.js'
 import { errorLine, exitCodeOf, ExitCode, usageError } from './kit/exit-code.js'
 import { commandHelp, programHelp } from './kit/help.js'
@@ -23,6 +24,7 @@ export const COMMANDS: readonly Command[] = [
   relayCommand,
   pingCommand,
   doctorCommand,
+  spoolCommand,
   completionCommand(() => COMMANDS),
 ]
 
