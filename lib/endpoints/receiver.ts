@@ -21,6 +21,7 @@ import type { SOCMessage } from '../message/message.js'
 import { END, iterateRuns, ReadQueue } from './read-queue.js'
 import { SilenceLimit, type Silence, type SilenceLimits } from './silence-limit.js'
 import { checkTimeout } from '../base/timing.js'
+import { observeOn } from '../observe/registry.js'
 
 /** Options of {@link Receiver}. */
 export interface ReceiverOptions {
@@ -142,6 +143,7 @@ export class Receiver implements AsyncIterableIterator<SOCMessage, undefined, un
     this.#limits = silenceLimits(options)
     // Before any timer: a second receiver must not disturb the first.
     attachReader(connection, this, Receiver.#recordReader, maxMessageBytes)
+    observeOn(connection, 'receiver', this)
     if (this.#limits.firstMessageMs !== Infinity || this.#limits.idleMs !== Infinity) this.#watchSilence()
   }
 

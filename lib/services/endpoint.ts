@@ -14,6 +14,8 @@ import { newSOCMessage, type RawJSON } from '../message/new-message.js'
 import { MessageFeed } from './message-feed.js'
 import { PendingRequests } from './pending-requests.js'
 import * as wire from './reply.js'
+import type { LatencyStats } from '../observe/latency.js'
+import { observeOn } from '../observe/registry.js'
 import { RunningHandlers, type RequestContext, type RunningHandler } from './running-handlers.js'
 
 /** Options of {@link Endpoint}. */
@@ -49,6 +51,8 @@ export interface EndpointStats {
   readonly pending: number
   /** Bytes that the requests without a reply take, roughly. */
   readonly pendingBytes: number
+  /** How long the peer took to reply to requests, errors included. */
+  readonly latency: LatencyStats
   /** Handlers at work, and roughly the bytes that their requests take. */
   readonly handling: number
   /** Bytes that the requests being handled take, roughly. */
@@ -148,6 +152,7 @@ export class Endpoint {
     this.#feed = new MessageFeed(this.#maxPendingBytes, () => {
       this.#checkRoom()
     })
+    observeOn(connection, 'endpoint', this)
     void this.#readAll()
     void connection.whenClosed().then(() => {
       this.#onConnectionClosed()
@@ -171,6 +176,7 @@ export class Endpoint {
     return {
       pending: this.#requests.size,
       pendingBytes: this.#requests.bytes,
+      latency: this.#requests.latency,
       handling: this.#running.size,
       handlingBytes: this.#running.bytes,
       handled: this.#handled,
@@ -309,7 +315,7 @@ export class Endpoint {
 
   #onReply(message: SOCMessage): void {
     const reply = wire.readReply(message)
-    const request = reply === undefined ? undefined : this.#requests.take(reply.request)
+    const request = reply === undefined ? undefined : this.#requests.takeReplied(reply.request)
     if (reply === undefined || request === undefined) {
       ++this.#unknownReplies
       return

@@ -5,6 +5,7 @@ import { busyPollOf, checkConnection, type Connection } from '../../connection/c
 import { hasCode, IpcError } from '../../base/errors.js'
 import { checkTimeout } from '../../base/timing.js'
 import { deliveryOf, type SOCMessage } from '../../message/message.js'
+import { observeOn } from '../../observe/registry.js'
 import { userOf } from '../../peer/peer.js'
 import { requestPoll } from '../../wire/busy-poll.js'
 import { parseStatement, violation } from '../protocol/control.js'
@@ -86,6 +87,7 @@ export class AcknowledgingReceiver implements AsyncIterableIterator<SOCMessage, 
     this.#input = new LineInput(connection, name, options, this.#inputEvents())
     this.#acknowledger = new Acknowledger(connection, options)
     this.#input.start()
+    observeOn(connection, 'acknowledging-receiver', this)
     this.#watchSilence(this.#idleTimeoutMs)
   }
 

@@ -11,6 +11,7 @@ import { IpcError } from '../../base/errors.js'
 import { checkTimeout, waitAtMost } from '../../base/timing.js'
 import { callUser } from '../../base/user-code.js'
 import type { SOCMessage } from '../../message/message.js'
+import { forget, observe } from '../../observe/registry.js'
 import { Backlog } from './backlog.js'
 import { SenderLink } from './link.js'
 import {
@@ -53,6 +54,7 @@ export class AcknowledgedSender {
     this.#backlog = new Backlog(name, this.#options, options, (rejection) => {
       this.#emit({ type: 'rejected', ...rejection })
     })
+    observe('acknowledged-sender', this)
     this.#running = keepConnected(
       name,
       this.#options.redial,
@@ -173,6 +175,7 @@ export class AcknowledgedSender {
     this.#link?.sayDone()
     this.#link?.end()
     await this.#running
+    forget(this)
     await backlog.close()
     if (this.#failure !== undefined) throw this.#failure
     if (late !== undefined && backlog.counts.droppedBy.timeout > 0) throw late
