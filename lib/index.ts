@@ -74,6 +74,11 @@ export {
 } from './services/server.js'
 export { Publisher, type PublisherOptions, type SubscribeOptions } from './services/publisher.js'
 export type { PublisherOnFull, Subscriber, SubscriberStats } from './services/subscriber.js'
+export type { LatencyStats } from './observe/latency.js'
+export type { AuditRecord } from './stats/audit-feed.js'
+export type { ConnectionSnapshot, ObjectSnapshot, StatsSnapshot } from './stats/snapshot.js'
+export { openStats, readStats, StatsReader, type ReadStatsOptions } from './stats/stats-reader.js'
+export { exposeStats, StatsServer, type ExposeStatsOptions } from './stats/stats-server.js'
 export {
   readableFrom,
   readableStreamFrom,

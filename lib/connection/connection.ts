@@ -13,6 +13,7 @@ import { queueMicrotask } from '../base/globals.js'
 import { IpcError } from '../base/errors.js'
 import { checkOptions, describeValue, signal, type OptionTable } from '../base/options.js'
 import { addon, type NativeClient } from '../binding/addon.js'
+import { forgetConnection, observeConnection, observeOn } from '../observe/registry.js'
 import { toPeerIdentity, type PeerIdentity } from '../peer/peer.js'
 import { watchPeerExit, type PeerExitWatch } from '../peer/exit-watch.js'
 import type { PollRequest } from '../wire/busy-poll.js'
@@ -131,6 +132,7 @@ export class Connection {
     this.address = address
     this.peer = toPeerIdentity(client)
     unread.add(this)
+    observeConnection(this)
   }
 
   static {
@@ -170,6 +172,7 @@ export class Connection {
       )
     }
     writerOf = (connection) => {
+      const isNew = connection.#writer === undefined
       const writer = (connection.#writer ??= new FrameWriter(connection.#socket, (reason) => {
         // A reader may still have to read what the peer sent before it closed; the end of the stream then closes.
         const unread =
@@ -177,6 +180,7 @@ export class Connection {
         if (unread) connection.#closeReason ??= reason
         else closeBecause(connection, reason)
       }))
+      if (isNew) observeOn(connection, 'writer', writer)
       if (connection.closed) writer.fail(connection.#closedError())
       return writer
     }
@@ -331,6 +335,7 @@ export class Connection {
     const ended = this.#state === 'ended'
     this.#state = 'closed'
     unread.remove(this)
+    forgetConnection(this)
     // Queues the event before anything that waits for the end hears of it.
     publishClose({
       address: this.address,

@@ -1,6 +1,7 @@
 // Sends without waiting: puts messages into a bounded buffer and writes them at the end of the current tick.
 // Every accepted message is written, pending, or counted as dropped and reported; none is lost silently.
 
+import { observeOn } from '../observe/registry.js'
 import { queueMicrotask } from '../base/globals.js'
 import { checkOptions } from '../base/options.js'
 import { publishDrop } from '../connection/audit.js'
@@ -76,6 +77,7 @@ export class BufferedSender {
     this.#onDrop = onDrop
     this.#writer = writerOf(connection)
     this.#writer.register(this.#onReady)
+    observeOn(connection, 'buffered-sender', this)
   }
 
   /** Number of accepted messages not yet written (Go: `Pending`). */

@@ -22,6 +22,7 @@ import { hangUp } from './hang-up.js'
 import { END, iterateRuns, ReadQueue } from './read-queue.js'
 import { receiverPlanOf, type ReceiverOptions, type ReceiverPlan } from './receiver-options.js'
 import { SilenceLimit, type Silence } from './silence-limit.js'
+import { observeOn } from '../observe/registry.js'
 
 export type { ReceiverOptions } from './receiver-options.js'
 
@@ -122,6 +123,7 @@ export class Receiver<
     const { maxMessageBytes, reading } = this.#plan
     const reader = this as unknown as Receiver // the types of messages play no part below
     this.#input = attachReader(connection, reader, Receiver.#recordReader, maxMessageBytes, reading)
+    observeOn(connection, 'receiver', this)
     const { firstMessageMs, idleMs } = this.#plan.limits
     if (firstMessageMs !== Infinity || idleMs !== Infinity) this.#watchSilence()
   }

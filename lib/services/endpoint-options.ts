@@ -3,6 +3,7 @@
 import { anything, checkOptions, milliseconds, signal, wholeNumber } from '../base/options.js'
 import type { Checked, OptionTable } from '../base/options.js'
 import type { ReceiverOptions } from '../endpoints/receiver.js'
+import type { LatencyStats } from '../observe/latency.js'
 
 /** Options of {@link Endpoint}. */
 export interface EndpointOptions {
@@ -38,6 +39,8 @@ export interface EndpointStats {
   readonly pending: number
   /** Bytes that the requests without a reply take, roughly. */
   readonly pendingBytes: number
+  /** How long the peer took to reply to requests, errors included. */
+  readonly latency: LatencyStats
   /** Handlers at work. */
   readonly handling: number
   /** Bytes that the requests being handled take, roughly, with the reads that they came in. */

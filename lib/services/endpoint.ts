@@ -23,6 +23,7 @@ import {
 import { IncomingRequests, type RequestHandler } from './incoming-requests.js'
 import { memoryOf } from './kept-reads.js'
 import { MessageFeed } from './message-feed.js'
+import { observeOn } from '../observe/registry.js'
 import { Outbox } from './outbox.js'
 import { OutgoingRequests } from './outgoing-requests.js'
 import { CANCEL_TYPE, REPLY_TYPE } from './reply.js'
@@ -85,6 +86,7 @@ export class Endpoint {
     this.#outgoing = new OutgoingRequests(name, this.#outbox, maxBytes, checkIdle)
     this.#incoming = new IncomingRequests(name, this.#outbox, maxBytes, checkIdle)
     this.#feed = new MessageFeed(maxBytes, checkRoom)
+    observeOn(connection, 'endpoint', this)
     void this.#readAll()
     void connection.whenClosed().then(() => {
       this.#onConnectionClosed()
@@ -108,6 +110,7 @@ export class Endpoint {
     return {
       pending: this.#outgoing.size,
       pendingBytes: this.#outgoing.bytes,
+      latency: this.#outgoing.latency,
       handling: this.#incoming.size,
       handlingBytes: this.#incoming.bytes,
       handled: this.#incoming.handled,

@@ -4,6 +4,7 @@
 import { IpcError } from '../base/errors.js'
 import { sizeBound, type SOCMessage } from '../message/message.js'
 import { newSOCMessage } from '../message/new-message.js'
+import type { LatencyStats } from '../observe/latency.js'
 import type { Outbox } from './outbox.js'
 import { PendingRequests } from './pending-requests.js'
 import * as wire from './reply.js'
@@ -36,6 +37,11 @@ export class OutgoingRequests {
 
   get bytes(): number {
     return this.#pending.bytes
+  }
+
+  /** How long the peer took to reply. */
+  get latency(): LatencyStats {
+    return this.#pending.latency
   }
 
   get unknownReplies(): number {
@@ -74,7 +80,7 @@ export class OutgoingRequests {
   /** Takes a reply of the peer. */
   takeReply(message: SOCMessage): void {
     const reply = wire.readReply(message)
-    const request = reply === undefined ? undefined : this.#pending.take(reply.request)
+    const request = reply === undefined ? undefined : this.#pending.takeReplied(reply.request)
     if (reply === undefined || request === undefined) {
       ++this.#unknownReplies
       return

@@ -7,6 +7,7 @@ import { wrongKind } from '../../base/options.js'
 import { hangUp } from '../../endpoints/hang-up.js'
 import type { ReceiveOptions } from '../../endpoints/receiver.js'
 import { deliveryOf, type SOCMessage } from '../../message/message.js'
+import { observeOn } from '../../observe/registry.js'
 import { requestPoll } from '../../wire/busy-poll.js'
 import { Dispatcher } from './dispatcher.js'
 import { checkHandling, handleMessages, type HandleOptions } from './handling.js'
@@ -55,6 +56,7 @@ export class AcknowledgingReceiver implements AsyncIterableIterator<SOCMessage, 
       },
     })
     this.#link = new ReceiverLink(connection, name, link, this.#dispatcher)
+    observeOn(connection, 'acknowledging-receiver', this)
   }
 
   /** The connection that this receiver reads from. */

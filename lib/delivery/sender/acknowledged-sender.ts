@@ -12,6 +12,7 @@ import { checkOptions, milliseconds, type OptionTable } from '../../base/options
 import { checkTimeout } from '../../base/timing.js'
 import { callUser } from '../../base/user-code.js'
 import type { SOCMessage } from '../../message/message.js'
+import { forget, observe } from '../../observe/registry.js'
 import { Backlog } from './backlog.js'
 import { SenderLink } from './link.js'
 import {
@@ -64,6 +65,7 @@ export class AcknowledgedSender {
         this.#fail(error)
       },
     })
+    observe('acknowledged-sender', this)
     this.#running = keepConnected(
       name,
       this.#options.redial,
@@ -190,6 +192,7 @@ export class AcknowledgedSender {
     this.#link?.sayDone()
     this.#link?.end()
     await this.#running
+    forget(this)
     const released = backlog.close()
     if (!(await settlesWithin(released, RELEASE_WITHIN_MS))) {
       released.catch(() => undefined) // the error below has said so
