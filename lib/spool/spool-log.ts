@@ -28,6 +28,8 @@ export interface SpoolEntry {
 export interface SpoolEvents {
   /** Messages were given up: too old (`expired`), or damaged (`storage`). */
   onLost(count: number, reason: 'expired' | 'storage', error: IpcError): void
+  /** Records were added other than by `append`. Only for a log that fills by itself, such as one fed by a message system. */
+  onMore?(): void
 }
 
 /** A place where messages wait, in order, until they are settled. Used by one sender at a time. */
@@ -80,9 +82,10 @@ export interface SpoolLog {
   read(from: number, maxBytes: number): SpoolRecord[]
   /**
    * Settles the messages of a range, in any order of ranges. Returns how many of them were not settled before. The log
-   * records it a moment later: after a crash in between, the messages are there again.
+   * records it a moment later: after a crash in between, the messages are there again. `rejection` is the receiver's reason
+   * if it rejected them.
    */
-  settle(first: number, through: number): number
+  settle(first: number, through: number, rejection?: string): number
   /** Gives up durable messages after number `through` that are older than `maxAgeMs`. */
   expire(through: number): void
   /** Writes what waits, and releases the directory. */

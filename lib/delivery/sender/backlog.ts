@@ -216,7 +216,7 @@ export class Backlog {
     this.#window.settle(first, last, (run, begin, end) => {
       this.#store.release(run, begin, end, outcome)
     })
-    const count = this.#store.settle(first, last)
+    const count = this.#store.settle(first, last, outcome.reason)
     this.#settled[outcome.status] += count
     if (count > 0 && outcome.status === 'rejected') {
       this.#onRejected({ count, reason: outcome.reason ?? '' })

@@ -52,6 +52,10 @@ export class SpoolStore implements Store {
         this.#window.forget()
         events.onDropped(count, reason, error, [])
       },
+      onMore: () => {
+        this.#window.readOn()
+        events.onReady()
+      },
     })
     this.#expiry = setInterval(() => {
       spool.expire(this.#window.taken)
@@ -105,8 +109,8 @@ export class SpoolStore implements Store {
     if (run.left === 0 && !run.held) this.#draft.recycle(run.lines)
   }
 
-  settle(first: number, last: number): number {
-    return this.#spool.settle(first, last)
+  settle(first: number, last: number, rejection?: string): number {
+    return this.#spool.settle(first, last, rejection)
   }
 
   abandon(): void {

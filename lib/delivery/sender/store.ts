@@ -28,8 +28,11 @@ export interface Store {
   take(): Run | undefined
   /** Lines of a run that was taken are settled, by index. */
   release(run: Run, begin: number, end: number, outcome: Outcome): void
-  /** Settles numbers, including those passed to {@link release} before. Returns how many messages that were. */
-  settle(first: number, last: number): number
+  /**
+   * Settles numbers, including those passed to {@link release} before. Returns how many messages that were. `rejection` is the
+   * receiver's reason if it rejected them.
+   */
+  settle(first: number, last: number, rejection?: string): number
   /** Gives up all messages that are not in a spool. `sent` are the runs that were taken and are not settled. */
   abandon(error: IpcError, reason: DropReason, sent: readonly Run[]): void
   /** Resolves when everything taken in is as safe as it will get. */
