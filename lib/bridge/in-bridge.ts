@@ -225,6 +225,7 @@ export class InBridge implements Bridge {
     await this.#saving
     if (error === undefined) await this.#save().catch(() => undefined)
     await this.#source.close()
+    this.#life.finish()
   }
 
   async #fail(error: Error): Promise<void> {
@@ -379,6 +380,7 @@ export class InBridge implements Bridge {
     await this.#source.saveCheckpoint(encodeCheckpoint(settled, this.#settledTable))
     this.#savedAtMs = monotonicMs()
     this.#savedPosition = settled.position
+    this.#log.recordedThrough = settled.number
     this.#source.acknowledge(settled.position)
     this.#life.to('running')
   }

@@ -41,6 +41,9 @@ export class InboundLog implements SpoolLog {
   #records: SpoolRecord[] = []
   readonly #settled: NumberSet
   #next: number
+  #recordedThrough: number
+  /** Rejections of messages that are not here yet, by number. */
+  readonly #rejected = new Map<number, string>()
   #messages = 0
   #bytes = 0
 
@@ -48,6 +51,7 @@ export class InboundLog implements SpoolLog {
     this.session = session
     this.#settled = new NumberSet(settledThrough)
     this.#next = settledThrough + 1
+    this.#recordedThrough = settledThrough
     this.#events = events
   }
 
@@ -55,8 +59,24 @@ export class InboundLog implements SpoolLog {
     return this.#settled.through
   }
 
+  /**
+   * What a checkpoint covers. Beyond it messages are read again after a crash, so the receiver must remember them.
+   */
+  get recordedThrough(): number {
+    return this.#recordedThrough
+  }
+
+  /**
+   * Any number may have been sent: by a process before this one, which had read more of the message system. A receiver that
+   * has settled such a number may say so before it is here again.
+   */
   get next(): number {
-    return this.#next
+    return Number.MAX_SAFE_INTEGER
+  }
+
+  /** A checkpoint covers the messages through this number. */
+  set recordedThrough(number: number) {
+    this.#recordedThrough = number
   }
 
   get messages(): number {
@@ -100,6 +120,7 @@ export class InboundLog implements SpoolLog {
       number += messages
       offset = end
     }
+    this.#settleKnown(item)
     if (count > 0) this.#sender?.onMore?.()
     this.#advance()
     return item
@@ -126,8 +147,14 @@ export class InboundLog implements SpoolLog {
   settle(first: number, through: number, rejection?: string): number {
     let count = 0
     for (const range of this.#settled.missing(first, through)) {
-      count += range.last - range.first + 1
-      this.#settleItems(range.first, range.last, rejection)
+      const last = Math.min(range.last, this.#next - 1)
+      if (last >= range.first) {
+        count += last - range.first + 1
+        this.#settleItems(range.first, last, rejection)
+      }
+      if (rejection === undefined) continue
+      for (let number = Math.max(range.first, this.#next); number <= range.last; ++number)
+        this.#rejected.set(number, rejection)
     }
     this.#settled.add(first, through)
     this.#messages -= count
@@ -161,6 +188,26 @@ export class InboundLog implements SpoolLog {
 
   async close(): Promise<void> {
     // What is not settled is still in the message system.
+  }
+
+  /** Settles what the receiver has settled from an earlier process. */
+  #settleKnown({ first, count }: InboundItem): void {
+    const last = first + count - 1
+    if (count === 0 || first > this.#settled.highest) return
+    let from = first
+    const settle = (through: number): void => {
+      for (; from <= through; ++from) {
+        const rejection = this.#rejected.get(from)
+        this.#rejected.delete(from)
+        this.#settleItems(from, from, rejection)
+        --this.#messages
+      }
+    }
+    for (const range of this.#settled.missing(first, last)) {
+      settle(range.first - 1)
+      from = range.last + 1
+    }
+    settle(last)
   }
 
   #settleItems(first: number, last: number, rejection: string | undefined): void {

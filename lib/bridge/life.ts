@@ -12,6 +12,7 @@ export class BridgeLife {
   readonly #stop = new AbortController()
   readonly #onEvent: ((event: BridgeEvent) => void) | undefined
   #state: BridgeState = 'starting'
+  #error: Error | undefined
   #resolve!: () => void
   #reject!: (error: Error) => void
 
@@ -44,15 +45,19 @@ export class BridgeLife {
     this.emit({ type: 'state', state, error })
   }
 
-  /** Ends the bridge. Returns false if it has ended already. */
-  end(error?: Error): boolean {
-    if (this.isOver) return false
+  /** Ends the bridge: nothing new begins. */
+  end(error?: Error): void {
+    if (this.isOver) return
+    this.#error = error
     this.#state = error === undefined ? 'closed' : 'failed'
     this.#stop.abort()
     this.emit({ type: 'state', state: this.#state, error })
-    if (error === undefined) this.#resolve()
-    else this.#reject(error)
-    return true
+  }
+
+  /** Everything is released: settles `ended`. */
+  finish(): void {
+    if (this.#error === undefined) this.#resolve()
+    else this.#reject(this.#error)
   }
 
   emit(event: BridgeEvent): void {

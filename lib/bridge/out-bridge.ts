@@ -86,6 +86,8 @@ export class OutBridge implements Bridge {
   readonly #sink: BatchSink
   readonly #spool: BatchSpool | undefined
   readonly #maxBytes: number
+  /** Records of the spool are of about this size at most, so that it takes several. */
+  readonly #groupBytes: number
   readonly #ledger = new DeliveryLedger()
   readonly #origins = new Origins(MOST_ORIGINS)
   readonly #gatherer: Gatherer
@@ -112,7 +114,11 @@ export class OutBridge implements Bridge {
     this.#life = new BridgeLife(options.onEvent)
     this.#sink = sink
     this.#maxBytes = options.maxBytes ?? 16 << 20
-    this.#gatherer = new Gatherer(() => ({ maxBatchBytes: sink.limits.maxBatchBytes, maxBatchMessages }))
+    this.#groupBytes = spool === undefined ? Infinity : Math.max(1, spool.maxBytes >>> 4)
+    this.#gatherer = new Gatherer(() => ({
+      maxBatchBytes: Math.min(sink.limits.maxBatchBytes, this.#groupBytes),
+      maxBatchMessages,
+    }))
     this.#spool = spool === undefined ? undefined : new BatchSpool(spool, this.#origins.find)
     this.#spool?.forEach(({ stretches, count }) => {
       this.#recovered += count
@@ -233,6 +239,7 @@ export class OutBridge implements Bridge {
     await server
     await this.#spool?.close()
     await this.#sink.close()
+    this.#life.finish()
   }
 
   async #fail(error: Error): Promise<void> {
@@ -339,7 +346,8 @@ export class OutBridge implements Bridge {
       while (!this.#gatherer.empty && !this.#life.isOver) {
         const group: GatheredBatch[] = []
         let bytes = 0
-        while (bytes < this.#sink.limits.maxBatchBytes) {
+        const most = Math.min(this.#sink.limits.maxBatchBytes, this.#groupBytes)
+        while (bytes < most) {
           const batch = this.#gatherer.take()
           if (batch === undefined) break
           group.push(batch)

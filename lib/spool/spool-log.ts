@@ -38,6 +38,11 @@ export interface SpoolLog {
   readonly session: string
   /** Every message up to this number is settled or given up. */
   readonly settledThrough: number
+  /**
+   * Every message up to this number stays settled or given up even if this process is killed. Until then a receiver must
+   * remember them, as they may come again. Default: all that are settled.
+   */
+  readonly recordedThrough?: number
   /** The number that the next line gets. */
   readonly next: number
   /**

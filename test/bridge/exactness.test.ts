@@ -195,11 +195,12 @@ describe('the way out', () => {
     const directory = temporaryDirectory()
     const broker = new MemoryBroker()
     const out = await wayOut(directory, broker)
-    broker.limits = { maxBatchBytes: 1000, maxLineBytes: 2000 }
     const { ids } = await receiving(directory)
     await wayIn(directory, broker)
     const sender = localSender(directory)
     const text = JSON.stringify('x'.repeat(3000))
+    await until(() => sender.state === 'acknowledging')
+    broker.limits = { maxBatchBytes: 1000, maxLineBytes: 2000 }
     await sender.sendBatch([
       message(0, 0),
       newSOCMessage('soc_event', rawJSON(text), { id: 'large' }),
@@ -214,17 +215,20 @@ describe('the way out', () => {
   it('accepts into its spool while the system is away, until that is full; then senders wait', async () => {
     const directory = temporaryDirectory()
     const broker = new MemoryBroker()
-    broker.isUp = false
     const spool = await Spool.open({ directory: join(directory, 'spool'), maxBytes: 20_000 })
     const out = await wayOut(directory, broker, { spool, maxBytes: 1 << 16, maxBatchMessages: 16 })
     const { ids } = await receiving(directory)
     await wayIn(directory, broker)
+    broker.isUp = false
     const sender = localSender(directory)
     const payload = 'x'.repeat(200)
     let accepted = 0
     for (let i = 0; i < 1000; ++i) {
       const sent = newSOCMessage('soc_event', { i, payload }, { id: `0:${i}` })
-      void sender.send(sent).then(() => ++accepted)
+      sender.send(sent).then(
+        () => ++accepted,
+        () => undefined,
+      )
     }
     await until(() => accepted > 20)
     await new Promise((resolve) => setTimeout(resolve, 300))
@@ -268,6 +272,7 @@ describe('the way in', () => {
     const first = await wayIn(directory, broker)
     await wayIn(directory, broker)
     await localSender(directory).send(message(0, 0))
+    broker.wake()
     await expect(first.ended).rejects.toMatchObject({ code: 'ERR_IPC_ADDRESS_IN_USE' })
     expect(first.state).toBe('failed')
   })

@@ -81,9 +81,14 @@ export class Backlog {
     return this.#store.session
   }
 
-  /** No number below this one will be sent again. */
+  /** No number below this one is sent again by this process. */
   get lowest(): number {
     return this.#window.lowest
+  }
+
+  /** No number below this one is sent again, even if this process is killed. */
+  get lowestEver(): number {
+    return Math.min(this.#window.lowest, this.#store.recordedThrough + 1)
   }
 
   /** Messages taken that are neither settled nor given up. */

@@ -40,8 +40,10 @@ export interface LinkOptions {
 /** The numbers that a link states. */
 export interface StatedFlow {
   readonly session: string
-  /** No number below this one will be sent again. */
+  /** No number below this one is sent again by this process. */
   readonly lowest: number
+  /** No number below this one is sent again, even if this process is killed. */
+  readonly lowestEver: number
 }
 
 /** The events of a link, for its sender. */
@@ -219,13 +221,13 @@ export class SenderLink implements WritableLink {
 
   /** Appends a statement of the numbers. */
   #sayNumbers(gone: NumberRange | undefined): void {
-    const { session, lowest } = this.#flow
+    const { session, lowestEver } = this.#flow
     const next = this.#next
     this.#writer.append(
       statementMessage({
         session,
         next,
-        lowest: Math.min(lowest, next),
+        lowest: Math.min(lowestEver, next),
         heartbeatMs: this.#options.heartbeatMs,
         gone,
       }),

@@ -66,6 +66,10 @@ export class SpoolStore implements Store {
     return this.#spool.session
   }
 
+  get recordedThrough(): number {
+    return this.#spool.recordedThrough ?? Infinity
+  }
+
   get pending(): number {
     return this.#spool.messages + this.#draft.count
   }

@@ -20,6 +20,8 @@ export interface Store {
   readonly session: string
   /** Messages taken in that are neither settled nor given up. */
   readonly pending: number
+  /** What is settled through this number stays so even if this process is killed. */
+  readonly recordedThrough: number
   /** At most half of the room is in use. */
   readonly roomy: boolean
   /** Takes messages that were checked as far as that is cheap, or rejects. */
