@@ -1,8 +1,6 @@
 // What a bridge to a message system is made of: batches of lines, and the two small interfaces that such a system implements.
 // NATS JetStream does (nats-sink.ts, nats-source.ts); so does a double in memory in the tests.
 
-import type { IpcError } from '../base/errors.js'
-
 /** Consecutive messages of one session within a batch, and who sent them. */
 export interface BatchRun {
   /** User of the sender, as the kernel of its host reported it; -1 on Windows. */
@@ -90,7 +88,7 @@ export interface BatchSink {
    * Stores a batch and resolves with its position, which is higher than that of every batch stored before. If a batch with
    * this id is stored already, it may resolve with the position of that one instead. Several calls are under way at once.
    *
-   * @throws any error if it was not stored, or if that is unknown; {@link IpcError} ERR_IPC_MESSAGE_TOO_LARGE if it never
+   * @throws any error if it was not stored, or if that is unknown; IpcError ERR_IPC_MESSAGE_TOO_LARGE if it never
    *   will be
    */
   put(batch: OutgoingBatch): Promise<number>

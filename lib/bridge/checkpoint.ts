@@ -32,7 +32,11 @@ export function decodeCheckpoint(bytes: Buffer, table: SessionTable): Checkpoint
     const head = JSON.parse(bytes.toString('utf8', 0, end)) as Partial<Checkpoint> & { version?: number }
     const { version, position, session, number } = head
     if (version !== 1) throw new RangeError(`it has version ${String(version)}, and this package knows 1`)
-    if (!Number.isSafeInteger(position) || !Number.isSafeInteger(number) || !/^[0-9a-f]{32}$/.test(session ?? '')) {
+    if (
+      !Number.isSafeInteger(position) ||
+      !Number.isSafeInteger(number) ||
+      !/^[0-9a-f]{32}$/.test(session ?? '')
+    ) {
       throw new RangeError('position, number or session is missing')
     }
     table.decode(bytes.subarray(end + 1))

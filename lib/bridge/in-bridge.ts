@@ -5,7 +5,7 @@
 // takes over after a crash sends the same messages under the same numbers, and the receiver's ledger knows those it had.
 
 import { randomHex } from '../base/crypto.js'
-import { hasCode, toError, type IpcError } from '../base/errors.js'
+import { hasCode, toError } from '../base/errors.js'
 import { clearTimeout, monotonicMs, setTimeout } from '../base/globals.js'
 import {
   anything,
@@ -153,7 +153,7 @@ export class InBridge implements Bridge {
   /**
    * Connects to the message system, reads the checkpoint, and begins to deliver. Resolves once it has the checkpoint.
    *
-   * @throws TypeError, RangeError for options that are not allowed; {@link IpcError} ERR_IPC_INVALID_MESSAGE for a checkpoint
+   * @throws TypeError, RangeError for options that are not allowed; IpcError ERR_IPC_INVALID_MESSAGE for a checkpoint
    *   that cannot be read; what the source throws
    */
   static async open(options: InBridgeOptions): Promise<InBridge> {
@@ -161,7 +161,7 @@ export class InBridge implements Bridge {
     for (const key of ['to', 'source'] as const) {
       if (checked[key] === undefined) throw new TypeError(`InBridge.open: ${key} is required`)
     }
-    const given = { ...checked } as InBridgeOptions
+    const given = { ...checked, to: checked.to, source: checked.source }
     const life = new BridgeLife(given.onEvent)
     let bridge: InBridge
     try {
@@ -285,7 +285,8 @@ export class InBridge implements Bridge {
         this.#table.note(key, last)
         progress.push([key, last])
         // A batch without lines only says that its numbers do not come.
-        if (known < run.count && batch.lines.length > 0) stretches.push({ begin: at + known, end: at + run.count })
+        if (known < run.count && batch.lines.length > 0)
+          stretches.push({ begin: at + known, end: at + run.count })
       }
       at += run.count
     }

@@ -66,17 +66,16 @@ export class InboundLog implements SpoolLog {
     return this.#recordedThrough
   }
 
+  set recordedThrough(number: number) {
+    this.#recordedThrough = number
+  }
+
   /**
    * Any number may have been sent: by a process before this one, which had read more of the message system. A receiver that
    * has settled such a number may say so before it is here again.
    */
   get next(): number {
     return Number.MAX_SAFE_INTEGER
-  }
-
-  /** A checkpoint covers the messages through this number. */
-  set recordedThrough(number: number) {
-    this.#recordedThrough = number
   }
 
   get messages(): number {

@@ -10,7 +10,11 @@ import { Header, subjectOf, tokenOf } from './nats-subjects.js'
 const HEADER_BYTES = 2048
 const MAX_REASON = 128
 
-export async function publishDeadLetter(link: NatsLink, prefix: string, letter: BridgeDeadLetter): Promise<void> {
+export async function publishDeadLetter(
+  link: NatsLink,
+  prefix: string,
+  letter: BridgeDeadLetter,
+): Promise<void> {
   const { id, host, type, reason, data } = letter
   const hdrs = headers()
   hdrs.set('Nats-Msg-Id', id)

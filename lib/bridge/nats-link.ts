@@ -3,7 +3,12 @@
 //     down ──connect()──▶ up ◀──the client reconnects──▶ down
 //      └───────────────────┴──▶ closed
 
-import { JetStreamApiError, jetstreamManager, type JetStreamManager, type StreamInfo } from '@nats-io/jetstream'
+import {
+  JetStreamApiError,
+  jetstreamManager,
+  type JetStreamManager,
+  type StreamInfo,
+} from '@nats-io/jetstream'
 import { connect, createInbox, type MsgHdrs, type NatsConnection } from '@nats-io/transport-node'
 
 import { describeError, IpcError, toError } from '../base/errors.js'
@@ -245,7 +250,11 @@ export class NatsLink {
     try {
       ack = JSON.parse(Buffer.from(data.buffer, data.byteOffset, data.byteLength).toString()) as RawAck
     } catch (error) {
-      publish.reject(new IpcError('ERR_IPC_INVALID_MESSAGE', 'JetStream sent an invalid acknowledgement', { cause: error }))
+      publish.reject(
+        new IpcError('ERR_IPC_INVALID_MESSAGE', 'JetStream sent an invalid acknowledgement', {
+          cause: error,
+        }),
+      )
       return
     }
     if (ack.error !== undefined) {
@@ -264,7 +273,10 @@ export class NatsLink {
       if (deadlineMs > nowMs) return
       this.#publishes.delete(token)
       reject(
-        new IpcError('ERR_IPC_TIMEOUT', `JetStream did not acknowledge within ${this.#settings.ackTimeoutMs} ms`),
+        new IpcError(
+          'ERR_IPC_TIMEOUT',
+          `JetStream did not acknowledge within ${this.#settings.ackTimeoutMs} ms`,
+        ),
       )
     }
   }
@@ -296,7 +308,9 @@ function notConnected(): IpcError {
 }
 
 function tooLarge(cause: unknown): IpcError {
-  return new IpcError('ERR_IPC_MESSAGE_TOO_LARGE', `NATS does not take it: ${describeError(cause)}`, { cause })
+  return new IpcError('ERR_IPC_MESSAGE_TOO_LARGE', `NATS does not take it: ${describeError(cause)}`, {
+    cause,
+  })
 }
 
 function isTooLarge(error: unknown): boolean {

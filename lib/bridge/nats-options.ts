@@ -4,14 +4,7 @@
 import { DiscardPolicy, RetentionPolicy, StorageType, type StreamConfig } from '@nats-io/jetstream'
 import type { NodeConnectionOptions } from '@nats-io/transport-node'
 
-import {
-  anything,
-  checkOptions,
-  milliseconds,
-  text,
-  wholeNumber,
-  type OptionTable,
-} from '../base/options.js'
+import { anything, checkOptions, milliseconds, text, wholeNumber, type OptionTable } from '../base/options.js'
 import { checkTimeout } from '../base/timing.js'
 
 /** Options of {@link NatsSink}, {@link NatsSource} and {@link checkNats}. */

@@ -227,7 +227,10 @@ export class NatsSource implements BatchSource {
   async *#readTo(cursor: { last: number }, through: number): AsyncIterable<SourceItem> {
     while (cursor.last < through) {
       // The first message with such a subject from `seq` on: what the types of the client lack.
-      const query: SeqMsgRequest & { next_by_subj: string } = { seq: cursor.last + 1, next_by_subj: this.#filter }
+      const query: SeqMsgRequest & { next_by_subj: string } = {
+        seq: cursor.last + 1,
+        next_by_subj: this.#filter,
+      }
       const stored = await this.#link.manager.streams.getMessage(this.#settings.stream, query)
       if (stored === null || stored.seq > through) {
         cursor.last = through
@@ -239,7 +242,11 @@ export class NatsSource implements BatchSource {
   }
 
   /** Deliveries of the consumer, from the one after `delivered` on, until the connection is lost. */
-  async *#follow(cursor: { last: number }, delivered: number, signal: AbortSignal): AsyncIterable<SourceItem> {
+  async *#follow(
+    cursor: { last: number },
+    delivered: number,
+    signal: AbortSignal,
+  ): AsyncIterable<SourceItem> {
     const { stream, prefix } = this.#settings
     const consumer = await jetstream(this.#link.connection).consumers.get(stream, this.#consumer)
     let lastDelivery = delivered

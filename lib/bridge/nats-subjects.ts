@@ -82,7 +82,7 @@ function batchOf(
   lines: Buffer,
   headers: MsgHdrs | undefined,
 ): Batch | undefined {
-  if (headers === undefined || headers.get(Header.version) !== VERSION) return undefined
+  if (headers?.get(Header.version) !== VERSION) return undefined
   if (!subject.startsWith(`${prefix}.`)) return undefined
   const [hostToken = '', typeToken = '', more] = subject.slice(prefix.length + 1).split('.')
   const host = textOf(hostToken)

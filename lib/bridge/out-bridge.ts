@@ -26,7 +26,14 @@ import { serve, type Server } from '../services/server.js'
 import type { Spool } from '../spool/spool.js'
 import { BatchSpool } from './batch-spool.js'
 import type { GatheredBatch, Origin } from './batches.js'
-import type { BatchSink, Bridge, BridgeCloseOptions, BridgeEvent, BridgeState, BridgeStats } from './bridge.js'
+import type {
+  BatchSink,
+  Bridge,
+  BridgeCloseOptions,
+  BridgeEvent,
+  BridgeState,
+  BridgeStats,
+} from './bridge.js'
 import { Gatherer } from './gatherer.js'
 import { BridgeLife } from './life.js'
 import { Origins } from './origins.js'
@@ -159,14 +166,14 @@ export class OutBridge implements Bridge {
   /**
    * Listens for local senders and begins to store. Resolves once it listens, whether the message system is there or not.
    *
-   * @throws TypeError, RangeError for options that are not allowed; {@link IpcError} as `listen`
+   * @throws TypeError, RangeError for options that are not allowed; IpcError as `listen`
    */
   static async open(options: OutBridgeOptions): Promise<OutBridge> {
     const checked = checkOptions('OutBridge.open', options, TABLE)
     for (const key of ['from', 'host', 'sink'] as const) {
       if (checked[key] === undefined) throw new TypeError(`OutBridge.open: ${key} is required`)
     }
-    const given = { ...checked } as OutBridgeOptions
+    const given = { ...checked, from: checked.from, host: checked.host, sink: checked.sink }
     let listener: Listener
     try {
       listener = await listen(given.from, given.listen)

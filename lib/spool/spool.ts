@@ -72,6 +72,7 @@ export class Spool implements SpoolLog {
   #events: SpoolEvents | undefined
   /** Settled, and not recorded in the log yet. */
   readonly #unrecorded = new Ranges()
+  #recordedThrough: number
   #timer: NodeJS.Timeout | undefined
   readonly #chores = new Set<Promise<unknown>>()
   #clearing = false
@@ -101,6 +102,7 @@ export class Spool implements SpoolLog {
     this.#segments = recovered.segments
     this.#newest = recovered.newest
     this.#next = recovered.next
+    this.#recordedThrough = recovered.index.oldest(recovered.next) - 1
     this.#reported = recovered.reported
     this.#untold = recovered.lost
     this.#reader = new LogReader()
@@ -162,6 +164,10 @@ export class Spool implements SpoolLog {
 
   get settledThrough(): number {
     return this.#index.oldest(this.#next) - 1
+  }
+
+  get recordedThrough(): number {
+    return this.#recordedThrough
   }
 
   get next(): number {
@@ -426,12 +432,18 @@ export class Spool implements SpoolLog {
   #recordSettled(): void {
     if (this.#unrecorded.size === 0) return
     const ranges = [...this.#unrecorded.list()]
+    const { settledThrough } = this
     this.#unrecorded.clear()
     this.#writer.enqueue({
       sync: false,
       urgent: true,
       make: ({ sequence }) => this.#control(RecordKind.settled, ranges, sequence),
-      onWritten: () => undefined,
+      onWritten: () => {
+        // An earlier attempt may have failed meanwhile.
+        const [unrecorded] = this.#unrecorded.list()
+        const through = Math.min(settledThrough, (unrecorded?.[0] ?? Infinity) - 1)
+        this.#recordedThrough = Math.max(this.#recordedThrough, through)
+      },
       onFailed: () => {
         for (const [first, through] of ranges) this.#unrecorded.add(first, through)
         this.#schedule(RETRY_AFTER_MS)

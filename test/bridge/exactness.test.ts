@@ -124,54 +124,57 @@ describe('a bridge', () => {
     expect(back.stats.repeated).toBeGreaterThan(0)
   })
 
-  it.each([1, 2, 3, 4, 5, 6])('is exact under faults of all kinds and kills on both sides, seed %i', async (seed) => {
-    const directory = temporaryDirectory()
-    const random = seeded(seed)
-    const broker = new MemoryBroker(random() < 0.5 ? 64 : 1)
-    broker.fate = () => {
-      const chance = random()
-      return chance < 0.05 ? 'lose' : chance < 0.1 ? 'lose-ack' : chance < 0.13 ? 'refuse' : 'store'
-    }
-    const spooled = seed % 2 === 0
-    const options = async (): Promise<object> => ({
-      maxBatchMessages: 1 + Math.floor(random() * 8),
-      maxInFlight: 1 + Math.floor(random() * 8),
-      ...(spooled && { spool: await Spool.open({ directory: join(directory, 'spool') }) }),
-    })
-    const { ids } = await receiving(directory)
-    let out = await wayOut(directory, broker, await options())
-    let back = await wayIn(directory, broker)
-    const senders = [0, 1, 2].map(() => localSender(directory))
-    const each = 400
-    const sending = senders.map(async (sender, s) => {
-      for (let i = 0; i < each;) {
-        const count = Math.min(each - i, 1 + Math.floor(random() * 20))
-        void sender.sendBatch(Array.from({ length: count }, (_, j) => message(s, i + j)))
-        i += count
-        await new Promise((resolve) => setTimeout(resolve, random() * 4))
+  it.each([1, 2, 3, 4, 5, 6])(
+    'is exact under faults of all kinds and kills on both sides, seed %i',
+    async (seed) => {
+      const directory = temporaryDirectory()
+      const random = seeded(seed)
+      const broker = new MemoryBroker(random() < 0.5 ? 64 : 1)
+      broker.fate = () => {
+        const chance = random()
+        return chance < 0.05 ? 'lose' : chance < 0.1 ? 'lose-ack' : chance < 0.13 ? 'refuse' : 'store'
       }
-    })
-    for (let kills = 0; kills < 8; ++kills) {
-      await new Promise((resolve) => setTimeout(resolve, 10 + random() * 30))
-      const chance = random()
-      if (chance < 0.4) {
-        await out.close({ timeoutMs: 1 })
-        out = await wayOut(directory, broker, await options())
-      } else if (chance < 0.8) {
-        await back.close({ timeoutMs: 1 })
-        back = await wayIn(directory, broker)
-      } else {
-        broker.isUp = false
-        await new Promise((resolve) => setTimeout(resolve, 10))
-        broker.isUp = true
+      const spooled = seed % 2 === 0
+      const options = async (): Promise<object> => ({
+        maxBatchMessages: 1 + Math.floor(random() * 8),
+        maxInFlight: 1 + Math.floor(random() * 8),
+        ...(spooled && { spool: await Spool.open({ directory: join(directory, 'spool') }) }),
+      })
+      const { ids } = await receiving(directory)
+      let out = await wayOut(directory, broker, await options())
+      let back = await wayIn(directory, broker)
+      const senders = [0, 1, 2].map(() => localSender(directory))
+      const each = 400
+      const sending = senders.map(async (sender, s) => {
+        for (let i = 0; i < each;) {
+          const count = Math.min(each - i, 1 + Math.floor(random() * 20))
+          void sender.sendBatch(Array.from({ length: count }, (_, j) => message(s, i + j)))
+          i += count
+          await new Promise((resolve) => setTimeout(resolve, random() * 4))
+        }
+      })
+      for (let kills = 0; kills < 8; ++kills) {
+        await new Promise((resolve) => setTimeout(resolve, 10 + random() * 30))
+        const chance = random()
+        if (chance < 0.4) {
+          await out.close({ timeoutMs: 1 })
+          out = await wayOut(directory, broker, await options())
+        } else if (chance < 0.8) {
+          await back.close({ timeoutMs: 1 })
+          back = await wayIn(directory, broker)
+        } else {
+          broker.isUp = false
+          await new Promise((resolve) => setTimeout(resolve, 10))
+          broker.isUp = true
+        }
       }
-    }
-    await Promise.all(sending)
-    await Promise.all(senders.map((sender) => sender.flush()))
-    await until(() => ids.length >= 3 * each)
-    await new Promise((resolve) => setTimeout(resolve, 50))
-    expectExact(ids, 3, each)
-  })
+      await Promise.all(sending)
+      await Promise.all(senders.map((sender) => sender.flush()))
+      await until(() => ids.length >= 3 * each)
+      await new Promise((resolve) => setTimeout(resolve, 50))
+      expectExact(ids, 3, each)
+    },
+  )
 })
 
 describe('the way out', () => {
@@ -225,7 +228,7 @@ describe('the way out', () => {
     let accepted = 0
     for (let i = 0; i < 1000; ++i) {
       const sent = newSOCMessage('soc_event', { i, payload }, { id: `0:${i}` })
-      sender.send(sent).then(
+      void sender.send(sent).then(
         () => ++accepted,
         () => undefined,
       )
@@ -291,5 +294,29 @@ describe('the way in', () => {
     const { ids } = await receiving(directory)
     await until(() => ids.length >= 1000)
     expectExact(ids, 1, 1000)
+  })
+})
+
+describe('a way in that is killed before its checkpoint', () => {
+  it('is followed by one that delivers nothing twice, however long the receiver waited', async () => {
+    const directory = temporaryDirectory()
+    const broker = new MemoryBroker()
+    await wayOut(directory, broker)
+    const { ids, connections } = await receiving(directory)
+    const source = new MemorySource(broker)
+    const first = await wayIn(directory, broker, { source })
+    const { checkpoint } = broker
+    source.saveCheckpoint = () => Promise.reject(new Error('no checkpoint any more'))
+    await localSender(directory).sendBatch(Array.from({ length: 50 }, (_, i) => message(0, i)))
+    await until(() => ids.length === 50 && first.stats.pending === 0)
+    // Long enough for heartbeats, which tell the receiver what it can forget.
+    await new Promise((resolve) => setTimeout(resolve, 1200))
+    await first.close({ timeoutMs: 1 })
+    expect(broker.checkpoint).toBe(checkpoint)
+    expect(connections).toHaveLength(1)
+    const second = await wayIn(directory, broker)
+    await until(() => second.stats.delivered === 50)
+    expect(second.stats.received).toBe(50)
+    expectExact(ids, 1, 50)
   })
 })

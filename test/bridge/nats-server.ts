@@ -21,7 +21,9 @@ export const serverVersion = ((): string | undefined => {
 
 /** Why tests against the real server are skipped; undefined if they run. */
 export const whyNoServer =
-  serverVersion === undefined ? `skipped: ${PROGRAM} is not installed (apt-get install nats-server)` : undefined
+  serverVersion === undefined
+    ? `skipped: ${PROGRAM} is not installed (apt-get install nats-server)`
+    : undefined
 
 async function freePort(): Promise<number> {
   const server = createServer()

@@ -295,7 +295,8 @@ export class AcknowledgingReceiver implements AsyncIterableIterator<SOCMessage, 
       return
     }
     if (this.#plain) throw violation('late-statement', 'messages before its first statement')
-    const session = this.#ledger.open(userOf(this.#connection.peer), statement.session, statement.lowest)
+    const { session: id, lowest, next } = statement
+    const session = this.#ledger.open(userOf(this.#connection.peer), id, lowest, next)
     session.attach(this.#sessionReader)
     this.#dispatcher.begin(session)
     this.#flow = new NumberFlow(session, statement, {

@@ -27,8 +27,6 @@ export class NumberFlow {
     this.session = session
     this.#events = events
     this.#lose(session.state(lowest))
-    // Settled, by this process or an earlier one: the sender may only come back to them after a crash.
-    session.giveUp(lowest, next - 1)
     this.#expected = next
   }
 

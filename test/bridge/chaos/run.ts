@@ -35,6 +35,11 @@ export interface ChaosResult {
   readonly seconds: number
 }
 
+/** Where the compiled parts are: beside this file, or for a test that runs from the sources in out/. */
+const COMPILED = import.meta.url.includes('/out/test/')
+  ? new URL('./', import.meta.url)
+  : new URL('../../../out/test/bridge/chaos/', import.meta.url)
+
 /** A process that is started again whenever it was killed. */
 class Part {
   readonly #script: string
@@ -44,13 +49,16 @@ class Part {
   done = false
 
   constructor(name: string, argument: object) {
-    this.#script = fileURLToPath(new URL(`../../../out/test/bridge/chaos/${name}.js`, import.meta.url))
-    if (!existsSync(this.#script)) throw new Error(`${this.#script} is not there: run 'npm run compile' first`)
+    this.#script = fileURLToPath(new URL(`${name}.js`, COMPILED))
+    if (!existsSync(this.#script))
+      throw new Error(`${this.#script} is not there: run 'npm run compile' first`)
     this.#argument = argument
   }
 
   start(): void {
-    const child = fork(this.#script, [JSON.stringify(this.#argument)], { stdio: ['ignore', 'inherit', 'inherit', 'ipc'] })
+    const child = fork(this.#script, [JSON.stringify(this.#argument)], {
+      stdio: ['ignore', 'inherit', 'inherit', 'ipc'],
+    })
     this.#process = child
     child.on('message', (message) => {
       if ('done' in (message as object)) this.done = true
@@ -65,7 +73,7 @@ class Part {
 
   async kill(): Promise<void> {
     const child = this.#process
-    if (child === undefined || child.exitCode !== null || child.signalCode !== null) return
+    if (child?.exitCode !== null || child.signalCode !== null) return
     const exited = once(child, 'exit')
     child.kill('SIGKILL')
     await exited
