@@ -11,6 +11,7 @@ import { relayCommand } from './commands/relay.js'
 import { requestCommand } from './commands/request.js'
 import { sendCommand } from './commands/send.js'
 import { spoolCommand } from './commands/spool.js'
+import { topCommand } from './commands/top.js'
 import { parseArguments, type Command, type Context } from './kit/command.js'
 import { errorLine, exitCodeOf, ExitCode, usageError } from './kit/exit-code.js'
 import { commandHelp, programHelp } from './kit/help.js'
@@ -24,6 +25,7 @@ export const COMMANDS: readonly Command[] = [
   relayCommand,
   pingCommand,
   doctorCommand,
+  topCommand,
   spoolCommand,
   completionCommand(() => COMMANDS),
 ]

@@ -97,12 +97,12 @@ const MOST = 1000
 /** Longest text of a peer or of the application in a snapshot. */
 const MOST_TEXT = 200
 
-/** Takes a snapshot of this thread. */
-export function takeSnapshot(name: string, loopLagMs: number): StatsSnapshot {
+/** Takes a snapshot of this thread, without the connections of those who read it at `ownAddress`. */
+export function takeSnapshot(name: string, ownAddress: string, loopLagMs: number): StatsSnapshot {
   const { user, system } = process.cpuUsage()
-  const all = [...observedConnections<Connection>()].map(([connection, entry]) =>
-    toSnapshot(connection, entry),
-  )
+  const all = [...observedConnections<Connection>()]
+    .filter(([{ address }]) => address !== ownAddress)
+    .map(([connection, entry]) => toSnapshot(connection, entry))
   const connections =
     all.length <= MOST ? all : all.sort((one, other) => trafficOf(other) - trafficOf(one)).slice(0, MOST)
   return {
