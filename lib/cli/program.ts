@@ -3,6 +3,8 @@
 import { isError } from '../base/errors.js'
 import { AbortController } from '../base/globals.js'
 import { nearestOf } from '../base/options.js'
+import { auditCommand } from './commands/audit.js'
+import { benchCommand } from './commands/bench.js'
 import { completionCommand } from './commands/completion.js'
 import { doctorCommand } from './commands/doctor.js'
 import { listenCommand } from './commands/listen.js'
@@ -26,7 +28,9 @@ export const COMMANDS: readonly Command[] = [
   pingCommand,
   doctorCommand,
   topCommand,
+  auditCommand,
   spoolCommand,
+  benchCommand,
   completionCommand(() => COMMANDS),
 ]
 

@@ -119,7 +119,7 @@ describe('the screen', () => {
     for (const paint of [plain, red]) {
       const lines = drawScreen({ ...state, views }, 8, 30, paint)
       expect(lines.length).toBeLessThanOrEqual(8)
-       
+
       for (const line of lines) expect(line.replaceAll(/\u001b\[[\d;]*m/g, '').length).toBeLessThanOrEqual(30)
     }
   })

@@ -10,6 +10,7 @@ const root = new URL('../../', import.meta.url)
 const LAYERS = [
   'cli',
   'cli/commands',
+  'cli/bench',
   'cli/top',
   'cli/doctor',
   'cli/kit',
