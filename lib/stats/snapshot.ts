@@ -147,7 +147,7 @@ function statsOf(object: Observed): Record<string, unknown> {
 
 function toSnapshot(
   { address, peer }: Connection,
-  { id, openedMs, parts }: ConnectionEntry,
+  { id, ageMs, parts }: ConnectionEntry,
 ): ConnectionSnapshot {
   const sums = new Sums()
   for (const { kind, object } of parts) sums.add(kind, statsOf(object))
@@ -159,7 +159,7 @@ function toSnapshot(
     uid: peer.uid,
     ...(executable !== undefined && { executable: executable.slice(0, MOST_TEXT) }),
     ...(unit !== undefined && { unit: unit.slice(0, MOST_TEXT) }),
-    ageMs: Math.round(monotonicMs() - openedMs),
+    ageMs,
     ...sums.result(),
   }
 }
