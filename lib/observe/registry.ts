@@ -25,8 +25,8 @@ export interface Observed {
 }
 
 /** A live object. */
-export interface Entry<Kind extends ObservedKind = ObservedKind> {
-  readonly kind: Kind
+export interface Entry {
+  readonly kind: ObservedKind
   readonly object: Observed
 }
 
@@ -34,23 +34,32 @@ export interface Entry<Kind extends ObservedKind = ObservedKind> {
 export interface ConnectionEntry {
   /** Unique within the thread. */
   readonly id: number
-  /** When it was opened, on the clock of `monotonicMs`. */
-  readonly openedMs: number
+  /** How long it has been open, in milliseconds. */
+  readonly ageMs: number
   readonly parts: readonly Entry[]
 }
 
-interface OpenConnection {
+/** As little as can be: there may be thousands of idle ones. Whole milliseconds are no objects of their own to V8. */
+class OpenConnection {
   readonly id: number
   readonly openedMs: number
-  parts: Entry[] | undefined
+  /** The objects on it; most connections have one. */
+  parts: Observed | Observed[] | undefined = undefined
+
+  constructor(id: number, openedMs: number) {
+    this.id = id
+    this.openedMs = openedMs
+  }
 }
 
 const connections = new Map<object, OpenConnection>()
+/** The kind of the objects of each class, so that no object has to say its own. */
+const kinds = new Map<unknown, ObservedKind>()
 let lastId = 0
 
 /** Registers a connection until {@link forgetConnection}. */
 export function observeConnection(connection: object): void {
-  connections.set(connection, { id: ++lastId, openedMs: monotonicMs(), parts: undefined })
+  connections.set(connection, new OpenConnection(++lastId, Math.floor(monotonicMs())))
 }
 
 /** Call when a connection has ended. */
@@ -58,18 +67,27 @@ export function forgetConnection(connection: object): void {
   connections.delete(connection)
 }
 
-/** Registers an object that reads from or writes to a connection, for as long as the connection is open. */
+/**
+ * Registers an object that reads from or writes to a connection, for as long as the connection is open. All objects of a
+ * class have the same kind.
+ */
 export function observeOn(connection: object, kind: ObservedKind, object: Observed): void {
   const open = connections.get(connection)
   if (open === undefined) return
-  if (open.parts === undefined) open.parts = [{ kind, object }]
-  else open.parts.push({ kind, object })
+  kinds.set(object.constructor, kind)
+  const { parts } = open
+  if (parts === undefined) open.parts = object
+  else if (Array.isArray(parts)) parts.push(object)
+  else open.parts = [parts, object]
 }
 
 /** The open connections, oldest first. */
 export function* observedConnections<Connection extends object>(): Generator<[Connection, ConnectionEntry]> {
-  for (const [connection, { id, openedMs, parts = [] }] of connections) {
-    yield [connection as Connection, { id, openedMs, parts }]
+  const nowMs = monotonicMs()
+  for (const [connection, { id, openedMs, parts }] of connections) {
+    const objects = parts === undefined ? [] : Array.isArray(parts) ? parts : [parts]
+    const entries = objects.map((object) => ({ kind: kinds.get(object.constructor) as ObservedKind, object }))
+    yield [connection as Connection, { id, ageMs: Math.floor(nowMs - openedMs), parts: entries }]
   }
 }
 

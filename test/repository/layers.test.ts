@@ -11,6 +11,7 @@ const LAYERS = [
   'bridge',
   'cli',
   'cli/commands',
+  'cli/bench',
   'cli/top',
   'cli/doctor',
   'cli/kit',
