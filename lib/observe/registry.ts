@@ -62,9 +62,25 @@ export function observeConnection(connection: object): void {
   connections.set(connection, new OpenConnection(++lastId, Math.floor(monotonicMs())))
 }
 
+/** Called with each object that leaves the registry, for those who keep totals. */
+type LeaveListener = (entry: Entry) => void
+let onLeave: LeaveListener | undefined
+
+/** Has `listener` called with each object just before it leaves the registry; undefined ends that. It must not throw. */
+export function listenForLeaving(listener: LeaveListener | undefined): void {
+  onLeave = listener
+}
+
 /** Call when a connection has ended. */
 export function forgetConnection(connection: object): void {
+  if (onLeave !== undefined) for (const entry of partsOf(connections.get(connection))) onLeave(entry)
   connections.delete(connection)
+}
+
+function partsOf(open: OpenConnection | undefined): Entry[] {
+  if (open?.parts === undefined) return []
+  const objects = Array.isArray(open.parts) ? open.parts : [open.parts]
+  return objects.map((object) => ({ kind: kinds.get(object.constructor) as ObservedKind, object }))
 }
 
 /**
@@ -84,10 +100,9 @@ export function observeOn(connection: object, kind: ObservedKind, object: Observ
 /** The open connections, oldest first. */
 export function* observedConnections<Connection extends object>(): Generator<[Connection, ConnectionEntry]> {
   const nowMs = monotonicMs()
-  for (const [connection, { id, openedMs, parts }] of connections) {
-    const objects = parts === undefined ? [] : Array.isArray(parts) ? parts : [parts]
-    const entries = objects.map((object) => ({ kind: kinds.get(object.constructor) as ObservedKind, object }))
-    yield [connection as Connection, { id, ageMs: Math.floor(nowMs - openedMs), parts: entries }]
+  for (const [connection, open] of connections) {
+    const { id, openedMs } = open
+    yield [connection as Connection, { id, ageMs: Math.floor(nowMs - openedMs), parts: partsOf(open) }]
   }
 }
 
@@ -114,6 +129,7 @@ export function observe(kind: ObservedKind, object: Observed): void {
 export function forget(object: Observed): void {
   others = others.filter((entry) => {
     const other = entry.object.deref()
+    if (other === object) onLeave?.({ kind: entry.kind, object })
     return other !== undefined && other !== object
   })
 }

@@ -15,6 +15,7 @@ const LAYERS = [
   'cli/top',
   'cli/doctor',
   'cli/kit',
+  'metrics',
   'lmdb',
   'swarm',
   'swarm/exchange',
