@@ -271,7 +271,7 @@ async function page(directory: string): Promise<string> {
 }
 
 describe('top --web', () => {
-  it('is for this machine and for whom has the token', async () => {
+  it('is for this machine, and needs its token', async () => {
     const directory = temporaryDirectory()
     const url = await page(directory)
     expect(url).toMatch(/^http:\/\/127\.0\.0\.1:\d+\/\?token=[0-9a-f]{32}$/)

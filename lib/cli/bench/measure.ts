@@ -22,10 +22,9 @@ import {
 /** How much longer than its duration a workload may take. */
 const GRACE_MS = 10_000
 
-/** A stream: messages per second, and microseconds of the receiver's processor for each. */
+/** A stream. */
 export interface Rate {
   readonly perSecond: number
-  readonly cpuMicroseconds: number
 }
 
 /** A stream, or the durations of round trips in milliseconds. */
@@ -67,11 +66,8 @@ export async function measure(library: Library, workload: Workload, signal: Abor
   }
 }
 
-function rateOf({ messages, elapsedMs, cpuMs }: Received): Rate {
-  return {
-    perSecond: Math.round((messages / Math.max(1, elapsedMs)) * 1000),
-    cpuMicroseconds: Math.round((cpuMs / Math.max(1, messages)) * 100_000) / 100,
-  }
+function rateOf({ messages, elapsedMs }: Received): Rate {
+  return { perSecond: Math.round((messages / Math.max(1, elapsedMs)) * 1000) }
 }
 
 /** Runs the other process beside some work. It is ended with the work, or when it hangs, or when the signal fires. */

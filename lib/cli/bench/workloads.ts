@@ -61,31 +61,20 @@ export async function streamNet(socket: Socket, workload: Workload): Promise<voi
 export interface Received {
   readonly messages: number
   readonly elapsedMs: number
-  /** Processor time of this side. */
-  readonly cpuMs: number
 }
 
 /** Counts messages from the first one on. */
 class Count {
   #messages = 0
-  #startMs = 0
-  #cpu: NodeJS.CpuUsage | undefined
+  #startMs: number | undefined
 
   add({ n }: { readonly n: number }): void {
-    if (this.#cpu === undefined) {
-      this.#cpu = process.cpuUsage()
-      this.#startMs = monotonicMs()
-    }
+    this.#startMs ??= monotonicMs()
     if (n === 0) ++this.#messages
   }
 
   end(): Received {
-    const { user, system } = process.cpuUsage(this.#cpu)
-    return {
-      messages: this.#messages,
-      elapsedMs: monotonicMs() - this.#startMs,
-      cpuMs: (user + system) / 1000,
-    }
+    return { messages: this.#messages, elapsedMs: monotonicMs() - (this.#startMs ?? monotonicMs()) }
   }
 }
 

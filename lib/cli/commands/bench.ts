@@ -63,7 +63,7 @@ async function run(args: Arguments, context: Context): Promise<ExitCode> {
 }
 
 function rate(measured: Measured | undefined): Rate {
-  return measured !== undefined && 'perSecond' in measured ? measured : { perSecond: 0, cpuMicroseconds: NaN }
+  return measured !== undefined && 'perSecond' in measured ? measured : { perSecond: 0 }
 }
 
 interface Trip {
@@ -73,10 +73,6 @@ interface Trip {
 
 function durations(measured: Measured | undefined): Trip {
   return measured !== undefined && 'p50' in measured ? measured : { p50: NaN, p99: NaN }
-}
-
-function formatPrecise(ms: number): string {
-  return `${(ms * 1000).toFixed(2)} µs`
 }
 
 function jsonOf(results: ReadonlyMap<string, Measured>, bytes: number): unknown {
@@ -104,14 +100,8 @@ async function print(results: ReadonlyMap<string, Measured>, bytes: number, { ou
   }
   const [one, other] = KINDS.map((kind) => rate(results.get(`stream ${kind}`))) as [Rate, Rate]
   const [trip, otherTrip] = KINDS.map((kind) => durations(results.get(`round-trip ${kind}`))) as [Trip, Trip]
-  const { perSecond, cpuMicroseconds: cpu } = one
+  const { perSecond } = one
   add('messages per second', [perSecond, other.perSecond], groupDigits, perSecond / other.perSecond)
-  add(
-    'processor, receiving one',
-    [cpu / 1000, other.cpuMicroseconds / 1000],
-    formatPrecise,
-    other.cpuMicroseconds / cpu,
-  )
   add('round trip, median', [trip.p50, otherTrip.p50], formatDuration, otherTrip.p50 / trip.p50)
   add('round trip, 99 %', [trip.p99, otherTrip.p99], formatDuration, otherTrip.p99 / trip.p99)
   const [head = '', ...lines] = table(rows, new Set([1, 2, 3]))

@@ -19,7 +19,7 @@ export const topCommand: Command = {
   description:
     'Shows processes that call exposeStats(NAME): messages per second, pending, dropped and refused, processor, memory, delay\n' +
     'of the event loop, and each connection with its peer and latency. Without a NAME, all that are found.\n' +
-    'With --web it serves the same as a page with plots, on this machine only, to whom has the token in the printed address.',
+    'With --web it serves the same as a page with plots, on this machine only, for anyone with the token in the printed address.',
   positionals: [
     {
       name: 'NAME',

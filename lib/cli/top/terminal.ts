@@ -39,7 +39,7 @@ export function show(out: Output, lines: readonly string[]): void {
   void out.write(`\x1b[H${lines.map((line) => `${line}\x1b[K`).join('\r\n')}\x1b[J`)
 }
 
-/** Single keys; those that send an escape sequence by name. */
+/** Single keys; arrow keys, which send escape sequences, by name. */
 function keysOf(data: string): readonly string[] {
   const named = data.replaceAll('\x1b[A', '\0').replaceAll('\x1b[B', '\x01')
   return Array.from(named, (key) => (key === '\0' ? 'up' : key === '\x01' ? 'down' : key))

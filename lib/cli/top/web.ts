@@ -1,4 +1,4 @@
-// `top --web`: a page on this machine, for whom has its token. Loopback only; nothing is loaded from elsewhere; every request
+// `top --web`: a page for a browser on this machine. Loopback only; nothing is loaded from elsewhere; every request
 // must carry the token and name a loopback host, so that no other page in the browser can read it (DNS rebinding).
 
 import type { IncomingMessage, Server, ServerResponse } from 'node:http'

@@ -240,7 +240,7 @@ describe('audit events', () => {
     return records
   }
 
-  it('come as they happen, without those that reading causes', async () => {
+  it('come as they happen, without the ones that reading causes', async () => {
     const { options } = await exposed()
     const reader = await openStats('service', options)
     const records = await following(reader)
