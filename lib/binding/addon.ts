@@ -5,7 +5,7 @@ import { createRequire } from 'node:module'
 import { dirname, join, sep } from 'node:path'
 import { fileURLToPath } from 'node:url'
 
-import { describeError, IpcError } from '../base/errors.js'
+import { describeError, IpcError, isError } from '../base/errors.js'
 import type { Verdict, WatchState } from './abi.js'
 
 /** An identity as the addon returns it: numbers are null if the system does not have them. */
@@ -231,6 +231,15 @@ function packageRoot(): string {
   return dirname(here)
 }
 
+/** Why no addon may be loaded in this process, and how to start it instead. */
+function explainDisabledAddons(root: string): string {
+  const rule =
+    'permission' in process
+      ? `with its permission model but without --allow-addons. Add that, and --allow-fs-read for ${root}`
+      : 'with --no-addons. Remove that, also from NODE_OPTIONS'
+  return `sentinel-ipc cannot load its binary, because Node was started ${rule}: there is no slower way without the checks of the binary.`
+}
+
 function load(): Addon {
   checkRuntime()
   const root = packageRoot()
@@ -250,13 +259,20 @@ function load(): Addon {
     process.dlopen(loaded, path(root))
     return loaded.exports as Addon
   } catch (cause) {
+    const code = isError(cause) && 'code' in cause ? cause.code : undefined
+    if (code === 'ERR_DLOPEN_DISABLED')
+      throw new IpcError('ERR_IPC_SYSTEM', explainDisabledAddons(root), { cause })
     const [why = ''] = describeError(cause).split('\n')
+    const bundled =
+      code === 'MODULE_NOT_FOUND'
+        ? ' If a bundler has put sentinel-ipc into another file, have it leave the package outside, as docs/platforms.md shows.'
+        : ''
     throw new IpcError(
       'ERR_IPC_SYSTEM',
       `sentinel-ipc has no binary that loads here (${describeHost()}): ${why}. ` +
         `Looked in ${join(root, 'prebuilds')} and ${join(root, 'build', 'Release')}. To make one, run ` +
         `'npm ci && npm run prebuild' in a checkout of the repository, which needs Python 3 and a C++17 compiler, ` +
-        `and copy its prebuilds${sep}${platform}-${arch} to ${join(root, 'prebuilds')}.`,
+        `and copy its prebuilds${sep}${platform}-${arch} to ${join(root, 'prebuilds')}.${bundled}`,
       { cause },
     )
   }
