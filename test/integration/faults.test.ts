@@ -2,15 +2,17 @@
 // and service resumes once they are available again. The failures are injected by an LD_PRELOAD shim (test/native/faults).
 
 import { execFileSync } from 'node:child_process'
-import { readFileSync, renameSync } from 'node:fs'
+import { existsSync, readFileSync, renameSync } from 'node:fs'
 import { createServer } from 'node:net'
 import { constants } from 'node:os'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { beforeAll, describe, expect, it } from 'vitest'
 
+import { listen } from '../../lib/connection/listener.js'
 import { startChild } from '../support/child.js'
 import { temporaryDirectory } from '../support/directory.js'
+import { rejectionOf } from '../support/wait.js'
 
 const WANT = ['EMFILE', 'ENFILE', 'ENOBUFS', 'ENOMEM'] as const
 const shim = fileURLToPath(new URL('../../out/test/faults.so', import.meta.url))
@@ -171,6 +173,19 @@ describe.skipIf(process.env['SANITIZED'] === '1')('a call of the addon that fail
   it('to start a thread with EAGAIN is reported', async () => {
     const { errors } = await runWith([`pthread_create:${constants.errno.EAGAIN}:2`])
     expect(errors).toEqual(Array(2).fill('listen ERR_IPC_SYSTEM EAGAIN pthread_create'))
+  })
+})
+
+describe.skipIf(process.env['SANITIZED'] === '1')('a lock whose file is removed before it is taken', () => {
+  it('is taken again, on the file that the next starter finds', async () => {
+    const directory = temporaryDirectory()
+    const env = { ...process.env, LD_PRELOAD: shim, FAULTS: 'flock/removed:0:1' }
+    const child = startChild('endpoint', { role: 'listen', directory }, { env })
+    expect(await child.report()).toHaveProperty('listening')
+    expect(existsSync(join(directory, 'test.sock.lock'))).toBe(true)
+    const error = await rejectionOf(listen('test', { directory }))
+    expect(error).toMatchObject({ code: 'ERR_IPC_ADDRESS_IN_USE' })
+    expect((error as Error).message).toContain('another listener holds')
   })
 })
 
