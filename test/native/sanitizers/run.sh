@@ -14,7 +14,7 @@ for entry in native node_modules binding.gyp package.json; do ln -sfn "$root/$en
 (
   cd "$place"
   npx --no-install node-gyp configure --loglevel=error -- -Dsanitize=address,undefined
-  npx --no-install node-gyp build --loglevel=error >/dev/null
+  npx --no-install node-gyp build --jobs=max --loglevel=error >/dev/null
 )
 export SENTINEL_IPC_PREBUILD=$root/$place
 export LD_PRELOAD=$(gcc -print-file-name=libasan.so):$(gcc -print-file-name=libubsan.so)
