@@ -134,7 +134,7 @@ describe.skipIf(process.env['SANITIZED'] === '1')('a call of the addon that fail
     expect((await runWith([])).errors).toEqual([])
   })
 
-  it.each(WANT)('with %s is told, or somebody refused, and then there is service', async (name) => {
+  it.each(WANT)('with %s is reported or refuses a peer, and then there is service', async (name) => {
     const options = REFUSING_OPTIONS.map((option) => `getsockopt/${option}`)
     const { errors } = await runWith([...TOLD, ...options].map((call) => fault(call, name)))
     for (const error of errors) {

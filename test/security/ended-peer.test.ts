@@ -60,6 +60,7 @@ describe.skipIf(!namespaces || hierarchy === undefined)(
   () => {
     const place = join(hierarchy ?? '', UNIT)
 
+    // The first version of control groups forgets the group of a zombie; in the second it counts that the process has ended.
     it.each([
       ['is known by it while it lives', 'alive', { accepted: true, unit: UNIT }],
       ['is of no unit once it has ended, even as a zombie', 'zombie', { refused: 'unit-unknown' }],

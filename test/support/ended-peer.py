@@ -1,5 +1,6 @@
-# Has a process connect to a socket that nobody accepts from yet, brings about its fate, and becomes the listener: arguments are the
-# fate, the path of the socket, a file of a control group for the process ('' for none), and the listener's command.
+# Starts a process that connects to a socket before anything accepts from it, brings about the fate of that process, and becomes
+# the listener. Arguments: the fate, the path of the socket, the file cgroup.procs of a control group for the process ('' for
+# none), and the listener's command.
 #   alive    the process runs `sleep`
 #   zombie   the process has ended, and nothing has waited for it
 #   reused   the process has ended, and `sleep` runs under its process id
@@ -39,6 +40,6 @@ if fate == 'reused':
         sys.exit(f'{successor.pid} instead of {process}')
 os.dup2(listening.fileno(), 3)
 os.set_inheritable(3, True)
-# The client's end stays open, whoever is at it.
+# The client's end stays open in this process.
 os.set_inheritable(client.fileno(), True)
 os.execv(command[0], command)

@@ -34,7 +34,7 @@ tests=(
 )
 if [ "${1:-}" = --rounds ]; then
   TERMINATION_ROUNDS=$2
-  tests=(test/integration/termination)
+  tests=(test/integration/termination --reporter=verbose)
   shift 2
 fi
 for argument; do

@@ -49,7 +49,7 @@ export function checkTypes(line: string): void {
   if (errors.length > 0) throw new Error(errors.join('\n'))
 }
 
-/** The errors, without those that the declarations of Node have in themselves under an old compiler. */
+/** Returns the errors, except those in Node's own declarations, which need not fit an old compiler. */
 function errorsOf(compiler: string, config: string, folder: string): string[] {
   const args = [join(compiler, 'bin/tsc'), '--pretty', 'false', '--project', config]
   const { status, stdout, stderr } = spawnSync(process.execPath, args, { cwd: folder, encoding: 'utf8' })

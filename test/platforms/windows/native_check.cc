@@ -163,7 +163,7 @@ void CheckIdentity(const std::string &own) {
     peer.value().security_id = "S-1-5-21-1-2-3-1000";
     Check("another user does not", Judge(peer.value(), policy, {}) == Verdict::kNotListed);
     peer.value().security_id.clear();
-    Check("nor does nobody", Judge(peer.value(), policy, {}) == Verdict::kNoUser);
+    Check("a peer without a user does not pass", Judge(peer.value(), policy, {}) == Verdict::kNoUser);
   }
   Check("what is no pipe has no identity", !ReadPeerIdentity(CreateWaker().value().get()).ok());
 }
@@ -190,7 +190,7 @@ void CheckWaits() {
   Check("once", server.value()->Wait(1, true) == ServerEndpoint::Event::kTimeout);
   server.value().reset();
   Result<OwnedDescriptor> client = Connect(request.path);
-  Check("nobody listens afterwards", !client.ok() && client.failure().kind == FailureKind::kNotListening);
+  Check("there is no listener afterwards", !client.ok() && client.failure().kind == FailureKind::kNotListening);
 }
 
 void CheckWire() {
@@ -216,7 +216,7 @@ void CheckWire() {
   }
   Check("what was sent arrives, whole and in order, and nothing else", in_order && read == sent);
   wire.value().loop.Reset();
-  Check("a wire that nobody holds is no failure", Notify(wire.value().thread.get()));
+  Check("writing to a wire whose other end is closed is no failure", Notify(wire.value().thread.get()));
 }
 
 // An access list in the language of security descriptors.
@@ -247,7 +247,7 @@ void CheckAccessLists(const std::string &own) {
   Check("another user who may read is noticed", OtherIn(granted("FR"), Protection::kPrivate, own) == other);
   Check("everyone is noticed", OtherIn(mine + "(A;;0x1;;;WD)", Protection::kPrivate, own) == "S-1-1-0");
   Check("no list at all lets everyone in", FindOtherWithAccess(nullptr, Protection::kPrivate, own) == "S-1-1-0");
-  Check("a denial lets nobody in", OtherIn(mine + "(D;;FA;;;" + other + ")", Protection::kPrivate, own).empty());
+  Check("a denial grants no access", OtherIn(mine + "(D;;FA;;;" + other + ")", Protection::kPrivate, own).empty());
   Check("an entry for files that are made later is passed over",
         OtherIn(mine + "(A;OICIIO;FA;;;" + other + ")", Protection::kPrivate, own).empty());
   // Wine does not know the text of conditional entries. They begin as others do.
