@@ -1,6 +1,6 @@
 // Loads the addon and types it. The counterpart of native/node/addon.cc.
 
-import { existsSync } from 'node:fs'
+import { existsSync, readFileSync } from 'node:fs'
 import { createRequire } from 'node:module'
 import { dirname, join, sep } from 'node:path'
 import { fileURLToPath } from 'node:url'
@@ -231,6 +231,21 @@ function packageRoot(): string {
   return dirname(here)
 }
 
+/** Whether a folder is that of this package, and not of a program that a bundler put this file into. */
+function isOwnRoot(folder: string): boolean {
+  const file = join(folder, 'package.json')
+  if (!existsSync(file)) return false
+  const { name } = JSON.parse(readFileSync(file, 'utf8')) as { name?: unknown }
+  return name === 'sentinel-ipc'
+}
+
+function explainBundle(): string {
+  return (
+    `sentinel-ipc was bundled into ${fileURLToPath(import.meta.url)}, away from its binary. Have the bundler leave it ` +
+    'outside (esbuild: --external:sentinel-ipc), and deploy node_modules along with the bundle.'
+  )
+}
+
 /** Why no addon may be loaded in this process, and how to start it instead. */
 function explainDisabledAddons(root: string): string {
   const rule =
@@ -263,16 +278,13 @@ function load(): Addon {
     if (code === 'ERR_DLOPEN_DISABLED')
       throw new IpcError('ERR_IPC_SYSTEM', explainDisabledAddons(root), { cause })
     const [why = ''] = describeError(cause).split('\n')
-    const bundled =
-      code === 'MODULE_NOT_FOUND'
-        ? ' If a bundler has put sentinel-ipc into another file, have it leave the package outside, as docs/platforms.md shows.'
-        : ''
+    if (!isOwnRoot(root)) throw new IpcError('ERR_IPC_SYSTEM', explainBundle(), { cause })
     throw new IpcError(
       'ERR_IPC_SYSTEM',
       `sentinel-ipc has no binary that loads here (${describeHost()}): ${why}. ` +
         `Looked in ${join(root, 'prebuilds')} and ${join(root, 'build', 'Release')}. To make one, run ` +
         `'npm ci && npm run prebuild' in a checkout of the repository, which needs Python 3 and a C++17 compiler, ` +
-        `and copy its prebuilds${sep}${platform}-${arch} to ${join(root, 'prebuilds')}.${bundled}`,
+        `and copy its prebuilds${sep}${platform}-${arch} to ${join(root, 'prebuilds')}.`,
       { cause },
     )
   }
