@@ -14,12 +14,17 @@ export interface StoreEvents {
   onAccepted(messages: number): void
   /** Messages were given up. `messages` does not include messages that are only on disk. */
   onDropped(count: number, reason: DropReason, error: IpcError, messages: readonly SOCMessage[]): void
+  /** The store cannot be used any more. Called once, in a microtask of its own. */
+  onFailed(error: IpcError): void
 }
 
+/** Its methods never throw: a store that fails says so once, and takes and gives nothing more. */
 export interface Store {
   readonly session: string
   /** Messages taken in that are neither settled nor given up. */
   readonly pending: number
+  /** What is settled through this number stays so even if this process is killed. */
+  readonly recordedThrough: number
   /** At most half of the room is in use. */
   readonly roomy: boolean
   /** Takes messages that were checked as far as that is cheap, or rejects. */
@@ -28,8 +33,11 @@ export interface Store {
   take(): Run | undefined
   /** Lines of a run that was taken are settled, by index. */
   release(run: Run, begin: number, end: number, outcome: Outcome): void
-  /** Settles numbers, including those passed to {@link release} before. Returns how many messages that were. */
-  settle(first: number, last: number): number
+  /**
+   * Settles numbers, including those passed to {@link release} before. Returns how many messages that were. `rejection` is the
+   * receiver's reason if it rejected them.
+   */
+  settle(first: number, last: number, rejection?: string): number
   /** Gives up all messages that are not in a spool. `sent` are the runs that were taken and are not settled. */
   abandon(error: IpcError, reason: DropReason, sent: readonly Run[]): void
   /** Resolves when everything taken in is as safe as it will get. */
