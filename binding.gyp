@@ -74,9 +74,12 @@
             "native/platform/linux/system.cc",
             "native/platform/posix/accounts.cc",
             "native/platform/posix/address_claim.cc",
+            "native/platform/posix/client.cc",
             "native/platform/posix/datagram.cc",
             "native/platform/posix/file_directory.cc",
+            "native/platform/posix/notify.cc",
             "native/platform/posix/safe_path.cc",
+            "native/platform/posix/server.cc",
             "native/platform/posix/socket_read.cc",
             "native/platform/posix/thread.cc",
             "native/platform/posix/unix_socket.cc"
@@ -93,9 +96,12 @@
             "native/platform/darwin/system.cc",
             "native/platform/posix/accounts.cc",
             "native/platform/posix/address_claim.cc",
+            "native/platform/posix/client.cc",
             "native/platform/posix/datagram.cc",
             "native/platform/posix/file_directory.cc",
+            "native/platform/posix/notify.cc",
             "native/platform/posix/safe_path.cc",
+            "native/platform/posix/server.cc",
             "native/platform/posix/socket_read.cc",
             "native/platform/posix/thread.cc",
             "native/platform/posix/unix_socket.cc"
@@ -111,6 +117,7 @@
         # For Visual C++, which has never been run; the shipped binary is made by release/win32-x64.sh.
         ["OS=='win'", {
           "sources": [
+            "native/platform/win32/access_list.cc",
             "native/platform/win32/client.cc",
             "native/platform/win32/file_directory.cc",
             "native/platform/win32/loop_number.cc",

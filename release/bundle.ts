@@ -6,6 +6,7 @@ import { build as esbuild, type Metafile, type Plugin } from 'esbuild'
 import { chmodSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { dirname, join, posix, relative } from 'node:path'
 
+import { forOldCompilers, toCommonJs } from './declarations.js'
 import { root } from './root.js'
 
 const compiled = join(root, 'out/lib')
@@ -159,15 +160,23 @@ ${exported.join('\n')}
 
 /** Declarations of the CommonJS files. Those of the wrappers re-export them, so that each class is declared once. */
 function writeDeclarations(entries: readonly string[]): void {
-  const files = readdirSync(compiled, { recursive: true, encoding: 'utf8' })
+  // The compiler leaves what it made of a source that is gone, so go by the sources.
+  const sources = readdirSync(join(root, 'lib'), { recursive: true, encoding: 'utf8' })
   const ofCommand = (name: string): boolean =>
     commands.some((command) => name.startsWith(posix.dirname(command)))
-  for (const file of files.filter((name) => name.endsWith('.d.ts') && !ofCommand(name))) {
+  for (const source of sources.filter((name) => name.endsWith('.ts') && !ofCommand(name))) {
+    const file = source.replace(/\.ts$/, '.d.ts')
     const text = readFileSync(join(compiled, file), 'utf8')
-    const renamed = text.replace(/((?:from|import\() ?['"]\.[^'"]*)\.js(['"])/g, '$1.cjs$2')
-    write(file.replace(/\.d\.ts$/, '.d.cts'), renamed.replace(/\n?\/\/# sourceMappingURL=.*\n?$/, '\n'))
+    write(file.replace(/\.d\.ts$/, '.d.cts'), forOldCompilers(toCommonJs(text)))
   }
   for (const entry of entries) write(`${entry}.d.mts`, `export * from './${posix.basename(entry)}.cjs'\n`)
+}
+
+/** Adds what tells tools that copy the files of a program (nft) of the binaries: they evaluate paths made from `__dirname`. */
+function nameBinaries(shared: string): void {
+  const file = join(dist, shared)
+  const hint = `require('node:path').join(__dirname, '${relative(dirname(file), join(root, 'prebuilds'))}')`
+  writeFileSync(file, `${readFileSync(file, 'utf8')}require('node-gyp-build')\n${hint}\n`)
 }
 
 function write(file: string, text: string): void {
@@ -179,6 +188,8 @@ const outputs = await splitModules([...modules, ...libraries])
 rmSync(dist, { recursive: true, force: true })
 const made = Object.keys(outputs).map((file) => relative(split, join(root, file)))
 await convertToCommonJs(made)
+for (const file of made.filter((name) => /^shared-\w+\.js$/.test(name)))
+  nameBinaries(file.replace(/\.js$/, '.cjs'))
 for (const entry of modules) {
   const output = outputs[posix.join('out/split', `${entry}.js`)]
   if (output === undefined) throw new Error(`package.json exports ${entry}, and esbuild made no such file`)

@@ -77,9 +77,9 @@ function compile(configuration: Configuration): void {
 
   rmSync(stamp, { force: true })
   configure(build, configured)
-  if (configuration === 'Release') gyp(['build', '--release'])
+  if (configuration === 'Release') gyp(['build', '--release', '--jobs=max'])
   // Behind the flags of binding.gyp, which optimise.
-  else gyp(['build', '--debug'], { CXXFLAGS: `${process.env['CXXFLAGS'] ?? ''} -O0 -g` })
+  else gyp(['build', '--debug', '--jobs=max'], { CXXFLAGS: `${process.env['CXXFLAGS'] ?? ''} -O0 -g` })
   writeFileSync(stamp, compiled)
 }
 

@@ -49,7 +49,7 @@ function buildOwn(): string {
   const before = new Map(filesOf(folder).map((file) => [file, statSync(file).mtimeMs]))
   const prebuildify = createRequire(import.meta.url).resolve('prebuildify/bin.js')
   const options = ['--napi', '--strip', ...(onLinux ? ['--tag-libc'] : [])]
-  run(process.execPath, [prebuildify, ...options], { cwd: root })
+  run(process.execPath, [prebuildify, ...options], { cwd: root, env: { ...process.env, JOBS: 'max' } })
   const made = filesOf(folder).find((file) => statSync(file).mtimeMs !== before.get(file))
   if (made === undefined) throw new Error(`prebuildify left nothing new in ${folder}`)
   return made

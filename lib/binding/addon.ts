@@ -1,11 +1,11 @@
 // Loads the addon and types it. The counterpart of native/node/addon.cc.
 
-import { existsSync } from 'node:fs'
+import { existsSync, readFileSync } from 'node:fs'
 import { createRequire } from 'node:module'
 import { dirname, join, sep } from 'node:path'
 import { fileURLToPath } from 'node:url'
 
-import { describeError, IpcError } from '../base/errors.js'
+import { describeError, IpcError, isError } from '../base/errors.js'
 import type { Verdict, WatchState } from './abi.js'
 
 /** An identity as the addon returns it: numbers are null if the system does not have them. */
@@ -247,6 +247,30 @@ function packageRoot(): string {
   return dirname(here)
 }
 
+/** Whether a folder is that of this package, and not of a program that a bundler put this file into. */
+function isOwnRoot(folder: string): boolean {
+  const file = join(folder, 'package.json')
+  if (!existsSync(file)) return false
+  const { name } = JSON.parse(readFileSync(file, 'utf8')) as { name?: unknown }
+  return name === 'sentinel-ipc'
+}
+
+function explainBundle(): string {
+  return (
+    `sentinel-ipc was bundled into ${fileURLToPath(import.meta.url)}, away from its binary. Have the bundler leave it ` +
+    'outside (esbuild: --external:sentinel-ipc), and deploy node_modules along with the bundle.'
+  )
+}
+
+/** Why no addon may be loaded in this process, and how to start it instead. */
+function explainDisabledAddons(root: string): string {
+  const rule =
+    'permission' in process
+      ? `with its permission model but without --allow-addons. Add that, and --allow-fs-read for ${root}`
+      : 'with --no-addons. Remove that, also from NODE_OPTIONS'
+  return `sentinel-ipc cannot load its binary, because Node was started ${rule}: there is no slower way without the checks of the binary.`
+}
+
 function load(): Addon {
   checkRuntime()
   const root = packageRoot()
@@ -266,7 +290,11 @@ function load(): Addon {
     process.dlopen(loaded, path(root))
     return loaded.exports as Addon
   } catch (cause) {
+    const code = isError(cause) && 'code' in cause ? cause.code : undefined
+    if (code === 'ERR_DLOPEN_DISABLED')
+      throw new IpcError('ERR_IPC_SYSTEM', explainDisabledAddons(root), { cause })
     const [why = ''] = describeError(cause).split('\n')
+    if (!isOwnRoot(root)) throw new IpcError('ERR_IPC_SYSTEM', explainBundle(), { cause })
     throw new IpcError(
       'ERR_IPC_SYSTEM',
       `sentinel-ipc has no binary that loads here (${describeHost()}): ${why}. ` +

@@ -2,15 +2,17 @@
 // and service resumes once they are available again. The failures are injected by an LD_PRELOAD shim (test/native/faults).
 
 import { execFileSync } from 'node:child_process'
-import { readFileSync, renameSync } from 'node:fs'
+import { existsSync, readFileSync, renameSync } from 'node:fs'
 import { createServer } from 'node:net'
 import { constants } from 'node:os'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { beforeAll, describe, expect, it } from 'vitest'
 
+import { listen } from '../../lib/connection/listener.js'
 import { startChild } from '../support/child.js'
 import { temporaryDirectory } from '../support/directory.js'
+import { rejectionOf } from '../support/wait.js'
 
 const WANT = ['EMFILE', 'ENFILE', 'ENOBUFS', 'ENOMEM'] as const
 const shim = fileURLToPath(new URL('../../out/test/faults.so', import.meta.url))
@@ -99,10 +101,15 @@ const NEVER_FAIL = [
   'pthread_mutex_unlock',
   'clock_gettime',
   'closedir',
+  'getrusage',
+  'sched_getaffinity',
 ]
 
 /** Of the files of a spool alone: their failures are reported by promises, which test/unit/spool shows. */
 const OF_FILES = ['fdopendir', 'readdir', 'fsync', 'renameat']
+
+/** Of notifications to systemd alone: test/unit/systemd shows what happens when they cannot be sent. */
+const OF_NOTIFICATIONS = ['sendto']
 
 beforeAll(() => {
   const source = fileURLToPath(new URL('../native/faults/faults.c', import.meta.url))
@@ -125,14 +132,15 @@ describe.skipIf(process.env['SANITIZED'] === '1')('a call of the addon that fail
       ...['getsockopt', 'unlink', 'pthread_create', 'syscall'], // the last one for statx alone
     ]
     expect(calls.length).toBeGreaterThan(30)
-    expect(calls.filter((call) => ![...injected, ...NEVER_FAIL, ...OF_FILES].includes(call))).toEqual([])
+    const elsewhere = [...NEVER_FAIL, ...OF_FILES, ...OF_NOTIFICATIONS]
+    expect(calls.filter((call) => ![...injected, ...elsewhere].includes(call))).toEqual([])
   })
 
   it('does nothing while nothing fails', async () => {
     expect((await runWith([])).errors).toEqual([])
   })
 
-  it.each(WANT)('with %s is told, or somebody refused, and then there is service', async (name) => {
+  it.each(WANT)('with %s is reported or refuses a peer, and then there is service', async (name) => {
     const options = REFUSING_OPTIONS.map((option) => `getsockopt/${option}`)
     const { errors } = await runWith([...TOLD, ...options].map((call) => fault(call, name)))
     for (const error of errors) {
@@ -171,6 +179,19 @@ describe.skipIf(process.env['SANITIZED'] === '1')('a call of the addon that fail
   it('to start a thread with EAGAIN is reported', async () => {
     const { errors } = await runWith([`pthread_create:${constants.errno.EAGAIN}:2`])
     expect(errors).toEqual(Array(2).fill('listen ERR_IPC_SYSTEM EAGAIN pthread_create'))
+  })
+})
+
+describe.skipIf(process.env['SANITIZED'] === '1')('a lock whose file is removed before it is taken', () => {
+  it('is taken again, on the file that the next starter finds', async () => {
+    const directory = temporaryDirectory()
+    const env = { ...process.env, LD_PRELOAD: shim, FAULTS: 'flock/removed:0:1' }
+    const child = startChild('endpoint', { role: 'listen', directory }, { env })
+    expect(await child.report()).toHaveProperty('listening')
+    expect(existsSync(join(directory, 'test.sock.lock'))).toBe(true)
+    const error = await rejectionOf(listen('test', { directory }))
+    expect(error).toMatchObject({ code: 'ERR_IPC_ADDRESS_IN_USE' })
+    expect((error as Error).message).toContain('another listener holds')
   })
 })
 

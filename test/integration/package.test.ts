@@ -268,6 +268,19 @@ describe('a package without a binary that fits', () => {
     )
   })
 
+  it('says that a bundler must leave it outside', () => {
+    const there = temporaryDirectory()
+    const given = ['--bundle', '--platform=node', '--format=cjs', `--outfile=${there}/bundle.cjs`]
+    execFileSync(join(root, 'node_modules/.bin/esbuild'), ['dist/index.cjs', ...given, '--log-level=error'], {
+      cwd: root,
+    })
+    const program = `try { require('./bundle.cjs') } catch ({ code, message }) { console.log(code, message) }`
+    const said = execFileSync(process.execPath, ['-e', program], { cwd: there, encoding: 'utf8' })
+    expect(said).toMatch(
+      /^ERR_IPC_SYSTEM .*bundled into .*bundle\.cjs, away from its binary\..*--external:sentinel-ipc/,
+    )
+  })
+
   it('says that it is not made for a platform', () => {
     const said = loading(`Object.defineProperty(process, 'platform', { value: 'sunos' })`)
     expect(said).toMatch(/^ERR_IPC_SYSTEM sentinel-ipc does not run on sunos \(\w+\); it is made for linux, /)

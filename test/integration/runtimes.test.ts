@@ -9,9 +9,14 @@ const root = new URL('../../', import.meta.url)
 
 function importUnder(versions: object): unknown {
   const preset = `Object.defineProperty(process, 'versions', { value: { ...process.versions, ...${JSON.stringify(versions)} } })`
+  return importWith('--import', `data:text/javascript,${encodeURIComponent(preset)}`)
+}
+
+/** What a program sees that imports the package in a Node with these options. */
+function importWith(...options: string[]): unknown {
   const program = `import('sentinel-ipc').then(
     () => console.log('{}'), ({ name, code, message }) => console.log(JSON.stringify({ name, code, message })))`
-  const args = ['--import', `data:text/javascript,${encodeURIComponent(preset)}`, '--eval', program]
+  const args = ['--no-warnings', ...options, '--eval', program]
   return JSON.parse(execFileSync(process.execPath, args, { cwd: root, encoding: 'utf8' }))
 }
 
@@ -29,6 +34,28 @@ describe('a runtime without the event loop of Node', () => {
 
   it('is not seen in Node', () => {
     expect(importUnder({})).toEqual({})
+  })
+})
+
+describe('a Node that must load no addon', () => {
+  // Its name until Node 22.13.
+  const permission = process.allowedNodeEnvironmentFlags.has('--permission')
+    ? '--permission'
+    : '--experimental-permission'
+  const refused = (text: string): object => ({
+    name: 'IpcError',
+    code: 'ERR_IPC_SYSTEM',
+    message: expect.stringContaining(text) as string,
+  })
+
+  it('is told to start without --no-addons', () => {
+    expect(importWith('--no-addons')).toMatchObject(refused('started with --no-addons. Remove that'))
+  })
+
+  it('is told to allow them in the permission model', () => {
+    const told = `without --allow-addons. Add that, and --allow-fs-read for ${fileURLToPath(root).replace(/\/$/, '')}`
+    expect(importWith(permission, '--allow-fs-read=*')).toMatchObject(refused(told))
+    expect(importWith(permission, '--allow-fs-read=*', '--allow-addons')).toEqual({})
   })
 })
 

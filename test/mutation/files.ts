@@ -13,7 +13,7 @@ const CLAIM = 'test/unit/spool/claim.test.ts'
 const path = 'native/platform/posix/safe_path.cc'
 const claim = 'native/platform/posix/address_claim.cc'
 const directory = 'native/platform/posix/file_directory.cc'
-const socket = 'native/platform/posix/unix_socket.cc'
+const socket = 'native/platform/posix/server.cc'
 
 const PRIVATE = 'The socket is 0600 and a directory made for it 0700'
 const ANYWHERE = 'Directories that another user owns'

@@ -128,7 +128,7 @@ export const identityMutations: readonly Mutation[] = [
   {
     name: 'a socket file gets no more access than asked',
     claim: 'A socket for a group is 0600 first',
-    file: 'native/platform/posix/unix_socket.cc',
+    file: 'native/platform/posix/server.cc',
     from: 'if (request.public_access) mode |= S_IROTH | S_IWOTH;',
     to: 'mode |= S_IROTH | S_IWOTH;',
     tests: [ADMISSION],
@@ -136,7 +136,7 @@ export const identityMutations: readonly Mutation[] = [
   {
     name: 'an adopted descriptor is a Unix socket',
     claim: 'An adopted descriptor is checked',
-    file: 'native/platform/posix/unix_socket.cc',
+    file: 'native/platform/posix/server.cc',
     from: 'if (!IsUnixSocket(listening) ||',
     to: 'if ((!IsUnixSocket(listening) && listening == Descriptor{}) ||',
     tests: [ADMISSION],
@@ -145,7 +145,7 @@ export const identityMutations: readonly Mutation[] = [
   {
     name: 'an adopted descriptor is a stream',
     claim: 'An adopted descriptor is checked',
-    file: 'native/platform/posix/unix_socket.cc',
+    file: 'native/platform/posix/server.cc',
     from: 'IntegerOption(listening, SO_TYPE) != SOCK_STREAM ||',
     to: '',
     tests: [ADMISSION],
@@ -154,7 +154,7 @@ export const identityMutations: readonly Mutation[] = [
   {
     name: 'an adopted descriptor listens',
     claim: 'An adopted descriptor is checked',
-    file: 'native/platform/posix/unix_socket.cc',
+    file: 'native/platform/posix/server.cc',
     from: 'IntegerOption(listening, SO_ACCEPTCONN) != 1) {',
     to: 'IntegerOption(listening, SO_ACCEPTCONN) == 2) {',
     tests: [ADMISSION],

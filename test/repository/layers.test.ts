@@ -136,6 +136,8 @@ describe('native', () => {
     // What only one system has. Everything else has its counterpart: of Linux on macOS, of POSIX on Windows.
     const alone = ['control_group.cc', 'control_group.h', 'glibc.cc', 'glibc.h']
     expect(ofSystem('linux').filter((file) => !alone.includes(file))).toEqual(ofSystem('darwin'))
+    const shared = ofSystem('posix').filter((file) => ofSystem('win32').includes(file))
+    expect(shared).toEqual(['client.cc', 'file_directory.cc', 'notify.cc', 'server.cc'])
   })
 
   it('keeps frames/ free of the operating system', () => {

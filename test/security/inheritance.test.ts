@@ -1,4 +1,4 @@
-// That no program which a process starts inherits a socket, a lock or a handle of a process from this package (open(2),
+// That no program which a process starts inherits a socket, a file, a lock or a handle of a process from this package (open(2),
 // O_CLOEXEC): it could answer in our name, or hold a lock for ever.
 
 import { once } from 'node:events'
@@ -23,6 +23,8 @@ it('every descriptor that the package opens or adopts is closed by exec', async 
   expect(opened.filter((what) => what.startsWith('socket:')).length).toBeGreaterThanOrEqual(8)
   expect(opened.filter((what) => what.includes('eventfd')).length).toBeGreaterThanOrEqual(3)
   expect(opened.filter((what) => what.includes('eventpoll'))).toHaveLength(1)
-  expect(opened.filter((what) => what.endsWith('.lock'))).toHaveLength(1)
+  expect(opened.filter((what) => what.endsWith('.sock.lock'))).toHaveLength(1)
+  // The directory, as a place to look files up in and as one to read, and its lock.
+  expect(opened.filter((what) => what.includes('/spool')).length).toBeGreaterThanOrEqual(3)
   expect(opened.filter((what) => what.includes('pidfd'))).toHaveLength(1)
 })

@@ -1,9 +1,12 @@
-// Resolves names of users and groups to ids by the system's databases (getpwnam(3), which uses NSS).
+// Users and groups: this process's user, and names resolved to ids by the system's databases (getpwnam(3), which
+// uses NSS).
 
 #include <grp.h>
 #include <pwd.h>
+#include <unistd.h>
 
 #include <cerrno>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -55,6 +58,7 @@ Result<std::string> ResolveSecurityId(const std::string& account) {
   return Failure{FailureKind::kNotSupported, ENOSYS, "", account};
 }
 
+std::optional<std::uint32_t> OwnUserId() { return geteuid(); }
 Result<std::string> OwnSecurityId() { return std::string(); }
 
 }  // namespace sentinel

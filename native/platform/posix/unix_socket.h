@@ -1,8 +1,11 @@
-// The functions that unix_socket.cc needs from linux/system.cc or darwin/system.cc, and the one that it provides to
-// them. Internal to the platform.
+// What the files of posix/ share of sockets, and the functions that they need from linux/system.cc or
+// darwin/system.cc. Internal to the platform.
 
 #ifndef SENTINEL_POSIX_H_
 #define SENTINEL_POSIX_H_
+
+#include <sys/socket.h>
+#include <sys/un.h>
 
 #include <string>
 
@@ -43,6 +46,16 @@ struct PinnedFile {
 Result<PinnedFile> PinAt(int directory, const std::string& name);
 
 // Implemented by unix_socket.cc.
+
+// How long a thread pauses after a wait that failed, most likely for lack of memory, so that it does not spin.
+constexpr int kFailurePauseMs = 50;
+
+// The address of a path. kPathTooLong, never a part of the path, if it does not fit.
+Result<sockaddr_un> SocketAddress(const std::string& path);
+const sockaddr* Generic(const sockaddr_un& address);
+
+// The failure of `operation` with errno: kExhausted if descriptors or memory have run out.
+Failure SocketFailure(const char* operation, std::string detail = {});
 
 // bind(2). kAddressInUse if a file exists at `path` already.
 Status BindAt(Descriptor socket, const std::string& path);

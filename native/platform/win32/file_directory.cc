@@ -1,21 +1,24 @@
-// Private directories on Windows: the system has no openat, so names are joined to the resolved path, and the open
-// handle of the directory, which shares no right to delete, keeps it in its place. The claim is a handle that
-// shares nothing: no one else can open that file while it is open.
+// Private directories on Windows: the system has no openat, so names are joined to the resolved path. The open
+// handle of the directory, which shares no right to delete, keeps it in its place, and the access lists above it
+// keep other users from replacing a directory on the way. The claim is a handle that shares nothing: no one else
+// can open that file while it is open.
 
-#include <aclapi.h>
-#include <sddl.h>
-
+#include <algorithm>
 #include <memory>
 #include <string>
+#include <string_view>
 #include <utility>
 #include <vector>
 
 #include "platform/platform.h"
-#include "platform/win32/sid.h"
+#include "platform/win32/access_list.h"
 #include "platform/win32/system.h"
 
 namespace sentinel {
 namespace {
+
+constexpr std::wstring_view kPlainPrefix = L"\\\\?\\";
+constexpr std::wstring_view kNetworkPrefix = L"\\\\?\\UNC\\";
 
 constexpr DWORD kShareAll = FILE_SHARE_READ | FILE_SHARE_WRITE | FILE_SHARE_DELETE;
 // A virus scanner or a process that has just ended may still hold the file for a moment.
@@ -24,39 +27,83 @@ constexpr DWORD kLockPauseMs = 5;
 
 Failure Unsafe(std::string detail) { return {FailureKind::kUnsafePath, 0, "CreateFile", std::move(detail)}; }
 
-// Full access for this user only; nothing is inherited.
-Result<LocalMemory<void>> OwnerOnly() {
-  Result<std::string> own = OwnSecurityId();
-  if (!own.ok()) return own.failure();
-  const std::string text = "O:" + own.value() + "D:P(A;OICI;FA;;;" + own.value() + ")";
-  PSECURITY_DESCRIPTOR descriptor = nullptr;
-  if (ConvertStringSecurityDescriptorToSecurityDescriptorW(ToWide(text).c_str(), SDDL_REVISION_1, &descriptor,
-                                                           nullptr) == 0) {
-    return WindowsFailure("ConvertStringSecurityDescriptorToSecurityDescriptor", GetLastError(), text);
-  }
-  return LocalMemory<void>(descriptor);
+// Strips the prefix that makes the system take a path as it is, which people do not write.
+std::string ForPeople(const std::wstring& path) {
+  const bool plain = path.rfind(kPlainPrefix, 0) == 0 && path.rfind(kNetworkPrefix, 0) != 0;
+  return ToNarrow(path.c_str() + (plain ? kPlainPrefix.size() : 0));
 }
 
-Status CheckOwner(HANDLE file, const std::string& path) {
-  Result<std::string> own = OwnSecurityId();
-  if (!own.ok()) return own.failure();
-  PSID owner = nullptr;
-  PSECURITY_DESCRIPTOR descriptor = nullptr;
-  const DWORD code = GetSecurityInfo(file, SE_FILE_OBJECT, OWNER_SECURITY_INFORMATION, &owner, nullptr, nullptr,
-                                     nullptr, &descriptor);
-  if (code != ERROR_SUCCESS) return WindowsFailure("GetSecurityInfo", code, path);
-  const LocalMemory<void> owned(descriptor);
-  Result<std::string> text = SidText(owner);
-  if (!text.ok()) return text.failure();
-  // Files created by an administrator may belong to the Administrators group (S-1-5-32-544).
-  if (text.value() == own.value() || text.value() == "S-1-5-32-544") return Done{};
-  return Unsafe(path + " belongs to " + text.value() + "; it must belong to this user");
+// Where the names below the root of a volume begin.
+std::size_t EndOfRoot(const std::wstring& path) {
+  std::size_t begin = 0;
+  bool share = false;
+  if (path.rfind(kNetworkPrefix, 0) == 0) {
+    begin = kNetworkPrefix.size();
+    share = true;
+  } else if (path.rfind(kPlainPrefix, 0) == 0) {
+    begin = kPlainPrefix.size();
+  } else if (path.rfind(L"\\\\", 0) == 0) {
+    begin = 2;
+    share = true;
+  }
+  // A volume's root is `C:\`, that of a share `server\share\`.
+  for (int names = share ? 2 : 1; names > 0; --names) {
+    const std::size_t slash = path.find(L'\\', begin);
+    if (slash == std::wstring::npos) return path.size();
+    begin = slash + 1;
+  }
+  return begin;
+}
+
+// Checks the directories and links that lead to a path: no other user may be able to replace one. They are checked
+// from the root down, so a directory that was checked stays where it is. Ends at the first one that is missing.
+Status CheckWay(const std::wstring& path) {
+  for (std::size_t end = EndOfRoot(path); end < path.size();) {
+    const std::wstring part = path.substr(0, end);
+    const OwnedDescriptor opened =
+        Own(CreateFileW(part.c_str(), READ_CONTROL, kShareAll, nullptr, OPEN_EXISTING,
+                        FILE_FLAG_BACKUP_SEMANTICS | FILE_FLAG_OPEN_REPARSE_POINT, nullptr));
+    if (!opened.valid()) {
+      const DWORD code = GetLastError();
+      if (code == ERROR_FILE_NOT_FOUND || code == ERROR_PATH_NOT_FOUND) return Done{};
+      return WindowsFailure("CreateFile", code, ForPeople(part) + ", whose access list must be checked");
+    }
+    if (Status status = CheckAccess(Handle(opened.get()), Protection::kIrreplaceable, ForPeople(part));
+        !status.ok()) {
+      return status.failure();
+    }
+    end = std::min(path.find(L'\\', end + 1), path.size());
+  }
+  return Done{};
+}
+
+// The absolute path with single backslashes, links not resolved.
+Result<std::wstring> FullPath(const std::string& path) {
+  const std::wstring wide = ToWide(path);
+  std::wstring full(GetFullPathNameW(wide.c_str(), 0, nullptr, nullptr), L'\0');
+  const DWORD units = GetFullPathNameW(wide.c_str(), static_cast<DWORD>(full.size()), full.data(), nullptr);
+  if (units == 0 || units >= full.size()) return WindowsFailure("GetFullPathName", GetLastError(), path);
+  full.resize(units);
+  while (full.size() > EndOfRoot(full) && full.back() == L'\\') full.pop_back();
+  return full;
+}
+
+// The path of an open directory with all links resolved.
+Result<std::wstring> ResolvedPath(const OwnedDescriptor& directory, const std::string& path) {
+  std::wstring resolved(GetFinalPathNameByHandleW(Handle(directory.get()), nullptr, 0, FILE_NAME_NORMALIZED),
+                        L'\0');
+  const DWORD units = GetFinalPathNameByHandleW(Handle(directory.get()), resolved.data(),
+                                                static_cast<DWORD>(resolved.size()), FILE_NAME_NORMALIZED);
+  if (units == 0 || units > resolved.size())
+    return WindowsFailure("GetFinalPathNameByHandle", GetLastError(), path);
+  resolved.resize(units);
+  return resolved;
 }
 
 class WindowsFileDirectory final : public FileDirectory {
  public:
-  WindowsFileDirectory(std::string path, OwnedDescriptor handle)
-      : path_(std::move(path)), handle_(std::move(handle)) {}
+  WindowsFileDirectory(std::wstring path, OwnedDescriptor handle)
+      : location_(std::move(path)), path_(ForPeople(location_)), handle_(std::move(handle)) {}
 
   const std::string& path() const override { return path_; }
 
@@ -74,7 +121,7 @@ class WindowsFileDirectory final : public FileDirectory {
 
   Result<std::vector<std::string>> List() override {
     WIN32_FIND_DATAW entry{};
-    const HANDLE search = FindFirstFileW(ToWide(path_ + "\\*").c_str(), &entry);
+    const HANDLE search = FindFirstFileW(At("*").c_str(), &entry);
     if (search == INVALID_HANDLE_VALUE) return WindowsFailure("FindFirstFile", GetLastError(), path_);
     std::vector<std::string> names;
     do {
@@ -97,7 +144,7 @@ class WindowsFileDirectory final : public FileDirectory {
   }
 
   Status Remove(const std::string& name) override {
-    if (DeleteFileW(ToWide(PathOf(name)).c_str()) != 0) return Done{};
+    if (DeleteFileW(At(name).c_str()) != 0) return Done{};
     const DWORD code = GetLastError();
     if (code == ERROR_FILE_NOT_FOUND) return Done{};
     return WindowsFailure("DeleteFile", code, PathOf(name));
@@ -110,7 +157,7 @@ class WindowsFileDirectory final : public FileDirectory {
   }
 
   Status Rename(const std::string& from, const std::string& to) override {
-    if (MoveFileExW(ToWide(PathOf(from)).c_str(), ToWide(PathOf(to)).c_str(), MOVEFILE_REPLACE_EXISTING) != 0) {
+    if (MoveFileExW(At(from).c_str(), At(to).c_str(), MOVEFILE_REPLACE_EXISTING) != 0) {
       return Done{};
     }
     return WindowsFailure("MoveFileEx", GetLastError(), PathOf(from));
@@ -121,15 +168,15 @@ class WindowsFileDirectory final : public FileDirectory {
 
  private:
   std::string PathOf(const std::string& name) const { return path_ + "\\" + name; }
+  std::wstring At(const std::string& name) const { return location_ + L"\\" + ToWide(name); }
 
   Result<OwnedDescriptor> OpenChecked(const std::string& name, DWORD rights, DWORD share, DWORD disposition) {
     const std::string path = PathOf(name);
     Result<LocalMemory<void>> security = OwnerOnly();
     if (!security.ok()) return security.failure();
     SECURITY_ATTRIBUTES attributes{sizeof(SECURITY_ATTRIBUTES), security.value().get(), FALSE};
-    OwnedDescriptor file =
-        Own(CreateFileW(ToWide(path).c_str(), rights | READ_CONTROL, share, &attributes, disposition,
-                        FILE_ATTRIBUTE_NORMAL | FILE_FLAG_OPEN_REPARSE_POINT, nullptr));
+    OwnedDescriptor file = Own(CreateFileW(At(name).c_str(), rights | READ_CONTROL, share, &attributes, disposition,
+                                           FILE_ATTRIBUTE_NORMAL | FILE_FLAG_OPEN_REPARSE_POINT, nullptr));
     if (!file.valid()) {
       const DWORD code = GetLastError();
       if (code == ERROR_SHARING_VIOLATION) {
@@ -148,10 +195,13 @@ class WindowsFileDirectory final : public FileDirectory {
       return Unsafe(path + " has " + std::to_string(facts.nNumberOfLinks) +
                     " names, so it may be another file under a second name; remove it");
     }
-    if (Status status = CheckOwner(Handle(file.get()), path); !status.ok()) return status.failure();
+    if (Status status = CheckAccess(Handle(file.get()), Protection::kPrivate, path); !status.ok()) {
+      return status.failure();
+    }
     return file;
   }
 
+  const std::wstring location_;
   const std::string path_;
   const OwnedDescriptor handle_;
   OwnedDescriptor lock_;
@@ -177,7 +227,10 @@ Status MakeDirectories(const std::wstring& path) {
 }  // namespace
 
 Result<std::unique_ptr<FileDirectory>> OpenPrivateDirectory(const DirectoryRequest& request) {
-  const std::wstring path = ToWide(request.path);
+  Result<std::wstring> full = FullPath(request.path);
+  if (!full.ok()) return full.failure();
+  const std::wstring& path = full.value();
+  if (Status safe = CheckWay(path); !safe.ok()) return safe.failure();
   if (request.create) {
     if (Status made = MakeDirectories(path); !made.ok()) return made.failure();
   }
@@ -193,8 +246,15 @@ Result<std::unique_ptr<FileDirectory>> OpenPrivateDirectory(const DirectoryReque
       (facts.dwFileAttributes & FILE_ATTRIBUTE_DIRECTORY) == 0) {
     return Unsafe(request.path + " is not a directory, or is a link");
   }
-  if (Status status = CheckOwner(Handle(handle.get()), request.path); !status.ok()) return status.failure();
-  return std::unique_ptr<FileDirectory>(std::make_unique<WindowsFileDirectory>(request.path, std::move(handle)));
+  if (Status status = CheckAccess(Handle(handle.get()), Protection::kPrivate, request.path); !status.ok()) {
+    return status.failure();
+  }
+  // Links on the way may lead elsewhere later, so they are not used again.
+  Result<std::wstring> resolved = ResolvedPath(handle, request.path);
+  if (!resolved.ok()) return resolved.failure();
+  if (Status safe = CheckWay(resolved.value()); !safe.ok()) return safe.failure();
+  return std::unique_ptr<FileDirectory>(
+      std::make_unique<WindowsFileDirectory>(std::move(resolved.value()), std::move(handle)));
 }
 
 double MillisecondsSinceBoot() { return static_cast<double>(GetTickCount64()); }

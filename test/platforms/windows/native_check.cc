@@ -13,6 +13,7 @@
 
 #include "admission/peer_policy.h"
 #include "platform/platform.h"
+#include "platform/win32/access_list.h"
 #include "platform/win32/system.h"
 
 namespace {
@@ -162,7 +163,7 @@ void CheckIdentity(const std::string &own) {
     peer.value().security_id = "S-1-5-21-1-2-3-1000";
     Check("another user does not", Judge(peer.value(), policy, {}) == Verdict::kNotListed);
     peer.value().security_id.clear();
-    Check("nor does nobody", Judge(peer.value(), policy, {}) == Verdict::kNoUser);
+    Check("a peer without a user does not pass", Judge(peer.value(), policy, {}) == Verdict::kNoUser);
   }
   Check("what is no pipe has no identity", !ReadPeerIdentity(CreateWaker().value().get()).ok());
 }
@@ -189,7 +190,7 @@ void CheckWaits() {
   Check("once", server.value()->Wait(1, true) == ServerEndpoint::Event::kTimeout);
   server.value().reset();
   Result<OwnedDescriptor> client = Connect(request.path);
-  Check("nobody listens afterwards", !client.ok() && client.failure().kind == FailureKind::kNotListening);
+  Check("there is no listener afterwards", !client.ok() && client.failure().kind == FailureKind::kNotListening);
 }
 
 void CheckWire() {
@@ -215,12 +216,114 @@ void CheckWire() {
   }
   Check("what was sent arrives, whole and in order, and nothing else", in_order && read == sent);
   wire.value().loop.Reset();
-  Check("a wire that nobody holds is no failure", Notify(wire.value().thread.get()));
+  Check("writing to a wire whose other end is closed is no failure", Notify(wire.value().thread.get()));
+}
+
+// An access list in the language of security descriptors.
+LocalMemory<void> Described(const std::string &text) {
+  PSECURITY_DESCRIPTOR descriptor = nullptr;
+  ConvertStringSecurityDescriptorToSecurityDescriptorW(ToWide(text).c_str(), SDDL_REVISION_1, &descriptor, nullptr);
+  return LocalMemory<void>(descriptor);
+}
+
+ACL *ListOf(const LocalMemory<void> &descriptor) {
+  BOOL present = FALSE;
+  BOOL defaulted = FALSE;
+  ACL *list = nullptr;
+  GetSecurityDescriptorDacl(descriptor.get(), &present, &list, &defaulted);
+  return list;
+}
+
+std::string OtherIn(const std::string &text, Protection protection, const std::string &own) {
+  const LocalMemory<void> descriptor = Described(text);
+  return FindOtherWithAccess(ListOf(descriptor), protection, own);
+}
+
+void CheckAccessLists(const std::string &own) {
+  const std::string other = "S-1-5-21-1-2-3-1000";
+  const std::string mine = "D:P(A;;FA;;;" + own + ")(A;;FA;;;SY)(A;;FA;;;BA)(A;;FA;;;OW)";
+  const auto granted = [&](const std::string &rights) { return mine + "(A;;" + rights + ";;;" + other + ")"; };
+  Check("this user and the system count as no others", OtherIn(mine, Protection::kPrivate, own).empty());
+  Check("another user who may read is noticed", OtherIn(granted("FR"), Protection::kPrivate, own) == other);
+  Check("everyone is noticed", OtherIn(mine + "(A;;0x1;;;WD)", Protection::kPrivate, own) == "S-1-1-0");
+  Check("no list at all lets everyone in", FindOtherWithAccess(nullptr, Protection::kPrivate, own) == "S-1-1-0");
+  Check("a denial grants no access", OtherIn(mine + "(D;;FA;;;" + other + ")", Protection::kPrivate, own).empty());
+  Check("an entry for files that are made later is passed over",
+        OtherIn(mine + "(A;OICIIO;FA;;;" + other + ")", Protection::kPrivate, own).empty());
+  // Wine does not know the text of conditional entries. They begin as others do.
+  const LocalMemory<void> conditional = Described(granted("FR"));
+  void *last = nullptr;
+  GetAce(ListOf(conditional), 4, &last);
+  static_cast<ACE_HEADER *>(last)->AceType = ACCESS_ALLOWED_CALLBACK_ACE_TYPE;
+  Check("a conditional entry counts", FindOtherWithAccess(ListOf(conditional), Protection::kPrivate, own) == other);
+  for (const char *right : {"SD", "0x40", "WD", "WO", "GA", "FA"}) {
+    Check((std::string("who has ") + right + " may replace a directory").c_str(),
+          OtherIn(granted(right), Protection::kIrreplaceable, own) == other);
+  }
+  Check("who may only make new files in a directory may not replace it",
+        OtherIn(granted("0x6"), Protection::kIrreplaceable, own).empty());
+}
+
+bool SetList(const std::string &path, const std::string &text) {
+  const LocalMemory<void> descriptor = Described(text);
+  std::wstring wide = ToWide(path);
+  return SetNamedSecurityInfoW(wide.data(), SE_FILE_OBJECT,
+                               DACL_SECURITY_INFORMATION | PROTECTED_DACL_SECURITY_INFORMATION, nullptr, nullptr,
+                               ListOf(descriptor), nullptr) == ERROR_SUCCESS;
+}
+
+bool Refused(const std::string &path) {
+  Result<std::unique_ptr<FileDirectory>> opened = OpenPrivateDirectory({path, true});
+  return !opened.ok() && opened.failure().kind == FailureKind::kUnsafePath;
+}
+
+// Wine keeps the mode of a file of Unix, not its list, so only the owner and everyone have rights here.
+void CheckDirectories(const std::string &own) {
+  wchar_t temporary[MAX_PATH + 1] = L"";
+  GetTempPathW(MAX_PATH, temporary);
+  const std::string above = ToNarrow(temporary) + "sentinel-native-check-" + std::to_string(GetCurrentProcessId());
+  const std::string path = above + "\\inner";
+  const std::string mine = "D:P(A;OICI;FA;;;" + own + ")";
+  {
+    Result<std::unique_ptr<FileDirectory>> opened = OpenPrivateDirectory({path + "\\", true});
+    Check("a private directory is made with those above it", opened.ok());
+    if (!opened.ok()) std::printf("# %s\n", opened.failure().detail.c_str());
+    if (!opened.ok()) return;
+    Result<OwnedDescriptor> file = opened.value()->Open("file", FileDirectory::Access::kCreate);
+    Check("a file in it is made", file.ok());
+    const std::string security = file.ok() ? SecurityOf(file.value().get()) : "none";
+    Check("the file is for this user alone",
+          security.rfind("O:" + own, 0) == 0 && security.find(";;;WD") == std::string::npos);
+    std::printf("# %s\n", security.c_str());
+    file.value().Reset();
+    Check("a list is set", SetList(path + "\\file", mine + "(A;;FR;;;WD)"));
+    file = opened.value()->Open("file", FileDirectory::Access::kRead);
+    Check("a file that everyone may read is refused",
+          !file.ok() && file.failure().kind == FailureKind::kUnsafePath);
+    opened.value()->Remove("file");
+  }
+  Check("it opens again", !Refused(path));
+  SetList(path, mine + "(A;;FR;;;WD)");
+  Check("a directory that everyone may read is refused", Refused(path));
+  SetList(path, mine + "(A;;FA;;;WD)");
+  Check("a directory that everyone may write to is refused", Refused(path));
+  SetList(path, mine);
+  Check("it opens once they may not", !Refused(path));
+  SetList(above, mine + "(A;;FA;;;WD)");
+  Check("a directory below one whose files everyone may replace is refused", Refused(path));
+  SetList(above, mine);
+  RemoveDirectoryW(ToWide(path).c_str());
+  SetList(above, mine + "(A;;FA;;;WD)");
+  Check("nothing is made below such a directory",
+        Refused(path) && GetFileAttributesW(ToWide(path).c_str()) == INVALID_FILE_ATTRIBUTES);
+  RemoveDirectoryW(ToWide(above).c_str());
 }
 
 }  // namespace
 
 int main() {
+  // So that a crash loses nothing.
+  std::setvbuf(stdout, nullptr, _IONBF, 0);
   Result<std::string> own = OwnSecurityId();
   Check("this process has a user", own.ok() && own.value().rfind("S-1-", 0) == 0);
   if (!own.ok()) return 1;
@@ -229,5 +332,7 @@ int main() {
   CheckIdentity(own.value());
   CheckWaits();
   CheckWire();
+  CheckAccessLists(own.value());
+  CheckDirectories(own.value());
   return failures == 0 ? 0 : 1;
 }

@@ -33,7 +33,7 @@ else
   bash release/win32-x64.sh "$stage/prebuilds/win32-x64"
   objects=out/cross/win32-x64
   x86_64-w64-mingw32-g++-posix -O1 -std=c++17 -D_WIN32_WINNT=0x0A00 -Wall -Wextra -Werror -Wno-cast-function-type -Inative \
-    test/platforms/windows/native_check.cc $objects/platform_win32_{client,notify,peer,pipe,server,sid,system}.o \
+    test/platforms/windows/native_check.cc $objects/platform_win32_{access_list,client,file_directory,notify,peer,pipe,server,sid,system}.o \
     $objects/admission_peer_policy.o -o "$stage/native_check.exe" -ladvapi32 -lntdll -static -s
 fi
 npm run --silent compile:ts

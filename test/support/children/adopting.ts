@@ -2,8 +2,8 @@
 
 import { closeSync, fstatSync, openSync } from 'node:fs'
 
-import { isError } from '../../../lib/base/errors.js'
-import { listen, type Listener } from '../../../lib/index.js'
+// The bundle: Node opens the files of modules side by side, and few may be open.
+import { listen, type Listener } from 'sentinel-ipc'
 
 const LISTENING = 3
 
@@ -11,7 +11,7 @@ async function attempt(): Promise<Listener | string> {
   try {
     return await listen('test', { fd: LISTENING })
   } catch (error) {
-    return isError(error) && 'code' in error ? String(error.code) : String(error)
+    return (error as { code?: string }).code ?? String(error)
   }
 }
 

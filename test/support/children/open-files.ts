@@ -1,7 +1,7 @@
 // Opens one of everything that the package opens, and reports which of the descriptors a program that it starts would
 // inherit. Descriptor 4 is a listening socket.
 
-import { dial, listen, newSOCMessage, Receiver, Sender } from 'sentinel-ipc'
+import { dial, listen, newSOCMessage, Receiver, Sender, Spool } from 'sentinel-ipc'
 import { readdirSync, readFileSync, readlinkSync } from 'node:fs'
 
 const O_CLOEXEC = 0o2_000_000
@@ -33,6 +33,7 @@ const watched = server.peerExited
 const received = new Receiver(server, 'r').next()
 await new Sender(client, 's').send(newSOCMessage('a', 1))
 await received
+const spool = await Spool.open({ directory: `${directory}/spool` })
 const opened = [...openFiles()]
   .filter(([number]) => number === 4 || !before.has(number))
   .map(([, file]) => file)
@@ -41,5 +42,6 @@ process.send?.({
   inherited: opened.filter(({ inherited }) => inherited).map(({ what }) => what),
   watched: watched.aborted,
 })
+await spool.close()
 adopted.close()
 process.exit()
