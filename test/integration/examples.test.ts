@@ -219,7 +219,12 @@ describe.skipIf(!LINUX)(`the example systemd${LINUX ? '' : ' (skipped: needs Lin
         'ProtectSystem=strict',
         'PrivateNetwork=yes',
       ],
-      ...['RestrictAddressFamilies=AF_UNIX', 'CapabilityBoundingSet=\n', 'SystemCallFilter=@system-service'],
+      ...[
+        'RestrictAddressFamilies=AF_UNIX',
+        'CapabilityBoundingSet=\n',
+        'SystemCallFilter=@system-service @pkey',
+        'SystemCallErrorNumber=EPERM',
+      ],
       ...['Type=notify', 'WatchdogSec=', 'ExecStart=/usr/bin/node /opt/soc/correlator.mjs'],
     ]) {
       expect(service).toContain(`\n${directive}`)
