@@ -10,9 +10,10 @@ import { parseArgs } from 'node:util'
 
 import { deliveryMutations } from './delivery.js'
 import type { Mutation } from './mutation.js'
+import { servicesMutations } from './services.js'
 
 /** Add the lists of other parts here. */
-const MUTATIONS: readonly Mutation[] = [...deliveryMutations]
+const MUTATIONS: readonly Mutation[] = [...deliveryMutations, ...servicesMutations]
 
 const root = fileURLToPath(new URL('../../..', import.meta.url))
 /** A test that a mutation makes hang has noticed it as well. */
