@@ -8,7 +8,7 @@ import { TYPE_NAMES, type SOCMsgType } from './type.js'
 import { composed, type SOCMessage } from './message.js'
 import { makeMeta, type Meta } from './meta.js'
 import { MessageFlag, type Stamp } from './parts.js'
-import { isFlat, LEAST_DEEP_LENGTH, mayBeTooDeep, stringifyPayload } from './payload.js'
+import { LEAST_DEEP_LENGTH, mayBeTooDeep, stringifyPayload } from './payload.js'
 
 /** The same in every copy of this package and in every realm. */
 const RAW_JSON = Symbol.for('sentinel-ipc.RawJSON')
@@ -110,8 +110,7 @@ export function newSOCMessage<T = unknown>(
     content = payload.content
   } else {
     content = stringifyPayload(payload) ?? ''
-    const shallow = content.length < LEAST_DEEP_LENGTH || isFlat(payload) || !mayBeTooDeep(content)
-    if (shallow) flags = MessageFlag.checked
+    if (content.length < LEAST_DEEP_LENGTH || !mayBeTooDeep(content)) flags = MessageFlag.checked
   }
   const message =
     options === undefined
