@@ -2,6 +2,7 @@
 
 import { isUint8Array } from 'node:util/types'
 
+import { anything, checkOptions, type OptionTable } from '../base/options.js'
 import { WHOLE_FRAME } from '../binding/abi.js'
 import { latestMillisecond, nextSequence, STAMPED_ID_LENGTH, type Millisecond } from './id.js'
 import { TYPE_NAMES, type SOCMsgType } from './type.js'
@@ -93,7 +94,7 @@ export interface NewMessageOptions {
  * effect. A payload that is nested more than 255 levels deep is refused when it is sent.
  *
  * @param payload any JSON value, {@link rawJSON}, or undefined for none
- * @throws TypeError for an empty type, an id that is not a string, a value that JSON cannot express, or a key
+ * @throws TypeError for an empty type, an unknown option, an id that is not a string, a value that JSON cannot express, or a key
  *   of `meta` that is ours
  * @throws RangeError for a timestamp that is not a safe integer, or too much `meta`
  */
@@ -153,12 +154,17 @@ function typeCodeOf(type: string, millisecond: Millisecond): number {
     : WHOLE_FRAME
 }
 
+const MESSAGE_TABLE: OptionTable<NewMessageOptions> = { id: anything, timestamp: anything, meta: anything }
+
 function nameMessage(
   type: string,
   options: NewMessageOptions,
   content: string | Buffer,
   flags: number,
 ): SOCMessage {
+  // A copy of the options, as checkOptions makes one, would cost more than the rest.
+  for (const key in options)
+    if (!Object.hasOwn(MESSAGE_TABLE, key)) checkOptions('newSOCMessage', options, MESSAGE_TABLE)
   const now = Date.now()
   const id = options.id ?? nextId(now)
   if (typeof id !== 'string') throw new TypeError('id must be a string')
