@@ -19,6 +19,8 @@ const run = promisify(execFile)
 export interface Verdict {
   /** Names of the tests that failed; empty if all passed. */
   readonly caughtBy: readonly string[]
+  /** How many tests ran and passed. */
+  readonly passed: number
   readonly output: string
 }
 
@@ -82,8 +84,9 @@ export class Copy {
     return restore
   }
 
+  /** `-o Makefile`: what node-gyp made it from may be elsewhere. */
   async #compile(): Promise<void> {
-    await run('make', ['-C', 'build', 'BUILDTYPE=Release', '-j2'], {
+    await run('make', ['-C', 'build', '-o', 'Makefile', 'BUILDTYPE=Release', '-j2'], {
       cwd: this.#directory,
       maxBuffer: 1 << 26,
     })
@@ -113,23 +116,25 @@ export class Copy {
         [...args, `--testTimeout=${TEST_TIMEOUT_MS}`, ...chosen, ...tests],
         { ...options, env: { ...process.env, CI: '1', MUTATION: '1' } },
         (error, stdout, stderr) => {
-          resolve({ caughtBy: error === null ? [] : failedIn(stdout), output: stdout + stderr })
+          const outcome = outcomeOf(stdout)
+          resolve({ ...outcome, ...(error === null && { caughtBy: [] }), output: stdout + stderr })
         },
       )
     })
   }
 }
 
-/** The names of the tests that failed; something else if the run itself did. */
-function failedIn(stdout: string): string[] {
+/** The names of the tests that failed, or something else if the run itself did; and how many passed. */
+function outcomeOf(stdout: string): Pick<Verdict, 'caughtBy' | 'passed'> {
   try {
     const report = JSON.parse(stdout.slice(stdout.indexOf('{'))) as {
       testResults: { assertionResults: { status: string; fullName: string }[] }[]
     }
     const results = report.testResults.flatMap(({ assertionResults }) => assertionResults)
     const failed = results.filter(({ status }) => status === 'failed').map(({ fullName }) => fullName)
-    return failed.length > 0 ? failed : ['the run as a whole']
+    const passed = results.filter(({ status }) => status === 'passed').length
+    return { caughtBy: failed.length > 0 ? failed : ['the run as a whole'], passed }
   } catch {
-    return ['the run as a whole']
+    return { caughtBy: ['the run as a whole'], passed: -1 }
   }
 }
