@@ -107,12 +107,14 @@ export class Copy {
   }
 
   async runTests({ tests, named }: Pick<Mutation, 'tests' | 'named'>): Promise<Verdict> {
-    const args = ['vitest', 'run', '--config', 'test/vitest.config.ts', '--reporter', 'json']
+    const vitest = join(this.#directory, 'node_modules/vitest/vitest.mjs')
+    // The first test that notices is enough.
+    const args = [vitest, 'run', '--config', 'test/vitest.config.ts', '--reporter', 'json', '--bail', '1']
     const options = { cwd: this.#directory, timeout: TIMEOUT_MS, maxBuffer: 1 << 26 }
     const chosen = named === undefined ? [] : ['-t', named]
     return new Promise((resolve) => {
       execFile(
-        'npx',
+        process.execPath,
         [...args, `--testTimeout=${TEST_TIMEOUT_MS}`, ...chosen, ...tests],
         { ...options, env: { ...process.env, CI: '1', MUTATION: '1' } },
         (error, stdout, stderr) => {
