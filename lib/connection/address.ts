@@ -40,7 +40,11 @@ export interface AddressOptions {
 }
 
 /** The checks of {@link AddressOptions}, for the tables of everything that takes them. */
-export const ADDRESS_TABLE: OptionTable<AddressOptions> = { directory: text, path: text, sharedDirectory: flag }
+export const ADDRESS_TABLE: OptionTable<AddressOptions> = {
+  directory: text,
+  path: text,
+  sharedDirectory: flag,
+}
 
 /** Bytes that fit `sun_path` besides the terminating NUL: 108 on Linux, 104 on macOS (unix(7)). */
 const MAX_PATH_BYTES = process.platform === 'darwin' ? 103 : 107
