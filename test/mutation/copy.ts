@@ -12,7 +12,7 @@ import { countOf, type Mutation } from './mutation.js'
 
 /** A test that a mutation makes hang has noticed it as well. */
 const TIMEOUT_MS = 180_000
-const TEST_TIMEOUT_MS = 15_000
+const TEST_TIMEOUT_MS = 30_000
 
 const run = promisify(execFile)
 
