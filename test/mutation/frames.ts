@@ -99,6 +99,7 @@ export const frameMutations: readonly Mutation[] = [
     from: 'carry_.insert(carry_.end(), window.bytes + fresh, window.bytes + end);',
     to: '',
     tests: [FRAMING],
+    named: 'byte by byte',
   },
   {
     name: 'the part of a line that another connection interrupted comes back',
@@ -107,6 +108,7 @@ export const frameMutations: readonly Mutation[] = [
     from: 'std::memcpy(window_->bytes + begin, carry_.data(), carry_.size());',
     to: '',
     tests: [FRAMING],
+    named: 'byte by byte',
   },
   {
     name: 'a line over the limit is thrown away while it comes in',
