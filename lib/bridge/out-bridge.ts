@@ -205,7 +205,7 @@ export class OutBridge implements Bridge {
       received: this.#received,
       delivered: this.#delivered,
       pending: this.#pending,
-      pendingBytes: this.#gatherer.units + this.#heldBytes,
+      pendingBytes: this.#gatherer.bytes + this.#heldBytes,
       duplicates: this.#duplicates,
       deadLetters: this.#deadLetters,
       batches: this.#batches,
@@ -296,7 +296,7 @@ export class OutBridge implements Bridge {
   }
 
   get #isFull(): boolean {
-    return this.#gatherer.units + this.#heldBytes >= this.#maxBytes
+    return this.#gatherer.bytes + this.#heldBytes >= this.#maxBytes
   }
 
   /** In a turn of its own, so that the messages of one read share a batch. */
