@@ -22,7 +22,6 @@ import type { DialOptions } from '../connection/dial.js'
 import { AcknowledgedSender } from '../delivery/sender/acknowledged-sender.js'
 import type { DeliveryEvent } from '../delivery/sender/options.js'
 import { offsetOfLine } from '../delivery/protocol/lines.js'
-import { countFrames } from '../wire/batch.js'
 import type {
   Batch,
   BatchSource,
@@ -36,6 +35,7 @@ import type {
   SourceItem,
 } from './bridge.js'
 import { decodeCheckpoint, encodeCheckpoint, type Checkpoint } from './checkpoint.js'
+import { areDeliverable, sortLines } from './inbound-lines.js'
 import { InboundLog, type InboundItem } from './inbound-log.js'
 import { BridgeLife } from './life.js'
 import { SessionKeys, SessionTable } from './session-table.js'
@@ -261,7 +261,7 @@ export class InBridge implements Bridge {
     const whole = count === batch.runs.reduce((sum, run) => sum + run.count, 0)
     const lines = whole ? batch.lines : cut(batch.lines, stretches)
     this.#received += count
-    if (countFrames(lines) === count) {
+    if (areDeliverable(lines, count)) {
       this.#log.add(position, lines, count, progress, 0)
       return
     }
@@ -295,15 +295,7 @@ export class InBridge implements Bridge {
 
   /** Adds the lines that are messages. The others become dead letters. */
   #addPartly(position: number, batch: Batch, lines: Buffer, progress: InboundItem['progress']): void {
-    const good: Buffer[] = []
-    const bad: Buffer[] = []
-    for (let offset = 0; offset < lines.length;) {
-      const newline = lines.indexOf(10, offset)
-      const end = newline < 0 ? lines.length : newline + 1
-      const line = lines.subarray(offset, end)
-      ;(countFrames(line) === 1 ? good : bad).push(line)
-      offset = end
-    }
+    const { good, bad } = sortLines(lines)
     const item = this.#log.add(position, Buffer.concat(good), good.length, progress, bad.length)
     const { host, type } = batch
     bad.forEach((data, i) => {

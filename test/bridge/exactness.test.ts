@@ -191,7 +191,7 @@ describe('the way out', () => {
     await until(() => ids.length >= 50)
     await new Promise((resolve) => setTimeout(resolve, 50))
     expectExact(ids, 1, 50)
-    sender.close()
+    void sender.close()
   })
 
   it('makes a dead letter of a message that the system finds too large, and goes on', async () => {
@@ -265,6 +265,31 @@ describe('the way in', () => {
     expect(broker.letters.map(({ reason }) => reason).sort()).toEqual(['not-a-batch', 'too-large'])
     await until(() => broker.acknowledged === broker.items.length)
     expect(back.stats.deadLetters).toBe(2)
+  })
+
+  it('does not pass on what could speak for the bridge, or cannot be numbered', async () => {
+    const directory = temporaryDirectory()
+    const broker = new MemoryBroker()
+    const { ids, connections } = await receiving(directory)
+    await wayIn(directory, broker)
+    const line = (id: string, type = 'soc_event', rest = ''): string =>
+      `{"type":"${type}","id":"${id}","ts":0}${rest}\n`
+    const lines = [
+      line('0:0'),
+      line('sentinel-delivery', 'soc_heartbeat'),
+      line('\\u0073entinel-delivery', 'soc_ack'),
+      line('0:1'),
+      line('0:x', 'soc_event', ' '),
+      line('0:2'),
+      'not json\n',
+      line('0:3'),
+    ]
+    const run = { uid: 0, pid: 1, session: 'ab'.repeat(16), previous: 0, first: 1, count: 8, anchored: true }
+    broker.store({ id: 'x', host: 'h', type: 'soc_event', runs: [run], lines: Buffer.from(lines.join('')) })
+    await until(() => ids.length >= 4 && broker.acknowledged === 1)
+    expectExact(ids, 1, 4)
+    expect(broker.letters.map(({ reason }) => reason)).toEqual(['invalid', 'invalid', 'invalid', 'invalid'])
+    expect(connections).toHaveLength(1)
   })
 
   it('stops when another bridge takes over its consumer', async () => {

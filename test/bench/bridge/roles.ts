@@ -60,7 +60,7 @@ async function clientProducer(): Promise<void> {
   await timed(async () => {
     const under: Promise<PubAck>[] = []
     for (let i = 0; i < messages; ++i) {
-      under.push(js.publish('sentinel.host.soc_event', lines[i % lines.length] as Buffer))
+      under.push(js.publish('sentinel.host.soc_event', lines[i % lines.length]))
       if (under.length >= window) await under.shift()
     }
     await Promise.all(under)
