@@ -21,12 +21,18 @@ import { NatsSink } from './nats-sink.js'
 import { NatsSource } from './nats-source.js'
 import { OutBridge } from './out-bridge.js'
 
+/** Where a command writes to, such as `process.stdout`. */
+export interface TextOutput {
+  /** Writes text as it is. */
+  write(text: string): unknown
+}
+
 /** What a command reads and writes besides its arguments. */
 export interface CommandContext {
   /** Takes results. */
-  readonly stdout: { write(text: string): unknown }
+  readonly stdout: TextOutput
   /** Takes events and errors. */
-  readonly stderr: { write(text: string): unknown }
+  readonly stderr: TextOutput
   /** Ends the command in an orderly way when it fires. */
   readonly signal: AbortSignal
 }

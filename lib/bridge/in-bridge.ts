@@ -167,7 +167,7 @@ export class InBridge implements Bridge {
     try {
       bridge = new InBridge(given, life, await given.source.open(life.signal))
       // Claims the way in: the checkpoint of an earlier bridge that still runs is refused from now on.
-      await bridge.#save()
+      await bridge.#claim()
     } catch (error) {
       await given.source.close()
       throw error
@@ -340,6 +340,19 @@ export class InBridge implements Bridge {
     this.#delivered += count
     this.#room.wake()
     this.#scheduleSave()
+  }
+
+  /** The first checkpoint. The connection may be lost in the middle of it. */
+  async #claim(): Promise<void> {
+    for (;;) {
+      try {
+        await this.#save()
+        return
+      } catch (error) {
+        if (hasCode(error, 'ERR_IPC_ADDRESS_IN_USE') || this.#life.isOver) throw error
+        await pause(RETRY_MS, this.#life.signal, 'the bridge')
+      }
+    }
   }
 
   #scheduleSave(): void {

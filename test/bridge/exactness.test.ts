@@ -322,6 +322,20 @@ describe('the way in', () => {
   })
 })
 
+describe('a way in that starts', () => {
+  it('tries again when its first checkpoint fails', async () => {
+    const directory = temporaryDirectory()
+    const broker = new MemoryBroker()
+    const source = new MemorySource(broker)
+    const save = source.saveCheckpoint.bind(source)
+    let tries = 0
+    source.saveCheckpoint = (bytes) => (++tries === 1 ? Promise.reject(new Error('lost')) : save(bytes))
+    const bridge = await wayIn(directory, broker, { source })
+    expect(bridge.state).toBe('running')
+    expect(tries).toBe(2)
+  })
+})
+
 describe('a way in that is killed before its checkpoint', () => {
   it('is followed by one that delivers nothing twice, however long the receiver waited', async () => {
     const directory = temporaryDirectory()
