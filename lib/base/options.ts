@@ -106,6 +106,16 @@ export function wholeNumber(least: number, most: number): OptionCheck {
   }
 }
 
+/** A whole number from `least`, or Infinity for no limit. */
+export function limit(least: number): OptionCheck {
+  const check = wholeNumber(least, Number.MAX_SAFE_INTEGER)
+  return (value, name) => {
+    if (value === Infinity) return
+    if (typeof value !== 'number') throw wrongKind(name, `a whole number from ${least}, or Infinity`, value)
+    check(value, name)
+  }
+}
+
 /** A positive number of milliseconds, or Infinity. */
 export const milliseconds: OptionCheck = (value, name) => {
   if (typeof value !== 'number')

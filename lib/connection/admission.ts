@@ -13,6 +13,7 @@ import { BoundFile, type AddressFound } from './address-watch.js'
 import { wantsRejects } from './audit.js'
 import type { Connection, ConnectionOrigin } from './connection.js'
 import type { ListenPlan } from './listen-options.js'
+import { UserAccounts } from './user-accounts.js'
 
 /** Counts since the listener was made. */
 export interface ListenerStats {
@@ -24,6 +25,10 @@ export interface ListenerStats {
   readonly open: number
   /** Pauses because descriptors or memory had run out. */
   readonly exhausted: number
+  /** Bytes held for the connections of all users now, as `maxBytesPerUser` counts them. */
+  readonly heldBytes: number
+  /** Users who hold more than `maxBytesPerUser` now, so that their connections are read one at a time. */
+  readonly usersOverBudget: number
 }
 
 // The accept thread writes to wake us up; the bytes mean nothing.
@@ -45,6 +50,7 @@ export class Admission {
   #wakeUp: Socket
   #file: BoundFile
   #origin: ConnectionOrigin
+  readonly #accounts: UserAccounts
   /** Acceptors of an address that was lost: their connections still count. */
   #earlier: NativeAcceptor[] = []
   #keepsAlive = true
@@ -58,6 +64,7 @@ export class Admission {
     this.#acceptor = acceptor
     this.#wakeUp = this.#createWakeUp()
     this.#file = new BoundFile(plan.address)
+    this.#accounts = new UserAccounts(plan.accounts, () => undefined)
     this.#origin = this.#createOrigin()
   }
 
@@ -85,7 +92,7 @@ export class Admission {
       sum.open += open
       sum.exhausted += exhausted
     }
-    return sum
+    return { ...sum, ...this.#accounts.totals() }
   }
 
   /** What stands at the address instead of this listener's socket, if it is lost. */
@@ -151,6 +158,7 @@ export class Admission {
     const acceptor = this.#acceptor
     return {
       busyPoll: this.#plan.busyPoll,
+      accountOf: (peer) => this.#accounts.of(userOf(peer)),
       onClosed: (connection: Connection) => {
         acceptor.release(userOf(connection.peer))
       },

@@ -80,6 +80,7 @@ export type CloseReason =
   | 'no-first-message'
   | 'unfinished-message'
   | 'too-many-invalid'
+  | 'user-budget' // see maxBytesPerUser of listen
 
 /** On `sentinel-ipc:close`: a connection has ended. */
 export interface CloseEvent {

@@ -13,35 +13,29 @@ import { queueMicrotask } from '../base/globals.js'
 import { IpcError } from '../base/errors.js'
 import { checkOptions, describeValue, signal, type OptionTable } from '../base/options.js'
 import { addon, type NativeClient } from '../binding/addon.js'
+import { forgetConnection, observeConnection, observeOn } from '../observe/registry.js'
 import { toPeerIdentity, type PeerIdentity } from '../peer/peer.js'
 import { watchPeerExit, type PeerExitWatch } from '../peer/exit-watch.js'
 import type { PollRequest } from '../wire/busy-poll.js'
 import { FrameWriter } from '../wire/frame-writer.js'
+import { PLAIN_READING, type LineReading } from '../wire/line-reading.js'
 import { NodeSocket } from '../wire/node-socket.js'
 import { PolledSocket } from '../wire/polled-socket.js'
-import { openStream, type ConnectionSocket, type SocketEvents } from '../wire/socket.js'
+import type { ConnectionSocket, SocketEvents } from '../wire/socket.js'
 import { publishClose, type CloseReason } from './audit.js'
+import { ConnectionInput, type RecordReader } from './connection-input.js'
 import { HangupSweep } from './hangup-sweep.js'
+import type { UserAccount } from './user-account.js'
 
-/** Takes what connections receive, for a reader of each. One object serves all readers of a kind. */
-export interface RecordReader<Reader> {
-  /**
-   * Lines have arrived: until this returns, `count` of them are in the read window, with their records in `records`.
-   * `received` is the number of bytes since the last call. Return false to stop reading for now.
-   */
-  onRecords(reader: Reader, count: number, received: number): boolean
-  /**
-   * Nothing more will arrive. `error` is set if the connection broke. Returns true while the application has not taken
-   * everything: until {@link finishReading}, answers can be sent to a peer that still reads.
-   */
-  onEnd(reader: Reader, error: IpcError | undefined): boolean
-}
+export type { RecordReader } from './connection-input.js'
 
 /** Where a connection comes from. One object serves all connections of a listener. */
 export interface ConnectionOrigin {
   /** Makes another connection to the same address. Only of connections that were dialled. */
   readonly redial?: (signal?: AbortSignal) => Promise<Connection>
-  /** Is called when a connection has ended. */
+  /** The account of the user at the other end, of connections that were accepted. */
+  readonly accountOf?: (peer: PeerIdentity) => UserAccount
+  /** Called when a connection has ended. */
   readonly onClosed?: (connection: Connection) => void
   /** The busy-poll setting that receivers on these connections inherit. */
   readonly busyPoll: PollRequest
@@ -59,17 +53,23 @@ export let openConnection: (client: NativeClient, address: string, origin: Conne
 export let checkConnection: (connection: unknown, what: string) => asserts connection is Connection
 /** The one writer of a connection. */
 export let writerOf: (connection: Connection) => FrameWriter
-/** Starts reading lines of at most `maxLineBytes`. A connection has one reader for its whole life. */
+/** Starts reading lines of at most `maxLineBytes`. A connection has one reader for its whole life, and one such input. */
 export let attachReader: <Reader extends object>(
   connection: Connection,
   reader: Reader,
   kind: RecordReader<Reader>,
   maxLineBytes: number,
-) => void
+  reading?: LineReading,
+) => ConnectionInput<Connection>
 /** Goes on reading after `onRecords` has returned false. */
 export let resumeReading: (connection: Connection) => void
 /** Stops reading as if the peer had ended the stream: the reader gets what was read, then the end. Writing goes on. */
 export let endReading: (connection: Connection) => void
+/**
+ * Charges bytes that a connection makes this process hold to the account of its user; negative: no longer. While the account
+ * is full, the connections of the user are hardly read.
+ */
+export let charge: (connection: Connection, bytes: number) => void
 /** The application has taken everything that the peer sent before it stopped sending. */
 export let finishReading: (connection: Connection) => void
 /** The busy-poll setting that receivers on this connection inherit. */
@@ -96,6 +96,7 @@ const BRAND = Symbol.for('sentinel-ipc.Connection')
 /** Connections without a reader. */
 let unread: HangupSweep<Connection>
 let socketEvents: SocketEvents<Connection>
+let overrun: (connection: Connection, error: IpcError) => void
 
 /**
  * A connection to a checked peer (Go: `net.Conn`), made by `dial` or by a `Listener`. A `Sender` or `BufferedSender` writes
@@ -113,8 +114,7 @@ export class Connection {
   readonly #origin: ConnectionOrigin
   #state: 'open' | 'ended' | 'closed' = 'open'
   #writer: FrameWriter | undefined
-  #reader: object | undefined
-  #readerKind: RecordReader<object> | undefined
+  #input: ConnectionInput<Connection> | undefined
   #error: Error | undefined
   /** The result of the first call of `close`. */
   #closing: Promise<void> | undefined
@@ -132,15 +132,13 @@ export class Connection {
     this.address = address
     this.peer = toPeerIdentity(client)
     unread.add(this)
+    observeConnection(this)
   }
 
   static {
     // One object for all connections: closures for each of thousands would take memory.
     socketEvents = {
-      onRecords: (connection, count, received) => {
-        const reader = connection.#reader
-        return reader !== undefined && connection.#readerKind?.onRecords(reader, count, received) === true
-      },
+      onRecords: (connection, count, received) => connection.#input?.onRecords(count, received) === true,
       onEnd: (connection) => {
         connection.#state = 'ended'
         connection.#closeReason ??= 'peer-closed'
@@ -174,32 +172,36 @@ export class Connection {
       )
     }
     writerOf = (connection) => {
+      const isNew = connection.#writer === undefined
       const writer = (connection.#writer ??= new FrameWriter(connection.#socket, (reason) => {
         // A reader may still have to read what the peer sent before it closed; the end of the stream then closes.
         const unread =
-          reason === 'peer-closed' && connection.#reader !== undefined && connection.#state === 'open'
+          reason === 'peer-closed' && connection.#input !== undefined && connection.#state === 'open'
         if (unread) connection.#closeReason ??= reason
         else closeBecause(connection, reason)
       }))
+      if (isNew) observeOn(connection, 'writer', writer)
       if (connection.closed) writer.fail(connection.#closedError())
       return writer
     }
-    attachReader = (connection, reader, kind, maxLineBytes) => {
-      if (connection.#reader !== undefined)
+    attachReader = (connection, reader, kind, maxLineBytes, reading = PLAIN_READING) => {
+      if (connection.#input !== undefined)
         throw new TypeError(`the connection to ${connection.address} already has a receiver`)
-      connection.#reader = reader
-      connection.#readerKind = kind
+      const account = connection.#origin.accountOf?.(connection.peer)
+      const input = new ConnectionInput(connection, connection.#socket, reader, kind, account, overrun)
+      connection.#input = input
       unread.remove(connection)
-      if (connection.#state !== 'open') {
-        connection.#endReading(undefined)
-      } else if (!connection.#socket.destroyed) {
-        openStream(connection.#socket.descriptor, maxLineBytes)
-        connection.#socket.resume()
-      }
+      if (connection.#state !== 'open') input.end(undefined)
+      else if (!connection.#socket.destroyed) input.start(maxLineBytes, reading)
+      return input
     }
     resumeReading = (connection) => {
-      if (connection.#state === 'open') connection.#socket.resume()
+      connection.#input?.resume()
     }
+    charge = (connection, bytes) => {
+      connection.#input?.charge(bytes)
+    }
+
     endReading = (connection) => {
       if (connection.#state !== 'open') return
       connection.#state = 'ended'
@@ -211,6 +213,10 @@ export class Connection {
     }
     busyPollOf = (connection) => connection.#origin.busyPoll
     redialOf = (connection) => connection.#origin.redial
+    overrun = (connection, error) => {
+      connection.#error ??= error
+      closeBecause(connection, 'user-budget')
+    }
     closeBecause = (connection, reason) => {
       connection.#closeReason ??= reason
       // Before the socket closes: it ends a write under way as if it had succeeded.
@@ -322,13 +328,14 @@ export class Connection {
   }
 
   #endReading(error: IpcError | undefined): boolean {
-    return this.#reader !== undefined && this.#readerKind?.onEnd(this.#reader, error) === true
+    return this.#input?.end(error) === true
   }
 
   #afterClose(): void {
     const ended = this.#state === 'ended'
     this.#state = 'closed'
     unread.remove(this)
+    forgetConnection(this)
     // Queues the event before anything that waits for the end hears of it.
     publishClose({
       address: this.address,
@@ -339,6 +346,7 @@ export class Connection {
     this.#peerExit?.connectionEnded()
     this.#writer?.fail(this.#closedError())
     if (!ended) this.#endReading(this.#error === undefined ? undefined : this.#closedError())
+    this.#input?.close(this.#closeReason === 'closed')
     this.#origin.onClosed?.(this)
     for (const listener of this.#closedListeners ?? []) listener()
     this.#closedListeners = undefined

@@ -5,6 +5,7 @@ import {
   callback,
   checkOptions,
   flag,
+  limit,
   milliseconds,
   millisecondsOrZero,
   signal,
@@ -17,6 +18,7 @@ import { resolveGroupId, resolvePolicy, type PeerPolicy } from '../peer/peer.js'
 import { toPollRequest, type BusyPollOptions, type PollRequest } from '../wire/busy-poll.js'
 import { ADDRESS_TABLE, directoryOf, resolveAddress, type AddressOptions } from './address.js'
 import type { AddressLostEvent } from './audit.js'
+import type { AccountLimits } from './user-account.js'
 
 /** Options of {@link listen}. */
 export interface ListenOptions extends AddressOptions {
@@ -35,6 +37,18 @@ export interface ListenOptions extends AddressOptions {
   readonly maxConnectionsPerUser?: number
   /** New connections of each user within any one second; further ones are turned away. Default: no limit. */
   readonly maxNewConnectionsPerSecondPerUser?: number
+  /**
+   * Bytes that all connections of one user may make this process hold: lines whose end has not come, and messages and errors
+   * that the application has not taken. Beyond that, these connections are read one at a time until half of it is free.
+   * At twice that, the one with the longest unfinished line is closed if it gets no further, with the reason `user-budget`.
+   * Other users are not affected. From 1 MiB; Infinity: no limit. Default: 64 MiB.
+   */
+  readonly maxBytesPerUser?: number
+  /**
+   * Invalid lines on all connections of one user within any one second; the connection whose line goes beyond is closed with
+   * the reason `too-many-invalid`. Has no effect on receivers with `maxInvalid: Infinity`. Default: 10,000.
+   */
+  readonly maxInvalidPerSecondPerUser?: number
   /**
    * Pauses for a millisecond whenever 48 of 64 clients in a row were turned away, so that a flood of them leaves the
    * processors to others; admitted clients then wait that much longer. False lets the accept thread turn away as many as one
@@ -95,6 +109,8 @@ const LISTEN_TABLE: OptionTable<ListenOptions> = {
   maxConnections: count,
   maxConnectionsPerUser: count,
   maxNewConnectionsPerSecondPerUser: count,
+  maxBytesPerUser: limit(1 << 20),
+  maxInvalidPerSecondPerUser: limit(0),
   throttleRefusals: flag,
   mode: checkMode,
   group: anything, // resolveGroupId checks it
@@ -118,6 +134,7 @@ export interface ListenPlan {
   readonly native: NativeListenAddress
   readonly policy: NativePolicy
   readonly limits: NativeLimits
+  readonly accounts: AccountLimits
   readonly busyPoll: PollRequest
   readonly signal: AbortSignal | undefined
   readonly waitMs: number
@@ -140,6 +157,10 @@ export function planOf(name: string, given: ListenOptions | undefined): ListenPl
       maxNewPerSecondPerUser: options.maxNewConnectionsPerSecondPerUser ?? 0,
       maxQueued: MAX_QUEUED,
       throttleRefusals: options.throttleRefusals ?? true,
+    },
+    accounts: {
+      maxBytes: options.maxBytesPerUser ?? 64 << 20,
+      maxInvalidPerSecond: options.maxInvalidPerSecondPerUser ?? 10_000,
     },
     busyPoll: toPollRequest(options.busyPoll),
     signal: options.signal,
@@ -167,6 +188,7 @@ function placeOf(name: string, options: ListenOptions): Pick<ListenPlan, 'addres
     native: {
       path: address,
       createDirectory: directoryOf(options) !== undefined,
+      sharedDirectory: options.sharedDirectory ?? false,
       groupAccess: mode !== 0o600,
       publicAccess: mode === 0o666,
       group: group === undefined ? null : resolveGroupId(group),
@@ -176,7 +198,7 @@ function placeOf(name: string, options: ListenOptions): Pick<ListenPlan, 'addres
 
 function adoptedPlace(descriptor: number, options: ListenOptions): Pick<ListenPlan, 'address' | 'native'> {
   if (WINDOWS) throw new TypeError('listen: fd has no meaning on Windows')
-  for (const key of ['path', 'directory', 'mode', 'group', 'waitMs', 'reclaim'] as const) {
+  for (const key of ['path', 'directory', 'sharedDirectory', 'mode', 'group', 'waitMs', 'reclaim'] as const) {
     if (options[key] === undefined) continue
     throw new TypeError(`listen: ${key} excludes fd, whose maker has chosen the address and its permissions`)
   }

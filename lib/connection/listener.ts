@@ -16,6 +16,7 @@ import { clearInterval, monotonicMs, setImmediate, setInterval } from '../base/g
 import { checkOptions, signal, type OptionTable } from '../base/options.js'
 import { MAX_TIMER_MS, pause } from '../base/timing.js'
 import { callUser } from '../base/user-code.js'
+import { forget, observe } from '../observe/registry.js'
 import type { NativeAcceptor, NativeClient } from '../binding/addon.js'
 import type { AddressFound } from './address-watch.js'
 import { Admission, openAcceptor, type ListenerStats } from './admission.js'
@@ -70,6 +71,7 @@ export class Listener implements AsyncIterable<Connection> {
       this.#tellRefusals()
       this.#serveWaiters()
     })
+    observe('listener', this)
     if (plan.signal !== undefined) onAbort(plan.signal, this.#onAbort)
     if (plan.addressCheckMs <= MAX_TIMER_MS && plan.address !== '' && process.platform !== 'win32') {
       this.#addressTimer = setInterval(() => {
@@ -231,6 +233,7 @@ export class Listener implements AsyncIterable<Connection> {
   close(): void {
     if (this.#state === 'closed') return
     this.#state = 'closed'
+    forget(this)
     if (this.#plan.signal !== undefined) offAbort(this.#plan.signal, this.#onAbort)
     clearInterval(this.#addressTimer)
     this.#admission.stop(() => {

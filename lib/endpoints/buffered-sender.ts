@@ -1,66 +1,27 @@
 // Sends without waiting: puts messages into a bounded buffer and writes them at the end of the current tick.
 // Every accepted message is written, pending, or counted as dropped and reported; none is lost silently.
 
+import { observeOn } from '../observe/registry.js'
 import { queueMicrotask } from '../base/globals.js'
+import { checkOptions } from '../base/options.js'
 import { publishDrop } from '../connection/audit.js'
 import { checkConnection, writerOf, type Connection } from '../connection/connection.js'
 import { IpcError } from '../base/errors.js'
 import type { FrameWriter } from '../wire/frame-writer.js'
 import {
-  BUFFER_SIZE,
-  checkLimit,
-  checkOnFull,
-  DEFAULT_MAX_BYTES,
-  MessageQueue,
-  type OnFull,
-} from './message-queue.js'
+  BUFFERED_SENDER_TABLE,
+  CLOSE_TABLE,
+  type BufferedSenderCloseOptions,
+  type BufferedSenderOptions,
+  type BufferedSenderStats,
+} from './buffered-sender-options.js'
+import { BUFFER_SIZE, DEFAULT_MAX_BYTES, MessageQueue } from './message-queue.js'
 import { checkFrameSize, MAX_MESSAGE_BYTES } from '../message/envelope.js'
-import { frameOf, notAMessage, sizeBound, SOCMessage } from '../message/message.js'
-import { checkTimeout, DEFAULT_TIMEOUT_MS, waitAtMost } from '../base/timing.js'
+import { notAMessage } from '../message/brand.js'
+import { frameOf, sizeBound, SOCMessage } from '../message/message.js'
+import { checkTimeout, waitAtMost } from '../base/timing.js'
 import { callUser } from '../base/user-code.js'
 import { Waiters } from '../base/waiters.js'
-
-/** Options of {@link BufferedSender}. */
-export interface BufferedSenderOptions {
-  /** Maximum number of pending messages. Default: {@link BUFFER_SIZE}. */
-  readonly capacity?: number
-  /** Maximum size of the pending messages, in UTF-16 units of text plus bytes of buffers. Default: 8 MiB. */
-  readonly maxBytes?: number
-  /** What to do with a message when the buffer is full. Default `reject`: `send` throws. See {@link OnFull}. */
-  readonly onFull?: OnFull
-  /**
-   * Called with accepted messages that could not be written, and the reason. Runs in a microtask of its own, after the counts
-   * have changed; what it throws is published on the diagnostics channel `sentinel-ipc:user-error`. Default: the messages are
-   * only counted.
-   */
-  readonly onDrop?: (messages: readonly SOCMessage[], error: IpcError) => void
-}
-
-/** Accepted messages that were dropped, by reason. */
-export interface BufferedSenderDrops {
-  /** The buffer was full, and `onFull` dropped them. */
-  readonly full: number
-  /** Their raw payload was not JSON. */
-  readonly invalid: number
-  /** The connection was lost. */
-  readonly closed: number
-  /** `close` ran out of time. */
-  readonly timeout: number
-}
-
-/** Counts since the sender was created: accepted = written + pending + dropped. */
-export interface BufferedSenderStats {
-  /** Messages that `send` accepted. */
-  readonly accepted: number
-  /** Messages handed to the kernel. */
-  readonly written: number
-  /** Accepted messages that are not yet, or only partly, with the kernel. */
-  readonly pending: number
-  /** Accepted messages that were dropped: the sum of {@link droppedBy}. */
-  readonly dropped: number
-  /** Dropped messages, by reason. */
-  readonly droppedBy: BufferedSenderDrops
-}
 
 /** Writes messages to a connection in the background (Go: `BufferedSender`). */
 export class BufferedSender {
@@ -69,7 +30,7 @@ export class BufferedSender {
   readonly #connection: Connection
   readonly #writer: FrameWriter
   readonly #queue: MessageQueue<undefined>
-  readonly #onDrop: ((messages: readonly SOCMessage[], error: IpcError) => void) | undefined
+  readonly #onDrop: BufferedSenderOptions['onDrop']
   /** Messages handed to the frame writer and not yet written. */
   #handedOver: SOCMessage[] = []
   #accepted = 0
@@ -97,24 +58,26 @@ export class BufferedSender {
   }
 
   /**
-   * @throws TypeError if `connection` is not a connection of this copy of the package
-   * @throws RangeError, TypeError for invalid options
+   * @throws TypeError if `connection` is not a connection of this copy of the package, or for an unknown option
+   * @throws RangeError for a limit that is not a positive whole number
    */
-  constructor(connection: Connection, name: string, options: BufferedSenderOptions = {}) {
+  constructor(connection: Connection, name: string, options?: BufferedSenderOptions) {
     checkConnection(connection, 'BufferedSender')
+    const {
+      capacity = BUFFER_SIZE,
+      maxBytes = DEFAULT_MAX_BYTES,
+      onFull = 'reject',
+      onDrop,
+    } = checkOptions('BufferedSender', options, BUFFERED_SENDER_TABLE)
     this.name = name
     this.#connection = connection
-    this.#queue = new MessageQueue(
-      checkLimit('capacity', options.capacity, BUFFER_SIZE),
-      checkLimit('maxBytes', options.maxBytes, DEFAULT_MAX_BYTES),
-      checkOnFull(options.onFull),
-      (message) => {
-        this.#dropForRoom(message)
-      },
-    )
-    this.#onDrop = options.onDrop
+    this.#queue = new MessageQueue(capacity, maxBytes, onFull, (message) => {
+      this.#dropForRoom(message)
+    })
+    this.#onDrop = onDrop
     this.#writer = writerOf(connection)
     this.#writer.register(this.#onReady)
+    observeOn(connection, 'buffered-sender', this)
   }
 
   /** Number of accepted messages not yet written (Go: `Pending`). */
@@ -192,13 +155,12 @@ export class BufferedSender {
   /**
    * Writes the pending messages, then closes the connection (Go: `Close`). Safe to call again.
    *
-   * @param options.timeoutMs how long the writing may take. Default: {@link DEFAULT_TIMEOUT_MS}. Messages still pending
-   *   after that are dropped, counted and reported.
    * @throws {IpcError} ERR_IPC_TIMEOUT or ERR_IPC_CLOSED if messages could not be written; the sender is closed anyway
+   * @throws TypeError, RangeError for options that are not allowed
    */
-  close(options: { timeoutMs?: number } = {}): Promise<void> {
-    const timeoutMs = checkTimeout(options.timeoutMs, DEFAULT_TIMEOUT_MS)
-    return (this.#closing ??= this.#close(timeoutMs))
+  close(options?: BufferedSenderCloseOptions): Promise<void> {
+    const { timeoutMs } = checkOptions('close', options, CLOSE_TABLE)
+    return (this.#closing ??= this.#close(checkTimeout(timeoutMs)))
   }
 
   /** Calls `close`. */

@@ -129,6 +129,11 @@ export class ReadQueue {
     return this.#head === this.#entries.length
   }
 
+  /** What waits to be asked for takes so much memory, roughly. */
+  get bytes(): number {
+    return this.#bytes
+  }
+
   /** Enough waits to be asked for: reading should stop. */
   get full(): boolean {
     return this.#bytes >= MAX_QUEUED_BYTES

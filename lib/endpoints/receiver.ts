@@ -2,56 +2,40 @@
 // out on request. Stops reading while enough messages wait, so that a slow application slows its sender down.
 
 import { publishInvalid, wantsInvalid, type CloseReason } from '../connection/audit.js'
-import { requestPoll, toPollRequest, type BusyPollOptions, type PollRequest } from '../wire/busy-poll.js'
+import { requestPoll, type PollRequest } from '../wire/busy-poll.js'
 import {
   attachReader,
   busyPollOf,
   checkConnection,
   closeBecause,
   finishReading,
-  resumeReading,
-  type RecordReader,
   type Connection,
 } from '../connection/connection.js'
-import { abortedError, hasCode, IpcError, rejected, type IpcErrorCode } from '../base/errors.js'
+import type { ConnectionInput, RecordReader } from '../connection/connection-input.js'
+import { checkOptions, signal as checkSignal, type OptionTable } from '../base/options.js'
+import { abortedError, IpcError, rejected, type IpcErrorCode } from '../base/errors.js'
 import { decodeLines, followsByteOrderMark, RefusedLines, type LineConsumer } from '../wire/record-decoder.js'
+import { fieldBytes } from '../wire/line-reading.js'
 import { threadWindow, type ReadWindow } from '../wire/read-window.js'
-import { MAX_MESSAGE_BYTES } from '../message/envelope.js'
 import type { SOCMessage } from '../message/message.js'
+import { hangUp } from './hang-up.js'
 import { END, iterateRuns, ReadQueue } from './read-queue.js'
-import { SilenceLimit, type Silence, type SilenceLimits } from './silence-limit.js'
-import { checkTimeout } from '../base/timing.js'
+import { receiverPlanOf, type ReceiverOptions, type ReceiverPlan } from './receiver-options.js'
+import { SilenceLimit, type Silence } from './silence-limit.js'
+import { observeOn } from '../observe/registry.js'
 
-/** Options of {@link Receiver}. */
-export interface ReceiverOptions {
-  /**
-   * What to do with a line that is not a message. `throw` rejects one `next()` with ERR_IPC_INVALID_MESSAGE or
-   * ERR_IPC_MESSAGE_TOO_LARGE and goes on with the next line; `skip` only counts it. Default: `throw`.
-   */
-  readonly onInvalid?: 'throw' | 'skip'
-  /** Longest line in bytes, without its newline. Default and maximum: {@link MAX_MESSAGE_BYTES}. */
-  readonly maxMessageBytes?: number
-  /** Invalid lines tolerated before the connection is closed; `Infinity` for any number. Default: 1000. */
-  readonly maxInvalid?: number
-  /**
-   * Milliseconds without a byte, while this side reads, after which the connection is closed and `next` rejects with
-   * ERR_IPC_TIMEOUT (reason `idle`). Default: unlimited.
-   */
-  readonly idleTimeoutMs?: number
-  /** The same for the first message, counted from when the receiver is made (reason `no-first-message`). Default: unlimited. */
-  readonly firstMessageTimeoutMs?: number
-  /**
-   * Milliseconds from the first byte of a line to its end, while this side reads, after which the connection is closed and
-   * `next` rejects with ERR_IPC_TIMEOUT (reason `unfinished-message`). A peer that sends a byte now and then cannot hold a
-   * connection open with it. `Infinity` for no limit. Default: 30,000.
-   */
-  readonly messageTimeoutMs?: number
-  /**
-   * Polls for messages before the thread goes to sleep: the shortest latency at the price of a processor. `false` never
-   * polls. Default: the setting of the connection or its listener; there, up to 50 µs as long as that pays.
-   */
-  readonly busyPoll?: BusyPollOptions | false
-}
+export type { ReceiverOptions } from './receiver-options.js'
+
+/**
+ * The messages of a receiver whose types and payloads are known: `Receiver<{ logon: Logon; count: number }>` hands out a
+ * union that `type` discriminates. The compiler believes you; nothing is checked at run time. See `validated` for that.
+ */
+export type ReceivedMessage<Messages> = {
+  [Type in keyof Messages & string]: SOCMessage<Messages[Type]> & {
+    /** The type, which determines the payload. */
+    readonly type: Type
+  }
+}[keyof Messages & string]
 
 /** Counts since the receiver was made. */
 export interface ReceiverStats {
@@ -71,26 +55,29 @@ export interface ReceiveOptions {
   readonly signal?: AbortSignal
 }
 
-/** Invalid lines of an unlucky peer; a hostile one is gone before it costs much. */
-const DEFAULT_MAX_INVALID = 1000
 const SILENCE: Record<Silence, string> = {
   'no-first-message': 'sent no message within',
   idle: 'sent nothing for',
   'unfinished-message': 'did not finish a message within',
 }
-/** Milliseconds in which a peer has to finish a message that it has begun. */
-const DEFAULT_MESSAGE_TIMEOUT_MS = 30_000
+const RECEIVE_TABLE: OptionTable<ReceiveOptions> = { signal: checkSignal }
 
-/** Reads messages from a connection (Go: `Receiver`). A connection has at most one. */
-export class Receiver implements AsyncIterableIterator<SOCMessage, undefined, undefined> {
+/**
+ * Reads messages from a connection (Go: `Receiver`). A connection has at most one. `Messages` may name the payload of each
+ * type of message: see {@link ReceivedMessage}.
+ */
+export class Receiver<
+  Messages = Record<string, unknown>,
+  // Follows from the first. The class names it alone, so that a typed receiver is a Receiver to the compiler.
+  Message extends SOCMessage = ReceivedMessage<Messages>,
+> implements AsyncIterableIterator<Message, undefined, undefined> {
   /** The name of this receiver in errors. */
   readonly name: string
   readonly #connection: Connection
-  readonly #skipInvalid: boolean
-  readonly #maxInvalid: number
-  readonly #limits: SilenceLimits
+  readonly #plan: ReceiverPlan
   /** Made when it is first needed: most connections are idle, and their peers finish their lines. */
   #silence: SilenceLimit | undefined
+  readonly #input: ConnectionInput<Connection>
   readonly #busyPoll: PollRequest
   readonly #queue = new ReadQueue()
   /**
@@ -102,6 +89,8 @@ export class Receiver implements AsyncIterableIterator<SOCMessage, undefined, un
   #invalid = 0
   #bytes = 0
   #byteOrderMarks = 0
+  /** Bytes of the queue that are charged to the account of the user. */
+  #charged = 0
 
   // One object for all receivers, as thousands of closures would take memory.
   static readonly #recordReader: RecordReader<Receiver> = {
@@ -121,28 +110,22 @@ export class Receiver implements AsyncIterableIterator<SOCMessage, undefined, un
 
   /**
    * @throws TypeError if `connection` is not a connection of this copy of the package or has a receiver already, or for an
-   *   unknown `onInvalid`
-   * @throws RangeError for a limit or a time-out that is out of range
+   *   unknown option, or invalid `fields`
+   * @throws RangeError for a limit or a time-out that is out of range, or too many `fields`
    */
-  constructor(connection: Connection, name: string, options: ReceiverOptions = {}) {
+  constructor(connection: Connection, name: string, options?: ReceiverOptions) {
     checkConnection(connection, 'Receiver')
-    const maxMessageBytes = options.maxMessageBytes ?? MAX_MESSAGE_BYTES
-    if (!Number.isInteger(maxMessageBytes) || maxMessageBytes < 1 || maxMessageBytes > MAX_MESSAGE_BYTES) {
-      throw new RangeError(`maxMessageBytes must be a whole number from 1 to ${MAX_MESSAGE_BYTES}`)
-    }
-    this.#maxInvalid = options.maxInvalid ?? DEFAULT_MAX_INVALID
-    if (!(this.#maxInvalid >= 0)) throw new RangeError('maxInvalid must be 0 or more')
-    const onInvalid = options.onInvalid ?? 'throw'
-    if (onInvalid !== 'throw' && onInvalid !== 'skip')
-      throw new TypeError("onInvalid must be 'throw' or 'skip'")
     this.name = name
     this.#connection = connection
-    this.#skipInvalid = onInvalid === 'skip'
-    this.#busyPoll = options.busyPoll === undefined ? busyPollOf(connection) : toPollRequest(options.busyPoll)
-    this.#limits = silenceLimits(options)
+    this.#plan = receiverPlanOf(options)
+    this.#busyPoll = this.#plan.busyPoll ?? busyPollOf(connection)
     // Before any timer: a second receiver must not disturb the first.
-    attachReader(connection, this, Receiver.#recordReader, maxMessageBytes)
-    if (this.#limits.firstMessageMs !== Infinity || this.#limits.idleMs !== Infinity) this.#watchSilence()
+    const { maxMessageBytes, reading } = this.#plan
+    const reader = this as unknown as Receiver // the types of messages play no part below
+    this.#input = attachReader(connection, reader, Receiver.#recordReader, maxMessageBytes, reading)
+    observeOn(connection, 'receiver', this)
+    const { firstMessageMs, idleMs } = this.#plan.limits
+    if (firstMessageMs !== Infinity || idleMs !== Infinity) this.#watchSilence()
   }
 
   /** The connection that this receiver reads from. */
@@ -167,19 +150,33 @@ export class Receiver implements AsyncIterableIterator<SOCMessage, undefined, un
    * @throws {IpcError} ERR_IPC_INVALID_MESSAGE or ERR_IPC_MESSAGE_TOO_LARGE for a line that is not a message: call again for
    *   the next one. ERR_IPC_CLOSED once if the connection broke, ERR_IPC_TIMEOUT once if the peer was silent for too long;
    *   then `done`. ERR_IPC_ABORTED if the signal fired.
+   * @throws TypeError for an unknown option
    */
-  next(options?: ReceiveOptions): Promise<IteratorResult<SOCMessage, undefined>> {
-    const signal = options?.signal
+  next(options?: ReceiveOptions): Promise<IteratorResult<Message, undefined>> {
+    if (options === undefined) return this.#next(undefined)
+    try {
+      return this.#next(checkOptions('next', options, RECEIVE_TABLE).signal)
+    } catch (error) {
+      return rejected(error as Error)
+    }
+  }
+
+  #next(signal: AbortSignal | undefined): Promise<IteratorResult<Message, undefined>> {
     if (signal?.aborted === true) return rejected(abortedError(signal, `next of ${this.name}`))
     const { first } = this.#queue
     if (first !== undefined && !(first instanceof IpcError)) {
-      return Promise.resolve({ value: this.#queue.takeOne(first), done: false })
+      return Promise.resolve({
+        value: this.#queue.takeOne(first) as Message,
+        done: false,
+      })
     }
-    return this.#served(this.#queue.wait(true, signal, this.name))
+    return this.#served(this.#queue.wait(true, signal, this.name)) as Promise<
+      IteratorResult<Message, undefined>
+    >
   }
 
   /** Ends an iteration with `for await`: closes the connection. */
-  async return(): Promise<IteratorResult<SOCMessage, undefined>> {
+  async return(): Promise<IteratorResult<Message, undefined>> {
     await this.close()
     return END
   }
@@ -193,21 +190,16 @@ export class Receiver implements AsyncIterableIterator<SOCMessage, undefined, un
    * Messages in runs, as they were read: the fastest way to take many. Errors come at their place between the runs, as
    * with {@link next}; a loop that an error ended may be started again.
    */
-  batches(): AsyncIterableIterator<SOCMessage[], undefined, undefined> {
+  batches(): AsyncIterableIterator<Message[], undefined, undefined> {
     return iterateRuns(
       () => this.#served(this.#queue.wait(false)),
       () => this.close(),
-    )
+    ) as AsyncIterableIterator<Message[], undefined, undefined>
   }
 
   /** Closes the connection (Go: `Close`). Messages that were read can still be asked for. */
   async close(): Promise<void> {
-    try {
-      await this.#connection.close()
-    } catch (error) {
-      // A sender that shares the connection reports this itself.
-      if (!hasCode(error, 'ERR_IPC_CLOSED', 'ERR_IPC_TIMEOUT')) throw error
-    }
+    await hangUp(this.#connection)
   }
 
   /** Calls `close`. */
@@ -223,12 +215,20 @@ export class Receiver implements AsyncIterableIterator<SOCMessage, undefined, un
 
   #serve(): void {
     this.#queue.serve(this.#state === 'ended')
+    this.#charge()
     if (this.#queue.endGiven) finishReading(this.#connection)
     if (this.#state === 'paused' && this.#queue.empty) {
       this.#state = 'reading'
       this.#silence?.resume()
-      resumeReading(this.#connection)
+      this.#input.resume()
     }
+  }
+
+  #charge(): void {
+    const { bytes } = this.#queue
+    if (bytes === this.#charged) return
+    this.#input.charge(bytes - this.#charged)
+    this.#charged = bytes
   }
 
   #onRecords(count: number, received: number): boolean {
@@ -255,15 +255,25 @@ export class Receiver implements AsyncIterableIterator<SOCMessage, undefined, un
 
   #takeLines(count: number): void {
     const { linesBegin, linesEnd } = threadWindow
-    this.#queue.charge(linesEnd - linesBegin)
+    this.#queue.charge(linesEnd - linesBegin + count * fieldBytes(this.#plan.reading))
     const isFirst = this.#received === 0 && this.#invalid === 0
     if (isFirst && followsByteOrderMark(threadWindow)) ++this.#byteOrderMarks
-    decodeLines<Receiver>(threadWindow, count, this.#connection.peer, this, Receiver.#lineConsumer)
-    if (this.#invalid > this.#maxInvalid) {
+    const { peer } = this.#connection
+    const invalidBefore = this.#invalid
+    const reader = this as unknown as Receiver // the types of messages play no part below
+    decodeLines<Receiver>(threadWindow, count, peer, reader, Receiver.#lineConsumer, this.#plan.reading)
+    if (this.#invalid > this.#plan.maxInvalid) {
       this.#hangUp(
         'too-many-invalid',
         'ERR_IPC_CLOSED',
-        `the peer sent more than ${this.#maxInvalid} invalid lines (maxInvalid)`,
+        `the peer sent more than ${this.#plan.maxInvalid} invalid lines (maxInvalid)`,
+      )
+    } else if (this.#invalid > invalidBefore && !this.#input.takeInvalid(this.#invalid - invalidBefore)) {
+      if (this.#plan.maxInvalid === Infinity) return
+      this.#hangUp(
+        'too-many-invalid',
+        'ERR_IPC_CLOSED',
+        'the user of the peer sent more invalid lines in a second than one user may (maxInvalidPerSecondPerUser)',
       )
     }
   }
@@ -271,26 +281,40 @@ export class Receiver implements AsyncIterableIterator<SOCMessage, undefined, un
   #onRefused(window: ReadWindow, at: number, count: number): void {
     this.#invalid += count
     const wanted = wantsInvalid()
-    if (this.#skipInvalid && !wanted) return
+    if (this.#plan.skipInvalid && !wanted) return
     const lines = RefusedLines.keep(window, at, count, this.name)
     if (wanted) {
       const { address, peer } = this.#connection
       for (const error of lines.errors()) publishInvalid({ address, peer, error })
     }
-    if (!this.#skipInvalid) this.#queue.addRefused(lines)
+    if (!this.#plan.skipInvalid) this.#queue.addRefused(lines)
   }
 
   /** A read has been taken, with or without the end of a line. */
   #noteSilence(lines: boolean): void {
     const unfinished = threadWindow.carried > 0
-    if (unfinished && this.#silence === undefined && this.#limits.messageMs !== Infinity) this.#watchSilence()
+    if (unfinished && this.#silence === undefined && this.#plan.limits.messageMs !== Infinity)
+      this.#watchSilence()
     this.#silence?.heard(lines, unfinished)
   }
 
   #watchSilence(): void {
-    this.#silence = new SilenceLimit(this.#limits, (why, afterMs) => {
-      this.#hangUp(why, 'ERR_IPC_TIMEOUT', `the peer ${SILENCE[why]} ${afterMs} ms`)
+    this.#silence = new SilenceLimit(this.#plan.limits, (why, afterMs) => {
+      if (this.#isExcused(why)) this.#watchAgain(why)
+      else this.#hangUp(why, 'ERR_IPC_TIMEOUT', `the peer ${SILENCE[why]} ${afterMs} ms`)
     })
+  }
+
+  /** The account of its user keeps the peer from being read: it is not silent, unless its own line is what is in the way. */
+  #isExcused(why: Silence): boolean {
+    const { stoppedFor } = this.#input
+    return stoppedFor === 'application' || (stoppedFor === 'peer' && why !== 'unfinished-message')
+  }
+
+  #watchAgain(why: Silence): void {
+    this.#watchSilence()
+    if (this.#received > 0) this.#silence?.understood()
+    if (why === 'unfinished-message') this.#silence?.heard(false, true)
   }
 
   /** Ends the connection, and the stream with an error that says why. */
@@ -301,22 +325,5 @@ export class Receiver implements AsyncIterableIterator<SOCMessage, undefined, un
     this.#queue.addError(new IpcError(code, `${this.name}: ${why}`, { reason }))
     closeBecause(this.#connection, reason)
     this.#serve()
-  }
-}
-
-/** One object for all receivers without limits of their own. */
-const DEFAULT_LIMITS: SilenceLimits = {
-  firstMessageMs: Infinity,
-  idleMs: Infinity,
-  messageMs: DEFAULT_MESSAGE_TIMEOUT_MS,
-}
-
-function silenceLimits(options: ReceiverOptions): SilenceLimits {
-  const { firstMessageTimeoutMs, idleTimeoutMs, messageTimeoutMs } = options
-  if ((firstMessageTimeoutMs ?? idleTimeoutMs ?? messageTimeoutMs) === undefined) return DEFAULT_LIMITS
-  return {
-    firstMessageMs: checkTimeout(firstMessageTimeoutMs, Infinity),
-    idleMs: checkTimeout(idleTimeoutMs, Infinity),
-    messageMs: checkTimeout(messageTimeoutMs, DEFAULT_MESSAGE_TIMEOUT_MS),
   }
 }

@@ -3,9 +3,18 @@
 
 import { checkConnection, redialOf, writerOf, type Connection } from '../connection/connection.js'
 import { abortedError, hasCode, IpcError, rejected } from '../base/errors.js'
+import {
+  checkOptions,
+  milliseconds,
+  signal as checkSignal,
+  wholeNumber,
+  wrongKind,
+  type OptionTable,
+} from '../base/options.js'
 import type { FrameWriter } from '../wire/frame-writer.js'
-import { BUFFER_SIZE, checkLimit, DEFAULT_MAX_BYTES } from './message-queue.js'
-import { isChecked, notAMessage, SOCMessage } from '../message/message.js'
+import { BUFFER_SIZE, DEFAULT_MAX_BYTES } from './message-queue.js'
+import { notAMessage } from '../message/brand.js'
+import { isChecked, SOCMessage } from '../message/message.js'
 import { checkTimeout, pause } from '../base/timing.js'
 import { WaitingSends, type WaitingSend } from './waiting-sends.js'
 
@@ -31,6 +40,14 @@ export interface SendOptions {
   readonly signal?: AbortSignal
 }
 
+const atLeastOne = wholeNumber(1, Number.MAX_SAFE_INTEGER)
+const TABLE: OptionTable<SenderOptions> = {
+  timeoutMs: milliseconds,
+  maxPending: atLeastOne,
+  maxPendingBytes: atLeastOne,
+}
+const SEND_TABLE: OptionTable<SendOptions> = { signal: checkSignal }
+
 const RETRY_WAIT_MS = 100
 
 /** Writes messages to a connection (Go: `Sender`). */
@@ -49,18 +66,19 @@ export class Sender {
   }
 
   /**
-   * @throws TypeError if `connection` is not a connection of this copy of the package
+   * @throws TypeError if `connection` is not a connection of this copy of the package, or for an unknown option
    * @throws RangeError for a time-out or a limit that is not a positive number
    */
-  constructor(connection: Connection, name: string, options: SenderOptions = {}) {
+  constructor(connection: Connection, name: string, options?: SenderOptions) {
     checkConnection(connection, 'Sender')
+    const {
+      timeoutMs,
+      maxPending = BUFFER_SIZE,
+      maxPendingBytes = DEFAULT_MAX_BYTES,
+    } = checkOptions('Sender', options, TABLE)
     this.name = name
-    this.#timeoutMs = checkTimeout(options.timeoutMs)
-    this.#waiting = new WaitingSends(name, {
-      timeoutMs: this.#timeoutMs,
-      maxPending: checkLimit('maxPending', options.maxPending, BUFFER_SIZE),
-      maxPendingBytes: checkLimit('maxPendingBytes', options.maxPendingBytes, DEFAULT_MAX_BYTES),
-    })
+    this.#timeoutMs = checkTimeout(timeoutMs)
+    this.#waiting = new WaitingSends(name, { timeoutMs: this.#timeoutMs, maxPending, maxPendingBytes })
     this.#connection = connection
     this.#writer = writerOf(connection)
     this.#writer.register(this.#onReady)
@@ -81,9 +99,10 @@ export class Sender {
    *
    * @throws {IpcError} ERR_IPC_TIMEOUT, ERR_IPC_CLOSED, ERR_IPC_ABORTED (the message may have been sent),
    *   ERR_IPC_BUFFER_FULL, ERR_IPC_MESSAGE_TOO_LARGE, ERR_IPC_INVALID_MESSAGE
+   * @throws TypeError for a value that is not a message, or an unknown option
    */
   send(message: SOCMessage, options?: SendOptions): Promise<void> {
-    if (options?.signal !== undefined) return this.#sendAbortable([message], options.signal)
+    if (options !== undefined) return this.#sendWith('send', [message], options)
     const writer = this.#writer
     if (
       this.#closed ||
@@ -113,11 +132,11 @@ export class Sender {
    * @throws as {@link send}. Messages before the one that failed may have been sent.
    */
   sendBatch(messages: readonly SOCMessage[], options?: SendOptions): Promise<void> {
-    if (messages.length === 0) return Promise.resolve()
+    const refusal = notAnArray(messages)
+    if (refusal !== undefined) return rejected(refusal)
     // The caller may use the array again before all of them are written.
-    return options?.signal === undefined
-      ? this.#sendAll([...messages])
-      : this.#sendAbortable([...messages], options.signal)
+    if (options !== undefined) return this.#sendWith('sendBatch', [...messages], options)
+    return messages.length === 0 ? Promise.resolve() : this.#sendAll([...messages])
   }
 
   /**
@@ -128,12 +147,13 @@ export class Sender {
    *
    * @throws as {@link send}; the error of the last try
    */
-  async sendWithRetry(message: SOCMessage, options: SendOptions = {}): Promise<void> {
+  async sendWithRetry(message: SOCMessage, options?: SendOptions): Promise<void> {
+    const { signal } = checkOptions('sendWithRetry', options, SEND_TABLE)
     for (let tries = 1; ; ++tries) {
       try {
         const dead = this.#connection.closed || this.#writer.failure !== undefined
-        if (dead && !this.#closed) await (this.#redialling ??= this.#redial(options.signal))
-        await this.send(message, options)
+        if (dead && !this.#closed) await (this.#redialling ??= this.#redial(signal))
+        await this.send(message, signal === undefined ? undefined : { signal })
         return
       } catch (error) {
         const mayHelp =
@@ -142,7 +162,7 @@ export class Sender {
             redialOf(this.#connection) !== undefined)
         if (!mayHelp || this.#closed || tries >= MAX_RETRIES) throw error
       }
-      await pause(tries * RETRY_WAIT_MS, options.signal, `send of ${this.name}`)
+      await pause(tries * RETRY_WAIT_MS, signal, `send of ${this.name}`)
     }
   }
 
@@ -184,10 +204,15 @@ export class Sender {
     })
   }
 
-  #sendAbortable(messages: readonly SOCMessage[], signal: AbortSignal): Promise<void> {
-    return signal.aborted
-      ? rejected(abortedError(signal, `send of ${this.name}`))
-      : this.#sendAll(messages, signal)
+  #sendWith(what: string, messages: readonly SOCMessage[], options: SendOptions): Promise<void> {
+    let signal
+    try {
+      ;({ signal } = checkOptions(what, options, SEND_TABLE))
+    } catch (error) {
+      return rejected(error as Error)
+    }
+    if (signal?.aborted === true) return rejected(abortedError(signal, `send of ${this.name}`))
+    return messages.length === 0 ? Promise.resolve() : this.#sendAll(messages, signal)
   }
 
   /** Moves waiting sends into the writer, as far as it takes them. */
@@ -245,6 +270,10 @@ export class Sender {
       this.#redialling = undefined
     }
   }
+}
+
+function notAnArray(messages: unknown): TypeError | undefined {
+  return Array.isArray(messages) ? undefined : wrongKind('messages of sendBatch', 'an array', messages)
 }
 
 function closedError(name: string): IpcError {

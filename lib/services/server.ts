@@ -10,6 +10,7 @@ import { callUser, reportUserError } from '../base/user-code.js'
 import { Waiters } from '../base/waiters.js'
 import { endReading, type Connection } from '../connection/connection.js'
 import type { Listener } from '../connection/listener.js'
+import { forget, observe } from '../observe/registry.js'
 
 /** Passed to a {@link ConnectionHandler} beside the connection. */
 export interface ConnectionContext {
@@ -130,6 +131,7 @@ export class Server {
     this.#handler = handler
     this.#onError = options.onError
     this.#signal = options.signal
+    observe('server', this)
     if (this.#signal?.aborted === true) void this.close()
     else if (this.#signal !== undefined) onAbort(this.#signal, this.#onSignal)
     void this.#acceptAll()
@@ -195,6 +197,7 @@ export class Server {
       })
     }
     this.#state = 'closed'
+    forget(this)
     return { served: this.#served, aborted: this.#aborted }
   }
 

@@ -2,6 +2,7 @@
 // of a round trip. A receiver requests it whenever a caller begins to wait; the addon polls while the event loop is
 // idle. Must not know descriptors.
 
+import { checkOptions, wholeNumber, type OptionTable } from '../base/options.js'
 import { PollWord } from '../binding/abi.js'
 
 /**
@@ -25,14 +26,14 @@ const IF_IT_PAYS = -1
 
 const MOST_MICROSECONDS = 1000
 
-/** @throws RangeError for an invalid time */
+const TABLE: OptionTable<BusyPollOptions> = { maxMicroseconds: wholeNumber(1, MOST_MICROSECONDS) }
+
+/** @throws RangeError for an invalid time; TypeError for anything else that is not allowed */
 export function toPollRequest(options: BusyPollOptions | false | undefined): PollRequest {
   if (options === undefined) return IF_IT_PAYS
   if (options === false) return NEVER
-  const { maxMicroseconds } = options
-  if (!Number.isInteger(maxMicroseconds) || maxMicroseconds < 1 || maxMicroseconds > MOST_MICROSECONDS) {
-    throw new RangeError(`busyPoll.maxMicroseconds must be a whole number from 1 to ${MOST_MICROSECONDS}`)
-  }
+  const { maxMicroseconds } = checkOptions('busyPoll', options, TABLE)
+  if (maxMicroseconds === undefined) throw new TypeError('busyPoll needs maxMicroseconds')
   return maxMicroseconds
 }
 

@@ -9,6 +9,11 @@ const root = new URL('../../', import.meta.url)
 /** The folders of lib/ from the top down. A file imports from its own folder and from folders below. */
 const LAYERS = [
   'bridge',
+  'cli',
+  'cli/commands',
+  'cli/top',
+  'cli/doctor',
+  'cli/kit',
   'lmdb',
   'swarm',
   'swarm/exchange',
@@ -20,14 +25,17 @@ const LAYERS = [
   'delivery/sender',
   'delivery/receiver',
   'delivery/protocol',
+  'stats',
   'services',
   'spool',
+  'systemd',
   'endpoints',
   'connection',
   'wire',
   'message',
   'peer',
   'binding',
+  'observe',
   'base',
 ]
 

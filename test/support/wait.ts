@@ -3,9 +3,9 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 
 /** Resolves as soon as the condition holds; fails the test after `timeoutMs`. */
-export async function until(condition: () => boolean, timeoutMs = 20_000): Promise<void> {
+export async function until(condition: () => boolean | Promise<boolean>, timeoutMs = 20_000): Promise<void> {
   const deadline = performance.now() + timeoutMs
-  while (!condition()) {
+  while (!(await condition())) {
     if (performance.now() > deadline)
       throw new Error(`waited ${timeoutMs} ms in vain for ${condition.toString()}`)
     await sleep(5)

@@ -1,0 +1,200 @@
+// The reading half of a connection: hands lines to the reader, charges what it makes this process hold to the account of
+// its user, and reads only while both want it to.
+//
+//   reading ◀──▶ not wanted      the reader has enough, and then wants more
+//      ▲  ▲            │
+//      │  └────────────┤
+//      ▼               ▼
+//   stopped by the account ──▶ ended      from each state
+
+import { IpcError } from '../base/errors.js'
+import { threadWindow } from '../wire/read-window.js'
+import type { LineReading } from '../wire/line-reading.js'
+import { openStream, type ConnectionSocket } from '../wire/socket.js'
+import type { AccountHolder, UserAccount } from './user-account.js'
+
+/** Takes what connections receive, for a reader of each. One object serves all readers of a kind. */
+export interface RecordReader<Reader> {
+  /**
+   * Lines have arrived: until this returns, `count` of them are in the read window, with their records in `records`.
+   * `received` is the number of bytes since the last call. Return false to stop reading for now.
+   */
+  onRecords(reader: Reader, count: number, received: number): boolean
+  /**
+   * Nothing more will arrive. `error` is set if the connection broke. Returns true while the application has not taken
+   * everything: until `finishReading`, replies can be sent to a peer that still reads.
+   */
+  onEnd(reader: Reader, error: IpcError | undefined): boolean
+}
+
+/** What a connection that has ended still holds, for an account that must not count it for ever. */
+interface Remainder {
+  readonly account: UserAccount
+  bytes: number
+}
+
+/** Readers that were dropped before the application had taken everything. */
+const dropped = new FinalizationRegistry<Remainder>(({ account, bytes }) => {
+  account.change(undefined, -bytes, 0)
+})
+
+export class ConnectionInput<Owner> implements AccountHolder {
+  readonly #owner: Owner
+  readonly #socket: ConnectionSocket
+  readonly #reader: object
+  readonly #kind: RecordReader<object>
+  readonly #onOverrun: (owner: Owner, error: IpcError) => void
+  #account: UserAccount | undefined
+  /** The reader wants more. */
+  #wanted = true
+  /** The account lets others read for now. */
+  #stopped = false
+  #ended = false
+  /** The reader is taking lines just now: what it decides takes effect when it returns. */
+  #delivering = false
+  /** Charged to the account: what readers have reported, and the line that has not ended. */
+  #queued = 0
+  #unfinished = 0
+  #remainder: Remainder | undefined
+  #bytes = 0
+  #lines = 0
+
+  /** @param onOverrun is called when the connection must be closed, with the reason why */
+  constructor(
+    owner: Owner,
+    socket: ConnectionSocket,
+    reader: object,
+    kind: RecordReader<object>,
+    account: UserAccount | undefined,
+    onOverrun: (owner: Owner, error: IpcError) => void,
+  ) {
+    this.#owner = owner
+    this.#onOverrun = onOverrun
+    this.#socket = socket
+    this.#reader = reader
+    this.#kind = kind
+    this.#account = account
+  }
+
+  /** Bytes read. */
+  get bytes(): number {
+    return this.#bytes
+  }
+
+  /** Lines read, valid or not. */
+  get lines(): number {
+    return this.#lines
+  }
+
+  get wantsReading(): boolean {
+    return this.#wanted
+  }
+
+  get queuedBytes(): number {
+    return this.#queued
+  }
+
+  get unfinishedBytes(): number {
+    return this.#unfinished
+  }
+
+  /** The account of the user lets others read, as `application` or the peer has to act first; undefined: it does not. */
+  get stoppedFor(): 'application' | 'peer' | undefined {
+    if (!this.#stopped) return undefined
+    return this.#account?.awaitsApplication === true ? 'application' : 'peer'
+  }
+
+  /** Starts reading lines of at most `maxLineBytes`. */
+  start(maxLineBytes: number, reading: LineReading): void {
+    openStream(this.#socket.descriptor, maxLineBytes, reading)
+    this.#account?.add(this)
+    if (!this.#stopped) this.#socket.resume()
+  }
+
+  /** Goes on after `onRecords` has returned false. */
+  resume(): void {
+    if (this.#ended) return
+    this.#wanted = true
+    if (this.#stopped) this.#account?.wanting(this)
+    else this.#socket.resume()
+  }
+
+  setStopped(stopped: boolean): void {
+    if (this.#stopped === stopped) return
+    this.#stopped = stopped
+    if (this.#delivering || this.#ended || !this.#wanted) return
+    if (stopped) this.#socket.pause()
+    else this.#socket.resume()
+  }
+
+  overrun(): void {
+    this.#onOverrun(
+      this.#owner,
+      new IpcError(
+        'ERR_IPC_CLOSED',
+        'the connections of this user hold twice what one user may (maxBytesPerUser of listen), and this one has the longest unfinished line',
+        { reason: 'user-budget' },
+      ),
+    )
+  }
+
+  onRecords(count: number, received: number): boolean {
+    this.#bytes += received
+    this.#lines += count
+    this.#delivering = true
+    this.#wanted = this.#kind.onRecords(this.#reader, count, received)
+    if (this.#account !== undefined) this.#chargeLine(received)
+    this.#delivering = false
+    return this.#wanted && !this.#stopped
+  }
+
+  /** Charges bytes that this connection makes the process hold beside lines that have not ended; negative: no longer. */
+  charge(bytes: number): void {
+    this.#queued += bytes
+    if (this.#remainder !== undefined) this.#remainder.bytes = this.#queued
+    this.#account?.change(this, bytes, 0)
+  }
+
+  /** Whether the user may send so many invalid lines more. */
+  takeInvalid(count: number): boolean {
+    return this.#account?.takeInvalid(count) ?? true
+  }
+
+  /** Nothing more is read. Returns whether the application has not taken everything. */
+  end(error: IpcError | undefined): boolean {
+    if (!this.#ended) this.#account?.remove(this)
+    this.#ended = true
+    return this.#kind.onEnd(this.#reader, error)
+  }
+
+  /**
+   * The connection has closed. What this side gave up is not charged any more. What the application has yet to take stays
+   * charged, or a peer could connect anew for each part.
+   */
+  close(byThisSide: boolean): void {
+    const account = this.#account
+    if (account === undefined) return
+    if (!this.#ended) account.remove(this)
+    this.#ended = true
+    const queued = byThisSide ? 0 : this.#queued
+    account.change(this, queued - this.#queued - this.#unfinished, -this.#unfinished)
+    this.#unfinished = 0
+    if (byThisSide) {
+      this.#account = undefined
+    } else if (queued > 0) {
+      this.#remainder = { account, bytes: queued }
+      dropped.register(this.#reader, this.#remainder)
+    }
+  }
+
+  /** Charges the line that has not ended, and lines of the last read that the reader has not taken. */
+  #chargeLine(received: number): void {
+    const window = threadWindow
+    const before = this.#unfinished
+    const left = window.hasMore ? before + received - (window.linesEnd - window.linesBegin) : window.carried
+    this.#unfinished = Math.max(0, left)
+    if (this.#unfinished !== before) {
+      this.#account?.change(this, this.#unfinished - before, this.#unfinished - before)
+    }
+  }
+}

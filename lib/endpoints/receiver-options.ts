@@ -1,0 +1,103 @@
+// The options of a receiver: their meaning, defaults and checks.
+
+import {
+  anything,
+  checkOptions,
+  limit,
+  milliseconds,
+  oneOf,
+  wholeNumber,
+  type OptionTable,
+} from '../base/options.js'
+import { checkTimeout } from '../base/timing.js'
+import { MAX_MESSAGE_BYTES } from '../message/envelope.js'
+import { toPollRequest, type BusyPollOptions, type PollRequest } from '../wire/busy-poll.js'
+import {
+  fieldPointers,
+  integerKind,
+  lineReading,
+  type LineReading,
+  type PayloadOptions,
+} from '../wire/line-reading.js'
+import type { SilenceLimits } from './silence-limit.js'
+
+/** Options of {@link Receiver}. */
+export interface ReceiverOptions extends PayloadOptions {
+  /**
+   * What to do with a line that is not a message. `throw` rejects one `next()` with ERR_IPC_INVALID_MESSAGE or
+   * ERR_IPC_MESSAGE_TOO_LARGE and goes on with the next line; `skip` only counts it. Default: `throw`.
+   */
+  readonly onInvalid?: 'throw' | 'skip'
+  /** Longest line in bytes, without its newline. Default and maximum: {@link MAX_MESSAGE_BYTES}. */
+  readonly maxMessageBytes?: number
+  /** Invalid lines tolerated before the connection is closed; `Infinity` for any number. Default: 1000. */
+  readonly maxInvalid?: number
+  /**
+   * Milliseconds without a byte, while this side reads, after which the connection is closed and `next` rejects with
+   * ERR_IPC_TIMEOUT (reason `idle`). Default: unlimited.
+   */
+  readonly idleTimeoutMs?: number
+  /** The same for the first message, counted from when the receiver is made (reason `no-first-message`). Default: unlimited. */
+  readonly firstMessageTimeoutMs?: number
+  /**
+   * Milliseconds from the first byte of a line to its end, while this side reads, after which the connection is closed and
+   * `next` rejects with ERR_IPC_TIMEOUT (reason `unfinished-message`). A peer that sends a byte now and then cannot hold a
+   * connection open with it. `Infinity` for no limit. Default: 30,000.
+   */
+  readonly messageTimeoutMs?: number
+  /**
+   * Polls for messages before the thread goes to sleep: the shortest latency at the price of a processor. `false` never
+   * polls. Default: the setting of the connection or its listener; there, up to 50 µs as long as that pays.
+   */
+  readonly busyPoll?: BusyPollOptions | false
+}
+
+const TABLE: OptionTable<ReceiverOptions> = {
+  onInvalid: oneOf('throw', 'skip'),
+  maxMessageBytes: wholeNumber(1, MAX_MESSAGE_BYTES),
+  maxInvalid: limit(0),
+  idleTimeoutMs: milliseconds,
+  firstMessageTimeoutMs: milliseconds,
+  messageTimeoutMs: milliseconds,
+  busyPoll: anything, // toPollRequest checks it
+  fields: fieldPointers,
+  integers: integerKind,
+}
+
+/** Enough for an unlucky peer; a hostile one is gone before it costs much. */
+const DEFAULT_MAX_INVALID = 1000
+const DEFAULT_MESSAGE_TIMEOUT_MS = 30_000
+
+/** Everything that a receiver needs, checked once. */
+export interface ReceiverPlan {
+  readonly skipInvalid: boolean
+  readonly maxMessageBytes: number
+  readonly maxInvalid: number
+  readonly limits: SilenceLimits
+  readonly reading: LineReading
+  /** Undefined: the setting of the connection. */
+  readonly busyPoll: PollRequest | undefined
+}
+
+/** One object for all receivers without options, as there may be thousands. */
+const DEFAULT_PLAN: ReceiverPlan = planFrom({})
+
+/** @throws TypeError, RangeError for options that are not allowed */
+export function receiverPlanOf(options: ReceiverOptions | undefined): ReceiverPlan {
+  return options === undefined ? DEFAULT_PLAN : planFrom(checkOptions('Receiver', options, TABLE))
+}
+
+function planFrom(options: ReceiverOptions): ReceiverPlan {
+  return {
+    skipInvalid: options.onInvalid === 'skip',
+    maxMessageBytes: options.maxMessageBytes ?? MAX_MESSAGE_BYTES,
+    maxInvalid: options.maxInvalid ?? DEFAULT_MAX_INVALID,
+    limits: {
+      firstMessageMs: checkTimeout(options.firstMessageTimeoutMs, Infinity),
+      idleMs: checkTimeout(options.idleTimeoutMs, Infinity),
+      messageMs: checkTimeout(options.messageTimeoutMs, DEFAULT_MESSAGE_TIMEOUT_MS),
+    },
+    reading: lineReading('Receiver', options),
+    busyPoll: options.busyPoll === undefined ? undefined : toPollRequest(options.busyPoll),
+  }
+}

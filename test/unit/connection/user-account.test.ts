@@ -1,0 +1,137 @@
+// The account of one user: who may read while it is full, and when a connection is given up.
+
+import { beforeEach, describe, expect, it } from 'vitest'
+
+import { UserAccount, type AccountHolder } from '../../../lib/connection/user-account.js'
+import { until } from '../../support/wait.js'
+
+const MAX_BYTES = 1000
+
+let account: UserAccount
+let changes: boolean[]
+
+beforeEach(() => {
+  changes = []
+  account = new UserAccount({ maxBytes: MAX_BYTES, maxInvalidPerSecond: 10 }, ({ full }) =>
+    changes.push(full),
+  )
+})
+
+class Holder implements AccountHolder {
+  wantsReading = true
+  queuedBytes = 0
+  unfinishedBytes = 0
+  stopped = false
+  overruns = 0
+
+  constructor(queuedBytes = 0, unfinishedBytes = 0) {
+    account.add(this)
+    this.queue(queuedBytes)
+    this.extend(unfinishedBytes)
+  }
+
+  queue(bytes: number): void {
+    this.queuedBytes += bytes
+    account.change(this, bytes, 0)
+  }
+
+  extend(bytes: number): void {
+    this.unfinishedBytes += bytes
+    account.change(this, bytes, bytes)
+  }
+
+  setStopped(stopped: boolean): void {
+    this.stopped = stopped
+  }
+
+  overrun(): void {
+    ++this.overruns
+    account.remove(this)
+    account.change(this, -this.unfinishedBytes, -this.unfinishedBytes)
+  }
+}
+
+const reading = (...holders: Holder[]): Holder[] => holders.filter(({ stopped }) => !stopped)
+
+describe('an account', () => {
+  it('stops no connection while it has room', () => {
+    const holders = [new Holder(400), new Holder(0, 600)]
+    expect(reading(...holders)).toEqual(holders)
+    expect(account).toMatchObject({ held: 1000, full: false })
+    expect(changes).toEqual([])
+  })
+
+  it('stops all when it is full but the one whose line must end, until half of it is free', () => {
+    const [taken, line, short] = [new Holder(600), new Holder(0, 300), new Holder(0, 200)]
+    expect(reading(taken, line, short)).toEqual([line])
+    taken.queue(-500)
+    expect(reading(taken, line, short)).toEqual([line])
+    taken.queue(-100)
+    expect(reading(taken, line, short)).toEqual([taken, line, short])
+    expect(changes).toEqual([true, false])
+  })
+
+  it('gives turns to connections without a line that has begun, and none where the application must act', async () => {
+    const [waiting, line, quiet] = [new Holder(900), new Holder(0, 200), new Holder()]
+    const late = new Holder()
+    const seen = new Set<Holder>()
+    await until(() => {
+      const [one, ...others] = reading(waiting, line, quiet, late)
+      expect(others).toEqual([])
+      if (one !== undefined) seen.add(one)
+      return seen.size === 3
+    })
+    expect(seen.has(waiting)).toBe(false)
+  })
+
+  it('has a turn for a connection whose messages were taken', () => {
+    const [one, other] = [new Holder(600), new Holder(600)]
+    expect(reading(one, other)).toEqual([])
+    one.queue(-10)
+    expect(reading(one, other)).toEqual([])
+    other.queue(-600)
+    one.queue(300)
+    expect(reading(one, other)).toEqual([other])
+  })
+
+  it('passes the turn on when its connection ends', () => {
+    const [long, short, one] = [new Holder(0, 700), new Holder(0, 400), new Holder()]
+    expect(reading(long, short, one)).toEqual([long])
+    account.remove(long)
+    expect(reading(short, one)).toHaveLength(1)
+  })
+
+  it('gives the longest line up at twice its bound, if it gets no further, also among equals', async () => {
+    const holders = Array.from({ length: 5 }, () => new Holder(0, 450))
+    await until(() => holders.some(({ overruns }) => overruns > 0))
+    expect(holders.filter(({ overruns }) => overruns > 0)).toHaveLength(1)
+    expect(account.held).toBe(1800)
+  })
+
+  it('gives none up that gets further', async () => {
+    const [line] = [new Holder(0, 1500), new Holder(600)]
+    for (let i = 0; i < 15; ++i) {
+      line.extend(1)
+      await new Promise((resolve) => setTimeout(resolve, 1))
+    }
+    line.extend(-1515)
+    expect(line.overruns).toBe(0)
+  })
+
+  it('knows whom it waits for', () => {
+    const holder = new Holder(700, 600)
+    expect(account.awaitsApplication).toBe(true)
+    holder.queue(-200)
+    expect(account.awaitsApplication).toBe(false)
+  })
+
+  it('counts the invalid lines of a second', async () => {
+    expect([account.takeInvalid(6), account.takeInvalid(4), account.takeInvalid(1)]).toEqual([
+      true,
+      true,
+      false,
+    ])
+    await new Promise((resolve) => setTimeout(resolve, 1050))
+    expect(account.takeInvalid(10)).toBe(true)
+  })
+})
