@@ -170,10 +170,11 @@ describe('a bridge', () => {
       }
       await Promise.all(sending)
       await Promise.all(senders.map((sender) => sender.flush()))
-      await until(() => ids.length >= 3 * each)
+      await until(() => ids.length >= 3 * each, 60_000)
       await new Promise((resolve) => setTimeout(resolve, 50))
       expectExact(ids, 3, each)
     },
+    120_000,
   )
 })
 
