@@ -179,6 +179,19 @@ describe('a bridge', () => {
 })
 
 describe('the way out', () => {
+  it('gathers a trickle of messages into few batches', async () => {
+    const directory = temporaryDirectory()
+    const broker = new MemoryBroker()
+    const out = await wayOut(directory, broker, { gatherMs: 400 })
+    const sender = localSender(directory)
+    for (let i = 0; i < 20; ++i) {
+      void sender.send(newSOCMessage('soc_event', i))
+      await new Promise((resolve) => setTimeout(resolve, 5))
+    }
+    await until(() => out.stats.delivered === 20)
+    expect(broker.items.length).toBeLessThan(8)
+  })
+
   it('tells repetitions of a sender without numbers from new messages', async () => {
     const directory = temporaryDirectory()
     const broker = new MemoryBroker(1)
