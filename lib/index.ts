@@ -9,6 +9,24 @@ export type {
   InvalidEvent,
   RejectEvent,
 } from './connection/audit.js'
+export type {
+  AddressLostChange,
+  ConnectedChange,
+  ConnectionCounts,
+  DegradedChange,
+  EndedChange,
+  LifecycleChange,
+  LifecycleEvent,
+  LifecycleRole,
+  LifecycleSource,
+  ListeningChange,
+  OnEvent,
+  PausedChange,
+  RejectedChange,
+  ResumedChange,
+  RetryingChange,
+} from './observe/lifecycle.js'
+export type { BatchTrace } from './observe/tracing.js'
 export type { BusyPollOptions } from './wire/busy-poll.js'
 export { BufferedSender } from './endpoints/buffered-sender.js'
 export type {

@@ -3,6 +3,7 @@
 import type { IpcError } from '../base/errors.js'
 import { callback, milliseconds, oneOf, wholeNumber, type OptionTable } from '../base/options.js'
 import type { SOCMessage } from '../message/message.js'
+import type { OnEvent } from '../observe/lifecycle.js'
 import type { OnFull } from './message-queue.js'
 
 /** Options of {@link BufferedSender}. */
@@ -19,6 +20,11 @@ export interface BufferedSenderOptions {
    * only counted.
    */
   readonly onDrop?: (messages: readonly SOCMessage[], error: IpcError) => void
+  /**
+   * Called with what happens to the sender: see {@link LifecycleEvent}. Also on the diagnostics channel
+   * `sentinel-ipc:lifecycle`.
+   */
+  readonly onEvent?: OnEvent
 }
 
 /** Accepted messages that were dropped, by reason. */
@@ -63,6 +69,7 @@ export const BUFFERED_SENDER_TABLE: OptionTable<BufferedSenderOptions> = {
   maxBytes: atLeastOne,
   onFull: oneOf('reject', 'drop-oldest', 'drop-newest', 'shed'),
   onDrop: callback,
+  onEvent: callback,
 }
 
 export const CLOSE_TABLE: OptionTable<BufferedSenderCloseOptions> = { timeoutMs: milliseconds }

@@ -14,6 +14,8 @@ import {
   type BufferedSenderOptions,
   type BufferedSenderStats,
 } from './buffered-sender-options.js'
+import { isObserved, type OnEvent } from '../observe/lifecycle.js'
+import { EndpointEvents } from './endpoint-events.js'
 import { BUFFER_SIZE, DEFAULT_MAX_BYTES, MessageQueue } from './message-queue.js'
 import { checkFrameSize, MAX_MESSAGE_BYTES } from '../message/envelope.js'
 import { frameOf, notAMessage, sizeBound, SOCMessage } from '../message/message.js'
@@ -29,6 +31,8 @@ export class BufferedSender {
   readonly #writer: FrameWriter
   readonly #queue: MessageQueue<undefined>
   readonly #onDrop: BufferedSenderOptions['onDrop']
+  readonly #onEvent: OnEvent | undefined
+  #events: EndpointEvents | undefined
   /** Messages handed to the frame writer and not yet written. */
   #handedOver: SOCMessage[] = []
   #accepted = 0
@@ -42,6 +46,8 @@ export class BufferedSender {
   readonly #onReady = (): void => {
     if (!this.#writer.blocked && this.#writer.failure === undefined) this.#markWritten()
     this.#drain()
+    const { failure } = this.#writer
+    if (failure !== undefined && this.#closing === undefined) this.#observed()?.ended(failure)
   }
 
   readonly #onRefused = (error: IpcError, message: SOCMessage): void => {
@@ -66,6 +72,7 @@ export class BufferedSender {
       maxBytes = DEFAULT_MAX_BYTES,
       onFull = 'reject',
       onDrop,
+      onEvent,
     } = checkOptions('BufferedSender', options, BUFFERED_SENDER_TABLE)
     this.name = name
     this.#connection = connection
@@ -73,8 +80,14 @@ export class BufferedSender {
       this.#dropForRoom(message)
     })
     this.#onDrop = onDrop
+    this.#onEvent = onEvent
     this.#writer = writerOf(connection)
     this.#writer.register(this.#onReady)
+  }
+
+  /** The connection that this sender writes to. */
+  get connection(): Connection {
+    return this.#connection
   }
 
   /** Number of accepted messages not yet written (Go: `Pending`). */
@@ -174,6 +187,7 @@ export class BufferedSender {
       })
     } finally {
       this.#writer.unregister(this.#onReady)
+      if (this.#writer.failure === undefined) this.#observed()?.ended(undefined)
       await this.#connection.close()
     }
   }
@@ -211,6 +225,13 @@ export class BufferedSender {
     }
     this.#flushWriter()
     if (writer.failure !== undefined) this.#dropAll(writer.failure, 'closed')
+    else if (writer.blocked) this.#observed()?.paused()
+  }
+
+  /** Undefined while nothing listens. */
+  #observed(): EndpointEvents | undefined {
+    if (isObserved(this.#onEvent)) this.#events ??= new EndpointEvents(this, 'buffered-sender', this.#onEvent)
+    return this.#events
   }
 
   #flushWriter(): void {
@@ -229,6 +250,7 @@ export class BufferedSender {
   #wakeWaiting(): void {
     this.#flushing.wake(this.#queue.front)
     if (this.#queue.roomy) this.#wantRoom.wake()
+    if (this.#queue.length === 0) this.#events?.resumed()
   }
 
   #letGo(): SOCMessage[] {

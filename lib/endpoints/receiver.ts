@@ -17,6 +17,8 @@ import { abortedError, hasCode, IpcError, rejected, type IpcErrorCode } from '..
 import { decodeLines, followsByteOrderMark, RefusedLines, type LineConsumer } from '../wire/record-decoder.js'
 import { threadWindow, type ReadWindow } from '../wire/read-window.js'
 import type { SOCMessage } from '../message/message.js'
+import { isObserved } from '../observe/lifecycle.js'
+import { EndpointEvents } from './endpoint-events.js'
 import { END, iterateRuns, ReadQueue } from './read-queue.js'
 import { receiverPlanOf, type ReceiverOptions, type ReceiverPlan } from './receiver-options.js'
 import { SilenceLimit, type Silence } from './silence-limit.js'
@@ -68,6 +70,7 @@ export class Receiver implements AsyncIterableIterator<SOCMessage, undefined, un
   #invalid = 0
   #bytes = 0
   #byteOrderMarks = 0
+  #events: EndpointEvents | undefined
   /** Bytes of the queue that are charged to the account of the user. */
   #charged = 0
 
@@ -195,9 +198,17 @@ export class Receiver implements AsyncIterableIterator<SOCMessage, undefined, un
     if (this.#queue.endGiven) finishReading(this.#connection)
     if (this.#state === 'paused' && this.#queue.empty) {
       this.#state = 'reading'
+      this.#events?.resumed()
       this.#silence?.resume()
       this.#input.resume()
     }
+  }
+
+  /** Undefined while nothing listens. */
+  #observed(): EndpointEvents | undefined {
+    const { onEvent } = this.#plan
+    if (isObserved(onEvent)) this.#events ??= new EndpointEvents(this, 'receiver', onEvent)
+    return this.#events
   }
 
   #charge(): void {
@@ -215,6 +226,7 @@ export class Receiver implements AsyncIterableIterator<SOCMessage, undefined, un
     this.#serve()
     if (this.#state === 'reading' && this.#queue.full) {
       this.#state = 'paused'
+      this.#observed()?.paused()
       this.#silence?.pause()
     }
     return this.#state === 'reading'
@@ -225,6 +237,7 @@ export class Receiver implements AsyncIterableIterator<SOCMessage, undefined, un
     this.#silence?.end()
     if (error !== undefined) this.#queue.addError(error)
     this.#state = 'ended'
+    this.#observed()?.ended(error)
     this.#serve()
     return !this.#queue.endGiven
   }
@@ -296,7 +309,9 @@ export class Receiver implements AsyncIterableIterator<SOCMessage, undefined, un
     if (this.#state === 'ended') return
     this.#silence?.end()
     this.#state = 'ended'
-    this.#queue.addError(new IpcError(code, `${this.name}: ${why}`, { reason }))
+    const error = new IpcError(code, `${this.name}: ${why}`, { reason })
+    this.#queue.addError(error)
+    this.#observed()?.ended(error)
     closeBecause(this.#connection, reason)
     this.#serve()
   }

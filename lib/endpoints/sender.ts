@@ -4,6 +4,7 @@
 import { checkConnection, redialOf, writerOf, type Connection } from '../connection/connection.js'
 import { abortedError, hasCode, IpcError, rejected } from '../base/errors.js'
 import {
+  callback,
   checkOptions,
   milliseconds,
   signal as checkSignal,
@@ -15,6 +16,8 @@ import type { FrameWriter } from '../wire/frame-writer.js'
 import { BUFFER_SIZE, DEFAULT_MAX_BYTES } from './message-queue.js'
 import { isChecked, notAMessage, SOCMessage } from '../message/message.js'
 import { checkTimeout, pause } from '../base/timing.js'
+import { isObserved, type OnEvent } from '../observe/lifecycle.js'
+import { EndpointEvents } from './endpoint-events.js'
 import { WaitingSends, type WaitingSend } from './waiting-sends.js'
 
 /** How often `sendWithRetry` tries (Go: `MaxRetries`). */
@@ -31,6 +34,11 @@ export interface SenderOptions {
    * One more rejects with ERR_IPC_BUFFER_FULL. Default: 8 MiB.
    */
   readonly maxPendingBytes?: number
+  /**
+   * Called with what happens to the sender: see {@link LifecycleEvent}. Also on the diagnostics channel
+   * `sentinel-ipc:lifecycle`.
+   */
+  readonly onEvent?: OnEvent
 }
 
 /** Options of one send. */
@@ -44,6 +52,7 @@ const TABLE: OptionTable<SenderOptions> = {
   timeoutMs: milliseconds,
   maxPending: atLeastOne,
   maxPendingBytes: atLeastOne,
+  onEvent: callback,
 }
 const SEND_TABLE: OptionTable<SendOptions> = { signal: checkSignal }
 
@@ -60,8 +69,12 @@ export class Sender {
   #closing: Promise<void> | undefined
   /** Shared by all sends that find the connection dead. */
   #redialling: Promise<void> | undefined
+  readonly #onEvent: OnEvent | undefined
+  #events: EndpointEvents | undefined
   readonly #onReady = (): void => {
     this.#serveWaiting()
+    const { failure } = this.#writer
+    if (failure !== undefined && !this.#closed) this.#observed()?.ended(failure)
   }
 
   /**
@@ -74,10 +87,12 @@ export class Sender {
       timeoutMs,
       maxPending = BUFFER_SIZE,
       maxPendingBytes = DEFAULT_MAX_BYTES,
+      onEvent,
     } = checkOptions('Sender', options, TABLE)
     this.name = name
     this.#timeoutMs = checkTimeout(timeoutMs)
     this.#waiting = new WaitingSends(name, { timeoutMs: this.#timeoutMs, maxPending, maxPendingBytes })
+    this.#onEvent = onEvent
     this.#connection = connection
     this.#writer = writerOf(connection)
     this.#writer.register(this.#onReady)
@@ -160,6 +175,7 @@ export class Sender {
           (hasCode(error, 'ERR_IPC_CLOSED', 'ERR_IPC_NOT_LISTENING') &&
             redialOf(this.#connection) !== undefined)
         if (!mayHelp || this.#closed || tries >= MAX_RETRIES) throw error
+        this.#observed()?.retrying(error, tries, tries * RETRY_WAIT_MS)
       }
       await pause(tries * RETRY_WAIT_MS, signal, `send of ${this.name}`)
     }
@@ -184,8 +200,15 @@ export class Sender {
       await this.#idle()
     } finally {
       this.#writer.unregister(this.#onReady)
+      if (this.#writer.failure === undefined) this.#observed()?.ended(undefined)
       await this.#connection.close()
     }
+  }
+
+  /** Undefined while nothing listens. */
+  #observed(): EndpointEvents | undefined {
+    if (isObserved(this.#onEvent)) this.#events ??= new EndpointEvents(this, 'sender', this.#onEvent)
+    return this.#events
   }
 
   get #closed(): boolean {
@@ -223,8 +246,14 @@ export class Sender {
       this.#waiting.remove(send)
       void writer.settled(this.#timeoutMs).then(send.resolve, send.reject)
     }
-    if (writer.failure === undefined) this.#waiting.armTimer()
-    else this.#waiting.fail(writer.failure)
+    if (writer.failure !== undefined) {
+      this.#waiting.fail(writer.failure)
+    } else if (this.#waiting.length > 0) {
+      this.#waiting.armTimer()
+      this.#observed()?.paused()
+    } else {
+      this.#events?.resumed()
+    }
   }
 
   /** Returns false if the writer got blocked before all messages of the send were in. */

@@ -6,6 +6,7 @@ import { queueMicrotask } from '../base/globals.js'
 import { addon } from '../binding/addon.js'
 import { systemError } from '../binding/native-error.js'
 import type { SOCMessage } from '../message/message.js'
+import { tracesSends, traceSend, type TraceSource } from '../observe/tracing.js'
 import { Deadline } from './deadline.js'
 import { FrameBatch, type OnRefused } from './frame-batch.js'
 import { returnSlab } from './slabs.js'
@@ -50,6 +51,8 @@ type State = 'ready' | 'blocked' | 'failed'
 export class FrameWriter {
   readonly #socket: WritableSocket
   readonly #closeConnection: (reason: 'send-timeout' | 'peer-closed') => void
+  readonly #source: TraceSource
+  #bytes = 0
   readonly #batch = new FrameBatch()
   #state: State = 'ready'
   #failure: IpcError | undefined
@@ -63,9 +66,20 @@ export class FrameWriter {
   /** Called in order each time the writer is ready again, and a last time once it has failed. */
   readonly #clients = new Set<() => void>()
 
-  constructor(socket: WritableSocket, closeConnection: (reason: 'send-timeout' | 'peer-closed') => void) {
+  /** @param source is the connection, for traces */
+  constructor(
+    socket: WritableSocket,
+    closeConnection: (reason: 'send-timeout' | 'peer-closed') => void,
+    source: TraceSource,
+  ) {
     this.#socket = socket
     this.#closeConnection = closeConnection
+    this.#source = source
+  }
+
+  /** Bytes of the batches written, including the one that the kernel has in part. */
+  get bytes(): number {
+    return this.#bytes
   }
 
   /** The kernel takes no more for now: nothing may be added. */
@@ -167,7 +181,8 @@ export class FrameWriter {
       return
     }
     const { bytes, begin, end, slab, reportRefused } = this.#batch.take()
-    this.#write(bytes, begin, end, slab)
+    if (tracesSends()) this.#writeTraced(bytes, begin, end, slab)
+    else this.#write(bytes, begin, end, slab)
     reportRefused()
   }
 
@@ -183,8 +198,16 @@ export class FrameWriter {
     this.#clients.clear()
   }
 
+  #writeTraced(bytes: Buffer, begin: number, end: number, slab: Buffer | undefined): void {
+    traceSend(this.#source, bytes.subarray(begin, end), () => {
+      this.#write(bytes, begin, end, slab)
+      return this.settled(Infinity)
+    })
+  }
+
   #write(bytes: Buffer, begin: number, end: number, slab: Buffer | undefined): void {
     const written = end === begin ? 0 : addon.writeBatch(this.#socket.descriptor, bytes, begin, end)
+    if (written >= 0) this.#bytes += end - begin
     if (written === end - begin) {
       if (slab !== undefined) returnSlab(slab)
       this.#settle()

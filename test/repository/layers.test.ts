@@ -25,6 +25,7 @@ const LAYERS = [
   'connection',
   'wire',
   'message',
+  'observe',
   'peer',
   'binding',
   'base',

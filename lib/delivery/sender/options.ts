@@ -72,7 +72,7 @@ export interface DeliveryRejection {
 }
 
 /** Options of {@link AcknowledgedSender}. The address and the policy are the same options as for `dial`. */
-export interface AcknowledgedSenderOptions extends Omit<DialOptions, 'signal'> {
+export interface AcknowledgedSenderOptions extends Omit<DialOptions, 'signal' | 'onEvent'> {
   /** Most messages pending without a spool, or in memory with one. Default 16,384. */
   readonly maxMessages?: number
   /** Most bytes of them, counted as UTF-16 units of text and bytes of buffers. Default 16 MiB. */
