@@ -34,6 +34,7 @@ export type {
   BufferedSenderDrops,
   BufferedSenderOptions,
   BufferedSenderStats,
+  BufferedSenderWaitOptions,
 } from './endpoints/buffered-sender-options.js'
 export { Connection, type WhenClosedOptions } from './connection/connection.js'
 export * from './delivery/index.js'
@@ -44,6 +45,7 @@ export type { ListenOptions } from './connection/listen-options.js'
 export type { ListenerStats } from './connection/admission.js'
 export { listen, Listener, type AcceptOptions } from './connection/listener.js'
 export type { AddressFound } from './connection/address-watch.js'
+export type { FlushSyncOptions } from './endpoints/flush-sync.js'
 export { BUFFER_SIZE } from './endpoints/message-queue.js'
 export { SOCMsgType } from './message/type.js'
 export { SOCMessage } from './message/message.js'

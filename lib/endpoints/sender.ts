@@ -2,6 +2,7 @@
 // a message after that is up to the receiver.
 
 import { checkConnection, redialOf, writerOf, type Connection } from '../connection/connection.js'
+import { monotonicMs } from '../base/globals.js'
 import { abortedError, hasCode, IpcError, rejected } from '../base/errors.js'
 import {
   callback,
@@ -13,6 +14,7 @@ import {
   type OptionTable,
 } from '../base/options.js'
 import type { FrameWriter } from '../wire/frame-writer.js'
+import { flushSyncTimeoutOf, type FlushSyncOptions } from './flush-sync.js'
 import { BUFFER_SIZE, DEFAULT_MAX_BYTES } from './message-queue.js'
 import { isChecked, notAMessage, SOCMessage } from '../message/message.js'
 import { checkTimeout, pause } from '../base/timing.js'
@@ -179,6 +181,19 @@ export class Sender {
       }
       await pause(tries * RETRY_WAIT_MS, signal, `send of ${this.name}`)
     }
+  }
+
+  /**
+   * Writes everything that waits without the event loop, as in a handler of `process.on('exit')` or before
+   * `process.exit()`. Blocks this thread while the peer has to read first, at most for `timeoutMs` (default 1000). Returns
+   * whether the kernel has everything. On Windows nothing is waited for.
+   *
+   * @throws TypeError, RangeError for options that are not allowed
+   */
+  flushSync(options?: FlushSyncOptions): boolean {
+    const untilMs = monotonicMs() + flushSyncTimeoutOf(options)
+    this.#serveWaiting()
+    return this.#writer.flushSync(untilMs) && this.#waiting.length === 0
   }
 
   /**

@@ -2,7 +2,8 @@
 // taken it. A frame goes out whole, or the connection is given up.
 
 import { IpcError } from '../base/errors.js'
-import { queueMicrotask } from '../base/globals.js'
+import { monotonicMs, queueMicrotask } from '../base/globals.js'
+import { sleepSync } from '../base/timing.js'
 import { addon } from '../binding/addon.js'
 import { systemError } from '../binding/native-error.js'
 import type { SOCMessage } from '../message/message.js'
@@ -14,6 +15,8 @@ import { returnSlab } from './slabs.js'
 /** A remainder up to this size is copied, so that its slab is free again. A larger one keeps the slab. */
 const SMALL_REMAINDER = 1 << 14
 const DONE = Promise.resolve()
+/** Between two tries of a write without the event loop. */
+const SYNC_RETRY_MS = 1
 
 /** What a writer writes to. */
 export interface WritableSocket {
@@ -21,6 +24,8 @@ export interface WritableSocket {
   readonly destroyed: boolean
   /** Writes bytes that the kernel did not take, as soon as it does. */
   write(bytes: Buffer, done: (error?: Error | null) => void): void
+  /** Tries at once to write what waits. */
+  writeNow(): void
 }
 
 interface Outcome {
@@ -184,6 +189,24 @@ export class FrameWriter {
     if (tracesSends()) this.#writeTraced(bytes, begin, end, slab)
     else this.#write(bytes, begin, end, slab)
     reportRefused()
+  }
+
+  /**
+   * Writes everything, without the event loop, and waits for the peer to read where it must: at most until `untilMs` on the
+   * monotonic clock. Returns whether the kernel has everything.
+   */
+  flushSync(untilMs: number): boolean {
+    for (;;) {
+      this.flush()
+      // Clients add more when the writer becomes ready.
+      while (this.#state === 'blocked') {
+        this.#socket.writeNow()
+        if (!this.blocked) break
+        if (monotonicMs() >= untilMs) return false
+        sleepSync(SYNC_RETRY_MS)
+      }
+      if (this.#state === 'failed' || this.#batch.empty) return !this.pending
+    }
   }
 
   /** Gives up: everything that waits for the writer gets this error. */
