@@ -49,10 +49,14 @@ export type { FlushSyncOptions } from './endpoints/flush-sync.js'
 export { BUFFER_SIZE } from './endpoints/message-queue.js'
 export { SOCMsgType } from './message/type.js'
 export { SOCMessage } from './message/message.js'
+export type { Meta } from './message/meta.js'
 export { newSOCMessage, rawJSON, type NewMessageOptions, type RawJSON } from './message/new-message.js'
+export { extractTrace, injectTrace, type TraceApi } from './message/trace.js'
+export type { PayloadOptions } from './wire/line-reading.js'
 export type { PeerIdentity, PeerPolicy } from './peer/peer.js'
 export {
   Receiver,
+  type ReceivedMessage,
   type ReceiverOptions,
   type ReceiveOptions,
   type ReceiverStats,
@@ -60,18 +64,23 @@ export {
 export { MAX_RETRIES, Sender, type SenderOptions, type SendOptions } from './endpoints/sender.js'
 export type { InspectedRecord, SpoolInspection, SpoolSegment } from './spool/inspect.js'
 export type { SpoolDamage, SpoolOptions } from './spool/options.js'
-export { Spool, type SpooledMessage } from './spool/spool.js'
+export type { SpooledMessage } from './spool/messages.js'
+export { Spool } from './spool/spool.js'
 export type { SpoolEntry, SpoolEvents, SpoolLog, SpoolRecord } from './spool/spool-log.js'
 export * from './swarm/index.js'
+export { listenFds, type ListenFd, type ListenFdsOptions } from './systemd/listen-fds.js'
+export { notify, type ServiceState } from './systemd/notify.js'
+export { watchdog, type Watchdog, type WatchdogOptions } from './systemd/watchdog.js'
 export { DEFAULT_TIMEOUT_MS } from './base/timing.js'
 export type { UserErrorEvent } from './base/user-code.js'
-export {
-  Endpoint,
-  type EndpointOptions,
-  type EndpointStats,
-  type RequestHandler,
-  type RequestOptions,
-} from './services/endpoint.js'
+export { Endpoint } from './services/endpoint.js'
+export type {
+  EndpointCloseOptions,
+  EndpointOptions,
+  EndpointStats,
+  RequestOptions,
+} from './services/endpoint-options.js'
+export type { RequestHandler } from './services/incoming-requests.js'
 export type { RequestContext } from './services/running-handlers.js'
 export {
   serve,
@@ -85,6 +94,11 @@ export {
 } from './services/server.js'
 export { Publisher, type PublisherOptions, type SubscribeOptions } from './services/publisher.js'
 export type { PublisherOnFull, Subscriber, SubscriberStats } from './services/subscriber.js'
+export type { LatencyStats } from './observe/latency.js'
+export type { AuditRecord } from './stats/audit-feed.js'
+export type { ConnectionSnapshot, ObjectSnapshot, StatsSnapshot } from './stats/snapshot.js'
+export { openStats, readStats, StatsReader, type ReadStatsOptions } from './stats/stats-reader.js'
+export { exposeStats, StatsServer, type ExposeStatsOptions } from './stats/stats-server.js'
 export {
   readableFrom,
   readableStreamFrom,
@@ -93,12 +107,14 @@ export {
   type ReadableOptions,
   type WritableOptions,
 } from './services/streams.js'
+export type { StandardIssue, StandardResult, StandardSchema } from './services/standard-schema.js'
 export {
   validated,
+  type MessageSource,
   type OutputOf,
   type Schemas,
-  type StandardIssue,
-  type StandardResult,
-  type StandardSchema,
   type ValidatedMessage,
+  type ValidatedMessages,
+  type ValidatedOptions,
+  type ValidatedStats,
 } from './services/validated.js'

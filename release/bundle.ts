@@ -1,8 +1,9 @@
 // npm run bundle: makes dist/ from out/lib. One CommonJS implementation, an ES wrapper for each entry point that re-exports it by
-// name, and one set of declarations, so that `require`, `import` and TypeScript all see the same classes.
+// name, and one set of declarations, so that `require`, `import` and TypeScript all see the same classes. Each command is one
+// file besides, which loads the library when it needs it.
 
 import { build as esbuild, type Metafile, type Plugin } from 'esbuild'
-import { mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { chmodSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { dirname, join, posix, relative } from 'node:path'
 
 import { root } from './root.js'
@@ -32,7 +33,9 @@ function entryPoints(): { readonly modules: string[]; readonly commands: string[
 }
 
 const { modules, commands } = entryPoints()
-const entryFiles = new Set([...modules, ...commands].map((entry) => join(compiled, `${entry}.js`)))
+/** What a command loads of the library, when it first needs it. */
+const libraries = commands.map((command) => posix.join(posix.dirname(command), 'kit/library'))
+const entryFiles = new Set([...modules, ...libraries].map((entry) => join(compiled, `${entry}.js`)))
 
 /**
  * Has every other entry point import the whole of the main one, so that all of it is one shared file. Between files of
@@ -101,6 +104,36 @@ async function convertToCommonJs(modules: readonly string[]): Promise<void> {
   })
 }
 
+/** A command works without the addon as far as it can, so its file has copies of the little that it shares with the library. */
+async function bundleCommand(command: string): Promise<void> {
+  const file = join(dist, `${command}.cjs`)
+  const loadLibrary: Plugin = {
+    name: 'load-library',
+    setup(build) {
+      build.onResolve({ filter: /\/library\.js$/ }, () => ({ path: './kit/library.cjs', external: true }))
+    },
+  }
+  await esbuild({
+    entryPoints: [join(compiled, `${command}.js`)],
+    bundle: true,
+    format: 'cjs',
+    platform: 'node',
+    target,
+    packages: 'external',
+    outfile: file,
+    plugins: [loadLibrary],
+    // By require(): in Node 20 an error of a module that import() loads is an uncaught exception as well.
+    supported: { 'dynamic-import': false },
+    define: { 'import.meta.url': '__moduleUrl' },
+    banner: {
+      js: "#!/usr/bin/env node\n'use strict'; const __moduleUrl = require('node:url').pathToFileURL(__filename).href;",
+    },
+    logLevel: 'warning',
+    absWorkingDir: root,
+  })
+  chmodSync(file, 0o755)
+}
+
 /** An ES module that evaluates nothing of its own: evaluated twice, it still hands out the same classes. */
 function writeWrapper(entry: string, names: readonly string[]): void {
   const file = posix.basename(entry)
@@ -127,7 +160,9 @@ ${exported.join('\n')}
 /** Declarations of the CommonJS files. Those of the wrappers re-export them, so that each class is declared once. */
 function writeDeclarations(entries: readonly string[]): void {
   const files = readdirSync(compiled, { recursive: true, encoding: 'utf8' })
-  for (const file of files.filter((name) => name.endsWith('.d.ts'))) {
+  const ofCommand = (name: string): boolean =>
+    commands.some((command) => name.startsWith(posix.dirname(command)))
+  for (const file of files.filter((name) => name.endsWith('.d.ts') && !ofCommand(name))) {
     const text = readFileSync(join(compiled, file), 'utf8')
     const renamed = text.replace(/((?:from|import\() ?['"]\.[^'"]*)\.js(['"])/g, '$1.cjs$2')
     write(file.replace(/\.d\.ts$/, '.d.cts'), renamed.replace(/\n?\/\/# sourceMappingURL=.*\n?$/, '\n'))
@@ -140,7 +175,7 @@ function write(file: string, text: string): void {
   writeFileSync(join(dist, file), text)
 }
 
-const outputs = await splitModules([...modules, ...commands])
+const outputs = await splitModules([...modules, ...libraries])
 rmSync(dist, { recursive: true, force: true })
 const made = Object.keys(outputs).map((file) => relative(split, join(root, file)))
 await convertToCommonJs(made)
@@ -149,4 +184,5 @@ for (const entry of modules) {
   if (output === undefined) throw new Error(`package.json exports ${entry}, and esbuild made no such file`)
   writeWrapper(entry, [...output.exports].sort())
 }
+for (const command of commands) await bundleCommand(command)
 writeDeclarations(modules)

@@ -1,15 +1,16 @@
-// The demo: reads the command line, starts the three processes in a directory of their own, shows what they do, and
-// checks at the end that every event and every incident is accounted for.
+// The demo: reads the command line, starts the three processes in a directory of their own, plays the scenes, shows what
+// happens, and checks at the end that every event and every incident is accounted for.
 
-import { accessSync, constants, existsSync, mkdtempSync, rmSync, statSync } from 'node:fs'
+import { accessSync, chmodSync, constants, mkdirSync, mkdtempSync, rmSync, statSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 
 import { HELP, parseArguments, type DemoArguments } from './arguments.js'
 import { Pipeline } from './pipeline.js'
-import { EVENT_PIPE, INCIDENT_PIPE } from './protocol.js'
+import { EVENT_PIPE, INCIDENT_PIPE, type StageName } from './protocol.js'
+import { canBeStrangers, playScenes, type Outcome } from './scenes.js'
 import { STDIN } from './sources/files.js'
-import { summarize } from './summary.js'
+import { summarize, summarizeStage } from './summary.js'
 import { plural, printable } from './text.js'
 import { View } from './view.js'
 
@@ -44,9 +45,25 @@ async function main(): Promise<number> {
 }
 
 async function run(args: DemoArguments, directory: string): Promise<number> {
-  const { files, seconds, rate, quiet } = args
+  const { files, seconds, rate, quiet, scenes, sentinel } = args
+  // The stranger must get as far as the pipe's policy. Only the pipe is open to it, not the spool and the journal.
+  const reachable = scenes && canBeStrangers()
+  if (reachable) chmodSync(directory, 0o711)
+  const stateDirectory = join(directory, 'state')
+  mkdirSync(stateDirectory, { mode: 0o700 })
+  const sampleSeconds =
+    files.length === 0 && sentinel !== 'soc-respond' && seconds !== undefined ? seconds * 0.6 : undefined
   const pipeline: Pipeline = new Pipeline(
-    { directory, files, rate, quiet },
+    {
+      directory: sentinel === undefined ? directory : sentinelDirectory(),
+      stateDirectory,
+      files,
+      sampleSeconds,
+      rate,
+      quiet,
+      reachable,
+      sentinel: sentinel !== undefined,
+    },
     {
       onNotice: (stage, text) => {
         if (!quiet) view.print(`${stage}: ${printable(text, 200)}`)
@@ -59,9 +76,9 @@ async function run(args: DemoArguments, directory: string): Promise<number> {
       },
       onOutput: (line) => view.print(line),
     },
+    ...(sentinel === undefined ? [] : [[sentinel]]),
   )
   const view: View = new View(process.stdout, args.view, () => pipeline.counts)
-  const begin = performance.now()
   stopOnSignals(pipeline, directory)
   process.stdout.on('drain', () => {
     pipeline.resumeOutput()
@@ -74,6 +91,8 @@ async function run(args: DemoArguments, directory: string): Promise<number> {
 
   if (!quiet) view.print(`reading ${sourceText(args)}`)
   await pipeline.start()
+  // From here on it reads: what comes before is not in the figures.
+  const begin = performance.now()
   if (!quiet) view.print(diagram(pipeline))
   view.start()
   const timer = setTimeout(
@@ -83,6 +102,11 @@ async function run(args: DemoArguments, directory: string): Promise<number> {
     (seconds ?? 0) * 1000,
   )
   if (seconds === undefined) clearTimeout(timer)
+  const announce = (text: string): void => {
+    if (!quiet) view.print(`** ${text}`)
+  }
+  const outcomes: readonly Outcome[] =
+    scenes && seconds !== undefined ? await playScenes({ pipeline, directory, seconds, announce }) : []
   await pipeline.finished()
   clearTimeout(timer)
   view.stop()
@@ -91,17 +115,23 @@ async function run(args: DemoArguments, directory: string): Promise<number> {
     view.print('stopped before anything was read')
     return 0
   }
-  const summary = summarize(pipeline.counts, nameOfInput(files), (performance.now() - begin) / 1000)
+  const elapsed = (performance.now() - begin) / 1000
+  const summary =
+    sentinel === undefined
+      ? summarize(pipeline.counts, nameOfInput(files), elapsed, outcomes)
+      : summarizeStage(pipeline.counts, sentinel, elapsed)
   for (const line of [...summary.lines, ...pipeline.failures.map((failure) => `failed: ${failure}`)])
     view.print(line)
   return summary.addsUp && pipeline.failures.length === 0 ? 0 : 1
 }
 
+/** Where the original Go programs have their sockets. */
+function sentinelDirectory(): string {
+  return join(tmpdir(), 'sentinel-soc')
+}
+
 /** Returns why the demo cannot start; undefined if it can. */
 function findProblem({ files }: DemoArguments): string | undefined {
-  if (files.length === 0 && !existsSync('/proc/self/stat')) {
-    return 'no files are given, and this system has no /proc to watch: give files (see --help)'
-  }
   for (const file of files) {
     if (file === STDIN) continue
     try {
@@ -124,17 +154,23 @@ function nameOfInput(files: readonly string[]): string | undefined {
   ].join(' and ')
 }
 
-function sourceText({ files, seconds }: DemoArguments): string {
+function sourceText({ files, seconds, sentinel }: DemoArguments): string {
   const limit = seconds === undefined ? '' : ` for ${plural(seconds, 'second')}`
+  if (sentinel === 'soc-correlate' || sentinel === 'soc-respond')
+    return `what comes to ${sentinelDirectory()}${limit}`
   if (files.length === 0) {
-    return `this machine's own activity from /proc${limit}: programs that you start meanwhile, new listening sockets (--help: how to give files)`
+    return `a sample of real attacks, and this machine's own activity${limit}: programs that you start meanwhile, new listening sockets (--help: how to give files)`
   }
   return `${nameOfInput(files) ?? ''}${limit}: ${files.join(', ')}`
 }
 
+/** soc-ingest (pid 1) --soc-ingest-to-correlate--> soc-correlate (pid 2) … */
 function diagram(pipeline: Pipeline): string {
-  const pipes = [`--${EVENT_PIPE}--> `, `--${INCIDENT_PIPE}--> `, '']
-  return pipeline.processes.map(([name, pid], i) => `${name} (pid ${pid}) ${pipes[i] ?? ''}`).join('')
+  const pipes: Partial<Record<StageName, string>> = {
+    'soc-ingest': ` --${EVENT_PIPE}--> `,
+    'soc-correlate': ` --${INCIDENT_PIPE}--> `,
+  }
+  return pipeline.processes.map(([name, pid]) => `${name} (pid ${pid})${pipes[name] ?? ''}`).join('')
 }
 
 /**

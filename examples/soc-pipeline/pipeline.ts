@@ -1,5 +1,5 @@
-// Starts the three processes, the last one first so that each finds the next one listening, collects their reports, and
-// stops them. Must not know how any of it is shown.
+// Starts the three processes, the last one first so that each finds the next one listening, collects their reports, passes
+// on commands, replaces one that was killed on purpose, and stops them. Must not know how any of it is shown.
 
 import { fork, type ChildProcess } from 'node:child_process'
 import { createInterface } from 'node:readline'
@@ -8,13 +8,14 @@ import { fileURLToPath } from 'node:url'
 
 import {
   isReport,
+  type Command,
   type CorrelateCounts,
+  type Done,
   type IngestCounts,
   type Report,
   type RespondCounts,
   type StageConfig,
   type StageName,
-  type StopCommand,
 } from './protocol.js'
 import { STDIN } from './sources/files.js'
 
@@ -41,11 +42,19 @@ const SCRIPTS: Readonly<Record<StageName, string>> = {
   'soc-respond': './respond.js',
 }
 
+/** In the order in which events go through. */
+const STAGES: readonly StageName[] = ['soc-ingest', 'soc-correlate', 'soc-respond']
+
 export class Pipeline {
   readonly #config: StageConfig
+  readonly #stages: readonly StageName[]
   readonly #events: PipelineEvents
   readonly #children = new Map<StageName, ChildProcess>()
-  readonly #ended: Promise<void>[] = []
+  /** For each process that has ended or will: resolves then. */
+  readonly #ended = new Map<StageName, Promise<void>>()
+  /** Stages whose process is being killed on purpose. */
+  readonly #killing = new Set<StageName>()
+  #onDone: ((done: Done) => void) | undefined
   readonly #failures: string[] = []
   readonly #ready = new Set<StageName>()
   /** Processes whose final counts have arrived. */
@@ -53,9 +62,13 @@ export class Pipeline {
   readonly #counts: AllCounts = {}
   #output: Readable | undefined
   #stopping = false
+  #onStopped: () => void = () => undefined
+  readonly #stopped = new Promise<void>((resolve) => (this.#onStopped = resolve))
 
-  constructor(config: StageConfig, events: PipelineEvents) {
+  /** @param stages those to run; the others run elsewhere */
+  constructor(config: StageConfig, events: PipelineEvents, stages: readonly StageName[] = STAGES) {
     this.#config = config
+    this.#stages = STAGES.filter((stage) => stages.includes(stage))
     this.#events = events
   }
 
@@ -65,7 +78,12 @@ export class Pipeline {
 
   /** Whether it was stopped so soon that nothing was read. */
   get stoppedEarly(): boolean {
-    return this.#stopping && !this.#ready.has('soc-ingest') && this.#failures.length === 0
+    return this.#stopping && this.#ready.size < this.#stages.length && this.#failures.length === 0
+  }
+
+  /** Whether it has been told to stop, or has stopped by itself. */
+  get stopping(): boolean {
+    return this.#stopping
   }
 
   /** What went wrong, in words; empty when all is well. */
@@ -75,16 +93,15 @@ export class Pipeline {
 
   /** Process ids, in the order in which events go through. */
   get processes(): (readonly [StageName, number])[] {
-    const names: StageName[] = ['soc-ingest', 'soc-correlate', 'soc-respond']
-    return names.flatMap((name) => {
+    return this.#stages.flatMap((name) => {
       const pid = this.#children.get(name)?.pid
       return pid === undefined ? [] : [[name, pid] as const]
     })
   }
 
-  /** Starts all three, unless it is stopped before or one of them fails. */
+  /** Starts all of them, unless it is stopped before or one of them fails. */
   async start(): Promise<void> {
-    for (const name of ['soc-respond', 'soc-correlate', 'soc-ingest'] as const) {
+    for (const name of this.#stages.toReversed()) {
       if (this.#stopping || this.#failures.length > 0) break
       await this.#startStage(name)
     }
@@ -92,20 +109,49 @@ export class Pipeline {
     if (this.#failures.length > 0) this.stop()
   }
 
-  /** Resolves when all processes have ended. */
+  /**
+   * Resolves when all processes have ended, each after the one before it: it is told then that no more clients come, and
+   * finishes what is on its way.
+   */
   async finished(): Promise<void> {
-    await Promise.all(this.#ended)
+    // soc-ingest ends by itself. A later stage that runs alone has clients that we do not know, until it is stopped.
+    const [first] = this.#stages
+    if (first !== undefined && first !== 'soc-ingest') {
+      await Promise.race([this.#stopped, this.#ended.get(first)])
+    }
+    for (const name of this.#stages) {
+      this.#tell(name, { command: 'finish' })
+      await this.#ended.get(name)
+    }
   }
 
-  /** Tells soc-ingest to read no more; the others end when their input does. Safe to call again. */
+  /** Tells the first stage to read no more; the others end when their input does. Safe to call again. */
   stop(): void {
     if (this.#stopping) return
     this.#stopping = true
-    const command: StopCommand = { command: 'stop' }
-    for (const child of this.#children.values()) {
-      // The process may end while the command is on its way.
-      if (child.connected) child.send(command, () => undefined)
-    }
+    this.#onStopped()
+    for (const name of this.#stages) this.#tell(name, { command: 'stop' })
+  }
+
+  /** Has soc-ingest do something. Resolves with the outcome; undefined if the pipeline is being stopped meanwhile. */
+  async do(command: Extract<Command, { command: Done['command'] }>): Promise<Done | undefined> {
+    if (this.#stopping || !this.#tell('soc-ingest', command)) return undefined
+    const done = new Promise<Done>((resolve) => (this.#onDone = resolve))
+    return await Promise.race([done, this.#ended.get('soc-ingest')?.then(() => undefined)])
+  }
+
+  /** Kills a stage with SIGKILL and starts it again. Resolves when its pipe can be dialled; false if it could not be started. */
+  async killAndRestart(name: StageName): Promise<boolean> {
+    const child = this.#children.get(name)
+    if (child === undefined || this.#stopping) return false
+    this.#killing.add(name)
+    child.kill('SIGKILL')
+    await this.#ended.get(name)
+    this.#killing.delete(name)
+    this.#ready.delete(name)
+    await this.#startStage(name)
+    if (this.#stopping) this.#tell(name, { command: 'stop' })
+    return this.#ready.has(name)
   }
 
   /** Ends the processes at once. */
@@ -137,13 +183,25 @@ export class Pipeline {
           resolve()
         } else this.#takeReport(name, message)
       })
-      this.#ended.push(this.#end(name, child).finally(resolve))
+      this.#ended.set(name, this.#end(name, child).finally(resolve))
     })
+  }
+
+  /** False if there is no such process any more. */
+  #tell(name: StageName, command: Command): boolean {
+    const child = this.#children.get(name)
+    if (child?.connected !== true) return false
+    // The process may end while the command is on its way.
+    return child.send(command, () => undefined)
   }
 
   #takeReport(name: StageName, message: Exclude<Report, { report: 'ready' }>): void {
     if (message.report === 'notice') {
       this.#events.onNotice(name, message.text)
+      return
+    }
+    if (message.report === 'done') {
+      this.#onDone?.(message)
       return
     }
     const { counts } = message
@@ -171,7 +229,7 @@ export class Pipeline {
         else resolve(this.#mayEnd(name) ? undefined : 'has not given its last counts')
       })
     })
-    if (problem === undefined) return
+    if (problem === undefined || this.#killing.has(name)) return
     this.#failures.push(`${name} ${problem}`)
     // Stop reading, because the pipeline is broken. Events already on their way are still handled.
     this.stop()

@@ -1,10 +1,15 @@
-// The payloads of the two pipes, and the reports of the three processes for the live view.
+// The payloads of the pipes, and the reports of the three processes for the live view.
 // Events and incidents go over sentinel-ipc only; reports and the one command go over Node's own fork channel.
+
+/** Beginning of the origin of events of the burst, which wait in queues and say nothing of what a hop takes. */
+export const BURST_ORIGIN = 'burst:'
 
 /** First hop, from soc-ingest to soc-correlate. */
 export const EVENT_PIPE = 'soc-ingest-to-correlate'
 /** Second hop, from soc-correlate to soc-respond. */
 export const INCIDENT_PIPE = 'soc-correlate-to-respond'
+/** Requests to soc-respond. */
+export const ASK_PIPE = 'soc-respond-ask'
 
 /** Where an event comes from, which determines how to read it. */
 export type EventForm = 'json' | 'syslog' | 'process' | 'listener'
@@ -13,7 +18,7 @@ export type EventForm = 'json' | 'syslog' | 'process' | 'listener'
 export interface EventPayload {
   /** When it was sent, see `monotonicMicros`. */
   readonly sentAt: number
-  /** Where it was found: file and line, or `this machine`. */
+  /** Where it was found: file and line, `this machine`, or the burst. */
   readonly origin: string
   readonly form: EventForm
   readonly event: Readonly<Record<string, unknown>>
@@ -88,7 +93,7 @@ export interface Latency {
   readonly p99: number | undefined
 }
 
-/** Counts of soc-ingest: read = events + unparsed, and events = written + pending + dropped. */
+/** Counts of soc-ingest: read = events + unparsed, and events = settled + pending + rejected + dropped. */
 export interface IngestCounts {
   readonly stage: 'soc-ingest'
   /** The input being read, in words. */
@@ -98,22 +103,30 @@ export interface IngestCounts {
   readonly events: Readonly<Record<EventForm, number>>
   /** Lines that became no event, by reason; `refused`: JSON that the library does not send. */
   readonly unparsed: Readonly<Record<'blank' | 'unknown' | 'tooLong' | 'refused', number>>
-  readonly written: number
+  /** Events that soc-correlate has finished, as it says itself. */
+  readonly settled: number
+  /** Events in the spool. */
   readonly pending: number
+  readonly rejected: number
   readonly dropped: number
-  /** Times that the reader had to wait because the buffer was full. */
-  readonly waits: number
+  /** Connections to soc-correlate so far. */
+  readonly connections: number
 }
 
 export interface CorrelateCounts {
   readonly stage: 'soc-correlate'
+  /** Events that this process took. */
   readonly received: number
+  /** Events finished by this process and by those before it, as the journal has them. */
+  readonly finished: number
+  /** Of these, finished by processes before this one. */
+  readonly recovered: number
   /** Lines that the receiver refused, and messages of another type or shape. */
   readonly refused: number
   readonly latency: Latency
-  /** Different incidents. */
+  /** Different incidents, those found by earlier processes included. */
   readonly incidents: number
-  /** Messages about incidents, including the growth of one. */
+  /** Messages about incidents that soc-respond has finished, including the growth of one. */
   readonly sent: number
 }
 
@@ -122,8 +135,10 @@ export interface RespondCounts {
   readonly received: number
   readonly refused: number
   readonly latency: Latency
+  /** Different incidents. */
+  readonly incidents: number
   readonly printed: number
-  /** Growth of incidents that were printed already. */
+  /** Growth of incidents that were printed already, and repeats by a soc-correlate that came back. */
   readonly repeats: number
   /** New incidents not printed because they came too fast to read, or because printing is off. */
   readonly unprinted: number
@@ -148,29 +163,50 @@ export type Report =
   | { readonly report: 'ready' }
   /** A note in words: who connected, which line could not be parsed. */
   | { readonly report: 'notice'; readonly text: string }
+  /** A stage has done what a command asked for. */
+  | ({ readonly report: 'done' } & Done)
   | { readonly report: 'status' | 'final'; readonly counts: Counts }
 
-/** From the live view to a stage: stop. */
-export interface StopCommand {
-  readonly command: 'stop'
-}
+/** The outcome of a command; when the demo was stopped meanwhile, with what there was by then. */
+export type Done =
+  | { readonly command: 'burst'; readonly events: number; readonly seconds: number }
+  | { readonly command: 'ask'; readonly requests: number; readonly latency: Latency }
+
+/** From the live view to a stage. */
+export type Command =
+  /** Read no more. */
+  | { readonly command: 'stop' }
+  /** The stage before has ended: no more clients will come. */
+  | { readonly command: 'finish' }
+  /** soc-ingest: send as fast as soc-correlate takes, for so long. */
+  | { readonly command: 'burst'; readonly seconds: number }
+  /** soc-ingest: measure round trips to soc-respond. */
+  | { readonly command: 'ask'; readonly requests: number }
 
 export function isReport(value: unknown): value is Report {
   return isRecord(value) && typeof value.report === 'string'
 }
 
-export function isStopCommand(value: unknown): value is StopCommand {
-  return isRecord(value) && value.command === 'stop'
+export function isCommand(value: unknown): value is Command {
+  return isRecord(value) && typeof value.command === 'string'
 }
 
 /** What main hands to a stage, as JSON in its one argument. */
 export interface StageConfig {
   /** Where the sockets are. */
   readonly directory: string
-  /** Files to read, `-` for standard input; empty for this machine's own activity. */
+  /** Where the spool and the journal are: a directory of this run alone. */
+  readonly stateDirectory: string
+  /** Files to read, `-` for standard input; empty for the sample and this machine's own activity. */
   readonly files: readonly string[]
+  /** Replay the sample over so many seconds; undefined: no sample. */
+  readonly sampleSeconds: number | undefined
   /** Read at most this many events a second. */
   readonly rate: number | undefined
   /** Print no incidents. */
   readonly quiet: boolean
+  /** Let other users reach the first pipe, so that its policy has a stranger to refuse. */
+  readonly reachable: boolean
+  /** Speak with the original Go programs: no acknowledgements, their payloads. */
+  readonly sentinel: boolean
 }

@@ -1,17 +1,28 @@
-// soc-respond: takes incidents from soc-correlate and prints them, one line each. Where an incident has only grown, or more come than a person can read, it counts instead of printing, and says so.
+// soc-respond: takes incidents from soc-correlate and prints them, one line each. Where an incident has only grown, or more
+// come than a person can read, it counts instead of printing, and says so. It also replies to requests.
 
-import { Receiver, SOCMsgType, type Connection, type SOCMessage } from 'sentinel-ipc'
-
-import { acceptOne } from './accept-one.js'
-import { LatencyHistogram } from './latency.js'
 import {
+  AcknowledgingReceiver,
+  DeliveryLedger,
+  Endpoint,
+  SOCMsgType,
+  type Connection,
+  type SOCMessage,
+} from 'sentinel-ipc'
+
+import { LatencyHistogram } from './latency.js'
+import { letIn } from './let-in.js'
+import {
+  ASK_PIPE,
   INCIDENT_PIPE,
   isIncidentPayload,
   monotonicMicros,
   type IncidentPayload,
   type RespondCounts,
+  type StageConfig,
 } from './protocol.js'
 import { BoundedMap } from './rules/bounded-map.js'
+import { fromSentinelIncident } from './sentinel.js'
 import { runStage } from './stage.js'
 import { number, plural, printable } from './text.js'
 
@@ -23,13 +34,15 @@ const MAX_KNOWN = 10_000
 const MAX_RULES = 50
 
 class Respond {
-  readonly #quiet: boolean
+  readonly #config: StageConfig
+  readonly #ledger = new DeliveryLedger()
   readonly #latency = new LatencyHistogram()
   /** Incidents by their key, and how many events each had. */
   readonly #known = new BoundedMap<string, number>(MAX_KNOWN)
   readonly #rules = new Map<string, { severity: string; incidents: number; events: number }>()
-  #receiver: Receiver | undefined
+  #receiver: AcknowledgingReceiver | undefined
   #received = 0
+  #incidents = 0
   #notIncidents = 0
   #printed = 0
   #repeats = 0
@@ -38,8 +51,8 @@ class Respond {
   #linesLeft = BURST_LINES
   #refilledAt = monotonicMicros()
 
-  constructor(quiet: boolean) {
-    this.#quiet = quiet
+  constructor(config: StageConfig) {
+    this.#config = config
   }
 
   counts(): RespondCounts {
@@ -48,6 +61,7 @@ class Respond {
       received: this.#received,
       refused: this.#notIncidents + (this.#receiver?.stats.invalid ?? 0),
       latency: this.#latency.summary(),
+      incidents: this.#incidents,
       printed: this.#printed,
       repeats: this.#repeats,
       unprinted: this.#unprinted,
@@ -55,34 +69,47 @@ class Respond {
     }
   }
 
-  async run(connection: Connection): Promise<void> {
-    this.#receiver = new Receiver(connection, 'soc-respond', { onInvalid: 'skip' })
-    for await (const message of this.#receiver) this.#take(message)
+  async take(connection: Connection): Promise<void> {
+    const receiver = new AcknowledgingReceiver(connection, 'soc-respond', {
+      ledger: this.#ledger,
+      onInvalid: 'skip',
+    })
+    this.#receiver = receiver
+    // Asking for the next message acknowledges the one before.
+    for await (const message of receiver) this.#take(message)
     this.#tellUnprinted()
   }
 
   #take(message: SOCMessage): void {
-    const { payload } = message
-    if (message.type !== SOCMsgType.Incident || !isIncidentPayload(payload)) {
+    const payload = this.#payloadOf(message)
+    if (payload === undefined) {
       ++this.#notIncidents
       return
     }
     ++this.#received
     this.#latency.add(monotonicMicros() - payload.sentAt)
+    // A soc-correlate that came back tells its incidents again: what is known already is no news.
     const before = this.#known.get(payload.key)
-    this.#known.set(payload.key, payload.count)
+    this.#known.set(payload.key, Math.max(payload.count, before ?? 0))
     this.#countRule(payload, before)
     if (before !== undefined) {
       ++this.#repeats
       return
     }
-    if (this.#quiet || !this.#takeLine()) {
+    ++this.#incidents
+    if (this.#config.quiet || !this.#takeLine()) {
       ++this.#unprinted
       return
     }
     this.#tellUnprinted()
     ++this.#printed
     process.stdout.write(`${lineOf(payload)}\n`)
+  }
+
+  #payloadOf({ type, payload }: SOCMessage): IncidentPayload | undefined {
+    if (type !== SOCMsgType.Incident) return undefined
+    if (this.#config.sentinel) return fromSentinelIncident(payload)
+    return isIncidentPayload(payload) ? payload : undefined
   }
 
   #countRule({ rule, severity, count }: IncidentPayload, before: number | undefined): void {
@@ -93,7 +120,7 @@ class Respond {
       this.#rules.set(rule, counts)
     }
     if (before === undefined) ++counts.incidents
-    counts.events += count - (before ?? 0)
+    counts.events += Math.max(count - (before ?? 0), 0)
   }
 
   /** Whether another line may be printed now. */
@@ -109,7 +136,7 @@ class Respond {
 
   #tellUnprinted(): void {
     const untold = this.#unprinted - this.#toldUnprinted
-    if (untold === 0 || this.#quiet) return
+    if (untold === 0 || this.#config.quiet) return
     this.#toldUnprinted = this.#unprinted
     process.stdout.write(`… ${plural(untold, 'more incident')} came too fast to be printed\n`)
   }
@@ -129,8 +156,17 @@ function lineOf({ severity, firstSeen, host, rule, title, count, evidence }: Inc
 }
 
 await runStage(async (stage, countBy) => {
-  const respond = new Respond(stage.config.quiet)
+  const respond = new Respond(stage.config)
   countBy(() => respond.counts())
-  const connection = await acceptOne(INCIDENT_PIPE, 'soc-correlate', stage)
-  if (connection !== undefined) await respond.run(connection)
+  const incidents = await letIn(INCIDENT_PIPE, 'soc-correlate', stage, (connection) =>
+    respond.take(connection),
+  )
+  const requests = await letIn(ASK_PIPE, 'soc-ingest', stage, async (connection) => {
+    const endpoint = new Endpoint(connection, 'soc-respond')
+    endpoint.respond('soc_ask', ({ payload }) => payload)
+    await endpoint.whenClosed()
+  })
+  void stage.report({ report: 'ready' })
+  await stage.finish
+  await Promise.all([incidents, requests].map((server) => server.close({ timeoutMs: Infinity })))
 })

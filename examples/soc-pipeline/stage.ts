@@ -1,11 +1,11 @@
 // What the three processes have in common: their configuration, their reports to the live view, and how they end.
 // Must not know what a stage does.
 
-import { rmdirSync } from 'node:fs'
+import { rmSync } from 'node:fs'
 
 import { IpcError } from 'sentinel-ipc'
 
-import { isStopCommand, type Counts, type Report, type StageConfig } from './protocol.js'
+import { isCommand, type Command, type Counts, type Report, type StageConfig } from './protocol.js'
 
 const STATUS_EVERY_MS = 250
 /** How long a stage may take to stop when the live view has vanished. */
@@ -16,7 +16,11 @@ export interface Stage {
   readonly config: StageConfig
   /** Fires when the stage should stop: on command, or when the live view has vanished. */
   readonly stop: AbortSignal
+  /** Resolves when no more clients will come: on command, or when the live view has vanished. */
+  readonly finish: Promise<void>
   report(report: Report): Promise<void>
+  /** Calls `listener` for commands other than stop and finish. */
+  onCommand(listener: (command: Command) => void): void
 }
 
 /**
@@ -32,6 +36,9 @@ export async function runStage(
 
   const config = JSON.parse(process.argv[2] ?? '') as StageConfig
   const stop = new AbortController()
+  let finish = (): void => undefined
+  const finished = new Promise<void>((resolve) => (finish = resolve))
+  let listener: (command: Command) => void = () => undefined
   /** Resolves when the report is on its way, or cannot be. */
   const report = (value: Report): Promise<void> =>
     new Promise((resolve) => {
@@ -42,13 +49,17 @@ export async function runStage(
         })
     })
   process.on('message', (message) => {
-    if (isStopCommand(message)) stop.abort()
+    if (!isCommand(message)) return
+    if (message.command === 'stop') stop.abort()
+    else if (message.command === 'finish') finish()
+    else listener(message)
   })
   process.once('disconnect', () => {
     stop.abort()
+    finish()
     setTimeout(() => process.exit(1), ORPHAN_MS).unref()
     process.once('exit', () => {
-      removeDirectory(config.directory)
+      removeDirectory(config.stateDirectory)
     })
   })
 
@@ -57,7 +68,10 @@ export async function runStage(
     if (counts !== undefined) void report({ report: 'status', counts: counts() })
   }, STATUS_EVERY_MS)
   try {
-    await run({ config, stop: stop.signal, report }, (provided) => {
+    const onCommand = (added: (command: Command) => void): void => {
+      listener = added
+    }
+    await run({ config, stop: stop.signal, finish: finished, report, onCommand }, (provided) => {
       counts = provided
     })
   } catch (error) {
@@ -72,11 +86,7 @@ export async function runStage(
   }
 }
 
-/** Removes the directory if the live view no longer can: for the last stage to end, it is empty. */
+/** Removes the directory if the live view no longer can; the spool and the journal in it are of no use without the rest. */
 function removeDirectory(directory: string): void {
-  try {
-    rmdirSync(directory)
-  } catch {
-    // Another stage is still running, or has removed it.
-  }
+  rmSync(directory, { recursive: true, force: true })
 }

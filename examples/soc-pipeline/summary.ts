@@ -1,7 +1,9 @@
 // The summary at the end, and whether it adds up: no event or incident may be missing from one count to the next.
 
 import type { AllCounts } from './pipeline.js'
-import type { IngestCounts, RuleCount } from './protocol.js'
+import type { IngestCounts, RuleCount, StageName } from './protocol.js'
+import { chainPicture } from './picture.js'
+import type { Outcome } from './scenes.js'
 import { number, plural } from './text.js'
 import { latencyText, unparsedOf } from './view.js'
 
@@ -12,8 +14,13 @@ export interface Summary {
 
 const SEVERITIES = ['critical', 'high', 'medium', 'low']
 
-/** Summarizes a run. `input` names the input; undefined means this machine. Reports counts that do not add up. */
-export function summarize(counts: AllCounts, input: string | undefined, seconds: number): Summary {
+/** Summarizes a run. `input` names the input; undefined means the sample and this machine. Reports counts that do not add up. */
+export function summarize(
+  counts: AllCounts,
+  input: string | undefined,
+  seconds: number,
+  outcomes: readonly Outcome[] = [],
+): Summary {
   const { ingest, correlate, respond } = counts
   if (ingest === undefined || correlate === undefined || respond === undefined) {
     const missing = [
@@ -28,11 +35,11 @@ export function summarize(counts: AllCounts, input: string | undefined, seconds:
   const unparsed = unparsedOf(ingest)
   const sums: (readonly [text: string, left: number, right: number])[] = [
     ['read = events + unparsed', ingest.read, events + unparsed],
-    ['events = sent, nothing buffered or dropped', events, ingest.written],
-    ['events sent = received', ingest.written, correlate.received],
+    ['events = settled, nothing pending, rejected or dropped', events, ingest.settled],
+    ['events settled = finished by soc-correlate, none twice', ingest.settled, correlate.finished],
     ['events refused = 0', correlate.refused, 0],
-    ['incidents sent = received', correlate.sent, respond.received],
-    ['incidents refused = 0', respond.refused, 0],
+    ['incidents found = known to soc-respond', correlate.incidents, respond.incidents],
+    ['messages refused = 0', respond.refused, 0],
     [
       'received = printed + growth + not printed',
       respond.received,
@@ -41,37 +48,54 @@ export function summarize(counts: AllCounts, input: string | undefined, seconds:
   ]
   const wrong = sums.filter(([, left, right]) => left !== right)
   const row = (name: string, text: string): string => `  ${name.padEnd(14)}${text}`
+  const failed = outcomes.filter((outcome) => !outcome.ok)
   return {
-    addsUp: wrong.length === 0,
+    addsUp: wrong.length === 0 && failed.length === 0,
     lines: [
       'summary',
+      ...chainPicture(counts),
       row('soc-ingest', readText(ingest, input, unparsed)),
       row(
         'hop 1',
-        `${plural(ingest.written, 'event')} sent, ${number(correlate.received)} received; ${latencyText(correlate.latency)}`,
+        `${plural(ingest.settled, 'event')} settled, ${number(correlate.finished)} finished; ${latencyText(correlate.latency)}`,
       ),
       row(
         '',
-        `${number(ingest.pending)} buffered, ${number(ingest.dropped)} dropped, ${number(correlate.refused)} refused; the reader waited ${plural(ingest.waits, 'time')} for a full buffer`,
+        `${number(ingest.pending)} pending, ${number(ingest.rejected)} rejected, ${number(ingest.dropped)} dropped, ${number(correlate.refused)} refused; ${plural(ingest.connections, 'connection')}`,
       ),
       row(
         'soc-correlate',
-        `${plural(correlate.incidents, 'incident')} in ${plural(correlate.sent, 'message')}: one when found, one each time the count doubles`,
+        `${plural(correlate.incidents, 'incident')}: told when found, and each time the count doubles`,
       ),
-      row(
-        'hop 2',
-        `${plural(correlate.sent, 'message')} sent, ${number(respond.received)} received; ${latencyText(respond.latency)}`,
-      ),
+      row('hop 2', `${plural(respond.received, 'message')} received; ${latencyText(respond.latency)}`),
       row(
         'soc-respond',
-        `${number(respond.printed)} printed, ${number(respond.unprinted)} not printed, ${number(respond.repeats)} about growth`,
+        `${number(respond.printed)} printed, ${number(respond.unprinted)} not printed, ${number(respond.repeats)} about growth or repeated`,
       ),
       ...ruleLines(respond.rules),
-      row('time', `${seconds.toFixed(1)} s, ${plural(events / seconds, 'event')} a second from start to end`),
-      wrong.length === 0
+      ...outcomes.map(({ scene, text, ok }) => row(scene, ok ? text : `FAILED: ${text}`)),
+      row('time', `${seconds.toFixed(1)} s of reading, ${plural(events / seconds, 'event')} a second`),
+      wrong.length === 0 && failed.length === 0
         ? 'adds up: yes'
-        : `adds up: no: ${wrong.map(([text, left, right]) => `${text} (${number(left)} against ${number(right)})`).join('; ')}`,
+        : `adds up: no: ${[...wrong.map(([text, left, right]) => `${text} (${number(left)} against ${number(right)})`), ...failed.map(({ scene }) => `the scene ${scene}`)].join('; ')}`,
     ],
+  }
+}
+
+/** Summarizes one stage that ran beside programs of others, which count for themselves. */
+export function summarizeStage(counts: AllCounts, stage: StageName, seconds: number): Summary {
+  const { ingest, correlate, respond } = counts
+  const text =
+    stage === 'soc-ingest' && ingest !== undefined
+      ? `${number(ingest.read)} read, ${number(ingest.settled)} written to the Go correlator, ${number(ingest.pending)} pending`
+      : stage === 'soc-correlate' && correlate !== undefined
+        ? `${number(correlate.finished)} events taken, ${number(correlate.refused)} refused; ${plural(correlate.incidents, 'incident')}, ${number(correlate.sent)} messages written to the Go responder`
+        : respond !== undefined
+          ? `${plural(respond.received, 'message')} taken, ${number(respond.refused)} refused; ${plural(respond.incidents, 'incident')}`
+          : 'there are no counts'
+  return {
+    lines: ['summary', `  ${stage}  ${text}; ${seconds.toFixed(1)} s`],
+    addsUp: text !== 'there are no counts',
   }
 }
 
@@ -79,8 +103,10 @@ export function summarize(counts: AllCounts, input: string | undefined, seconds:
 function readText(ingest: IngestCounts, input: string | undefined, unparsed: number): string {
   const { json, syslog, process, listener } = ingest.events
   if (input === undefined) {
-    const hint = process + listener > 0 ? '' : ': start a program or two meanwhile, or give files to read'
-    return `observed ${plural(process, 'new process', 'new processes')} and ${plural(listener, 'new listening socket')} on this machine${hint}`
+    return (
+      `${plural(json, 'event')} of the sample, ` +
+      `${plural(process, 'new process', 'new processes')} and ${plural(listener, 'new listening socket')} of this machine`
+    )
   }
   const { blank, unknown, tooLong, refused } = ingest.unparsed
   const reasons = [

@@ -1,6 +1,7 @@
 // The live view: on a terminal a few lines that are redrawn in place, elsewhere one line per second. Output of the
 // processes appears above it.
 
+import { chainPicture } from './picture.js'
 import type { Latency } from './protocol.js'
 import type { AllCounts } from './pipeline.js'
 import { duration, number } from './text.js'
@@ -18,7 +19,7 @@ export class View {
   readonly #output: NodeJS.WriteStream
   readonly #shown: boolean
   readonly #counts: () => AllCounts
-  readonly #begin = performance.now()
+  #begin = performance.now()
   #timer: NodeJS.Timeout | undefined
   /** Lines of the view on the terminal now. */
   #drawn = 0
@@ -30,7 +31,10 @@ export class View {
     this.#counts = counts
   }
 
+  /** Begins to show, and to measure: the time before was not reading. */
   start(): void {
+    this.#begin = performance.now()
+    this.#speedSamples = [{ at: this.#begin, events: 0 }]
     if (!this.#shown) return
     this.#timer = setInterval(
       () => {
@@ -69,15 +73,16 @@ export class View {
       `  ${name.padEnd(14)}${columns.map((column, i) => column.padEnd(COLUMN_WIDTHS[i] ?? 0)).join('')}`
     return [
       '',
+      ...chainPicture(this.#counts()),
       `  ${this.#elapsed()}  ${number(this.#speed())} events/s  ${ingest?.doing ?? 'starting'}`,
       stage('soc-ingest', [
         `read ${number(ingest?.read ?? 0)}`,
-        `buffered ${number(ingest?.pending ?? 0)}`,
+        `pending ${number(ingest?.pending ?? 0)}`,
         `dropped ${number(ingest?.dropped ?? 0)}`,
         `unparsed ${number(unparsedOf(ingest))}`,
       ]),
       stage('soc-correlate', [
-        `received ${number(correlate?.received ?? 0)}`,
+        `finished ${number(correlate?.finished ?? 0)}`,
         ...latencyColumns(correlate?.latency),
         `incidents ${number(correlate?.incidents ?? 0)}`,
       ]),
@@ -95,7 +100,7 @@ export class View {
       `[${this.#elapsed()}] ${number(this.#speed())} events/s`,
       `read ${number(ingest?.read ?? 0)}`,
       `incidents ${number(correlate?.incidents ?? 0)}`,
-      `buffered ${number(ingest?.pending ?? 0)}`,
+      `pending ${number(ingest?.pending ?? 0)}`,
       `dropped ${number(ingest?.dropped ?? 0)}`,
       `hop 1 ${latencyText(correlate?.latency)}`,
       `hop 2 ${latencyText(respond?.latency)}`,
@@ -106,9 +111,9 @@ export class View {
     return `${((performance.now() - this.#begin) / 1000).toFixed(1)} s`
   }
 
-  /** Events that came through to soc-correlate in the last second. */
+  /** Events that soc-correlate finished in the last second. */
   #speed(): number {
-    const now = { at: performance.now(), events: this.#counts().correlate?.received ?? 0 }
+    const now = { at: performance.now(), events: this.#counts().correlate?.finished ?? 0 }
     this.#speedSamples.push(now)
     while (this.#speedSamples.length > 2 && now.at - (this.#speedSamples[1]?.at ?? 0) >= SPEED_MS) {
       this.#speedSamples.shift()

@@ -45,6 +45,30 @@ export const RecordFlag = {
   plainNames: 16,
   /** The stream began with a byte order mark, which was skipped. On its first line only. */
   afterMark: 32,
+  /** There may be an integer of 16 characters or more. May be set although there is none. */
+  longNumber: 64,
+  /** The envelope has keys besides ours, within the bounds of {@link EnvelopeExtra}. */
+  hasMeta: 128,
+  /** They stand between `ts` and `payload`, and the envelope up to there is byte for byte what this package writes. */
+  metaInPlace: 256,
+} as const
+
+/** Bounds of the keys of an envelope besides ours. Beyond them, all of these keys are ignored. */
+export const EnvelopeExtra = {
+  mostKeys: 32,
+  /** Of all `"key":value`, in UTF-8. */
+  mostBytes: 4096,
+} as const
+
+/** Indices of the words of a row, which belongs to the record of a line on a stream with fields. */
+export const FieldWord = {
+  /** As in the record. Written by TypeScript. */
+  lineStart: 0,
+  /** Of each field, where its value begins and ends; 0 and 0 if it is missing. Strings with their quotes. */
+  first: 1,
+  each: 2,
+  /** Fields of a stream. */
+  most: 16,
 } as const
 
 /** The outcome of checking one line. */

@@ -38,6 +38,8 @@ export type NativeListenAddress =
   | {
       readonly path: string
       readonly createDirectory: boolean
+      /** Other users may write to the directory of the socket, although it is not sticky. */
+      readonly sharedDirectory: boolean
       readonly groupAccess: boolean
       readonly publicAccess: boolean
       readonly group: number | null
@@ -115,8 +117,11 @@ interface Addon {
   /** Absent on Windows. */
   readonly readiness?: NativeReadiness
   readonly PeerWatcher: new () => NativePeerWatcher
-  /** Begins reading a descriptor, with lines of at most this many bytes, until `closeReader`. */
-  readonly openReader: (descriptor: number, maxLineBytes: number) => void
+  /**
+   * Begins reading a descriptor, with lines of at most this many bytes, until `closeReader`. Finds the fields that these JSON
+   * Pointers lead to, if any are given.
+   */
+  readonly openReader: (descriptor: number, maxLineBytes: number, fields?: readonly string[]) => void
   readonly closeReader: (descriptor: number) => void
   /** Reads what has arrived. Returns the number of records, or NO_ROOM, and sets `progress`. */
   readonly readRecords: (descriptor: number) => number
@@ -130,6 +135,8 @@ interface Addon {
   readonly finishRecords: (descriptor: number) => number
   /** Sets the memory to which all frame readers write their records and the outcome of a step. */
   readonly attachRecords: (records: Int32Array, progress: Int32Array) => void
+  /** Sets the memory for the rows of FieldWord. Call it once, before the first `openReader` with fields. */
+  readonly attachFieldRows: (rows: Int32Array) => void
   /** Sets the memory that all frame readers read into from now on. */
   readonly attachWindow: (bytes: Uint8Array) => void
   /**
@@ -167,6 +174,10 @@ interface Addon {
   readonly listDirectory: (directory: number) => Promise<string[]>
   /** Resolves with a descriptor, which belongs to the addon until `closeFile`. Access: {@link FileAccess}. */
   readonly openFile: (directory: number, name: string, access: number) => Promise<number>
+  /** Rejects unless the file exists and `openFile` would open it, but does not open it. */
+  readonly checkFile: (directory: number, name: string) => Promise<void>
+  /** Replaces the file `to`, in one step. */
+  readonly renameFile: (directory: number, from: string, to: string) => Promise<void>
   readonly removeFile: (directory: number, name: string) => Promise<void>
   /** Resolves once names created and removed in the directory survive a loss of power. */
   readonly syncDirectory: (directory: number) => Promise<void>
@@ -177,6 +188,11 @@ interface Addon {
   readonly millisecondsSinceBoot: () => number
   /** Differs from one start of the machine to the next; '' where the system does not say. */
   readonly bootId: () => string
+  /**
+   * Sends a datagram to a Unix socket at a path, or at an abstract name that begins with '@'. Throws `would-block` when its
+   * queue is full, and `not-supported` on Windows.
+   */
+  readonly sendDatagram: (address: string, text: string) => void
   /** The path that a listening descriptor stands at, or ''. */
   readonly addressOf: (descriptor: number) => string
   /** Null if no user or group has that name. */

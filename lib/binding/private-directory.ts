@@ -55,6 +55,19 @@ export class PrivateDirectory {
     addon.closeFile(descriptor)
   }
 
+  /**
+   * Checks that a file exists and is one that {@link openFile} opens, without opening it: closing any descriptor of a file
+   * ends all locks of fcntl(2) that this process holds on it.
+   */
+  checkFile(name: string): Promise<void> {
+    return addon.checkFile(this.#id, name)
+  }
+
+  /** Gives a file another name, and replaces the file that has it, in one step. */
+  renameFile(from: string, to: string): Promise<void> {
+    return addon.renameFile(this.#id, from, to)
+  }
+
   /** Deletes a file. It may be absent. */
   removeFile(name: string): Promise<void> {
     return addon.removeFile(this.#id, name)

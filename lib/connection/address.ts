@@ -4,7 +4,7 @@ import { join, isAbsolute, resolve } from 'node:path'
 
 import { sha256 } from '../base/crypto.js'
 import { IpcError } from '../base/errors.js'
-import { describeValue, text, type OptionTable } from '../base/options.js'
+import { describeValue, flag, text, type OptionTable } from '../base/options.js'
 
 /**
  * Where to listen or dial. Without `directory` and `path`, the environment variable `SENTINEL_IPC_DIRECTORY` (an absolute
@@ -26,10 +26,25 @@ export interface AddressOptions {
    * relative path is resolved at the call.
    */
   readonly path?: string
+  /**
+   * Declares that other users may write to the directory of the socket although it is not sticky, like a volume that
+   * containers share (a Kubernetes emptyDir has mode 0777). `listen` refuses such a directory otherwise. The directory must
+   * still belong to this user or to root, and those above it are checked as ever.
+   *
+   * What it gives up: everyone who can write there can remove or replace the socket at any time, so that no client finds
+   * this listener, and can listen there first. They cannot pose as either end: both still check who the other is. `listen`
+   * notices a removed socket (`onAddressLost`, `reclaim`). `dial` takes any directory and ignores this option, so that both
+   * ends can share their options. Needs /proc; no effect on Windows. Default: false.
+   */
+  readonly sharedDirectory?: boolean
 }
 
 /** The checks of {@link AddressOptions}, for the tables of everything that takes them. */
-export const ADDRESS_TABLE: OptionTable<AddressOptions> = { directory: text, path: text }
+export const ADDRESS_TABLE: OptionTable<AddressOptions> = {
+  directory: text,
+  path: text,
+  sharedDirectory: flag,
+}
 
 /** Bytes that fit `sun_path` besides the terminating NUL: 108 on Linux, 104 on macOS (unix(7)). */
 const MAX_PATH_BYTES = process.platform === 'darwin' ? 103 : 107

@@ -9,6 +9,7 @@
 
 import { IpcError } from '../base/errors.js'
 import { threadWindow } from '../wire/read-window.js'
+import type { LineReading } from '../wire/line-reading.js'
 import { openStream, type ConnectionSocket } from '../wire/socket.js'
 import type { AccountHolder, UserAccount } from './user-account.js'
 
@@ -104,8 +105,8 @@ export class ConnectionInput<Owner> implements AccountHolder {
   }
 
   /** Starts reading lines of at most `maxLineBytes`. */
-  start(maxLineBytes: number): void {
-    openStream(this.#socket.descriptor, maxLineBytes)
+  start(maxLineBytes: number, reading: LineReading): void {
+    openStream(this.#socket.descriptor, maxLineBytes, reading)
     this.#account?.add(this)
     if (!this.#stopped) this.#socket.resume()
   }

@@ -15,10 +15,12 @@ import { checkOptions, describeValue, signal, type OptionTable } from '../base/o
 import { addon, type NativeClient } from '../binding/addon.js'
 import type { CloseReason, ConnectionCounts, OnEvent } from '../observe/lifecycle.js'
 import { traceReceive, tracesReceives } from '../observe/tracing.js'
+import { forgetConnection, observeConnection, observeOn } from '../observe/registry.js'
 import { toPeerIdentity, type PeerIdentity } from '../peer/peer.js'
 import { watchPeerExit, type PeerExitWatch } from '../peer/exit-watch.js'
 import type { PollRequest } from '../wire/busy-poll.js'
 import { FrameWriter } from '../wire/frame-writer.js'
+import { PLAIN_READING, type LineReading } from '../wire/line-reading.js'
 import { NodeSocket } from '../wire/node-socket.js'
 import { PolledSocket } from '../wire/polled-socket.js'
 import type { ConnectionSocket, SocketEvents } from '../wire/socket.js'
@@ -61,6 +63,7 @@ export let attachReader: <Reader extends object>(
   reader: Reader,
   kind: RecordReader<Reader>,
   maxLineBytes: number,
+  reading?: LineReading,
 ) => ConnectionInput<Connection>
 /** Goes on reading after `onRecords` has returned false. */
 export let resumeReading: (connection: Connection) => void
@@ -138,6 +141,7 @@ export class Connection {
     this.peer = toPeerIdentity(client)
     unread.add(this)
     reportConnected(this, origin.onEvent)
+    observeConnection(this)
   }
 
   static {
@@ -182,6 +186,7 @@ export class Connection {
       )
     }
     writerOf = (connection) => {
+      const isNew = connection.#writer === undefined
       const giveUp = (reason: 'send-timeout' | 'peer-closed'): void => {
         // A reader may still have to read what the peer sent before it closed; the end of the stream then closes.
         const unread =
@@ -190,10 +195,11 @@ export class Connection {
         else closeBecause(connection, reason)
       }
       const writer = (connection.#writer ??= new FrameWriter(connection.#socket, giveUp, connection))
+      if (isNew) observeOn(connection, 'writer', writer)
       if (connection.closed) writer.fail(connection.#closedError())
       return writer
     }
-    attachReader = (connection, reader, kind, maxLineBytes) => {
+    attachReader = (connection, reader, kind, maxLineBytes, reading = PLAIN_READING) => {
       if (connection.#input !== undefined)
         throw new TypeError(`the connection to ${connection.address} already has a receiver`)
       const account = connection.#origin.accountOf?.(connection.peer)
@@ -201,7 +207,7 @@ export class Connection {
       connection.#input = input
       unread.remove(connection)
       if (connection.#state !== 'open') input.end(undefined)
-      else if (!connection.#socket.destroyed) input.start(maxLineBytes)
+      else if (!connection.#socket.destroyed) input.start(maxLineBytes, reading)
       return input
     }
     resumeReading = (connection) => {
@@ -337,10 +343,12 @@ export class Connection {
   }
 
   #counts(): ConnectionCounts {
+    const out = this.#writer?.stats
     return {
       bytesIn: this.#input?.bytes ?? 0,
       linesIn: this.#input?.lines ?? 0,
-      bytesOut: this.#writer?.bytes ?? 0,
+      messagesOut: out?.messages ?? 0,
+      bytesOut: out?.bytes ?? 0,
       durationMs: monotonicMs() - this.#openedMs,
     }
   }
@@ -353,6 +361,7 @@ export class Connection {
     const ended = this.#state === 'ended'
     this.#state = 'closed'
     unread.remove(this)
+    forgetConnection(this)
     // Queues the event before anything that waits for the end hears of it.
     const reason = this.#closeReason ?? 'closed'
     reportEnd(this, this.#origin.onEvent, { reason, error: this.#error }, () => this.#counts())

@@ -197,6 +197,7 @@ function placeOf(name: string, options: ListenOptions): Pick<ListenPlan, 'addres
     native: {
       path: address,
       createDirectory: directoryOf(options) !== undefined,
+      sharedDirectory: options.sharedDirectory ?? false,
       groupAccess: mode !== 0o600,
       publicAccess: mode === 0o666,
       group: group === undefined ? null : resolveGroupId(group),
@@ -206,7 +207,7 @@ function placeOf(name: string, options: ListenOptions): Pick<ListenPlan, 'addres
 
 function adoptedPlace(descriptor: number, options: ListenOptions): Pick<ListenPlan, 'address' | 'native'> {
   if (WINDOWS) throw new TypeError('listen: fd has no meaning on Windows')
-  for (const key of ['path', 'directory', 'mode', 'group', 'waitMs', 'reclaim'] as const) {
+  for (const key of ['path', 'directory', 'sharedDirectory', 'mode', 'group', 'waitMs', 'reclaim'] as const) {
     if (options[key] === undefined) continue
     throw new TypeError(`listen: ${key} excludes fd, whose maker has chosen the address and its permissions`)
   }

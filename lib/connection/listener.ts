@@ -15,6 +15,7 @@ import { abortedError, hasCode, IpcError } from '../base/errors.js'
 import { clearInterval, monotonicMs, setImmediate, setInterval } from '../base/globals.js'
 import { checkOptions, signal, type OptionTable } from '../base/options.js'
 import { MAX_TIMER_MS, pause } from '../base/timing.js'
+import { forget, observe } from '../observe/registry.js'
 import type { NativeAcceptor, NativeClient } from '../binding/addon.js'
 import type { AddressFound } from './address-watch.js'
 import { Admission, openAcceptor, type ListenerStats } from './admission.js'
@@ -78,6 +79,7 @@ export class Listener implements AsyncIterable<Connection> {
       },
     )
     this.#events.listening()
+    observe('listener', this)
     if (plan.signal !== undefined) onAbort(plan.signal, this.#onAbort)
     if (plan.addressCheckMs <= MAX_TIMER_MS && plan.address !== '' && process.platform !== 'win32') {
       this.#addressTimer = setInterval(() => {
@@ -231,6 +233,7 @@ export class Listener implements AsyncIterable<Connection> {
   close(): void {
     if (this.#state === 'closed') return
     this.#state = 'closed'
+    forget(this)
     if (this.#plan.signal !== undefined) offAbort(this.#plan.signal, this.#onAbort)
     clearInterval(this.#addressTimer)
     this.#admission.stop(() => {

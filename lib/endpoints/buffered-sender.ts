@@ -3,6 +3,7 @@
 
 import { abortable } from '../base/abort.js'
 import { monotonicMs, queueMicrotask } from '../base/globals.js'
+import { observeOn } from '../observe/registry.js'
 import { checkOptions } from '../base/options.js'
 import { publishDrop } from '../connection/audit.js'
 import { checkConnection, writerOf, type Connection } from '../connection/connection.js'
@@ -22,7 +23,8 @@ import { EndpointEvents } from './endpoint-events.js'
 import { flushSyncTimeoutOf, type FlushSyncOptions } from './flush-sync.js'
 import { BUFFER_SIZE, DEFAULT_MAX_BYTES, MessageQueue } from './message-queue.js'
 import { checkFrameSize, MAX_MESSAGE_BYTES } from '../message/envelope.js'
-import { frameOf, notAMessage, sizeBound, SOCMessage } from '../message/message.js'
+import { notAMessage } from '../message/brand.js'
+import { frameOf, sizeBound, SOCMessage } from '../message/message.js'
 import { checkTimeout, waitAtMost } from '../base/timing.js'
 import { callUser } from '../base/user-code.js'
 import { Waiters } from '../base/waiters.js'
@@ -87,6 +89,7 @@ export class BufferedSender {
     this.#onEvent = onEvent
     this.#writer = writerOf(connection)
     this.#writer.register(this.#onReady)
+    observeOn(connection, 'buffered-sender', this)
   }
 
   /** The connection that this sender writes to. */

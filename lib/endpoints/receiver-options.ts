@@ -14,10 +14,17 @@ import { checkTimeout } from '../base/timing.js'
 import { MAX_MESSAGE_BYTES } from '../message/envelope.js'
 import type { OnEvent } from '../observe/lifecycle.js'
 import { toPollRequest, type BusyPollOptions, type PollRequest } from '../wire/busy-poll.js'
+import {
+  fieldPointers,
+  integerKind,
+  lineReading,
+  type LineReading,
+  type PayloadOptions,
+} from '../wire/line-reading.js'
 import type { SilenceLimits } from './silence-limit.js'
 
 /** Options of {@link Receiver}. */
-export interface ReceiverOptions {
+export interface ReceiverOptions extends PayloadOptions {
   /**
    * What to do with a line that is not a message. `throw` rejects one `next()` with ERR_IPC_INVALID_MESSAGE or
    * ERR_IPC_MESSAGE_TOO_LARGE and goes on with the next line; `skip` only counts it. Default: `throw`.
@@ -61,6 +68,8 @@ const TABLE: OptionTable<ReceiverOptions> = {
   messageTimeoutMs: milliseconds,
   busyPoll: anything, // toPollRequest checks it
   onEvent: callback,
+  fields: fieldPointers,
+  integers: integerKind,
 }
 
 /** Enough for an unlucky peer; a hostile one is gone before it costs much. */
@@ -73,6 +82,7 @@ export interface ReceiverPlan {
   readonly maxMessageBytes: number
   readonly maxInvalid: number
   readonly limits: SilenceLimits
+  readonly reading: LineReading
   /** Undefined: the setting of the connection. */
   readonly busyPoll: PollRequest | undefined
   readonly onEvent: OnEvent | undefined
@@ -96,6 +106,7 @@ function planFrom(options: ReceiverOptions): ReceiverPlan {
       idleMs: checkTimeout(options.idleTimeoutMs, Infinity),
       messageMs: checkTimeout(options.messageTimeoutMs, DEFAULT_MESSAGE_TIMEOUT_MS),
     },
+    reading: lineReading('Receiver', options),
     busyPoll: options.busyPoll === undefined ? undefined : toPollRequest(options.busyPoll),
     onEvent: options.onEvent,
   }

@@ -13,17 +13,31 @@ import {
 } from '../connection/connection.js'
 import type { ConnectionInput, RecordReader } from '../connection/connection-input.js'
 import { checkOptions, signal as checkSignal, type OptionTable } from '../base/options.js'
-import { abortedError, hasCode, IpcError, rejected, type IpcErrorCode } from '../base/errors.js'
+import { abortedError, IpcError, rejected, type IpcErrorCode } from '../base/errors.js'
 import { decodeLines, followsByteOrderMark, RefusedLines, type LineConsumer } from '../wire/record-decoder.js'
+import { fieldBytes } from '../wire/line-reading.js'
 import { threadWindow, type ReadWindow } from '../wire/read-window.js'
 import type { SOCMessage } from '../message/message.js'
 import { isObserved } from '../observe/lifecycle.js'
 import { EndpointEvents } from './endpoint-events.js'
+import { hangUp } from './hang-up.js'
 import { END, iterateRuns, ReadQueue } from './read-queue.js'
 import { receiverPlanOf, type ReceiverOptions, type ReceiverPlan } from './receiver-options.js'
 import { SilenceLimit, type Silence } from './silence-limit.js'
+import { observeOn } from '../observe/registry.js'
 
 export type { ReceiverOptions } from './receiver-options.js'
+
+/**
+ * The messages of a receiver whose types and payloads are known: `Receiver<{ logon: Logon; count: number }>` hands out a
+ * union that `type` discriminates. The compiler believes you; nothing is checked at run time. See `validated` for that.
+ */
+export type ReceivedMessage<Messages> = {
+  [Type in keyof Messages & string]: SOCMessage<Messages[Type]> & {
+    /** The type, which determines the payload. */
+    readonly type: Type
+  }
+}[keyof Messages & string]
 
 /** Counts since the receiver was made. */
 export interface ReceiverStats {
@@ -50,8 +64,15 @@ const SILENCE: Record<Silence, string> = {
 }
 const RECEIVE_TABLE: OptionTable<ReceiveOptions> = { signal: checkSignal }
 
-/** Reads messages from a connection (Go: `Receiver`). A connection has at most one. */
-export class Receiver implements AsyncIterableIterator<SOCMessage, undefined, undefined> {
+/**
+ * Reads messages from a connection (Go: `Receiver`). A connection has at most one. `Messages` may name the payload of each
+ * type of message: see {@link ReceivedMessage}.
+ */
+export class Receiver<
+  Messages = Record<string, unknown>,
+  // Follows from the first. The class names it alone, so that a typed receiver is a Receiver to the compiler.
+  Message extends SOCMessage = ReceivedMessage<Messages>,
+> implements AsyncIterableIterator<Message, undefined, undefined> {
   /** The name of this receiver in errors. */
   readonly name: string
   readonly #connection: Connection
@@ -92,8 +113,8 @@ export class Receiver implements AsyncIterableIterator<SOCMessage, undefined, un
 
   /**
    * @throws TypeError if `connection` is not a connection of this copy of the package or has a receiver already, or for an
-   *   unknown option
-   * @throws RangeError for a limit or a time-out that is out of range
+   *   unknown option, or invalid `fields`
+   * @throws RangeError for a limit or a time-out that is out of range, or too many `fields`
    */
   constructor(connection: Connection, name: string, options?: ReceiverOptions) {
     checkConnection(connection, 'Receiver')
@@ -102,7 +123,10 @@ export class Receiver implements AsyncIterableIterator<SOCMessage, undefined, un
     this.#plan = receiverPlanOf(options)
     this.#busyPoll = this.#plan.busyPoll ?? busyPollOf(connection)
     // Before any timer: a second receiver must not disturb the first.
-    this.#input = attachReader(connection, this, Receiver.#recordReader, this.#plan.maxMessageBytes)
+    const { maxMessageBytes, reading } = this.#plan
+    const reader = this as unknown as Receiver // the types of messages play no part below
+    this.#input = attachReader(connection, reader, Receiver.#recordReader, maxMessageBytes, reading)
+    observeOn(connection, 'receiver', this)
     const { firstMessageMs, idleMs } = this.#plan.limits
     if (firstMessageMs !== Infinity || idleMs !== Infinity) this.#watchSilence()
   }
@@ -131,7 +155,7 @@ export class Receiver implements AsyncIterableIterator<SOCMessage, undefined, un
    *   then `done`. ERR_IPC_ABORTED if the signal fired.
    * @throws TypeError for an unknown option
    */
-  next(options?: ReceiveOptions): Promise<IteratorResult<SOCMessage, undefined>> {
+  next(options?: ReceiveOptions): Promise<IteratorResult<Message, undefined>> {
     if (options === undefined) return this.#next(undefined)
     try {
       return this.#next(checkOptions('next', options, RECEIVE_TABLE).signal)
@@ -140,17 +164,22 @@ export class Receiver implements AsyncIterableIterator<SOCMessage, undefined, un
     }
   }
 
-  #next(signal: AbortSignal | undefined): Promise<IteratorResult<SOCMessage, undefined>> {
+  #next(signal: AbortSignal | undefined): Promise<IteratorResult<Message, undefined>> {
     if (signal?.aborted === true) return rejected(abortedError(signal, `next of ${this.name}`))
     const { first } = this.#queue
     if (first !== undefined && !(first instanceof IpcError)) {
-      return Promise.resolve({ value: this.#queue.takeOne(first), done: false })
+      return Promise.resolve({
+        value: this.#queue.takeOne(first) as Message,
+        done: false,
+      })
     }
-    return this.#served(this.#queue.wait(true, signal, this.name))
+    return this.#served(this.#queue.wait(true, signal, this.name)) as Promise<
+      IteratorResult<Message, undefined>
+    >
   }
 
   /** Ends an iteration with `for await`: closes the connection. */
-  async return(): Promise<IteratorResult<SOCMessage, undefined>> {
+  async return(): Promise<IteratorResult<Message, undefined>> {
     await this.close()
     return END
   }
@@ -167,7 +196,7 @@ export class Receiver implements AsyncIterableIterator<SOCMessage, undefined, un
    *
    * @throws TypeError for an unknown option
    */
-  batches(options?: ReceiveOptions): AsyncIterableIterator<SOCMessage[], undefined, undefined> {
+  batches(options?: ReceiveOptions): AsyncIterableIterator<Message[], undefined, undefined> {
     const { signal } = checkOptions('batches', options, RECEIVE_TABLE)
     return iterateRuns(
       () =>
@@ -175,17 +204,12 @@ export class Receiver implements AsyncIterableIterator<SOCMessage, undefined, un
           ? rejected(abortedError(signal, `batches of ${this.name}`))
           : this.#served(this.#queue.wait(false, signal, this.name)),
       () => this.close(),
-    )
+    ) as AsyncIterableIterator<Message[], undefined, undefined>
   }
 
   /** Closes the connection (Go: `Close`). Messages that were read can still be asked for. */
   async close(): Promise<void> {
-    try {
-      await this.#connection.close()
-    } catch (error) {
-      // A sender that shares the connection reports this itself.
-      if (!hasCode(error, 'ERR_IPC_CLOSED', 'ERR_IPC_TIMEOUT')) throw error
-    }
+    await hangUp(this.#connection)
   }
 
   /** Calls `close`. */
@@ -251,11 +275,13 @@ export class Receiver implements AsyncIterableIterator<SOCMessage, undefined, un
 
   #takeLines(count: number): void {
     const { linesBegin, linesEnd } = threadWindow
-    this.#queue.charge(linesEnd - linesBegin)
+    this.#queue.charge(linesEnd - linesBegin + count * fieldBytes(this.#plan.reading))
     const isFirst = this.#received === 0 && this.#invalid === 0
     if (isFirst && followsByteOrderMark(threadWindow)) ++this.#byteOrderMarks
+    const { peer } = this.#connection
     const invalidBefore = this.#invalid
-    decodeLines<Receiver>(threadWindow, count, this.#connection.peer, this, Receiver.#lineConsumer)
+    const reader = this as unknown as Receiver // the types of messages play no part below
+    decodeLines<Receiver>(threadWindow, count, peer, reader, Receiver.#lineConsumer, this.#plan.reading)
     if (this.#invalid > this.#plan.maxInvalid) {
       this.#hangUp(
         'too-many-invalid',

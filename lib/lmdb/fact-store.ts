@@ -1,7 +1,7 @@
-// Facts on disk, in LMDB. They survive the death of the process at any moment, and from `flush` on that of the machine. One
-// table a level, keyed by position; another table finds the position of an id. Must not know the wire.
+// Facts on disk, in LMDB. They survive the death of the process at any moment, and from `flush` on that of the machine. This
+// file is the interface `FactStore`; fact-tables.ts knows the tables, write-queue.ts commits. Must not know the wire.
 
-import { open, type Database, type RootDatabase, type RootDatabaseOptions } from 'lmdb'
+import { open, type RootDatabase } from 'lmdb'
 
 import {
   agreementOf,
@@ -16,16 +16,14 @@ import {
   type FactStore,
   type PageQuery,
 } from '../swarm/index.js'
-import { randomHex } from '../base/crypto.js'
+import { checkOptions, text, wholeNumber, type OptionTable } from '../base/options.js'
 import { quoteText } from '../base/quote.js'
+import type { PrivateDirectory } from '../binding/private-directory.js'
 import { listPage } from './fact-listing.js'
-import { FactCodec, PlaceCodec, type Codec, type Place, type StoredFact } from './fact-record.js'
-import { claimFactFiles } from './fact-files.js'
+import { openFactFiles } from './fact-files.js'
+import { FactTables, LEVELS } from './fact-tables.js'
 import { isFull, WriteQueue } from './write-queue.js'
 
-const LEVELS: readonly FactLevel[] = [0, 1, 2, 3]
-/** The version of the layout of the tables. */
-const FORMAT = 1
 /** Bytes on the disk that a batch may need for each unit: its text, the pages that it splits; and a margin. */
 const ROOM_PER_UNIT = 6
 const MIN_ROOM_BYTES = 1 << 20
@@ -34,6 +32,10 @@ const MIN_ROOM_BYTES = 1 << 20
 export interface LmdbFactStoreOptions {
   /** Largest size of the database in bytes. It reserves address space only. Default: 17,179,869,184 (16 GiB). */
   readonly mapSize?: number
+}
+
+const TABLE: OptionTable<LmdbFactStoreOptions> = {
+  mapSize: wholeNumber(MIN_ROOM_BYTES, Number.MAX_SAFE_INTEGER),
 }
 
 /**
@@ -48,70 +50,63 @@ export class LmdbFactStore implements FactStore {
   readonly id: string
   readonly #writes: WriteQueue
   readonly #root: RootDatabase
-  readonly #levels: readonly Database<StoredFact, number>[]
-  readonly #places: Database<Place, string>
-  readonly #domains: Database<null, [domain: string, position: number, level: number]>
-  readonly #genes: Database<null, string>
-  readonly #meta: Database<string | number, string>
+  readonly #tables: FactTables
   #closed = false
+
+  private constructor(root: RootDatabase, directory: string) {
+    this.#root = root
+    this.#writes = new WriteQueue(root, directory)
+    this.#tables = new FactTables(root, directory)
+    this.id = this.#tables.id
+  }
 
   /**
    * Opens the database in a directory, which is made with mode 0700 if absent. The directory and its files must belong to
-   * this user alone: files of mode 0600 without links, and nothing on the path that another user could replace.
+   * this user alone: the directory of mode 0700, files of mode 0600 without links, and nothing on the path that another user
+   * could replace.
    *
    * @param path of the directory; a relative path is resolved now
-   * @throws {IpcError} ERR_IPC_UNSAFE_PATH (reason `unsafe-fact-store`), also for a file that was cut short
+   * @throws {IpcError} ERR_IPC_UNSAFE_PATH (reason `unsafe-fact-store`), also for a file that was cut short; ERR_IPC_SYSTEM
    * @throws {FactError} ERR_FACT_STORE_FULL if the file system has no room for an empty database
-   * @throws TypeError if `path` is not a non-empty string, or the facts were written in another format
+   * @throws TypeError if `path` is not a non-empty string, for an unknown option, or if the facts were written in another
+   *   format
    * @throws RangeError for a `mapSize` that is not a whole number from 1,048,576
    * @throws Error as LMDB throws it
    */
-  constructor(path: string, { mapSize = 16 * 2 ** 30 }: LmdbFactStoreOptions = {}) {
-    if (typeof path !== 'string' || path === '') throw new TypeError('path must be a non-empty string')
-    if (!Number.isSafeInteger(mapSize) || mapSize < MIN_ROOM_BYTES) {
-      throw new RangeError(`mapSize must be a whole number from ${MIN_ROOM_BYTES}, not ${String(mapSize)}`)
+  static async open(path: string, options?: LmdbFactStoreOptions): Promise<LmdbFactStore> {
+    text(path, 'LmdbFactStore.open: path')
+    const { mapSize = 16 * 2 ** 30 } = checkOptions('LmdbFactStore.open', options, TABLE)
+    const files = await filesIn(path)
+    let root
+    try {
+      // A batch is visible once committed; only `flush` waits for the disk.
+      root = open({
+        path: files.path,
+        noSubdir: false,
+        mapSize,
+        maxDbs: 16,
+        separateFlushed: true,
+        eventTurnBatching: false,
+      })
+      return new this(root, files.path)
+    } catch (error) {
+      await root?.close()
+      throw error
+    } finally {
+      files.close()
     }
-    const directory = filesIn(path)
-    // A batch is visible once committed; only `flush` waits for the disk.
-    this.#root = open({
-      path: directory,
-      noSubdir: false,
-      mapSize,
-      maxDbs: 16,
-      separateFlushed: true,
-      eventTurnBatching: false,
-    })
-    this.#writes = new WriteQueue(this.#root, directory)
-    this.#levels = LEVELS.map((level) =>
-      this.#root.openDB<StoredFact, number>(tableOptions(`facts-${level}`, new FactCodec())),
-    )
-    this.#places = this.#root.openDB<Place, string>(tableOptions('places', new PlaceCodec()))
-    this.#domains = this.#root.openDB<null, [string, number, number]>({ name: 'domains' })
-    this.#genes = this.#root.openDB<null, string>({ name: 'genes' })
-    this.#meta = this.#root.openDB<string | number, string>({ name: 'meta' })
-    this.id = this.#root.transactionSync(() => {
-      const known = this.#meta.get('id')
-      if (typeof known === 'string') {
-        if (this.#meta.get('format') === FORMAT) return known
-        throw new TypeError(`the facts in ${directory} were written in another format than ${FORMAT}`)
-      }
-      this.#meta.putSync('format', FORMAT)
-      const id = `store_${randomHex(12)}`
-      this.#meta.putSync('id', id)
-      return id
-    })
   }
 
   async add(fact: Fact): Promise<void> {
     checkFact(fact)
     await this.#write(() => {
-      if (this.#places.doesExist(fact.id)) {
+      if (this.#tables.has(fact.id)) {
         throw new FactError('ERR_FACT_EXISTS', `the store already has a fact ${shown(fact.id)}`)
       }
       this.#checkRoom(unitsOf(fact))
-      const position = this.#nextPosition()
-      this.#put(fact, position)
-      this.#setLast(position)
+      const position = this.#tables.nextPosition()
+      this.#tables.put(fact, position)
+      this.#tables.setLast(position)
     })
   }
 
@@ -122,12 +117,12 @@ export class LmdbFactStore implements FactStore {
       units += unitsOf(fact)
     }
     return this.#write(() => {
-      const before = this.#last()
+      const before = this.#tables.last()
       const fresh = new Map<string, Fact>()
       let known = 0
       let kept = 0
       for (const fact of facts) {
-        const here = fresh.get(fact.id) ?? this.#read(fact.id)
+        const here = fresh.get(fact.id) ?? this.#tables.find(fact.id)?.fact
         if (here === undefined) {
           fresh.set(fact.id, fact)
           continue
@@ -140,47 +135,46 @@ export class LmdbFactStore implements FactStore {
         else ++kept
       }
       if (fresh.size > 0) this.#checkRoom(units)
-      let position = this.#nextPosition() - 1
-      for (const fact of fresh.values()) this.#put(fact, ++position)
-      if (fresh.size > 0) this.#setLast(position)
+      let position = this.#tables.nextPosition() - 1
+      for (const fact of fresh.values()) this.#tables.put(fact, ++position)
+      if (fresh.size > 0) this.#tables.setLast(position)
       return { added: fresh.size, known, kept, before, after: fresh.size > 0 ? position : before }
     })
   }
 
   async get(id: string): Promise<Fact | undefined> {
     this.#checkOpen()
-    return this.#read(id)
+    return this.#tables.find(id)?.fact
   }
 
   async update(fact: Fact): Promise<void> {
     checkFact(fact)
     await this.#write(() => {
-      const place = this.#places.get(fact.id)
-      const here = place === undefined ? undefined : this.#table(place.level).get(place.position)
-      if (place === undefined || here === undefined) {
+      const found = this.#tables.find(fact.id)
+      if (found === undefined) {
         throw new FactError('ERR_FACT_UNKNOWN', `the store has no fact ${shown(fact.id)}`)
       }
-      if (here.isGene || fact.isGene) {
+      if (found.fact.isGene || fact.isGene) {
         throw new FactError(
           'ERR_FACT_IMMUTABLE',
           `a gene cannot be changed, nor a fact become one: ${shown(fact.id)}`,
         )
       }
       this.#checkRoom(unitsOf(fact))
-      const position = this.#nextPosition()
-      this.#remove(place, here)
-      this.#put({ ...fact, updatedAt: new Date() }, position)
-      this.#setLast(position)
+      const position = this.#tables.nextPosition()
+      this.#tables.remove(found.place, found.fact)
+      this.#tables.put({ ...fact, updatedAt: new Date() }, position)
+      this.#tables.setLast(position)
     })
   }
 
   async delete(id: string): Promise<boolean> {
     return this.#write(() => {
-      const place = this.#places.get(id)
-      const here = place === undefined ? undefined : this.#table(place.level).get(place.position)
-      if (place === undefined || here === undefined) return false
-      if (here.isGene) throw new FactError('ERR_FACT_IMMUTABLE', `a gene cannot be deleted: ${shown(id)}`)
-      this.#remove(place, here)
+      const found = this.#tables.find(id)
+      if (found === undefined) return false
+      if (found.fact.isGene)
+        throw new FactError('ERR_FACT_IMMUTABLE', `a gene cannot be deleted: ${shown(id)}`)
+      this.#tables.remove(found.place, found.fact)
       return true
     })
   }
@@ -188,7 +182,8 @@ export class LmdbFactStore implements FactStore {
   async listByLevel(level: FactLevel): Promise<Fact[]> {
     this.#checkOpen()
     return [
-      ...this.#table(level)
+      ...this.#tables
+        .level(level)
         .getRange()
         .map(({ value }) => ({ ...value, level })),
     ]
@@ -196,29 +191,24 @@ export class LmdbFactStore implements FactStore {
 
   async listByDomain(domain: string): Promise<Fact[]> {
     this.#checkOpen()
-    // Sorts before and after every key of this domain.
-    const keys = this.#domains.getKeys({ start: [domain, 0, 0], end: [domain, Infinity, 0] })
-    return [...keys].flatMap(([, position, level]) => {
-      const stored = this.#levels[level]?.get(position)
-      return stored === undefined ? [] : [{ ...stored, level: level as FactLevel }]
-    })
+    return this.#tables.ofDomain(domain)
   }
 
   async listGenes(): Promise<Fact[]> {
     this.#checkOpen()
-    return [...this.#genes.getKeys()].flatMap((id) => this.#read(id) ?? [])
+    return this.#tables.genes()
   }
 
   async page(query: PageQuery): Promise<FactPage> {
     this.#checkOpen()
-    return listPage((level) => this.#table(level), query)
+    return listPage((level) => this.#tables.level(level), query)
   }
 
   async count({ levels = LEVELS, after = 0, until = Infinity }: FactQuery = {}): Promise<number> {
     this.#checkOpen()
     let count = 0
     for (const level of levels) {
-      const table = this.#table(level)
+      const table = this.#tables.level(level)
       count += table.getKeysCount({ start: after, exclusiveStart: true, end: until, inclusiveEnd: true })
     }
     return count
@@ -226,7 +216,7 @@ export class LmdbFactStore implements FactStore {
 
   async lastPosition(): Promise<number> {
     this.#checkOpen()
-    return this.#last()
+    return this.#tables.last()
   }
 
   async flush(): Promise<void> {
@@ -266,56 +256,12 @@ export class LmdbFactStore implements FactStore {
   #checkOpen(): void {
     if (this.#closed) throw new FactError('ERR_FACT_STORE_CLOSED', 'the fact store is closed')
   }
-
-  #table(level: FactLevel): Database<StoredFact, number> {
-    return this.#levels[level] as Database<StoredFact, number>
-  }
-
-  #last(): number {
-    return (this.#meta.get('last') as number | undefined) ?? 0
-  }
-
-  #nextPosition(): number {
-    return Math.max(this.#last() + 1, Date.now() * 1000)
-  }
-
-  #setLast(position: number): void {
-    void this.#meta.put('last', position)
-  }
-
-  #read(id: string): Fact | undefined {
-    const place = this.#places.get(id)
-    if (place === undefined) return undefined
-    const stored = this.#table(place.level).get(place.position)
-    return stored === undefined ? undefined : { ...stored, level: place.level }
-  }
-
-  #put(fact: Fact, position: number): void {
-    void this.#places.put(fact.id, { level: fact.level, position })
-    void this.#table(fact.level).put(position, fact)
-    if (fact.domain !== undefined) void this.#domains.put([fact.domain, position, fact.level], null)
-    if (fact.isGene) void this.#genes.put(fact.id, null)
-  }
-
-  #remove({ level, position }: Place, { id, domain }: StoredFact): void {
-    void this.#places.remove(id)
-    void this.#table(level).remove(position)
-    if (domain !== undefined) void this.#domains.remove([domain, position, level])
-  }
-}
-
-// The types of lmdb know encoders for whole databases only, but each table may have its own.
-function tableOptions(
-  name: string,
-  encoder: Codec<Place> | Codec<StoredFact>,
-): RootDatabaseOptions & { name: string } {
-  return { name, encoder }
 }
 
 /** Prepares the directory and the files. A full disk becomes ERR_FACT_STORE_FULL. */
-function filesIn(path: string): string {
+async function filesIn(path: string): Promise<PrivateDirectory> {
   try {
-    return claimFactFiles(path)
+    return await openFactFiles(path)
   } catch (error) {
     if (!isFull(error)) throw error
     throw new FactError('ERR_FACT_STORE_FULL', `${path} has no room for a fact store`, { cause: error })

@@ -76,5 +76,6 @@ const FULL: readonly unknown[] = [28, 27, 122, -30792, 'ENOSPC', 'EFBIG', 'EDQUO
 
 /** Whether an error says that no room is left, on the disk or in the database. */
 export function isFull(error: unknown): boolean {
-  return isError(error) && 'code' in error && FULL.includes(error.code)
+  if (!isError(error)) return false
+  return ('code' in error && FULL.includes(error.code)) || isFull(error.cause)
 }

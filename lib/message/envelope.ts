@@ -1,5 +1,5 @@
-// The text around a payload on the wire, {"type":T,"id":I,"ts":N,"payload":P}, and the longest line. Must not know
-// messages.
+// The text around a payload on the wire, {"type":T,"id":I,"ts":N,"payload":P} with extra keys behind `ts`, and the longest
+// line. Must not know messages.
 
 import { IpcError } from '../base/errors.js'
 import { INVALID_REASONS, TOO_LARGE_STATE } from '../binding/abi.js'
@@ -12,6 +12,9 @@ export const MAX_MESSAGE_BYTES = (1 << 20) - 1
 
 /** A message to be written: text, or text around bytes that are written untouched. */
 export type Frame = string | readonly [head: string, payload: Buffer, tail: string]
+
+/** Stands in front of the payload. */
+export const PAYLOAD_KEY = ',"payload":'
 
 let lastType = ''
 let lastHead = ''
@@ -29,8 +32,8 @@ export function openFrame(type: string, id: string, timestamp: number): string {
 export function closeFrame(head: string, payload: string | Buffer | undefined): Frame {
   if (payload === undefined) return head + '}\n'
   return typeof payload === 'string'
-    ? `${head},"payload":${payload}}\n`
-    : [`${head},"payload":`, payload, '}\n']
+    ? `${head}${PAYLOAD_KEY}${payload}}\n`
+    : [head + PAYLOAD_KEY, payload, '}\n']
 }
 
 /** The bytes of a frame. */

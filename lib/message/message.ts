@@ -3,72 +3,26 @@
 
 import { inspect, type InspectOptions } from 'node:util'
 
-import { closeFrame, openFrame, type Frame } from './envelope.js'
 import { WHOLE_FRAME, LayoutWord } from '../binding/abi.js'
-import { STAMPED_ID_LENGTH, type Millisecond } from './id.js'
-import { detached, parsePayload } from './payload.js'
 import type { PeerIdentity } from '../peer/peer.js'
+import { NOT_CLONEABLE, SOC_MESSAGE } from './brand.js'
+import { closeFrame, openFrame, PAYLOAD_KEY, type Frame } from './envelope.js'
+import { parseExact } from './exact-integers.js'
+import { STAMPED_ID_LENGTH } from './id.js'
+import { scalarIn } from './fields.js'
+import { checkPointer, valueAt } from './json-pointer.js'
+import { metaText, NO_META, readMeta, type MadeMeta, type Meta } from './meta.js'
 import { ReadPage } from './page.js'
+import { bytesOfLine, MessageFlag, metaStamp, sizeAround, type NamedOrigin, type Stamp } from './parts.js'
+import { detached, parsePayload } from './payload.js'
 
 const UNPARSED = Symbol('unparsed')
-/** Keys, quotes, a timestamp of at most 17 characters and the newline. */
-const FRAME_OVERHEAD = 64
-
-/**
- * An upper bound of a frame's size without its payload, for this many characters of type and id: each may become an
- * escape of six.
- */
-export function sizeAround(characters: number): number {
-  return characters * 6 + FRAME_OVERHEAD
-}
-
-/** The same in every copy of this package. */
-const SOC_MESSAGE = Symbol.for('sentinel-ipc.SOCMessage')
-
-/** What structuredClone names in its error: a clone would lose the id and the payload, which are not own properties. */
-const NOT_CLONEABLE = Symbol('a SOCMessage; clone its toJSON() instead, which')
-
-/** The error for a value that is not a message of this copy of the package. */
-export function notAMessage(value: unknown): TypeError {
-  const foreign = typeof value === 'object' && value !== null && SOC_MESSAGE in value
-  return new TypeError(
-    foreign
-      ? 'the message was made by another copy of sentinel-ipc; make it with the newSOCMessage() of the copy that sends it'
-      : 'a message must be a SOCMessage, as newSOCMessage() makes it',
-  )
-}
-
-/** Facts about a message that are known when it is made. */
-export const MessageFlag = {
-  /** Its line stands on a page, byte for byte as {@link frameOf} would make it. */
-  canonical: 1,
-  /** The bytes of its line are ASCII, so that its page can be cut as text. */
-  ascii: 2,
-  /** Its payload is known to be valid JSON on one line. */
-  checked: 4,
-  /** No name in its payload can be `__proto__`. */
-  plainNames: 8,
-} as const
 
 /** Settles the messages that an `AcknowledgingReceiver` handed out. One object serves many messages. */
 export interface Delivery {
   release(message: SOCMessage, delayMs: number): void
   reject(message: SOCMessage, reason: string): void
   deliveriesOf(message: SOCMessage): number
-}
-
-/** The type and the start of the id that messages made in one millisecond share. */
-export interface Stamp extends Millisecond {
-  readonly type: string
-  readonly typeCode: number
-  readonly id: undefined
-}
-
-/** The type and the id of a message whose maker chose the id; for one made out of a received message, its peer. */
-export interface NamedOrigin {
-  readonly type: string
-  readonly id: string
-  readonly peer?: PeerIdentity | undefined
 }
 
 // Set by the static block of SOCMessage, which alone can reach its private fields. For this package's own files.
@@ -114,11 +68,15 @@ export let readyFrameBytes: (message: SOCMessage) => Buffer
 export let describeFrame: (message: SOCMessage, words: Int32Array, at: number) => string | undefined
 /** Whether the payload is known to be valid JSON on one line. */
 export let isChecked: (message: SOCMessage) => boolean
+/** The flag {@link MessageFlag.exactIntegers} of a message, or 0. */
+export let exactIntegersOf: (message: SOCMessage) => number
 /**
  * An upper bound of the frame's size, in UTF-16 units and bytes of buffers; for a received message, of the line that it
  * keeps alive too. It never changes.
  */
 export let sizeBound: (message: SOCMessage) => number
+/** The memory that a received message keeps alive, shared with the other messages of its read; 0 for one made here. */
+export let keptBytes: (message: SOCMessage) => number
 
 /** Says who settles a received message. */
 export let bindDelivery: (message: SOCMessage, delivery: Delivery) => void
@@ -153,7 +111,7 @@ export class SOCMessage<T = unknown> {
    * @internal
    */
   protected readonly notCloneable: symbol = NOT_CLONEABLE
-  /** Cut from the page, or put together from the stamp, when asked for. */
+  /** Cut from the page, or put together from the stamp, when asked for. Known if the stamp is there for its meta only. */
   #id: string | undefined
   #stamp: Stamp | undefined
   #value: unknown = UNPARSED
@@ -215,11 +173,16 @@ export class SOCMessage<T = unknown> {
       const peer = id === undefined ? undefined : origin.peer
       const message = new this(type, timestamp, content.length, flags, peer)
       message.#idStart = sequence
-      if (id === undefined) message.#stamp = origin
-      else message.#id = id
+      if (id === undefined) {
+        message.#stamp = origin
+      } else {
+        message.#id = id
+        if (origin.made !== undefined) message.#stamp = metaStamp(origin.made)
+      }
       if (typeof content === 'string') message.#text = content
       else message.#page = ReadPage.ofBytes(content, 0, content.length)
       message.#size = content.length + sizeAround(type.length + (id?.length ?? STAMPED_ID_LENGTH))
+      message.#size += message.#stamp?.made?.text.length ?? 0
       return message
     }
     frameOf = (message) => message.#frame()
@@ -246,7 +209,9 @@ export class SOCMessage<T = unknown> {
       return message.#text
     }
     isChecked = (message) => (message.#flags & MessageFlag.checked) !== 0
+    exactIntegersOf = (message) => message.#flags & MessageFlag.exactIntegers
     sizeBound = (message) => message.#size
+    keptBytes = (message) => message.#page?.keptBytes ?? 0
     bindDelivery = (message, delivery) => {
       message.#delivery = delivery
     }
@@ -288,16 +253,83 @@ export class SOCMessage<T = unknown> {
   get payload(): T {
     if (this.#value === UNPARSED) {
       const text = this.rawPayload
-      if (text === undefined) this.#value = undefined
-      else this.#value = (this.#flags & MessageFlag.plainNames) !== 0 ? JSON.parse(text) : parsePayload(text)
+      this.#value = text === undefined ? undefined : this.#parse(text)
     }
     return this.#value as T
+  }
+
+  #parse(text: string): unknown {
+    if ((this.#flags & MessageFlag.exactIntegers) !== 0) return parseExact(text)
+    return (this.#flags & MessageFlag.plainNames) !== 0 ? JSON.parse(text) : parsePayload(text)
   }
 
   /** The payload's text exactly as it was received or will be sent; undefined if there is none. */
   get rawPayload(): string | undefined {
     if (this.#payloadStart === this.#payloadEnd) return undefined
     return this.#slice(this.#payloadStart, this.#payloadEnd)
+  }
+
+  /**
+   * The value in the payload that a JSON Pointer (RFC 6901) leads to: `message.field('/host/name')`, the same as in
+   * {@link payload}; undefined if it leads nowhere, and the whole payload for `''`.
+   *
+   * For pointers in the `fields` of the receiver, the payload is not parsed: the value is cut out of the line where the addon
+   * found it. A string is a copy that keeps nothing else alive; objects and arrays are parsed alone, anew in each call. For
+   * any other pointer, and for messages of this process, the payload is parsed first.
+   *
+   * @throws TypeError or RangeError for a text that is not a JSON Pointer, or too long
+   */
+  field(pointer: string): unknown {
+    const fields = this.#page?.fields
+    const index = fields?.set.indexOf(pointer)
+    if (fields === undefined || index === undefined) {
+      checkPointer(pointer, 'field: the pointer')
+      return valueAt(this.payload, pointer)
+    }
+    const row = fields.rowOf(this.#lineStart)
+    const start = fields.startOf(row, index)
+    const end = fields.endOf(row, index)
+    if (start === end) return undefined
+    const text = this.#slice(start, end)
+    const value = scalarIn(text, (this.#flags & MessageFlag.ascii) !== 0)
+    return value === undefined ? this.#parse(text) : value
+  }
+
+  /**
+   * Extra keys of the envelope, which the sender gave in {@link NewMessageOptions.meta} or a peer in another language wrote:
+   * a frozen object without a prototype, whose values are JSON values, frozen too. Empty for a message without extra keys.
+   * Parsed at the first use. Nothing vouches for them but the peer.
+   *
+   * At most 32 keys with 4096 bytes as `"key":value`: if a line has more, all of its extra keys are ignored.
+   */
+  get meta(): Meta {
+    return this.#made()?.meta ?? NO_META
+  }
+
+  #made(): MadeMeta | undefined {
+    const made = this.#stamp?.made
+    if (made !== undefined || (this.#flags & MessageFlag.hasMeta) === 0) return made
+    const meta = readMeta(this.#envelope())
+    // First: with a stamp, the id would not be cut from the page any more.
+    this.#id = this.id
+    const read = { meta, text: metaText(meta) }
+    this.#stamp = metaStamp(read)
+    return read
+  }
+
+  /** The line without its payload. */
+  #envelope(): string {
+    const end = this.#lineStart + bytesOfLine(this.#size, this.#flags)
+    if (this.#payloadStart === this.#payloadEnd) return this.#slice(this.#lineStart, end)
+    return `${this.#slice(this.#lineStart, this.#payloadStart)}null${this.#slice(this.#payloadEnd, end)}`
+  }
+
+  /** The extra keys as they stand in a frame, behind `head`. */
+  #metaText(head: string): string {
+    if ((this.#flags & MessageFlag.metaInPlace) !== 0) {
+      return this.#slice(this.#lineStart + Buffer.byteLength(head), this.#payloadStart - PAYLOAD_KEY.length)
+    }
+    return this.#made()?.text ?? ''
   }
 
   /**
@@ -349,7 +381,8 @@ export class SOCMessage<T = unknown> {
     // The addon found that the line is exactly what the code below would make: pass it on as it came.
     if ((this.#flags & MessageFlag.canonical) !== 0)
       return this.#slice(this.#lineStart, this.#payloadEnd) + '}\n'
-    const head = openFrame(this.type, this.id, this.timestamp)
+    const opened = openFrame(this.type, this.id, this.timestamp)
+    const head = opened + this.#metaText(opened)
     if (this.#payloadStart === this.#payloadEnd) return closeFrame(head, undefined)
     return closeFrame(
       head,
@@ -369,11 +402,14 @@ export class SOCMessage<T = unknown> {
     ts: number
     /** The parsed payload; absent if there is none. */
     payload?: T
+    /** The extra keys. */
+    [key: string]: unknown
   } {
     return {
       type: this.type,
       ...(this.id !== '' && { id: this.id }),
       ts: this.timestamp,
+      ...this.meta,
       ...(this.payload !== undefined && { payload: this.payload }),
     }
   }

@@ -5,7 +5,9 @@ import { isUint8Array } from 'node:util/types'
 import { WHOLE_FRAME } from '../binding/abi.js'
 import { latestMillisecond, nextSequence, STAMPED_ID_LENGTH, type Millisecond } from './id.js'
 import { TYPE_NAMES, type SOCMsgType } from './type.js'
-import { composed, MessageFlag, type SOCMessage, type Stamp } from './message.js'
+import { composed, type SOCMessage } from './message.js'
+import { makeMeta, type Meta } from './meta.js'
+import { MessageFlag, type Stamp } from './parts.js'
 import { isFlat, LEAST_DEEP_LENGTH, mayBeTooDeep, stringifyPayload } from './payload.js'
 
 /** The same in every copy of this package and in every realm. */
@@ -78,6 +80,12 @@ export interface NewMessageOptions {
   readonly id?: string
   /** Unix time in whole seconds. Default: now. */
   readonly timestamp?: number
+  /**
+   * Extra keys of the envelope with their JSON values, such as `traceparent`: see {@link SOCMessage.meta}. At most 32 keys and
+   * 4096 bytes as JSON; undefined values are left out. `type`, `id`, `ts`, `timestamp`, `payload`, `seq` and `source` are not
+   * allowed in any case. Default: none.
+   */
+  readonly meta?: Meta
 }
 
 /**
@@ -85,8 +93,9 @@ export interface NewMessageOptions {
  * effect. A payload that is nested more than 255 levels deep is refused when it is sent.
  *
  * @param payload any JSON value, {@link rawJSON}, or undefined for none
- * @throws TypeError for an empty type, an id that is not a string, or a value that JSON cannot express
- * @throws RangeError for a timestamp that is not a safe integer
+ * @throws TypeError for an empty type, an id that is not a string, a value that JSON cannot express, or a key
+ *   of `meta` that is ours
+ * @throws RangeError for a timestamp that is not a safe integer, or too much `meta`
  */
 export function newSOCMessage<T = unknown>(
   type: SOCMsgType | (string & {}),
@@ -117,7 +126,15 @@ let lastStamp = stampOf(lastStampOf, '')
 function stampOf(millisecond: Millisecond, type: string): Stamp {
   const { text, millions, rest } = millisecond
   // Not with a spread: V8 would give each stamp a hidden class of its own.
-  return { text, millions, rest, type, typeCode: typeCodeOf(type, millisecond), id: undefined }
+  return {
+    text,
+    millions,
+    rest,
+    type,
+    typeCode: typeCodeOf(type, millisecond),
+    id: undefined,
+    made: undefined,
+  }
 }
 
 function stampMessage(type: string, now: number, content: string | Buffer, flags: number): SOCMessage {
@@ -148,7 +165,11 @@ function nameMessage(
   if (typeof id !== 'string') throw new TypeError('id must be a string')
   const timestamp = options.timestamp ?? Math.floor(now / 1000)
   if (!Number.isSafeInteger(timestamp)) throw new RangeError('timestamp must be a safe integer')
-  return composed({ type, id }, 0, timestamp, content, flags)
+  if (options.meta === undefined) return composed({ type, id }, 0, timestamp, content, flags)
+  const made = makeMeta(options.meta)
+  // Deeply nested meta may make the line too deep; the addon looks when it is sent.
+  const checked = mayBeTooDeep(made.text) ? flags & ~MessageFlag.checked : flags
+  return composed({ type, id, made: made.text === '' ? undefined : made }, 0, timestamp, content, checked)
 }
 
 function nextId(now: number): string {

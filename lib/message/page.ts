@@ -1,11 +1,41 @@
 // The lines of one read, in pages; the messages of a page share its text. A small read is decoded to text at once. The
 // pages of a large read share its bytes, and each is decoded when its text is first needed. Must not know messages.
 
+import type { FieldSet, FieldTable } from './fields.js'
+
 /**
  * A string sliced from a page's text keeps the whole text alive: at most a page, or one longer line. If pages were much
  * smaller, making their texts would cost more than it saves.
  */
 export const PAGE_BYTES = 4096
+
+/** Where the fields of a page's lines are. */
+export class PageFields {
+  readonly set: FieldSet
+  readonly #table: FieldTable
+  /** Position in the read window at which the page's positions begin. */
+  readonly #origin: number
+
+  constructor(table: FieldTable, origin: number) {
+    this.set = table.set
+    this.#table = table
+    this.#origin = origin
+  }
+
+  /** The row of the line that begins at a position on the page. */
+  rowOf(lineStart: number): number {
+    return this.#table.rowOf(lineStart + this.#origin)
+  }
+
+  /** Where the value of a field begins on the page; equal to its end if it is missing. */
+  startOf(row: number, field: number): number {
+    return this.#table.startOf(row, field) - this.#origin
+  }
+
+  endOf(row: number, field: number): number {
+    return this.#table.endOf(row, field) - this.#origin
+  }
+}
 
 /** Lines of a read, with their endings. Positions are those in the records of that read, less an origin. */
 export class ReadPage {
@@ -15,27 +45,41 @@ export class ReadPage {
   #bytes: Buffer | undefined
   /** The text of [start, end), once it is needed. */
   #text: string | undefined
+  /** Undefined if the receiver asked for no fields. */
+  readonly fields: PageFields | undefined
 
-  private constructor(start: number, end: number, bytes: Buffer | undefined, text: string | undefined) {
+  private constructor(
+    start: number,
+    end: number,
+    bytes: Buffer | undefined,
+    text: string | undefined,
+    fields: PageFields | undefined,
+  ) {
     this.#start = start
     this.#end = end
     this.#bytes = bytes
     this.#text = text
+    this.fields = fields
   }
 
   /** The lines at [start, end) of the bytes of a read, which must not be modified afterwards. */
-  static ofBytes(bytes: Buffer, start: number, end: number): ReadPage {
-    return new ReadPage(start, end, bytes, undefined)
+  static ofBytes(bytes: Buffer, start: number, end: number, fields?: PageFields): ReadPage {
+    return new ReadPage(start, end, bytes, undefined, fields)
   }
 
   /** Lines as text, which must be ASCII. */
-  static ofText(text: string): ReadPage {
-    return new ReadPage(0, text.length, undefined, text)
+  static ofText(text: string, fields?: PageFields): ReadPage {
+    return new ReadPage(0, text.length, undefined, text, fields)
   }
 
   /** The bytes that the positions refer to; they contain the page's lines. */
   get bytes(): Buffer {
     return (this.#bytes ??= Buffer.from(this.#text as string, 'latin1'))
+  }
+
+  /** Memory that this page keeps alive: that of the whole read, unless it was decoded at once. */
+  get keptBytes(): number {
+    return this.#bytes === undefined ? (this.#text as string).length : this.#bytes.buffer.byteLength
   }
 
   /** The text of [start, end), which must lie on this page and be ASCII. */

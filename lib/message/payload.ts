@@ -58,7 +58,8 @@ export function parsePayload(text: string): unknown {
   return SUSPICIOUS.test(text) ? JSON.parse(text, hidePrototypeKey) : JSON.parse(text)
 }
 
-function hidePrototypeKey(_key: string, value: unknown): unknown {
+/** A reviver for JSON.parse that keeps a key `__proto__` as data. */
+export function hidePrototypeKey(_key: string, value: unknown): unknown {
   if (typeof value === 'object' && value !== null && Object.hasOwn(value, '__proto__')) {
     Object.defineProperty(value, '__proto__', { enumerable: false })
   }

@@ -47,7 +47,9 @@ export interface ConnectionCounts {
   readonly bytesIn: number
   /** Lines read, valid or not. */
   readonly linesIn: number
-  /** Bytes given to the kernel. */
+  /** Messages written. */
+  readonly messagesOut: number
+  /** Bytes written. */
   readonly bytesOut: number
   /** Milliseconds that it was open. */
   readonly durationMs: number

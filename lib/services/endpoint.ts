@@ -1,82 +1,32 @@
-// Both directions of one connection: messages, requests to the peer, and the peer's requests to us. The wire format is in
-// reply.ts; what waits is in pending-requests.ts, running-handlers.ts and message-feed.ts.
+// Both directions of one connection: messages, requests to the peer, and the peer's requests. Here is the life of an
+// endpoint; what it sends is in outbox.ts, requests are in outgoing-requests.ts and incoming-requests.ts, messages in
+// message-feed.ts, and the wire format in reply.ts.
 
-import { abortedError, IpcError, rejected } from '../base/errors.js'
-import { anything, callback, checkOptions, milliseconds, signal, wholeNumber } from '../base/options.js'
-import type { OptionTable } from '../base/options.js'
+import { abortedError, hasCode, IpcError, rejected } from '../base/errors.js'
 import { checkTimeout, waitAtMost } from '../base/timing.js'
 import { Waiters } from '../base/waiters.js'
 import { checkConnection, type Connection } from '../connection/connection.js'
-import { Receiver, type ReceiverOptions } from '../endpoints/receiver.js'
-import { Sender, type SendOptions } from '../endpoints/sender.js'
-import { sizeBound, type SOCMessage } from '../message/message.js'
-import { newSOCMessage, type RawJSON } from '../message/new-message.js'
+import { Receiver } from '../endpoints/receiver.js'
+import type { SendOptions } from '../endpoints/sender.js'
+import type { SOCMessage } from '../message/message.js'
+import {
+  checkCloseOptions,
+  checkEndpointOptions,
+  checkRequestOptions,
+  DEFAULT_MAX_PENDING_BYTES,
+  NO_REQUEST_OPTIONS,
+  type EndpointCloseOptions,
+  type EndpointOptions,
+  type EndpointStats,
+  type RequestOptions,
+} from './endpoint-options.js'
+import { IncomingRequests, type RequestHandler } from './incoming-requests.js'
+import { memoryOf } from './kept-reads.js'
 import { MessageFeed } from './message-feed.js'
-import { PendingRequests } from './pending-requests.js'
-import * as wire from './reply.js'
-import { RunningHandlers, type RequestContext, type RunningHandler } from './running-handlers.js'
-
-/** Options of {@link Endpoint}. */
-export interface EndpointOptions {
-  /** How long a request waits for its reply unless it says otherwise, in milliseconds. Default: 5000. */
-  readonly timeoutMs?: number
-  /**
-   * Bytes that may wait, roughly and with overhead, in each of four places: requests without a reply, handlers running,
-   * replies that the peer does not take, and messages that the application has not asked for. Default: 8 MiB.
-   */
-  readonly maxPendingBytes?: number
-  /** Options of the receiver that reads the connection. */
-  readonly receiver?: ReceiverOptions
-}
-
-/** Options of {@link Endpoint.request}. */
-export interface RequestOptions {
-  /** How long to wait for the reply, in milliseconds; Infinity: as long as the connection lasts. */
-  readonly timeoutMs?: number
-  /** Withdraws the request when it fires. The signal of the peer's handler fires then. */
-  readonly signal?: AbortSignal
-}
-
-/**
- * Handles a request. What it returns, or its promise resolves with, is the value of the reply: any JSON value, `rawJSON`
- * or undefined. What it throws becomes the error of the reply: its `code` and `message`, never its stack.
- */
-export type RequestHandler<T = unknown> = (message: SOCMessage<T>, context: RequestContext) => unknown
-
-/** Counts of an {@link Endpoint}. */
-export interface EndpointStats {
-  /** Requests that have no reply yet, and roughly the bytes that they take. */
-  readonly pending: number
-  /** Bytes that the requests without a reply take, roughly. */
-  readonly pendingBytes: number
-  /** Handlers at work, and roughly the bytes that their requests take. */
-  readonly handling: number
-  /** Bytes that the requests being handled take, roughly. */
-  readonly handlingBytes: number
-  /** Requests of the peer that a handler was called for. */
-  readonly handled: number
-  /** Requests of the peer that got an error reply without a handler: unknown type, full, duplicate id, closing. */
-  readonly refused: number
-  /** Replies without a request: late ones, duplicates, forged ids. */
-  readonly unknownReplies: number
-  /** Replies that could not be sent: the connection had ended, or the peer took nothing in time. */
-  readonly unsentReplies: number
-  /** Messages dropped because {@link EndpointOptions.maxPendingBytes} of them waited while `messages` was not read. */
-  readonly dropped: number
-}
-
-const OPTIONS: OptionTable<EndpointOptions> = {
-  timeoutMs: milliseconds,
-  maxPendingBytes: wholeNumber(1, Number.MAX_SAFE_INTEGER),
-  receiver: anything,
-}
-const REQUEST_OPTIONS: OptionTable<RequestOptions> = { timeoutMs: milliseconds, signal }
-const CLOSE_OPTIONS: OptionTable<{ readonly timeoutMs?: number }> = { timeoutMs: milliseconds }
-const NO_OPTIONS: RequestOptions = {}
-
-const DEFAULT_MAX_PENDING_BYTES = 8 << 20
-/** Waiting sends are bounded by their bytes, so their number is not limited. */
-const MAX_PENDING_SENDS = 1_000_000
+import { observeOn } from '../observe/registry.js'
+import { Outbox } from './outbox.js'
+import { OutgoingRequests } from './outgoing-requests.js'
+import { CANCEL_TYPE, REPLY_TYPE } from './reply.js'
 
 /**
  * The life of an endpoint.
@@ -102,26 +52,15 @@ export class Endpoint {
   /** The connection in use. */
   readonly connection: Connection
   readonly #timeoutMs: number
-  readonly #maxPendingBytes: number
-  readonly #sender: Sender
   readonly #receiver: Receiver
-  readonly #handlers = new Map<string, RequestHandler>()
-  readonly #requests: PendingRequests
-  readonly #running: RunningHandlers
+  readonly #outbox: Outbox
+  readonly #outgoing: OutgoingRequests
+  readonly #incoming: IncomingRequests
   readonly #feed: MessageFeed
   readonly #room = new Waiters()
   readonly #idle = new Waiters()
   #state: EndpointState = 'open'
   #closing: Promise<void> | undefined
-  #lastRequest = 0
-  /** Replies and cancellations that the kernel does not have. */
-  #unsentBytes = 0
-  /** A promise of the sender that has resolved. */
-  #taken: Promise<void> | undefined
-  #handled = 0
-  #refused = 0
-  #unknownReplies = 0
-  #unsentReplies = 0
 
   /**
    * Reading starts in the same turn of the event loop, so register the handlers at once.
@@ -131,23 +70,23 @@ export class Endpoint {
    */
   constructor(connection: Connection, name: string, options: EndpointOptions = {}) {
     checkConnection(connection, 'Endpoint')
-    const checked = checkOptions('Endpoint', options, OPTIONS)
+    const checked = checkEndpointOptions(options)
+    const maxBytes = checked.maxPendingBytes ?? DEFAULT_MAX_PENDING_BYTES
+    const checkRoom = (): void => {
+      this.#checkRoom()
+    }
+    const checkIdle = (): void => {
+      this.#checkIdle()
+    }
     this.name = name
     this.connection = connection
     this.#timeoutMs = checkTimeout(checked.timeoutMs)
-    this.#maxPendingBytes = checked.maxPendingBytes ?? DEFAULT_MAX_PENDING_BYTES
     this.#receiver = new Receiver(connection, name, checked.receiver)
-    this.#sender = new Sender(connection, name, {
-      maxPending: MAX_PENDING_SENDS,
-      maxPendingBytes: Math.max(this.#maxPendingBytes, DEFAULT_MAX_PENDING_BYTES),
-    })
-    this.#requests = new PendingRequests(name, this.#maxPendingBytes, (id) => {
-      this.#onWithdrawn(id)
-    })
-    this.#running = new RunningHandlers(this.#maxPendingBytes)
-    this.#feed = new MessageFeed(this.#maxPendingBytes, () => {
-      this.#checkRoom()
-    })
+    this.#outbox = new Outbox(connection, name, maxBytes, checkRoom)
+    this.#outgoing = new OutgoingRequests(name, this.#outbox, maxBytes, checkIdle)
+    this.#incoming = new IncomingRequests(name, this.#outbox, maxBytes, checkIdle)
+    this.#feed = new MessageFeed(maxBytes, checkRoom)
+    observeOn(connection, 'endpoint', this)
     void this.#readAll()
     void connection.whenClosed().then(() => {
       this.#onConnectionClosed()
@@ -169,14 +108,15 @@ export class Endpoint {
   /** Counts since the endpoint was made. */
   get stats(): EndpointStats {
     return {
-      pending: this.#requests.size,
-      pendingBytes: this.#requests.bytes,
-      handling: this.#running.size,
-      handlingBytes: this.#running.bytes,
-      handled: this.#handled,
-      refused: this.#refused,
-      unknownReplies: this.#unknownReplies,
-      unsentReplies: this.#unsentReplies,
+      pending: this.#outgoing.size,
+      pendingBytes: this.#outgoing.bytes,
+      latency: this.#outgoing.latency,
+      handling: this.#incoming.size,
+      handlingBytes: this.#incoming.bytes,
+      handled: this.#incoming.handled,
+      refused: this.#incoming.refused,
+      unknownReplies: this.#outgoing.unknownReplies,
+      unsentReplies: this.#incoming.unsentReplies,
       dropped: this.#feed.dropped,
     }
   }
@@ -187,7 +127,7 @@ export class Endpoint {
    * @throws {IpcError} as `Sender.send`
    */
   send(message: SOCMessage, options?: SendOptions): Promise<void> {
-    return this.#sender.send(message, options)
+    return this.#outbox.send(message, options)
   }
 
   /**
@@ -204,7 +144,7 @@ export class Endpoint {
   request<T = unknown>(
     type: string,
     payload?: unknown,
-    options: RequestOptions = NO_OPTIONS,
+    options: RequestOptions = NO_REQUEST_OPTIONS,
   ): Promise<SOCMessage<T>> {
     try {
       return this.#request(type, payload, options) as Promise<SOCMessage<T>>
@@ -220,9 +160,7 @@ export class Endpoint {
    */
   respond<T = unknown>(type: string, handler: RequestHandler<T>): void {
     checkType(type)
-    callback(handler, `handler of ${type}`)
-    if (this.#handlers.has(type)) throw new TypeError(`${this.name}: ${type} has a handler already`)
-    this.#handlers.set(type, handler as RequestHandler)
+    this.#incoming.respond(type, handler as RequestHandler)
   }
 
   /**
@@ -231,8 +169,8 @@ export class Endpoint {
    * @throws {IpcError} ERR_IPC_TIMEOUT when requests or handlers were still under way after `timeoutMs` (default 5000):
    *   those requests reject, the signals of those handlers fire, and the connection is closed all the same
    */
-  close(options: { readonly timeoutMs?: number } = {}): Promise<void> {
-    const { timeoutMs } = checkOptions('close', options, CLOSE_OPTIONS)
+  close(options: EndpointCloseOptions = {}): Promise<void> {
+    const { timeoutMs } = checkCloseOptions(options)
     return (this.#closing ??= this.#close(checkTimeout(timeoutMs)))
   }
 
@@ -248,28 +186,11 @@ export class Endpoint {
 
   #request(type: string, payload: unknown, options: RequestOptions): Promise<SOCMessage> {
     checkType(type)
-    const { timeoutMs, signal } =
-      options === NO_OPTIONS ? NO_OPTIONS : checkOptions('request', options, REQUEST_OPTIONS)
-    const id = wire.REQUEST_ID_PREFIX + String(++this.#lastRequest)
-    const message = newSOCMessage(type, payload as RawJSON | undefined, { id })
+    const { timeoutMs, signal } = checkRequestOptions(options)
+    const message = this.#outgoing.message(type, payload)
     if (signal?.aborted === true) throw abortedError(signal, `${this.name}: request ${type}`)
     if (this.#state !== 'open') throw this.#closedError()
-    const bytes = sizeBound(message)
-    if (!this.#requests.fits(bytes)) {
-      throw new IpcError(
-        'ERR_IPC_BUFFER_FULL',
-        `${this.name}: ${this.#requests.size} requests (about ${this.#requests.bytes} bytes) have no reply yet; wait for some, or raise maxPendingBytes (${this.#maxPendingBytes})`,
-      )
-    }
-    const reply = this.#requests.add(id, type, bytes, checkTimeout(timeoutMs, this.#timeoutMs), signal)
-    const sent = this.#sender.send(message)
-    if (sent !== this.#taken) {
-      this.#sent(sent, 0, (error) => {
-        this.#requests.fail(id, error as Error)
-        this.#checkIdle()
-      })
-    }
-    return reply
+    return this.#outgoing.ask(message, checkTimeout(timeoutMs, this.#timeoutMs), signal)
   }
 
   /** Never rejects. */
@@ -278,6 +199,7 @@ export class Endpoint {
     try {
       const runs = this.#receiver.batches()
       for (let run = await runs.next(); run.done !== true; run = await runs.next()) {
+        this.#beginRun(run.value)
         for (const message of run.value) {
           this.#take(message)
           while (this.#mustWait()) await this.#room.wait()
@@ -289,157 +211,25 @@ export class Endpoint {
     this.#onStreamEnd(failure)
   }
 
+  #beginRun(run: readonly SOCMessage[]): void {
+    const bytes = memoryOf(run)
+    this.#incoming.beginRun(bytes)
+    this.#feed.beginRun(bytes)
+  }
+
   #take(message: SOCMessage): void {
-    if (message.type === wire.REPLY_TYPE) {
-      this.#onReply(message)
-      return
-    }
-    if (message.type === wire.CANCEL_TYPE) {
-      this.#onCancellation(message)
-      return
-    }
-    const handler = this.#handlers.get(message.type)
-    const { id } = message
-    if (id.startsWith(wire.REQUEST_ID_PREFIX) || (handler !== undefined && id !== '')) {
-      this.#onRequest(message, handler)
-    } else {
-      this.#feed.push(message)
-    }
+    if (message.type === REPLY_TYPE) this.#outgoing.takeReply(message)
+    else if (message.type === CANCEL_TYPE) this.#incoming.takeCancellation(message)
+    else if (!this.#incoming.take(message)) this.#feed.push(message)
   }
 
-  #onReply(message: SOCMessage): void {
-    const reply = wire.readReply(message)
-    const request = reply === undefined ? undefined : this.#requests.take(reply.request)
-    if (reply === undefined || request === undefined) {
-      ++this.#unknownReplies
-      return
-    }
-    if ('message' in reply) request.resolve(reply.message)
-    else request.reject(wire.remoteFailure(this.name, request.type, reply.error))
-    this.#checkIdle()
-  }
-
-  #onCancellation(message: SOCMessage): void {
-    const id = wire.cancelledRequest(message)
-    if (id === undefined || !this.#running.has(id)) return
-    this.#running.cancel(id, new IpcError('ERR_IPC_ABORTED', `${this.name}: the peer withdrew the request`))
-  }
-
-  #onRequest(message: SOCMessage, handler: RequestHandler | undefined): void {
-    const { id } = message
-    const bytes = sizeBound(message)
-    const { unknownType, duplicateId, full, closed } = wire.ReplyErrorCode
-    if (handler === undefined) this.#refuse(id, unknownType, `there is no handler for ${message.type}`)
-    else if (this.#state !== 'open') this.#refuse(id, closed, 'the peer is closing')
-    else if (this.#running.has(id)) this.#refuse(id, duplicateId, 'a request with this id is being handled')
-    else if (!this.#running.fits(bytes)) this.#refuse(id, full, 'too many requests are being handled')
-    else this.#handle(message, handler, this.#running.start(id, bytes))
-  }
-
-  #handle(message: SOCMessage, handler: RequestHandler, running: RunningHandler): void {
-    ++this.#handled
-    try {
-      const result = handler(message, running)
-      if (isThenable(result)) {
-        result.then(
-          (value: unknown) => {
-            this.#finish(running, value)
-          },
-          (error: unknown) => {
-            this.#finishWithError(running, error)
-          },
-        )
-      } else {
-        this.#finish(running, result)
-      }
-    } catch (error) {
-      this.#finishWithError(running, error)
-    }
-  }
-
-  #finish(running: RunningHandler, value: unknown): void {
-    if (running.finished) return
-    let reply: SOCMessage | undefined
-    try {
-      // Runs toJSON of the value, so it comes before anything changes.
-      if (!running.cancelled) reply = wire.valueReply(running.id, value)
-    } catch (error) {
-      reply = wire.errorReply(running.id, wire.ReplyErrorCode.invalid, wire.remoteErrorOf(error).message)
-    }
-    this.#running.finish(running)
-    if (reply !== undefined) this.#reply(running.id, reply)
-    this.#checkIdle()
-  }
-
-  #finishWithError(running: RunningHandler, thrown: unknown): void {
-    if (running.finished) return
-    const { code, message } = wire.remoteErrorOf(thrown)
-    this.#running.finish(running)
-    if (!running.cancelled) this.#reply(running.id, wire.errorReply(running.id, code, message))
-    this.#checkIdle()
-  }
-
-  #refuse(id: string, code: string, why: string): void {
-    ++this.#refused
-    this.#write(wire.errorReply(id, code, why))
-  }
-
-  /** Sends the reply of a handler; where it does not fit or cannot be sent, an error in its place. */
-  #reply(id: string, reply: SOCMessage): void {
-    if (this.#unsentBytes > 0 && this.#unsentBytes + sizeBound(reply) > this.#maxPendingBytes) {
-      this.#refuse(id, wire.ReplyErrorCode.full, 'too many replies wait to be read')
-      return
-    }
-    this.#write(reply, id)
-  }
-
-  /** `id`: of the request, if an error may go in place of a reply that cannot be sent. */
-  #write(message: SOCMessage, id?: string): void {
-    const bytes = sizeBound(message)
-    this.#sent(this.#sender.send(message), bytes, (error) => {
-      if (error instanceof IpcError && id !== undefined && this.#writable(error)) {
-        this.#write(wire.errorReply(id, error.code, error.message))
-      } else {
-        ++this.#unsentReplies
-      }
-    })
-  }
-
-  /**
-   * Counts bytes until a send has settled, and calls `onFailure` if it fails. The sender returns one promise for all sends
-   * that the kernel has taken at once: it is waited for the first time, and is no news after that.
-   */
-  #sent(promise: Promise<void>, bytes: number, onFailure: (error: unknown) => void): void {
-    if (promise === this.#taken) return
-    this.#unsentBytes += bytes
-    promise.then(
-      () => {
-        this.#taken = promise
-        this.#unsentBytes -= bytes
-        this.#checkRoom()
-      },
-      (error: unknown) => {
-        this.#unsentBytes -= bytes
-        this.#checkRoom()
-        onFailure(error)
-      },
-    )
-  }
-
-  /** Whether only this message could not be sent, so that another one can. */
-  #writable({ code }: IpcError): boolean {
-    return code === 'ERR_IPC_MESSAGE_TOO_LARGE' || code === 'ERR_IPC_INVALID_MESSAGE'
-  }
-
-  #onWithdrawn(id: string): void {
-    this.#checkIdle()
-    if (this.#state === 'closed' || this.#unsentBytes > this.#maxPendingBytes) return
-    const message = wire.cancellation(id)
-    this.#sent(this.#sender.send(message), sizeBound(message), () => undefined)
+  #enter(state: Exclude<EndpointState, 'open'>): void {
+    this.#state = state
+    this.#incoming.stop()
   }
 
   #mustWait(): boolean {
-    if (!this.#feed.full && this.#unsentBytes <= this.#maxPendingBytes) return false
+    if (!this.#feed.full && !this.#outbox.full) return false
     return this.#state !== 'closed' && !this.connection.closed
   }
 
@@ -447,8 +237,12 @@ export class Endpoint {
     if (!this.#mustWait()) this.#room.wake()
   }
 
+  get #busy(): boolean {
+    return this.#outgoing.size > 0 || this.#incoming.size > 0
+  }
+
   #checkIdle(): void {
-    if (this.#requests.size > 0 || this.#running.size > 0) return
+    if (this.#busy) return
     this.#idle.wake()
     if (this.#state === 'peer-ended') void this.close().catch(() => undefined)
   }
@@ -465,9 +259,9 @@ export class Endpoint {
       return
     }
     // No reply can come any more, but the peer may have closed its sending side alone and still read ours.
-    if (this.#state === 'open') this.#state = 'peer-ended'
+    if (this.#state === 'open') this.#enter('peer-ended')
     this.#feed.end(undefined)
-    this.#requests.failAll(this.#closedError())
+    this.#outgoing.failAll(this.#closedError())
     this.#checkIdle()
   }
 
@@ -477,7 +271,7 @@ export class Endpoint {
    */
   #onConnectionClosed(): void {
     if (this.#state === 'peer-ended') this.#end(undefined)
-    this.#running.cancelAll(this.#closedError())
+    this.#incoming.cancelAll(this.#closedError())
     this.#checkRoom()
   }
 
@@ -485,31 +279,32 @@ export class Endpoint {
   #end(failure: Error | undefined): void {
     if (this.#state === 'closed') return
     const error = this.#closedError(failure)
-    this.#state = 'closed'
+    this.#enter('closed')
+    this.#outgoing.stop()
     this.#feed.end(failure)
-    this.#requests.failAll(error)
+    this.#outgoing.failAll(error)
     this.#room.wake()
     this.#idle.wake()
-    this.#running.cancelAll(error)
+    this.#incoming.cancelAll(error)
   }
 
   async #close(timeoutMs: number): Promise<void> {
-    if (this.#state === 'open') this.#state = 'closing'
+    if (this.#state === 'open') this.#enter('closing')
     let late: IpcError | undefined
-    if (this.#requests.size > 0 || this.#running.size > 0) {
+    if (this.#busy) {
       await waitAtMost(this.#idle.wait(), timeoutMs, () => {
         late = new IpcError(
           'ERR_IPC_TIMEOUT',
-          `${this.name}: ${this.#requests.size} requests and ${this.#running.size} handlers were still under way ${timeoutMs} ms after close`,
+          `${this.name}: ${this.#outgoing.size} requests and ${this.#incoming.size} handlers were still under way ${timeoutMs} ms after close`,
         )
         this.#end(late)
       })
     }
     try {
-      await this.#sender.close()
+      await this.#outbox.close()
     } catch (error) {
       // The peer may close first: everything it waited for was sent.
-      if (!(error instanceof IpcError) || error.code !== 'ERR_IPC_CLOSED') late ??= error as IpcError
+      if (!hasCode(error, 'ERR_IPC_CLOSED')) late ??= error as IpcError
     }
     this.#end(late)
     if (late !== undefined) throw late
@@ -527,15 +322,8 @@ export class Endpoint {
 }
 
 function checkType(type: string): void {
-  if (type === wire.REPLY_TYPE || type === wire.CANCEL_TYPE) {
+  if (type === REPLY_TYPE || type === CANCEL_TYPE) {
     throw new TypeError(`${type} is reserved: requests need a type of their own`)
   }
   if (typeof type !== 'string' || type === '') throw new TypeError('a request needs a type that is not empty')
-}
-
-function isThenable(value: unknown): value is PromiseLike<unknown> {
-  return (
-    ((typeof value === 'object' && value !== null) || typeof value === 'function') &&
-    typeof (value as { then?: unknown }).then === 'function'
-  )
 }

@@ -1,8 +1,17 @@
 // The messages of an endpoint that are neither requests nor replies, queued until the application asks for them.
 
-import { sizeBound, type SOCMessage } from '../message/message.js'
+import type { SOCMessage } from '../message/message.js'
+import { KeptReads, type KeptRead } from './kept-reads.js'
 
 type Result = IteratorResult<SOCMessage, undefined>
+
+interface Kept {
+  readonly message: SOCMessage
+  readonly read: KeptRead
+}
+
+/** Bytes that a queued message takes beside its line, roughly. */
+const OVERHEAD_BYTES = 192
 
 const END: Result = { value: undefined, done: true }
 
@@ -20,9 +29,9 @@ export class MessageFeed implements AsyncIterableIterator<SOCMessage, undefined,
   readonly #onRoom: () => void
   #state: FeedState = 'unread'
   #failure: Error | undefined
-  #messages: SOCMessage[] = []
+  #messages: Kept[] = []
   #head = 0
-  #bytes = 0
+  readonly #reads = new KeptReads()
   #dropped = 0
   #waiting: { readonly resolve: (result: Result) => void; readonly reject: (error: Error) => void }[] = []
 
@@ -37,24 +46,29 @@ export class MessageFeed implements AsyncIterableIterator<SOCMessage, undefined,
     return this.#dropped
   }
 
+  /** Memory of the queued messages and of the reads that they keep alive, roughly. */
   get bytes(): number {
-    return this.#bytes
+    return this.#reads.bytes + (this.#messages.length - this.#head) * OVERHEAD_BYTES
   }
 
   /** The application reads too slowly: the endpoint should stop reading the connection. */
   get full(): boolean {
-    return this.#state === 'read' && this.#bytes >= this.#maxBytes
+    return this.#state === 'read' && this.bytes >= this.#maxBytes
+  }
+
+  /** Says that the messages pushed from now on are of another run, which keeps this much memory alive. */
+  beginRun(bytes: number): void {
+    this.#reads.begin(bytes)
   }
 
   push(message: SOCMessage): void {
     const waiting = this.#waiting.shift()
     if (waiting !== undefined) {
       waiting.resolve({ value: message, done: false })
-    } else if (this.#state === 'unread' && this.#bytes >= this.#maxBytes) {
+    } else if (this.#state === 'unread' && this.bytes >= this.#maxBytes) {
       ++this.#dropped
     } else {
-      this.#messages.push(message)
-      this.#bytes += sizeBound(message)
+      this.#messages.push({ message, read: this.#reads.hold() })
     }
   }
 
@@ -98,10 +112,11 @@ export class MessageFeed implements AsyncIterableIterator<SOCMessage, undefined,
   }
 
   #shift(): SOCMessage | undefined {
-    const message = this.#messages[this.#head]
-    if (message === undefined) return undefined
+    const kept = this.#messages[this.#head]
+    if (kept === undefined) return undefined
     const wasFull = this.full
     ++this.#head
+    this.#reads.release(kept.read)
     if (this.#head === this.#messages.length) {
       this.#messages = []
       this.#head = 0
@@ -109,8 +124,7 @@ export class MessageFeed implements AsyncIterableIterator<SOCMessage, undefined,
       this.#messages = this.#messages.slice(this.#head)
       this.#head = 0
     }
-    this.#bytes -= sizeBound(message)
     if (wasFull && !this.full) this.#onRoom()
-    return message
+    return kept.message
   }
 }

@@ -4,16 +4,20 @@ import { offAbort, onAbort } from '../base/abort.js'
 import { abortedError, IpcError } from '../base/errors.js'
 import { monotonicMs } from '../base/globals.js'
 import type { SOCMessage } from '../message/message.js'
+import { Latency, type LatencyStats } from '../observe/latency.js'
 import { Deadlines, type Timed } from './deadlines.js'
 
 /** Bytes that a request in waiting takes beside its message, roughly. */
 const OVERHEAD_BYTES = 256
+
+const NONE: LatencyStats = { count: 0, p50: 0, p99: 0, max: 0 }
 
 /** One request without a reply. */
 interface PendingRequest extends Timed {
   readonly id: string
   readonly type: string
   readonly bytes: number
+  readonly sentMs: number
   readonly timeoutMs: number
   readonly resolve: (reply: SOCMessage) => void
   readonly reject: (error: Error) => void
@@ -38,6 +42,7 @@ export class PendingRequests {
   })
 
   #bytes = 0
+  #latency: Latency | undefined
 
   /** @param onWithdrawn called after a request was withdrawn by its deadline or signal, to tell the peer */
   constructor(name: string, maxBytes: number, onWithdrawn: (id: string) => void) {
@@ -48,6 +53,11 @@ export class PendingRequests {
 
   get size(): number {
     return this.#byId.size
+  }
+
+  /** How long replies took. */
+  get latency(): LatencyStats {
+    return this.#latency?.stats ?? NONE
   }
 
   /** About how much memory they take. */
@@ -68,10 +78,12 @@ export class PendingRequests {
     timeoutMs: number,
     signal: AbortSignal | undefined,
   ): Promise<SOCMessage> {
+    const sentMs = monotonicMs()
     return new Promise((resolve, reject) => {
       const request: PendingRequest = {
         heapAt: -1,
-        deadlineMs: monotonicMs() + timeoutMs,
+        deadlineMs: sentMs + timeoutMs,
+        sentMs,
         id,
         type,
         bytes: messageBytes + OVERHEAD_BYTES,
@@ -94,6 +106,13 @@ export class PendingRequests {
   }
 
   /** Takes a request out because it was replied to; undefined if there is none with this id. */
+  takeReplied(id: string): PendingRequest | undefined {
+    const request = this.take(id)
+    if (request !== undefined) (this.#latency ??= new Latency()).add(monotonicMs() - request.sentMs)
+    return request
+  }
+
+  /** Takes a request out; undefined if there is none with this id. */
   take(id: string): PendingRequest | undefined {
     const request = this.#byId.get(id)
     if (request !== undefined) this.#remove(request)

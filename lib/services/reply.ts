@@ -6,7 +6,9 @@
 //   {"type":"soc_cancel","id":"…","ts":1700000000,"payload":{"request":"req-1"}}
 
 import { describeError, IpcError, type RemoteError } from '../base/errors.js'
-import { composed, MessageFlag, type SOCMessage } from '../message/message.js'
+import { stringifyExact } from '../message/exact-integers.js'
+import { composed, exactIntegersOf, type SOCMessage } from '../message/message.js'
+import { MessageFlag } from '../message/parts.js'
 import { newSOCMessage, RawJSON, rawJSON } from '../message/new-message.js'
 
 /** The type of replies. */
@@ -125,14 +127,20 @@ function readAnyReply(message: SOCMessage): Reply | undefined {
     const known = typeof code === 'string' && code !== '' ? code : ReplyErrorCode.failed
     return { request, error: limited(known, typeof text === 'string' ? text : '') }
   }
-  const text = JSON.stringify(payload.value) as string | undefined
+  const text = stringifyExact(payload.value)
   return { request, message: replyWith(message, request, text ?? '', 0, text?.length ?? 0) }
 }
 
 /** The reply as the requester gets it: with the id of the request, and the value as its payload. */
 function replyWith(reply: SOCMessage, request: string, text: string, begin: number, end: number): SOCMessage {
   const { type, timestamp, peer } = reply
-  return composed({ type, id: request, peer }, 0, timestamp, text.slice(begin, end), flagsOf(text))
+  return composed(
+    { type, id: request, peer },
+    0,
+    timestamp,
+    text.slice(begin, end),
+    flagsOf(text) | exactIntegersOf(reply),
+  )
 }
 
 /**

@@ -2,9 +2,10 @@
 
 import type { AbortController } from '../base/globals.js'
 import { userAbortController } from '../base/user-signal.js'
+import { KeptReads, type KeptRead } from './kept-reads.js'
 
 /** Bytes that a running handler takes beside its message, roughly. */
-const OVERHEAD_BYTES = 512
+const OVERHEAD_BYTES = 384
 
 /** Passed to a {@link RequestHandler} beside the request. */
 export interface RequestContext {
@@ -20,15 +21,16 @@ export interface RequestContext {
  */
 export class RunningHandler implements RequestContext {
   readonly id: string
-  readonly bytes: number
+  /** The read that its message keeps alive. */
+  readonly read: KeptRead
   /** It has returned, and is not counted any more. For {@link RunningHandlers} to set. */
   finished = false
   #controller: AbortController | undefined
   #cancelled: { readonly reason: unknown } | undefined
 
-  constructor(id: string, messageBytes: number) {
+  constructor(id: string, read: KeptRead) {
     this.id = id
-    this.bytes = messageBytes + OVERHEAD_BYTES
+    this.read = read
   }
 
   get signal(): AbortSignal {
@@ -57,7 +59,7 @@ export class RunningHandler implements RequestContext {
 export class RunningHandlers {
   readonly #maxBytes: number
   readonly #byId = new Map<string, RunningHandler>()
-  #bytes = 0
+  readonly #reads = new KeptReads()
 
   constructor(maxBytes: number) {
     this.#maxBytes = maxBytes
@@ -69,22 +71,26 @@ export class RunningHandlers {
 
   /** About how much memory they take, the work of the handlers aside. */
   get bytes(): number {
-    return this.#bytes
+    return this.#reads.bytes + this.#byId.size * OVERHEAD_BYTES
+  }
+
+  /** Says that the requests from now on are of another run, which keeps this much memory alive. */
+  beginRun(bytes: number): void {
+    this.#reads.begin(bytes)
   }
 
   has(id: string): boolean {
     return this.#byId.has(id)
   }
 
-  /** Whether a handler of such a request is within the bound. One always is. */
-  fits(messageBytes: number): boolean {
-    return this.#byId.size === 0 || this.#bytes + messageBytes + OVERHEAD_BYTES <= this.#maxBytes
+  /** Whether a handler of one more request of this run is within the bound. A single one always is. */
+  fits(): boolean {
+    return this.#byId.size === 0 || this.bytes + this.#reads.cost + OVERHEAD_BYTES <= this.#maxBytes
   }
 
-  start(id: string, messageBytes: number): RunningHandler {
-    const handler = new RunningHandler(id, messageBytes)
+  start(id: string): RunningHandler {
+    const handler = new RunningHandler(id, this.#reads.hold())
     this.#byId.set(id, handler)
-    this.#bytes += handler.bytes
     return handler
   }
 
@@ -92,7 +98,7 @@ export class RunningHandlers {
     if (handler.finished) return
     handler.finished = true
     this.#byId.delete(handler.id)
-    this.#bytes -= handler.bytes
+    this.#reads.release(handler.read)
   }
 
   cancel(id: string, reason: unknown): void {

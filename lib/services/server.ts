@@ -11,6 +11,7 @@ import { userAbortController } from '../base/user-signal.js'
 import { Waiters } from '../base/waiters.js'
 import { endReading, type Connection } from '../connection/connection.js'
 import type { Listener } from '../connection/listener.js'
+import { forget, observe } from '../observe/registry.js'
 
 /** Passed to a {@link ConnectionHandler} beside the connection. */
 export interface ConnectionContext {
@@ -131,6 +132,7 @@ export class Server {
     this.#handler = handler
     this.#onError = options.onError
     this.#signal = options.signal
+    observe('server', this)
     if (this.#signal?.aborted === true) void this.close()
     else if (this.#signal !== undefined) onAbort(this.#signal, this.#onSignal)
     void this.#acceptAll()
@@ -196,6 +198,7 @@ export class Server {
       })
     }
     this.#state = 'closed'
+    forget(this)
     return { served: this.#served, aborted: this.#aborted }
   }
 

@@ -1,6 +1,7 @@
 // One subscriber of a publisher: its lines go to the connection's writer at once, or wait in a queue of its own, bounded in
 // bytes, while the subscriber does not take them.
 
+import { observeOn } from '../observe/registry.js'
 import { writerOf, type Connection } from '../connection/connection.js'
 import { Waiters } from '../base/waiters.js'
 import type { FrameWriter } from '../wire/frame-writer.js'
@@ -86,6 +87,7 @@ export class Subscriber {
     this.#onEnded = onEnded
     this.#writer = writerOf(connection)
     this.#writer.register(this.#onReady)
+    observeOn(connection, 'subscriber', this)
     void connection.whenClosed().then(() => {
       this.#end()
     })

@@ -8,7 +8,15 @@ import { newSOCMessage, rawJSON } from '../message/new-message.js'
 import { SOCMsgType } from '../message/type.js'
 import { countFrames } from '../wire/batch.js'
 import { HEADER_BYTES } from './record.js'
-import type { SpoolEntry } from './spool-log.js'
+import type { SpoolEntry, SpoolRecord } from './spool-log.js'
+
+/** A message in a spool. */
+export interface SpooledMessage {
+  /** Number of the message within the session of the spool. */
+  readonly number: number
+  /** The message. */
+  readonly message: SOCMessage
+}
 
 /** A record is full when its lines reach this many bytes. */
 const RECORD_BYTES = 1 << 16
@@ -55,8 +63,15 @@ export function entriesOf(messages: readonly SOCMessage[], first: number): Spool
 const LINE =
   /^\{"type":("(?:[^"\\]|\\.)*")(?:,"id":("(?:[^"\\]|\\.)*"))?,"ts":(-?\d+)(?:,"payload":(.*?))?(?:,"seq":\d+)?\}$/s
 
+/** The messages of a record that are neither settled nor given up. */
+export function* messagesOf({ first, count, lines }: SpoolRecord): Generator<SpooledMessage> {
+  for (const [index, line] of lines.toString('utf8').split('\n').slice(0, count).entries()) {
+    if (line !== '') yield { number: first + index, message: messageOf(line) }
+  }
+}
+
 /** The message of a line, without its newline. */
-export function messageOf(line: string): SOCMessage {
+function messageOf(line: string): SOCMessage {
   const [, type, id, timestamp, payload] = LINE.exec(line) ?? []
   if (type !== undefined) {
     return newSOCMessage(JSON.parse(type) as string, payload === undefined ? undefined : rawJSON(payload), {

@@ -45,15 +45,14 @@ export {
   type RegistrySnapshot,
 } from './peers/peer-record.js'
 export {
-  DEFAULT_PEER_TIMEOUT_MS,
   PeerRegistry,
   type HandshakeDecision,
   type HandshakeInfo,
-  type PeerRegistryOptions,
   type RegistryStats,
   type SyncRecord,
 } from './peers/peer-registry.js'
+export { DEFAULT_PEER_TIMEOUT_MS, type PeerRegistryOptions } from './peers/registry-options.js'
 export { FileRegistryStorage, type RegistryStorage } from './peers/registry-storage.js'
-export type { SwarmTransportOptions } from './options.js'
+export type { SwarmSignalOptions, SwarmTransportOptions } from './options.js'
 export type { AddressCheck } from './post.js'
 export { SwarmTransport } from './transport.js'

@@ -2,6 +2,19 @@
 
 import { resolve } from 'node:path'
 
+import {
+  anything,
+  callback,
+  checkOptions,
+  flag,
+  milliseconds,
+  signal,
+  text,
+  wholeNumber,
+  wrongKind,
+  type OptionCheck,
+  type OptionTable,
+} from '../base/options.js'
 import { checkTimeout } from '../base/timing.js'
 import type { ListenOptions } from '../connection/listen-options.js'
 import type { PeerPolicy } from '../peer/peer.js'
@@ -12,7 +25,7 @@ import type { FactStore } from './facts/fact-store.js'
 import { genomeHash, isGenomeHash } from './facts/genome.js'
 import type { IncidentStore } from './facts/incident.js'
 import type { PeerRegistry } from './peers/peer-registry.js'
-import { MAX_BATCH } from './protocol/messages.js'
+import { MAX_BATCH } from './protocol/parse-messages.js'
 
 /** Options of {@link SwarmTransport}. */
 export interface SwarmTransportOptions {
@@ -22,6 +35,11 @@ export interface SwarmTransportOptions {
    * directory.
    */
   readonly directory: string
+  /**
+   * Declares that other users may write to the directory although it is not sticky, like a volume that containers share. See
+   * `AddressOptions` of the package for what that gives up. Default: false.
+   */
+  readonly sharedDirectory?: boolean
   /** This node's registry of peers. */
   readonly registry: PeerRegistry
   /** This node's facts. */
@@ -69,9 +87,16 @@ export interface SwarmTransportOptions {
   readonly onExchange?: (report: ExchangeReport) => unknown
 }
 
+/** Options of `listen` and `dial` of {@link SwarmTransport}. */
+export interface SwarmSignalOptions {
+  /** Ends listening, or withdraws the dial and its exchange. */
+  readonly signal?: AbortSignal
+}
+
 /** The options once checked. */
 export interface Settings {
   readonly directory: string
+  readonly sharedDirectory: boolean
   readonly policy: PeerPolicy | undefined
   readonly genomeHash: string
   readonly maxBatch: number
@@ -90,24 +115,55 @@ const MAX_EXCHANGES = 64
 const MAX_NEW_EXCHANGES = 64
 const DEFAULT_BATCH = 2000
 
+const count = wholeNumber(1, 1_000_000)
+
+/** Checks that something has the methods of an interface, whichever class or copy of the package it comes from. */
+function having(what: string, ...methods: readonly string[]): OptionCheck {
+  return (value, name) => {
+    const given = Object(value) as Record<string, unknown>
+    if (methods.every((method) => typeof given[method] === 'function')) return
+    throw wrongKind(name, what, value)
+  }
+}
+
+const TABLE: OptionTable<SwarmTransportOptions> = {
+  directory: text,
+  sharedDirectory: flag,
+  registry: having('a PeerRegistry', 'processHandshake', 'completeHandshake', 'recordSync', 'save'),
+  store: having('a FactStore', 'addBatch', 'get', 'page', 'count', 'lastPosition', 'flush'),
+  incidents: having('an IncidentStore', 'addBatch', 'recent'),
+  alerts: having('an AlertBus', 'emit'),
+  genomeHash: anything, // hashOf checks it
+  genes: anything,
+  policy: anything, // listen and dial check it
+  mode: anything,
+  group: anything,
+  dialTimeoutMs: milliseconds,
+  exchangeTimeoutMs: milliseconds,
+  maxExchanges: count,
+  maxExchangesPerUser: count,
+  maxNewExchangesPerSecondPerUser: count,
+  maxBatch: wholeNumber(1, MAX_BATCH),
+  addressCheckMs: milliseconds,
+  reclaimAddress: flag,
+  onExchange: callback,
+}
+
+/** Checks of {@link SwarmSignalOptions}. */
+export const SIGNAL_TABLE: OptionTable<SwarmSignalOptions> = { signal }
+
 /** @throws TypeError, RangeError as the constructor of {@link SwarmTransport} */
-export function checkedSettings(options: SwarmTransportOptions): Settings {
+export function checkedSettings(given: SwarmTransportOptions): Settings {
+  const options = checkOptions('SwarmTransport', given, TABLE)
+  for (const required of ['directory', 'registry', 'store'] as const) {
+    if ((options[required] as unknown) === undefined)
+      throw new TypeError(`SwarmTransport: ${required} is required`)
+  }
   const { directory, policy, mode, group, onExchange, maxExchanges = MAX_EXCHANGES } = options
-  const { maxBatch = DEFAULT_BATCH, addressCheckMs = ADDRESS_CHECK_MS } = options
-  if (typeof directory !== 'string' || directory === '') {
-    throw new TypeError('directory must be a non-empty string')
-  }
-  if (!Number.isInteger(maxBatch) || maxBatch < 1 || maxBatch > MAX_BATCH) {
-    throw new RangeError(`maxBatch must be a whole number from 1 to ${MAX_BATCH}, not ${String(maxBatch)}`)
-  }
-  if (!(addressCheckMs > 0)) {
-    throw new RangeError(`addressCheckMs must be above 0 or Infinity, not ${String(addressCheckMs)}`)
-  }
-  if (onExchange !== undefined && typeof onExchange !== 'function') {
-    throw new TypeError('onExchange must be a function')
-  }
+  const { sharedDirectory = false, maxBatch = DEFAULT_BATCH, addressCheckMs = ADDRESS_CHECK_MS } = options
   return {
     directory: resolve(directory),
+    sharedDirectory,
     policy,
     genomeHash: hashOf(options),
     maxBatch,

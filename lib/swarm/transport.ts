@@ -2,7 +2,9 @@
 
 import { clearInterval, monotonicMs, setInterval } from '../base/globals.js'
 import type { Connection } from '../connection/connection.js'
+import type { AddressOptions } from '../connection/address.js'
 import { dial } from '../connection/dial.js'
+import { checkOptions } from '../base/options.js'
 import { hasCode, IpcError } from '../base/errors.js'
 import { MAX_TIMER_MS } from '../base/timing.js'
 import { Channel } from './exchange/channel.js'
@@ -10,7 +12,13 @@ import { Progress, type ExchangeContext, type ExchangeReport } from './exchange/
 import { alertAboutFailure, expireSilentPeers, saveRegistry } from './exchange-alerts.js'
 import { answerDialer, askListener } from './exchange/handshake.js'
 import { LoopShare } from './exchange/loop-share.js'
-import { checkedSettings, type Settings, type SwarmTransportOptions } from './options.js'
+import {
+  checkedSettings,
+  SIGNAL_TABLE,
+  type Settings,
+  type SwarmSignalOptions,
+  type SwarmTransportOptions,
+} from './options.js'
 import { Post, type AddressCheck } from './post.js'
 import { STORE_STUCK, toError } from './protocol/protocol-error.js'
 import { UserCode } from './user-code.js'
@@ -25,7 +33,7 @@ const MAX_STUCK = 8
 /** Finds peers on this machine and exchanges facts with them (Go: `SwarmTransport`). */
 export class SwarmTransport {
   readonly #settings: Settings
-  readonly #place: { readonly path: string } | { readonly directory: string }
+  readonly #place: AddressOptions
   readonly #context: ExchangeContext
   readonly #userCode: UserCode
   readonly #post: Post
@@ -33,14 +41,14 @@ export class SwarmTransport {
   #stuck = 0
 
   /**
-   * @throws TypeError for an option of the wrong type
+   * @throws TypeError for an unknown option, one of the wrong kind, or a required one that is missing
    * @throws RangeError for a number out of its bounds
    */
   constructor(options: SwarmTransportOptions) {
     const settings = checkedSettings(options)
-    const { directory, policy, listenOptions, reclaimAddress } = settings
+    const { directory, sharedDirectory, policy, listenOptions, reclaimAddress } = settings
     this.#settings = settings
-    this.#place = process.platform === 'win32' ? { path: WINDOWS_PIPE } : { directory }
+    this.#place = process.platform === 'win32' ? { path: WINDOWS_PIPE } : { directory, sharedDirectory }
     this.#userCode = new UserCode(options.alerts)
     const { alert } = this.#userCode
     this.#context = {
@@ -72,7 +80,8 @@ export class SwarmTransport {
    * @throws {IpcError} as `listen` of the package, except ERR_IPC_ADDRESS_IN_USE and ERR_IPC_ABORTED
    * @throws TypeError, RangeError as `listen` of the package, for `policy`, `mode`, `group` and the limits of exchanges
    */
-  async listen({ signal }: { signal?: AbortSignal } = {}): Promise<void> {
+  async listen(options?: SwarmSignalOptions): Promise<void> {
+    const { signal } = checkOptions('listen', options, SIGNAL_TABLE)
     if (signal?.aborted === true || !this.#post.isIdle) return
     const { addressCheckMs } = this.#settings
     const timers = [
@@ -105,7 +114,8 @@ export class SwarmTransport {
    *   package.
    * @throws {FactError} ERR_FACT_STORE_FULL, ERR_FACT_STORE_CLOSED
    */
-  async dial({ signal }: { signal?: AbortSignal } = {}): Promise<boolean> {
+  async dial(options?: SwarmSignalOptions): Promise<boolean> {
+    const { signal } = checkOptions('dial', options, SIGNAL_TABLE)
     // The socket is there before `listen` returns: without this the node could dial itself.
     await this.#post.decided()
     if (this.isListening) return false

@@ -52,12 +52,21 @@ function createOutcome(): Outcome {
  */
 type State = 'ready' | 'blocked' | 'failed'
 
+/** Counts of a writer. */
+export interface WriterStats {
+  /** Messages added, but for those that {@link FrameWriter.appendLines} takes as lines. */
+  readonly messages: number
+  /** Bytes that the kernel was given. */
+  readonly bytes: number
+  /** Whether the kernel takes no more for now. */
+  readonly blocked: boolean
+}
+
 /** Writes the frames of one connection. */
 export class FrameWriter {
   readonly #socket: WritableSocket
   readonly #closeConnection: (reason: 'send-timeout' | 'peer-closed') => void
   readonly #source: TraceSource
-  #bytes = 0
   readonly #batch = new FrameBatch()
   #state: State = 'ready'
   #failure: IpcError | undefined
@@ -68,6 +77,8 @@ export class FrameWriter {
   #deadline: Deadline | undefined
   #corked = false
   #serving = true
+  #messages = 0
+  #bytes = 0
   /** Called in order each time the writer is ready again, and a last time once it has failed. */
   readonly #clients = new Set<() => void>()
 
@@ -82,9 +93,9 @@ export class FrameWriter {
     this.#source = source
   }
 
-  /** Bytes of the batches written, including the one that the kernel has in part. */
-  get bytes(): number {
-    return this.#bytes
+  /** Counts since the connection was opened. */
+  get stats(): WriterStats {
+    return { messages: this.#messages, bytes: this.#bytes, blocked: this.blocked }
   }
 
   /** The kernel takes no more for now: nothing may be added. */
@@ -138,11 +149,14 @@ export class FrameWriter {
    */
   append(message: SOCMessage, onRefused?: OnRefused): void {
     this.#batch.add(message, onRefused)
+    ++this.#messages
   }
 
   /** Adds messages to the batch as {@link FrameBatch.addRun} does. Not to be called while blocked or failed. */
   appendRun(messages: readonly SOCMessage[], from: number, onRefused?: OnRefused): number {
-    return this.#batch.addRun(messages, from, onRefused)
+    const next = this.#batch.addRun(messages, from, onRefused)
+    this.#messages += next - from
+    return next
   }
 
   /**
@@ -229,8 +243,8 @@ export class FrameWriter {
   }
 
   #write(bytes: Buffer, begin: number, end: number, slab: Buffer | undefined): void {
+    this.#bytes += end - begin
     const written = end === begin ? 0 : addon.writeBatch(this.#socket.descriptor, bytes, begin, end)
-    if (written >= 0) this.#bytes += end - begin
     if (written === end - begin) {
       if (slab !== undefined) returnSlab(slab)
       this.#settle()

@@ -2,7 +2,7 @@
 // it found there. A window that is full of lines is given to their messages as it is, without a copy, and a new one
 // takes its place.
 
-import { NO_ROOM, NOTHING_RECEIVED, Progress, READ_BYTES, RecordWord } from '../binding/abi.js'
+import { FieldWord, NO_ROOM, NOTHING_RECEIVED, Progress, READ_BYTES, RecordWord } from '../binding/abi.js'
 import { addon } from '../binding/addon.js'
 
 /** Room in front of a read for the beginning of a line. */
@@ -23,6 +23,8 @@ export class ReadWindow {
   /** The outcome of that step; see {@link Progress}. */
   readonly progress = new Int32Array(Progress.count)
   #bytes = Buffer.allocUnsafeSlow(windowBytes(0))
+  /** Rows of the fields of the last step's records, once a stream has fields; see {@link FieldWord}. */
+  #fieldRows: Int32Array | undefined
   /** Reads in a row that did not need the window's size. */
   #roomyReads = 0
 
@@ -90,6 +92,25 @@ export class ReadWindow {
     const bytes = size < Buffer.poolSize >>> 1 ? Buffer.allocUnsafe(size) : Buffer.allocUnsafeSlow(size)
     this.#bytes.copy(bytes, 0, begin, begin + size)
     return bytes
+  }
+
+  /** Makes room for the fields of lines. Call it before a stream with fields is opened. */
+  prepareFieldRows(): void {
+    if (this.#fieldRows !== undefined) return
+    const rows = new Int32Array(RECORDS * (FieldWord.first + FieldWord.most * FieldWord.each))
+    addon.attachFieldRows(rows)
+    this.#fieldRows = rows
+  }
+
+  /** A copy of the rows of the last step's records, each of which has `rowWords` words. */
+  keepFieldRows(count: number, rowWords: number): Int32Array {
+    const rows = (this.#fieldRows as Int32Array).slice(0, count * rowWords)
+    for (let i = 0; i < count; ++i) {
+      rows[i * rowWords + FieldWord.lineStart] = this.records[
+        i * RecordWord.count + RecordWord.lineStart
+      ] as number
+    }
+    return rows
   }
 
   /** Call this once all records of a read have been taken, before the next read. */

@@ -3,10 +3,13 @@
 
 import { IpcError } from '../base/errors.js'
 import { INVALID_REASONS, MESSAGE_STATE, RecordFlag, RecordWord, TOO_LARGE_STATE } from '../binding/abi.js'
-import { MessageFlag, received, sizeAround, type SOCMessage } from '../message/message.js'
-import { PAGE_BYTES, ReadPage } from '../message/page.js'
+import { FieldTable } from '../message/fields.js'
+import { received, type SOCMessage } from '../message/message.js'
+import { PAGE_BYTES, PageFields, ReadPage } from '../message/page.js'
+import { MessageFlag, sizeOfLine } from '../message/parts.js'
 import { TYPE_NAMES } from '../message/type.js'
 import type { PeerIdentity } from '../peer/peer.js'
+import { PLAIN_READING, type LineReading } from './line-reading.js'
 import type { ReadWindow } from './read-window.js'
 
 /** Takes decoded lines in their order. One object serves all owners of a kind. */
@@ -20,17 +23,18 @@ export interface LineConsumer<Owner> {
 /** Lines of reads up to this size become text at once: that takes less than a copy of their bytes and text of it later. */
 const SMALL_READ_BYTES = 1 << 13
 
-/** Hands the `count` lines of the window's last step to `owner`, cut into runs. */
+/** Hands the `count` lines of the window's last step to `owner`, cut into runs. The stream was opened for `reading`. */
 export function decodeLines<Owner>(
   window: ReadWindow,
   count: number,
   peer: PeerIdentity,
   owner: Owner,
   consumer: LineConsumer<Owner>,
+  reading: LineReading = PLAIN_READING,
 ): void {
   const { records } = window
   const endAt = count * RecordWord.count
-  const pages = new PageCutter(window, endAt)
+  const pages = new PageCutter(window, endAt, reading)
   for (let at = 0; at < endAt;) {
     if (records[at + RecordWord.state] === MESSAGE_STATE) {
       const run: SOCMessage[] = []
@@ -59,6 +63,9 @@ export class PageCutter {
   readonly #endAt: number
   readonly #begin: number
   readonly #size: number
+  readonly #keptFlags: number
+  /** Where the fields of the lines are, if the receiver asked for any. */
+  readonly #table: FieldTable | undefined
   /** The bytes of all lines of the step, once a page needs them. */
   #bytes: Buffer | undefined
   #page: ReadPage | undefined
@@ -66,9 +73,14 @@ export class PageCutter {
   /** Position in the window at which the page's positions begin. */
   #origin = 0
 
-  constructor(window: ReadWindow, endAt: number) {
+  constructor(window: ReadWindow, endAt: number, { fields, keptFlags }: LineReading = PLAIN_READING) {
     this.#window = window
     this.#endAt = endAt
+    this.#keptFlags = keptFlags
+    this.#table =
+      fields === undefined
+        ? undefined
+        : new FieldTable(fields, window.keepFieldRows(endAt / RecordWord.count, fields.rowWords))
     this.#begin = window.linesBegin
     this.#size = window.linesEnd - this.#begin
   }
@@ -79,7 +91,7 @@ export class PageCutter {
       this.#page === undefined || (records[at + RecordWord.lineEnd] as number) >= this.#pageEnd
         ? this.#openPage(at)
         : this.#page
-    return toMessage(this.#window, at, page, this.#origin, peer)
+    return toMessage(this.#window, at, page, this.#origin, this.#keptFlags, peer)
   }
 
   #openPage(at: number): ReadPage {
@@ -89,11 +101,17 @@ export class PageCutter {
     this.#pageEnd = end
     if (this.#size <= SMALL_READ_BYTES && isAscii(window.records, at)) {
       this.#origin = begin
-      return (this.#page = ReadPage.ofText(window.keepText(begin, end)))
+      return (this.#page = ReadPage.ofText(window.keepText(begin, end), this.#fieldsFrom(begin)))
     }
     this.#bytes ??= window.keepBytes(this.#begin, this.#size)
     this.#origin = this.#bytes === window.bytes ? 0 : this.#begin
-    return (this.#page = ReadPage.ofBytes(this.#bytes, begin - this.#origin, end - this.#origin))
+    const origin = this.#origin
+    const fields = this.#fieldsFrom(origin)
+    return (this.#page = ReadPage.ofBytes(this.#bytes, begin - origin, end - origin, fields))
+  }
+
+  #fieldsFrom(origin: number): PageFields | undefined {
+    return this.#table === undefined ? undefined : new PageFields(this.#table, origin)
   }
 }
 
@@ -123,6 +141,7 @@ function toMessage(
   at: number,
   page: ReadPage,
   origin: number,
+  keptFlags: number,
   peer: PeerIdentity,
 ): SOCMessage {
   const { records } = window
@@ -147,18 +166,9 @@ function toMessage(
     idEnd - origin,
     payloadStart - origin,
     (records[at + RecordWord.payloadEnd] as number) - origin,
-    messageFlagsOf(flags),
+    (flags & keptFlags) | MessageFlag.checked,
     peer,
-    (records[at + RecordWord.lineEnd] as number) - lineStart + sizeAround(0),
-  )
-}
-
-function messageFlagsOf(flags: number): number {
-  return (
-    MessageFlag.checked |
-    ((flags & RecordFlag.ascii) !== 0 ? MessageFlag.ascii : 0) |
-    ((flags & RecordFlag.canonical) !== 0 ? MessageFlag.canonical : 0) |
-    ((flags & RecordFlag.plainNames) !== 0 ? MessageFlag.plainNames : 0)
+    sizeOfLine((records[at + RecordWord.lineEnd] as number) - lineStart, flags),
   )
 }
 

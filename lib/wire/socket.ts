@@ -2,6 +2,7 @@
 // the lines of a read to their owner.
 
 import { addon } from '../binding/addon.js'
+import type { LineReading } from './line-reading.js'
 import { threadWindow, type ReadWindow } from './read-window.js'
 
 /** What a socket reports to its owner. One object serves all owners of a kind. */
@@ -46,10 +47,13 @@ export interface ConnectionSocket {
   destroy(error?: Error): void
 }
 
-/** Sets the longest line of a stream, before the first read. */
-export function openStream(descriptor: number, maxLineBytes: number): void {
-  addon.openReader(descriptor, maxLineBytes)
+/** Sets the longest line of a stream, and the fields that the addon looks for, before the first read. */
+export function openStream(descriptor: number, maxLineBytes: number, { fields }: LineReading): void {
+  if (fields !== undefined) threadWindow.prepareFieldRows()
+  addon.openReader(descriptor, maxLineBytes, fields?.pointers ?? NO_POINTERS)
 }
+
+const NO_POINTERS: readonly string[] = []
 
 /** What becomes of a stream after its owner has taken lines. */
 export type AfterLines =

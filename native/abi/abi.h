@@ -60,6 +60,27 @@ struct FrameRecord {
   static constexpr std::int32_t kPlainNames = 16;
   // The stream began with a byte order mark, which was skipped. On its first line only.
   static constexpr std::int32_t kAfterMark = 32;
+  // There may be an integer of 16 characters or more. May be set although there is none.
+  static constexpr std::int32_t kLongNumber = 64;
+  // The envelope has keys besides ours, within the bounds of EnvelopeExtra.
+  static constexpr std::int32_t kHasMeta = 128;
+  // They stand between `ts` and `payload`, and the envelope up to there is byte for byte what our encoder writes.
+  static constexpr std::int32_t kMetaInPlace = 256;
+};
+
+// Bounds of the keys of an envelope besides ours. Beyond them, all of these keys are ignored.
+struct EnvelopeExtra {
+  static constexpr std::size_t kMostKeys = 32;
+  static constexpr std::size_t kMostBytes = 4096;  // of all `"key":value`
+};
+
+// Word indices of the row that belongs to the record of a line, on a stream whose reader asked for fields.
+struct FieldWord {
+  static constexpr std::size_t kLineStart = 0;  // as in the record; written by JavaScript
+  // Of each field, where its value begins and ends; 0 and 0 if it is missing. Strings with their quotes.
+  static constexpr std::size_t kFirst = 1;
+  static constexpr std::size_t kEach = 2;
+  static constexpr std::size_t kMost = 16;  // fields of a stream
 };
 
 // Word indices of the outcome of one step of a frame reader.

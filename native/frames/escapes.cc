@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <array>
 #include <cstring>
+#include <string_view>
 
 #if defined(__SSE2__)
 #include <emmintrin.h>
@@ -129,6 +130,61 @@ bool IsEscape(const std::uint8_t* text, std::size_t at, std::size_t end) {
   return true;
 }
 
+// The characters that the short escapes stand for, by the byte after the backslash.
+std::uint32_t ShortEscaped(std::uint8_t byte) {
+  switch (byte) {
+    case 'b': return '\b';
+    case 'f': return '\f';
+    case 'n': return '\n';
+    case 'r': return '\r';
+    case 't': return '\t';
+    default: return byte;
+  }
+}
+
+std::uint32_t UnitAt(const std::uint8_t* digits) {
+  std::uint32_t unit = 0;
+  for (std::size_t i = 0; i < 4; ++i) unit = unit * 16 + static_cast<std::uint32_t>(HexValue(digits[i]));
+  return unit;
+}
+
+bool IsHighSurrogate(std::uint32_t unit) { return (unit & 0xfc00U) == 0xd800U; }
+bool IsLowSurrogate(std::uint32_t unit) { return (unit & 0xfc00U) == 0xdc00U; }
+
+// Reads the escape at `at` and moves `at` past it. Returns a character, or half a surrogate pair.
+std::uint32_t TakeEscape(const std::uint8_t* text, std::size_t size, std::size_t& at) {
+  if (text[at + 1] != 'u') {
+    at += 2;
+    return ShortEscaped(text[at - 1]);
+  }
+  const std::uint32_t unit = UnitAt(text + at + 2);
+  at += kUnicodeEscape;
+  if (!IsHighSurrogate(unit) || size - at < kUnicodeEscape || text[at] != '\\' || text[at + 1] != 'u') return unit;
+  const std::uint32_t low = UnitAt(text + at + 2);
+  if (!IsLowSurrogate(low)) return unit;
+  at += kUnicodeEscape;
+  return 0x10000U + ((unit & 0x3ffU) << 10U | (low & 0x3ffU));
+}
+
+// Writes a character as UTF-8 and returns its size.
+std::size_t PutUtf8(std::uint32_t character, std::array<char, 4>& out) {
+  const auto tail = [&](unsigned shift) { return static_cast<char>(0x80U | (character >> shift & 0x3fU)); };
+  if (character < 0x80U) {
+    out = {static_cast<char>(character)};
+    return 1;
+  }
+  if (character < 0x800U) {
+    out = {static_cast<char>(0xc0U | character >> 6U), tail(0)};
+    return 2;
+  }
+  if (character < 0x10000U) {
+    out = {static_cast<char>(0xe0U | character >> 12U), tail(6), tail(0)};
+    return 3;
+  }
+  out = {static_cast<char>(0xf0U | character >> 18U), tail(12), tail(6), tail(0)};
+  return 4;
+}
+
 }  // namespace
 
 int HexValue(std::uint8_t byte) {
@@ -162,6 +218,24 @@ std::size_t FindBadEscape(const std::uint8_t* text, std::size_t start, std::size
     }
   }
   return carry == 0 ? end : end - 1;
+}
+
+bool EqualsUnescaped(const std::uint8_t* text, std::size_t size, std::string_view utf8) {
+  std::array<char, 4> character{};
+  for (std::size_t at = 0; at < size;) {
+    if (text[at] != '\\') {
+      if (utf8.empty() || static_cast<std::uint8_t>(utf8[0]) != text[at]) return false;
+      utf8.remove_prefix(1);
+      ++at;
+      continue;
+    }
+    const std::uint32_t escaped = TakeEscape(text, size, at);
+    if (IsHighSurrogate(escaped) || IsLowSurrogate(escaped)) return false;
+    const std::string_view expected(character.data(), PutUtf8(escaped, character));
+    if (utf8.substr(0, expected.size()) != expected) return false;
+    utf8.remove_prefix(expected.size());
+  }
+  return utf8.empty();
 }
 
 }  // namespace sentinel

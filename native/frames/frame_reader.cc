@@ -19,9 +19,8 @@ constexpr std::array<std::uint8_t, 3> kByteOrderMark = {0xef, 0xbb, 0xbf};
 void Release(std::vector<std::uint8_t>& bytes) { std::vector<std::uint8_t>().swap(bytes); }
 
 void AddTooLarge(std::size_t start, std::size_t sample_end, std::size_t limit, RecordSink& sink) {
-  std::int32_t* record = sink.Add();
+  std::int32_t* record = sink.Add(start);
   record[FrameRecord::kState] = static_cast<std::int32_t>(LineState::kTooLarge);
-  record[FrameRecord::kLineStart] = static_cast<std::int32_t>(start);
   record[FrameRecord::kLineEnd] = static_cast<std::int32_t>(sample_end);
   record[FrameRecord::kErrorOffset] = static_cast<std::int32_t>(limit);
 }
@@ -140,7 +139,7 @@ void FrameReader::NoteByteOrderMark(RecordSink& sink) {
 FrameReader::Progress FrameReader::ScanLines(std::size_t begin, LineScanner& scanner, RecordSink& sink) {
   Progress progress;
   progress.text_begin = begin;
-  progress.text_end = scanner.Scan(window_->bytes, begin, lines_end_, max_line_bytes_, sink);
+  progress.text_end = scanner.Scan(window_->bytes, begin, lines_end_, rules_, sink);
   progress.more = sink.full();  // even the remainder may need a record
   if (progress.more) {
     next_ = progress.text_end;
@@ -158,7 +157,7 @@ void FrameReader::Keep(std::size_t begin, std::size_t fresh, std::size_t end, Re
     const std::size_t sample = std::min(carry_.empty() ? end - begin : carry_.size(), kSampleBytes);
     if (!carry_.empty()) std::memcpy(window.bytes + begin, carry_.data(), sample);
     Release(carry_);
-    AddTooLarge(begin, begin + sample, max_line_bytes_, sink);
+    AddTooLarge(begin, begin + sample, rules_.max_line_bytes, sink);
     discarding_ = true;
     NoteByteOrderMark(sink);
     start_ = Start::kPast;
@@ -186,8 +185,8 @@ void FrameReader::Yield() {
 bool FrameReader::ExceedsLimit(std::size_t line_bytes, std::uint8_t last_byte) const {
   // A carriage return at the end may turn out to belong to the line ending, and the first bytes of the stream to be
   // a byte order mark.
-  return line_bytes >
-         max_line_bytes_ + (last_byte == '\r' ? 1 : 0) + (start_ == Start::kNothing ? kByteOrderMark.size() : 0);
+  return line_bytes > rules_.max_line_bytes + (last_byte == '\r' ? 1 : 0) +
+                          (start_ == Start::kNothing ? kByteOrderMark.size() : 0);
 }
 
 FrameReader::Progress FrameReader::Finish(LineScanner& scanner, RecordSink& sink) {
@@ -200,7 +199,7 @@ FrameReader::Progress FrameReader::Finish(LineScanner& scanner, RecordSink& sink
   Progress progress;
   progress.text_begin = begin + mark;
   progress.text_end = end + 1;
-  scanner.Scan(window_->bytes, begin + mark, end + 1, max_line_bytes_, sink);
+  scanner.Scan(window_->bytes, begin + mark, end + 1, rules_, sink);
   if (sink.count() == 1) MarkTruncated(sink.first());
   NoteByteOrderMark(sink);
   return progress;

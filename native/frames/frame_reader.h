@@ -64,9 +64,9 @@ class FrameReader {
   FrameReader& operator=(const FrameReader&) = delete;
   ~FrameReader();
 
-  // Takes over a stream, whose lines may have at most this many bytes without their endings. Only while idle.
-  void Begin(std::size_t max_line_bytes, Start start) {
-    max_line_bytes_ = max_line_bytes;
+  // Takes over a stream. The fields must outlive it. Only while idle.
+  void Begin(const LineRules& rules, Start start) {
+    rules_ = rules;
     start_ = start;
   }
 
@@ -108,7 +108,7 @@ class FrameReader {
   bool ExceedsLimit(std::size_t line_bytes, std::uint8_t last_byte) const;
 
   const std::shared_ptr<ReadWindow> window_;
-  std::size_t max_line_bytes_ = 0;
+  LineRules rules_;
   std::vector<std::uint8_t> carry_;  // the kept bytes, unless they stand in the window
   bool discarding_ = false;          // within a line that was reported as too large
   Start start_ = Start::kNothing;

@@ -19,12 +19,13 @@ class FrameReaders {
  public:
   explicit FrameReaders(std::shared_ptr<ReadWindow> window) : window_(std::move(window)) {}
 
-  // Begins a stream whose lines may have at most this many bytes; at least 1.
-  void Open(std::size_t stream, std::size_t max_line_bytes) {
+  // Begins a stream whose lines may have at most this many bytes; at least 1. `fields` is null if none are asked
+  // for.
+  void Open(std::size_t stream, std::size_t max_line_bytes, std::unique_ptr<const FieldSet> fields) {
     if (stream >= streams_.size()) streams_.resize(stream + 1);
     constexpr std::size_t kMost = UINT32_MAX;
     streams_[stream] = {static_cast<std::uint32_t>(std::min(max_line_bytes, kMost)), FrameReader::Start::kNothing,
-                        nullptr};
+                        std::move(fields), nullptr};
   }
   void Close(std::size_t stream) {
     if (stream < streams_.size()) streams_[stream] = {};
@@ -36,9 +37,13 @@ class FrameReaders {
     Stream& found = streams_[stream];
     if (found.reader == nullptr) {
       found.reader = spare_ != nullptr ? std::move(spare_) : std::make_unique<FrameReader>(window_);
-      found.reader->Begin(found.max_line_bytes, found.start);
+      found.reader->Begin({found.max_line_bytes, found.fields.get()}, found.start);
     }
     return found.reader.get();
+  }
+  // The number of fields that the reader of a stream asked for.
+  std::size_t FieldsOf(std::size_t stream) const {
+    return stream < streams_.size() && streams_[stream].fields != nullptr ? streams_[stream].fields->size() : 0;
   }
   // Takes the reader back from a stream if it keeps nothing.
   void Settle(std::size_t stream) {
@@ -51,6 +56,7 @@ class FrameReaders {
   struct Stream {
     std::uint32_t max_line_bytes = 0;                         // 0: not open
     FrameReader::Start start = FrameReader::Start::kNothing;  // if it has no reader
+    std::unique_ptr<const FieldSet> fields;
     std::unique_ptr<FrameReader> reader;
   };
 

@@ -5,6 +5,7 @@
 #include <cstring>
 
 #include "frames/byte_search.h"
+#include "frames/field_finder.h"
 #include "frames/line_checker.h"
 #include "simdjson.h"
 
@@ -100,9 +101,8 @@ void RefuseLine(const std::uint8_t* window, std::size_t start, std::size_t end, 
   if (state == LineState::kEncoding) offset = FindBadUtf8(window, start, end) - start;
   if (state == LineState::kSyntax) offset = FindBadString(window, start, end) - start;
   if (state == LineState::kTooLarge) offset = std::min(limit, end - start);
-  std::int32_t* const record = sink.Add();
+  std::int32_t* const record = sink.Add(start);
   record[FrameRecord::kState] = static_cast<std::int32_t>(state);
-  record[FrameRecord::kLineStart] = static_cast<std::int32_t>(start);
   record[FrameRecord::kLineEnd] = static_cast<std::int32_t>(end);
   record[FrameRecord::kErrorOffset] = static_cast<std::int32_t>(offset);
 }
@@ -141,8 +141,9 @@ LineScanner::LineScanner() : stage_(std::make_unique<Stage>()) {}
 LineScanner::~LineScanner() = default;
 
 std::size_t LineScanner::Scan(const std::uint8_t* window, std::size_t begin, std::size_t end,
-                              std::size_t max_line_bytes, RecordSink& sink) {
-  max_line_bytes_ = max_line_bytes;
+                              const LineRules& rules, RecordSink& sink) {
+  rules_ = rules;
+  if (rules.fields != nullptr && finder_ == nullptr) finder_ = std::make_unique<FieldFinder>();
   while (begin < end && !sink.full()) {
     begin = ScanBlock(window, begin, BlockEnd(window, begin, end), sink);
   }
@@ -162,7 +163,7 @@ std::size_t LineScanner::ScanBlock(const std::uint8_t* window, std::size_t begin
     if (FindNewline(window, begin, end) + 1 != end) return ScanOneByOne(window, begin, end, sink);
     const std::size_t content_end = ContentEnd(window, begin, end - 1);
     const LineState state = StateOf(error, content_end - begin);
-    if (content_end > begin) RefuseLine(window, begin, content_end, max_line_bytes_, state, sink);
+    if (content_end > begin) RefuseLine(window, begin, content_end, rules_.max_line_bytes, state, sink);
     return end;
   }
 
@@ -171,18 +172,23 @@ std::size_t LineScanner::ScanBlock(const std::uint8_t* window, std::size_t begin
   std::fill_n(structurals + stage_->parser->n_structural_indexes, 3, static_cast<std::uint32_t>(size - 1));
 
   const bool all_ascii = IsAscii(block, size);
-  LineChecker checker(block, structurals, HasBackslash(block, size), begin);
+  const bool has_escapes = HasBackslash(block, size);
+  FieldFinder* const finder = rules_.fields == nullptr ? nullptr : finder_.get();
+  if (finder != nullptr) finder->Reset(*rules_.fields, begin, has_escapes);
+  LineChecker checker(block, structurals, has_escapes, begin, finder);
   std::size_t start = begin;
   while (start < end && !sink.full()) {
     // A larger block is a single line.
     const std::size_t newline = size > kBlockBytes ? end - 1 : FindNewline(window, start, end);
     const std::size_t content_end = ContentEnd(window, start, newline);
-    if (content_end - start > max_line_bytes_) {
-      RefuseLine(window, start, content_end, max_line_bytes_, LineState::kTooLarge, sink);
+    if (content_end - start > rules_.max_line_bytes) {
+      RefuseLine(window, start, content_end, rules_.max_line_bytes, LineState::kTooLarge, sink);
       checker.Skip(content_end - begin);
     } else if (content_end > start) {
       const bool ascii = all_ascii || IsAscii(window + start, content_end - start);
-      const bool valid = checker.Check(start - begin, content_end - begin, ascii, sink.Add());
+      std::int32_t* const record = sink.Add(start);
+      if (finder != nullptr) finder->Begin(sink.BeginRow());
+      const bool valid = checker.Check(start - begin, content_end - begin, ascii, record);
       if (!valid && !(start == begin && newline + 1 == end)) {
         sink.RemoveLast();
         return ScanOneByOne(window, start, end, sink);
@@ -194,7 +200,7 @@ std::size_t LineScanner::ScanBlock(const std::uint8_t* window, std::size_t begin
 }
 
 LineState LineScanner::StateOf(int error, std::size_t line_bytes) const {
-  if (line_bytes > max_line_bytes_) return LineState::kTooLarge;
+  if (line_bytes > rules_.max_line_bytes) return LineState::kTooLarge;
   switch (error) {
     case simdjson::UTF8_ERROR: return LineState::kEncoding;
     case simdjson::MEMALLOC: return LineState::kTooLarge;

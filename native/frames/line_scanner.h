@@ -9,9 +9,18 @@
 #include <cstdint>
 #include <memory>
 
+#include "frames/field_set.h"
 #include "frames/frame_record.h"
 
 namespace sentinel {
+
+class FieldFinder;
+
+// What the lines of a stream are checked against.
+struct LineRules {
+  std::size_t max_line_bytes = 0;
+  const FieldSet* fields = nullptr;  // that the rows of the sink have room for; null: none
+};
 
 class LineScanner {
  public:
@@ -21,9 +30,9 @@ class LineScanner {
   ~LineScanner();
 
   // Checks the lines in [begin, end) of `window`; end is just past a newline. An empty line gives no record. A line
-  // of more than `max_line_bytes`, without its ending, is refused. Stops when the sink is full. Returns the start
-  // of the first line that was not checked, or `end`.
-  std::size_t Scan(const std::uint8_t* window, std::size_t begin, std::size_t end, std::size_t max_line_bytes,
+  // of more than `rules.max_line_bytes`, without its ending, is refused. Stops when the sink is full. Returns the
+  // start of the first line that was not checked, or `end`.
+  std::size_t Scan(const std::uint8_t* window, std::size_t begin, std::size_t end, const LineRules& rules,
                    RecordSink& sink);
 
  private:
@@ -36,7 +45,8 @@ class LineScanner {
   LineState StateOf(int error, std::size_t line_bytes) const;
 
   std::unique_ptr<Stage> stage_;
-  std::size_t max_line_bytes_ = 0;  // of the scan under way
+  std::unique_ptr<FieldFinder> finder_;  // once a stream has fields
+  LineRules rules_;                      // of the scan under way
 };
 
 }  // namespace sentinel

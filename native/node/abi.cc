@@ -47,6 +47,21 @@ constexpr NamedNumber kRecordFlags[] = {
     Named("idEscaped", FrameRecord::kIdEscaped),
     Named("plainNames", FrameRecord::kPlainNames),
     Named("afterMark", FrameRecord::kAfterMark),
+    Named("longNumber", FrameRecord::kLongNumber),
+    Named("hasMeta", FrameRecord::kHasMeta),
+    Named("metaInPlace", FrameRecord::kMetaInPlace),
+};
+
+constexpr NamedNumber kEnvelopeExtra[] = {
+    Named("mostKeys", EnvelopeExtra::kMostKeys),
+    Named("mostBytes", EnvelopeExtra::kMostBytes),
+};
+
+constexpr NamedNumber kFieldWords[] = {
+    Named("lineStart", FieldWord::kLineStart),
+    Named("first", FieldWord::kFirst),
+    Named("each", FieldWord::kEach),
+    Named("most", FieldWord::kMost),
 };
 
 constexpr NamedNumber kLineStates[] = {
@@ -128,6 +143,8 @@ Value Abi(const Invocation& call) {
   const Value abi = Value::Object(call.env());
   AddGroup(abi, "RecordWord", kRecordWords);
   AddGroup(abi, "RecordFlag", kRecordFlags);
+  AddGroup(abi, "EnvelopeExtra", kEnvelopeExtra);
+  AddGroup(abi, "FieldWord", kFieldWords);
   AddGroup(abi, "LineState", kLineStates);
   AddGroup(abi, "MessageTypeCode", kMessageTypes);
   AddGroup(abi, "Progress", kProgressWords);

@@ -18,7 +18,8 @@ UserKey ToUserKey(Value value) {
   return static_cast<std::uint32_t>(value.ToSize());
 }
 
-// address: { path, createDirectory, groupAccess, publicAccess, group: number | null }, or { descriptor }
+// address: { path, createDirectory, sharedDirectory, groupAccess, publicAccess, group: number | null }, or {
+// descriptor }
 Result<std::unique_ptr<ServerEndpoint>> OpenEndpoint(Value address, int backlog, const PeerPolicy& policy) {
   if (const Value descriptor = address.Get("descriptor"); descriptor.IsNumber()) {
     return Adopt(FromLoopNumber(descriptor.ToInt32()));
@@ -26,6 +27,7 @@ Result<std::unique_ptr<ServerEndpoint>> OpenEndpoint(Value address, int backlog,
   ListenRequest request;
   request.path = address.Get("path").ToText();
   request.create_directory = address.Get("createDirectory").ToBoolean();
+  request.shared_directory = address.Get("sharedDirectory").ToBoolean();
   request.group_access = address.Get("groupAccess").ToBoolean();
   request.public_access = address.Get("publicAccess").ToBoolean();
   if (const Value group = address.Get("group"); group.IsNumber()) {

@@ -5,6 +5,7 @@
 
 #include "node/abi.h"
 #include "node/acceptor_object.h"
+#include "node/datagrams.h"
 #include "node/environment.h"
 #include "node/event_loop.h"
 #include "node/files.h"
@@ -42,6 +43,7 @@ void Init(Value exports) {
   environment.release();  // NOLINT(bugprone-unused-return-value): Node-API owns it now
   DefineAbi(exports);
   DefineAcceptor(exports);
+  DefineDatagrams(exports);
   DefineFiles(exports);
   DefineFrames(exports);
   DefinePeers(exports);

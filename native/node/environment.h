@@ -31,13 +31,16 @@ class EnvironmentMember {
   virtual void EnvironmentEnds() = 0;
 };
 
-// JavaScript memory to which frame readers write their records and the outcome of a step. Attached once.
+// JavaScript memory to which frame readers write their records and the outcome of a step. Attached once, the rows
+// when the first stream has fields.
 struct RecordMemory {
   std::int32_t* records = nullptr;
   std::size_t record_capacity = 0;
   std::int32_t* progress = nullptr;  // words of FrameProgress; nullptr until attached
+  std::int32_t* rows = nullptr;      // of FieldWord, for the records of streams with fields; nullptr until attached
   Reference kept_records;
   Reference kept_progress;
+  Reference kept_rows;
 };
 
 struct Environment {

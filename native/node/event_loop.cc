@@ -33,6 +33,7 @@ void sentinel::DefineReadiness(Value /*exports*/) {}
 #include "node/convert.h"
 #include "node/environment.h"
 #include "node/ready_reader.h"
+#include "readiness/contention.h"
 #include "readiness/poll_history.h"
 
 namespace sentinel {
@@ -42,6 +43,10 @@ using Clock = std::chrono::steady_clock;
 
 // The longest poll if a timer is due within the next millisecond.
 constexpr std::int64_t kTimerMicroseconds = 100;
+// A poll that takes so much longer than it should have was preempted, or a thread that it waited for was slow.
+constexpr std::int64_t kSuspiciousMicroseconds = 20;
+// How often the thread looks whether it still has one processor, or more.
+constexpr std::chrono::seconds kProcessorsKnown{1};
 
 // Makes the event loop wait for all connections of an environment with one handle, after busy polling for them if
 // requested. The event loop owns this object until it has closed both handles.
@@ -121,7 +126,7 @@ class ReadinessHandles {
       const std::int64_t microseconds = TakeRequest();
       // Leave descriptors that are ready already to the event loop, which gives each its turn. They say nothing
       // about whether waiting pays.
-      if (microseconds == 0 || ReadableNow(loop)) return;
+      if (microseconds == 0 || ReadableNow(loop) || !HasProcessorToSpare()) return;
       switch (WaitFor(loop, timer_ms == 1 ? std::min(microseconds, kTimerMicroseconds) : microseconds)) {
         case Wait::kRead:
           // The callback may have replied and be waiting again. Timers may be due by now.
@@ -148,6 +153,20 @@ class ReadinessHandles {
     return if_it_pays && history_.WorthTrying() ? PollHistory::kMostMicroseconds : 0;
   }
 
+  // Whether polling keeps nothing else from running: the peer above all, which may share this processor.
+  bool HasProcessorToSpare() {
+    const Clock::time_point now = Clock::now();
+    if (now >= processors_known_until_) {
+      one_processor_ = HasOneProcessor();
+      processors_known_until_ = now + kProcessorsKnown;
+    }
+    return !one_processor_ && contention_.MayPoll(MicrosecondsAt(now));
+  }
+
+  static std::int64_t MicrosecondsAt(Clock::time_point time) {
+    return std::chrono::duration_cast<std::chrono::microseconds>(time.time_since_epoch()).count();
+  }
+
   enum class Wait { kRead, kReady, kNothing };
 
   Wait WaitFor(Descriptor loop, std::int64_t microseconds) {
@@ -164,12 +183,19 @@ class ReadinessHandles {
     }
   }
 
+  void CheckContention() {
+    if (waited_.count() > kSuspiciousMicroseconds)
+      contention_.Checked(MicrosecondsAt(Clock::now()), InvoluntarySwitches());
+  }
+
   void NoteCame() {
+    CheckContention();
     if (decided_by_ == DecidedBy::kHistory) history_.Came(waited_.count());
     Count(PollWord::kGained);
   }
 
   void NoteLost() {
+    CheckContention();
     if (decided_by_ == DecidedBy::kHistory) history_.Lost();
     Count(PollWord::kLost);
   }
@@ -186,6 +212,9 @@ class ReadinessHandles {
   std::int32_t* const words_;
   const Reference kept_words_;
   PollHistory history_;
+  Contention contention_;
+  bool one_processor_ = false;
+  Clock::time_point processors_known_until_{};
   DecidedBy decided_by_ = DecidedBy::kHistory;  // the last poll
   std::chrono::microseconds waited_{};
   bool found_ready_ = false;  // by the last poll, in time; OnReady finds out which descriptor

@@ -105,6 +105,19 @@ Value RemoveFile(const Invocation& call) {
                  [name = call[1].ToText()](FileDirectory& directory) { return ToOutcome(directory.Remove(name)); });
 }
 
+// checkFile(id, name): checks a file without opening it
+Value CheckFile(const Invocation& call) {
+  return StartIn(call,
+                 [name = call[1].ToText()](FileDirectory& directory) { return ToOutcome(directory.Check(name)); });
+}
+
+// renameFile(id, from, to): replaces the file `to`
+Value RenameFile(const Invocation& call) {
+  return StartIn(call, [from = call[1].ToText(), to = call[2].ToText()](FileDirectory& directory) {
+    return ToOutcome(directory.Rename(from, to));
+  });
+}
+
 // syncDirectory(id)
 Value SyncDirectory(const Invocation& call) {
   return StartIn(call, [](FileDirectory& directory) { return ToOutcome(directory.Sync()); });
@@ -137,6 +150,8 @@ void DefineFiles(Value exports) {
   Export<ListDirectory>(exports, "listDirectory");
   Export<OpenFile>(exports, "openFile");
   Export<RemoveFile>(exports, "removeFile");
+  Export<CheckFile>(exports, "checkFile");
+  Export<RenameFile>(exports, "renameFile");
   Export<SyncDirectory>(exports, "syncDirectory");
   Export<CloseDirectory>(exports, "closeDirectory");
   Export<CloseFile>(exports, "closeFile");

@@ -72,7 +72,7 @@ Value CheckFrames(const Invocation& call) {
   double messages = 0;
   for (std::size_t begin = 0; begin < size;) {
     RecordSink sink(words.data(), words.size() / FrameRecord::kWords);
-    begin = scanner.Scan(data, begin, size, max_line_bytes, sink);
+    begin = scanner.Scan(data, begin, size, {max_line_bytes}, sink);
     for (std::size_t i = 0; i < sink.count(); ++i) {
       const std::int32_t* const record = words.data() + i * FrameRecord::kWords;
       if (!IsMessageAlone(data, record)) return call.Number(-std::max(record[FrameRecord::kState], 1));

@@ -2,7 +2,11 @@
 
 #include <algorithm>
 #include <cstring>
+#include <memory>
 #include <optional>
+#include <string>
+#include <utility>
+#include <vector>
 
 #include "frames/frame_readers.h"
 #include "frames/frame_record.h"
@@ -25,8 +29,25 @@ Value AttachRecords(const Invocation& call) {
     ThrowMisuse(call.env(), "attachRecords: the sizes do not fit, or records are attached already");
     return {};
   }
-  memory = {records->data, records->size / FrameRecord::kWords, progress->data, Reference(call[0]),
-            Reference(call[1])};
+  memory = {records->data,      records->size / FrameRecord::kWords,
+            progress->data,     nullptr,
+            Reference(call[0]), Reference(call[1]),
+            Reference()};
+  return {};
+}
+
+// attachFieldRows(rows: Int32Array): once, before the first openReader with fields
+Value AttachFieldRows(const Invocation& call) {
+  RecordMemory& memory = Environment::Of(call.env()).memory;
+  const std::optional<View<std::int32_t>> rows = call[0].ToView<std::int32_t>();
+  constexpr std::size_t kMostWords = FieldWord::kFirst + FieldWord::kMost * FieldWord::kEach;
+  if (!rows.has_value() || memory.progress == nullptr || memory.rows != nullptr ||
+      rows->size < memory.record_capacity * kMostWords) {
+    ThrowMisuse(call.env(), "attachFieldRows: wrong arguments, no records are attached, or rows are already");
+    return {};
+  }
+  memory.rows = rows->data;
+  memory.kept_rows = Reference(call[0]);
   return {};
 }
 
@@ -82,24 +103,40 @@ std::int32_t NoRoom(Environment& environment, const FrameReader& reader) {
   return RecordCount::kNoRoom;
 }
 
-RecordSink SinkOf(Environment& environment) {
-  return {environment.memory.records, environment.memory.record_capacity};
+RecordSink SinkOf(Environment& environment, std::size_t stream) {
+  const RecordMemory& memory = environment.memory;
+  return {memory.records, memory.record_capacity, memory.rows, environment.readers.FieldsOf(stream)};
 }
 
 std::int32_t TakeBytes(Environment& environment, std::size_t stream, FrameReader& reader, std::size_t size) {
-  RecordSink sink = SinkOf(environment);
+  RecordSink sink = SinkOf(environment, stream);
   const FrameReader::Progress progress = reader.Push(size, environment.scanner, sink);
   return Report(environment, stream, &reader, {progress, sink.count(), static_cast<std::int32_t>(size)});
 }
 
-// openReader(descriptor, maxLineBytes): before the first read
+// The JSON Pointers of a list of texts. Returns nullptr unless they are valid.
+std::unique_ptr<const FieldSet> ToFieldSet(const Value& pointers) {
+  std::vector<std::string> texts;
+  for (std::uint32_t i = 0; i < pointers.Length(); ++i) texts.push_back(pointers.At(i).ToText());
+  return FieldSet::Make(texts);
+}
+
+// openReader(descriptor, maxLineBytes, fields: string[]): before the first read. `fields` are JSON Pointers.
 Value OpenReader(const Invocation& call) {
   Environment& environment = Environment::Of(call.env());
   if (!call[0].IsNumber() || call[1].ToSize() == 0 || environment.memory.progress == nullptr) {
     ThrowMisuse(call.env(), "openReader: wrong arguments, or no records are attached");
     return {};
   }
-  environment.readers.Open(call[0].ToSize(), call[1].ToSize());
+  std::unique_ptr<const FieldSet> fields;
+  if (call[2].Length() > 0) {
+    fields = ToFieldSet(call[2]);
+    if (fields == nullptr || environment.memory.rows == nullptr) {
+      ThrowMisuse(call.env(), "openReader: invalid fields, or no rows are attached");
+      return {};
+    }
+  }
+  environment.readers.Open(call[0].ToSize(), call[1].ToSize(), std::move(fields));
   return {};
 }
 
@@ -142,7 +179,7 @@ Value MoreRecords(const Invocation& call) {
   if (reader == nullptr) return call.Number(Report(environment, stream, nullptr, {}));
   if (reader->suspended() && Prepare(environment, *reader, 1).size == 0)
     return call.Number(NoRoom(environment, *reader));
-  RecordSink sink = SinkOf(environment);
+  RecordSink sink = SinkOf(environment, stream);
   const FrameReader::Progress progress = reader->Continue(environment.scanner, sink);
   return call.Number(Report(environment, stream, reader, {progress, sink.count()}));
 }
@@ -163,7 +200,7 @@ Value FinishRecords(const Invocation& call) {
   FrameReader* const reader = environment.readers.Of(stream);
   if (reader == nullptr) return call.Number(Report(environment, stream, nullptr, {}));
   if (Prepare(environment, *reader, 1).size == 0) return call.Number(NoRoom(environment, *reader));
-  RecordSink sink = SinkOf(environment);
+  RecordSink sink = SinkOf(environment, stream);
   const FrameReader::Progress progress = reader->Finish(environment.scanner, sink);
   return call.Number(Report(environment, stream, reader, {progress, sink.count()}));
 }
@@ -194,6 +231,7 @@ RecordsRead ReadRecords(Environment& environment, std::size_t stream, std::size_
 
 void DefineReading(Value exports) {
   Export<AttachRecords>(exports, "attachRecords");
+  Export<AttachFieldRows>(exports, "attachFieldRows");
   Export<AttachWindow>(exports, "attachWindow");
   Export<OpenReader>(exports, "openReader");
   Export<CloseReader>(exports, "closeReader");

@@ -146,6 +146,8 @@ Result<std::string> ResolveSecurityId(const std::string& account);
 struct ListenRequest {
   std::string path;
   bool create_directory = false;  // make the last directory of `path`, for this user only, if it is absent
+  bool shared_directory =
+      false;  // other users may write to the last directory of `path`, although it is not sticky
   int backlog = 511;
   bool group_access = false;           // members of the socket's group may connect too
   bool public_access = false;          // all users may
@@ -253,6 +255,10 @@ bool Notify(Descriptor thread_end);
 // Writes a number in 8 bytes, least significant first. False when there is no room or no memory: try again later.
 bool NotifyNumber(Descriptor thread_end, std::uint64_t number);
 
+// Sends one datagram to a Unix socket, without waiting: to a path, or to an abstract name that begins with '@'
+// (Linux). kWouldBlock when the receiver's queue is full; kNotSupported where there are no such sockets (Windows).
+Status SendDatagram(const std::string& address, const std::string& text);
+
 // Returns a cookie that no other open descriptor of this system has, to check whether a descriptor number still
 // refers to the same socket. Empty if the system has no such cookie.
 std::optional<std::uint64_t> DescriptorCookie(Descriptor descriptor);
@@ -296,6 +302,11 @@ class FileDirectory {
   virtual Result<std::vector<std::string>> List() = 0;
   virtual Result<OwnedDescriptor> Open(const std::string& name, Access access) = 0;
   virtual Status Remove(const std::string& name) = 0;
+  // Checks an existing file without opening it. For a file whose locks would end if this process closed any
+  // descriptor of it (fcntl(2)).
+  virtual Status Check(const std::string& name) = 0;
+  // Gives a file another name, and replaces the file that has it, in one step.
+  virtual Status Rename(const std::string& from, const std::string& to) = 0;
   // Returns once names that were created and removed survive a loss of power.
   virtual Status Sync() = 0;
 };
@@ -316,6 +327,11 @@ std::string BootId();
 
 // Pauses briefly in a polling loop, so that the processor that writes the shared memory can access it.
 void RestProcessor();
+
+// Whether this thread may run on one processor only. False if that cannot be determined.
+bool HasOneProcessor();
+// How often this thread lost its processor to another one while it had work to do; 0 where the system does not tell.
+std::int64_t InvoluntarySwitches();
 
 // Runs `body(argument)` on a new thread that receives no signals, and waits for a thread to end.
 using ThreadBody = void (*)(void* argument);

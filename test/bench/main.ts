@@ -1,11 +1,13 @@
 // Runs the benchmarks: asks each scenario for its contestants, has them measured, prints the table, writes JSON and plots.
-// Fails only when something could not be run: how fast this machine is must not decide over a build.
+// What fails or takes too long is reported, and the rest goes on; the exit code says whether anything is missing. How fast this
+// machine is must not decide over a build.
 
+import { writeFileSync, renameSync } from 'node:fs'
 import { mkdir, writeFile } from 'node:fs/promises'
 import { dirname, join, resolve } from 'node:path'
 
 import { helpText, parseCommandLine } from './command-line.js'
-import { describeMachine } from './harness/machine.js'
+import { describeMachine, loadNow } from './harness/machine.js'
 import { provideNeeds } from './harness/needs.js'
 import { halveProcessors, keepAwake, type Halves } from './harness/processors.js'
 import { Progress } from './harness/progress.js'
@@ -19,6 +21,7 @@ import { allScenarios } from './scenarios.js'
 
 const KEEPING_AWAKE: readonly Need[] = [{ kind: 'program', name: 'native' }]
 const isTerminal = process.stderr.isTTY
+let interrupted = false
 
 function showProgress(line: string): void {
   // A terminal shows the last line only; a log keeps all.
@@ -68,34 +71,64 @@ async function main(): Promise<void> {
   const halves = commandLine.anywhere ? undefined : halveProcessors()
   const awake = !commandLine.sleepy && whyMissing(KEEPING_AWAKE) === undefined
   const profileDirectory = profile === undefined ? undefined : resolve(profile)
+  const processors = describeProcessors(halves, awake)
+  const options = { rounds, scale, processors }
+  const results = join(projectRoot, 'bench-results')
+  const json = resolve(commandLine.json ?? join(results, `${machine.date.replaceAll(':', '-')}.json`))
+  await mkdir(dirname(json), { recursive: true })
   const outcomes: ScenarioOutcome[] = []
+  /** Written after each round, so that a run that is cut off leaves what it found. */
+  const save = (all: readonly ScenarioOutcome[], loadAfter?: number): void => {
+    writeFileSync(
+      `${json}.part`,
+      toJson(machine, { ...options, ...(loadAfter !== undefined && { loadAfter }) }, all),
+    )
+    renameSync(`${json}.part`, json)
+  }
   for (const scenario of scenarios) {
+    if (interrupted) break
     const letSleep = awake && scenario.apart === true ? await keepAwake() : () => undefined
+    const onRound = (outcome: ScenarioOutcome): void => {
+      save([...outcomes, outcome])
+    }
+    const run = {
+      rounds,
+      profileDirectory,
+      halves,
+      whyMissing,
+      progress,
+      interrupted: () => interrupted,
+      onRound,
+    }
     try {
-      outcomes.push(await runScenario(scenario, { rounds, profileDirectory, halves, whyMissing, progress }))
+      outcomes.push(await runScenario(scenario, run))
     } finally {
       letSleep()
     }
   }
   if (isTerminal) showProgress('')
-  const processors = describeProcessors(halves, awake)
-  const options = { rounds, scale, processors }
-  process.stdout.write(`${formatReport(machine, options, outcomes)}\n`)
-
-  const results = join(projectRoot, 'bench-results')
-  const json = resolve(commandLine.json ?? join(results, `${machine.date.replaceAll(':', '-')}.json`))
-  await mkdir(dirname(json), { recursive: true })
-  await writeFile(json, toJson(machine, options, outcomes))
+  const loadAfter = loadNow()
+  process.stdout.write(`${formatReport(machine, { ...options, loadAfter }, outcomes)}\n`)
+  save(outcomes, loadAfter)
   process.stderr.write(`all figures: ${json}\n`)
   const plots = resolve(commandLine.plots ?? results)
   await mkdir(plots, { recursive: true })
-  for (const { file, svg } of drawPlots(machine, outcomes)) await writeFile(join(plots, file), svg)
+  for (const { file, svg } of drawPlots(machine, processors, outcomes))
+    await writeFile(join(plots, file), svg)
   process.stderr.write(`plots: ${plots}\n`)
+  const missing = outcomes.reduce((sum, { failures }) => sum + failures.length, 0)
+  if (missing > 0 || interrupted) {
+    process.stderr.write(
+      interrupted ? 'bench: interrupted\n' : `bench: ${missing} trials failed, see the table\n`,
+    )
+    process.exitCode = 1
+  }
 }
 
 for (const signal of ['SIGINT', 'SIGTERM'] as const) {
   process.once(signal, () => {
-    // Their ends make the trial fail, which cleans up behind it.
+    // Their ends make the trial fail, which cleans up behind it. What was measured is still reported.
+    interrupted = true
     killChildren()
   })
 }

@@ -9,6 +9,7 @@ import type { Scale, Scenario } from './harness/scenario.js'
 import { idleConnections } from './idle-connections/scenario.js'
 import { loading } from './loading/scenario.js'
 import { messageSize } from './message-size/scenario.js'
+import { placement } from './placement/scenario.js'
 import { publisher } from './publisher/scenario.js'
 import { relay } from './relay/scenario.js'
 import { requestReply } from './request-reply/scenario.js'
@@ -23,6 +24,7 @@ export function allScenarios(scale: Scale): readonly Scenario[] {
     messageSize(scale),
     relay(scale),
     roundTrip(scale),
+    placement(scale),
     connections(scale),
     bufferedSend(scale),
     accept(scale),

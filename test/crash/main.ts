@@ -9,8 +9,10 @@ import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { fileURLToPath } from 'node:url'
 
+import { Notes } from './notes.js'
 import { isRefused, parseOptions, randomFrom, type CrashOptions } from './options.js'
 import { inspectOutput } from './output.js'
+import { SmallDisk } from './small-disk.js'
 
 interface Report {
   readonly ready?: true
@@ -24,15 +26,19 @@ const LONGEST_LIFE_MS = 350
 /** Kills come about this many batches apart. */
 const BATCHES_PER_KILL = 40
 const FINISH_WITHIN_MS = 120_000
+/** How often the disk is filled, of all kills, and for how long at most. */
+const FILL_CHANCE = 0.3
+const LONGEST_FILL_MS = 200
 
 class CrashRun {
   readonly #options: CrashOptions
   readonly #directory = mkdtempSync(join(realpathSync(tmpdir()), 'sipc-crash-'))
   readonly #random: () => number
+  readonly #disk: SmallDisk | undefined
   readonly #failures: string[] = []
   readonly #kills = { sender: 0, receiver: 0, both: 0 }
   readonly #faults: Record<string, number> = {}
-  #receivers = 0
+  #children = 0
   /** Resolve when the present processes are ready, or have ended. */
   readonly #ready: Record<'sender' | 'receiver', Promise<void>> = {
     sender: Promise.resolve(),
@@ -46,17 +52,22 @@ class CrashRun {
   constructor(options: CrashOptions) {
     this.#options = options
     this.#random = randomFrom(options.seed)
+    this.#disk = options.fullDisk ? new SmallDisk(this.#directory) : undefined
     this.#sender = this.#start('sender')
     this.#receiver = this.#start('receiver')
   }
 
   async run(): Promise<boolean> {
-    const { kills, messages, seed, durability } = this.#options
+    const { kills, messages, seed, durability, fullDisk } = this.#options
     const startedAt = performance.now()
-    console.log(`crash run: ${kills} kills over ${messages} messages, durability ${durability}, seed ${seed}`)
+    console.log(
+      `crash run: ${kills} kills over ${messages} messages, durability ${durability}, ` +
+        `${fullDisk ? 'a disk that fills up, ' : ''}seed ${seed}`,
+    )
     for (let kill = 1; kill <= kills && this.#failures.length === 0; ++kill) {
       this.#allow(Math.ceil((messages * kill) / (kills + 1)))
       await Promise.all([this.#ready.sender, this.#ready.receiver])
+      if (this.#random() < FILL_CHANCE) this.#fillDisk(this.#random() * LONGEST_FILL_MS)
       await sleep(this.#random() * LONGEST_LIFE_MS)
       await this.#killSome()
       if (kill % Math.max(1, Math.floor(kills / 10)) === 0) this.#progress(kill, startedAt)
@@ -67,6 +78,7 @@ class CrashRun {
     this.#sender.kill('SIGKILL')
     this.#receiver.kill('SIGKILL')
     await gone
+    this.#disk?.unmount()
     const passed = this.#judge(startedAt)
     if (passed) rmSync(this.#directory, { recursive: true, force: true })
     else console.log(`what is left is in ${this.#directory}`)
@@ -74,12 +86,15 @@ class CrashRun {
   }
 
   #start(role: 'sender' | 'receiver'): ChildProcess {
-    const { messages, kills, durability } = this.#options
+    const { messages, kills, durability, fullDisk } = this.#options
     const batch = Math.max(1, Math.ceil((2 * messages) / (kills + 1) / BATCHES_PER_KILL))
     const script = fileURLToPath(new URL(`${role}.js`, import.meta.url))
-    const seed = this.#options.seed + (role === 'receiver' ? ++this.#receivers : 0)
+    const seed = this.#options.seed + ++this.#children
+    const spoolDirectory = join(this.#disk?.directory ?? this.#directory, 'spool')
     let last: Readonly<Record<string, number>> = {}
-    const child = fork(script, [JSON.stringify({ directory: this.#directory, batch, durability, seed })])
+    const child = fork(script, [
+      JSON.stringify({ directory: this.#directory, spoolDirectory, batch, durability, fullDisk, seed }),
+    ])
     this.#ready[role] = new Promise((resolve) => {
       child.on('message', ({ ready }: Report) => {
         if (ready === true) resolve()
@@ -131,6 +146,17 @@ class CrashRun {
     if (target !== 'sender') this.#receiver = this.#start('receiver')
   }
 
+  /** The kill that follows may find the disk full, and so may the next process. */
+  #fillDisk(forMs: number): void {
+    const disk = this.#disk
+    if (disk === undefined) return
+    disk.fill()
+    this.#faults['diskFull'] = (this.#faults['diskFull'] ?? 0) + 1
+    setTimeout(() => {
+      disk.free()
+    }, forMs)
+  }
+
   async #finish(): Promise<void> {
     const deadline = performance.now() + FINISH_WITHIN_MS
     while (this.#done === undefined && this.#failures.length === 0) {
@@ -145,19 +171,29 @@ class CrashRun {
   }
 
   #judge(startedAt: number): boolean {
-    const { messages } = this.#options
-    const findings = inspectOutput(this.#directory, messages, isRefused)
+    const { messages, fullDisk } = this.#options
+    const told = new Notes(this.#directory).read(messages)
+    const findings = inspectOutput(this.#directory, messages, isRefused, told, fullDisk)
     const { sender, receiver, both } = this.#kills
     const seconds = ((performance.now() - startedAt) / 1000).toFixed(1)
     console.log(`killed: sender ${sender}, receiver ${receiver}, both ${both}; ${seconds} s`)
     console.log(
       `delivered ${findings.messages} of ${messages}: lost ${findings.lost}, twice ${findings.twice}, ` +
-        `although refused ${findings.unrefused}, under another number ${findings.misnumbered}`,
+        `although refused ${findings.unrefused}, although given up ${findings.misreported}, ` +
+        `under another number ${findings.misnumbered}` +
+        (fullDisk
+          ? `; not kept by a full disk before a kill, so that nobody was told: ${findings.untold}`
+          : ''),
     )
     console.log(`other faults: ${JSON.stringify(this.#faults)}`)
     for (const failure of new Set(this.#failures)) console.log(`FAILED: ${failure}`)
     const wrong =
-      findings.lost + findings.twice + findings.unrefused + findings.misnumbered + this.#failures.length
+      findings.lost +
+      findings.twice +
+      findings.unrefused +
+      findings.misreported +
+      findings.misnumbered +
+      this.#failures.length
     console.log(wrong === 0 ? 'passed' : `FAILED; repeat with --seed ${this.#options.seed}`)
     return wrong === 0
   }

@@ -7,15 +7,17 @@ export interface CrashOptions {
   readonly messages: number
   readonly seed: number
   readonly durability: 'process' | 'fsync'
+  readonly fullDisk: boolean
 }
 
 const HELP = `Kills sender, receiver or both with SIGKILL at random moments, while connections are cut, messages are refused, handlers
-throw and the clock jumps, and looks whether a message was lost, came twice, or came although it was refused.
+throw and the clock jumps, and looks whether a message was lost, came twice, out of order, or came although it was refused.
 
   --kills N       how often (default 100; --long: 1000)
   --messages N    how many messages go through meanwhile (default 100000; --long: 1000000)
   --seed S        repeats the choices of an earlier run (default: by chance)
   --durability D  process (default) or fsync
+  --full-disk     fills the disk of the spool now and then (needs root, to mount a small one)
   --long          the long run
   --help          this text`
 
@@ -26,6 +28,7 @@ export function parseOptions(): CrashOptions | undefined {
       messages: { type: 'string' },
       seed: { type: 'string' },
       durability: { type: 'string', default: 'process' },
+      'full-disk': { type: 'boolean', default: false },
       long: { type: 'boolean', default: false },
       help: { type: 'boolean', default: false },
     },
@@ -42,6 +45,7 @@ export function parseOptions(): CrashOptions | undefined {
     messages: count('messages', values.messages ?? (values.long ? '1000000' : '100000')),
     seed: values.seed === undefined ? Math.floor(Math.random() * 2 ** 32) : count('seed', values.seed),
     durability: values.durability,
+    fullDisk: values['full-disk'],
   }
 }
 

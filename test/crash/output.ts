@@ -14,6 +14,8 @@ import {
 } from 'node:fs'
 import { join } from 'node:path'
 
+import type { Told } from './notes.js'
+
 /** Index of the message, its number in the session. */
 const RECORD_BYTES = 8
 
@@ -73,13 +75,24 @@ export interface Findings {
   readonly unrefused: number
   /** Messages under another number than their own. */
   readonly misnumbered: number
+  /** Messages that are there although their sender was told that they were given up. */
+  readonly misreported: number
+  /** Messages that are not there, and of which the sender was told nothing because it was killed. */
+  readonly untold: number
 }
 
-/** What became of the messages 1 to `expected`, of which some were to be refused. */
+/**
+ * What became of the messages 1 to `expected`, of which some were to be refused.
+ *
+ * @param told what their sender was told of them
+ * @param fullDisk whether a message that its sender was told nothing of may be gone
+ */
 export function inspectOutput(
   directory: string,
   expected: number,
   isRefused: (index: number) => boolean,
+  told: readonly Told[],
+  fullDisk: boolean,
 ): Findings {
   const records = readFileSync(join(directory, 'output'))
   const seen = new Uint8Array(expected + 1)
@@ -94,9 +107,18 @@ export function inspectOutput(
   }
   let lost = 0
   let unrefused = 0
+  let misreported = 0
+  let untold = 0
   for (let index = 1; index <= expected; ++index) {
-    if (isRefused(index)) unrefused += seen[index] ?? 0
-    else if (seen[index] !== 1) ++lost
+    const arrived = seen[index] === 1
+    if (told[index] === 'given up') {
+      if (arrived) ++misreported
+    } else if (isRefused(index)) {
+      if (arrived) ++unrefused
+    } else if (!arrived) {
+      if (fullDisk && told[index] === 'nothing') ++untold
+      else ++lost
+    }
   }
-  return { messages, lost, twice, unrefused, misnumbered }
+  return { messages, lost, twice, unrefused, misnumbered, misreported, untold }
 }

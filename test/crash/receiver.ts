@@ -15,6 +15,7 @@ import { subscribe } from 'node:diagnostics_channel'
 import { setTimeout as sleep } from 'node:timers/promises'
 
 import { imbalanceOf } from '../support/delivery-sums.js'
+import { stepClock } from './clock.js'
 import { isRefused, randomFrom } from './options.js'
 import { Output } from './output.js'
 
@@ -52,10 +53,13 @@ async function receive(connection: Connection): Promise<void> {
     maxInvalid: Infinity,
   })
   if (random() < 0.5) void cutAfter(connection, random() * 150)
-  if (random() < 0.2) stepClock()
+  if (random() < 0.2) {
+    ++faults.clockSteps
+    stepClock(random)
+  }
   try {
-    if (mode === 'runs') for await (const run of receiver.batches()) finish(receiver, run)
-    else if (mode === 'loop') for await (const message of receiver) finish(receiver, [message])
+    if (mode === 'runs') await takeRuns(receiver)
+    else if (mode === 'loop') await loop(receiver)
     else if (mode === 'readers') await Promise.all([1, 2, 3].map(() => loop(receiver)))
     else if (mode === 'manual') await settleByHand(receiver)
     else await handle(receiver)
@@ -67,6 +71,17 @@ async function receive(connection: Connection): Promise<void> {
   await receiver.close()
   faults.refused += receiver.stats.refused
   check(receiver.stats)
+}
+
+/** Checks that a loop gets messages in the order of `send`, but for those that were given back before. */
+function inOrder(receiver: AcknowledgingReceiver): (message: SOCMessage) => void {
+  let last = 0
+  return (message) => {
+    const number = receiver.positionOf(message)?.sequence ?? 0
+    if (message.deliveries > 1) return
+    if (number <= last) fail(`message ${number} was handed out after ${last}`)
+    last = number
+  }
 }
 
 /** The application is done with messages: from here on, none of them may ever come again. Some of them it rejects. */
@@ -91,8 +106,18 @@ function indexOf(message: SOCMessage): number {
   return (message.payload as { i: number }).i
 }
 
+async function takeRuns(receiver: AcknowledgingReceiver): Promise<void> {
+  const check = inOrder(receiver)
+  for await (const run of receiver.batches()) {
+    run.forEach(check)
+    finish(receiver, run)
+  }
+}
+
 async function loop(receiver: AcknowledgingReceiver): Promise<void> {
+  const check = inOrder(receiver)
   for await (const message of receiver) {
+    check(message)
     if (random() < 0.01) await sleep(1)
     finish(receiver, [message])
   }
@@ -100,7 +125,9 @@ async function loop(receiver: AcknowledgingReceiver): Promise<void> {
 
 async function settleByHand(receiver: AcknowledgingReceiver): Promise<void> {
   let held: SOCMessage[] = []
+  const check = inOrder(receiver)
   for await (const run of receiver.batches()) {
+    run.forEach(check)
     held.push(...run)
     if (random() < 0.3) continue
     held.sort(() => random() - 0.5)
@@ -121,8 +148,10 @@ async function settleByHand(receiver: AcknowledgingReceiver): Promise<void> {
 }
 
 async function handle(receiver: AcknowledgingReceiver): Promise<void> {
+  const check = inOrder(receiver)
   await receiver.handle(
     async (message) => {
+      check(message)
       if (random() < 0.01) await sleep(1)
       if (random() < 0.005) {
         ++faults.throws
@@ -139,18 +168,6 @@ async function cutAfter(connection: Connection, ms: number): Promise<void> {
   if (connection.closed) return
   ++faults.cuts
   connection.destroy()
-}
-
-/** What JavaScript can see of the wall clock jumps; nothing of the library's may follow it. */
-function stepClock(): void {
-  ++faults.clockSteps
-  const realNow = Date.now
-  const stepMs = (random() - 0.5) * 1e10
-  const now = (): number => realNow() + stepMs
-  Date.now = now
-  setTimeout(() => {
-    if (Date.now === now) Date.now = realNow
-  }, 30)
 }
 
 function check(stats: AcknowledgingReceiverStats): void {

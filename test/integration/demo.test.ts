@@ -1,12 +1,13 @@
 // The demo as a user runs it: a process of its own, judged by what it prints and by its exit code.
 
 import { spawn, type ChildProcessByStdio } from 'node:child_process'
-import { existsSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs'
+import { chmodSync, existsSync, mkdirSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import type { Readable } from 'node:stream'
 import { fileURLToPath } from 'node:url'
 
+import { dialWithRetry, listen, newSOCMessage, Receiver, Sender, SOCMsgType } from 'sentinel-ipc'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 
 const MAIN = fileURLToPath(new URL('../../out/examples/soc-pipeline/main.js', import.meta.url))
@@ -103,7 +104,7 @@ describe('files', () => {
     expect(stdout).toContain(
       'read 14 lines from 1 file: 11 events (3 JSON, 8 syslog), 3 lines unparsed (1 blank, 2 neither JSON nor syslog)',
     )
-    expect(stdout).toContain('11 events sent, 11 received')
+    expect(stdout).toContain('11 events settled, 11 finished')
     expect(stdout).toContain('events.log:11 is neither a JSON object nor syslog: {"EventID":1,"cut off')
     expect(stdout).toMatch(
       /^MEDIUM .* ws1 .*scheduled task \\Evil\\u001b\[2J created by mallory.*events\.log:1\]$/m,
@@ -122,7 +123,7 @@ describe('files', () => {
     const file = join(directory, 'many.log')
     writeFileSync(file, Array.from({ length: 30_000 }, (_, i) => `{"i":${i}}\n`).join(''))
     const { code, stdout } = await run('--no-view', file)
-    expect(stdout).toContain('30,000 events sent, 30,000 received')
+    expect(stdout).toContain('30,000 events settled, 30,000 finished')
     expect(stdout).toMatch(/^adds up: yes$/m)
     expect(code).toBe(0)
   })
@@ -152,7 +153,7 @@ describe('files', () => {
       expect(stdout).toContain(
         'read 5,016 lines from 3 files: 5,015 events (5,015 JSON, 0 syslog), 1 line unparsed (1 blank)',
       )
-      expect(stdout).toContain('5,015 events sent, 5,015 received')
+      expect(stdout).toContain('5,015 events settled, 5,015 finished')
       expect(stdout).toMatch(/^HIGH .*attack-tool.*Seatbelt\.exe/m)
       expect(stdout).toMatch(/^HIGH .*encoded PowerShell command: IF\(\$PSVeRsiONTABLe/m)
       expect(stdout).toMatch(/^HIGH .*remote-task.*EventCacheManager updated over the network/m)
@@ -185,7 +186,7 @@ describe('SIGTERM in the middle', () => {
     const count = Number(read?.replaceAll(',', ''))
     expect(count).toBeGreaterThan(0)
     expect(count).toBeLessThan(lines)
-    expect(stdout).toContain(`${String(events)} events sent, ${String(events)} received`)
+    expect(stdout).toContain(`${String(events)} events settled, ${String(events)} finished`)
     expect(stdout).toMatch(/^adds up: yes$/m)
     expect(code).toBe(0)
     expect(socketDirectories()).toEqual([])
@@ -194,7 +195,7 @@ describe('SIGTERM in the middle', () => {
 
 describe('this machine', () => {
   it('sees a new listening socket, and adds up after Ctrl-C', async () => {
-    const demo = start(['--seconds', '25'])
+    const demo = start(['--seconds', '25', '--no-scenes'])
     let listener: ReturnType<typeof spawn> | undefined
     const path = join(directory, 'listener.sock')
     let told = false
@@ -210,7 +211,7 @@ describe('this machine', () => {
     })
     listener?.kill()
     expect(stderr).toBe('')
-    expect(stdout).toMatch(/observed \d+ new process(es)? and \d+ new listening sockets? on this machine/)
+    expect(stdout).toMatch(/\d+ new process(es)? and \d+ new listening sockets? of this machine/)
     expect(stdout).toMatch(/^LOW .*listens on unix .*listener\.sock/m)
     expect(stdout).toMatch(/^adds up: yes$/m)
     expect(code).toBe(0)
@@ -230,6 +231,70 @@ describe('this machine', () => {
   })
 })
 
+describe('the scenes', () => {
+  it('show a refusal, a kill without loss, the shipped attacks, a burst and round trips, and add up', async () => {
+    // The stranger has to come as far as the pipe.
+    chmodSync(directory, 0o711)
+    const { code, stdout, stderr } = await run('--seconds', '12', '--no-view')
+    expect(stderr).toBe('')
+    if (process.getuid?.() === 0) {
+      expect(stdout).toMatch(/refuses pid \d+ of uid 61234 before a byte is read; the rule: not-listed$/m)
+      expect(stdout).toMatch(/stranger {6}uid 61234 reached the pipe and was refused/)
+    } else {
+      expect(stdout).toContain('stranger: not shown: only root can start a process of another user')
+    }
+    expect(stdout).toMatch(/soc-correlate: is back: the journal has \d+ events and \d+ incidents?/)
+    for (const attack of [
+      /^HIGH .*attack-tool .*Seatbelt\.exe/m,
+      /^HIGH .*remote-task .*EventCacheManager/m,
+    ]) {
+      expect(stdout).toMatch(attack)
+    }
+    expect(stdout).toMatch(/^HIGH .*temporary-program .*harmless-program/m)
+    expect(stdout).toMatch(/burst: [\d,]+ events in [\d.]+ s, each settled/)
+    expect(stdout).toMatch(/by the one killed/)
+    expect(stdout).toMatch(/^adds up: yes$/m)
+    expect(code).toBe(0)
+    expect(socketDirectories()).toEqual([])
+  })
+})
+
+describe('one stage beside the original programs', () => {
+  it('takes events without numbers, and writes incidents that a plain receiver reads', async () => {
+    const pipes = join(directory, 'sentinel-soc')
+    mkdirSync(pipes, { mode: 0o700 })
+    const listener = await listen('soc-correlate-to-respond', { directory: pipes })
+    const demo = start(['--sentinel', 'correlate', '--no-view'])
+    const finished = finish(demo)
+    try {
+      const sender = new Sender(
+        await dialWithRetry('soc-ingest-to-correlate', 20, { directory: pipes }),
+        'collector',
+      )
+      const event = { EventID: 1102, SourceName: 'Microsoft-Windows-Eventlog', SubjectUserName: 'mallory' }
+      await sender.send(newSOCMessage(SOCMsgType.Event, event))
+      const receiver = new Receiver(await listener.accept(), 'responder')
+      // The sender states first what it is; a peer that does not know such heartbeats ignores them.
+      let { value } = await receiver.next()
+      while (value?.type === SOCMsgType.Heartbeat) ({ value } = await receiver.next())
+      expect(value?.type).toBe(SOCMsgType.Incident)
+      expect(value?.payload).toMatchObject({
+        correlation_rule: 'log-cleared',
+        severity: 'HIGH',
+        title: 'security log cleared by mallory',
+      })
+      await sender.close()
+      demo.kill('SIGINT')
+      for await (const message of receiver) expect(message.type).toBe(SOCMsgType.Incident)
+    } finally {
+      listener.close()
+    }
+    const { code, stdout } = await finished
+    expect(stdout).toContain('1 events taken, 0 refused; 1 incident')
+    expect(code).toBe(0)
+  })
+})
+
 describe('command line', () => {
   it('explains itself', async () => {
     const { code, stdout } = await run('--help')
@@ -241,6 +306,7 @@ describe('command line', () => {
     [['--bogus'], "error: Unknown option '--bogus'"],
     [['--seconds', 'soon'], 'error: --seconds takes a number above 0'],
     [['-', '-'], 'error: standard input can be read only once'],
+    [['--sentinel', 'all'], 'error: --sentinel takes ingest, correlate or respond, not "all"'],
   ])('refuses %j', async (args, message) => {
     const { code, stdout, stderr } = await run(...args)
     expect(stderr).toContain(message)

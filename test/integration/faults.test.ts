@@ -57,7 +57,7 @@ async function runWith(faults: readonly string[]): Promise<Report> {
 /** Calls whose failure keeps an operation from succeeding: each must be reported as an error. */
 const TOLD = [
   ...['socket', 'socketpair', 'eventfd', 'epoll_create1', 'bind', 'listen', 'connect', 'fcntl'],
-  ...['open', 'statx', 'readlink', 'mkdir', 'chmod', 'fchmod', 'lchown', 'lremovexattr', 'flock'],
+  ...['open', 'statx', 'readlink', 'mkdir', 'chmod', 'fchmod', 'fchownat', 'removexattr', 'flock'],
   ...['getpwnam_r', 'getgrnam_r'],
 ]
 /** Socket options whose failure refuses a peer or a descriptor: credentials, groups, type, is listening. */
@@ -66,8 +66,7 @@ const REFUSING_OPTIONS = [17, 59, 3, 30]
 /**
  * Calls that are made again, or whose answer can be done without for the moment: the next client, the wake-up of a thread,
  * a look at unread connections, the address of an adopted descriptor, the usual ids of other user namespaces, what /proc
- * has of a peer, the label
- * and the cookie of a socket.
+ * has of a peer, the label and the cookie of a socket, and its file by descriptor.
  */
 const UNTOLD = [
   'accept4',
@@ -79,6 +78,7 @@ const UNTOLD = [
   'fopen',
   'openat',
   'readlinkat',
+  'access',
   'getsockopt/31',
   'getsockopt/57',
 ]
@@ -102,7 +102,7 @@ const NEVER_FAIL = [
 ]
 
 /** Of the files of a spool alone: their failures are reported by promises, which test/unit/spool shows. */
-const OF_FILES = ['fdopendir', 'readdir', 'fsync']
+const OF_FILES = ['fdopendir', 'readdir', 'fsync', 'renameat']
 
 beforeAll(() => {
   const source = fileURLToPath(new URL('../native/faults/faults.c', import.meta.url))

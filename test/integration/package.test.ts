@@ -52,6 +52,7 @@ function copyOfTheSources(): string {
   const copy = join(place, 'sources')
   for (const entry of [
     'package.json',
+    'package-lock.json',
     'binding.gyp',
     'tsconfig.json',
     'README.md',
@@ -137,6 +138,7 @@ describe('the packed package', () => {
   it('is made', () => {
     sources = copyOfTheSources()
     npm(sources, 'run', 'prebuild')
+    npm(sources, 'run', 'sbom')
     ;[packed] = JSON.parse(npm(sources, 'pack', '--json', '--ignore-scripts')) as [typeof packed]
   }, 300_000)
 

@@ -15,7 +15,17 @@ interface Report {
 }
 
 const FUNCTIONS = [
-  ...['abi', 'connect', 'findGone', 'addressOf', 'ownUser', 'resolveUser', 'resolveGroup', 'resolveSid'],
+  ...[
+    'abi',
+    'connect',
+    'findGone',
+    'sendDatagram',
+    'addressOf',
+    'ownUser',
+    'resolveUser',
+    'resolveGroup',
+    'resolveSid',
+  ],
   ...[
     'Acceptor',
     'Acceptor.take',
@@ -30,6 +40,7 @@ const FUNCTIONS = [
     'checkFrames',
     'writeBatch',
     'attachRecords',
+    'attachFieldRows',
     'attachWindow',
   ],
   ...['openReader', 'closeReader', 'readRecords', 'pushRecords', 'moreRecords', 'finishRecords'],
@@ -41,7 +52,7 @@ const COVERED: Readonly<Record<string, readonly string[]>> = {
   sinceBoot: ['millisecondsSinceBoot', 'bootId'],
   files: [
     ...['openDirectory', 'listDirectory', 'syncDirectory', 'closeDirectory'],
-    ...['openFile', 'closeFile', 'removeFile'],
+    ...['openFile', 'closeFile', 'checkFile', 'renameFile', 'removeFile'],
   ],
 }
 

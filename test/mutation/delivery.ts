@@ -19,6 +19,7 @@ const receiver = (file: string): string => `lib/delivery/receiver/${file}.ts`
 export const deliveryMutations: readonly Mutation[] = [
   {
     name: 'an acknowledgement of another session is refused',
+    claim: 'An acknowledgement beyond what was sent',
     file: sender('backlog'),
     from: 'if (session !== this.session)',
     to: 'if (false)',
@@ -26,6 +27,7 @@ export const deliveryMutations: readonly Mutation[] = [
   },
   {
     name: 'an acknowledgement of what was never sent is refused',
+    claim: 'An acknowledgement beyond what was sent',
     file: sender('backlog'),
     from: 'if (highest > this.#highest)',
     to: 'if (false)',
@@ -40,6 +42,7 @@ export const deliveryMutations: readonly Mutation[] = [
   },
   {
     name: 'an acknowledgement before an earlier one is refused',
+    claim: 'An acknowledgement beyond what was sent',
     file: sender('link'),
     from: 'if (through < this.#through)',
     to: 'if (false)',
@@ -68,6 +71,7 @@ export const deliveryMutations: readonly Mutation[] = [
   },
   {
     name: 'memory is not used again while the kernel may read it',
+    claim: 'A sender never shows a peer',
     file: sender('memory-store'),
     from: 'if (whole && slab !== undefined && !run.held) returnSlab(slab)',
     to: 'if (whole && slab !== undefined) returnSlab(slab)',
@@ -89,13 +93,15 @@ export const deliveryMutations: readonly Mutation[] = [
   },
   {
     name: 'a line must state a number',
+    claim: 'Malformed, late or backward statements',
     file: receiver('number-flow'),
-    from: 'if (first < this.#expected) {',
-    to: 'if (first !== 0 && first < this.#expected) {',
+    from: 'if (first < this.#expected) {\n      throw first === 0',
+    to: 'if (first !== 0 && first < this.#expected) {\n      throw first === 0',
     tests: [HOSTILE],
   },
   {
     name: 'a hole that was not stated is refused',
+    claim: 'Malformed, late or backward statements',
     file: receiver('number-flow'),
     from: 'if (reason === undefined) {',
     to: 'if (false) {',
@@ -103,6 +109,7 @@ export const deliveryMutations: readonly Mutation[] = [
   },
   {
     name: 'statements never go backwards',
+    claim: 'Malformed, late or backward statements',
     file: receiver('number-flow'),
     from: 'if (next < this.#expected) {',
     to: 'if (false) {',
@@ -110,6 +117,7 @@ export const deliveryMutations: readonly Mutation[] = [
   },
   {
     name: 'a connection carries one session',
+    claim: 'Malformed, late or backward statements',
     file: receiver('number-flow'),
     from: 'if (session !== this.session.id) {',
     to: 'if (false) {',
@@ -117,6 +125,7 @@ export const deliveryMutations: readonly Mutation[] = [
   },
   {
     name: 'statements of another version are refused',
+    claim: 'Malformed, late or backward statements',
     file: protocol('control'),
     from: 'if (message.type === SOCMsgType.Heartbeat && version !== PROTOCOL_VERSION) throw otherVersion(version)',
     to: '',
@@ -132,8 +141,8 @@ export const deliveryMutations: readonly Mutation[] = [
   {
     name: 'a message in hand at an earlier connection is not handed out',
     file: receiver('session'),
-    from: 'for (const number of former.onFenced()) this.#former.add(number)',
-    to: 'former.onFenced()',
+    from: 'for (const number of former?.onFenced() ?? []) this.#former.add(number)',
+    to: 'former?.onFenced()',
     tests: [SETTLEMENT, MODEL],
   },
   {
@@ -159,6 +168,7 @@ export const deliveryMutations: readonly Mutation[] = [
   },
   {
     name: 'maxDeliveries ends a poisoned message',
+    claim: 'A message whose handler keeps failing',
     file: receiver('dispatcher'),
     from: 'if (deliveries >= this.#options.maxDeliveries) {',
     to: 'if (false) {',
@@ -174,8 +184,8 @@ export const deliveryMutations: readonly Mutation[] = [
   {
     name: 'messages of a key wait for each other',
     file: receiver('dispatcher'),
-    from: 'this.#keys?.claim(run.messages[index] as SOCMessage, place) === false',
-    to: 'false',
+    from: 'const claim = this.#keys?.claim(messageAt(place), place)',
+    to: 'const claim = this.#keys?.claim(messageAt(place), place) === "abandoned" ? "abandoned" : "claimed"',
     tests: [POISON],
   },
   {
@@ -188,12 +198,13 @@ export const deliveryMutations: readonly Mutation[] = [
   {
     name: 'no acknowledgement covers a rejection that it does not name',
     file: receiver('session'),
-    from: 'const bound = (untold[MAX_RANGES] ?? Infinity) - 1',
+    from: 'const bound = (this.#untold[0] ?? Infinity) - 1',
     to: 'const bound = Infinity',
     tests: [POISON],
   },
   {
     name: 'the ledger keeps a session of which something can come again',
+    claim: 'The ledger keeps sessions per user',
     file: receiver('session'),
     from: 'this.#settled.through === this.#lowest - 1 &&',
     to: '',
@@ -201,6 +212,7 @@ export const deliveryMutations: readonly Mutation[] = [
   },
   {
     name: 'the ledger drops a session of which nothing can come again',
+    claim: 'The ledger keeps sessions per user',
     file: receiver('ledger'),
     from: 'if (sessions?.get(session.id) !== session || session.inUse || !session.isClean) return',
     to: 'return',
@@ -215,6 +227,7 @@ export const deliveryMutations: readonly Mutation[] = [
   },
   {
     name: 'reading stops when enough waits',
+    claim: 'A receiver with a busy application stops reading',
     file: receiver('line-input'),
     from: 'this.#paused = !this.#ended && this.#events.full',
     to: 'this.#paused = false',
@@ -222,6 +235,7 @@ export const deliveryMutations: readonly Mutation[] = [
   },
   {
     name: 'errors that wait are bounded',
+    claim: 'A receiver with a busy application stops reading',
     file: receiver('dispatcher'),
     from: 'return this.#errors < MAX_ERRORS &&',
     to: 'return',
@@ -229,6 +243,7 @@ export const deliveryMutations: readonly Mutation[] = [
   },
   {
     name: 'heartbeats have a floor',
+    claim: 'A sender cannot make a receiver speak',
     file: receiver('acknowledger'),
     from: 'const paceMs = Math.max(heartbeatMs, this.#minHeartbeatMs)',
     to: 'const paceMs = heartbeatMs',

@@ -1,112 +1,105 @@
 // Removes checks of the library one at a time, each in a copy, and runs the tests that must notice. A removal that no test
-// notices fails the run. Usage: npm run test:mutation -- [--only TEXT]
+// notices fails the run. Usage: npm run test:mutation -- [--only TEXT] [--from NUMBER] [--minutes NUMBER] [--today]
+//   --only     those whose name or file contains TEXT
+//   --from     begins with that one of the list, which `--list` shows
+//   --minutes  begins no other once this time has passed, and says with which number to go on
+//   --today    a part of about 4 minutes that the date chooses, so that all get their turn
 
-import { execFile } from 'node:child_process'
-import { cpSync, mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs'
-import { tmpdir } from 'node:os'
-import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { parseArgs } from 'node:util'
 
-import { deliveryMutations } from './delivery.js'
+import { MUTATIONS } from './all.js'
+import { Copy, type Verdict } from './copy.js'
 import type { Mutation } from './mutation.js'
 
-/** Add the lists of other parts here. */
-const MUTATIONS: readonly Mutation[] = [...deliveryMutations]
+const DAY_MS = 86_400_000
+const TODAY_MINUTES = 4
+/** How many are about one day's part. */
+const TODAY_COUNT = 16
 
-const root = fileURLToPath(new URL('../../..', import.meta.url))
-/** A test that a mutation makes hang has noticed it as well. */
-const TIMEOUT_MS = 180_000
-const TEST_TIMEOUT_MS = 10_000
+const { values } = parseArgs({
+  options: {
+    only: { type: 'string', default: '' },
+    from: { type: 'string', default: '0' },
+    minutes: { type: 'string', default: 'Infinity' },
+    today: { type: 'boolean', default: false },
+    list: { type: 'boolean', default: false },
+  },
+})
 
-interface Verdict {
-  readonly caughtBy: readonly string[]
-  readonly output: string
+/** The tests of a mutation: what all mutations with the same ones have in common. */
+function keyOf({ tests, named }: Mutation): string {
+  return `${tests.join(' ')} ${named ?? ''}`
 }
 
-/** A copy of everything that the unit tests need. */
-function makeCopy(): string {
-  const directory = mkdtempSync(join(tmpdir(), 'sipc-mutation-'))
-  for (const part of ['lib', 'test', 'release', 'package.json', 'tsconfig.json']) {
-    cpSync(join(root, part), join(directory, part), { recursive: true })
-  }
-  for (const part of ['node_modules', 'build', 'prebuilds', 'dist', 'out']) {
-    symlinkSync(join(root, part), join(directory, part))
-  }
-  return directory
+/** The mutations with the same tests one after the other, from a number on, round the list if it is today's part. */
+function chosen(): { readonly number: number; readonly mutation: Mutation }[] {
+  const keys = [...new Set(MUTATIONS.map(keyOf))]
+  const inOrder = keys.flatMap((key) => MUTATIONS.filter((mutation) => keyOf(mutation) === key))
+  const all = inOrder
+    .map((mutation, number) => ({ number, mutation }))
+    .filter(({ mutation: { name, file } }) => `${name} ${file}`.includes(values.only))
+  if (!values.today) return all.filter(({ number }) => number >= Number(values.from))
+  const first = (Math.floor(Date.now() / DAY_MS) * TODAY_COUNT) % all.length
+  return [...all.slice(first), ...all.slice(0, first)].slice(0, TODAY_COUNT)
 }
 
-function mutate(directory: string, { file, from, to }: Mutation): () => void {
-  const path = join(directory, file)
-  const source = readFileSync(path, 'utf8')
-  const found = source.split(from).length - 1
-  if (found !== 1) throw new Error(`${file} has ${found} times, not once: ${from}`)
-  writeFileSync(
-    path,
-    source.replace(from, () => to),
-  )
-  return () => {
-    writeFileSync(path, source)
-  }
+function secondsSince(beginMs: number): string {
+  return `${Math.round((performance.now() - beginMs) / 1000)} s`
 }
 
-function runTests(directory: string, tests: readonly string[]): Promise<Verdict> {
-  const args = ['vitest', 'run', '--config', 'test/vitest.config.ts', '--reporter', 'json']
-  const options = {
-    cwd: directory,
-    timeout: TIMEOUT_MS,
-    maxBuffer: 1 << 26,
-    env: { ...process.env, CI: '1' },
-  }
-  return new Promise((resolve) => {
-    execFile(
-      'npx',
-      [...args, `--testTimeout=${TEST_TIMEOUT_MS}`, ...tests],
-      options,
-      (error, stdout, stderr) => {
-        resolve({ caughtBy: error === null ? [] : failedIn(stdout), output: stdout + stderr })
-      },
-    )
-  })
-}
+const copy = new Copy(fileURLToPath(new URL('../../..', import.meta.url)))
+const beginMs = performance.now()
+const endMs = beginMs + (values.today ? TODAY_MINUTES : Number(values.minutes)) * 60_000
+/** The tests pass as long as nothing is removed: run once for all mutations that have the same. */
+const sound = new Map<string, Verdict>()
+const problems: string[] = []
+let caught = 0
+let tried = 0
 
-/** The names of the tests that failed; something else if the run itself did. */
-function failedIn(stdout: string): string[] {
+async function attempt(mutation: Mutation): Promise<string> {
+  const key = keyOf(mutation)
+  const before = sound.get(key) ?? (await copy.runTests(mutation))
+  sound.set(key, before)
+  if (before.caughtBy.length > 0) {
+    return `UNSOUND ${mutation.name}: fails without it: ${before.caughtBy.join('; ')}\n${before.output.slice(-3000)}`
+  }
+  let undo
   try {
-    const report = JSON.parse(stdout.slice(stdout.indexOf('{'))) as {
-      testResults: { assertionResults: { status: string; fullName: string }[] }[]
-    }
-    const results = report.testResults.flatMap(({ assertionResults }) => assertionResults)
-    const failed = results.filter(({ status }) => status === 'failed').map(({ fullName }) => fullName)
-    return failed.length > 0 ? failed : ['the run as a whole']
-  } catch {
-    return ['the run as a whole']
+    undo = await copy.mutate(mutation)
+  } catch (error) {
+    const { message, stderr = '' } = error as { message: string; stderr?: string }
+    return `BROKEN  ${mutation.name}: ${message}\n${stderr.slice(-3000)}`
   }
+  const { caughtBy } = await copy.runTests(mutation)
+  undo()
+  const [first] = caughtBy
+  if (first === undefined) return `MISSED  ${mutation.name}`
+  ++caught
+  const more = caughtBy.length > 1 ? ` (and ${caughtBy.length - 1} more)` : ''
+  return `caught  ${mutation.name}: ${first}${more}`
 }
 
-const { values } = parseArgs({ options: { only: { type: 'string', default: '' } } })
-const chosen = MUTATIONS.filter(({ name, file }) => `${name} ${file}`.includes(values.only))
-const directory = makeCopy()
-let missed = 0
 try {
-  const tests = [...new Set(chosen.flatMap((each) => each.tests))]
-  const { caughtBy, output } = await runTests(directory, tests)
-  if (caughtBy.length > 0) {
-    throw new Error(`tests fail without any mutation: ${caughtBy.join('; ')}\n${output.slice(-4000)}`)
-  }
-  for (const mutation of chosen) {
-    const undo = mutate(directory, mutation)
-    const verdict = await runTests(directory, mutation.tests)
-    undo()
-    if (verdict.caughtBy.length === 0) ++missed
-    const [first] = verdict.caughtBy
-    const more = verdict.caughtBy.length > 1 ? ` (and ${verdict.caughtBy.length - 1} more)` : ''
-    console.log(
-      first === undefined ? `MISSED  ${mutation.name}` : `caught  ${mutation.name}: ${first}${more}`,
-    )
+  const all = chosen()
+  for (const { number, mutation } of all) {
+    if (values.list) {
+      console.log(`${number} ${mutation.name} (${mutation.file})`)
+      continue
+    }
+    if (performance.now() > endMs) {
+      console.log(`time is up; go on with: --from ${number}`)
+      break
+    }
+    ++tried
+    const begin = performance.now()
+    const line = await attempt(mutation)
+    if (!line.startsWith('caught')) problems.push(line)
+    console.log(`[${number + 1}/${MUTATIONS.length}, ${secondsSince(begin)}] ${line}`)
   }
 } finally {
-  rmSync(directory, { recursive: true, force: true })
+  copy.remove()
 }
-console.log(`${chosen.length - missed} of ${chosen.length} mutations caught`)
-process.exitCode = missed === 0 ? 0 : 1
+console.log(`${caught} of ${tried} mutations caught in ${secondsSince(beginMs)}`)
+if (problems.length > 0) console.log(problems.map((line) => line.split('\n')[0]).join('\n'))
+process.exitCode = problems.length === 0 ? 0 : 1

@@ -8,6 +8,11 @@ const root = new URL('../../', import.meta.url)
 
 /** The folders of lib/ from the top down. A file imports from its own folder and from folders below. */
 const LAYERS = [
+  'cli',
+  'cli/commands',
+  'cli/top',
+  'cli/doctor',
+  'cli/kit',
   'lmdb',
   'swarm',
   'swarm/exchange',
@@ -19,8 +24,10 @@ const LAYERS = [
   'delivery/sender',
   'delivery/receiver',
   'delivery/protocol',
+  'stats',
   'services',
   'spool',
+  'systemd',
   'endpoints',
   'connection',
   'wire',

@@ -1,12 +1,18 @@
-// Files, links and directories of other users where an address stands, tried with real ones. Needs root to become them.
+// Files, links and directories of other users where an address stands, or a spool, a fact store or a peer registry, tried
+// with real ones. Needs root to become them.
 
-import { execFileSync, spawnSync } from 'node:child_process'
+import { execFileSync, spawn, spawnSync } from 'node:child_process'
+import { once } from 'node:events'
 import {
   chmodSync,
   chownSync,
   existsSync,
+  lchownSync,
+  linkSync,
   lstatSync,
   mkdirSync,
+  readdirSync,
+  rmSync,
   statSync,
   symlinkSync,
   writeFileSync,
@@ -16,10 +22,14 @@ import { describe, expect, it } from 'vitest'
 
 import { dial } from '../../lib/connection/dial.js'
 import { listen } from '../../lib/connection/listener.js'
+import { LmdbFactStore } from '../../lib/lmdb/fact-store.js'
+import { Spool } from '../../lib/spool/spool.js'
+import { PeerRegistry } from '../../lib/swarm/peers/peer-registry.js'
+import { FileRegistryStorage } from '../../lib/swarm/peers/registry-storage.js'
 import { startChild } from '../support/child.js'
 import { temporaryDirectory } from '../support/directory.js'
 import { listening } from '../support/pair.js'
-import { rejectionOf } from '../support/wait.js'
+import { rejectionOf, until } from '../support/wait.js'
 
 const root = process.getuid?.() === 0
 const why = root ? '' : ' (skipped: needs root to act as other users)'
@@ -38,6 +48,18 @@ function shared(mode: number): string {
   chownSync(directory, 0, GROUP)
   chmodSync(directory, mode)
   return directory
+}
+
+/** Gives BOB access, by a default list, to whatever is made in a directory. */
+function giveDefaultAccess(directory: string): void {
+  // user::rwx, user:BOB:rwx, group::---, mask::rwx, other::---
+  const program = [
+    'import os, struct, sys',
+    'entry = lambda tag, bits, who: struct.pack("<HHI", tag, bits, who)',
+    `acl = struct.pack("<I", 2) + entry(1, 7, 0xffffffff) + entry(2, 7, ${BOB}) + entry(4, 0, 0xffffffff) + entry(16, 7, 0xffffffff) + entry(32, 0, 0xffffffff)`,
+    'os.setxattr(sys.argv[1], "system.posix_acl_default", acl)',
+  ].join('\n')
+  execFileSync('python3', ['-c', program, directory])
 }
 
 describe.skipIf(!root)(`files of other users${why}`, () => {
@@ -108,14 +130,7 @@ describe.skipIf(!root)(`files of other users${why}`, () => {
   it('a default access list of the directory opens the socket to no other user', async () => {
     const directory = temporaryDirectory()
     chmodSync(directory, 0o711)
-    // user::rwx, user:BOB:rw-, group::---, mask::rw-, other::---
-    const program = [
-      'import os, struct, sys',
-      'entry = lambda tag, bits, who: struct.pack("<HHI", tag, bits, who)',
-      `acl = struct.pack("<I", 2) + entry(1, 7, 0xffffffff) + entry(2, 6, ${BOB}) + entry(4, 0, 0xffffffff) + entry(16, 6, 0xffffffff) + entry(32, 0, 0xffffffff)`,
-      'os.setxattr(sys.argv[1], "system.posix_acl_default", acl)',
-    ].join('\n')
-    execFileSync('python3', ['-c', program, directory])
+    giveDefaultAccess(directory)
     const listener = await listen('test', {
       directory,
       mode: 0o660,
@@ -131,6 +146,211 @@ describe.skipIf(!root)(`files of other users${why}`, () => {
     expect(connects(ALICE, GROUP)).toBe(true)
     expect(connects(BOB, BOB)).toBe(false)
     listener.close()
+  })
+})
+
+/** Each keeps files in a directory: how to open one and put something there, and the file whose name others could take. */
+const STORES: readonly {
+  readonly what: string
+  readonly file: string
+  readonly use: (directory: string) => Promise<void>
+}[] = [
+  {
+    what: 'a spool',
+    file: 'lock',
+    use: async (directory) => {
+      const spool = await Spool.open({ directory })
+      await spool.close()
+    },
+  },
+  {
+    what: 'a fact store',
+    file: 'lock.mdb',
+    use: async (directory) => {
+      const store = await LmdbFactStore.open(directory)
+      await store.close()
+    },
+  },
+  {
+    what: 'a peer registry',
+    file: 'peers.json',
+    use: async (directory) => {
+      const storage = new FileRegistryStorage(join(directory, 'peers.json'))
+      const registry = await PeerRegistry.open('node', { storage })
+      registry.completeHandshake({ peerId: `peer_${'0'.repeat(24)}`, node: 'n', genomeHash: '' })
+      await registry.save()
+    },
+  },
+]
+
+describe.skipIf(!root).each(STORES)(`other users and $what${why}`, ({ file, use }) => {
+  async function used(directory = join(temporaryDirectory(), 'store')): Promise<string> {
+    await use(directory)
+    return directory
+  }
+
+  it('have no access to what is made there, whatever the umask and the default access lists', async () => {
+    const above = temporaryDirectory()
+    giveDefaultAccess(above)
+    const before = process.umask(0)
+    const directory = await used(join(above, 'store')).finally(() => process.umask(before))
+    expect(statSync(directory).mode & 0o7777).toBe(0o700)
+    for (const name of readdirSync(directory)) {
+      expect(statSync(join(directory, name)).mode & 0o777, name).toBe(0o600)
+      const read = spawnSync('setpriv', [
+        `--reuid=${BOB}`,
+        `--regid=${BOB}`,
+        '--clear-groups',
+        'cat',
+        join(directory, name),
+      ])
+      expect(read.status, name).not.toBe(0)
+    }
+  })
+
+  it('cannot give a file of this user a second name there', async () => {
+    const directory = join(temporaryDirectory(), 'store')
+    mkdirSync(directory, { mode: 0o700 })
+    const victim = join(temporaryDirectory(), 'victim')
+    writeFileSync(victim, 'content', { mode: 0o600 })
+    linkSync(victim, join(directory, file))
+    const error = await rejectionOf(use(directory))
+    expect(error).toMatchObject(UNSAFE)
+    expect((error as Error).message).toContain('has 2 names')
+    expect(statSync(victim)).toMatchObject({ size: 7, nlink: 2 })
+  })
+
+  it('cannot lead it elsewhere by a link in a sticky directory or one of a group', async () => {
+    for (const mode of [0o1777, 0o3770]) {
+      const above = shared(mode)
+      const target = temporaryDirectory()
+      as(ALICE, 'ln', '-s', target, join(above, 'soc'))
+      expect(await rejectionOf(use(join(above, 'soc', 'store')))).toMatchObject(UNSAFE)
+      expect(readdirSync(target)).toEqual([])
+    }
+  })
+
+  it.each(['link', 'file'])('cannot put a %s of theirs where it is', async (kind) => {
+    const directory = await used()
+    const path = join(directory, file)
+    rmSync(path)
+    if (kind === 'link') symlinkSync('/etc/passwd', path)
+    else writeFileSync(path, '', { mode: 0o600 })
+    lchownSync(path, ALICE, ALICE)
+    expect(await rejectionOf(use(directory))).toMatchObject(UNSAFE)
+  })
+
+  it.each([
+    ['made by another user, of mode 0777', ALICE, 0o777],
+    ['of root, of mode 0777', 0, 0o777],
+    ['of root, sticky', 0, 0o1777],
+    ['of root, of a group', 0, 0o2770],
+    ['made by another user, of mode 0700', ALICE, 0o700],
+  ])('cannot make it take a directory %s', async (_what, owner, mode) => {
+    const directory = temporaryDirectory()
+    chownSync(directory, owner, GROUP)
+    chmodSync(directory, mode)
+    expect(await rejectionOf(use(directory))).toMatchObject(UNSAFE)
+    expect(readdirSync(directory)).toEqual([])
+  })
+
+  it('cannot replace a directory above it', async () => {
+    const above = shared(0o777)
+    expect(await rejectionOf(use(join(above, 'made', 'store')))).toMatchObject(UNSAFE)
+    expect(readdirSync(above)).toEqual([])
+  })
+})
+
+describe.skipIf(!root)(`a directory that is declared shared${why}`, () => {
+  it.each([0o777, 0o2777])(
+    'is refused without the declaration, which the error names (mode %o)',
+    async (mode) => {
+      const directory = shared(mode)
+      const error = await rejectionOf(listen('test', { directory }))
+      expect(error).toMatchObject(UNSAFE)
+      expect((error as Error).message).toContain('sharedDirectory')
+      expect(readdirSync(directory)).toEqual([])
+    },
+  )
+
+  it('lets the users of the policy in, and nobody else', async () => {
+    const directory = shared(0o777)
+    const options = { directory, sharedDirectory: true, mode: 0o666, policy: { users: [0, ALICE] } } as const
+    const listener = await listen('test', options)
+    expect(lstatSync(join(directory, 'test.sock')).mode & 0o777).toBe(0o666)
+    const role = { role: 'dial', directory, policy: { users: [0] } }
+    const alice = startChild('endpoint', role, { uid: ALICE, gid: ALICE })
+    expect((await listener.accept()).peer.uid).toBe(ALICE)
+    expect(await alice.report()).toHaveProperty('dialled')
+    await startChild('endpoint', role, { uid: BOB, gid: BOB }).report()
+    await until(() => listener.stats.refused === 1)
+    listener.close()
+    expect(readdirSync(directory)).toEqual([])
+  })
+
+  it('lets another user take the address, and that user is recognised', async () => {
+    const directory = shared(0o777)
+    const listener = await listen('test', { directory, sharedDirectory: true })
+    as(ALICE, 'rm', '-f', join(directory, 'test.sock'), join(directory, 'test.sock.lock'))
+    expect(listener.check()).toBe(false)
+    const order = {
+      role: 'listen',
+      directory,
+      sharedDirectory: true,
+      mode: 0o666,
+      policy: { users: [0, ALICE] },
+    }
+    const thief = startChild('endpoint', order, { uid: ALICE, gid: ALICE })
+    expect(await thief.report()).toHaveProperty('listening')
+    expect(await rejectionOf(dial('test', { directory, sharedDirectory: true }))).toMatchObject({
+      code: 'ERR_IPC_PEER_REJECTED',
+    })
+    listener.close()
+    expect(lstatSync(join(directory, 'test.sock')).uid).toBe(ALICE)
+  })
+
+  it('must itself belong to this user or to root, below directories that are safe', async () => {
+    const theirs = shared(0o777)
+    chownSync(theirs, ALICE, GROUP)
+    const below = join(shared(0o777), 'below')
+    mkdirSync(below)
+    chmodSync(below, 0o777)
+    for (const directory of [theirs, below]) {
+      expect(await rejectionOf(listen('test', { directory, sharedDirectory: true }))).toMatchObject(UNSAFE)
+    }
+  })
+
+  it('cannot be used to give access to another file', async () => {
+    const directory = shared(0o777)
+    const victim = join(directory, 'victim')
+    writeFileSync(victim, 'secret', { mode: 0o600 })
+    // Another user replaces the socket by a link to the victim as fast as possible.
+    const swap = `const fs = require('node:fs'), [, victim, path] = process.argv
+      for (const end = Date.now() + 1500; Date.now() < end;) {
+        try { fs.unlinkSync(path) } catch {}
+        try { fs.symlinkSync(victim, path) } catch {}
+        try { fs.unlinkSync(path) } catch {}
+      }`
+    const attacker = spawn(process.execPath, ['-e', swap, victim, join(directory, 'test.sock')], {
+      uid: ALICE,
+      gid: ALICE,
+      cwd: '/',
+      stdio: 'ignore',
+    })
+    const ended = once(attacker, 'exit')
+    let running = true
+    void ended.then(() => (running = false))
+    const options = { directory, sharedDirectory: true, mode: 0o666, policy: { users: [0, ALICE] } } as const
+    while (running) {
+      await listen('test', options).then(
+        (listener) => {
+          listener.close()
+        },
+        () => undefined,
+      )
+      await new Promise(setImmediate)
+    }
+    expect(statSync(victim).mode & 0o777).toBe(0o600)
   })
 })
 

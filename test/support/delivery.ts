@@ -5,6 +5,7 @@ import { connect, type Socket } from 'node:net'
 import { expect, onTestFinished } from 'vitest'
 
 import type { Connection } from '../../lib/connection/connection.js'
+import type { Listener } from '../../lib/connection/listener.js'
 import { AcknowledgedSender } from '../../lib/delivery/sender/acknowledged-sender.js'
 import type { AcknowledgedSenderOptions, AcknowledgedSenderStats } from '../../lib/delivery/sender/options.js'
 import { AcknowledgingReceiver } from '../../lib/delivery/receiver/acknowledging-receiver.js'
@@ -13,7 +14,9 @@ import type {
   AcknowledgingReceiverOptions,
   AcknowledgingReceiverStats,
 } from '../../lib/delivery/receiver/options.js'
+import type { SOCMessage } from '../../lib/message/message.js'
 import { imbalanceOf, type Totals } from './delivery-sums.js'
+import { temporaryDirectory } from './directory.js'
 import { listening } from './pair.js'
 import { servePlainly } from './plain-server.js'
 import { socketIn } from './platform.js'
@@ -29,6 +32,35 @@ export function sender(directory: string, options: AcknowledgedSenderOptions = {
     expectBalance(made.stats)
   })
   return made
+}
+
+/** A listener, and a sender that dials it. Receivers of its connections share a ledger. */
+export async function senderTo(options: AcknowledgedSenderOptions = {}): Promise<{
+  readonly made: AcknowledgedSender
+  readonly listener: Listener
+  /** The receiver of the next connection. */
+  readonly receive: (options?: AcknowledgingReceiverOptions) => Promise<AcknowledgingReceiver>
+}> {
+  const directory = temporaryDirectory()
+  const listener = await listening(directory)
+  const ledger = new DeliveryLedger()
+  const made = sender(directory, options)
+  return {
+    made,
+    listener,
+    receive: async (receiverOptions = {}) => {
+      const connection = await listener.accept()
+      onTestFinished(() => { connection.destroy(); })
+      return new AcknowledgingReceiver(connection, 'r', { ledger, ...receiverOptions })
+    },
+  }
+}
+
+/** Takes the next messages of a receiver. */
+export async function take(receiver: AcknowledgingReceiver, count: number): Promise<SOCMessage[]> {
+  const messages: SOCMessage[] = []
+  while (messages.length < count) messages.push((await receiver.next()).value as SOCMessage)
+  return messages
 }
 
 /** Accepts all connections and notes what each receiver hands out. */

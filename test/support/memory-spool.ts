@@ -25,6 +25,12 @@ export class MemorySpool implements SpoolLog {
   next = 1
   /** Every append fails while this is set. */
   failure: IpcError | undefined
+  /** This call throws, as for a disk that cannot be read, or a spool that was closed by someone else. */
+  broken:
+    { readonly call: 'append' | 'read' | 'settle' | 'makeRoom' | 'expire'; readonly error: Error } | undefined
+  /** Nothing becomes durable, and `close` does not return. */
+  hangs = false
+  closed = false
   #records: Kept[] = []
   #events: SpoolEvents | undefined
 
@@ -58,6 +64,7 @@ export class MemorySpool implements SpoolLog {
   }
 
   makeRoom(bytes: number, through: number, below: number | undefined): number {
+    this.#check('makeRoom')
     let dropped = 0
     for (let rank = 0; rank < (below ?? 1); ++rank) {
       for (const record of this.#records) {
@@ -75,6 +82,7 @@ export class MemorySpool implements SpoolLog {
   }
 
   append({ count, value, priorities }: SpoolEntry): { first: number; durable: Promise<void> } {
+    this.#check('append')
     const first = this.next
     this.next += count
     if (this.failure !== undefined) return { first, durable: Promise.reject(this.failure) }
@@ -91,6 +99,7 @@ export class MemorySpool implements SpoolLog {
     })
     const record = { first, lines, priorities: ranks, keptAt: performance.now(), durable: false }
     this.#records.push(record)
+    if (this.hangs) return { first, durable: new Promise(() => undefined) }
     const durable = new Promise<void>((resolve) => {
       setImmediate(() => {
         record.durable = true
@@ -101,6 +110,7 @@ export class MemorySpool implements SpoolLog {
   }
 
   read(from: number, maxBytes: number): SpoolRecord[] {
+    this.#check('read')
     const found: SpoolRecord[] = []
     let bytes = 0
     for (const { first, lines, durable } of this.#records) {
@@ -113,6 +123,7 @@ export class MemorySpool implements SpoolLog {
   }
 
   settle(first: number, through: number): number {
+    this.#check('settle')
     let settled = 0
     for (const record of this.#records) {
       record.lines.forEach((line, i) => {
@@ -134,10 +145,17 @@ export class MemorySpool implements SpoolLog {
 
   expire(): void {
     // Nothing gets old here.
+    this.#check('expire')
   }
 
   close(): Promise<void> {
+    if (this.hangs) return new Promise(() => undefined)
+    this.closed = true
     return Promise.resolve()
+  }
+
+  #check(call: string): void {
+    if (this.broken?.call === call) throw this.broken.error
   }
 
   #compact(): void {

@@ -41,12 +41,14 @@ export function expectedFiles(root: string, binaries: readonly string[]): string
     readdirSync(join(root, folder), { recursive: true, encoding: 'utf8' }).map((file) =>
       file.replaceAll('\\', '/'),
     )
-  const declarations = below('lib').filter((file) => file.endsWith('.ts'))
+  // Commands have no declarations: no program imports them.
+  const declarations = below('lib').filter((file) => file.endsWith('.ts') && !file.startsWith('cli/'))
   return [
     ...[
       'CHANGELOG.md',
       'LICENSE',
       'NOTICE',
+      'dist/sbom.cdx.json',
       'README.md',
       'SECURITY.md',
       'package.json',
@@ -61,6 +63,8 @@ export function expectedFiles(root: string, binaries: readonly string[]): string
       ['cjs', 'import.cjs', 'mjs', 'd.mts'].map((extension) => `dist/${entry}.${extension}`),
     ),
     SHARED,
+    'dist/cli/kit/library.cjs',
+    'dist/cli/main.cjs',
     ...declarations.map((file) => `dist/${file.replace(/\.ts$/, '.d.cts')}`),
   ].sort()
 }

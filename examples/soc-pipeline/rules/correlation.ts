@@ -1,8 +1,7 @@
-// The correlation as a whole: events in, incidents out. Knows nothing of pipes, so that it can be tested by itself.
+// The correlation as a whole: facts in, incidents out. Knows nothing of pipes, so that it can be tested by itself.
 
-import type { EventPayload } from '../protocol.js'
 import { BoundedMap } from './bounded-map.js'
-import { factOf, type Fact } from './fact.js'
+import type { Fact } from './fact.js'
 import { Incidents, type Incident } from './incidents.js'
 import { createRules } from './rules.js'
 
@@ -21,14 +20,9 @@ export class Correlation {
     return this.#incidents.total
   }
 
-  /**
-   * Processes an event and returns the incidents that it creates or changes.
-   *
-   * @param now time of the event if the event itself has none
-   */
-  add(payload: EventPayload, id: string, now: number): Incident[] {
-    const fact = factOf(payload, id, now)
-    if (fact === undefined || this.#isSecondReport(fact)) return []
+  /** Processes a fact and returns the incidents that it creates or changes. */
+  add(fact: Fact): Incident[] {
+    if (this.#isSecondReport(fact)) return []
     const told: Incident[] = []
     for (const rule of this.#rules) {
       const finding = rule(fact)

@@ -32,6 +32,20 @@ export type Happening =
     }
   | { readonly kind: 'service'; readonly name: string; readonly image: string }
   | { readonly kind: 'account'; readonly name: string; readonly by: string }
+  /** A directory object was used with these rights; each is a GUID of the schema, in lower case. */
+  | { readonly kind: 'directory-access'; readonly user: string; readonly rights: readonly string[] }
+  /** A call of a cloud's management interface. */
+  | {
+      readonly kind: 'cloud-call'
+      readonly service: string
+      readonly call: string
+      readonly user: string
+      readonly isRoot: boolean
+      readonly from: string
+      /** '' if it succeeded. */
+      readonly error: string
+      readonly target: string
+    }
   | { readonly kind: 'log-cleared'; readonly log: string; readonly by: string }
   | { readonly kind: 'sudo-refused'; readonly user: string; readonly listed: boolean; readonly times: number }
   | {

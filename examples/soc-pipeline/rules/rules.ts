@@ -6,7 +6,7 @@ import { dirname } from 'node:path'
 import type { Evidence, Severity } from '../protocol.js'
 import { BoundedMap } from './bounded-map.js'
 import { Burst } from './burst.js'
-import { decodedCommand, isDownload } from './commands.js'
+import { decodedCommand, isDownload, isRemoteHta } from './commands.js'
 import type { Fact, FactOf } from './fact.js'
 import { addressOf, isPublicName } from './network.js'
 import type { Kind } from './happening.js'
@@ -65,7 +65,7 @@ function rule<K extends Kind>(
 
 /** Creates all rules, in their initial state. */
 export function createRules(): Rule[] {
-  return [...commandRules(), ...logonRules(), ...changeRules(), ...localRules()]
+  return [...commandRules(), ...logonRules(), ...changeRules(), ...cloudRules(), ...localRules()]
 }
 
 function commandRules(): Rule[] {
@@ -85,6 +85,9 @@ function commandRules(): Rule[] {
   return [
     rule('suspicious-script', 'high', 'process', suspicious),
     rule('suspicious-script', 'high', 'script', suspicious),
+    rule('remote-hta', 'high', 'process', ({ what: { commandLine } }) =>
+      isRemoteHta(commandLine) ? { subject: commandLine, title: `mshta runs ${commandLine}` } : undefined,
+    ),
     rule('attack-tool', 'high', 'process', ({ what: { program, commandLine } }) =>
       ATTACK_TOOLS.has(program)
         ? { subject: program, title: `known attack tool: ${commandLine}` }
@@ -185,6 +188,61 @@ function changeRules(): Rule[] {
       subject: log,
       title: `${log} cleared${by && ` by ${by}`}`,
     })),
+  ]
+}
+
+/** Rights of a domain controller to copy the passwords of a domain (DS-Replication-Get-Changes and its relatives). */
+const REPLICATION = new Set([
+  '1131f6aa-9c07-11d1-f79f-00c04fc2dcd2',
+  '1131f6ad-9c07-11d1-f79f-00c04fc2dcd2',
+  '89e95b76-444d-4c62-991a-0facbeda640c',
+])
+/** Calls that blind a cloud account. */
+const BLINDING = new Set(
+  'StopLogging DeleteTrail UpdateTrail DeleteDetector DeleteFlowLogs DisableKey'.split(' '),
+)
+/** Calls that leave a way back in, or more rights. */
+const PERSISTENCE = new Set(
+  'CreateUser CreateAccessKey CreateLoginProfile UpdateLoginProfile AttachUserPolicy AttachRolePolicy PutUserPolicy UpdateAssumeRolePolicy AuthorizeSecurityGroupIngress'.split(
+    ' ',
+  ),
+)
+
+function cloudRules(): Rule[] {
+  const denials = new Burst(5, 5 * MINUTE_MS)
+  const callOf = ({ service, call, user, target }: FactOf<'cloud-call'>['what']): string =>
+    `${service} ${call}${target && ` of ${target}`} by ${user}`
+  return [
+    rule('dcsync', 'critical', 'directory-access', ({ what: { user, rights } }) =>
+      // Domain controllers, whose accounts end with $, copy from each other all the time.
+      !user.endsWith('$') && rights.some((right) => REPLICATION.has(right))
+        ? {
+            subject: user,
+            title: `${user} copies passwords of the domain as a domain controller would (DCSync)`,
+          }
+        : undefined,
+    ),
+    rule('cloud-blinded', 'high', 'cloud-call', ({ what }) =>
+      what.error === '' && BLINDING.has(what.call) ? { subject: what.user, title: callOf(what) } : undefined,
+    ),
+    rule('cloud-persistence', 'medium', 'cloud-call', ({ what }) =>
+      what.error === '' && PERSISTENCE.has(what.call)
+        ? { subject: `${what.user}|${what.call}`, title: callOf(what) }
+        : undefined,
+    ),
+    rule('cloud-root', 'medium', 'cloud-call', ({ what }) =>
+      what.isRoot
+        ? { subject: what.from, title: `the root user calls ${what.service} from ${what.from}` }
+        : undefined,
+    ),
+    rule('cloud-denied-burst', 'medium', 'cloud-call', (fact) => {
+      const { error, user } = fact.what
+      if (!/AccessDenied|UnauthorizedOperation/.test(error)) return undefined
+      const evidence = denials.add(`${fact.host}|${user}`, fact)
+      return (
+        evidence && { subject: user, title: `5 or more refused calls within 5 minutes by ${user}`, evidence }
+      )
+    }),
   ]
 }
 

@@ -23,6 +23,7 @@ const SECURITY: Readonly<Record<number, Reader>> = {
   4625: (event) => logon(event, false),
   4688: (event) =>
     processStart('security', text(event, 'NewProcessName'), text(event, 'ParentProcessName'), event),
+  4662: directoryAccess,
   4697: (event) => ({
     kind: 'service',
     name: text(event, 'ServiceName'),
@@ -73,6 +74,13 @@ function processStart(reporter: string, image: string, parent: string, event: Fi
     parent: programOf(parent),
     reporter,
   }
+}
+
+const GUID = /[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}/g
+
+function directoryAccess(event: Fields): Happening {
+  const rights = text(event, 'Properties').toLowerCase().match(GUID) ?? []
+  return { kind: 'directory-access', user: text(event, 'SubjectUserName'), rights }
 }
 
 function connection(event: Fields, to: string): Happening {

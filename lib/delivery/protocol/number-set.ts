@@ -87,7 +87,11 @@ export class NumberSet {
     return ranges
   }
 
-  /** Index of the first island that ends at `number` or later. */
+  /** Index of the first island that ends at `number` or later; the number of islands if there is none. */
+  indexOfIsland(number: number): number {
+    return this.#firstEndingAt(number)
+  }
+
   #firstEndingAt(number: number): number {
     let low = 0
     let high = this.#islands.length

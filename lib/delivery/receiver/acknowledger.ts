@@ -3,21 +3,14 @@
 
 import { writerOf, type Connection } from '../../connection/connection.js'
 import { clearInterval, clearTimeout, monotonicMs, setInterval, setTimeout } from '../../base/globals.js'
-import {
-  acknowledgementMessage,
-  MAX_HEARTBEAT_MS,
-  MIN_HEARTBEAT_MS,
-  type Greeting,
-} from '../protocol/control.js'
+import { acknowledgementMessage, type Greeting } from '../protocol/control.js'
 import type { Session } from './session.js'
 
 export interface AcknowledgerOptions {
-  readonly ackEveryMessages?: number
-  readonly ackDelayMs?: number
-  readonly minHeartbeatMs?: number
+  readonly ackEveryMessages: number
+  readonly ackDelayMs: number
+  readonly minHeartbeatMs: number
 }
-
-const DEFAULT_MIN_HEARTBEAT_MS = 1000
 
 export class Acknowledger {
   readonly #connection: Connection
@@ -39,17 +32,11 @@ export class Acknowledger {
     if (this.#owed) this.#tell()
   }
 
-  /** @throws RangeError for invalid options */
   constructor(connection: Connection, options: AcknowledgerOptions) {
     this.#connection = connection
-    this.#everyMessages = options.ackEveryMessages ?? 512
-    if (!(this.#everyMessages >= 1)) throw new RangeError('ackEveryMessages must be 1 or more')
-    this.#delayMs = options.ackDelayMs ?? 5
-    if (!(this.#delayMs >= 0)) throw new RangeError('ackDelayMs must be 0 or more')
-    this.#minHeartbeatMs = options.minHeartbeatMs ?? DEFAULT_MIN_HEARTBEAT_MS
-    if (!(this.#minHeartbeatMs >= MIN_HEARTBEAT_MS && this.#minHeartbeatMs <= MAX_HEARTBEAT_MS)) {
-      throw new RangeError(`minHeartbeatMs must be from ${MIN_HEARTBEAT_MS} to ${MAX_HEARTBEAT_MS}`)
-    }
+    this.#everyMessages = options.ackEveryMessages
+    this.#delayMs = options.ackDelayMs
+    this.#minHeartbeatMs = options.minHeartbeatMs
     writerOf(connection).register(this.#onReady)
   }
 
@@ -58,10 +45,7 @@ export class Acknowledger {
     return this.#written
   }
 
-  /**
-   * Acknowledges the sender's first statement at once, with the limits of this side. Returns the interval at which it
-   * acknowledges when nothing is new.
-   */
+  /** Acknowledges the sender's first statement at once, with the limits of this side. */
   start(session: Session, heartbeatMs: number, takes: Omit<Greeting, 'heartbeatMs'>): void {
     const paceMs = Math.max(heartbeatMs, this.#minHeartbeatMs)
     this.#session = session
@@ -78,11 +62,14 @@ export class Acknowledger {
     const session = this.#session
     if (session === undefined || this.#stopped) return
     if (session.progress - this.#told >= this.#everyMessages) this.#tell()
-    else
-      this.#timer ??= setTimeout(() => {
-        this.#timer = undefined
-        this.flush()
-      }, this.#delayMs)
+    else this.#tellSoon()
+  }
+
+  #tellSoon(): void {
+    this.#timer ??= setTimeout(() => {
+      this.#timer = undefined
+      this.#tell()
+    }, this.#delayMs)
   }
 
   /** Reports what the sender does not know yet. */
@@ -116,10 +103,11 @@ export class Acknowledger {
     ++this.#written
     clearTimeout(this.#timer)
     this.#timer = undefined
-    const { through, ranges, more } = session.acknowledgement()
+    const { through, ranges, more, later } = session.acknowledgement()
     writer.append(acknowledgementMessage({ session: session.id, through, ranges, greeting: this.#greeting }))
     writer.flush()
     this.#greeting = undefined
+    if (later && !more) this.#tellSoon()
     return more
   }
 }

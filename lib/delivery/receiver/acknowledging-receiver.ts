@@ -2,27 +2,24 @@
 // and reports their outcome to the sender. State that outlives a connection is in the ledger.
 
 import { busyPollOf, checkConnection, type Connection } from '../../connection/connection.js'
-import { hasCode, IpcError } from '../../base/errors.js'
-import { checkTimeout } from '../../base/timing.js'
+import type { IpcError } from '../../base/errors.js'
+import { wrongKind } from '../../base/options.js'
+import { hangUp } from '../../endpoints/hang-up.js'
+import type { ReceiveOptions } from '../../endpoints/receiver.js'
 import { deliveryOf, type SOCMessage } from '../../message/message.js'
-import { userOf } from '../../peer/peer.js'
+import { observeOn } from '../../observe/registry.js'
 import { requestPoll } from '../../wire/busy-poll.js'
-import { parseStatement, violation } from '../protocol/control.js'
-import { SilenceWatch } from '../protocol/silence-watch.js'
-import { Acknowledger } from './acknowledger.js'
-import { DeadLetters } from './dead-letters.js'
 import { Dispatcher } from './dispatcher.js'
 import { checkHandling, handleMessages, type HandleOptions } from './handling.js'
-import { DeliveryLedger, type Position } from './ledger.js'
-import { LineInput } from './line-input.js'
-import { NumberFlow } from './number-flow.js'
-import type { AcknowledgingReceiverOptions, AcknowledgingReceiverStats } from './options.js'
+import type { Position } from './ledger.js'
+import { ReceiverLink } from './link.js'
+import {
+  checkReceiverOptions,
+  type AcknowledgingReceiverOptions,
+  type AcknowledgingReceiverStats,
+} from './options.js'
 import { END, Reader } from './reader.js'
 import { ReceivedRun } from './received-run.js'
-
-const MAX_DEPTH = 256
-const LEAST_IDLE_MS = 1000
-const HEARTBEATS_OF_SILENCE = 3
 
 /**
  * Receives the messages of an `AcknowledgedSender`: each one once, in order, across reconnects of the sender, until it is
@@ -32,61 +29,34 @@ export class AcknowledgingReceiver implements AsyncIterableIterator<SOCMessage, 
   /** The name of this receiver in error messages. */
   readonly name: string
   readonly #connection: Connection
-  readonly #ledger: DeliveryLedger
   readonly #autoAck: boolean
-  readonly #idleTimeoutMs: number
-  readonly #acknowledger: Acknowledger
   readonly #dispatcher: Dispatcher
-  readonly #input: LineInput
+  readonly #link: ReceiverLink
   /** The loop for calls of `next` on the receiver itself. */
   readonly #direct = new Reader()
   /** Loops that were begun and not left. */
   readonly #loops = new Set<Reader>()
-  #flow: NumberFlow | undefined
-  /** The sender spoke without stating numbers. */
-  #plain = false
-  #silence: SilenceWatch | undefined
-  #ended = false
-  #gaps = 0
-  #lost = 0
-  #refused = 0
 
   /**
    * @throws TypeError if `connection` is not a connection of this copy of the package or has a receiver already, or for an
-   *   invalid option; RangeError for an invalid limit
+   *   unknown option or a value of the wrong kind; RangeError for a value that is out of range
    */
-  constructor(connection: Connection, name: string, options: AcknowledgingReceiverOptions = {}) {
+  constructor(connection: Connection, name: string, options?: AcknowledgingReceiverOptions) {
     checkConnection(connection, 'AcknowledgingReceiver')
+    const { dispatch, deadLetters, link } = checkReceiverOptions(name, options)
     this.name = name
     this.#connection = connection
-    this.#ledger = options.ledger ?? new DeliveryLedger()
-    this.#autoAck = options.autoAck ?? true
-    this.#idleTimeoutMs = checkTimeout(options.idleTimeoutMs, Infinity)
-    const {
-      maxUnacknowledged = 65_536,
-      maxDeliveries = Infinity,
-      orderBy,
-      onDeadLetter,
-      deadLetters,
-    } = options
-    if (!(maxUnacknowledged >= 1)) throw new RangeError('maxUnacknowledged must be 1 or more')
-    if (!(maxDeliveries >= 1)) throw new RangeError('maxDeliveries must be 1 or more')
-    this.#dispatcher = new Dispatcher(
-      { autoAck: this.#autoAck, maxUnacknowledged, maxDeliveries, orderBy },
-      new DeadLetters(onDeadLetter, deadLetters),
-      {
-        onRoom: () => {
-          this.#input.resume()
-        },
-        onFinished: () => {
-          this.#leaveSession()
-        },
+    this.#autoAck = dispatch.autoAck
+    this.#dispatcher = new Dispatcher(dispatch, deadLetters, {
+      onRoom: () => {
+        this.#link.resume()
       },
-    )
-    this.#input = new LineInput(connection, name, options, this.#inputEvents())
-    this.#acknowledger = new Acknowledger(connection, options)
-    this.#input.start()
-    this.#watchSilence(this.#idleTimeoutMs)
+      onFinished: () => {
+        this.#link.leaveSession()
+      },
+    })
+    this.#link = new ReceiverLink(connection, name, link, this.#dispatcher)
+    observeOn(connection, 'acknowledging-receiver', this)
   }
 
   /** The connection that this receiver reads from. */
@@ -96,14 +66,7 @@ export class AcknowledgingReceiver implements AsyncIterableIterator<SOCMessage, 
 
   /** Counts since it was made. */
   get stats(): AcknowledgingReceiverStats {
-    return {
-      ...this.#dispatcher.counts,
-      refused: this.#refused,
-      gaps: this.#gaps,
-      lost: this.#lost,
-      acknowledgements: this.#acknowledger.written,
-      invalid: this.#input.invalid,
-    }
+    return { ...this.#dispatcher.counts, ...this.#link.counts }
   }
 
   /**
@@ -125,16 +88,18 @@ export class AcknowledgingReceiver implements AsyncIterableIterator<SOCMessage, 
   }
 
   /**
-   * The next message; `done` when the connection has ended. With `autoAck`, this accepts the message that the last call
-   * returned. If several calls are under way at once, that is unclear: then messages are accepted when all of these callers
-   * wait again. Prefer a loop for each of them.
+   * The next message; `done` when the connection has ended. With `autoAck`, this accepts the message that the call before
+   * returned, so these calls are one loop: one call at a time, by one worker. Give further workers loops of their own.
    *
+   * @param options.signal withdraws the wait; a message that comes later goes to the next call
+   * @throws TypeError with `autoAck` while another call is under way; nothing is accepted by the refused one
    * @throws {IpcError} ERR_IPC_INVALID_MESSAGE or ERR_IPC_MESSAGE_TOO_LARGE for a line that is not a message: call again
-   *   for the next one. Once, and then it is `done`: ERR_IPC_TIMEOUT when the sender fell silent, ERR_IPC_INVALID_MESSAGE
-   *   without an offset when it broke the protocol, ERR_IPC_CLOSED when the connection broke
+   *   for the next one. ERR_IPC_ABORTED if the signal fired. Once, and then it is `done`: ERR_IPC_TIMEOUT when the sender
+   *   fell silent, ERR_IPC_INVALID_MESSAGE without an offset when it broke the protocol, ERR_IPC_CLOSED when the connection
+   *   broke
    */
-  next(): Promise<IteratorResult<SOCMessage, undefined>> {
-    return this.#ask(this.#direct, true)
+  next(options?: ReceiveOptions): Promise<IteratorResult<SOCMessage, undefined>> {
+    return this.#ask(this.#direct, true, options?.signal)
   }
 
   /**
@@ -156,10 +121,12 @@ export class AcknowledgingReceiver implements AsyncIterableIterator<SOCMessage, 
    * released when it throws; `message.reject` refuses it for good. Resolves when the connection has ended. For a receiver
    * with `autoAck: false`.
    *
-   * @throws TypeError with `autoAck`; RangeError for invalid options
+   * @throws TypeError with `autoAck`, for a handler that is not a function, or an unknown option; RangeError for an option
+   *   that is out of range
    * @throws {IpcError} as {@link next}, except for lines that are not messages, which are counted alone
    */
-  async handle(handler: (message: SOCMessage) => unknown, options: HandleOptions = {}): Promise<void> {
+  async handle(handler: (message: SOCMessage) => unknown, options?: HandleOptions): Promise<void> {
+    if (typeof handler !== 'function') throw wrongKind('handle: handler', 'a function', handler)
     if (this.#autoAck) throw new TypeError('handle: construct the receiver with autoAck: false')
     const handling = checkHandling(options)
     const loops = Array.from({ length: handling.concurrency }, async () => {
@@ -210,13 +177,9 @@ export class AcknowledgingReceiver implements AsyncIterableIterator<SOCMessage, 
 
   /** Acknowledges settled messages, releases those in hand, and closes the connection. */
   async close(): Promise<void> {
-    this.#end()
+    this.#link.end()
     this.#dispatcher.close()
-    try {
-      await this.#connection.close()
-    } catch (error) {
-      if (!hasCode(error, 'ERR_IPC_CLOSED', 'ERR_IPC_TIMEOUT')) throw error
-    }
+    await hangUp(this.#connection)
   }
 
   /** Calls `close`. */
@@ -227,9 +190,10 @@ export class AcknowledgingReceiver implements AsyncIterableIterator<SOCMessage, 
   #ask<Value extends SOCMessage | SOCMessage[]>(
     reader: Reader,
     one: boolean,
+    signal?: AbortSignal,
   ): Promise<IteratorResult<Value, undefined>> {
-    const answer = this.#dispatcher.next(reader, one)
-    if (this.#dispatcher.isWanted && !this.#ended) requestPoll(busyPollOf(this.#connection))
+    const answer = this.#dispatcher.next(reader, one, signal)
+    if (this.#dispatcher.isWanted && !this.#link.hasEnded) requestPoll(busyPollOf(this.#connection))
     return answer as Promise<IteratorResult<Value, undefined>>
   }
 
@@ -247,131 +211,6 @@ export class AcknowledgingReceiver implements AsyncIterableIterator<SOCMessage, 
 
   #positionAt(sequence: number): Position {
     const { uid, sid } = this.#connection.peer
-    return { uid, ...(sid !== undefined && { sid }), session: this.#flow?.session.id ?? '', sequence }
-  }
-
-  #inputEvents(): ConstructorParameters<typeof LineInput>[3] {
-    const dispatcher = this.#dispatcher
-    const isNumbered = (): boolean => this.#flow !== undefined
-    return {
-      get isNumbered(): boolean {
-        return isNumbered()
-      },
-      get full(): boolean {
-        return dispatcher.full
-      },
-      get isWanted(): boolean {
-        return dispatcher.isWanted
-      },
-      get takesErrors(): boolean {
-        return dispatcher.takesErrors
-      },
-      onRun: (messages, first, bytes) => {
-        if (this.#flow === undefined) this.#plain = true
-        else this.#flow.onLines(first, messages.length)
-        dispatcher.add(messages, first, bytes)
-      },
-      onControl: (message) => {
-        this.#onStatement(message)
-      },
-      onRefused: (reason, error) => {
-        this.#flow?.onRefusal(reason)
-        if (error !== undefined) dispatcher.addError(error)
-      },
-      onFailure: (error) => {
-        this.#fail(error)
-      },
-      onEnd: (error) => {
-        if (error !== undefined) dispatcher.addError(error)
-        this.#end()
-      },
-    }
-  }
-
-  #onStatement(message: SOCMessage): void {
-    const statement = parseStatement(message)
-    if (this.#flow !== undefined) {
-      this.#flow.onStatement(statement)
-      return
-    }
-    if (this.#plain) throw violation('late-statement', 'messages before its first statement')
-    const session = this.#ledger.open(userOf(this.#connection.peer), statement.session, statement.lowest)
-    session.attach(this.#sessionReader)
-    this.#dispatcher.begin(session)
-    this.#flow = new NumberFlow(session, statement, {
-      onLost: (messages) => {
-        ++this.#gaps
-        this.#lost += messages
-        this.#acknowledger.onSettled()
-      },
-      onRefused: () => {
-        ++this.#refused
-      },
-    })
-    const { maxMessageBytes } = this.#input
-    this.#acknowledger.start(session, statement.heartbeatMs, { maxMessageBytes, maxDepth: MAX_DEPTH })
-    if (this.#idleTimeoutMs === Infinity) {
-      this.#watchSilence(Math.max(HEARTBEATS_OF_SILENCE * statement.heartbeatMs, LEAST_IDLE_MS))
-    }
-  }
-
-  readonly #sessionReader = {
-    onFenced: (): number[] => {
-      const numbers = this.#dispatcher.fence()
-      this.#end()
-      this.#connection.destroy()
-      return numbers
-    },
-    onSettled: (): void => {
-      this.#acknowledger.onSettled()
-    },
-    onFreed: (): void => {
-      this.#dispatcher.onFreed()
-    },
-    numbersInHand: (): Iterable<number> => this.#dispatcher.numbersInHand(),
-  }
-
-  #watchSilence(limitMs: number): void {
-    this.#silence = new SilenceWatch(limitMs, {
-      heard: () => this.#input.bytes,
-      isListening: () => !this.#input.paused,
-      onSilent: (forMs) => {
-        this.#fail(
-          new IpcError(
-            'ERR_IPC_TIMEOUT',
-            `${this.name}: the sender said nothing for ${Math.round(forMs)} ms`,
-            {
-              reason: 'silent-peer',
-            },
-          ),
-        )
-      },
-    })
-  }
-
-  #fail(error: IpcError): void {
-    if (this.#ended) return
-    // Messages that were read before are good; the error comes after them.
-    this.#dispatcher.addError(error)
-    this.#end()
-    this.#connection.destroy()
-  }
-
-  /** Nothing more is read. */
-  #end(): void {
-    if (this.#ended) return
-    this.#ended = true
-    this.#input.stop()
-    this.#silence?.stop()
-    this.#acknowledger.stop()
-    this.#dispatcher.end()
-  }
-
-  /** While messages are left to hand out, the next connection of the session must be able to stop this receiver. */
-  #leaveSession(): void {
-    const session = this.#flow?.session
-    if (session === undefined) return
-    session.detach(this.#sessionReader, this.#dispatcher.numbersInHand())
-    this.#ledger.leave(session)
+    return { uid, ...(sid !== undefined && { sid }), session: this.#link.session?.id ?? '', sequence }
   }
 }

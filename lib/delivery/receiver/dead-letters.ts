@@ -27,15 +27,22 @@ export class DeadLetters {
     this.#spool = spool
   }
 
-  /** Keeps a message. Returns undefined if that is done at once; otherwise a promise that resolves when it is durable. */
-  keep(letter: DeadLetter): Promise<void> | undefined {
+  /**
+   * Keeps a message. Returns undefined if that is done at once; otherwise a promise, which resolves with whether it is
+   * durable and never rejects.
+   */
+  keep(letter: DeadLetter): Promise<boolean> | undefined {
     if (this.#spool === undefined) {
       this.#report(letter)
       return undefined
     }
-    return this.#append(this.#spool, letter.message).then(() => {
-      this.#report(letter)
-    })
+    return this.#append(this.#spool, letter.message).then(
+      () => {
+        this.#report(letter)
+        return true
+      },
+      () => false,
+    )
   }
 
   async #append(spool: SpoolLog, message: SOCMessage): Promise<void> {

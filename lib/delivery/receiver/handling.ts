@@ -1,6 +1,7 @@
 // Runs a handler for each message, and settles the message by how the handler ends.
 
 import { hasCode } from '../../base/errors.js'
+import { checkOptions, millisecondsOrZero, wholeNumber, type OptionTable } from '../../base/options.js'
 import { reportUserError } from '../../base/user-code.js'
 import type { SOCMessage } from '../../message/message.js'
 
@@ -24,16 +25,22 @@ export interface Handling {
   readonly maxRetryDelayMs: number
 }
 
-/** @throws RangeError for invalid options */
-export function checkHandling(options: HandleOptions): Handling {
-  const { concurrency = 1, retryDelayMs = 100, maxRetryDelayMs = 30_000 } = options
-  if (!Number.isInteger(concurrency) || concurrency < 1) {
-    throw new RangeError('handle: concurrency must be a whole number from 1')
-  }
-  if (!(retryDelayMs >= 0 && retryDelayMs < Infinity)) {
-    throw new RangeError('handle: retryDelayMs must be 0 or more, and finite')
-  }
-  if (!(maxRetryDelayMs >= 0)) throw new RangeError('handle: maxRetryDelayMs must be 0 or more')
+const TABLE: OptionTable<HandleOptions> = {
+  concurrency: wholeNumber(1, Number.MAX_SAFE_INTEGER),
+  retryDelayMs: (value, name) => {
+    millisecondsOrZero(value, name)
+    if (value === Infinity) throw new RangeError(`${name} must be finite: a message must come again`)
+  },
+  maxRetryDelayMs: millisecondsOrZero,
+}
+
+/** @throws TypeError, RangeError for options that cannot be right */
+export function checkHandling(options: HandleOptions | undefined): Handling {
+  const {
+    concurrency = 1,
+    retryDelayMs = 100,
+    maxRetryDelayMs = 30_000,
+  } = checkOptions('handle', options, TABLE)
   return { concurrency, retryDelayMs, maxRetryDelayMs }
 }
 

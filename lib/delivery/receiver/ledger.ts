@@ -1,5 +1,6 @@
 // The sessions that a receiving process knows, per user. Shared by its receivers; must not know connections.
 
+import { callback, checkOptions, wholeNumber, type OptionTable } from '../../base/options.js'
 import { callUser } from '../../base/user-code.js'
 import { isSession } from '../protocol/control.js'
 import { Session } from './session.js'
@@ -43,6 +44,11 @@ export interface DeliveryLedgerOptions {
   readonly onForgotten?: (session: ForgottenSession) => void
 }
 
+const TABLE: OptionTable<DeliveryLedgerOptions> = {
+  maxSessionsPerUser: wholeNumber(1, Number.MAX_SAFE_INTEGER),
+  onForgotten: callback,
+}
+
 /** Counts of {@link DeliveryLedger}. */
 export interface DeliveryLedgerStats {
   /** Sessions known now. */
@@ -62,13 +68,20 @@ export class DeliveryLedger {
   readonly #users = new Map<number | string, Map<string, Session>>()
   #forgotten = 0
 
-  /** @throws RangeError for invalid options */
-  constructor(options: DeliveryLedgerOptions = {}) {
-    this.#maxSessionsPerUser = options.maxSessionsPerUser ?? 4096
-    this.#onForgotten = options.onForgotten
-    if (!Number.isInteger(this.#maxSessionsPerUser) || this.#maxSessionsPerUser < 1) {
-      throw new RangeError('DeliveryLedger: maxSessionsPerUser must be a whole number from 1')
-    }
+  /** @throws TypeError for an unknown option or a value of the wrong kind; RangeError for a limit that is out of range */
+  constructor(options?: DeliveryLedgerOptions) {
+    const { maxSessionsPerUser = 4096, onForgotten } = checkOptions('DeliveryLedger', options, TABLE)
+    this.#maxSessionsPerUser = maxSessionsPerUser
+    this.#onForgotten = onForgotten
+  }
+
+  /**
+   * Whether a value is a ledger of this copy of the package.
+   *
+   * @internal
+   */
+  static is(value: unknown): value is DeliveryLedger {
+    return typeof value === 'object' && value !== null && #users in value
   }
 
   /** Sessions known. */

@@ -12,17 +12,17 @@ import {
 } from '../../connection/connection.js'
 import { INVALID_REASONS, MESSAGE_STATE, MessageTypeCode, RecordWord } from '../../binding/abi.js'
 import { IpcError } from '../../base/errors.js'
-import { MAX_MESSAGE_BYTES } from '../../message/envelope.js'
 import type { SOCMessage } from '../../message/message.js'
 import { requestPoll } from '../../wire/busy-poll.js'
+import { fieldBytes, lineReading, type LineReading, type PayloadOptions } from '../../wire/line-reading.js'
 import { threadWindow } from '../../wire/read-window.js'
 import { PageCutter, RefusedLines } from '../../wire/record-decoder.js'
 import { isControl } from '../protocol/control.js'
 
-export interface LineInputOptions {
-  readonly onInvalid?: 'throw' | 'skip'
-  readonly maxMessageBytes?: number
-  readonly maxInvalid?: number
+export interface LineInputOptions extends PayloadOptions {
+  readonly onInvalid: 'throw' | 'skip'
+  readonly maxMessageBytes: number
+  readonly maxInvalid: number
 }
 
 export interface LineInputEvents {
@@ -58,7 +58,6 @@ const {
 const { heartbeat: HEARTBEAT, ack: ACK } = MessageTypeCode
 const IS_MESSAGE = MESSAGE_STATE
 
-const DEFAULT_MAX_INVALID = 1000
 const TRUNCATED_REASON = 'truncated'
 
 export class LineInput {
@@ -68,6 +67,7 @@ export class LineInput {
   readonly #events: LineInputEvents
   readonly #skipInvalid: boolean
   readonly #maxInvalid: number
+  readonly #reading: LineReading
   #ended = false
   #paused = false
   #invalid = 0
@@ -82,31 +82,24 @@ export class LineInput {
     },
   }
 
-  /** @throws TypeError when the connection has a receiver already; RangeError for an invalid limit */
   constructor(connection: Connection, name: string, options: LineInputOptions, events: LineInputEvents) {
-    const {
-      maxMessageBytes = MAX_MESSAGE_BYTES,
-      maxInvalid = DEFAULT_MAX_INVALID,
-      onInvalid = 'throw',
-    } = options
-    if (!Number.isInteger(maxMessageBytes) || maxMessageBytes < 1 || maxMessageBytes > MAX_MESSAGE_BYTES) {
-      throw new RangeError(`maxMessageBytes must be a whole number from 1 to ${MAX_MESSAGE_BYTES}`)
-    }
-    if (!(maxInvalid >= 0)) throw new RangeError('maxInvalid must be 0 or more')
-    if (onInvalid !== 'throw' && onInvalid !== 'skip') {
-      throw new TypeError("onInvalid must be 'throw' or 'skip'")
-    }
+    const { maxMessageBytes, maxInvalid, onInvalid } = options
     this.maxMessageBytes = maxMessageBytes
     this.#connection = connection
     this.#name = name
     this.#events = events
     this.#skipInvalid = onInvalid === 'skip'
     this.#maxInvalid = maxInvalid
+    this.#reading = lineReading('AcknowledgingReceiver', options)
   }
 
-  /** Starts reading. */
+  /**
+   * Starts reading.
+   *
+   * @throws TypeError when the connection has a receiver already
+   */
   start(): void {
-    attachReader(this.#connection, this, LineInput.#recordReader, this.maxMessageBytes)
+    attachReader(this.#connection, this, LineInput.#recordReader, this.maxMessageBytes, this.#reading)
   }
 
   /** Bytes read. */
@@ -164,7 +157,8 @@ export class LineInput {
     const { records } = threadWindow
     const { peer } = this.#connection
     const endAt = count * RECORD_WORDS
-    const pages = new PageCutter(threadWindow, endAt)
+    const pages = new PageCutter(threadWindow, endAt, this.#reading)
+    const extraBytes = fieldBytes(this.#reading)
     let { isNumbered } = this.#events
     let run: SOCMessage[] = []
     let first = 0
@@ -198,7 +192,7 @@ export class LineInput {
         first = sequence
       }
       run.push(message)
-      bytes += (records[at + LINE_END] as number) - (records[at + LINE_START] as number)
+      bytes += (records[at + LINE_END] as number) - (records[at + LINE_START] as number) + extraBytes
     }
     flush()
   }

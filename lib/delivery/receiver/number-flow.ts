@@ -1,6 +1,7 @@
 // The numbers that one connection states, checked against each other and against what the session knows. A number that is
 // missing between two stated ones belongs to a line that was refused here; any other hole breaks the protocol.
 
+import { ControlBudget } from '../protocol/control-budget.js'
 import { violation, type NumberRange, type Statement } from '../protocol/control.js'
 import { MAX_REMEMBERED, type Session } from './session.js'
 
@@ -12,6 +13,8 @@ export interface FlowEvents {
   onRefused(): void
 }
 
+/** Statements at once. An honest sender states a jump in front of a line, and else a few numbers a second. */
+const STATEMENT_BURST = 64
 /** Most refused lines whose numbers are not known yet. */
 const MAX_REFUSALS = 4096
 
@@ -22,6 +25,7 @@ export class NumberFlow {
   #expected: number
   /** Reasons of refused lines since the last stated number. */
   #refusals: string[] = []
+  readonly #budget = new ControlBudget(STATEMENT_BURST, 'statements')
 
   constructor(session: Session, { lowest, next }: Statement, events: FlowEvents) {
     this.session = session
@@ -43,11 +47,13 @@ export class NumberFlow {
     }
     if (first > this.#expected || this.#refusals.length > 0) this.#refuse(first - 1)
     this.#expected = first + count
+    this.#budget.earn(count)
     this.#checkLimits()
   }
 
   /** A line was refused, for a reason, before its number could be read. */
   onRefusal(reason: string): void {
+    this.#budget.earn(1)
     if (this.#refusals.push(reason) > MAX_REFUSALS) {
       throw violation('refusals', `more than ${MAX_REFUSALS} invalid lines in a row`)
     }
@@ -55,6 +61,7 @@ export class NumberFlow {
 
   /** @throws {IpcError} ERR_IPC_INVALID_MESSAGE for a statement that contradicts the connection so far */
   onStatement({ session, next, lowest, gone }: Statement): void {
+    this.#budget.spend()
     if (session !== this.session.id) {
       throw violation('other-session', 'a statement about another session on the same connection')
     }

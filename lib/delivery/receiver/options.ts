@@ -1,12 +1,30 @@
-// Options and counts of an acknowledging receiver: their meaning and their defaults.
+// Options and counts of an acknowledging receiver: their meaning, their defaults, and their checks.
 
+import {
+  callback,
+  checkOptions,
+  flag,
+  milliseconds,
+  millisecondsOrZero,
+  oneOf,
+  wholeNumber,
+  wrongKind,
+  type OptionTable,
+} from '../../base/options.js'
+import { checkTimeout, MAX_TIMER_MS } from '../../base/timing.js'
+import { MAX_MESSAGE_BYTES } from '../../message/envelope.js'
 import type { SOCMessage } from '../../message/message.js'
 import type { SpoolLog } from '../../spool/spool-log.js'
-import type { DeadLetter } from './dead-letters.js'
-import type { DeliveryLedger } from './ledger.js'
+import { fieldPointers, integerKind, type PayloadOptions } from '../../wire/line-reading.js'
+import { MAX_HEARTBEAT_MS, MIN_HEARTBEAT_MS } from '../protocol/control.js'
+import { countFrom, millisecondsWithin, spoolLog } from '../protocol/option-checks.js'
+import { DeadLetters, type DeadLetter } from './dead-letters.js'
+import type { DispatchOptions } from './dispatcher.js'
+import { DeliveryLedger } from './ledger.js'
+import type { ReceiverLinkOptions } from './link.js'
 
 /** Options of `AcknowledgingReceiver`. */
-export interface AcknowledgingReceiverOptions {
+export interface AcknowledgingReceiverOptions extends PayloadOptions {
   /** Remembers the senders' sessions. Share one between all receivers of a listener. Default: a new ledger. */
   readonly ledger?: DeliveryLedger
   /**
@@ -20,8 +38,9 @@ export interface AcknowledgingReceiverOptions {
   /** Invalid lines tolerated before the connection is closed. Default 1000. */
   readonly maxInvalid?: number
   /**
-   * Asking for the next message accepts the one before: each loop (`for await`, `batches()`) has its own. False:
-   * `acknowledge` accepts messages, in any order. Default true.
+   * Asking for the next message accepts the one before. Each loop (`for await`, `batches()`) has messages of its own in hand
+   * and one call at a time under way: a call that overlaps another one of its loop rejects with a TypeError. False:
+   * `acknowledge` accepts messages, in any order, and calls may overlap. Default true.
    */
   readonly autoAck?: boolean
   /** Number of settled messages after which an acknowledgement is sent at the latest. Default 512. */
@@ -87,4 +106,56 @@ export interface AcknowledgingReceiverStats {
   readonly acknowledgements: number
   /** Lines that were not messages. */
   readonly invalid: number
+}
+
+const TABLE: OptionTable<AcknowledgingReceiverOptions> = {
+  ledger: (value, name) => {
+    if (!DeliveryLedger.is(value))
+      throw wrongKind(name, 'a DeliveryLedger of this copy of the package', value)
+  },
+  onInvalid: oneOf('throw', 'skip'),
+  maxMessageBytes: wholeNumber(1, MAX_MESSAGE_BYTES),
+  maxInvalid: countFrom(0),
+  autoAck: flag,
+  ackEveryMessages: countFrom(1),
+  ackDelayMs: millisecondsOrZero,
+  minHeartbeatMs: millisecondsWithin(MIN_HEARTBEAT_MS, MAX_HEARTBEAT_MS),
+  idleTimeoutMs: milliseconds,
+  maxUnacknowledged: countFrom(1),
+  maxDeliveries: countFrom(1),
+  orderBy: callback,
+  onDeadLetter: callback,
+  deadLetters: spoolLog,
+  fields: fieldPointers,
+  integers: integerKind,
+}
+
+/** @throws TypeError, RangeError for options that cannot be right */
+export function checkReceiverOptions(
+  name: string,
+  options: AcknowledgingReceiverOptions | undefined,
+): { dispatch: DispatchOptions; deadLetters: DeadLetters; link: ReceiverLinkOptions } {
+  const checked = checkOptions('AcknowledgingReceiver', options, TABLE)
+  return {
+    dispatch: {
+      name,
+      autoAck: checked.autoAck ?? true,
+      maxUnacknowledged: checked.maxUnacknowledged ?? 65_536,
+      maxDeliveries: checked.maxDeliveries ?? Infinity,
+      orderBy: checked.orderBy,
+    },
+    deadLetters: new DeadLetters(checked.onDeadLetter, checked.deadLetters),
+    link: {
+      ledger: checked.ledger ?? new DeliveryLedger(),
+      onInvalid: checked.onInvalid ?? 'throw',
+      maxMessageBytes: checked.maxMessageBytes ?? MAX_MESSAGE_BYTES,
+      maxInvalid: checked.maxInvalid ?? 1000,
+      ...(checked.fields !== undefined && { fields: checked.fields }),
+      ...(checked.integers !== undefined && { integers: checked.integers }),
+      ackEveryMessages: checked.ackEveryMessages ?? 512,
+      ackDelayMs: Math.min(checked.ackDelayMs ?? 5, MAX_TIMER_MS),
+      minHeartbeatMs: checked.minHeartbeatMs ?? 1000,
+      idleTimeoutMs: checkTimeout(checked.idleTimeoutMs, Infinity),
+    },
+  }
 }

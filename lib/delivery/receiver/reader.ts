@@ -1,4 +1,8 @@
-// One loop over the messages of a receiver. Its messages in hand are independent of other loops.
+// One loop over the messages of a receiver: what it has in hand, and whether one of its calls is under way. Independent of
+// other loops.
+//
+//     idle ──ask()──> waiting ──answered()──> landing ──the caller sees the message──> idle
+//       ^──────────withdraw()───┘
 
 import type { IpcError } from '../../base/errors.js'
 import type { SOCMessage } from '../../message/message.js'
@@ -17,74 +21,47 @@ export interface Hand {
 const RESOLVED = Promise.resolve()
 
 export class Reader {
-  /** With automatic settlement: the messages that the loop has in hand. */
-  #held: Hand[] = []
-  #heldMessages = 0
-  /** Calls that wait for a message. */
-  #waiting = 0
-  /** Calls that were given a message which their callers have not seen yet. */
-  #landing = 0
-  /** Most calls under way at once. With more than one, several callers share this loop. */
-  #callers = 1
+  /** With `autoAck`: the messages that the loop has in hand. */
+  #held: Hand | undefined
+  #state: 'idle' | 'waiting' | 'landing' = 'idle'
   /** The loop was left: it is given nothing more. */
   hasLeft = false
   readonly #onLanded = (): void => {
-    --this.#landing
-  }
-
-  /** Messages in hand. */
-  get heldMessages(): number {
-    return this.#heldMessages
-  }
-
-  /** Several calls were under way at once, so one call does not say which message is finished. */
-  get isShared(): boolean {
-    return this.#callers > 1
+    this.#state = 'idle'
   }
 
   /**
-   * Call when the loop asks for more. Returns the messages that this accepts: those in hand, once all its callers wait.
+   * A call is under way. One that was answered stays so until its caller sees the message: a further call in the same turn
+   * comes from another caller.
    */
-  ask(): Hand[] {
-    ++this.#waiting
-    this.#callers = Math.max(this.#callers, this.#waiting + this.#landing)
-    return this.#waiting === this.#callers ? this.takeHeld() : []
+  get isBusy(): boolean {
+    return this.#state !== 'idle'
   }
 
-  /**
-   * Call just before a call's promise is resolved. The call stays under way until its caller sees the message: further calls
-   * in the same turn come from other callers. This microtask runs before the caller's own.
-   */
+  /** The loop asks for more. Takes the messages in hand away from it: the call accepts them. */
+  ask(): Hand | undefined {
+    this.#state = 'waiting'
+    return this.takeHeld()
+  }
+
+  /** The call ends without a message. */
+  withdraw(): void {
+    this.#state = 'idle'
+  }
+
+  /** Call just before the promise of the call is resolved: this microtask runs before the caller's own. */
   answered(): void {
-    --this.#waiting
-    ++this.#landing
+    this.#state = 'landing'
     void RESOLVED.then(this.#onLanded)
   }
 
   hold(hand: Hand): void {
-    this.#held.push(hand)
-    this.#heldMessages += hand.end - hand.begin
+    this.#held = hand
   }
 
-  /** Forgets messages that the application has settled by itself. */
-  forgetSettled(): void {
-    const held: Hand[] = []
-    this.#heldMessages = 0
-    for (const hand of this.#held) {
-      let left = 0
-      for (let index = hand.begin; index < hand.end; ++index) if (hand.run.isInHand(index)) ++left
-      if (left === 0) continue
-      held.push(hand)
-      this.#heldMessages += left
-    }
-    this.#held = held
-  }
-
-  /** Takes the messages in hand away from the loop. */
-  takeHeld(): Hand[] {
+  takeHeld(): Hand | undefined {
     const held = this.#held
-    if (held.length > 0) this.#held = []
-    this.#heldMessages = 0
+    this.#held = undefined
     return held
   }
 }

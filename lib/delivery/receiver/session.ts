@@ -5,6 +5,7 @@
 //                               ^────── released ──┘
 
 import { MAX_RANGES, MAX_REASON_LENGTH, type SettledRange } from '../protocol/control.js'
+import { AscendingNumbers } from '../protocol/ascending-numbers.js'
 import { NumberSet, type Island } from '../protocol/number-set.js'
 
 /** The reader of a session: the connection that carries it now. */
@@ -15,8 +16,8 @@ export interface SessionReader {
   onSettled(): void
   /** Numbers in hand at an earlier reader were settled or released. */
   onFreed(): void
-  /** The numbers that the application has in hand from this reader. */
-  numbersInHand(): Iterable<number>
+  /** How many of these numbers the application has in hand from this reader. */
+  countInHand(first: number, last: number): number
 }
 
 /** A limit of what is remembered for one session. */
@@ -34,12 +35,20 @@ export class Session {
   readonly #settled: NumberSet
   /** Rejected numbers that the sender may not know of yet, with their reasons. */
   readonly #rejections = new Map<number, string>()
-  /** Rejected numbers that were not reported on the current connection; ascending. */
-  #untold: number[] = []
+  /** The same numbers, ascending. */
+  readonly #rejected = new AscendingNumbers()
+  /** Rejected numbers that were not reported on the current connection. */
+  #untold = new AscendingNumbers()
+  /** The islands that were not reported since the progress was this, and the number from which they are. */
+  #islandsLeft = 0
+  #islandsFrom = 0
+  #toldProgress = 0
   /** How often numbers were released that are not settled. */
   readonly #releases = new Map<number, number>()
   /** In hand at earlier readers. */
   readonly #former = new Set<number>()
+  /** These, and some that are not in hand any more. */
+  #formerOnes = new AscendingNumbers()
   /** The current reader; the previous one was stopped. */
   #reader: SessionReader | undefined
   /** No number below this one comes again, as the sender stated. */
@@ -90,25 +99,24 @@ export class Session {
   attach(reader: SessionReader): void {
     const former = this.#reader
     this.#reader = reader
-    for (const number of former?.onFenced() ?? []) this.#former.add(number)
+    if (former !== undefined) this.#addFormer(former.onFenced())
     // The earlier connection may have lost the rejections that it reported.
-    this.#untold = [...this.#rejections.keys()].sort((a, b) => a - b)
+    this.#untold = this.#rejected.copy()
   }
 
   /** A connection does not carry the session any more. Its application has these numbers in hand. */
   detach(reader: SessionReader, inHand: Iterable<number>): void {
     if (this.#reader !== reader) return
     this.#reader = undefined
-    for (const number of inHand) this.#former.add(number)
+    this.#addFormer(inHand)
   }
 
   /** The sender has stated this: no lower number comes again. Returns how many of them were not settled. */
   state(lowest: number): number {
     if (lowest <= this.#lowest) return 0
     this.#lowest = lowest
-    for (const number of this.#rejections.keys()) if (number < lowest) this.#rejections.delete(number)
-    if ((this.#untold[0] ?? lowest) < lowest) this.#untold = this.#untold.filter((number) => number >= lowest)
-    for (const number of this.#releases.keys()) if (number < lowest) this.#releases.delete(number)
+    for (const number of this.#rejected.takeBelow(lowest)) this.#rejections.delete(number)
+    this.#untold.takeBelow(lowest)
     return this.giveUp(1, lowest - 1)
   }
 
@@ -116,12 +124,10 @@ export class Session {
   giveUp(first: number, last: number): number {
     if (last <= this.#settled.through) return 0
     let inHand = 0
-    const count = (numbers: Iterable<number>): void => {
-      for (const number of numbers)
-        if (first <= number && number <= last && !this.#settled.has(number)) ++inHand
+    for (const hole of this.#settled.missing(first, last)) {
+      inHand += this.#countFormer(hole) + (this.#reader?.countInHand(hole.first, hole.last) ?? 0)
+      this.#forgetReleases(hole)
     }
-    count(this.#former)
-    if (this.#reader !== undefined) count(this.#reader.numbersInHand())
     const settled = this.#settled.add(first, last)
     this.#progress += settled
     return settled - inHand
@@ -171,7 +177,8 @@ export class Session {
     if (wasInHand) --this.#inHand
     if (number >= this.#lowest && !this.#settled.has(number)) {
       this.#rejections.set(number, reason.slice(0, MAX_REASON_LENGTH))
-      this.#noteUntold(number)
+      this.#rejected.add(number)
+      this.#untold.add(number)
     }
     this.#settle(number, number)
   }
@@ -185,28 +192,58 @@ export class Session {
 
   /**
    * Returns what to acknowledge on the current connection: `through`, rejections, and accepted ranges beyond it. With `more`,
-   * further rejections are still to be reported: call it again.
+   * further rejections are still to be reported, and with `later`, ranges that did not fit: call it again.
    */
-  acknowledgement(): { through: number; ranges: SettledRange[]; more: boolean } {
-    const telling = this.#untold.splice(0, MAX_RANGES)
+  acknowledgement(): { through: number; ranges: SettledRange[]; more: boolean; later: boolean } {
+    const ranges = this.#untold
+      .take(MAX_RANGES)
+      .map((number): SettledRange => [number, number, this.#rejections.get(number) ?? ''])
     // A rejected number must never be reported as accepted, so numbers beyond the first rejection that does not fit
     // wait.
-    const bound = (this.#untold[0] ?? Infinity) - 1
-    const ranges = telling.map((number): SettledRange => [number, number, this.#rejections.get(number) ?? ''])
-    for (const { first, last } of this.#settled.islands) {
-      if (ranges.length >= MAX_RANGES || first > bound) break
-      ranges.push([first, Math.min(last, bound)])
-    }
-    return { through: Math.min(this.#settled.through, bound), ranges, more: this.#untold.length > 0 }
+    const bound = (this.#untold.first ?? Infinity) - 1
+    const more = this.#untold.size > 0
+    if (!more) this.#addIslands(ranges)
+    return { through: Math.min(this.#settled.through, bound), ranges, more, later: this.#islandsLeft > 0 }
   }
 
-  #noteUntold(number: number): void {
-    const untold = this.#untold
-    // Messages are mostly rejected in their order.
-    let at = untold.length
-    while (at > 0 && (untold[at - 1] as number) > number) --at
-    if (at === untold.length) untold.push(number)
-    else untold.splice(at, 0, number)
+  /** Adds accepted ranges, by turns if there are many. */
+  #addIslands(ranges: SettledRange[]): void {
+    const { islands } = this.#settled
+    if (this.#progress !== this.#toldProgress) {
+      this.#toldProgress = this.#progress
+      this.#islandsLeft = islands.length
+    }
+    // A heartbeat repeats some, even if all were told.
+    const count = Math.min(MAX_RANGES - ranges.length, islands.length)
+    let at = this.#settled.indexOfIsland(this.#islandsFrom)
+    for (let i = 0; i < count; ++i, ++at) {
+      if (at >= islands.length) at = 0
+      const { first, last } = islands[at] as Island
+      ranges.push([first, last])
+      this.#islandsFrom = last + 1
+    }
+    this.#islandsLeft = Math.max(0, Math.min(this.#islandsLeft, islands.length) - count)
+  }
+
+  #addFormer(numbers: Iterable<number>): void {
+    for (const number of numbers) this.#former.add(number)
+    this.#formerOnes = new AscendingNumbers([...this.#former].sort((a, b) => a - b))
+  }
+
+  #countFormer({ first, last }: Island): number {
+    let count = 0
+    for (const number of this.#formerOnes.within(first, last)) if (this.#former.has(number)) ++count
+    return count
+  }
+
+  #forgetReleases({ first, last }: Island): void {
+    if (last - first < this.#releases.size) {
+      for (let number = first; number <= last; ++number) this.#releases.delete(number)
+      return
+    }
+    for (const number of this.#releases.keys()) {
+      if (first <= number && number <= last) this.#releases.delete(number)
+    }
   }
 
   #settle(first: number, last: number): void {
@@ -221,6 +258,7 @@ export class Session {
     if (this.#former.size === 0) return
     let freed = false
     for (let number = first; number <= last; ++number) freed = this.#former.delete(number) || freed
+    if (this.#former.size === 0) this.#formerOnes = new AscendingNumbers()
     if (freed) this.#reader?.onFreed()
   }
 }

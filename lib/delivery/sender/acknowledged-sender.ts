@@ -5,16 +5,18 @@
 //     connecting <──> acknowledging | unacknowledged
 //         └──────────────────┴──> closed | failed
 
-import { AbortController, setImmediate } from '../../base/globals.js'
+import { AbortController, clearTimeout, setImmediate, setTimeout } from '../../base/globals.js'
 import type { Connection } from '../../connection/connection.js'
-import { IpcError } from '../../base/errors.js'
-import { checkTimeout, waitAtMost } from '../../base/timing.js'
+import { IpcError, rejected } from '../../base/errors.js'
+import { checkOptions, milliseconds, type OptionTable } from '../../base/options.js'
+import { checkTimeout } from '../../base/timing.js'
 import { callUser } from '../../base/user-code.js'
 import type { SOCMessage } from '../../message/message.js'
+import { forget, observe } from '../../observe/registry.js'
 import { Backlog } from './backlog.js'
 import { SenderLink } from './link.js'
 import {
-  checkOptions,
+  checkSenderOptions,
   type AcknowledgedSenderOptions,
   type AcknowledgedSenderState,
   type AcknowledgedSenderStats,
@@ -24,6 +26,10 @@ import {
 import type { SendResult } from './outcome.js'
 import { keepConnected, type Use } from './redialler.js'
 
+/** How long the spool may take to record what is settled, once nothing else is waited for. */
+const RELEASE_WITHIN_MS = 1000
+const CLOSE_TABLE: OptionTable<{ timeoutMs?: number }> = { timeoutMs: milliseconds }
+
 /**
  * Sends messages to the listener at an address, in order, until they are acknowledged. Dials at once, and again whenever the
  * connection is lost.
@@ -32,7 +38,6 @@ export class AcknowledgedSender {
   /** Name of the pipe. */
   readonly name: string
   readonly #options: CheckedOptions
-  readonly #onEvent: AcknowledgedSenderOptions['onEvent']
   readonly #backlog: Backlog
   #connections = 0
   #link: SenderLink | undefined
@@ -45,14 +50,22 @@ export class AcknowledgedSender {
   readonly #stop = new AbortController()
   readonly #running: Promise<void>
 
-  /** @throws TypeError, RangeError for invalid options; {@link IpcError} ERR_IPC_PATH_TOO_LONG */
-  constructor(name: string, options: AcknowledgedSenderOptions = {}) {
+  /**
+   * @throws TypeError for an unknown option, a value of the wrong kind, or a spool that has a sender already; RangeError for a
+   *   value that is out of range; {@link IpcError} ERR_IPC_PATH_TOO_LONG
+   */
+  constructor(name: string, options?: AcknowledgedSenderOptions) {
     this.name = name
-    this.#options = checkOptions(name, options)
-    this.#onEvent = options.onEvent
-    this.#backlog = new Backlog(name, this.#options, options, (rejection) => {
-      this.#emit({ type: 'rejected', ...rejection })
+    this.#options = checkSenderOptions(name, options)
+    this.#backlog = new Backlog(name, this.#options, {
+      onRejected: (rejection) => {
+        this.#emit({ type: 'rejected', ...rejection })
+      },
+      onFailed: (error) => {
+        this.#fail(error)
+      },
     })
+    observe('acknowledged-sender', this)
     this.#running = keepConnected(
       name,
       this.#options.redial,
@@ -134,15 +147,22 @@ export class AcknowledgedSender {
   }
 
   /**
-   * Takes no more messages, waits until nothing is pending, then hangs up. Safe to call again.
+   * Takes no more messages, waits until nothing is pending, then hangs up. Safe to call again. Settles within `timeoutMs` and
+   * one second more, whatever the peer and the disk do.
    *
    * @param options.timeoutMs how long to wait. Default: {@link DEFAULT_TIMEOUT_MS}. Messages still pending then are given
    *   up, counted and reported; a spool keeps them for the next process instead, and is closed with the sender.
-   * @throws {IpcError} ERR_IPC_TIMEOUT or ERR_IPC_CLOSED when something was given up; `cause` is the last error of the
-   *   connection
+   * @throws {IpcError} ERR_IPC_TIMEOUT when something was given up; `cause` is the last error of the connection. The error of
+   *   a sender that has failed, if that gave something up. ERR_IPC_TIMEOUT, reason `spool-hangs`, when the disk does not
+   *   answer: the spool is released once it does, and sends that wait for it settle then
    */
-  close(options: { timeoutMs?: number } = {}): Promise<void> {
-    const timeoutMs = checkTimeout(options.timeoutMs)
+  close(options?: { timeoutMs?: number }): Promise<void> {
+    let timeoutMs: number
+    try {
+      timeoutMs = checkTimeout(checkOptions('close', options, CLOSE_TABLE).timeoutMs)
+    } catch (error) {
+      return rejected(error as Error)
+    }
     return (this.#closing ??= this.#close(timeoutMs))
   }
 
@@ -161,21 +181,34 @@ export class AcknowledgedSender {
   async #close(timeoutMs: number): Promise<void> {
     const backlog = this.#backlog
     backlog.stopTaking(new IpcError('ERR_IPC_CLOSED', `${this.name} is closed`))
-    await backlog.flush()
     let late: IpcError | undefined
-    await waitAtMost(this.flush(), timeoutMs, () => {
+    if (!(await settlesWithin(this.#settled(), timeoutMs))) {
       const why = `${this.name}: ${this.pending} messages were not settled within ${timeoutMs} ms`
       late = new IpcError('ERR_IPC_TIMEOUT', why, { cause: this.#lastError })
       backlog.abandon(late, 'timeout')
-    }).catch(() => undefined) // reported below
+    }
     if (this.#state !== 'failed') this.#state = 'closed'
     this.#stop.abort()
     this.#link?.sayDone()
     this.#link?.end()
     await this.#running
-    await backlog.close()
-    if (this.#failure !== undefined) throw this.#failure
-    if (late !== undefined && backlog.counts.droppedBy.timeout > 0) throw late
+    forget(this)
+    const released = backlog.close()
+    if (!(await settlesWithin(released, RELEASE_WITHIN_MS))) {
+      released.catch(() => undefined) // the error below has said so
+      const why = `${this.name}: the spool could not be closed within ${RELEASE_WITHIN_MS} ms; it is released when the disk answers`
+      throw new IpcError('ERR_IPC_TIMEOUT', why, { reason: 'spool-hangs', cause: late })
+    }
+    await released
+    for (const error of [this.#failure, late]) {
+      if (error !== undefined && backlog.hasGivenUpFor(error)) throw error
+    }
+  }
+
+  /** Resolves when everything taken is as safe as it will get, and nothing is pending. */
+  async #settled(): Promise<void> {
+    await this.#backlog.flush()
+    await this.flush()
   }
 
   /** Why no more messages are taken. */
@@ -219,9 +252,7 @@ export class AcknowledgedSender {
         connected(false)
         return 'written'
       },
-      onAcknowledgement: (acknowledgement) => {
-        backlog.acknowledge(acknowledgement)
-      },
+      onAcknowledgement: (acknowledgement) => backlog.acknowledge(acknowledgement),
       onWritten: (through) => {
         backlog.settleWritten(through)
       },
@@ -253,7 +284,25 @@ export class AcknowledgedSender {
   }
 
   #emit(event: DeliveryEvent): void {
-    if (this.#onEvent !== undefined) callUser('onEvent', this.#onEvent, event)
+    const { onEvent } = this.#options
+    if (onEvent !== undefined) callUser('onEvent', onEvent, event)
+  }
+}
+
+/** Whether a promise settles in time, in whichever way. */
+async function settlesWithin(promise: Promise<void>, ms: number): Promise<boolean> {
+  let timer: NodeJS.Timeout | undefined
+  const late = new Promise<boolean>((resolve) => {
+    timer = setTimeout(resolve, ms, false)
+  })
+  const settled = promise.then(
+    () => true,
+    () => true,
+  )
+  try {
+    return await Promise.race([settled, late])
+  } finally {
+    clearTimeout(timer)
   }
 }
 

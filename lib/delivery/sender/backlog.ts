@@ -34,11 +34,18 @@ export interface WritableLink {
   flush(): void
 }
 
+export interface BacklogEvents {
+  /** The receiver has refused messages for good. */
+  onRejected(rejection: DeliveryRejection): void
+  /** The messages can neither be kept nor read any more. */
+  onFailed(error: IpcError): void
+}
+
 export class Backlog {
   readonly #store: Store
   readonly #window: SendWindow
   readonly #onDrop: AcknowledgedSenderOptions['onDrop']
-  readonly #onRejected: (rejection: DeliveryRejection) => void
+  readonly #events: BacklogEvents
   readonly #recovered: number
   readonly #dropped: Record<DropReason, number> = {
     full: 0,
@@ -49,6 +56,8 @@ export class Backlog {
     timeout: 0,
   }
   readonly #settled = { acknowledged: 0, written: 0, rejected: 0 }
+  /** Errors for which messages were given up, and the errors behind these. */
+  readonly #blamed = new WeakSet<object>()
   #accepted: number
   /** The highest number that a receiver may know of. */
   #highest: number
@@ -61,20 +70,19 @@ export class Backlog {
 
   constructor(
     name: string,
-    { maxMessages, maxBytes, onFull }: CheckedOptions,
-    { spool, onDrop }: AcknowledgedSenderOptions,
-    onRejected: (rejection: DeliveryRejection) => void,
+    { maxMessages, maxBytes, onFull, spool, onDrop }: CheckedOptions,
+    events: BacklogEvents,
   ) {
     this.#onDrop = onDrop
-    this.#onRejected = onRejected
+    this.#events = events
     this.#recovered = this.#accepted = spool?.messages ?? 0
     this.#highest = spool === undefined ? 0 : spool.next - 1
     this.#window = new SendWindow(spool?.settledThrough ?? 0)
-    const events = this.#storeEvents()
+    const storeEvents = this.#storeEvents()
     this.#store =
       spool === undefined
-        ? new MemoryStore(name, maxMessages, maxBytes, onFull, events)
-        : new SpoolStore(name, spool, maxMessages, maxBytes, onFull, events)
+        ? new MemoryStore(name, maxMessages, maxBytes, onFull, storeEvents)
+        : new SpoolStore(name, spool, maxMessages, maxBytes, onFull, storeEvents)
   }
 
   get session(): string {
@@ -163,25 +171,27 @@ export class Backlog {
   }
 
   /**
-   * Settles the messages of an acknowledgement.
+   * Settles the messages of an acknowledgement. Returns how many were not settled before.
    *
    * @throws {IpcError} ERR_IPC_INVALID_MESSAGE for an acknowledgement that no honest receiver sends
    */
-  acknowledge({ session, through, ranges }: Acknowledgement): void {
+  acknowledge({ session, through, ranges }: Acknowledgement): number {
     if (session !== this.session) throw violation('other-session', 'an acknowledgement of another session')
     const highest = ranges.reduce((most, [, last]) => Math.max(most, last), through)
     if (highest > this.#highest) {
       throw violation('beyond', `an acknowledgement of number ${highest}, which was never sent`)
     }
+    let settled = 0
     // Rejections first: `through` covers them too, without their outcome.
     for (const [first, last, reason] of ranges) {
-      if (reason !== undefined) this.#settle(first, last, { status: 'rejected', reason })
+      if (reason !== undefined) settled += this.#settle(first, last, { status: 'rejected', reason })
     }
-    if (through >= this.lowest) this.#settle(this.lowest, through, ACKNOWLEDGED)
+    if (through >= this.lowest) settled += this.#settle(this.lowest, through, ACKNOWLEDGED)
     for (const [first, last, reason] of ranges) {
-      if (reason === undefined) this.#settle(first, last, ACKNOWLEDGED)
+      if (reason === undefined) settled += this.#settle(first, last, ACKNOWLEDGED)
     }
     this.#onProgress()
+    return settled
   }
 
   /** The kernel has every line through this number, for a peer that does not acknowledge. */
@@ -203,6 +213,11 @@ export class Backlog {
     this.#wantRoom.fail(error)
   }
 
+  /** Whether messages were given up for this error. */
+  hasGivenUpFor(error: IpcError): boolean {
+    return this.#blamed.has(error)
+  }
+
   /** Resolves when everything taken is as safe as it will get. */
   flush(): Promise<void> {
     return this.#store.flush()
@@ -212,15 +227,16 @@ export class Backlog {
     return this.#store.close()
   }
 
-  #settle(first: number, last: number, outcome: Outcome): void {
+  #settle(first: number, last: number, outcome: Outcome): number {
     this.#window.settle(first, last, (run, begin, end) => {
       this.#store.release(run, begin, end, outcome)
     })
     const count = this.#store.settle(first, last)
     this.#settled[outcome.status] += count
     if (count > 0 && outcome.status === 'rejected') {
-      this.#onRejected({ count, reason: outcome.reason ?? '' })
+      this.#events.onRejected({ count, reason: outcome.reason ?? '' })
     }
+    return count
   }
 
   readonly #release = (run: Run, begin: number, end: number): void => {
@@ -249,10 +265,15 @@ export class Backlog {
       },
       onDropped: (count, reason, error, messages) => {
         this.#dropped[reason] += count
+        this.#blamed.add(error)
+        if (typeof error.cause === 'object' && error.cause !== null) this.#blamed.add(error.cause)
         if (this.#onDrop !== undefined) callUser('onDrop', this.#onDrop, { count, reason, error, messages })
         queueMicrotask(() => {
           this.#onProgress()
         })
+      },
+      onFailed: (error) => {
+        this.#events.onFailed(error)
       },
     }
   }

@@ -1,47 +1,33 @@
-// One connection of an acknowledged sender: states numbers, writes lines, reads acknowledgements, and notices when the
-// peer falls silent. Must not know the connections before and after it.
+// One connection of an acknowledged sender: writes lines, reads acknowledgements, and notices when the peer falls silent.
+// Must not know the connections before and after it.
 //
 //     greeting ── first acknowledgement ──> acknowledging ──┐
 //        └── answerTimeoutMs passed ──> unacknowledged ─────┴──> ended
 
 import { writerOf, type Connection } from '../../connection/connection.js'
 import { IpcError } from '../../base/errors.js'
-import {
-  clearInterval,
-  clearTimeout,
-  monotonicMs,
-  setImmediate,
-  setInterval,
-  setTimeout,
-} from '../../base/globals.js'
+import { clearTimeout, setImmediate, setTimeout } from '../../base/globals.js'
 import type { FrameWriter } from '../../wire/frame-writer.js'
 import type { SOCMessage } from '../../message/message.js'
 import { Receiver } from '../../endpoints/receiver.js'
+import { ControlBudget } from '../protocol/control-budget.js'
 import {
   isControl,
   otherVersion,
   parseAcknowledgement,
-  statementMessage,
   violation,
   type Acknowledgement,
   type Greeting,
-  type NumberRange,
 } from '../protocol/control.js'
 import { SilenceWatch } from '../protocol/silence-watch.js'
 import type { WritableLink } from './backlog.js'
 import type { Run } from './run.js'
+import { Statements, type StatedFlow } from './statements.js'
 
 export interface LinkOptions {
   readonly heartbeatMs: number
   readonly peerTimeoutMs: number
   readonly answerTimeoutMs: number
-}
-
-/** The numbers that a link states. */
-export interface StatedFlow {
-  readonly session: string
-  /** No number below this one will be sent again. */
-  readonly lowest: number
 }
 
 /** The events of a link, for its sender. */
@@ -50,8 +36,8 @@ export interface LinkEvents {
   onAnswered(greeting: Greeting): void
   /** The peer did not say so in time. `written`: go on without; `close`: give this connection up. */
   onUnanswered(error: IpcError): 'written' | 'close'
-  /** @throws {IpcError} if the acknowledgement is not an honest one */
-  onAcknowledgement(acknowledgement: Acknowledgement): void
+  /** Returns how many messages it settles. @throws {IpcError} if the acknowledgement is not an honest one */
+  onAcknowledgement(acknowledgement: Acknowledgement): number
   /** The kernel has every line through this number, for a peer that does not acknowledge. */
   onWritten(through: number): void
   /** More can be written. */
@@ -64,8 +50,11 @@ type LinkState = 'greeting' | 'acknowledging' | 'unacknowledged' | 'ended'
 const ALONE_BYTES = 1 << 15
 /** An acknowledgement is short, even with 64 ranges and reasons. */
 const MAX_REPLY_BYTES = 1 << 16
-/** After the last line of a burst, its number is stated, so that a line which the receiver refused shows as missing. */
-const TAIL_STATEMENT_MS = 100
+/**
+ * Acknowledgements at once that settle nothing. After a reconnect, a receiver repeats rejections that it may remember,
+ * 2^17 of them with 64 in each acknowledgement.
+ */
+const IDLE_ACK_BURST = 2200
 /** Silence of a peer is measured in this many of its own heartbeats, at least. */
 const HEARTBEATS_OF_SILENCE = 3
 
@@ -73,28 +62,19 @@ export class SenderLink implements WritableLink {
   readonly #connection: Connection
   readonly #writer: FrameWriter
   readonly #replies: Receiver
-  readonly #flow: StatedFlow
+  readonly #statements: Statements
   readonly #options: LinkOptions
   readonly #events: LinkEvents
   #state: LinkState = 'greeting'
-  /** Number of the next line on the wire. */
-  #next: number
-  /** `next` of the last statement. */
-  #stated = 0
   /** `through` of the last acknowledgement on this connection. */
   #through = 0
-  /** The receiver has reported rejections, and keeps them until it learns that they have arrived. */
-  #heardRejections = false
   /** Lines were appended since the last flush. */
   #appended = false
   /** The run appended last: the kernel may still read it from its memory. */
   #last: Run | undefined
-  /** Frames went out since the last heartbeat. */
-  #spoke = true
+  readonly #budget = new ControlBudget(IDLE_ACK_BURST, 'acknowledgements that settle nothing')
   #error: IpcError | undefined
   #answerTimer: NodeJS.Timeout | undefined
-  #heartbeat: NodeJS.Timeout | undefined
-  #tailTimer: NodeJS.Timeout | undefined
   #silence: SilenceWatch | undefined
   readonly #onReady = (): void => {
     if (this.#last !== undefined) this.#last.held = this.#writer.blocked
@@ -103,17 +83,16 @@ export class SenderLink implements WritableLink {
 
   constructor(connection: Connection, flow: StatedFlow, options: LinkOptions, events: LinkEvents) {
     this.#connection = connection
-    this.#flow = flow
     this.#options = options
     this.#events = events
-    this.#next = flow.lowest
     this.#writer = writerOf(connection)
+    this.#statements = new Statements(this.#writer, flow, options.heartbeatMs, () => this.writable)
     this.#writer.register(this.#onReady)
     this.#replies = new Receiver(connection, 'acknowledgements', { maxMessageBytes: MAX_REPLY_BYTES })
   }
 
   get next(): number {
-    return this.#next
+    return this.#statements.next
   }
 
   get writable(): boolean {
@@ -131,7 +110,7 @@ export class SenderLink implements WritableLink {
 
   /** Resolves when the connection has ended, with the reason if there is one. */
   async run(): Promise<IpcError | undefined> {
-    this.#sayNumbers(undefined)
+    this.#statements.begin()
     this.#writer.flush()
     this.#answerTimer = setTimeout(() => {
       // Timers run before input is read, so let the event loop first read an answer that may have arrived meanwhile.
@@ -149,8 +128,7 @@ export class SenderLink implements WritableLink {
     if (this.#state === 'greeting') this.#error ??= hungUp()
     this.#state = 'ended'
     clearTimeout(this.#answerTimer)
-    clearTimeout(this.#tailTimer)
-    clearInterval(this.#heartbeat)
+    this.#statements.stop()
     this.#silence?.stop()
     this.#writer.unregister(this.#onReady)
     this.#connection.destroy()
@@ -166,9 +144,7 @@ export class SenderLink implements WritableLink {
 
   /** States that nothing is left to be sent, so that the receiver can forget the session. */
   sayDone(): void {
-    if (this.#state !== 'acknowledging' || !this.writable) return
-    this.#sayNumbers(undefined)
-    this.#writer.flush()
+    if (this.#state === 'acknowledging') this.#statements.sayNow()
   }
 
   write(run: Run): boolean {
@@ -176,9 +152,8 @@ export class SenderLink implements WritableLink {
     if (this.#writer.pending && run.lines.length >= ALONE_BYTES) this.flush()
     if (!this.writable) return false
     run.forEachUnsettled((lines, first, last) => {
-      if (first !== this.#next) this.#jumpTo(first)
+      this.#statements.onLines(first, last)
       this.#writer.appendLines(lines)
-      this.#next = last + 1
     })
     this.#appended = true
     this.#last = run
@@ -191,47 +166,11 @@ export class SenderLink implements WritableLink {
     if (this.#last !== undefined) this.#last.held = this.#writer.blocked
     if (this.#appended) {
       this.#appended = false
-      this.#spoke = true
-      this.#stateSoon()
+      this.#statements.onFlushed()
     }
     if (this.#state === 'unacknowledged' && !this.#writer.blocked && this.#writer.failure === undefined) {
-      this.#events.onWritten(this.#next - 1)
+      this.#events.onWritten(this.#statements.next - 1)
     }
-  }
-
-  #stateSoon(): void {
-    if (this.#state === 'acknowledging') this.#tailTimer ??= setTimeout(this.#onTail, TAIL_STATEMENT_MS)
-  }
-
-  readonly #onTail = (): void => {
-    this.#tailTimer = undefined
-    const isTail = this.#next !== this.#stated && this.#through < this.#next - 1
-    if (!this.writable || !(isTail || this.#heardRejections)) return
-    this.#sayNumbers(undefined)
-    this.#writer.flush()
-  }
-
-  #jumpTo(next: number): void {
-    const gone: NumberRange = [this.#next, next - 1]
-    this.#next = next
-    this.#sayNumbers(gone)
-  }
-
-  /** Appends a statement of the numbers. */
-  #sayNumbers(gone: NumberRange | undefined): void {
-    const { session, lowest } = this.#flow
-    const next = this.#next
-    this.#writer.append(
-      statementMessage({
-        session,
-        next,
-        lowest: Math.min(lowest, next),
-        heartbeatMs: this.#options.heartbeatMs,
-        gone,
-      }),
-    )
-    this.#stated = next
-    this.#heardRejections = false
   }
 
   async #listen(): Promise<void> {
@@ -252,32 +191,22 @@ export class SenderLink implements WritableLink {
     if (this.#state === 'greeting' && greeting === undefined) throw otherVersion(undefined)
     if (through < this.#through) throw violation('backwards', 'an acknowledgement before an earlier one')
     this.#through = through
-    this.#events.onAcknowledgement(acknowledgement)
+    const settled = this.#events.onAcknowledgement(acknowledgement)
+    if (settled > 0) this.#budget.earn(settled)
+    else this.#budget.spend()
     if (this.#state === 'greeting' && greeting !== undefined) this.#onGreeting(greeting)
-    if (ranges.some(([, , reason]) => reason !== undefined)) {
-      this.#heardRejections = true
-      this.#stateSoon()
-    }
+    this.#statements.onAcknowledgement(
+      through,
+      ranges.some(([, , reason]) => reason !== undefined),
+    )
     this.#events.onWritable()
   }
 
   #onGreeting(greeting: Greeting): void {
     this.#state = 'acknowledging'
     clearTimeout(this.#answerTimer)
-    const { heartbeatMs, peerTimeoutMs } = this.#options
-    let spokeAt = monotonicMs()
-    this.#heartbeat = setInterval(() => {
-      const now = monotonicMs()
-      if (this.#spoke) {
-        this.#spoke = false
-        spokeAt = now
-      } else if (now - spokeAt >= heartbeatMs / 2 && this.writable) {
-        this.#sayNumbers(undefined)
-        this.#writer.flush()
-        spokeAt = now
-      }
-    }, heartbeatMs / 2)
-    const limitMs = Math.max(peerTimeoutMs, HEARTBEATS_OF_SILENCE * greeting.heartbeatMs)
+    this.#statements.start()
+    const limitMs = Math.max(this.#options.peerTimeoutMs, HEARTBEATS_OF_SILENCE * greeting.heartbeatMs)
     this.#silence = new SilenceWatch(limitMs, {
       heard: () => this.#replies.stats.bytes,
       isListening: () => true,

@@ -1,13 +1,22 @@
 // Options, events and counts of an acknowledged sender: their meaning, their defaults, and their checks.
 
-import { diallerOf, type DialOptions } from '../../connection/dial.js'
+import { DIAL_TABLE, diallerOf, type DialOptions } from '../../connection/dial.js'
 import type { IpcError } from '../../base/errors.js'
-import { checkLimit, checkOnFull, type OnFull } from '../../endpoints/message-queue.js'
+import {
+  callback,
+  checkOptions,
+  milliseconds,
+  oneOf,
+  wholeNumber,
+  type OptionTable,
+} from '../../base/options.js'
+import type { OnFull } from '../../endpoints/message-queue.js'
 import type { SOCMessage } from '../../message/message.js'
 import type { PeerIdentity } from '../../peer/peer.js'
 import { checkTimeout } from '../../base/timing.js'
 import type { SpoolLog } from '../../spool/spool-log.js'
 import { MAX_HEARTBEAT_MS, MIN_HEARTBEAT_MS } from '../protocol/control.js'
+import { spoolLog } from '../protocol/option-checks.js'
 import type { DropCounts, DropReason } from './outcome.js'
 import type { RedialOptions } from './redialler.js'
 
@@ -55,7 +64,7 @@ export type DeliveryEvent =
       /** What happened. */
       readonly type: 'rejected'
     } & DeliveryRejection)
-  /** The sender has stopped for good: see `onSilentPeer` and `giveUpAfterMs`. */
+  /** The sender has stopped for good: see `onSilentPeer` and `giveUpAfterMs`; or its spool cannot be used any more. */
   | {
       /** What happened. */
       readonly type: 'failed'
@@ -153,7 +162,10 @@ export interface CheckedOptions {
   readonly maxMessages: number
   readonly maxBytes: number
   readonly onFull: OnFull
+  readonly spool: SpoolLog | undefined
   readonly onSilentPeer: 'retry' | 'written' | 'fail'
+  readonly onDrop: AcknowledgedSenderOptions['onDrop']
+  readonly onEvent: AcknowledgedSenderOptions['onEvent']
   readonly link: {
     readonly answerTimeoutMs: number
     readonly heartbeatMs: number
@@ -161,17 +173,35 @@ export interface CheckedOptions {
   }
 }
 
+const TABLE: OptionTable<AcknowledgedSenderOptions> = {
+  directory: DIAL_TABLE.directory,
+  path: DIAL_TABLE.path,
+  sharedDirectory: DIAL_TABLE.sharedDirectory,
+  policy: DIAL_TABLE.policy,
+  timeoutMs: DIAL_TABLE.timeoutMs,
+  busyPoll: DIAL_TABLE.busyPoll,
+  maxMessages: wholeNumber(1, Number.MAX_SAFE_INTEGER),
+  maxBytes: wholeNumber(1, Number.MAX_SAFE_INTEGER),
+  onFull: oneOf('reject', 'drop-oldest', 'drop-newest', 'shed'),
+  spool: spoolLog,
+  onSilentPeer: oneOf('retry', 'written', 'fail'),
+  answerTimeoutMs: milliseconds,
+  heartbeatMs: wholeNumber(MIN_HEARTBEAT_MS, MAX_HEARTBEAT_MS),
+  peerTimeoutMs: milliseconds,
+  minBackoffMs: milliseconds,
+  maxBackoffMs: milliseconds,
+  giveUpAfterMs: milliseconds,
+  onDrop: callback,
+  onEvent: callback,
+}
+
 /** @throws TypeError, RangeError, {@link IpcError} ERR_IPC_PATH_TOO_LONG for what can never work */
-export function checkOptions(name: string, options: AcknowledgedSenderOptions): CheckedOptions {
-  const heartbeatMs = options.heartbeatMs ?? 5000
-  if (!Number.isInteger(heartbeatMs) || heartbeatMs < MIN_HEARTBEAT_MS || heartbeatMs > MAX_HEARTBEAT_MS) {
-    throw new RangeError(`heartbeatMs must be a whole number from ${MIN_HEARTBEAT_MS} to ${MAX_HEARTBEAT_MS}`)
-  }
-  const onSilentPeer = options.onSilentPeer ?? 'retry'
-  if (!['retry', 'written', 'fail'].includes(onSilentPeer)) {
-    throw new TypeError("onSilentPeer must be 'retry', 'written' or 'fail'")
-  }
-  const { directory, path, policy, timeoutMs } = options
+export function checkSenderOptions(
+  name: string,
+  options: AcknowledgedSenderOptions | undefined,
+): CheckedOptions {
+  const checked = checkOptions('AcknowledgedSender', options, TABLE)
+  const { directory, path, policy, timeoutMs, busyPoll, heartbeatMs = 5000 } = checked
   return {
     redial: {
       dial: diallerOf('AcknowledgedSender', name, {
@@ -179,19 +209,23 @@ export function checkOptions(name: string, options: AcknowledgedSenderOptions): 
         ...(path !== undefined && { path }),
         ...(policy !== undefined && { policy }),
         ...(timeoutMs !== undefined && { timeoutMs }),
+        ...(busyPoll !== undefined && { busyPoll }),
       }),
-      minBackoffMs: checkTimeout(options.minBackoffMs, 50),
-      maxBackoffMs: checkTimeout(options.maxBackoffMs, 5000),
-      giveUpAfterMs: checkTimeout(options.giveUpAfterMs, Infinity),
+      minBackoffMs: checkTimeout(checked.minBackoffMs, 50),
+      maxBackoffMs: checkTimeout(checked.maxBackoffMs, 5000),
+      giveUpAfterMs: checkTimeout(checked.giveUpAfterMs, Infinity),
     },
-    maxMessages: checkLimit('maxMessages', options.maxMessages, 16_384),
-    maxBytes: checkLimit('maxBytes', options.maxBytes, 16 << 20),
-    onFull: checkOnFull(options.onFull),
-    onSilentPeer,
+    maxMessages: checked.maxMessages ?? 16_384,
+    maxBytes: checked.maxBytes ?? 16 << 20,
+    onFull: checked.onFull ?? 'reject',
+    spool: checked.spool,
+    onSilentPeer: checked.onSilentPeer ?? 'retry',
+    onDrop: checked.onDrop,
+    onEvent: checked.onEvent,
     link: {
       heartbeatMs,
-      answerTimeoutMs: checkTimeout(options.answerTimeoutMs, 2000),
-      peerTimeoutMs: checkTimeout(options.peerTimeoutMs, 3 * heartbeatMs),
+      answerTimeoutMs: checkTimeout(checked.answerTimeoutMs, 2000),
+      peerTimeoutMs: checkTimeout(checked.peerTimeoutMs, 3 * heartbeatMs),
     },
   }
 }

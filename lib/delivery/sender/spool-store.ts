@@ -1,8 +1,10 @@
 // Messages of an acknowledged sender that are kept in a spool as numbered lines. They are sent only once durable;
 // otherwise a crash could reuse a number for another message.
+//
+//     in use ──a call of the spool throws──> failed     (nothing is taken, read or settled any more)
 
 import { clearInterval, queueMicrotask, setInterval } from '../../base/globals.js'
-import { IpcError, rejected } from '../../base/errors.js'
+import { describeError, hasCode, IpcError, isIpcError, rejected } from '../../base/errors.js'
 import { priorityOf, type OnFull } from '../../endpoints/message-queue.js'
 import type { SOCMessage } from '../../message/message.js'
 import type { SpoolLog } from '../../spool/spool-log.js'
@@ -30,6 +32,8 @@ export class SpoolStore implements Store {
   #keepingMessages = 0
   #keepingBytes = 0
   readonly #expiry: NodeJS.Timeout
+  /** Why the spool is not used any more. */
+  #failure: IpcError | undefined
 
   constructor(
     name: string,
@@ -54,7 +58,9 @@ export class SpoolStore implements Store {
       },
     })
     this.#expiry = setInterval(() => {
-      spool.expire(this.#window.taken)
+      this.#use('expire', undefined, () => {
+        spool.expire(this.#window.taken)
+      })
     }, EXPIRE_EVERY_MS).unref()
   }
 
@@ -83,6 +89,7 @@ export class SpoolStore implements Store {
     }
     const fits = this.#makeRoom(messages)
     if (!fits) this.#draft.rollBack(before)
+    if (this.#failure !== undefined) return rejected(this.#failure)
     if (!fits && this.#onFull === 'reject') return rejected(this.#fullError())
     const owner = new Completion(messages.length)
     if (fits) {
@@ -97,7 +104,7 @@ export class SpoolStore implements Store {
   }
 
   take(): Run | undefined {
-    return this.#window.take()
+    return this.#use('read', undefined, () => this.#window.take())
   }
 
   release(run: Run, begin: number, end: number): void {
@@ -106,7 +113,7 @@ export class SpoolStore implements Store {
   }
 
   settle(first: number, last: number): number {
-    return this.#spool.settle(first, last)
+    return this.#use('settle', 0, () => this.#spool.settle(first, last))
   }
 
   abandon(): void {
@@ -157,6 +164,10 @@ export class SpoolStore implements Store {
 
   /** Whether the draft, with these messages at its end, fits. Others may be dropped for it. */
   #makeRoom(messages: readonly SOCMessage[]): boolean {
+    return this.#use('makeRoom', false, () => this.#hasMadeRoom(messages))
+  }
+
+  #hasMadeRoom(messages: readonly SOCMessage[]): boolean {
     const needed = this.#draft.bytes
     if (
       this.#keepingMessages + this.#draft.count > this.#maxMessages ||
@@ -182,7 +193,12 @@ export class SpoolStore implements Store {
   /** Gives the draft to the spool. */
   #keep(): void {
     for (const record of this.#draft.take()) {
-      const { first, durable } = this.#spool.append(record)
+      const appended = this.#use('append', undefined, () => this.#spool.append(record))
+      if (appended === undefined) {
+        this.#giveUp(record, this.#failure)
+        continue
+      }
+      const { first, durable } = appended
       this.#keepingMessages += record.count
       this.#keepingBytes += record.value.length
       const kept = durable.then(
@@ -208,12 +224,41 @@ export class SpoolStore implements Store {
 
   #onNotKept(record: DraftRecord, cause: unknown): void {
     this.#uncount(record)
-    const error = new IpcError('ERR_IPC_SYSTEM', `${this.#name}: the spool could not keep messages`, {
-      cause,
-    })
+    this.#giveUp(record, cause)
+  }
+
+  #giveUp(record: DraftRecord, cause: unknown): void {
+    // A full disk looks as it does with `spool.add`; the sender goes on.
+    const full = hasCode(cause, 'ERR_IPC_BUFFER_FULL') ? cause : undefined
+    const error = new IpcError(
+      full?.code ?? 'ERR_IPC_SYSTEM',
+      `${this.#name}: the spool could not keep ${record.count} messages: ${describeError(cause)}`,
+      { cause, ...(full?.reason !== undefined && { reason: full.reason }) },
+    )
     const messages = messagesOf(record.value.subarray(this.#spool.headerBytes))
     this.#events.onDropped(record.count, 'storage', error, messages)
     for (const [owner, count] of record.owners) owner.drop(error, count)
+  }
+
+  /** Calls the spool. Returns `otherwise` if it throws, or has thrown before. */
+  #use<Value>(what: string, otherwise: Value, call: () => Value): Value {
+    if (this.#failure !== undefined) return otherwise
+    try {
+      return call()
+    } catch (cause) {
+      const code = isIpcError(cause) ? cause.code : 'ERR_IPC_SYSTEM'
+      const error = new IpcError(code, `${this.#name}: the spool failed (${what}): ${describeError(cause)}`, {
+        cause,
+        reason: 'spool-failed',
+      })
+      this.#failure = error
+      clearInterval(this.#expiry)
+      // Some of our own state may be half changed here.
+      queueMicrotask(() => {
+        this.#events.onFailed(error)
+      })
+      return otherwise
+    }
   }
 
   #uncount({ count, value }: DraftRecord): void {

@@ -14,8 +14,11 @@ export interface StoreEvents {
   onAccepted(messages: number): void
   /** Messages were given up. `messages` does not include messages that are only on disk. */
   onDropped(count: number, reason: DropReason, error: IpcError, messages: readonly SOCMessage[]): void
+  /** The store cannot be used any more. Called once, in a microtask of its own. */
+  onFailed(error: IpcError): void
 }
 
+/** Its methods never throw: a store that fails says so once, and takes and gives nothing more. */
 export interface Store {
   readonly session: string
   /** Messages taken in that are neither settled nor given up. */

@@ -6,13 +6,8 @@ import type { PeerIdentity } from '../../peer/peer.js'
 import { swarmMessage, type Channel } from './channel.js'
 import type { ExchangeContext, Progress } from './exchange.js'
 import { exportToGo, importFromGo } from './go-exchange.js'
-import {
-  PAGED_VERSION,
-  parseHandshake,
-  parseHandshakeAck,
-  SwarmMsgType,
-  type Handshake,
-} from '../protocol/messages.js'
+import { PAGED_VERSION, SwarmMsgType } from '../protocol/messages.js'
+import { parseHandshake, parseHandshakeAck, type Handshake } from '../protocol/parse-messages.js'
 import { exchangePages } from './paged-exchange.js'
 import { Trust } from '../peers/peer-record.js'
 import { invalid, quoted } from '../protocol/protocol-error.js'

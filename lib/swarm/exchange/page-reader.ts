@@ -5,13 +5,8 @@ import { swarmMessage, type Channel } from './channel.js'
 import { storeFacts, storeIncidents, type ExchangeContext, type Progress } from './exchange.js'
 import type { Fact } from '../facts/fact.js'
 import { unitsOf } from '../facts/fact-store.js'
-import {
-  parseSyncPage,
-  SwarmMsgType,
-  type Handshake,
-  type SwarmPayloads,
-  type SyncPage,
-} from '../protocol/messages.js'
+import { SwarmMsgType, type SwarmPayloads } from '../protocol/messages.js'
+import { parseSyncPage, type Handshake, type SyncPage } from '../protocol/parse-messages.js'
 import type { PayloadParts } from '../protocol/payload-parts.js'
 import type { ReadPosition } from '../peers/peer-record.js'
 import { invalid, toError } from '../protocol/protocol-error.js'

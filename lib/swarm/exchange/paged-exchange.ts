@@ -3,7 +3,8 @@
 
 import type { Channel } from './channel.js'
 import { rememberPeer, type ExchangeContext, type Progress } from './exchange.js'
-import { parseSyncRequest, SwarmMsgType, type Handshake } from '../protocol/messages.js'
+import { SwarmMsgType } from '../protocol/messages.js'
+import { parseSyncRequest, type Handshake } from '../protocol/parse-messages.js'
 import { PageReader } from './page-reader.js'
 import { PageServer } from './page-server.js'
 import { invalid, quoted } from '../protocol/protocol-error.js'

@@ -2,6 +2,7 @@
 // no caller can change a gene in the store. Must not know the wire.
 
 import { randomHex } from '../../base/crypto.js'
+import { checkOptions, wholeNumber, type OptionTable } from '../../base/options.js'
 import { quoteText } from '../../base/quote.js'
 import { agreementOf, checkFact, FactError, type Fact, type FactLevel } from './fact.js'
 import {
@@ -37,6 +38,9 @@ export interface MemoryFactStoreOptions {
   readonly maxFacts?: number
 }
 
+// A Map takes no more than 2^24 entries.
+const TABLE: OptionTable<MemoryFactStoreOptions> = { maxFacts: wholeNumber(1, 16_000_000) }
+
 /** Keeps facts in memory. They are lost with the process. */
 export class MemoryFactStore implements FactStore {
   readonly id = `store_${randomHex(12)}`
@@ -47,13 +51,9 @@ export class MemoryFactStore implements FactStore {
   readonly #removed: number[] = LEVELS.map(() => 0)
   #last = 0
 
-  /** @throws RangeError for a `maxFacts` out of its bounds */
-  constructor({ maxFacts = 10_000_000 }: MemoryFactStoreOptions = {}) {
-    // A Map takes no more than 2^24 entries.
-    if (!Number.isInteger(maxFacts) || maxFacts < 1 || maxFacts > 16_000_000) {
-      throw new RangeError(`maxFacts must be a whole number from 1 to 16,000,000, not ${String(maxFacts)}`)
-    }
-    this.#maxFacts = maxFacts
+  /** @throws TypeError for an unknown option; RangeError for a `maxFacts` out of its bounds */
+  constructor(options?: MemoryFactStoreOptions) {
+    this.#maxFacts = checkOptions('MemoryFactStore', options, TABLE).maxFacts ?? 10_000_000
   }
 
   async add(fact: Fact): Promise<void> {

@@ -1,11 +1,9 @@
 // The registry of the swarm: this node's own id, the peers it has met, how far it trusts them and how far it has read their
 // stores. Must not know connections or the form of messages.
 
-import { monotonicMs } from '../../base/globals.js'
 import { randomHex } from '../../base/crypto.js'
 import { GeneArchive } from './gene-archive.js'
 import {
-  isPeerId,
   parseSnapshot,
   Trust,
   type BackupGene,
@@ -15,26 +13,8 @@ import {
   type ReadPosition,
   type RegistrySnapshot,
 } from './peer-record.js'
-import type { RegistryStorage } from './registry-storage.js'
-
-/** Options of {@link PeerRegistry}. */
-export interface PeerRegistryOptions {
-  /**
-   * Milliseconds after which a silent peer expires. Default: 1,800,000 (30 minutes), as in Go. Measured by a clock that
-   * setting the system time does not change and that stands still while the machine is suspended.
-   */
-  readonly peerTimeoutMs?: number
-  /** Peers remembered; beyond that the one silent for longest is forgotten. Default: 1024. */
-  readonly maxPeers?: number
-  /** Where {@link PeerRegistry.open} loads from and {@link PeerRegistry.save} saves to. Default: nowhere. */
-  readonly storage?: RegistryStorage
-  /** This node's id: `peer_` and 24 hex digits. Default: a new random one. */
-  readonly selfId?: string
-  /** Returns the time of day in Unix milliseconds, for what is stored. Default: `Date.now`. */
-  readonly now?: () => number
-  /** Returns milliseconds that only ever rise, for the time-out. Default: `performance.now`. */
-  readonly monotonicNow?: () => number
-}
+import { checkedRegistry, type PeerRegistryOptions } from './registry-options.js'
+import { RegistrySaver } from './registry-saver.js'
 
 /** The content of a handshake about a peer. */
 export interface HandshakeInfo {
@@ -88,9 +68,6 @@ export interface RegistryStats {
   readonly forgotten: number
 }
 
-/** The default of `peerTimeoutMs`, in milliseconds (Go: 30 minutes). */
-export const DEFAULT_PEER_TIMEOUT_MS = 30 * 60 * 1000
-
 /** Remembers the peers of the swarm (Go: `peer.Registry`). */
 export class PeerRegistry {
   /** This node's id: `peer_` and 24 hex digits. */
@@ -100,7 +77,6 @@ export class PeerRegistry {
   /** Milliseconds after which a silent peer expires. */
   readonly peerTimeoutMs: number
   readonly #maxPeers: number
-  readonly #storage: RegistryStorage | undefined
   readonly #now: () => number
   readonly #monotonicNow: () => number
   /** In the order in which they were last heard. */
@@ -109,42 +85,21 @@ export class PeerRegistry {
   readonly #heardAtMs = new Map<string, number>()
   readonly #genes = new GeneArchive()
   #forgotten = 0
-  #saving: Promise<void> = Promise.resolve()
-  /** A save that has not begun, and so will include every change until then. */
-  #nextSave: Promise<void> | undefined
-  /** Counts changes, so that nothing is saved twice. */
-  #version = 0
-  #savedVersion = -1
+  readonly #saver: RegistrySaver
 
   /**
    * @param nodeName 1 to 256 UTF-16 units
    * @throws TypeError, RangeError for a name or option out of its bounds
    */
-  constructor(nodeName: string, options: PeerRegistryOptions = {}) {
-    const {
-      peerTimeoutMs = DEFAULT_PEER_TIMEOUT_MS,
-      maxPeers = 1024,
-      selfId,
-      storage,
-      now = Date.now,
-      monotonicNow = () => monotonicMs(),
-    } = options
-    if (typeof nodeName !== 'string' || nodeName === '' || nodeName.length > 256) {
-      throw new TypeError('nodeName must be a string of 1 to 256 UTF-16 units')
-    }
-    if (!(peerTimeoutMs > 0))
-      throw new RangeError(`peerTimeoutMs must be above 0, not ${String(peerTimeoutMs)}`)
-    if (!Number.isInteger(maxPeers) || maxPeers < 1)
-      throw new RangeError(`maxPeers must be a whole number from 1, not ${String(maxPeers)}`)
-    if (selfId !== undefined && !isPeerId(selfId))
-      throw new TypeError("selfId must be 'peer_' followed by 24 hex digits")
+  constructor(nodeName: string, options?: PeerRegistryOptions) {
+    const { peerTimeoutMs, maxPeers, selfId, storage, now, monotonicNow } = checkedRegistry(nodeName, options)
     this.nodeName = nodeName
     this.peerTimeoutMs = peerTimeoutMs
     this.#maxPeers = maxPeers
-    this.#storage = storage
     this.#now = now
     this.#monotonicNow = monotonicNow
     this.selfId = selfId ?? `peer_${randomHex(12)}`
+    this.#saver = new RegistrySaver(storage, () => this.snapshot())
   }
 
   /**
@@ -152,8 +107,8 @@ export class PeerRegistry {
    *
    * @throws TypeError if the storage returns something that is not a snapshot; what its `load` throws
    */
-  static async open(nodeName: string, options: PeerRegistryOptions): Promise<PeerRegistry> {
-    const loaded = await options.storage?.load()
+  static async open(nodeName: string, options: PeerRegistryOptions = {}): Promise<PeerRegistry> {
+    const loaded = await checkedRegistry(nodeName, options).storage?.load()
     if (loaded === undefined) return new this(nodeName, options)
     const snapshot = parseSnapshot(loaded)
     const registry = new this(nodeName, { ...options, selfId: options.selfId ?? snapshot.selfId })
@@ -164,7 +119,7 @@ export class PeerRegistry {
     }
     for (const { peerId, genes, omitted } of snapshot.genes) registry.#genes.keep(peerId, genes, omitted)
     for (const backup of snapshot.backups) registry.#genes.restore(backup)
-    registry.#savedVersion = registry.#version
+    registry.#saver.loaded()
     return registry
   }
 
@@ -277,7 +232,7 @@ export class PeerRegistry {
     const fallen = this.trustedPeers().filter(
       ({ id }) => nowMs - (this.#heardAtMs.get(id) ?? nowMs) > this.peerTimeoutMs,
     )
-    if (fallen.length > 0) ++this.#version
+    if (fallen.length > 0) this.#saver.changed()
     for (const peer of fallen) {
       this.#peers.set(peer.id, { ...peer, trust: Trust.Expired })
       const { id: peerId, node, genomeHash } = peer
@@ -314,20 +269,7 @@ export class PeerRegistry {
    * @throws what the `save` of the storage throws
    */
   save(): Promise<void> {
-    const storage = this.#storage
-    if (storage === undefined) return Promise.resolve()
-    if (this.#nextSave !== undefined) return this.#nextSave
-    // One after the other, so that an older state never replaces a newer one.
-    const saved = this.#saving.then(async () => {
-      this.#nextSave = undefined
-      const version = this.#version
-      if (version === this.#savedVersion) return
-      await storage.save(this.snapshot())
-      this.#savedVersion = version
-    })
-    this.#nextSave = saved
-    this.#saving = saved.catch(() => undefined)
-    return saved
+    return this.#saver.save()
   }
 
   #change(peerId: string, change: (peer: PeerRecord) => PeerRecord, heardAtMs?: number): boolean {
@@ -338,7 +280,7 @@ export class PeerRegistry {
   }
 
   #put(peer: PeerRecord, heardAtMs = this.#monotonicNow()): void {
-    ++this.#version
+    this.#saver.changed()
     this.#peers.delete(peer.id)
     this.#peers.set(peer.id, peer)
     this.#heardAtMs.set(peer.id, heardAtMs)

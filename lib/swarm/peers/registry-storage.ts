@@ -1,12 +1,21 @@
 // Where a peer registry is kept between runs: the interface, and its implementation in a file. Must not know what the
 // registry does.
 
-import { open, readFile, rename, rm } from 'node:fs/promises'
-import { dirname, resolve } from 'node:path'
+import { fstat, fsync, read, write } from 'node:fs'
+import { basename, dirname, resolve } from 'node:path'
+import { promisify } from 'node:util'
 
 import { isError } from '../../base/errors.js'
 import { randomHex } from '../../base/crypto.js'
+import { text } from '../../base/options.js'
+import { fromNative } from '../../binding/native-error.js'
+import { PrivateDirectory } from '../../binding/private-directory.js'
 import { parseSnapshot, type RegistrySnapshot } from './peer-record.js'
+
+const statFile = promisify(fstat)
+const syncFile = promisify(fsync)
+const readFile = promisify(read)
+const writeFile = promisify(write)
 
 /** About how much text is written at a time. */
 const WRITE_UNITS = 1 << 18
@@ -20,8 +29,8 @@ export interface RegistryStorage {
 }
 
 /**
- * Keeps the registry in a JSON file of mode 0600, which is replaced as a whole and synced to the disk. The directory of the
- * file must be writable by this user only.
+ * Keeps the registry in a JSON file of mode 0600, which is replaced as a whole and synced to the disk. Its directory is made
+ * with mode 0700 if it is absent; it must belong to this user alone.
  */
 export class FileRegistryStorage implements RegistryStorage {
   /** The path of the file. */
@@ -32,54 +41,92 @@ export class FileRegistryStorage implements RegistryStorage {
    * @throws TypeError if `path` is not a non-empty string
    */
   constructor(path: string) {
-    if (typeof path !== 'string' || path === '') throw new TypeError('path must be a non-empty string')
+    text(path, 'FileRegistryStorage: path')
     this.path = resolve(path)
   }
 
-  /** @throws TypeError, SyntaxError if the file holds something else; system errors of Node otherwise */
+  /**
+   * @throws {IpcError} ERR_IPC_UNSAFE_PATH (another user could read, replace or redirect the file or its directory),
+   *   ERR_IPC_SYSTEM
+   * @throws TypeError, SyntaxError if the file holds something else
+   */
   async load(): Promise<RegistrySnapshot | undefined> {
-    let text
-    try {
-      text = await readFile(this.path, 'utf8')
-    } catch (error) {
-      if (isError(error) && 'code' in error && error.code === 'ENOENT') return undefined
+    const content = await this.#within({ create: false }, async (files) => {
+      const descriptor = await files.openFile(basename(this.path), 'read')
+      const { size } = await statFile(descriptor)
+      return readAll(descriptor, size)
+    }).catch((error: unknown) => {
+      if (isAbsent(error)) return undefined
       throw error
-    }
-    return parseSnapshot(JSON.parse(text))
+    })
+    return content === undefined ? undefined : parseSnapshot(JSON.parse(content))
   }
 
-  /** @throws system errors of Node; the file is then as it was */
+  /** @throws {IpcError} ERR_IPC_UNSAFE_PATH, ERR_IPC_SYSTEM; system errors of Node. The file is then as it was */
   async save(snapshot: RegistrySnapshot): Promise<void> {
-    const draft = `${this.path}.${randomHex(6)}`
-    try {
-      // Exclusive, so that a link in its place is not followed.
-      const file = await open(draft, 'wx', 0o600)
+    await this.#within({ create: true }, async (files) => {
+      const draft = `${basename(this.path)}.${randomHex(6)}`
       try {
-        let waiting = ''
-        for (const text of jsonOf(snapshot)) {
-          waiting += text
-          if (waiting.length < WRITE_UNITS) continue
-          await file.writeFile(waiting)
-          waiting = ''
-        }
-        await file.writeFile(waiting)
-        await file.sync()
-      } finally {
-        await file.close()
+        const descriptor = await files.openFile(draft, 'create')
+        for (const piece of piecesOf(jsonOf(snapshot))) await writeAll(descriptor, piece)
+        await syncFile(descriptor)
+        files.closeFile(descriptor)
+        await files.renameFile(draft, basename(this.path))
+      } catch (error) {
+        await files.removeFile(draft).catch(() => undefined)
+        throw error
       }
-      await rename(draft, this.path)
-    } catch (error) {
-      await rm(draft, { force: true })
-      throw error
-    }
-    if (process.platform === 'win32') return // Windows cannot sync a directory.
-    const directory = await open(dirname(this.path), 'r')
+      await files.sync()
+    })
+  }
+
+  async #within<T>(how: { create: boolean }, action: (files: PrivateDirectory) => Promise<T>): Promise<T> {
+    let files: PrivateDirectory | undefined
     try {
-      await directory.sync()
+      files = await PrivateDirectory.open(dirname(this.path), how)
+      return await action(files)
+    } catch (error) {
+      throw fromNative(error)
     } finally {
-      await directory.close()
+      files?.close()
     }
   }
+}
+
+/** Whether an error says that the file or its directory does not exist. */
+function isAbsent(error: unknown): boolean {
+  return isError(error) && (error.cause as NodeJS.ErrnoException | undefined)?.code === 'ENOENT'
+}
+
+async function readAll(descriptor: number, size: number): Promise<string> {
+  const bytes = Buffer.allocUnsafe(size)
+  let filled = 0
+  while (filled < size) {
+    const { bytesRead } = await readFile(descriptor, bytes, filled, size - filled, filled)
+    if (bytesRead === 0) break
+    filled += bytesRead
+  }
+  return bytes.toString('utf8', 0, filled)
+}
+
+async function writeAll(descriptor: number, content: string): Promise<void> {
+  const bytes = Buffer.from(content)
+  for (let written = 0; written < bytes.length;) {
+    const { bytesWritten } = await writeFile(descriptor, bytes, written, bytes.length - written, null)
+    written += bytesWritten
+  }
+}
+
+/** Joins texts to pieces that are worth a write each. */
+function* piecesOf(texts: Iterable<string>): Generator<string> {
+  let waiting = ''
+  for (const part of texts) {
+    waiting += part
+    if (waiting.length < WRITE_UNITS) continue
+    yield waiting
+    waiting = ''
+  }
+  yield waiting
 }
 
 /**

@@ -84,6 +84,8 @@ const int kSendFlags = MSG_DONTWAIT;
 
 OwnedDescriptor CreateSocket() { return Prepared(socket(AF_UNIX, SOCK_STREAM, 0)); }
 
+OwnedDescriptor CreateDatagramSocket() { return Prepared(socket(AF_UNIX, SOCK_DGRAM, 0)); }
+
 OwnedDescriptor AcceptClient(Descriptor listening) { return Prepared(accept(Number(listening), nullptr, nullptr)); }
 
 bool CreateSocketPair(OwnedDescriptor& one, OwnedDescriptor& other) {

@@ -49,9 +49,9 @@ Result<FileFacts> InspectAt(int directory, const std::string& name) { return Sta
 Result<FileFacts> InspectDescriptor(int descriptor) { return Statx(descriptor, "", AT_EMPTY_PATH); }
 
 Status RemoveAccessList(const std::string& path) {
-  if (lremovexattr(path.c_str(), "system.posix_acl_access") == 0) return Done{};
+  if (removexattr(path.c_str(), "system.posix_acl_access") == 0) return Done{};
   if (errno == ENODATA || errno == EOPNOTSUPP) return Done{};  // no list, or a file system without them
-  return Failure{FailureKind::kSystem, errno, "lremovexattr", path};
+  return Failure{FailureKind::kSystem, errno, "removexattr", path};
 }
 
 std::optional<std::uint64_t> DescriptorCookie(Descriptor descriptor) {

@@ -27,6 +27,10 @@ OwnedDescriptor CreateSocket() {
   return OwnedDescriptor(static_cast<Descriptor>(socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0)));
 }
 
+OwnedDescriptor CreateDatagramSocket() {
+  return OwnedDescriptor(static_cast<Descriptor>(socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0)));
+}
+
 OwnedDescriptor AcceptClient(Descriptor listening) {
   return OwnedDescriptor(
       static_cast<Descriptor>(accept4(Number(listening), nullptr, nullptr, SOCK_CLOEXEC | SOCK_NONBLOCK)));

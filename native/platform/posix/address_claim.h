@@ -9,6 +9,7 @@
 
 #include "platform/platform.h"
 #include "platform/posix/safe_path.h"
+#include "platform/posix/unix_socket.h"
 
 namespace sentinel {
 
@@ -29,6 +30,8 @@ class AddressClaim {
   std::string path() const { return address_.path(); }
   // The file at the path, links not followed.
   Result<FileFacts> Inspect() const { return InspectAt(address_.directory.number(), address_.name); }
+  // The file at the path, held by a descriptor.
+  Result<PinnedFile> Pin() const { return PinAt(address_.directory.number(), address_.name); }
   // Remembers the socket file that now stands at the path as the one to remove at the end.
   void Own(const FileFacts& socket) { socket_ = socket; }
 

@@ -10,6 +10,7 @@
 #include <unistd.h>
 
 #include <cerrno>
+#include <cstdio>
 #include <utility>
 
 #include "platform/platform.h"
@@ -80,6 +81,19 @@ class PosixFileDirectory final : public FileDirectory {
   Status Remove(const std::string& name) override {
     if (unlinkat(directory_.number(), name.c_str(), 0) == 0 || errno == ENOENT) return Done{};
     return Failure{FailureKind::kSystem, errno, "unlink", directory_.PathOf(name)};
+  }
+
+  Status Check(const std::string& name) override {
+    Result<FileFacts> facts = InspectAt(directory_.number(), name);
+    const std::string path = directory_.PathOf(name);
+    if (!facts.ok()) return Failure{FailureKind::kSystem, facts.failure().code, "stat", path};
+    return CheckOwnFile(path, facts.value());
+  }
+
+  Status Rename(const std::string& from, const std::string& to) override {
+    const int number = directory_.number();
+    if (renameat(number, from.c_str(), number, to.c_str()) == 0) return Done{};
+    return Failure{FailureKind::kSystem, errno, "rename", directory_.PathOf(from)};
   }
 
   Status Sync() override {

@@ -40,16 +40,30 @@ void PushComponents(const std::string& path, std::vector<std::string>& pending) 
   pending.insert(pending.end(), components.rbegin(), components.rend());
 }
 
-Status CheckDirectory(const std::string& path, const FileFacts& facts) {
+// Names the owner of a file. In a user namespace, all users without an id there are shown as one.
+std::string OwnerOf(const FileFacts& facts) {
+  const std::string user = "user " + std::to_string(facts.owner);
+  if (facts.owner != ReadUnmappedIds().user) return user;
+  return user +
+         " (the id that stands for root and all others that have none in this user namespace: map uid 0 into it," +
+         " see newuidmap(1))";
+}
+
+Status CheckDirectory(const std::string& path, const FileFacts& facts, Trust trust, bool is_last) {
+  if (trust == Trust::kAnyDirectories) return Done{};
   if (!Trusted(facts.owner)) {
-    return Unsafe("open", "directory " + path + " belongs to user " + std::to_string(facts.owner) +
+    return Unsafe("open", "directory " + path + " belongs to " + OwnerOf(facts) +
                               ", who could replace what is in it; it must belong to this user or to root");
   }
-  if ((facts.mode & (S_IWGRP | S_IWOTH)) != 0 && (facts.mode & S_ISVTX) == 0) {
-    return Unsafe(
-        "open", "directory " + path + " is writable by others and not sticky, so they could replace what is in it");
+  if ((facts.mode & (S_IWGRP | S_IWOTH)) == 0 || (facts.mode & S_ISVTX) != 0) return Done{};
+  if (trust == Trust::kSharedLastDirectory && is_last) return Done{};
+  std::string detail = "directory " + path +
+                       " is writable by others and not sticky, so they could replace what is in it; take their" +
+                       " access away (chmod go-w) or make it sticky (chmod +t)";
+  if (trust == Trust::kAddressDirectories && is_last) {
+    detail += "; if it must stay so, as a volume of containers, declare it with the option sharedDirectory";
   }
-  return Done{};
+  return Unsafe("open", detail);
 }
 
 Result<std::string> ReadLinkAt(int directory, const std::string& name, const std::string& path) {
@@ -94,16 +108,15 @@ Result<FileFacts> InspectOrMake(const SafeDirectory& parent, const std::string& 
 }
 
 // Opens a directory by a name that is not a link, and checks the directory that was opened.
-Result<SafeDirectory> Enter(int parent, const std::string& name, const std::string& path, Trust trust) {
+Result<SafeDirectory> Enter(int parent, const std::string& name, const std::string& path, Trust trust,
+                            bool is_last) {
   SafeDirectory entered;
   entered.path = path;
   entered.descriptor = OpenAt(parent, name, kSearchFlags | O_DIRECTORY);
   if (!entered.descriptor.valid()) return Failure{FailureKind::kSystem, errno, "open", path};
   Result<FileFacts> facts = InspectDescriptor(entered.number());
   if (!facts.ok()) return facts.failure();
-  if (trust == Trust::kOwnDirectories) {
-    if (Status status = CheckDirectory(path, facts.value()); !status.ok()) return status.failure();
-  }
+  if (Status status = CheckDirectory(path, facts.value(), trust, is_last); !status.ok()) return status.failure();
   entered.facts = facts.value();
   return entered;
 }
@@ -114,14 +127,14 @@ Result<SafeDirectory> OpenSafely(const std::string& path, Trust trust, MissingDi
   if (path.empty() || path.front() != '/') return Unsafe("open", "'" + path + "' is not an absolute path");
   std::vector<std::string> pending;
   PushComponents(path, pending);
-  Result<SafeDirectory> at = Enter(AT_FDCWD, "/", "/", trust);
+  Result<SafeDirectory> at = Enter(AT_FDCWD, "/", "/", trust, pending.empty());
   int links = 0;
   while (at.ok() && !pending.empty()) {
     const std::string name = std::move(pending.back());
     pending.pop_back();
     if (name == ".") continue;
     if (name == "..") {
-      at = Enter(at.value().number(), "..", Parent(at.value().path), trust);
+      at = Enter(at.value().number(), "..", Parent(at.value().path), trust, pending.empty());
       continue;
     }
     const bool make =
@@ -130,12 +143,11 @@ Result<SafeDirectory> OpenSafely(const std::string& path, Trust trust, MissingDi
     Result<FileFacts> facts = InspectOrMake(at.value(), name, make);
     if (!facts.ok()) return facts.failure();
     switch (facts.value().kind) {
-      case FileFacts::Kind::kDirectory: at = Enter(at.value().number(), name, next, trust); break;
+      case FileFacts::Kind::kDirectory: at = Enter(at.value().number(), name, next, trust, pending.empty()); break;
       case FileFacts::Kind::kSymbolicLink: {
         const bool owners = trust == Trust::kAnyDirectories && facts.value().owner == at.value().facts.owner;
         if (!Trusted(facts.value().owner) && !owners) {
-          return Unsafe("open", "symbolic link " + next + " belongs to user " +
-                                    std::to_string(facts.value().owner) +
+          return Unsafe("open", "symbolic link " + next + " belongs to " + OwnerOf(facts.value()) +
                                     ", who could point it elsewhere; it must belong to this user or to root");
         }
         if (++links > kMostLinks) return Failure{FailureKind::kSystem, ELOOP, "lstat", path};
@@ -143,7 +155,9 @@ Result<SafeDirectory> OpenSafely(const std::string& path, Trust trust, MissingDi
         Result<std::string> target = ReadLinkAt(at.value().number(), name, next);
         if (!target.ok()) return target.failure();
         PushComponents(target.value(), pending);
-        if (!target.value().empty() && target.value().front() == '/') at = Enter(AT_FDCWD, "/", "/", trust);
+        if (!target.value().empty() && target.value().front() == '/') {
+          at = Enter(AT_FDCWD, "/", "/", trust, pending.empty());
+        }
         break;
       }
       case FileFacts::Kind::kSocket:
@@ -152,6 +166,21 @@ Result<SafeDirectory> OpenSafely(const std::string& path, Trust trust, MissingDi
     }
   }
   return at;
+}
+
+Status CheckOwnFile(const std::string& path, const FileFacts& facts) {
+  if (facts.kind == FileFacts::Kind::kSymbolicLink) return Unsafe("open", path + " is a symbolic link");
+  if (facts.kind != FileFacts::Kind::kRegular) return Unsafe("open", path + " is not a regular file");
+  if (facts.owner != OwnUserId()) return Unsafe("open", path + " belongs to " + OwnerOf(facts) + "; remove it");
+  // No name at all: the file was just removed, which the caller notices.
+  if (facts.links > 1) {
+    return Unsafe("open", path + " has " + std::to_string(facts.links) +
+                              " names, so it may be another file under a second name; remove it");
+  }
+  if ((facts.mode & kOthers) != 0) {
+    return Unsafe("open", path + " is open to other users; remove it, or take their access away (chmod 600)");
+  }
+  return Done{};
 }
 
 Result<OwnedDescriptor> OpenOwnFile(const SafeDirectory& directory, const std::string& name, int flags) {
@@ -171,21 +200,9 @@ Result<OwnedDescriptor> OpenOwnFile(const SafeDirectory& directory, const std::s
   const int number = static_cast<int>(file.get());
   Result<FileFacts> facts = InspectDescriptor(number);
   if (!facts.ok()) return facts.failure();
-  const FileFacts& found = facts.value();
-  if (found.kind != FileFacts::Kind::kRegular) return Unsafe("open", path + " is not a regular file");
-  if (found.owner != OwnUserId()) {
-    return Unsafe("open", path + " belongs to user " + std::to_string(found.owner) + "; remove it");
-  }
-  // No name at all: the file was just removed, which the caller notices.
-  if (found.links > 1) {
-    return Unsafe("open", path + " has " + std::to_string(found.links) +
-                              " names, so it may be another file under a second name; remove it");
-  }
-  if ((found.mode & kOthers) != 0) {
-    return Unsafe("open", path + " is open to other users; remove it, or take their access away (chmod 600)");
-  }
+  if (Status status = CheckOwnFile(path, facts.value()); !status.ok()) return status.failure();
   // The umask may have removed bits that the next start needs.
-  if (found.mode != kOwnerOnlyFile && fchmod(number, kOwnerOnlyFile) != 0) {
+  if (facts.value().mode != kOwnerOnlyFile && fchmod(number, kOwnerOnlyFile) != 0) {
     return Failure{FailureKind::kSystem, errno, "fchmod", path};
   }
   return file;

@@ -50,6 +50,11 @@ enum class Trust {
   // no
   // other user can make the path refer to another file later. For files of this user.
   kOwnDirectories,
+  // The same, for a socket. Errors about the last directory say how to declare it shared.
+  kAddressDirectories,
+  // The same, but other users may write to the last directory: its owner has declared it shared. They can then make
+  // the path refer to another file at any time, so what is there must be pinned and checked.
+  kSharedLastDirectory,
   // Any user. Symbolic links must belong to this user, to root, or to the owner of their directory, who could
   // replace
   // the file itself as well. For reaching a server of another user, which the peer policy checks.
@@ -74,8 +79,12 @@ Result<SafePath> ResolveSafely(const std::string& path, Trust trust, MissingDire
 // Nothing is done to such a file.
 Result<OwnedDescriptor> OpenOwnFile(const SafeDirectory& directory, const std::string& name, int flags);
 
+// Checks by its facts that a file is one that OpenOwnFile would open.
+Status CheckOwnFile(const std::string& path, const FileFacts& facts);
+
 // Takes the access control list off a file of this user, so that its mode alone decides who has access: a default
-// list of the directory would otherwise come into force with the bits of the group.
+// list of the directory would otherwise come into force with the bits of the group. It may follow links:
+// give it a path that no other user can change.
 Status RemoveAccessList(const std::string& path);
 
 }  // namespace sentinel

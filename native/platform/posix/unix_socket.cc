@@ -136,28 +136,39 @@ class UnixServer final : public ServerEndpoint {
 };
 
 // Grants the requested access to the socket file and no more. The file was created for this user alone, or with
-// even less access because of the umask. The group is set first, then the mode.
+// even less access because of the umask. The group is set first, then the mode; both through a descriptor where the
+// system has a way, because in a shared directory another user may put another file there at any time.
 Status BindFile(const OwnedDescriptor& socket, AddressClaim& claim, const ListenRequest& request) {
   const std::string path = claim.path();
   if (Status status = BindPrivately(socket.get(), path); !status.ok()) return status.failure();
-  Result<FileFacts> facts = claim.Inspect();
-  if (!facts.ok()) return facts.failure();
-  claim.Own(facts.value());
-  if (facts.value().kind != FileFacts::Kind::kSocket || facts.value().owner != OwnUserId() ||
-      (facts.value().mode & (S_IRWXG | S_IRWXO)) != 0) {
+  Result<PinnedFile> pinned = claim.Pin();
+  if (!pinned.ok()) return pinned.failure();
+  const FileFacts& facts = pinned.value().facts;
+  claim.Own(facts);
+  if (facts.kind != FileFacts::Kind::kSocket || facts.owner != OwnUserId() || facts.links != 1 ||
+      (facts.mode & (S_IRWXG | S_IRWXO)) != 0) {
     return Failure{FailureKind::kUnsafePath, 0, "bind",
                    "the file system of " + path + " does not keep a socket private"};
   }
-  // By path: ResolveSafely made sure that no other user can change what it refers to, and fchmod on a bound socket
-  // does not affect its file.
-  if (request.group.has_value() && lchown(path.c_str(), static_cast<uid_t>(-1), *request.group) != 0) {
-    return SocketFailure("lchown", path);
+  // Without such a way by path: unless the directory is shared, ResolveSafely made sure that no other user can
+  // change what it refers to. fchmod on a bound socket does not affect its file.
+  const bool by_descriptor = !pinned.value().path.empty() && access(pinned.value().path.c_str(), F_OK) == 0;
+  if (request.shared_directory && !by_descriptor) {
+    return Failure{
+        FailureKind::kUnsafePath, 0, "bind",
+        "a shared directory needs /proc, to set the access of the socket " + path + " and of no other file"};
   }
-  if (Status status = RemoveAccessList(path); !status.ok()) return status.failure();
+  const std::string file = by_descriptor ? pinned.value().path : path;
+  const int follow = by_descriptor ? 0 : AT_SYMLINK_NOFOLLOW;
+  if (request.group.has_value() &&
+      fchownat(AT_FDCWD, file.c_str(), static_cast<uid_t>(-1), *request.group, follow) != 0) {
+    return SocketFailure("fchownat", path);
+  }
+  if (Status status = RemoveAccessList(file); !status.ok()) return status.failure();
   mode_t mode = S_IRUSR | S_IWUSR;
   if (request.group_access) mode |= S_IRGRP | S_IWGRP;
   if (request.public_access) mode |= S_IROTH | S_IWOTH;
-  if (mode != facts.value().mode && chmod(path.c_str(), mode) != 0) return SocketFailure("chmod", path);
+  if (mode != facts.mode && chmod(file.c_str(), mode) != 0) return SocketFailure("chmod", path);
   return Done{};
 }
 
@@ -206,9 +217,9 @@ Result<NotifyPair> CreateNotifyPair() {
 Result<std::unique_ptr<ServerEndpoint>> Listen(const ListenRequest& request) {
   // Check the length of the path as given, before anything is touched.
   if (Result<sockaddr_un> address = SocketAddress(request.path); !address.ok()) return address.failure();
-  Result<SafePath> resolved =
-      ResolveSafely(request.path, Trust::kOwnDirectories,
-                    request.create_directory ? MissingDirectories::kMakeLast : MissingDirectories::kFail);
+  Result<SafePath> resolved = ResolveSafely(
+      request.path, request.shared_directory ? Trust::kSharedLastDirectory : Trust::kAddressDirectories,
+      request.create_directory ? MissingDirectories::kMakeLast : MissingDirectories::kFail);
   if (!resolved.ok()) return resolved.failure();
   const std::string path = resolved.value().path();
   Result<AddressClaim> claim = AddressClaim::Take(std::move(resolved.value()));

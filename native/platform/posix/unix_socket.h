@@ -20,6 +20,9 @@ extern const int kSendFlags;
 // Creates a non-blocking, close-on-exec AF_UNIX stream socket. On failure it is invalid and errno is set.
 OwnedDescriptor CreateSocket();
 
+// The same for an AF_UNIX datagram socket.
+OwnedDescriptor CreateDatagramSocket();
+
 // accept(2) with the same properties. On failure the result is invalid and errno is set.
 OwnedDescriptor AcceptClient(Descriptor listening);
 

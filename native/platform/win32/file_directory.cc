@@ -103,6 +103,19 @@ class WindowsFileDirectory final : public FileDirectory {
     return WindowsFailure("DeleteFile", code, PathOf(name));
   }
 
+  Status Check(const std::string& name) override {
+    Result<OwnedDescriptor> file = OpenChecked(name, 0, kShareAll, OPEN_EXISTING);
+    if (!file.ok()) return file.failure();
+    return Done{};
+  }
+
+  Status Rename(const std::string& from, const std::string& to) override {
+    if (MoveFileExW(ToWide(PathOf(from)).c_str(), ToWide(PathOf(to)).c_str(), MOVEFILE_REPLACE_EXISTING) != 0) {
+      return Done{};
+    }
+    return WindowsFailure("MoveFileEx", GetLastError(), PathOf(from));
+  }
+
   // NTFS journals changes of names, and has no call to flush one directory.
   Status Sync() override { return Done{}; }
 

@@ -123,6 +123,10 @@ Result<OwnedDescriptor> CreateManualEvent() {
   return WindowsFailure(FailureKind::kExhausted, "CreateEvent", GetLastError());
 }
 
+Status SendDatagram(const std::string& address, const std::string& /*text*/) {
+  return Failure{FailureKind::kNotSupported, 0, "sendto", address};
+}
+
 Result<std::unique_ptr<Thread>> StartThread(ThreadBody body, void* argument) {
   auto start = std::make_unique<ThreadStart>(ThreadStart{body, argument});
   const std::uintptr_t handle = _beginthreadex(nullptr, 0, RunThread, start.get(), 0, nullptr);

@@ -13,6 +13,11 @@ export interface Machine {
   readonly load: number
 }
 
+/** Load average of the last minute. Far above the number of busy processes of the run, it shows that others were at work. */
+export function loadNow(): number {
+  return loadavg()[0] ?? 0
+}
+
 export function describeMachine(): Machine {
   const all = cpus()
   return {
@@ -22,6 +27,6 @@ export function describeMachine(): Machine {
     memoryGiB: totalmem() / 2 ** 30,
     kernel: `${type()} ${release()}`,
     node: process.version,
-    load: loadavg()[0] ?? 0,
+    load: loadNow(),
   }
 }

@@ -13,6 +13,8 @@ export interface ReportOptions {
   readonly scale: string
   /** What was done so that all contestants find the same processors, in words. */
   readonly processors: string
+  /** Load average at the end; undefined while the run goes on. */
+  readonly loadAfter?: number
 }
 
 export function formatReport(
@@ -23,18 +25,28 @@ export function formatReport(
   return [
     `sentinel-ipc benchmarks, ${machine.date}`,
     `${machine.cpu}, ${machine.cores} cores, ${machine.memoryGiB.toFixed(1)} GiB, ${machine.kernel}, Node ${machine.node}, ` +
-      `load ${machine.load.toFixed(2)} before`,
+      `load ${machine.load.toFixed(2)} before${options.loadAfter === undefined ? '' : `, ${options.loadAfter.toFixed(2)} after`}`,
     `${options.rounds} rounds, contestants in turns, ${options.scale} length. Medians with (smallest..largest);`,
     'x is the median of the ratios to the reference of the same round. Read ratios, not absolutes.',
     options.processors,
     ...outcomes.flatMap((outcome) => ['', ...formatScenario(outcome)]),
     '',
     ...formatTargets(outcomes),
+    ...formatFailures(outcomes),
     '',
   ].join('\n')
 }
 
-function formatScenario({ scenario, contestants, leftOut }: ScenarioOutcome): string[] {
+function formatFailures(outcomes: readonly ScenarioOutcome[]): string[] {
+  const rows = outcomes.flatMap(({ scenario, failures }) =>
+    failures.map(({ contestant, round, reason }) => [scenario.name, `${contestant}, round ${round}`, reason]),
+  )
+  return rows.length === 0
+    ? []
+    : ['', '== Failed: these figures are missing', ...rows.map((row) => row.join('  '))]
+}
+
+function formatScenario({ scenario, contestants, leftOut, failures }: ScenarioOutcome): string[] {
   const compares = contestants.some(({ contestant }) => referenceOf(scenario, contestant) !== undefined)
   const rows = contestants.map(({ contestant, metrics }) => {
     const isReference = contestant.name === referenceOf(scenario, contestant)
@@ -50,6 +62,9 @@ function formatScenario({ scenario, contestants, leftOut }: ScenarioOutcome): st
     ...scenario.notes.map((note) => `   ${note}`),
     ...alignColumns([heading, ...rows]),
     ...leftOut.map(({ contestant, reason }) => `   left out: ${contestant.name} (${reason})`),
+    ...failures.map(
+      ({ contestant, round, reason }) => `   failed: ${contestant}, round ${round} (${reason})`,
+    ),
   ]
 }
 
@@ -116,7 +131,7 @@ export function toJson(
   options: ReportOptions,
   outcomes: readonly ScenarioOutcome[],
 ): string {
-  const scenarios = outcomes.map(({ scenario, contestants, leftOut, targets }) => ({
+  const scenarios = outcomes.map(({ scenario, contestants, leftOut, failures, targets }) => ({
     name: scenario.name,
     title: scenario.title,
     notes: scenario.notes,
@@ -134,6 +149,7 @@ export function toJson(
       })),
     })),
     leftOut: leftOut.map(({ contestant, reason }) => ({ name: contestant.name, reason })),
+    failures,
     targets,
   }))
   return `${JSON.stringify({ machine, options, scenarios }, undefined, 2)}\n`

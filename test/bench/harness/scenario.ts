@@ -46,9 +46,16 @@ export interface Contestant {
   readonly needs?: readonly Need[]
   /** The contestant whose figures are 1.00 for this one. Default: the scenario's reference. */
   readonly reference?: string
+  /** Where its processes run. Default: as the scenario has it. */
+  readonly placement?: Placement
+  /** Whether a third process, which only turns in a loop, competes for the processors. */
+  readonly busyThird?: boolean
   /** For plots of figures over a quantity, such as the length of a message: which line it belongs to, and where on it. */
   readonly line?: { readonly name: string; readonly at: number }
 }
+
+/** Both sides on one processor, each on half of them, or where the scheduler puts them. */
+export type Placement = 'together' | 'apart' | 'free'
 
 /**
  * A package of test/bench/peers, a compiler, or a feature that the library may not have yet.

@@ -1,7 +1,7 @@
 // Runs one contestant once: starts its consumer, then its producer, waits for the figures of either, and sees to it
 // that both processes are gone afterwards, whatever happened.
 
-import { fork, type ChildProcess } from 'node:child_process'
+import { fork, spawn, type ChildProcess } from 'node:child_process'
 import { once } from 'node:events'
 import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
@@ -37,9 +37,15 @@ export async function runTrial(
 ): Promise<Figures> {
   const directory = await mkdtemp(join(tmpdir(), 'sentinel-bench-'))
   const trial = new Trial(scenario, contestant, directory, options)
+  // It has no priority of its own, so that it takes a fair share of one processor.
+  const third =
+    contestant.busyThird === true
+      ? spawn(process.execPath, ['-e', 'for (;;);'], { stdio: 'ignore' })
+      : undefined
   try {
     return await trial.run()
   } finally {
+    third?.kill('SIGKILL')
     await trial.stop()
     await rm(directory, { recursive: true, force: true })
   }
@@ -102,7 +108,7 @@ class Trial {
           ]
     const nodeArgv = [...execArgv, ...profile]
     // taskset becomes the process that it starts, so that its id and its channel stay the same.
-    const half = this.#scenario.apart === true ? halves?.[this.#children.length] : undefined
+    const half = this.#processorsOf(halves)
     const command =
       half === undefined
         ? { execArgv: nodeArgv }
@@ -139,6 +145,14 @@ class Trial {
       // Of no interest any more once there are figures.
       this.#fail(`its ${role.name} ended early (${signal ?? `exit code ${String(code)}`})`)
     })
+  }
+
+  /** Where the next process runs, in the words of taskset; undefined: where the scheduler puts it. */
+  #processorsOf(halves: Halves | undefined): string | undefined {
+    const placement = this.#contestant.placement ?? (this.#scenario.apart === true ? 'apart' : 'free')
+    if (placement === 'free') return undefined
+    if (placement === 'apart') return halves?.[this.#children.length]
+    return halves?.[0].split(',')[0]
   }
 
   #fail(reason: string): void {

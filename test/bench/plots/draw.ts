@@ -13,13 +13,20 @@ export interface Drawn {
   readonly svg: string
 }
 
-export function drawPlots(machine: Machine, outcomes: readonly ScenarioOutcome[]): Drawn[] {
-  const { cpu, cores, kernel, node, date } = machine
-  const footer = `${date.slice(0, 10)} · ${cpu}, ${cores} cores · ${kernel} · Node ${node} · sentinel-ipc, npm run bench`
+/** @param processors where the processes ran, in words */
+export function drawPlots(
+  machine: Machine,
+  processors: string,
+  outcomes: readonly ScenarioOutcome[],
+): Drawn[] {
+  const { cpu, cores, kernel, node, date, load } = machine
+  const machineLine = `${date.slice(0, 10)} · ${cpu}, ${cores} cores · ${kernel} · Node ${node} · sentinel-ipc, npm run bench`
   return outcomes.flatMap(({ scenario, contestants }) =>
     (scenario.plots ?? []).flatMap((plot) => {
       const { file, title, subtitle } = plot
-      const svg = draw(plot, { title, subtitle, footer }, contestants)
+      const where = scenario.apart === true ? processors : 'Processes run where the scheduler puts them.'
+      const footers = [machineLine, `load ${load.toFixed(2)} before · ${where}`]
+      const svg = draw(plot, { title, subtitle, footers }, contestants)
       return svg === undefined ? [] : [{ file: `${file}.svg`, svg }]
     }),
   )

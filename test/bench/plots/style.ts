@@ -66,11 +66,12 @@ function polygon(points: readonly number[], paint: Readonly<Record<string, strin
 export interface Words {
   readonly title: string
   readonly subtitle: string
-  readonly footer: string
+  /** Small print, a line each, the last one at the bottom. */
+  readonly footers: readonly string[]
 }
 
 /** A whole file around what was drawn. */
-export function page(height: number, { title, subtitle, footer }: Words, drawn: readonly string[]): string {
+export function page(height: number, { title, subtitle, footers }: Words, drawn: readonly string[]): string {
   const frame = {
     xmlns: 'http://www.w3.org/2000/svg',
     viewBox: `0 0 ${WIDTH} ${height}`,
@@ -89,6 +90,8 @@ export function page(height: number, { title, subtitle, footer }: Words, drawn: 
     text(24, TITLE_Y, title, { 'font-size': 18, 'font-weight': 600 }),
     text(24, SUBTITLE_Y, subtitle, { fill: FAINT_INK, 'font-size': 12 }),
     ...drawn,
-    text(24, height - 12, footer, { fill: FAINT_INK, 'font-size': 11 }),
+    ...footers.map((line, i) =>
+      text(24, height - 12 - (footers.length - 1 - i) * 14, line, { fill: FAINT_INK, 'font-size': 11 }),
+    ),
   )}\n`
 }

@@ -34,7 +34,7 @@ function transport(context: RoleContext, node: string, store: FactStore): SwarmT
 async function emptyStore(context: RoleContext): Promise<FactStore> {
   if (context.text('store') === 'memory') return new MemoryFactStore()
   const { LmdbFactStore } = await import('sentinel-ipc/lmdb')
-  return new LmdbFactStore(join(context.directory, 'facts'))
+  return LmdbFactStore.open(join(context.directory, 'facts'))
 }
 
 export async function consumer(context: RoleContext): Promise<undefined> {

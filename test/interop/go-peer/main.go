@@ -321,5 +321,7 @@ func main() {
 		socReply(path)
 	case "soc-ask":
 		socAsk(path)
+	case "vectors":
+		checkVectors(path)
 	}
 }

@@ -102,7 +102,8 @@ ssize_t write(int fd, const void *bytes, size_t n) { FAIL(write); REAL(write); r
 ssize_t readlink(const char *path, char *target, size_t n) { FAIL(readlink); REAL(readlink); return real(path, target, n); }
 int mkdir(const char *path, mode_t mode) { FAIL(mkdir); REAL(mkdir); return real(path, mode); }
 int chmod(const char *path, mode_t mode) { FAIL(chmod); REAL(chmod); return real(path, mode); }
-int lchown(const char *path, uid_t user, gid_t group) { FAIL(lchown); REAL(lchown); return real(path, user, group); }
+int fchownat(int at, const char *path, uid_t user, gid_t group, int flags) { FAIL(fchownat); REAL(fchownat); return real(at, path, user, group, flags); }
+int access(const char *path, int how) { FAIL(access); REAL(access); return real(path, how); }
 int unlink(const char *path) { FAIL(unlink); REAL(unlink); return real(path); }
 int flock(int fd, int operation) { FAIL(flock); REAL(flock); return real(fd, operation); }
 FILE *fopen64(const char *path, const char *mode) {
@@ -205,7 +206,7 @@ int unlinkat(int directory, const char *path, int flags) {
   REAL(unlinkat);
   return real(directory, path, flags);
 }
-int lremovexattr(const char *path, const char *name) { FAIL(lremovexattr); REAL(lremovexattr); return real(path, name); }
+int removexattr(const char *path, const char *name) { FAIL(removexattr); REAL(removexattr); return real(path, name); }
 int pthread_create(void *thread, const void *attributes, void *(*body)(void *), void *argument) {
   if (fails("pthread_create", __builtin_return_address(0))) return errno;
   int (*real)(void *, const void *, void *(*)(void *), void *) = (int (*)(void *, const void *, void *(*)(void *), void *))dlsym(RTLD_NEXT, "pthread_create");

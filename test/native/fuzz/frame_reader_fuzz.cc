@@ -67,7 +67,7 @@ class Stream {
  public:
   Stream(std::shared_ptr<ReadWindow> window, std::vector<std::uint8_t> &memory, std::size_t sink_capacity)
       : window_(std::move(window)), memory_(memory), reader_(window_), words_(sink_capacity * FrameRecord::kWords) {
-    reader_.Begin(kMaxLine, FrameReader::Start::kNothing);
+    reader_.Begin({kMaxLine}, FrameReader::Start::kNothing);
   }
 
   void Push(const std::uint8_t *bytes, std::size_t size) {

@@ -24,7 +24,8 @@ fuzz() {
     grep -E '^(#[0-9]+.*(DONE|INITED)|stat::|==|violated|SUMMARY|artifact)' ; return "${PIPESTATUS[0]}"
 }
 
-fuzz frame_reader native/frames/frame_reader.cc native/frames/line_scanner.cc native/frames/line_checker.cc native/frames/escapes.cc "$place/simdjson.o"
+fuzz frame_reader native/frames/frame_reader.cc native/frames/line_scanner.cc native/frames/line_checker.cc \
+  native/frames/envelope_key.cc native/frames/field_set.cc native/frames/escapes.cc "$place/simdjson.o"
 fuzz escapes native/frames/escapes.cc
 fuzz escapes -U__SSE2__ native/frames/escapes.cc  # as on a processor without SSE2
 fuzz peer_policy native/admission/peer_policy.cc

@@ -104,7 +104,7 @@ __attribute__((noinline)) std::size_t MeasuredPass(Machinery &machinery, std::si
 
 std::size_t ReadAll(Machinery &machinery, const Input &input) {
   machinery.window->Attach(machinery.memory.data(), machinery.memory.size());
-  machinery.reader.Begin(kMaxLine, FrameReader::Start::kPast);
+  machinery.reader.Begin({kMaxLine}, FrameReader::Start::kPast);
   std::size_t lines = 0;
   for (std::size_t at = 0; at < input.bytes.size(); at += input.read_bytes) {
     const std::size_t size = std::min(input.read_bytes, input.bytes.size() - at);

@@ -8,6 +8,7 @@ interface Order {
   readonly directory: string
   readonly policy?: PeerPolicy
   readonly mode?: 0o660 | 0o666
+  readonly sharedDirectory?: boolean
   readonly umask?: number
   readonly become?: { readonly uid: number; readonly gid: number; readonly groups: number[] }
 }
@@ -22,7 +23,8 @@ if (order.become !== undefined) {
   process.setuid?.(order.become.uid)
 }
 
-const options = { directory: order.directory, ...(order.policy !== undefined && { policy: order.policy }) }
+const { directory, policy, sharedDirectory = false } = order
+const options = { directory, sharedDirectory, ...(policy !== undefined && { policy }) }
 
 async function listening(): Promise<void> {
   subscribe('sentinel-ipc:reject', (refusal) => {

@@ -3,7 +3,7 @@
 
 import { LmdbFactStore } from 'sentinel-ipc/lmdb'
 
-const store = new LmdbFactStore(process.argv[2] ?? '')
+const store = await LmdbFactStore.open(process.argv[2] ?? '')
 
 function batch(at: number): Parameters<LmdbFactStore['addBatch']>[0] {
   return Array.from({ length: 100 }, (_, i) => ({

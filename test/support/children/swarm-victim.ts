@@ -19,7 +19,7 @@ const collect = runInNewContext('gc') as () => void
 async function openStore(): Promise<FactStore> {
   if (lmdb === undefined) return new MemoryFactStore()
   const { LmdbFactStore } = await import('sentinel-ipc/lmdb')
-  return new LmdbFactStore(lmdb)
+  return LmdbFactStore.open(lmdb)
 }
 
 let exchanges = 0

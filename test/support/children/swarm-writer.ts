@@ -3,7 +3,7 @@
 import { LmdbFactStore } from 'sentinel-ipc/lmdb'
 
 const { path } = JSON.parse(process.argv[2] ?? '{}') as { path: string }
-const store = new LmdbFactStore(path)
+const store = await LmdbFactStore.open(path)
 for (let at = 0; ; at += 1000) {
   await store.addBatch(
     Array.from({ length: 1000 }, (_, i) => ({

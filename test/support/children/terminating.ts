@@ -56,7 +56,7 @@ function callsOf(addon: typeof Addon, { directory }: Order): Record<string, () =
     addon.attachWindow(Buffer.alloc(1 << 18))
     addon.openReader(0, 1 << 16)
   }
-  const at = { path, createDirectory: false, groupAccess: false, publicAccess: false, group: null }
+  const at = { path, createDirectory: false, sharedDirectory: false, groupAccess: false, publicAccess: false, group: null }
   const acceptor = (who: NativePolicy) => new addon.Acceptor(at, who, limits)
   const tried = (call: () => unknown): unknown => {
     try {
@@ -125,6 +125,10 @@ function callsOf(addon: typeof Addon, { directory }: Order): Record<string, () =
       ]
     },
     findGone: () => () => addon.findGone(Int32Array.of(-1, 0, 1, 2, -1)),
+    sendDatagram: () => () =>
+      tried(() => {
+        addon.sendDatagram('@sentinel-ipc-no-such-name', 'READY=1')
+      }),
     addressOf: () => () => addon.addressOf(0),
     resolveUser: () => () => [addon.resolveUser('root'), addon.resolveUser('no-such-user')],
     resolveGroup: () => () => [addon.resolveGroup('root'), addon.resolveGroup('no-such-group')],
@@ -150,6 +154,13 @@ function callsOf(addon: typeof Addon, { directory }: Order): Record<string, () =
       tried(() => {
         addon.attachRecords(new Int32Array(14), new Int32Array(6))
       }),
+    attachFieldRows: () => {
+      attach()
+      return () =>
+        tried(() => {
+          addon.attachFieldRows(new Int32Array(33))
+        })
+    },
     attachWindow: () => {
       attach()
       return () => {
@@ -162,6 +173,9 @@ function callsOf(addon: typeof Addon, { directory }: Order): Record<string, () =
         addon.openReader(1, 100)
         tried(() => {
           addon.openReader(1, 0)
+        })
+        tried(() => {
+          addon.openReader(1, 100, ['/a', '/b/0', ''])
         })
       }
     },
@@ -215,6 +229,9 @@ function callsOf(addon: typeof Addon, { directory }: Order): Record<string, () =
           const descriptor = await addon.openFile(opened, file, FileAccess.create).catch(() => -1)
           await Promise.all([addon.listDirectory(opened), addon.syncDirectory(opened)])
           if (descriptor >= 0) addon.closeFile(descriptor)
+          await addon.renameFile(opened, file, `${file}-renamed`).catch(() => undefined)
+          await addon.checkFile(opened, `${file}-renamed`).catch(() => undefined)
+          await addon.renameFile(opened, `${file}-renamed`, file).catch(() => undefined)
           await addon.removeFile(opened, file).catch(() => undefined)
           addon.closeDirectory(opened)
         }

@@ -44,7 +44,7 @@ describe('a sender that never raises its lowest number', () => {
       onFenced: () => [],
       onSettled: () => undefined,
       onFreed: () => undefined,
-      numbersInHand: () => [],
+      countInHand: () => 0,
     }
     session.attach(reader)
     for (const number of [9, 3, 5]) session.reject(number, `no ${number}`, false)
@@ -54,11 +54,40 @@ describe('a sender that never raises its lowest number', () => {
       [5, 5],
       [9, 9],
     ]
-    expect(session.acknowledgement()).toEqual({ through: 0, ranges: [...all, ...accepted], more: false })
+    expect(session.acknowledgement()).toEqual({
+      through: 0,
+      ranges: [...all, ...accepted],
+      more: false,
+      later: false,
+    })
     expect(session.acknowledgement().ranges).toEqual(accepted)
     session.attach({ ...reader })
     expect(session.acknowledgement().ranges.slice(0, 3)).toEqual(all)
   })
+})
+
+it('accepted ranges that do not fit into one acknowledgement follow by turns, and once all are told, no more', () => {
+  const session = new Session(0, SESSION, 1)
+  for (let i = 1; i <= 150; ++i) session.reject(2 * i, 'no', false)
+  const reader = {
+    onFenced: () => [],
+    onSettled: () => undefined,
+    onFreed: () => undefined,
+    countInHand: () => 0,
+  }
+  session.attach(reader)
+  const told = new Set<number>()
+  let acknowledgements = 0
+  for (let more = true; more; ++acknowledgements) {
+    const { ranges, more: rejections, later } = session.acknowledgement()
+    expect(ranges.length).toBeLessThanOrEqual(64)
+    for (const [first, , reason] of ranges) if (reason === undefined) told.add(first)
+    more = rejections || later
+  }
+  expect(told.size).toBe(150)
+  expect(acknowledgements).toBeLessThan(8)
+  // A heartbeat repeats some of them.
+  expect(session.acknowledgement()).toMatchObject({ more: false, later: false })
 })
 
 it('rejections that do not fit into one acknowledgement follow at once', async () => {

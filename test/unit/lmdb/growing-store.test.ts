@@ -5,7 +5,7 @@ import { copyFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { expect, it, vi } from 'vitest'
 
-import { claimFactFiles } from '../../../lib/lmdb/fact-files.js'
+import { openFactFiles } from '../../../lib/lmdb/fact-files.js'
 import { LmdbFactStore } from '../../../lib/lmdb/fact-store.js'
 import { temporaryDirectory } from '../../support/directory.js'
 import { facts } from '../../support/facts.js'
@@ -23,7 +23,7 @@ vi.mock('node:fs', async (importOriginal) => {
 
 async function storeOf(count: number): Promise<string> {
   const path = join(temporaryDirectory(), `facts-${count}`)
-  const store = new LmdbFactStore(path)
+  const store = await LmdbFactStore.open(path)
   await store.addBatch(facts(count))
   await store.close()
   return path
@@ -36,6 +36,8 @@ it('a store that grows while its length is checked is not taken for one that was
     copyFileSync(join(larger, 'data.mdb'), join(path, 'data.mdb'))
   })
   meanwhile.beforeRead = grow
-  expect(claimFactFiles(path)).toBe(path)
+  const files = await openFactFiles(path)
+  files.close()
+  expect(files.path).toBe(path)
   expect(grow).toHaveBeenCalled()
 })

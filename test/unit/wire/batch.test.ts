@@ -4,16 +4,12 @@ import fc from 'fast-check'
 import { describe, expect, it, vi } from 'vitest'
 
 import { frameBytes } from '../../../lib/message/envelope.js'
-import {
-  frameOf,
-  MessageFlag,
-  received as receivedMessage,
-  type SOCMessage,
-} from '../../../lib/message/message.js'
+import { frameOf, received as receivedMessage, type SOCMessage } from '../../../lib/message/message.js'
 import { newSOCMessage, rawJSON } from '../../../lib/message/new-message.js'
 import type { PeerIdentity } from '../../../lib/peer/peer.js'
 import { FrameText } from '../../../lib/wire/batch.js'
 import { ReadPage } from '../../../lib/message/page.js'
+import { MessageFlag } from '../../../lib/message/parts.js'
 
 function laidOut(messages: readonly SOCMessage[], begin = 0): string {
   const text = new FrameText()

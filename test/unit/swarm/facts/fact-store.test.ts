@@ -18,20 +18,20 @@ import { temporaryDirectory } from '../../../support/directory.js'
 import { rejectionOf } from '../../../support/wait.js'
 import { fact, facts, idsOf } from '../../../support/facts.js'
 
-function lmdb(path = join(temporaryDirectory(), 'facts')): LmdbFactStore {
-  const store = new LmdbFactStore(path)
+async function lmdb(path = join(temporaryDirectory(), 'facts')): Promise<LmdbFactStore> {
+  const store = await LmdbFactStore.open(path)
   onTestFinished(() => store.close())
   return store
 }
 
-const STORES: readonly [string, () => FactStore][] = [
+const STORES: readonly [string, () => FactStore | Promise<FactStore>][] = [
   ['MemoryFactStore', () => new MemoryFactStore()],
   ['LmdbFactStore', () => lmdb()],
 ]
 
 describe.each(STORES)('%s', (_name, open) => {
   it('gives back what it was given, as a copy', async () => {
-    const store = open()
+    const store = await open()
     const given = fact('a', { domain: 'd', module: 'm', isGene: true, level: 3, content: 'ü 語 \u0000' })
     await store.add(given)
     expect(await store.get('a')).toEqual(given)
@@ -45,7 +45,7 @@ describe.each(STORES)('%s', (_name, open) => {
   })
 
   it('never changes or deletes a gene', async () => {
-    const store = open()
+    const store = await open()
     await store.addBatch([fact('gene', { isGene: true }), fact('plain')])
     for (const change of [
       store.update(fact('gene', { content: 'x' })),
@@ -60,7 +60,7 @@ describe.each(STORES)('%s', (_name, open) => {
   })
 
   it('updates and deletes what is no gene', async () => {
-    const store = open()
+    const store = await open()
     await store.addBatch(facts(3))
     const before = await store.lastPosition()
     await store.update(fact('f0', { content: 'new', level: 1, domain: 'd' }))
@@ -78,7 +78,7 @@ describe.each(STORES)('%s', (_name, open) => {
   })
 
   it('adds a batch whole or not at all', async () => {
-    const store = open()
+    const store = await open()
     await store.addBatch([fact('a'), fact('gene', { isGene: true })])
     const before = await store.lastPosition()
     const nothing = { added: 0, known: 0, kept: 0, before, after: before }
@@ -103,14 +103,14 @@ describe.each(STORES)('%s', (_name, open) => {
   })
 
   it('sees each batch in the next one, however many are under way', async () => {
-    const store = open()
+    const store = await open()
     const results = await Promise.all(Array.from({ length: 10 }, () => store.addBatch(facts(50))))
     expect(results.map(({ added }) => added)).toEqual([50, ...Array<number>(9).fill(0)])
     expect(await store.count()).toBe(50)
   })
 
   it('lists by level and domain', async () => {
-    const store = open()
+    const store = await open()
     await store.addBatch([
       fact('a', { level: 1, domain: 'net' }),
       fact('b', { level: 1 }),
@@ -128,7 +128,7 @@ describe.each(STORES)('%s', (_name, open) => {
   it.each(['oldest', 'newest'] as const)(
     'pages through everything, %s first, across levels and holes',
     async (order) => {
-      const store = open()
+      const store = await open()
       const all = Array.from({ length: 500 }, (_, i) => fact(`f${i}`, { level: (i % 4) as 0 | 1 | 2 | 3 }))
       for (let i = 0; i < 500; i += 50) await store.addBatch(all.slice(i, i + 50))
       for (let i = 0; i < 500; i += 3) await store.delete(`f${i}`)
@@ -152,7 +152,7 @@ describe.each(STORES)('%s', (_name, open) => {
   )
 
   it('pages by size, but never less than one fact', async () => {
-    const store = open()
+    const store = await open()
     await store.addBatch(facts(10, 'f', { content: 'x'.repeat(1000) }))
     expect((await store.page({ maxFacts: 100, maxUnits: 1 })).facts).toHaveLength(1)
     const { facts: some, positions, hasMore } = await store.page({ maxFacts: 100, maxUnits: 4700 })
@@ -172,11 +172,13 @@ describe.each(STORES)('%s', (_name, open) => {
     ['a year beyond 9999', { createdAt: new Date(8.64e15) }],
     ['a number for a domain', { domain: 5 }],
   ])('refuses %s', async (_what, wrong) => {
-    expect(await rejectionOf(open().add({ ...fact('a'), ...wrong } as Fact))).toBeInstanceOf(TypeError)
+    expect(await rejectionOf((await open()).add({ ...fact('a'), ...wrong } as Fact))).toBeInstanceOf(
+      TypeError,
+    )
   })
 
   it('keeps texts of every kind and length apart', async () => {
-    const store = open()
+    const store = await open()
     const texts = ['', 'a', '\u0000', 'ü', '語', '😀', '语'.repeat(85) + '😀']
     const all = texts.flatMap((domain, i) =>
       texts.map((module, k) =>
@@ -200,7 +202,7 @@ describe.each(STORES)('%s', (_name, open) => {
   })
 
   it('takes a whole surrogate pair', async () => {
-    const store = open()
+    const store = await open()
     await store.add(fact('a', { content: '😀' }))
     expect(await store.get('a')).toMatchObject({ content: '😀' })
   })
@@ -220,13 +222,13 @@ describe('MemoryFactStore', () => {
 describe('LmdbFactStore', () => {
   it('is the same store when it is opened again', async () => {
     const path = join(temporaryDirectory(), 'facts')
-    const first = new LmdbFactStore(path)
+    const first = await LmdbFactStore.open(path)
     await first.addBatch(facts(10))
     const { id } = first
     const last = await first.lastPosition()
     await first.close()
     expect(await rejectionOf(first.count())).toMatchObject({ code: 'ERR_FACT_STORE_CLOSED' })
-    const second = lmdb(path)
+    const second = await lmdb(path)
     expect([second.id, await second.lastPosition(), await second.count()]).toEqual([id, last, 10])
   })
 
@@ -235,8 +237,9 @@ describe('LmdbFactStore', () => {
     const root = openDatabase({ path })
     await root.openDB({ name: 'meta' }).put('id', 'store_0')
     await root.close()
+    chmodSync(path, 0o700)
     for (const file of ['data.mdb', 'lock.mdb']) chmodSync(join(path, file), 0o600)
-    expect(() => new LmdbFactStore(path)).toThrow(TypeError)
+    expect(await rejectionOf(LmdbFactStore.open(path))).toBeInstanceOf(TypeError)
   })
 
   it.skipIf(process.platform === 'win32')('says that there is no room, and goes on', async () => {
@@ -265,7 +268,7 @@ describe('LmdbFactStore', () => {
       const end = performance.now() + 60 + run * 35
       while (performance.now() < end) flushed = (await child.report<{ flushed: number }>()).flushed
       await child.kill()
-      const store = lmdb(path)
+      const store = await lmdb(path)
       const count = await store.count()
       expect(count % 1000).toBe(0)
       expect(count).toBeGreaterThanOrEqual(flushed)

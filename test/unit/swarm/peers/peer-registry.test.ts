@@ -265,7 +265,7 @@ describe('PeerRegistry', () => {
     '{"version":1,"selfId":"peer_000000000000000000000000","peers":[{}],"genes":[],"backups":[]}',
   ])('refuses a file that holds %s', async (text) => {
     const path = join(temporaryDirectory(), 'registry.json')
-    writeFileSync(path, text)
+    writeFileSync(path, text, { mode: 0o600 })
     const error = await rejectionOf(PeerRegistry.open('n', { storage: new FileRegistryStorage(path) }))
     expect(error).toBeInstanceOf(text === '{' ? SyntaxError : TypeError)
   })

@@ -11,7 +11,7 @@ import {
   parseHandshakeAck,
   parseSyncPage,
   parseSyncRequest,
-} from '../../../../lib/swarm/protocol/messages.js'
+} from '../../../../lib/swarm/protocol/parse-messages.js'
 import { partsOf } from '../../../../lib/swarm/protocol/payload-parts.js'
 import { GENOME } from '../../../support/facts.js'
 

@@ -1,0 +1,212 @@
+// `sentinel-ipc listen NAME`: prints the messages that arrive, until it is interrupted.
+
+import { AbortController } from '../../base/globals.js'
+import { quoteText } from '../../base/quote.js'
+import type { Connection } from '../../connection/connection.js'
+import type { SOCMessage } from '../../message/message.js'
+import {
+  addressOf,
+  ADDRESS_OPTIONS,
+  listenOptions,
+  POLICY_OPTIONS,
+  SOCKET_OPTIONS,
+} from '../kit/addresses.js'
+import type { Arguments, Command, Context } from '../kit/command.js'
+import { errorLine, ExitCode } from '../kit/exit-code.js'
+import { loadLibrary, type Library } from '../kit/load.js'
+import type { Output } from '../kit/output.js'
+import { parsePointers, pointed } from '../kit/pointer.js'
+import { parseCount, plural } from '../kit/units.js'
+import { fired } from '../kit/waiting.js'
+
+/** How long connections may take to end after SIGINT. */
+const DRAIN_MS = 1000
+
+export const listenCommand: Command = {
+  name: 'listen',
+  summary: 'print the messages that arrive at an address',
+  description:
+    'Listens at NAME and prints each message: for people on a terminal, as one line of JSON each otherwise.\n' +
+    'SIGINT ends it cleanly and prints the counts.',
+  positionals: [{ name: 'NAME', help: 'name of the listener, or path of its socket', kind: 'name' }],
+  options: {
+    ...ADDRESS_OPTIONS,
+    ack: { help: 'acknowledge messages once they are printed, for acknowledged senders' },
+    type: { value: 'TYPE', multiple: true, help: 'print messages of this type alone' },
+    fields: {
+      value: 'LIST',
+      help: 'print these parts of the payload alone: JSON Pointers, separated by commas',
+    },
+    count: { value: 'N', short: 'n', help: 'end after N messages' },
+    peer: { help: 'print who sent each message' },
+    ...POLICY_OPTIONS,
+    ...SOCKET_OPTIONS,
+  },
+  examples: [
+    ['sentinel-ipc listen events', 'prints what arrives at /tmp/sentinel-events.sock'],
+    [
+      'sentinel-ipc listen events --type soc_incident --fields /host/name,/EventID',
+      'picks messages and fields',
+    ],
+    ['sentinel-ipc listen events --ack >> events.ndjson', 'keeps messages of acknowledged senders in a file'],
+  ],
+  run,
+}
+
+/** What arrived, and what of it was printed. */
+interface Counts {
+  connections: number
+  printed: number
+  filtered: number
+  invalid: number
+}
+
+async function run(args: Arguments, context: Context): Promise<ExitCode> {
+  const { out, err, signal } = context
+  const address = addressOf(args.at(0), args)
+  const given = args.text('count')
+  const most = given === undefined ? Infinity : parseCount(given, 'count')
+  const print = printer(args, out)
+  const library = await loadLibrary()
+  const listener = await library.listen(address.name, listenOptions(address, args))
+  const types = new Set(args.list('type'))
+  const counts: Counts = { connections: 0, printed: 0, filtered: 0, invalid: 0 }
+  const done = new AbortController()
+  const server = library.serve(
+    listener,
+    async (connection) => {
+      ++counts.connections
+      await printAll(connection)
+    },
+    {
+      onError: (error) => {
+        if (!done.signal.aborted) void err.line(`sentinel-ipc: ${errorLine(error)}`)
+      },
+    },
+  )
+  if (out.isTerminal) void err.line(err.style(`listening at ${listener.address}; Ctrl-C ends it`, 'dim'))
+
+  async function printAll(connection: Connection): Promise<void> {
+    const receiver = openReceiver(connection, args.flag('ack'), library)
+    try {
+      for await (const batch of receiver.batches()) {
+        for (const message of batch) {
+          if (done.signal.aborted) return
+          if (types.size > 0 && !types.has(message.type)) {
+            ++counts.filtered
+          } else {
+            await print(message)
+            if (out.ended) return
+            if (++counts.printed >= most) done.abort()
+          }
+          receiver.finished(message)
+        }
+      }
+    } finally {
+      counts.invalid += receiver.invalid()
+    }
+  }
+
+  await fired(AbortSignal.any([signal, done.signal]))
+  done.abort()
+  await server.close({ timeoutMs: DRAIN_MS })
+  await out.flush()
+  if (out.isTerminal || args.flag('json')) await report(counts, args, err)
+  return ExitCode.ok
+}
+
+async function report(counts: Counts, args: Arguments, err: Output): Promise<void> {
+  if (args.flag('json')) {
+    await err.line(JSON.stringify(counts))
+    return
+  }
+  const { connections, printed, filtered, invalid } = counts
+  const parts = [plural(printed, 'message'), `from ${plural(connections, 'connection')}`]
+  if (filtered > 0) parts.push(`${plural(filtered, 'message')} of other types`)
+  if (invalid > 0) parts.push(plural(invalid, 'invalid line'))
+  await err.line(err.style(parts.join(', '), 'dim'))
+}
+
+/** Reads a connection, with or without acknowledgement. Invalid lines are counted. */
+interface Reader {
+  batches(): AsyncIterable<SOCMessage[]>
+  finished(message: SOCMessage): void
+  invalid(): number
+}
+
+function openReceiver(connection: Connection, acknowledge: boolean, library: Library): Reader {
+  if (!acknowledge) {
+    const receiver = new library.Receiver(connection, 'listen', { onInvalid: 'skip' })
+    return {
+      batches: () => receiver.batches(),
+      finished: () => undefined,
+      invalid: () => receiver.stats.invalid,
+    }
+  }
+  const options = { onInvalid: 'skip', autoAck: false } as const
+  const receiver = new library.AcknowledgingReceiver(connection, 'listen', options)
+  return {
+    batches: () => receiver.batches(),
+    finished: (message) => {
+      receiver.acknowledge(message)
+    },
+    invalid: () => receiver.stats.invalid,
+  }
+}
+
+/** Returns a function that prints a message, and waits while the output is slow. */
+function printer(args: Arguments, out: Output): (message: SOCMessage) => Promise<void> | undefined {
+  const pointers = args.text('fields')
+  const fields = pointers === undefined ? undefined : parsePointers(pointers)
+  const withPeer = args.flag('peer')
+  if (out.isTerminal && !args.flag('json')) {
+    return (message) => out.line(prettyMessage(message, fields, withPeer, out))
+  }
+  return (message) => out.line(jsonMessage(message, fields, withPeer))
+}
+
+/** A message as one line of JSON. The payload's text is as it was received. */
+export function jsonMessage(
+  message: SOCMessage,
+  fields: readonly string[] | undefined,
+  withPeer: boolean,
+): string {
+  const { type, id, timestamp, rawPayload, peer } = message
+  const parts = [`"type":${JSON.stringify(type)}`]
+  if (id !== '') parts.push(`"id":${JSON.stringify(id)}`)
+  parts.push(`"ts":${timestamp}`)
+  if (fields !== undefined) parts.push(`"fields":${JSON.stringify(picked(message, fields))}`)
+  else if (rawPayload !== undefined) parts.push(`"payload":${rawPayload}`)
+  if (withPeer) parts.push(`"peer":${JSON.stringify(peer)}`)
+  return `{${parts.join(',')}}`
+}
+
+function picked(message: SOCMessage, fields: readonly string[]): Record<string, unknown> {
+  return Object.fromEntries(fields.map((pointer) => [pointer, pointed(message.payload, pointer)]))
+}
+
+function prettyMessage(
+  message: SOCMessage,
+  fields: readonly string[] | undefined,
+  withPeer: boolean,
+  out: Output,
+): string {
+  const { type, timestamp, peer } = message
+  const time = new Date(timestamp * 1000).toISOString().slice(11, 19)
+  const from = withPeer && peer !== undefined ? ` ${out.style(`uid ${peer.uid} pid ${peer.pid}`, 'dim')}` : ''
+  const style = type === 'soc_incident' ? 'red' : type === 'soc_heartbeat' ? 'dim' : 'cyan'
+  const body =
+    fields === undefined
+      ? printable(message.rawPayload ?? '')
+      : Object.entries(picked(message, fields))
+          .map(([pointer, value]) => `${pointer}=${printable(JSON.stringify(value) ?? '-')}`)
+          .join(' ')
+  return `${out.style(time, 'dim')} ${out.style(printable(type), style)}${from} ${body}`
+}
+
+/** Text of a peer without anything that a terminal would obey. */
+function printable(text: string): string {
+  return text.replace(/[\x00-\x1f\x7f-\x9f\u200e\u200f\u2028-\u202e\u2066-\u2069]/g, (unit) =>
+    quoteText(unit, 1).slice(1, -1),
+  )
+}

@@ -1,0 +1,195 @@
+// `sentinel-ipc send NAME`: sends NDJSON from standard input, or one message from the arguments.
+
+import { monotonicMs } from '../../base/globals.js'
+import type { SOCMessage } from '../../message/message.js'
+import {
+  addressOf,
+  ADDRESS_OPTIONS,
+  dialOptions,
+  POLICY_OPTIONS,
+  TIMEOUT_OPTION,
+  timeoutOf,
+} from '../kit/addresses.js'
+import type { Arguments, Command, Context } from '../kit/command.js'
+import { CommandError, errorLine, ExitCode, usageError } from '../kit/exit-code.js'
+import { inputSize } from '../kit/input.js'
+import { loadLibrary, type Library } from '../kit/load.js'
+import { openOutlet, type Outlet, type OutletResult } from '../kit/outlet.js'
+import { Progress } from '../kit/progress.js'
+import { formatBytes, formatDuration, groupDigits, parseCount, plural } from '../kit/units.js'
+
+export const sendCommand: Command = {
+  name: 'send',
+  summary: 'send messages from standard input or from arguments',
+  description:
+    'Sends NDJSON from standard input to the listener NAME: a message a line, as listen prints it, with "type" and, where\n' +
+    'there are any, "id", "ts" and "payload". With --type, each line is the payload of a message; with --type and\n' +
+    '--payload, one message is sent and nothing is read.',
+  positionals: [{ name: 'NAME', help: 'name of the listener, or path of its socket', kind: 'name' }],
+  options: {
+    ...ADDRESS_OPTIONS,
+    type: { value: 'TYPE', help: 'type of the messages' },
+    payload: { value: 'JSON', help: 'payload of the one message to send' },
+    id: { value: 'ID', help: 'id of the one message to send' },
+    ack: { help: 'wait until the receiving application has finished the messages' },
+    spool: { value: 'DIR', help: 'with --ack: keep messages in this spool until they are acknowledged' },
+    retries: { value: 'N', help: 'try N times to reach the listener; default: 1' },
+    'skip-invalid': { help: 'leave out lines that are not messages, and count them' },
+    quiet: { short: 'q', help: 'print no progress and no summary' },
+    ...TIMEOUT_OPTION,
+    ...POLICY_OPTIONS,
+  },
+  examples: [
+    ['sentinel-ipc send events --type soc_event --payload \'{"EventID":4625}\'', 'sends one message'],
+    ['sentinel-ipc send events < events.ndjson', 'sends a file'],
+    ['journalctl -f -o json | sentinel-ipc send events --type soc_event', 'sends each line as a payload'],
+    [
+      'sentinel-ipc send events --ack --spool /var/spool/events < events.ndjson',
+      'loses nothing if the receiver is away',
+    ],
+  ],
+  run,
+}
+
+/** What became of the input. */
+interface Counts {
+  messages: number
+  bytes: number
+  invalid: number
+  refused: number
+}
+
+async function run(args: Arguments, context: Context): Promise<ExitCode> {
+  const { signal } = context
+  const single = args.text('payload') !== undefined || args.text('id') !== undefined
+  if (single && args.text('type') === undefined) throw usageError('--payload and --id need --type')
+  if (args.text('spool') !== undefined && !args.flag('ack')) throw usageError('--spool needs --ack')
+  const address = addressOf(args.at(0), args)
+  const retries = args.text('retries')
+  const library = await loadLibrary()
+  const outlet = await openOutlet(library, address, dialOptions(address, args), {
+    acknowledged: args.flag('ack'),
+    spool: args.text('spool'),
+    retries: retries === undefined ? 1 : parseCount(retries, 'retries'),
+    timeoutMs: timeoutOf(args),
+    signal,
+  })
+  const counts: Counts = { messages: 0, bytes: 0, invalid: 0, refused: 0 }
+  const startMs = monotonicMs()
+  const size = single ? undefined : inputSize(context.input)
+  const progress =
+    args.flag('quiet') || single ? undefined : new Progress(context.err, 'sent', size, () => counts)
+  try {
+    if (single) await sendOne(args, library, outlet, counts)
+    else await sendInput(args, context, library, outlet, counts)
+  } catch (error) {
+    progress?.stop()
+    const stopped = signal.aborted
+    const result = await outlet.close(stopped ? 200 : timeoutOf(args)).catch(() => undefined)
+    await report(args, context, counts, result, monotonicMs() - startMs)
+    if (stopped) return ExitCode.interrupted
+    throw error
+  }
+  const result = await outlet.close(timeoutOf(args)).finally(() => {
+    progress?.stop()
+  })
+  await report(args, context, counts, result, monotonicMs() - startMs)
+  if (result.error !== undefined) throw result.error
+  if (signal.aborted) return ExitCode.interrupted
+  return counts.invalid + counts.refused + result.rejected > 0 ? ExitCode.failed : ExitCode.ok
+}
+
+async function sendOne(args: Arguments, library: Library, outlet: Outlet, counts: Counts): Promise<void> {
+  const payload = args.text('payload')
+  const id = args.text('id')
+  const message = library.newSOCMessage(
+    args.text('type') ?? '',
+    payload === undefined ? undefined : library.rawJSON(payload),
+    id === undefined ? undefined : { id },
+  )
+  await outlet.send([message])
+  counts.messages = 1
+}
+
+async function sendInput(
+  args: Arguments,
+  { input, err, signal }: Context,
+  library: Library,
+  outlet: Outlet,
+  counts: Counts,
+): Promise<void> {
+  const type = args.text('type')
+  const skip = args.flag('skip-invalid')
+  const splitter = new library.LineSplitter()
+  let lines = 0
+  const messagesOf = (texts: readonly string[]): SOCMessage[] => {
+    const messages: SOCMessage[] = []
+    for (const text of texts) {
+      ++lines
+      try {
+        messages.push(type === undefined ? library.messageOf(text) : payloadOf(library, type, text))
+      } catch (error) {
+        if (!skip)
+          throw new CommandError(ExitCode.failed, `line ${lines} of the input: ${errorLine(error)}`, error)
+        if (++counts.invalid <= 3) void err.line(`sentinel-ipc: left out line ${lines}: ${errorLine(error)}`)
+      }
+    }
+    return messages
+  }
+  const sendAll = async (messages: SOCMessage[], bytes: number): Promise<void> => {
+    if (messages.length > 0) await outlet.send(messages)
+    counts.messages += messages.length
+    counts.bytes += bytes
+  }
+  const stop = (): void => {
+    input.destroy()
+  }
+  signal.addEventListener('abort', stop, { once: true })
+  if (signal.aborted) stop()
+  try {
+    for await (const chunk of input)
+      await sendAll(messagesOf(splitter.push(chunk as Buffer)), (chunk as Buffer).length)
+    await sendAll(messagesOf(splitter.end()), 0)
+  } catch (error) {
+    // Destroying the input in the middle of a read ends the loop with an error of the stream.
+    if (!signal.aborted) throw error
+  } finally {
+    signal.removeEventListener('abort', stop)
+  }
+}
+
+/** The payload is checked here, so that one invalid line does not end a batch. */
+function payloadOf(library: Library, type: string, text: string): SOCMessage {
+  JSON.parse(text)
+  return library.payloadMessage(type, text)
+}
+
+async function report(
+  args: Arguments,
+  { out, err }: Context,
+  { messages, bytes, invalid }: Counts,
+  result: OutletResult | undefined,
+  elapsedMs: number,
+): Promise<void> {
+  if (args.flag('json')) {
+    const { acknowledged, rejected, spooled, written } = result ?? {}
+    const seconds = Math.round(elapsedMs) / 1000
+    await out.line(
+      JSON.stringify({ messages, bytes, invalid, acknowledged, rejected, spooled, written, seconds }),
+    )
+    return
+  }
+  if (args.flag('quiet') || !err.isTerminal) return
+  const parts = [`sent ${plural(messages, 'message')}${bytes > 0 ? ` (${formatBytes(bytes)})` : ''}`]
+  parts.push(`in ${formatDuration(elapsedMs)}`)
+  if (args.flag('ack') && result !== undefined) {
+    parts.push(`${groupDigits(result.acknowledged)} acknowledged`)
+    if (result.rejected > 0)
+      parts.push(`${groupDigits(result.rejected)} rejected (${result.reason ?? 'no reason'})`)
+    if (result.spooled > 0) parts.push(`${groupDigits(result.spooled)} wait in the spool`)
+    if (result.written > 0)
+      parts.push(`${groupDigits(result.written)} written to a peer that does not acknowledge`)
+  }
+  if (invalid > 0) parts.push(`${plural(invalid, 'invalid line')} left out`)
+  await err.line(err.style(parts.join(', '), 'dim'))
+}

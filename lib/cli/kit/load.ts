@@ -1,0 +1,9 @@
+// Loads the library, and with it the addon, when a command first needs it: help, completion and doctor work without.
+
+/** Everything of the library that commands use. */
+export type Library = typeof import('./library.js')
+
+/** @throws {IpcError} ERR_IPC_SYSTEM if no binary of the addon loads here */
+export function loadLibrary(): Promise<Library> {
+  return import('./library.js')
+}

@@ -1,0 +1,179 @@
+// Where commands send messages to: a plain sender on one connection, or an acknowledged one, with or without a spool.
+
+import { hasCode, IpcError, toError } from '../../base/errors.js'
+import type { SOCMessage } from '../../message/message.js'
+import type { Connection } from '../../connection/connection.js'
+import type { DialOptions } from '../../connection/dial.js'
+import type { SendResult } from '../../delivery/index.js'
+import type { Address } from './addresses.js'
+import type { Library } from './load.js'
+import { unlessFired } from './waiting.js'
+
+export interface OutletOptions {
+  readonly acknowledged: boolean
+  readonly spool: string | undefined
+  readonly retries: number
+  readonly timeoutMs: number
+  readonly signal: AbortSignal
+}
+
+/** What became of the messages that were sent. */
+export interface OutletResult {
+  readonly acknowledged: number
+  readonly rejected: number
+  /** Why the first of them was rejected. */
+  readonly reason: string | undefined
+  /** Still in the spool. */
+  readonly spooled: number
+  /** Taken by the kernel, for a peer that does not acknowledge. */
+  readonly written: number
+  /** Why something did not arrive. */
+  readonly error: Error | undefined
+}
+
+export interface Outlet {
+  /** Sends messages in their order. Resolves when the next ones may come. */
+  send(messages: readonly SOCMessage[]): Promise<void>
+  /** Sends one message. Resolves with its outcome once it is settled; rejects if it was given up. */
+  settle(message: SOCMessage): Promise<SendResult>
+  /** Resolves when more messages may come. */
+  ready(): Promise<void>
+  /** Waits for what is under way, at most that long, and hangs up. Never rejects. */
+  close(timeoutMs: number): Promise<OutletResult>
+}
+
+/** @throws {IpcError} as `dial`; for an acknowledged outlet without a spool if no listener is there in time */
+export async function openOutlet(
+  library: Library,
+  { name }: Address,
+  dialOptions: DialOptions,
+  options: OutletOptions,
+): Promise<Outlet> {
+  const { acknowledged, retries, signal } = options
+  if (acknowledged) return AcknowledgedOutlet.open(library, name, dialOptions, options)
+  const connection = await unlessFired(
+    signal,
+    'dialling',
+    library.dialWithRetry(name, retries, { ...dialOptions, signal }),
+  )
+  return new PlainOutlet(library, connection, options)
+}
+
+class PlainOutlet implements Outlet {
+  readonly #sender: InstanceType<Library['Sender']>
+  readonly #signal: AbortSignal
+  #written = 0
+
+  constructor(library: Library, connection: Connection, { timeoutMs, signal }: OutletOptions) {
+    this.#sender = new library.Sender(connection, 'send', { timeoutMs })
+    this.#signal = signal
+  }
+
+  async send(messages: readonly SOCMessage[]): Promise<void> {
+    await this.#sender.sendBatch(messages, { signal: this.#signal })
+    this.#written += messages.length
+  }
+
+  async settle(message: SOCMessage): Promise<SendResult> {
+    await this.send([message])
+    return { status: 'written' }
+  }
+
+  ready(): Promise<void> {
+    return Promise.resolve()
+  }
+
+  async close(): Promise<OutletResult> {
+    const error = await this.#sender.close().then(() => undefined, toError)
+    return { acknowledged: 0, rejected: 0, reason: undefined, spooled: 0, written: this.#written, error }
+  }
+}
+
+type Acknowledged = InstanceType<Library['AcknowledgedSender']>
+
+class AcknowledgedOutlet implements Outlet {
+  readonly #sender: Acknowledged
+  readonly #spooled: boolean
+  readonly #signal: AbortSignal
+  readonly #state: { reason: string | undefined; lastError: IpcError | undefined }
+  /** Why a send was given up, other than by closing. */
+  #error: Error | undefined
+
+  private constructor(
+    sender: Acknowledged,
+    spooled: boolean,
+    signal: AbortSignal,
+    state: { reason: string | undefined; lastError: IpcError | undefined },
+  ) {
+    this.#sender = sender
+    this.#spooled = spooled
+    this.#signal = signal
+    this.#state = state
+  }
+
+  static async open(
+    library: Library,
+    name: string,
+    dialOptions: DialOptions,
+    { spool: directory, timeoutMs, signal }: OutletOptions,
+  ): Promise<AcknowledgedOutlet> {
+    const { directory: where, path, policy } = dialOptions
+    const spool = directory === undefined ? undefined : await library.Spool.open({ directory })
+    const state: { reason: string | undefined; lastError: IpcError | undefined } = {
+      reason: undefined,
+      lastError: undefined,
+    }
+    const sender = new library.AcknowledgedSender(name, {
+      ...(where !== undefined && { directory: where }),
+      ...(path !== undefined && { path }),
+      ...(policy !== undefined && { policy }),
+      ...(spool !== undefined && { spool }),
+      // Without a spool nothing can wait for a receiver: it must be there.
+      ...(spool === undefined && { giveUpAfterMs: timeoutMs }),
+      onEvent: (event) => {
+        if (event.type === 'rejected') state.reason ??= event.reason
+        else if (event.type === 'retrying') state.lastError = event.error
+        else if (event.type === 'failed') state.lastError ??= event.error
+      },
+    })
+    return new AcknowledgedOutlet(sender, spool !== undefined, signal, state)
+  }
+
+  async send(messages: readonly SOCMessage[]): Promise<void> {
+    const settled = this.#sender.sendBatch(messages)
+    settled.catch((error: unknown) => {
+      if (!hasCode(error, 'ERR_IPC_TIMEOUT')) this.#error ??= toError(error)
+    })
+    try {
+      if (this.#spooled) await unlessFired(this.#signal, 'spooling', settled)
+      await unlessFired(this.#signal, 'sending', this.#sender.drained())
+    } catch (error) {
+      throw this.#explained(toError(error))
+    }
+  }
+
+  settle(message: SOCMessage): Promise<SendResult> {
+    return this.#sender.send(message)
+  }
+
+  ready(): Promise<void> {
+    return unlessFired(this.#signal, 'sending', this.#sender.drained())
+  }
+
+  async close(timeoutMs: number): Promise<OutletResult> {
+    const closed = await this.#sender.close({ timeoutMs }).then(() => undefined, toError)
+    const { acknowledged, rejected, written, pending, droppedBy } = this.#sender.stats
+    const spooled = this.#spooled ? pending + droppedBy.timeout : 0
+    // What waits in a spool has not failed.
+    const isLate = this.#spooled && closed !== undefined && hasCode(closed, 'ERR_IPC_TIMEOUT')
+    const failure = this.#error ?? (isLate ? undefined : closed)
+    const error = failure === undefined ? undefined : this.#explained(failure)
+    return { acknowledged, rejected, reason: this.#state.reason, spooled, written, error }
+  }
+
+  /** The last error of the connection says more than that messages were given up. */
+  #explained(error: Error): Error {
+    const { lastError } = this.#state
+    return lastError !== undefined && hasCode(error, 'ERR_IPC_CLOSED', 'ERR_IPC_TIMEOUT') ? lastError : error
+  }
+}

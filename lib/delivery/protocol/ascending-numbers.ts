@@ -1,0 +1,73 @@
+// Numbers in ascending order, added mostly at the end and taken away mostly at the beginning, each in constant time.
+
+/** Numbers that were taken away are removed from the array once there are this many, and half of it. */
+const COMPACT_AT = 1024
+
+export class AscendingNumbers {
+  #numbers: number[]
+  #head = 0
+
+  /** @param numbers ascending; kept */
+  constructor(numbers: number[] = []) {
+    this.#numbers = numbers
+  }
+
+  get first(): number | undefined {
+    return this.#numbers[this.#head]
+  }
+
+  get size(): number {
+    return this.#numbers.length - this.#head
+  }
+
+  add(number: number): void {
+    const numbers = this.#numbers
+    if (this.size === 0 || (numbers.at(-1) as number) < number) numbers.push(number)
+    else numbers.splice(this.#indexOf(number), 0, number)
+  }
+
+  /** Takes the first numbers away, `count` at most. */
+  take(count: number): number[] {
+    const taken = this.#numbers.slice(this.#head, this.#head + count)
+    this.#drop(taken.length)
+    return taken
+  }
+
+  /** Takes all numbers below this one away. */
+  takeBelow(number: number): number[] {
+    return this.take(this.#indexOf(number) - this.#head)
+  }
+
+  /** The numbers from `first` through `last`. */
+  *within(first: number, last: number): Iterable<number> {
+    const numbers = this.#numbers
+    for (let at = this.#indexOf(first); at < numbers.length; ++at) {
+      const number = numbers[at] as number
+      if (number > last) return
+      yield number
+    }
+  }
+
+  copy(): AscendingNumbers {
+    return new AscendingNumbers(this.#numbers.slice(this.#head))
+  }
+
+  #drop(count: number): void {
+    this.#head += count
+    if (this.#head < COMPACT_AT || this.#head * 2 < this.#numbers.length) return
+    this.#numbers = this.#numbers.slice(this.#head)
+    this.#head = 0
+  }
+
+  /** Index of the first one that is `number` or more. */
+  #indexOf(number: number): number {
+    let low = this.#head
+    let high = this.#numbers.length
+    while (low < high) {
+      const middle = (low + high) >>> 1
+      if ((this.#numbers[middle] as number) < number) low = middle + 1
+      else high = middle
+    }
+    return low
+  }
+}

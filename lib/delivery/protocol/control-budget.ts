@@ -1,0 +1,45 @@
+// Bounds the work that control messages of a peer make: each one that says nothing new takes a token. Tokens come with
+// time, and with what the peer does honestly, so an honest peer never runs out.
+
+import { monotonicMs } from '../../base/globals.js'
+import { violation } from './control.js'
+
+/** More than two heartbeats at the shortest interval, which is 10 ms. */
+const TOKENS_PER_SECOND = 500
+
+export class ControlBudget {
+  readonly #burst: number
+  readonly #what: string
+  #tokens: number
+  #filledAt = monotonicMs()
+
+  /**
+   * @param burst control messages that may come at once
+   * @param what the control messages, for the error
+   */
+  constructor(burst: number, what: string) {
+    this.#burst = burst
+    this.#what = what
+    this.#tokens = burst
+  }
+
+  /** The peer has done something that an honest one may say as much about. */
+  earn(tokens: number): void {
+    this.#tokens = Math.min(this.#burst, this.#tokens + tokens)
+  }
+
+  /** @throws {IpcError} ERR_IPC_INVALID_MESSAGE, reason `flood`, when the peer has said too much */
+  spend(): void {
+    if (this.#tokens < 1) this.#fill()
+    if (this.#tokens < 1) {
+      throw violation('flood', `more ${this.#what} than any honest peer: over ${TOKENS_PER_SECOND} a second`)
+    }
+    --this.#tokens
+  }
+
+  #fill(): void {
+    const now = monotonicMs()
+    this.earn(((now - this.#filledAt) / 1000) * TOKENS_PER_SECOND)
+    this.#filledAt = now
+  }
+}

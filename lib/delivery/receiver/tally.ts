@@ -1,0 +1,65 @@
+// The counts of one receiver, and the bounds that they decide: when enough waits to be handed out, reading stops.
+
+import type { AcknowledgingReceiverStats } from './options.js'
+
+/** The counts that handing out and settling change. */
+export type Counts = Pick<
+  AcknowledgingReceiverStats,
+  | 'received'
+  | 'delivered'
+  | 'accepted'
+  | 'rejected'
+  | 'released'
+  | 'inHand'
+  | 'waiting'
+  | 'duplicates'
+  | 'superseded'
+>
+
+/** Reading stops when this much waits to be handed out, and goes on at half of it. */
+export const MAX_WAITING = 1024
+const MAX_WAITING_BYTES = 1 << 18
+
+export class Tally {
+  received = 0
+  delivered = 0
+  accepted = 0
+  rejected = 0
+  released = 0
+  inHand = 0
+  waiting = 0
+  duplicates = 0
+  superseded = 0
+  #waitingBytes = 0
+  #wasFull = false
+
+  get counts(): Counts {
+    const { received, delivered, accepted, rejected, released, inHand, waiting, duplicates, superseded } =
+      this
+    return { received, delivered, accepted, rejected, released, inHand, waiting, duplicates, superseded }
+  }
+
+  /** Messages wait to be handed out; or an error does, which is no message. */
+  addWaiting(messages: number, bytes: number): void {
+    this.waiting += messages
+    this.#waitingBytes += bytes
+  }
+
+  removeWaiting(messages: number, bytes: number): void {
+    this.waiting -= messages
+    this.#waitingBytes -= bytes
+  }
+
+  /** Whether reading stopped at the bound when {@link isFull} was last called. */
+  get wasFull(): boolean {
+    return this.#wasFull
+  }
+
+  /** Whether enough waits: from the bound down to half of it. A receiver that reads no more is never full. */
+  isFull(reads: boolean): boolean {
+    const full = this.#wasFull
+      ? this.waiting > MAX_WAITING / 2 || this.#waitingBytes > MAX_WAITING_BYTES / 2
+      : this.waiting >= MAX_WAITING || this.#waitingBytes >= MAX_WAITING_BYTES
+    return (this.#wasFull = full && reads)
+  }
+}

@@ -1,0 +1,87 @@
+// Parses JSON whose integers may be beyond 2^53, where a number is not exact: these become BigInts. Slower than JSON.parse,
+// so it is meant for the few texts that have such an integer. (JSON.parse shows the source of a number to its reviver only
+// in Node 21 and later.)
+
+import { randomHex } from '../base/crypto.js'
+import { hidePrototypeKey } from './payload.js'
+
+/**
+ * An integer of 16 digits or more, if it does not stand in a string: no shorter one is beyond 2^53. Not the digits of a
+ * fraction or an exponent. At most 1000 digits: the time that a BigInt takes to make grows faster than their number, and the
+ * peer chooses it.
+ */
+const LONG_INTEGER = /(?<![\d.eE+-])-?\d{16,1000}(?![\d.eE])/g
+
+/** Stands in front of the digits of an integer that was made a string. Not to be guessed by a peer. */
+let mark: string | undefined
+
+function newMark(): string {
+  return `bigint ${randomHex(16)} `
+}
+
+/** The value of a valid JSON text: integers beyond 2^53 as BigInt, and a key `__proto__` as data. */
+export function parseExact(text: string): unknown {
+  mark ??= newMark()
+  const strings = new StringSkipper(text)
+  let marked = ''
+  let copied = 0
+  for (const { 0: digits, index } of text.matchAll(LONG_INTEGER)) {
+    if (strings.contain(index) || Number.isSafeInteger(Number(digits))) continue
+    marked += `${text.slice(copied, index)}"${mark}${digits}"`
+    copied = index + digits.length
+  }
+  return JSON.parse(marked + text.slice(copied), revive)
+}
+
+/** The JSON text of a value that {@link parseExact} may have returned; undefined for undefined. */
+export function stringifyExact(value: unknown): string | undefined {
+  let found = false
+  const text = JSON.stringify(value, (_key, part: unknown) => {
+    if (typeof part !== 'bigint') return part
+    found = true
+    return `${(mark ??= newMark())}${part}`
+  }) as string | undefined
+  return found ? text?.replaceAll(new RegExp(`"${mark}(-?\\d+)"`, 'g'), '$1') : text
+}
+
+/** Tells which positions of a JSON text stand in a string. They must be asked for in rising order. */
+class StringSkipper {
+  readonly #text: string
+  /** Past the last string that was skipped. */
+  #end = 0
+  /** The next backslash; the text is searched once for each, however many strings there are. */
+  #escape: number
+
+  constructor(text: string) {
+    this.#text = text
+    this.#escape = this.#find('\\', 0)
+  }
+
+  contain(index: number): boolean {
+    for (let quote = this.#find('"', this.#end); quote < index; quote = this.#find('"', this.#end)) {
+      this.#end = this.#closeOf(quote) + 1
+    }
+    return index < this.#end
+  }
+
+  #closeOf(quote: number): number {
+    let close = this.#find('"', quote + 1)
+    while (this.#escape < close) {
+      const past = this.#escape + 2
+      this.#escape = this.#find('\\', past)
+      // The quote was escaped.
+      if (past > close) close = this.#find('"', past)
+    }
+    return close
+  }
+
+  #find(character: string, from: number): number {
+    const found = this.#text.indexOf(character, from)
+    return found === -1 ? this.#text.length : found
+  }
+}
+
+function revive(key: string, value: unknown): unknown {
+  if (typeof value === 'string' && value.startsWith(mark as string)) return BigInt(value.slice(mark?.length))
+  return hidePrototypeKey(key, value)
+}

@@ -1,0 +1,114 @@
+// The fields that a receiver asked for, and where the addon found them in the lines of a read. Values are made when they
+// are asked for. Must not know messages.
+
+import { wrongKind } from '../base/options.js'
+import { FieldWord } from '../binding/abi.js'
+import { checkPointer } from './json-pointer.js'
+import { detached } from './payload.js'
+
+/** The pointers that a receiver asked for. */
+export class FieldSet {
+  readonly pointers: readonly string[]
+  /** Words of a row of these fields; see {@link FieldWord}. */
+  readonly rowWords: number
+  readonly #indexes: ReadonlyMap<string, number>
+
+  /** @throws TypeError or RangeError unless the value is a list of 1 to 16 different pointers. `what` names it. */
+  constructor(pointers: unknown, what: string) {
+    if (!Array.isArray(pointers)) throw wrongKind(what, 'a list of JSON Pointers', pointers)
+    if (pointers.length === 0 || pointers.length > FieldWord.most) {
+      throw new RangeError(`${what} must be 1 to ${FieldWord.most} JSON Pointers, not ${pointers.length}`)
+    }
+    const indexes = new Map<string, number>()
+    for (const pointer of pointers as unknown[]) {
+      checkPointer(pointer, `${what}: each`)
+      if (indexes.has(pointer))
+        throw new TypeError(`${what} must not contain ${JSON.stringify(pointer)} twice`)
+      indexes.set(pointer, indexes.size)
+    }
+    this.pointers = [...indexes.keys()]
+    this.rowWords = FieldWord.first + indexes.size * FieldWord.each
+    this.#indexes = indexes
+  }
+
+  /** The index of a pointer in the list; undefined if it was not asked for. */
+  indexOf(pointer: string): number | undefined {
+    return this.#indexes.get(pointer)
+  }
+}
+
+/** Where the fields of the lines of one step of a read are: one object for all of its messages. */
+export class FieldTable {
+  readonly set: FieldSet
+  /** Rows in the order of the lines; see {@link FieldWord}. */
+  readonly #words: Int32Array
+  /** Where the row that was found last begins. */
+  #row = 0
+
+  /** Takes over the rows, whose `lineStart` must be set. */
+  constructor(set: FieldSet, words: Int32Array) {
+    this.set = set
+    this.#words = words
+  }
+
+  /** Where the row of the line that begins at `lineStart` of the read window begins. */
+  rowOf(lineStart: number): number {
+    const words = this.#words
+    const row = this.#row
+    if (words[row] === lineStart) return row
+    // Messages are mostly looked at in their order.
+    const next = row + this.set.rowWords
+    return (this.#row = next < words.length && words[next] === lineStart ? next : this.#search(lineStart))
+  }
+
+  /** Where the value of a field begins in the read window; equal to its end if it is missing. */
+  startOf(row: number, field: number): number {
+    return this.#words[row + FieldWord.first + field * FieldWord.each] as number
+  }
+
+  endOf(row: number, field: number): number {
+    return this.#words[row + FieldWord.first + field * FieldWord.each + 1] as number
+  }
+
+  #search(lineStart: number): number {
+    const { rowWords } = this.set
+    let low = 0
+    let high = this.#words.length / rowWords - 1
+    while (low < high) {
+      const middle = (low + high + 1) >>> 1
+      if ((this.#words[middle * rowWords] as number) <= lineStart) low = middle
+      else high = middle - 1
+    }
+    return low * rowWords
+  }
+}
+
+const QUOTE = 0x22
+const LETTER_T = 0x74
+const LETTER_F = 0x66
+const LETTER_N = 0x6e
+/** No shorter integer is beyond 2^53. */
+const SHORT_NUMBER = 15
+
+/**
+ * The value of a JSON text that is a scalar and takes no parser; undefined for any other. A string shares no memory with the
+ * text, which has been cut from a longer one if it is ASCII.
+ */
+export function scalarIn(text: string, ascii: boolean): string | number | boolean | null | undefined {
+  switch (text.charCodeAt(0)) {
+    case QUOTE:
+      if (text.includes('\\')) return undefined
+      return ascii ? detached(text.slice(1, -1)) : text.slice(1, -1)
+    case LETTER_T:
+      return true
+    case LETTER_F:
+      return false
+    case LETTER_N:
+      return null
+    default: {
+      // An object or an array is not a number.
+      const number = text.length <= SHORT_NUMBER ? Number(text) : NaN
+      return Number.isNaN(number) ? undefined : number
+    }
+  }
+}

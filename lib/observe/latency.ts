@@ -1,0 +1,48 @@
+// Counts durations in buckets that grow by a fifth each, so that percentiles are right within 10 %. One count costs a few
+// nanoseconds and no memory.
+
+/** A summary of durations, in milliseconds. */
+export interface LatencyStats {
+  /** Durations counted. */
+  readonly count: number
+  /** Half of them were this long or shorter. Percentiles are right within 10 %. */
+  readonly p50: number
+  /** 99 % of them were. */
+  readonly p99: number
+  /** The longest. */
+  readonly max: number
+}
+
+/** The shortest duration that is told from 0: 1 µs. */
+const LEAST_MS = 1e-3
+const GROWTH = Math.log(1.2)
+/** Up to a little over two minutes. */
+const BUCKETS = 104
+
+export class Latency {
+  readonly #buckets = new Uint32Array(BUCKETS)
+  #count = 0
+  #max = 0
+
+  add(ms: number): void {
+    const bucket = ms <= LEAST_MS ? 0 : Math.min(BUCKETS - 1, Math.floor(Math.log(ms / LEAST_MS) / GROWTH))
+    this.#buckets[bucket] = (this.#buckets[bucket] as number) + 1
+    ++this.#count
+    if (ms > this.#max) this.#max = ms
+  }
+
+  get stats(): LatencyStats {
+    return { count: this.#count, p50: this.#at(0.5), p99: this.#at(0.99), max: this.#max }
+  }
+
+  #at(share: number): number {
+    let left = Math.ceil(this.#count * share)
+    if (left === 0) return 0
+    for (let bucket = 0; bucket < BUCKETS; ++bucket) {
+      left -= this.#buckets[bucket] as number
+      // The middle of the bucket.
+      if (left <= 0) return Math.min(this.#max, LEAST_MS * Math.exp((bucket + 0.5) * GROWTH))
+    }
+    return this.#max
+  }
+}

@@ -1,0 +1,83 @@
+// The options and counts of an endpoint: their meaning, defaults and checks.
+
+import { anything, checkOptions, milliseconds, signal, wholeNumber } from '../base/options.js'
+import type { Checked, OptionTable } from '../base/options.js'
+import type { ReceiverOptions } from '../endpoints/receiver.js'
+import type { LatencyStats } from '../observe/latency.js'
+
+/** Options of {@link Endpoint}. */
+export interface EndpointOptions {
+  /** How long a request waits for its reply unless it says otherwise, in milliseconds. Default: 5000. */
+  readonly timeoutMs?: number
+  /**
+   * Bytes that may wait, roughly and with overhead, in each of four places: requests without a reply, handlers running,
+   * replies that the peer does not take, and messages that the application has not asked for. What the peer sent counts
+   * with the whole read that it came in, as one message keeps that alive. Default: 8 MiB.
+   */
+  readonly maxPendingBytes?: number
+  /** Options of the receiver that reads the connection. */
+  readonly receiver?: ReceiverOptions
+}
+
+/** Options of {@link Endpoint.request}. */
+export interface RequestOptions {
+  /** How long to wait for the reply, in milliseconds; Infinity: as long as the connection lasts. */
+  readonly timeoutMs?: number
+  /** Withdraws the request when it fires. The signal of the peer's handler fires then. */
+  readonly signal?: AbortSignal
+}
+
+/** Options of {@link Endpoint.close}. */
+export interface EndpointCloseOptions {
+  /** Milliseconds to wait for requests and handlers under way. Default: 5000. */
+  readonly timeoutMs?: number
+}
+
+/** Counts of an {@link Endpoint}. */
+export interface EndpointStats {
+  /** Requests that have no reply yet. */
+  readonly pending: number
+  /** Bytes that the requests without a reply take, roughly. */
+  readonly pendingBytes: number
+  /** How long the peer took to reply to requests, errors included. */
+  readonly latency: LatencyStats
+  /** Handlers at work. */
+  readonly handling: number
+  /** Bytes that the requests being handled take, roughly, with the reads that they came in. */
+  readonly handlingBytes: number
+  /** Requests of the peer that a handler was called for. */
+  readonly handled: number
+  /** Requests of the peer that got an error reply without a handler: unknown type, full, duplicate id, closing. */
+  readonly refused: number
+  /** Replies without a request: late ones, duplicates, forged ids. */
+  readonly unknownReplies: number
+  /** Replies that could not be sent: the connection had ended, or the peer took nothing in time. */
+  readonly unsentReplies: number
+  /** Messages dropped because {@link EndpointOptions.maxPendingBytes} of them waited while `messages` was not read. */
+  readonly dropped: number
+}
+
+const OPTIONS: OptionTable<EndpointOptions> = {
+  timeoutMs: milliseconds,
+  maxPendingBytes: wholeNumber(1, Number.MAX_SAFE_INTEGER),
+  receiver: anything,
+}
+const REQUEST_OPTIONS: OptionTable<RequestOptions> = { timeoutMs: milliseconds, signal }
+const CLOSE_OPTIONS: OptionTable<EndpointCloseOptions> = { timeoutMs: milliseconds }
+
+/** Default of {@link EndpointOptions.maxPendingBytes}. */
+export const DEFAULT_MAX_PENDING_BYTES = 8 << 20
+/** The options of most requests, which need no check. */
+export const NO_REQUEST_OPTIONS: Checked<RequestOptions> = {}
+
+export function checkEndpointOptions(options: EndpointOptions): Checked<EndpointOptions> {
+  return checkOptions('Endpoint', options, OPTIONS)
+}
+
+export function checkRequestOptions(options: RequestOptions): Checked<RequestOptions> {
+  return options === NO_REQUEST_OPTIONS ? options : checkOptions('request', options, REQUEST_OPTIONS)
+}
+
+export function checkCloseOptions(options: EndpointCloseOptions): Checked<EndpointCloseOptions> {
+  return checkOptions('close', options, CLOSE_OPTIONS)
+}

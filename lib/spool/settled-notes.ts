@@ -1,0 +1,74 @@
+// Collects the numbers that are settled or given up, and has them recorded in the log a moment later, many at a time.
+//
+//   noted ──20 ms──▶ being recorded ──written──▶ recorded
+//     ▲                   └──write fails──┐
+//     └────────again after a second───────┘
+
+import { clearTimeout, setTimeout } from '../base/globals.js'
+import { Ranges, type Range } from './ranges.js'
+
+/** Settlements of this time are recorded together. */
+const RECORD_AFTER_MS = 20
+/** After a write that failed, they are tried again this much later. */
+const RETRY_AFTER_MS = 1000
+
+export class SettledNotes {
+  readonly #write: (ranges: readonly Range[], onFailed: () => void) => void
+  readonly #onRecorded: () => void
+  readonly #waiting = new Ranges()
+  #timer: NodeJS.Timeout | undefined
+  #closed = false
+
+  /**
+   * @param write writes ranges into the log, or calls `onFailed`
+   * @param onRecorded called each time after the timer had them written: a good moment to shrink the log
+   */
+  constructor(write: (ranges: readonly Range[], onFailed: () => void) => void, onRecorded: () => void) {
+    this.#write = write
+    this.#onRecorded = onRecorded
+  }
+
+  /** Notes numbers that are gone. */
+  add(first: number, through: number): void {
+    this.#waiting.add(first, through)
+    this.soon()
+  }
+
+  /** Records what waits, and lets the log shrink, in a moment. */
+  soon(): void {
+    this.#schedule(RECORD_AFTER_MS)
+  }
+
+  /** The same, once the disk may work again. */
+  later(): void {
+    this.#schedule(RETRY_AFTER_MS)
+  }
+
+  /** Stops the timer. */
+  close(): void {
+    this.#closed = true
+    clearTimeout(this.#timer)
+  }
+
+  /** Records what waits now. */
+  flush(): void {
+    if (this.#waiting.size === 0) return
+    const ranges = [...this.#waiting.list()]
+    this.#waiting.clear()
+    this.#write(ranges, () => {
+      for (const [first, through] of ranges) this.#waiting.add(first, through)
+      this.later()
+    })
+  }
+
+  #schedule(afterMs: number): void {
+    if (this.#closed || this.#timer !== undefined) return
+    this.#timer = setTimeout(() => {
+      this.#timer = undefined
+      this.flush()
+      this.#onRecorded()
+    }, afterMs)
+    // A disk that stays full must not keep the process alive.
+    if (afterMs === RETRY_AFTER_MS) this.#timer.unref()
+  }
+}

@@ -1,0 +1,74 @@
+// Hands the events of the audit channels to those who follow them. Subscribes while there is at least one, as some events
+// cost something only while they are wanted.
+
+import { subscribe, unsubscribe } from 'node:diagnostics_channel'
+
+import { describeError, isError, isIpcError } from '../base/errors.js'
+
+/** The channels, without their prefix `sentinel-ipc:`. */
+export const AUDIT_CHANNELS = [
+  'accept',
+  'reject',
+  'invalid',
+  'drop',
+  'close',
+  'address-lost',
+  'user-error',
+] as const
+
+/** An event of an audit channel, as JSON: what the channel publishes, with errors as `{ code, message, reason }`. */
+export interface AuditRecord {
+  /** Name of the channel, without `sentinel-ipc:`. */
+  readonly event: string
+  /** Unix time in milliseconds. */
+  readonly timeMs: number
+  /** Path of the socket, or (Windows) name of the pipe; absent for `user-error`. */
+  readonly address?: string
+  /** What else the event says. */
+  readonly [key: string]: unknown
+}
+
+type Follower = (record: AuditRecord) => void
+
+const followers = new Set<Follower>()
+
+const listeners = AUDIT_CHANNELS.map((event) => {
+  const onEvent = (message: unknown): void => {
+    const record: AuditRecord = { event, timeMs: Date.now(), ...(plain(message) as object) }
+    for (const follower of followers) follower(record)
+  }
+  return [`sentinel-ipc:${event}`, onEvent] as const
+})
+
+/** Has `follower` called with every event until the returned function is called. It must not throw. */
+export function followAudit(follower: Follower): () => void {
+  if (followers.size === 0) for (const [name, onEvent] of listeners) subscribe(name, onEvent)
+  followers.add(follower)
+  return () => {
+    if (!followers.delete(follower) || followers.size > 0) return
+    for (const [name, onEvent] of listeners) unsubscribe(name, onEvent)
+  }
+}
+
+/** An event with its errors as plain objects: they lose their message as JSON. */
+function plain(value: unknown): unknown {
+  if (isError(value)) {
+    const { code } = value as NodeJS.ErrnoException
+    const reason = isIpcError(value) ? value.reason : undefined
+    return {
+      ...(code !== undefined && { code }),
+      message: value.message.slice(0, 1024),
+      ...(reason !== undefined && { reason }),
+    }
+  }
+  if (typeof value !== 'object' || value === null) return value
+  return Object.fromEntries(
+    Object.entries(value).map(([key, part]) => [key, key === 'error' ? errorOf(part) : part]),
+  )
+}
+
+/** Application code may throw anything. */
+function errorOf(value: unknown): unknown {
+  if (value === undefined || isError(value)) return plain(value)
+  return { message: describeError(value).slice(0, 1024) }
+}

@@ -1,0 +1,237 @@
+// What exposeStats() tells about a process at one moment: its connections, and everything else that has counts. Plain JSON,
+// within the size of one message.
+
+import { monotonicMs } from '../base/globals.js'
+import type { Connection } from '../connection/connection.js'
+import type { LatencyStats } from '../observe/latency.js'
+import {
+  observedConnections,
+  observedObjects,
+  type ConnectionEntry,
+  type Observed,
+  type ObservedKind,
+} from '../observe/registry.js'
+
+/** One open connection. Counts are since it was opened. */
+export interface ConnectionSnapshot {
+  /** Unique within the process's thread. */
+  readonly id: number
+  /** Path of the socket, or (Windows) name of the pipe. */
+  readonly address: string
+  /** Process id of the peer. For display only. */
+  readonly pid: number
+  /** User id of the peer; -1 on Windows. */
+  readonly uid: number
+  /** Program of the peer, where the system says. */
+  readonly executable?: string
+  /** Unit of systemd of the peer, where the system says. */
+  readonly unit?: string
+  /** Milliseconds since it was opened. */
+  readonly ageMs: number
+  /** Messages read. */
+  readonly received: number
+  /** Bytes read. 0 for a receiver that acknowledges. */
+  readonly receivedBytes: number
+  /** Lines that were not messages. */
+  readonly invalid: number
+  /** Messages written. */
+  readonly sent: number
+  /** Bytes given to the kernel. */
+  readonly sentBytes: number
+  /** Messages and requests that wait for the peer. */
+  readonly pending: number
+  /** Messages dropped because the peer was too slow. */
+  readonly dropped: number
+  /** Whether the kernel takes no more bytes, as the peer does not read. */
+  readonly blocked: boolean
+  /** How long replies to requests took, of an `Endpoint` that made some. */
+  readonly latency?: LatencyStats
+  /** The objects that use it: `receiver`, `endpoint` … */
+  readonly uses: readonly string[]
+}
+
+/** A listener, a server or an acknowledged sender. */
+export interface ObjectSnapshot {
+  /** Unique within the process's thread. */
+  readonly id: number
+  /** What it is. */
+  readonly kind: string
+  /** Its address or name, if it has one. */
+  readonly name?: string
+  /** Its `stats`. */
+  readonly stats: Readonly<Record<string, unknown>>
+}
+
+/** A process, as {@link readStats} returns it. */
+export interface StatsSnapshot {
+  /** Version of this format. */
+  readonly version: 1
+  /** The name that the process exposes its counts as. */
+  readonly name: string
+  /** Process id. */
+  readonly pid: number
+  /** Version of Node. */
+  readonly node: string
+  /** Unix time in milliseconds. */
+  readonly timeMs: number
+  /** Milliseconds on a clock that cannot be set, for rates. */
+  readonly monotonicMs: number
+  /** How long the process has run, in milliseconds. */
+  readonly uptimeMs: number
+  /** Milliseconds of processor time used: user and system. */
+  readonly cpuMs: number
+  /** Resident memory, in bytes. */
+  readonly rssBytes: number
+  /** Longest delay of a timer since the last snapshot, in milliseconds: how busy the event loop is. */
+  readonly loopLagMs: number
+  /** Open connections, the busiest ones first. */
+  readonly connections: readonly ConnectionSnapshot[]
+  /** Open connections left out, as there are too many. */
+  readonly omitted: number
+  /** Listeners, servers, acknowledged senders. */
+  readonly objects: readonly ObjectSnapshot[]
+}
+
+/** Connections and objects in one snapshot, so that it fits into one message. */
+const MOST = 1000
+/** Longest text of a peer or of the application in a snapshot. */
+const MOST_TEXT = 200
+
+/** Takes a snapshot of this thread. */
+export function takeSnapshot(name: string, loopLagMs: number): StatsSnapshot {
+  const { user, system } = process.cpuUsage()
+  const all = [...observedConnections<Connection>()].map(([connection, entry]) =>
+    toSnapshot(connection, entry),
+  )
+  const connections =
+    all.length <= MOST ? all : all.sort((one, other) => trafficOf(other) - trafficOf(one)).slice(0, MOST)
+  return {
+    version: 1,
+    name,
+    pid: process.pid,
+    node: process.version,
+    timeMs: Date.now(),
+    monotonicMs: monotonicMs(),
+    uptimeMs: Math.round(process.uptime() * 1000),
+    cpuMs: Math.round((user + system) / 1000),
+    rssBytes: process.memoryUsage.rss(),
+    loopLagMs,
+    connections,
+    omitted: all.length - connections.length,
+    objects: [...objects()],
+  }
+}
+
+function trafficOf({ receivedBytes, received, sentBytes }: ConnectionSnapshot): number {
+  return receivedBytes + received + sentBytes
+}
+
+function* objects(): Generator<ObjectSnapshot> {
+  let count = 0
+  for (const { id, kind, object } of observedObjects()) {
+    if (++count > MOST) return
+    const name = nameOf(object)
+    yield { id, kind, ...(name !== undefined && { name }), stats: statsOf(object) }
+  }
+}
+
+function nameOf(object: Observed): string | undefined {
+  const { address, name } = object as { readonly address?: unknown; readonly name?: unknown }
+  const text = typeof address === 'string' ? address : name
+  return typeof text === 'string' ? text.slice(0, MOST_TEXT) : undefined
+}
+
+function statsOf(object: Observed): Record<string, unknown> {
+  return { ...object.stats }
+}
+
+function toSnapshot(
+  { address, peer }: Connection,
+  { id, openedMs, parts }: ConnectionEntry,
+): ConnectionSnapshot {
+  const sums = new Sums()
+  for (const { kind, object } of parts) sums.add(kind, statsOf(object))
+  const { executable, unit } = peer
+  return {
+    id,
+    address,
+    pid: peer.pid,
+    uid: peer.uid,
+    ...(executable !== undefined && { executable: executable.slice(0, MOST_TEXT) }),
+    ...(unit !== undefined && { unit: unit.slice(0, MOST_TEXT) }),
+    ageMs: Math.round(monotonicMs() - openedMs),
+    ...sums.result(),
+  }
+}
+
+type Counts = Omit<ConnectionSnapshot, 'id' | 'address' | 'pid' | 'uid' | 'executable' | 'unit' | 'ageMs'>
+
+/** Adds up what the parts of one connection count. */
+class Sums {
+  #received = 0
+  #receivedBytes = 0
+  #invalid = 0
+  #sent = 0
+  #sentBytes = 0
+  #pending = 0
+  #dropped = 0
+  #blocked = false
+  #latency: LatencyStats | undefined
+  readonly #uses: string[] = []
+
+  add(kind: ObservedKind, stats: Readonly<Record<string, unknown>>): void {
+    const count = (key: string): number => {
+      const value = stats[key]
+      return typeof value === 'number' ? value : 0
+    }
+    if (kind !== 'writer') this.#uses.push(kind)
+    switch (kind) {
+      case 'writer':
+        this.#sent += count('messages')
+        this.#sentBytes += count('bytes')
+        this.#blocked ||= stats['blocked'] === true
+        break
+      case 'receiver':
+        this.#received += count('received')
+        this.#receivedBytes += count('bytes')
+        this.#invalid += count('invalid')
+        break
+      case 'acknowledging-receiver':
+        this.#received += count('received')
+        this.#invalid += count('invalid')
+        this.#pending += count('waiting') + count('inHand')
+        break
+      case 'subscriber':
+        // It hands lines to the writer, which does not count them.
+        this.#sent += count('written')
+        this.#pending += count('pending')
+        this.#dropped += count('dropped')
+        break
+      case 'buffered-sender':
+        this.#pending += count('pending')
+        this.#dropped += count('dropped')
+        break
+      case 'endpoint':
+        this.#pending += count('pending') + count('handling')
+        this.#dropped += count('dropped')
+        this.#latency = stats['latency'] as LatencyStats
+        break
+      default:
+    }
+  }
+
+  result(): Counts {
+    return {
+      received: this.#received,
+      receivedBytes: this.#receivedBytes,
+      invalid: this.#invalid,
+      sent: this.#sent,
+      sentBytes: this.#sentBytes,
+      pending: this.#pending,
+      dropped: this.#dropped,
+      blocked: this.#blocked,
+      ...(this.#latency !== undefined && this.#latency.count > 0 && { latency: this.#latency }),
+      uses: this.#uses,
+    }
+  }
+}

@@ -1,0 +1,58 @@
+// The fields of payloads that a receiver asked for, as JSON Pointers (RFC 6901), arranged as a tree of names.
+// Immutable once it is made. std only.
+
+#ifndef SENTINEL_FIELD_SET_H_
+#define SENTINEL_FIELD_SET_H_
+
+#include <algorithm>
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <string_view>
+#include <vector>
+
+namespace sentinel {
+
+class FieldSet {
+ public:
+  // Indices of nodes. The value of the pointer "" is the payload itself.
+  static constexpr std::uint16_t kNone = 0;
+  static constexpr std::uint16_t kPayload = 1;
+
+  // Returns nullptr unless there are 1 to FieldWord::kMost pointers of valid syntax, of at most kMostTokens tokens.
+  static std::unique_ptr<const FieldSet> Make(const std::vector<std::string>& pointers);
+
+  // A value that a pointer leads to or through.
+  struct Node {
+    static constexpr std::uint32_t kNoIndex = UINT32_MAX;
+    static constexpr std::int32_t kNoField = -1;
+
+    std::string name;                // its name in an object, as UTF-8
+    std::uint32_t index = kNoIndex;  // its index in an array, if the name is one
+    std::int32_t field = kNoField;   // the pointer that ends here
+    std::uint32_t fields = 0;        // a bit for each pointer that ends here or further in
+    std::uint64_t child_sizes = 0;   // a bit for the size of each child's name: see SizeBit
+    std::uint16_t first_child = kNone;
+    std::uint16_t next_sibling = kNone;
+  };
+
+  std::size_t size() const { return size_; }
+  const Node& operator[](std::uint16_t node) const { return nodes_[node]; }
+
+  static std::uint64_t SizeBit(std::size_t size) { return std::uint64_t{1} << std::min(size, std::size_t{63}); }
+
+ private:
+  static constexpr std::size_t kMostTokens = 255;  // a payload is nested no deeper
+
+  FieldSet() : nodes_(2) {}
+  bool Add(std::string_view pointer);
+  std::uint16_t ChildOf(std::uint16_t parent, const std::string& name);
+
+  std::vector<Node> nodes_;
+  std::size_t size_ = 0;
+};
+
+}  // namespace sentinel
+
+#endif  // SENTINEL_FIELD_SET_H_

@@ -1,0 +1,172 @@
+// The command line as a whole: help, version, wrong arguments, exit codes, completion, the ways it must not break.
+
+import { execFileSync, spawnSync } from 'node:child_process'
+import { cpSync, mkdirSync, readFileSync } from 'node:fs'
+import { dirname, join } from 'node:path'
+import { describe, expect, it } from 'vitest'
+
+import { COMMANDS } from '../../lib/cli/program.js'
+import { temporaryDirectory } from '../support/directory.js'
+import { listening } from '../support/pair.js'
+import { main, run, start } from './support/command.js'
+
+const manifest = JSON.parse(readFileSync(new URL('../../package.json', import.meta.url), 'utf8')) as {
+  version: string
+  bin: Record<string, string>
+}
+
+describe('sentinel-ipc', () => {
+  it('is the command of the package, and can be executed', async () => {
+    expect(manifest.bin).toEqual({ 'sentinel-ipc': './dist/cli/main.cjs' })
+    expect(execFileSync(main, ['--version'], { encoding: 'utf8' })).toBe(`${manifest.version}\n`)
+    expect(await run(['--version'])).toEqual({ code: 0, stdout: `${manifest.version}\n`, stderr: '' })
+  })
+
+  it('explains itself and each command', async () => {
+    const { code, stdout } = await run(['--help'])
+    expect(code).toBe(0)
+    for (const { name, summary } of COMMANDS)
+      expect(stdout).toMatch(new RegExp(`^ +${name} +${summary}$`, 'm'))
+    expect(await run([])).toMatchObject({ code: 2, stdout: '', stderr: stdout })
+  })
+
+  it.each(COMMANDS.map(({ name }) => name))('explains %s, with every option', async (name) => {
+    const { code, stdout } = await run([name, '--help'])
+    expect(code).toBe(0)
+    expect(stdout).toContain(`Usage: sentinel-ipc ${name}`)
+    const command = COMMANDS.find((entry) => entry.name === name)
+    for (const option of Object.keys(command?.options ?? {})) expect(stdout).toContain(`--${option}`)
+    expect(await run(['help', name])).toMatchObject({ stdout })
+  })
+
+  it.each([
+    [['lisen'], "there is no command 'lisen'; did you mean listen?"],
+    [['listen'], 'listen needs NAME'],
+    [['listen', 'a', '--cuont', '3'], 'listen has no option --cuont; did you mean --count?'],
+    [['listen', 'a', '--count'], "listen: Option '-n, --count <value>' argument missing"],
+    [['listen', 'a', '--count', 'x'], "--count takes a whole number from 1, not 'x'"],
+    [['listen', 'a', 'b'], "listen takes NAME, and got 'b' as well"],
+    [['listen', 'a b'], 'the pipe name must be 1 to 200 letters'],
+    [['listen', 'a', '--mode', '777'], "--mode takes 600, 660 or 666, not '777'"],
+    [
+      ['listen', 'a', '--fields', 'x'],
+      "--fields takes JSON Pointers such as /host/name, separated by commas, not 'x'",
+    ],
+    [['listen', './x', '--directory', '/'], "--directory does not go with a path ('./x')"],
+    [['listen', 'a', '--allow-user', 'no-such-user'], 'policy.users: this system has no "no-such-user"'],
+    [['send', 'a', '--payload', '1'], '--payload and --id need --type'],
+    [['send', 'a', '--spool', 'x'], '--spool needs --ack'],
+    [['ping', 'a', '--interval', 'soon'], "--interval takes a duration such as 500ms, 5s or 2m, not 'soon'"],
+    [['completion', 'fish'], "completion takes bash or zsh, not 'fish'"],
+  ])('refuses %j in one line, with code 2', async (args, text) => {
+    const { code, stdout, stderr } = await run(args)
+    expect(stderr).toContain(text)
+    expect(stderr.trimEnd().split('\n')).toHaveLength(1)
+    expect([code, stdout]).toEqual([2, ''])
+  })
+
+  it('says what is wrong in one line, with the stack only where SENTINEL_IPC_DEBUG asks for it', async () => {
+    const env = { SENTINEL_IPC_DIRECTORY: temporaryDirectory() }
+    const quiet = await run(['ping', 'nothing'], { env })
+    expect(quiet.code).toBe(3)
+    expect(quiet.stderr).toMatch(
+      /^sentinel-ipc: .*nothing\.sock does not exist .*\[ERR_IPC_NOT_LISTENING\]; start .*\n$/,
+    )
+    const debug = await run(['ping', 'nothing'], { env: { ...env, SENTINEL_IPC_DEBUG: '1' } })
+    expect(debug.stderr).toMatch(/\n {4}at /)
+  })
+
+  it('ends quietly when the reader of its output has gone', () => {
+    const { stdout, stderr, status } = spawnSync(
+      'bash',
+      ['-c', `"${process.execPath}" "${main}" --help | head -n 1; echo \${PIPESTATUS[0]}`],
+      {
+        encoding: 'utf8',
+      },
+    )
+    expect([stdout, stderr, status]).toEqual(['Usage: sentinel-ipc COMMAND [arguments]\n0\n', '', 0])
+  })
+
+  it('ends a listener quietly when the reader of its output has gone', async () => {
+    const directory = temporaryDirectory()
+    const listener = start(['listen', 'events', '-d', directory, '--count', '1000'])
+    const send = (): Promise<unknown> =>
+      run(['send', 'events', '-d', directory, '--retries', '5', '--type', 'x', '--payload', '1'])
+    await send()
+    await listener.prints('"payload":1')
+    listener.process.stdout.destroy()
+    await send()
+    await send()
+    expect(await listener.done).toMatchObject({ code: 0, stderr: '' })
+  })
+
+  it('has no colours where the output is no terminal, unless FORCE_COLOR asks for them', async () => {
+    const env = { SENTINEL_IPC_DIRECTORY: temporaryDirectory() }
+    expect((await run(['ping', 'x'], { env })).stderr).not.toContain('\x1b')
+    expect((await run(['ping', 'x'], { env: { ...env, FORCE_COLOR: '1' } })).stderr).toContain('\x1b[31m')
+    expect(
+      (await run(['ping', 'x'], { env: { ...env, FORCE_COLOR: '1', NO_COLOR: '1' } })).stderr,
+    ).not.toContain('\x1b')
+  })
+
+  it('explains itself without a binary, and says what is missing where it needs one', async () => {
+    const copy = temporaryDirectory()
+    const root = dirname(dirname(dirname(main)))
+    cpSync(join(root, 'dist'), join(copy, 'dist'), { recursive: true })
+    cpSync(join(root, 'package.json'), join(copy, 'package.json'))
+    mkdirSync(join(copy, 'node_modules'))
+    cpSync(join(root, 'node_modules/node-gyp-build'), join(copy, 'node_modules/node-gyp-build'), {
+      recursive: true,
+    })
+    const options = { main: join(copy, 'dist/cli/main.cjs') }
+    expect(await run(['--help'], options)).toMatchObject({ code: 0, stderr: '' })
+    const { code, stderr } = await run(['ping', 'x'], options)
+    expect(code).toBe(1)
+    expect(stderr).toContain('sentinel-ipc has no binary that loads here')
+    expect(stderr.trimEnd().split('\n')).toHaveLength(1)
+  })
+
+  it('times out at a peer that hangs', async () => {
+    const directory = temporaryDirectory()
+    const listener = await listening(directory)
+    const { code, stderr } = await run(['request', 'test', 'status', '-d', directory, '--timeout', '200ms'])
+    expect(stderr).toContain('the peer did not reply to status within 200 ms')
+    expect(code).toBe(5)
+    listener.close()
+  })
+})
+
+describe('completion', () => {
+  it('for bash is valid, and completes commands, options, values and names', async () => {
+    const directory = temporaryDirectory()
+    const listener = await listening(directory)
+    const { stdout } = await run(['completion', 'bash'])
+    const complete = (...words: string[]): string[] =>
+      execFileSync(
+        'bash',
+        [
+          '-c',
+          `${stdout}\nCOMP_WORDS=(sentinel-ipc "$@"); COMP_CWORD=$#; _sentinel_ipc; printf '%s\\n' "\${COMPREPLY[@]}"`,
+          'bash',
+          ...words,
+        ],
+        { encoding: 'utf8', env: { ...process.env, SENTINEL_IPC_DIRECTORY: directory } },
+      )
+        .trim()
+        .split('\n')
+    expect(complete('li')).toEqual(['listen'])
+    expect(complete('')).toEqual([...COMMANDS.map(({ name }) => name), '--help', '--version'])
+    expect(complete('listen', '--co')).toEqual(['--count'])
+    expect(complete('listen', '--mode', '66')).toEqual(['660', '666'])
+    expect(complete('send', 'te')).toEqual(['test'])
+    expect(complete('completion', 'z')).toEqual(['zsh'])
+    listener.close()
+  })
+
+  const zsh = spawnSync('zsh', ['--version']).status === 0
+  it.skipIf(!zsh)(`for zsh is valid${zsh ? '' : ' (skipped: no zsh here)'}`, async () => {
+    const { stdout } = await run(['completion', 'zsh'])
+    const { stderr, status } = spawnSync('zsh', ['-n', '/dev/stdin'], { input: stdout, encoding: 'utf8' })
+    expect([stderr, status]).toEqual(['', 0])
+  })
+})

@@ -1,0 +1,135 @@
+// A copy of the project in which checks are removed. Native code is compiled in it by make, which has the objects of the
+// project's own build to begin with, so that a removal costs one file and a link.
+
+import { execFile, execFileSync } from 'node:child_process'
+import { cpSync, existsSync, mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { promisify } from 'node:util'
+import { transform } from 'esbuild'
+
+import { countOf, type Mutation } from './mutation.js'
+
+/** A test that a mutation makes hang has noticed it as well. */
+const TIMEOUT_MS = 180_000
+const TEST_TIMEOUT_MS = 10_000
+
+const run = promisify(execFile)
+
+export interface Verdict {
+  /** Names of the tests that failed; empty if all passed. */
+  readonly caughtBy: readonly string[]
+  readonly output: string
+}
+
+export class Copy {
+  readonly #directory = mkdtempSync(join(tmpdir(), 'sipc-mutation-'))
+
+  constructor(root: string) {
+    // With their times, which make compares. `dist` and `out` are what child processes of the tests run.
+    const parts = ['lib', 'test', 'release', 'native', 'build', 'dist', 'out', 'prebuilds']
+    const files = ['package.json', 'tsconfig.json', 'binding.gyp', 'SECURITY.md']
+    for (const part of [...parts, ...files].filter((name) => existsSync(join(root, name)))) {
+      cpSync(join(root, part), join(this.#directory, part), { recursive: true, preserveTimestamps: true })
+    }
+    symlinkSync(join(root, 'node_modules'), join(this.#directory, 'node_modules'))
+    // The tests run as other users, too.
+    execFileSync('chmod', ['755', this.#directory])
+  }
+
+  remove(): void {
+    rmSync(this.#directory, { recursive: true, force: true })
+  }
+
+  /** Removes a check. Resolves with a function that restores it. Rejects if the mutant does not compile. */
+  async mutate(mutation: Mutation): Promise<() => void> {
+    const { file, from, to, bundled = false } = mutation
+    const path = join(this.#directory, file)
+    const source = readFileSync(path, 'utf8')
+    if (countOf(from, source) !== 1) {
+      throw new Error(`${file} has ${countOf(from, source)} times, not once: ${from}`)
+    }
+    const mutated = source.replace(from, () => to)
+    const undo = [this.#keep(file)]
+    const restore = (): void => {
+      for (const each of undo) each()
+    }
+    try {
+      writeFileSync(path, mutated)
+      if (file.startsWith('native/')) {
+        const object = join('build/Release/obj.target/sentinel_ipc', file.replace(/\.cc$/, '.o'))
+        const linked = ['build/Release/sentinel_ipc.node', 'build/Release/obj.target/sentinel_ipc.node']
+        undo.push(
+          ...[object, `build/Release/.deps/${object.slice('build/'.length)}.d`, ...linked].map((each) =>
+            this.#keep(each),
+          ),
+        )
+        await this.#compile()
+      }
+      if (bundled) {
+        const compiled = join('out', file.replace(/\.ts$/, '.js'))
+        undo.push(this.#keep(compiled), this.#keep('dist'))
+        const { code } = await transform(mutated, { loader: 'ts', format: 'esm', target: 'node20' })
+        writeFileSync(join(this.#directory, compiled), code)
+        await run(process.execPath, [join(this.#directory, 'out/release/bundle.js')], {
+          cwd: this.#directory,
+        })
+      }
+    } catch (error) {
+      restore()
+      throw error
+    }
+    return restore
+  }
+
+  async #compile(): Promise<void> {
+    await run('make', ['-C', 'build', 'BUILDTYPE=Release', '-j2'], {
+      cwd: this.#directory,
+      maxBuffer: 1 << 26,
+    })
+  }
+
+  /** Returns a function that brings a file or a folder back as it is now, with its times. */
+  #keep(name: string): () => void {
+    const path = join(this.#directory, name)
+    const kept = join(this.#directory, `kept-${name.replaceAll('/', '-')}`)
+    const options = { recursive: true, preserveTimestamps: true, force: true }
+    if (existsSync(path)) cpSync(path, kept, options)
+    return () => {
+      // Removed first: a process that has not ended may still have mapped the binary.
+      rmSync(path, { recursive: true, force: true })
+      if (existsSync(kept)) cpSync(kept, path, options)
+      rmSync(kept, { recursive: true, force: true })
+    }
+  }
+
+  async runTests({ tests, named }: Pick<Mutation, 'tests' | 'named'>): Promise<Verdict> {
+    const args = ['vitest', 'run', '--config', 'test/vitest.config.ts', '--reporter', 'json']
+    const options = { cwd: this.#directory, timeout: TIMEOUT_MS, maxBuffer: 1 << 26 }
+    const chosen = named === undefined ? [] : ['-t', named]
+    return new Promise((resolve) => {
+      execFile(
+        'npx',
+        [...args, `--testTimeout=${TEST_TIMEOUT_MS}`, ...chosen, ...tests],
+        { ...options, env: { ...process.env, CI: '1', MUTATION: '1' } },
+        (error, stdout, stderr) => {
+          resolve({ caughtBy: error === null ? [] : failedIn(stdout), output: stdout + stderr })
+        },
+      )
+    })
+  }
+}
+
+/** The names of the tests that failed; something else if the run itself did. */
+function failedIn(stdout: string): string[] {
+  try {
+    const report = JSON.parse(stdout.slice(stdout.indexOf('{'))) as {
+      testResults: { assertionResults: { status: string; fullName: string }[] }[]
+    }
+    const results = report.testResults.flatMap(({ assertionResults }) => assertionResults)
+    const failed = results.filter(({ status }) => status === 'failed').map(({ fullName }) => fullName)
+    return failed.length > 0 ? failed : ['the run as a whole']
+  } catch {
+    return ['the run as a whole']
+  }
+}

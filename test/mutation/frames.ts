@@ -1,0 +1,174 @@
+// Which bytes become messages, and which messages become bytes.
+
+import type { Mutation } from './mutation.js'
+
+const RECEIVER = 'test/unit/endpoints/receiver.test.ts'
+const SENDER = 'test/unit/endpoints/sender.test.ts'
+const FRAMING = 'test/property/framing.test.ts'
+const DIFFERENTIAL = 'test/security/differential.test.ts'
+
+const checker = 'native/frames/line_checker.cc'
+const reader = 'native/frames/frame_reader.cc'
+
+const VALIDATED = 'UTF-8, JSON, depth and envelope are validated'
+const CUT = 'A stream gives the same messages'
+
+export const frameMutations: readonly Mutation[] = [
+  {
+    name: 'an envelope has each key once',
+    claim: VALIDATED,
+    file: checker,
+    from: 'if ((envelope.seen & bit) != 0) return FailAt(quote, LineState::kDuplicateKey);',
+    to: '',
+    tests: [RECEIVER],
+  },
+  {
+    name: 'an envelope has a type',
+    claim: VALIDATED,
+    file: checker,
+    from: 'return envelope.type.size() == 0 ? FailAt(open, LineState::kTypeMissing) : LineState::kMessage;',
+    to: 'return open == end ? LineState::kTypeMissing : LineState::kMessage;',
+    tests: [RECEIVER],
+  },
+  {
+    name: 'a timestamp is a safe integer',
+    claim: VALIDATED,
+    file: checker,
+    from: 'if (seconds > kMaxSafeInteger) return FailAt(value.start, LineState::kTimestampInvalid);',
+    to: '',
+    tests: [RECEIVER],
+  },
+  {
+    name: 'an envelope is an object',
+    claim: VALIDATED,
+    file: checker,
+    from: 'return state == LineState::kMessage ? FailAt(open, LineState::kNotAnObject) : state;',
+    to: 'return state;',
+    tests: [RECEIVER],
+  },
+  {
+    name: 'nothing follows the envelope',
+    claim: VALIDATED,
+    file: checker,
+    from: 'if (state == LineState::kMessage && *cursor_ < end) state = FailAt(*cursor_, LineState::kSyntax);',
+    to: '',
+    tests: [RECEIVER],
+  },
+  {
+    name: 'nesting is bounded',
+    claim: VALIDATED,
+    file: checker,
+    from: 'if (depth + 1 >= kMaxDepth) return FailAt(at, LineState::kDepth);',
+    to: 'if (depth + 1 >= closers_.size()) return FailAt(at, LineState::kSyntax);',
+    tests: [RECEIVER],
+  },
+  {
+    name: 'keys that Go would take for ours are refused',
+    claim: 'The validator accepts and refuses',
+    file: checker,
+    from: 'if (key == Key::kAmbiguous) return FailAt(quote, LineState::kAmbiguousKey);',
+    to: '',
+    tests: [DIFFERENTIAL],
+  },
+  {
+    name: 'numbers have no leading zeros',
+    claim: 'The validator accepts and refuses',
+    file: checker,
+    from: "if (text[i] == '0') {\n    ++i;\n  } else {",
+    to: '{',
+    tests: [DIFFERENTIAL],
+  },
+  {
+    name: 'a number ends where it should',
+    claim: 'The validator accepts and refuses',
+    file: checker,
+    from: 'return EndsScalar(text[i]) ? i : 0;',
+    to: 'return i;',
+    tests: [DIFFERENTIAL],
+  },
+  {
+    name: 'the part of a line that came first is kept',
+    claim: CUT,
+    file: reader,
+    from: 'carry_.insert(carry_.end(), window.bytes + fresh, window.bytes + end);',
+    to: '',
+    tests: [FRAMING],
+  },
+  {
+    name: 'the part of a line that another connection interrupted comes back',
+    claim: CUT,
+    file: reader,
+    from: 'std::memcpy(window_->bytes + begin, carry_.data(), carry_.size());',
+    to: '',
+    tests: [FRAMING, RECEIVER],
+  },
+  {
+    name: 'a line over the limit is thrown away while it comes in',
+    claim: 'A line over the limit is discarded',
+    file: reader,
+    from: 'if (ExceedsLimit(end - begin, window.bytes[end - 1])) {',
+    to: 'if (ExceedsLimit((end - begin) / 4096, window.bytes[end - 1])) {',
+    tests: [RECEIVER],
+    named: 'too long',
+  },
+  {
+    name: 'descriptors are not received',
+    claim: 'Descriptors that a peer sends',
+    file: 'native/platform/posix/socket_read.cc',
+    from: 'const ssize_t received = recv(static_cast<int>(connected), bytes, size, MSG_DONTWAIT);',
+    to:
+      'iovec part{bytes, size};\n  char control[256];\n  msghdr header{};\n  header.msg_iov = &part;\n  header.msg_iovlen = 1;\n' +
+      '  header.msg_control = control;\n  header.msg_controllen = sizeof(control);\n' +
+      '  const ssize_t received = recvmsg(static_cast<int>(connected), &header, MSG_DONTWAIT);',
+    tests: ['test/security/limits.test.ts'],
+    named: 'descriptors that a peer sends along',
+  },
+  {
+    name: 'nesting is bounded when a message is sent',
+    claim: 'A payload of more than 255 levels',
+    file: 'lib/message/payload.ts',
+    from: 'for (let levels = 1; levels < MAX_DEPTH; ++levels) {',
+    to: 'if (text !== "") return false\n  for (let levels = 1; levels < MAX_DEPTH; ++levels) {',
+    tests: [SENDER],
+  },
+  {
+    name: 'raw payloads are checked before they are sent',
+    claim: 'Raw payloads cannot smuggle',
+    file: 'lib/wire/frame-batch.ts',
+    from: 'if (this.#uncheckedRuns.length === 0 && isChecked(message)) this.#size',
+    to: 'if (this.#uncheckedRuns.length === 0) this.#size',
+    tests: [SENDER],
+  },
+  {
+    name: 'text of a peer is escaped in errors',
+    claim: 'Text from a peer is escaped',
+    file: 'lib/wire/record-decoder.ts',
+    from: 'return JSON.stringify(latin1).replace(/[^\\x20-\\x7e]/g, escapeUnit)',
+    to: 'return [latin1, escapeUnit][0] as string',
+    tests: [RECEIVER],
+  },
+  {
+    name: 'text of a peer is cut short in errors',
+    claim: 'Text from a peer is escaped',
+    file: 'lib/wire/record-decoder.ts',
+    from: 'const SAMPLE_BYTES = 64',
+    to: 'const SAMPLE_BYTES = 4096',
+    tests: [RECEIVER],
+  },
+  {
+    name: 'a payload does not change a prototype',
+    claim: 'A payload never changes a prototype',
+    file: 'lib/message/payload.ts',
+    from: 'return SUSPICIOUS.test(text) ? JSON.parse(text, hidePrototypeKey) : JSON.parse(text)',
+    to: 'return SUSPICIOUS.test(text) && text === "" ? JSON.parse(text, hidePrototypeKey) : JSON.parse(text)',
+    tests: ['test/unit/message/message.test.ts', RECEIVER],
+  },
+  {
+    name: 'nothing is written after a torn frame',
+    claim: 'After a torn frame nothing more is written',
+    file: 'lib/wire/frame-writer.ts',
+    from: "this.#state = 'blocked'\n    let remainder = bytes",
+    to: 'let remainder = bytes',
+    tests: [SENDER],
+  },
+]
