@@ -22,7 +22,12 @@ export async function* readMessages(directory: string, from = 1): AsyncGenerator
       if (value === undefined) continue
       const lines = value.subarray(HEADER_BYTES)
       const left = entry.gone === undefined ? lines : blankLines(lines, entry.gone)
-      for (const message of messagesOf({ first: entry.first, count: entry.count, lines: left })) {
+      for (const message of messagesOf({
+        first: entry.first,
+        count: entry.count,
+        lines: left,
+        patchy: false,
+      })) {
         if (message.number >= from) yield message
       }
     }

@@ -12,20 +12,36 @@ const RECORD_AFTER_MS = 20
 /** After a write that failed, they are tried again this much later. */
 const RETRY_AFTER_MS = 1000
 
+/** Writes ranges into the log, and calls one of the two. */
+export type WriteRanges = (
+  ranges: readonly Range[],
+  outcome: { readonly onWritten: () => void; readonly onFailed: () => void },
+) => void
+
 export class SettledNotes {
-  readonly #write: (ranges: readonly Range[], onFailed: () => void) => void
+  readonly #write: WriteRanges
+  readonly #settledThrough: () => number
   readonly #onRecorded: () => void
   readonly #waiting = new Ranges()
   #timer: NodeJS.Timeout | undefined
   #closed = false
+  #recordedThrough: number
 
   /**
-   * @param write writes ranges into the log, or calls `onFailed`
+   * @param write writes ranges into the log
+   * @param settledThrough the number through which everything is settled now
    * @param onRecorded called each time after the timer had them written: a good moment to shrink the log
    */
-  constructor(write: (ranges: readonly Range[], onFailed: () => void) => void, onRecorded: () => void) {
+  constructor(write: WriteRanges, settledThrough: () => number, onRecorded: () => void) {
     this.#write = write
+    this.#settledThrough = settledThrough
+    this.#recordedThrough = settledThrough()
     this.#onRecorded = onRecorded
+  }
+
+  /** Everything through this number is recorded as settled: it does not come again after a crash. */
+  get recordedThrough(): number {
+    return this.#recordedThrough
   }
 
   /** Notes numbers that are gone. */
@@ -54,10 +70,19 @@ export class SettledNotes {
   flush(): void {
     if (this.#waiting.size === 0) return
     const ranges = [...this.#waiting.list()]
+    const settledThrough = this.#settledThrough()
     this.#waiting.clear()
-    this.#write(ranges, () => {
-      for (const [first, through] of ranges) this.#waiting.add(first, through)
-      this.later()
+    this.#write(ranges, {
+      onWritten: () => {
+        // An earlier attempt may have failed meanwhile.
+        const [unrecorded] = this.#waiting.list()
+        const through = Math.min(settledThrough, (unrecorded?.[0] ?? Infinity) - 1)
+        this.#recordedThrough = Math.max(this.#recordedThrough, through)
+      },
+      onFailed: () => {
+        for (const [first, through] of ranges) this.#waiting.add(first, through)
+        this.later()
+      },
     })
   }
 

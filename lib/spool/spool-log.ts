@@ -28,6 +28,8 @@ export interface SpoolEntry {
 export interface SpoolEvents {
   /** Messages were given up: too old (`expired`), or damaged (`storage`). */
   onLost(count: number, reason: 'expired' | 'storage', error: IpcError): void
+  /** Records were added other than by `append`. Only for a log that fills by itself, such as one fed by a message system. */
+  onMore?(): void
 }
 
 /** A place where messages wait, in order, until they are settled. Used by one sender at a time. */
@@ -36,6 +38,11 @@ export interface SpoolLog {
   readonly session: string
   /** Every message up to this number is settled or given up. */
   readonly settledThrough: number
+  /**
+   * Every message up to this number stays settled or given up even if this process is killed. Until then a receiver must
+   * remember them, as they may come again. Default: all that are settled.
+   */
+  readonly recordedThrough?: number
   /** The number that the next line gets. */
   readonly next: number
   /**
@@ -80,9 +87,10 @@ export interface SpoolLog {
   read(from: number, maxBytes: number): SpoolRecord[]
   /**
    * Settles the messages of a range, in any order of ranges. Returns how many of them were not settled before. The log
-   * records it a moment later: after a crash in between, the messages are there again.
+   * records it a moment later: after a crash in between, the messages are there again. `rejection` is the receiver's reason
+   * if it rejected them.
    */
-  settle(first: number, through: number): number
+  settle(first: number, through: number, rejection?: string): number
   /** Gives up durable messages after number `through` that are older than `maxAgeMs`. */
   expire(through: number): void
   /** Writes what waits, and releases the directory. */

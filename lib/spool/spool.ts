@@ -129,9 +129,10 @@ export class Spool implements SpoolLog {
       },
     })
     this.#notes = new SettledNotes(
-      (ranges, onFailed) => {
-        this.#states.settled(ranges, onFailed)
+      (ranges, outcome) => {
+        this.#states.settled(ranges, outcome)
       },
+      () => this.settledThrough,
       () => {
         this.#cleaner.shrink()
       },
@@ -181,6 +182,10 @@ export class Spool implements SpoolLog {
 
   get settledThrough(): number {
     return this.#index.oldest(this.#next) - 1
+  }
+
+  get recordedThrough(): number {
+    return this.#notes.recordedThrough
   }
 
   get next(): number {

@@ -39,8 +39,11 @@ export class StateRecords {
   }
 
   /** Records that ranges are settled, without waiting for the disk. */
-  settled(ranges: readonly Range[], onFailed: () => void): void {
-    this.#write({ sync: false, ranges, onWritten: () => undefined, onFailed })
+  settled(
+    ranges: readonly Range[],
+    outcome: { readonly onWritten: () => void; readonly onFailed: () => void },
+  ): void {
+    this.#write({ sync: false, ranges, ...outcome })
   }
 
   #write({ sync, ranges, onWritten, onFailed }: ControlJob): void {

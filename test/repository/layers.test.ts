@@ -8,6 +8,7 @@ const root = new URL('../../', import.meta.url)
 
 /** The folders of lib/ from the top down. A file imports from its own folder and from folders below. */
 const LAYERS = [
+  'bridge',
   'cli',
   'cli/commands',
   'cli/top',

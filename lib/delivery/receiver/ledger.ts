@@ -118,14 +118,15 @@ export class DeliveryLedger {
   }
 
   /**
-   * Returns the session, which begins with the number `lowest` if it is not known. For receivers.
+   * Returns the session. If it is not known it begins with the number `next`, and with `lowest` the numbers that may come
+   * again after a crash of the sender. For receivers.
    *
    * @internal
    */
-  open(user: number | string, id: string, lowest: number): Session {
+  open(user: number | string, id: string, lowest: number, next = lowest): Session {
     let sessions = this.#users.get(user)
     if (sessions === undefined) this.#users.set(user, (sessions = new Map<string, Session>()))
-    const session = sessions.get(id) ?? new Session(user, id, lowest)
+    const session = sessions.get(id) ?? new Session(user, id, lowest, next)
     // To the end: the first ones are those unused for longest.
     sessions.delete(id)
     sessions.set(id, session)

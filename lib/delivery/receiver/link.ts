@@ -148,7 +148,8 @@ export class ReceiverLink {
     }
     if (this.#state === 'plain') throw violation('late-statement', 'messages before its first statement')
     const { ledger, idleTimeoutMs } = this.#options
-    const session = ledger.open(userOf(this.#connection.peer), statement.session, statement.lowest)
+    const { session: id, lowest, next } = statement
+    const session = ledger.open(userOf(this.#connection.peer), id, lowest, next)
     session.attach(this.#sessionReader)
     this.#dispatcher.begin(session)
     this.#state = 'numbered'

@@ -56,12 +56,15 @@ export class Session {
   #progress = 0
   #inHand = 0
 
-  /** @param lowest the number that the session begins with */
-  constructor(user: number | string, id: string, lowest: number) {
+  /**
+   * @param lowest no lower number comes again
+   * @param next the number that the session begins with: those from `lowest` on were settled by an earlier process
+   */
+  constructor(user: number | string, id: string, lowest: number, next = lowest) {
     this.user = user
     this.id = id
     this.#lowest = lowest
-    this.#settled = new NumberSet(lowest - 1)
+    this.#settled = new NumberSet(next - 1)
   }
 
   /** Every number through this one is settled. */

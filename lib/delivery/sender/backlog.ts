@@ -89,9 +89,14 @@ export class Backlog {
     return this.#store.session
   }
 
-  /** No number below this one will be sent again. */
+  /** No number below this one is sent again by this process. */
   get lowest(): number {
     return this.#window.lowest
+  }
+
+  /** No number below this one is sent again, even if this process is killed. */
+  get lowestEver(): number {
+    return Math.min(this.#window.lowest, this.#store.recordedThrough + 1)
   }
 
   /** Messages taken that are neither settled nor given up. */
@@ -231,7 +236,7 @@ export class Backlog {
     this.#window.settle(first, last, (run, begin, end) => {
       this.#store.release(run, begin, end, outcome)
     })
-    const count = this.#store.settle(first, last)
+    const count = this.#store.settle(first, last, outcome.reason)
     this.#settled[outcome.status] += count
     if (count > 0 && outcome.status === 'rejected') {
       this.#events.onRejected({ count, reason: outcome.reason ?? '' })

@@ -40,6 +40,8 @@ class MemoryRun extends Run {
 }
 
 export class MemoryStore implements Store {
+  /** Nothing comes again after the process. */
+  readonly recordedThrough = Infinity
   readonly session = newSession()
   readonly #name: string
   readonly #queue: MessageQueue<Completion>

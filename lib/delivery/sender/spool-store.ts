@@ -56,6 +56,10 @@ export class SpoolStore implements Store {
         this.#window.forget()
         events.onDropped(count, reason, error, [])
       },
+      onMore: () => {
+        this.#window.readOn()
+        events.onReady()
+      },
     })
     this.#expiry = setInterval(() => {
       this.#use('expire', undefined, () => {
@@ -66,6 +70,10 @@ export class SpoolStore implements Store {
 
   get session(): string {
     return this.#spool.session
+  }
+
+  get recordedThrough(): number {
+    return this.#spool.recordedThrough ?? Infinity
   }
 
   get pending(): number {
@@ -112,8 +120,8 @@ export class SpoolStore implements Store {
     if (run.left === 0 && !run.held) this.#draft.recycle(run.lines)
   }
 
-  settle(first: number, last: number): number {
-    return this.#use('settle', 0, () => this.#spool.settle(first, last))
+  settle(first: number, last: number, rejection?: string): number {
+    return this.#use('settle', 0, () => this.#spool.settle(first, last, rejection))
   }
 
   abandon(): void {

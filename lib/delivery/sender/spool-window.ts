@@ -80,6 +80,11 @@ export class SpoolWindow {
     this.#spilled = true
   }
 
+  /** Call when the spool has records that were not offered. */
+  readOn(): void {
+    this.#spilled = true
+  }
+
   /** Reads the next records back. Returns false if there are none. */
   #load(): boolean {
     while (this.#spilled && this.#ready.length === 0) {

@@ -8,8 +8,10 @@ import { statementMessage, type NumberRange } from '../protocol/control.js'
 /** The numbers that a connection states. */
 export interface StatedFlow {
   readonly session: string
-  /** No number below this one will be sent again. */
+  /** No number below this one is sent again by this process. */
   readonly lowest: number
+  /** No number below this one is sent again, even if this process is killed. */
+  readonly lowestEver: number
 }
 
 /** After the last line of a burst, its number is stated, so that a line which the receiver refused shows as missing. */
@@ -114,13 +116,13 @@ export class Statements {
   }
 
   #append(gone: NumberRange | undefined): void {
-    const { session, lowest } = this.#flow
+    const { session, lowestEver } = this.#flow
     const next = this.#next
     this.#writer.append(
       statementMessage({
         session,
         next,
-        lowest: Math.min(lowest, next),
+        lowest: Math.min(lowestEver, next),
         heartbeatMs: this.#heartbeatMs,
         gone,
       }),

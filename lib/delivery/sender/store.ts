@@ -23,6 +23,8 @@ export interface Store {
   readonly session: string
   /** Messages taken in that are neither settled nor given up. */
   readonly pending: number
+  /** What is settled through this number stays so even if this process is killed. */
+  readonly recordedThrough: number
   /** At most half of the room is in use. */
   readonly roomy: boolean
   /** Takes messages that were checked as far as that is cheap, or rejects. */
@@ -31,8 +33,11 @@ export interface Store {
   take(): Run | undefined
   /** Lines of a run that was taken are settled, by index. */
   release(run: Run, begin: number, end: number, outcome: Outcome): void
-  /** Settles numbers, including those passed to {@link release} before. Returns how many messages that were. */
-  settle(first: number, last: number): number
+  /**
+   * Settles numbers, including those passed to {@link release} before. Returns how many messages that were. `rejection` is the
+   * receiver's reason if it rejected them.
+   */
+  settle(first: number, last: number, rejection?: string): number
   /** Gives up all messages that are not in a spool. `sent` are the runs that were taken and are not settled. */
   abandon(error: IpcError, reason: DropReason, sent: readonly Run[]): void
   /** Resolves when everything taken in is as safe as it will get. */

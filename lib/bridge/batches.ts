@@ -1,0 +1,76 @@
+// Batches of lines in memory on their way out: which messages of which sessions they hold, and how one is split that the
+// message system finds too large.
+
+import type { AcknowledgingReceiver } from '../delivery/receiver/acknowledging-receiver.js'
+import { offsetOfLine } from '../delivery/protocol/lines.js'
+import type { SOCMessage } from '../message/message.js'
+
+/** One session of a local sender, as the way out knows it. */
+export interface Origin {
+  readonly uid: number
+  readonly sid?: string
+  readonly pid: number
+  readonly unit?: string
+  readonly session: string
+  /** The last number that was gathered. */
+  gathered: number
+  /** Messages through this number may be accepted: the spool has them, or without one the message system. */
+  safe: number
+  /** The last number that entered the window; undefined before the first. */
+  entered: number | undefined
+  /** Every number through this one is stored, or will never come. */
+  stored: number
+  /** Index of the last draft that holds a message of it. */
+  draft: number
+  /** Messages gathered and not stored. */
+  pending: number
+}
+
+/** Consecutive messages of one session. */
+export interface Stretch {
+  readonly origin: Origin
+  readonly first: number
+  count: number
+}
+
+/** Messages that a local receiver handed out and that are accepted once they are safe. */
+export interface Taken {
+  readonly receiver: AcknowledgingReceiver
+  readonly messages: readonly SOCMessage[]
+}
+
+/** Messages of one type, laid out. */
+export interface GatheredBatch {
+  readonly type: string
+  readonly stretches: readonly Stretch[]
+  readonly count: number
+  readonly lines: Buffer
+  /** What to accept when the batch is safe. Empty for one that comes from a spool. */
+  readonly taken: readonly Taken[]
+}
+
+/** Splits a batch before the line `at`. What it holds is accepted with the second part. */
+export function splitBatch(batch: GatheredBatch, at: number): [GatheredBatch, GatheredBatch] {
+  const offset = offsetOfLine(batch.lines, at)
+  const before: Stretch[] = []
+  const after: Stretch[] = []
+  let left = at
+  for (const { origin, first, count } of batch.stretches) {
+    const head = Math.min(left, count)
+    if (head > 0) before.push({ origin, first, count: head })
+    if (count > head) after.push({ origin, first: first + head, count: count - head })
+    left -= head
+  }
+  const { type, lines, count, taken } = batch
+  return [
+    { type, stretches: before, count: at, lines: lines.subarray(0, offset), taken: [] },
+    { type, stretches: after, count: count - at, lines: lines.subarray(offset), taken },
+  ]
+}
+
+/** Splits a batch until each part fits or holds one message. */
+export function fitBatch(batch: GatheredBatch, maxBytes: number): GatheredBatch[] {
+  if (batch.count <= 1 || batch.lines.length <= maxBytes) return [batch]
+  const [before, after] = splitBatch(batch, batch.count >>> 1)
+  return [...fitBatch(before, maxBytes), ...fitBatch(after, maxBytes)]
+}

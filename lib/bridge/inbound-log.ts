@@ -1,0 +1,280 @@
+// The messages of a way in between the message system and the local receiver, as the log that an AcknowledgedSender sends
+// from. The message system keeps them; here they are in memory until they are settled.
+
+import { IpcError } from '../base/errors.js'
+import { NUMBER_BYTES, numberLines, offsetOfLine } from '../delivery/protocol/lines.js'
+import { NumberSet } from '../delivery/protocol/number-set.js'
+import type { SpoolEvents, SpoolLog, SpoolRecord } from '../spool/spool-log.js'
+
+const NEWLINE = 10
+/** Records of about this size are written together. */
+const RECORD_BYTES = 1 << 16
+
+/** The messages of one item of the message system. */
+export interface InboundItem {
+  readonly position: number
+  /** Number of the first message; the others follow. */
+  readonly first: number
+  readonly count: number
+  readonly bytes: number
+  /** Sessions of which it has the latest message, and the number of that. */
+  readonly progress: readonly (readonly [key: string, number: number])[]
+  /** Messages that are not settled, and dead letters of it that are not stored. */
+  left: number
+}
+
+export interface InboundEvents {
+  /** The oldest items are settled; called in their order. */
+  onSettled(item: InboundItem): void
+  /** The receiver has refused a message for good. Call `done` once it is kept as a dead letter. */
+  onRejected(line: Buffer, item: InboundItem, number: number, reason: string, done: () => void): void
+}
+
+export class InboundLog implements SpoolLog {
+  readonly session: string
+  readonly maxBytes = Number.MAX_SAFE_INTEGER
+  readonly headerBytes = 0
+  readonly overheadBytes = 0
+  readonly #events: InboundEvents
+  #sender: SpoolEvents | undefined
+  #items: InboundItem[] = []
+  #records: SpoolRecord[] = []
+  readonly #settled: NumberSet
+  #next: number
+  #recordedThrough: number
+  /** Rejections of messages that are not here yet, by number. */
+  readonly #rejected = new Map<number, string>()
+  #messages = 0
+  #bytes = 0
+
+  constructor(session: string, settledThrough: number, events: InboundEvents) {
+    this.session = session
+    this.#settled = new NumberSet(settledThrough)
+    this.#next = settledThrough + 1
+    this.#recordedThrough = settledThrough
+    this.#events = events
+  }
+
+  get settledThrough(): number {
+    return this.#settled.through
+  }
+
+  /**
+   * What a checkpoint covers. Beyond it messages are read again after a crash, so the receiver must remember them.
+   */
+  get recordedThrough(): number {
+    return this.#recordedThrough
+  }
+
+  set recordedThrough(number: number) {
+    this.#recordedThrough = number
+  }
+
+  /**
+   * Any number may have been sent: by a process before this one, which had read more of the message system. A receiver that
+   * has settled such a number may say so before it is here again.
+   */
+  get next(): number {
+    return Number.MAX_SAFE_INTEGER
+  }
+
+  get messages(): number {
+    return this.#messages
+  }
+
+  get bytes(): number {
+    return this.#bytes
+  }
+
+  /** Items that are not settled. */
+  get items(): number {
+    return this.#items.length
+  }
+
+  attach(events: SpoolEvents): void {
+    this.#sender = events
+  }
+
+  /** Adds the next item: valid lines without numbers. `dead`: its dead letters that are not stored yet. */
+  add(
+    position: number,
+    lines: Buffer,
+    count: number,
+    progress: InboundItem['progress'],
+    dead: number,
+  ): InboundItem {
+    const first = this.#next
+    const item: InboundItem = { position, first, count, bytes: lines.length, progress, left: count + dead }
+    this.#items.push(item)
+    this.#next += count
+    this.#messages += count
+    this.#bytes += lines.length
+    for (let offset = 0, number = first; offset < lines.length;) {
+      const end = endOfRecord(lines, offset)
+      const part = lines.subarray(offset, end)
+      const messages = end === lines.length ? this.#next - number : countLines(part)
+      const out = Buffer.allocUnsafe(part.length + messages * NUMBER_BYTES)
+      const size = numberLines(part, part.length, out, 0, number)
+      this.#records.push({ first: number, count: messages, lines: out.subarray(0, size), patchy: false })
+      number += messages
+      offset = end
+    }
+    this.#settleKnown(item)
+    if (count > 0) this.#sender?.onMore?.()
+    this.#advance()
+    return item
+  }
+
+  /** A dead letter of an item is stored. */
+  onDeadLetterKept(item: InboundItem): void {
+    --item.left
+    this.#advance()
+  }
+
+  read(from: number, maxBytes: number): SpoolRecord[] {
+    const found: SpoolRecord[] = []
+    let bytes = 0
+    for (let i = this.#indexOfRecord(from); i < this.#records.length; ++i) {
+      const record = this.#records[i] as SpoolRecord
+      if (found.length > 0 && bytes + record.lines.length > maxBytes) break
+      found.push(record)
+      bytes += record.lines.length
+    }
+    return found
+  }
+
+  settle(first: number, through: number, rejection?: string): number {
+    let count = 0
+    for (const range of this.#settled.missing(first, through)) {
+      const last = Math.min(range.last, this.#next - 1)
+      if (last >= range.first) {
+        count += last - range.first + 1
+        this.#settleItems(range.first, last, rejection)
+      }
+      if (rejection === undefined) continue
+      for (let number = Math.max(range.first, this.#next); number <= range.last; ++number)
+        this.#rejected.set(number, rejection)
+    }
+    this.#settled.add(first, through)
+    this.#messages -= count
+    let kept = 0
+    const { through: gone } = this.#settled
+    for (let record = this.#records[kept]; record !== undefined; record = this.#records[++kept])
+      if (record.first + record.count - 1 > gone) break
+    if (kept > 0) this.#records.splice(0, kept)
+    this.#advance()
+    return count
+  }
+
+  fits(): boolean {
+    return false
+  }
+
+  makeRoom(): number {
+    return 0
+  }
+
+  expire(): void {
+    // The message system decides how long it keeps messages.
+  }
+
+  append(): { first: number; durable: Promise<void> } {
+    const error = new IpcError('ERR_IPC_CLOSED', 'messages of a bridge come from the message system alone')
+    const durable = Promise.reject(error)
+    durable.catch(() => undefined)
+    return { first: this.#next, durable }
+  }
+
+  async close(): Promise<void> {
+    // What is not settled is still in the message system.
+  }
+
+  /** Settles what the receiver has settled from an earlier process. */
+  #settleKnown({ first, count }: InboundItem): void {
+    const last = first + count - 1
+    if (count === 0 || first > this.#settled.highest) return
+    let from = first
+    const settle = (through: number): void => {
+      for (; from <= through; ++from) {
+        const rejection = this.#rejected.get(from)
+        this.#rejected.delete(from)
+        this.#settleItems(from, from, rejection)
+        --this.#messages
+      }
+    }
+    for (const range of this.#settled.missing(first, last)) {
+      settle(range.first - 1)
+      from = range.last + 1
+    }
+    settle(last)
+  }
+
+  #settleItems(first: number, last: number, rejection: string | undefined): void {
+    for (let i = this.#indexOfItem(first); i < this.#items.length; ++i) {
+      const item = this.#items[i] as InboundItem
+      if (item.first > last) return
+      const from = Math.max(first, item.first)
+      const to = Math.min(last, item.first + item.count - 1)
+      if (to < from) continue
+      if (rejection === undefined) {
+        item.left -= to - from + 1
+        continue
+      }
+      for (let number = from; number <= to; ++number) {
+        this.#events.onRejected(this.#lineOf(number), item, number, rejection, () => {
+          this.onDeadLetterKept(item)
+        })
+      }
+    }
+  }
+
+  #advance(): void {
+    let done = 0
+    for (let item = this.#items[done]; item?.left === 0; item = this.#items[++done]) {
+      this.#bytes -= item.bytes
+    }
+    if (done === 0) return
+    for (const item of this.#items.splice(0, done)) this.#events.onSettled(item)
+  }
+
+  /** A line with its newline, as it goes to the receiver. */
+  #lineOf(number: number): Buffer {
+    const record = this.#records[this.#indexOfRecord(number)]
+    if (record === undefined) return Buffer.alloc(0)
+    const begin = offsetOfLine(record.lines, number - record.first)
+    return record.lines.subarray(begin, record.lines.indexOf(NEWLINE, begin) + 1)
+  }
+
+  #indexOfRecord(number: number): number {
+    return lowerBound(this.#records, number)
+  }
+
+  #indexOfItem(number: number): number {
+    return lowerBound(this.#items, number)
+  }
+}
+
+/** Index of the first entry that ends at `number` or later. */
+function lowerBound(entries: readonly { first: number; count: number }[], number: number): number {
+  let low = 0
+  let high = entries.length
+  while (low < high) {
+    const middle = (low + high) >>> 1
+    const { first, count } = entries[middle] as { first: number; count: number }
+    if (first + count - 1 < number) low = middle + 1
+    else high = middle
+  }
+  return low
+}
+
+function endOfRecord(lines: Buffer, offset: number): number {
+  if (lines.length - offset <= RECORD_BYTES) return lines.length
+  const end = lines.lastIndexOf(NEWLINE, offset + RECORD_BYTES)
+  return end >= offset ? end + 1 : lines.indexOf(NEWLINE, offset) + 1
+}
+
+function countLines(lines: Buffer): number {
+  let count = 0
+  for (let at = lines.indexOf(NEWLINE); at >= 0; at = lines.indexOf(NEWLINE, at + 1)) ++count
+  return count
+}

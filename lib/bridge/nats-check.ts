@@ -1,0 +1,201 @@
+// Looks at what a bridge will find in NATS, without changing anything: server, streams, subjects, limits, consumer.
+
+import {
+  DiscardPolicy,
+  JetStreamApiError,
+  jetstreamManager,
+  RetentionPolicy,
+  StorageType,
+  type ConsumerInfo,
+  type JetStreamManager,
+  type StreamInfo,
+} from '@nats-io/jetstream'
+import { connect, type NatsConnection } from '@nats-io/transport-node'
+
+import { describeError } from '../base/errors.js'
+import { checkNatsOptions, type NatsOptions, type NatsSettings } from './nats-options.js'
+
+/** Something that {@link checkNats} found. */
+export interface NatsFinding {
+  /** `error`: the bridge cannot work, or may lose messages. `warning`: it works, with a cost. `ok`: as it should be. */
+  readonly level: 'error' | 'warning' | 'ok'
+  /** What was found, and what to do about it. */
+  readonly text: string
+}
+
+/** Options of {@link checkNats}. */
+export interface NatsCheckOptions extends NatsOptions {
+  /** The durable consumer of a way in. Default: only what a way out needs is checked. */
+  readonly consumer?: string
+}
+
+const NOT_FOUND = 404
+const CONNECT_TIMEOUT_MS = 3000
+/** Smaller messages leave no room for the headers of a batch. */
+const SMALL_PAYLOAD = 1 << 16
+
+type Report = (level: NatsFinding['level'], text: string) => void
+
+/**
+ * Says what is wrong with server, streams, subjects and limits before anything flows. Changes nothing.
+ *
+ * @throws TypeError, RangeError for options that are not allowed
+ */
+export async function checkNats(options: NatsCheckOptions = {}): Promise<NatsFinding[]> {
+  const { consumer, ...shared } = options
+  const settings = checkNatsOptions('checkNats', shared)
+  const findings: NatsFinding[] = []
+  const report: Report = (level, text) => void findings.push({ level, text })
+  let nc: NatsConnection
+  try {
+    nc = await connect({ timeout: CONNECT_TIMEOUT_MS, ...settings.connection, reconnect: false })
+  } catch (error) {
+    report('error', `no connection: ${describeError(error)}. Check the address, the credentials and TLS.`)
+    return findings
+  }
+  try {
+    await checkServer(nc, settings, consumer, report)
+  } catch (error) {
+    report('error', `the check ended early: ${describeError(error)}`)
+  } finally {
+    await nc.close()
+  }
+  return findings
+}
+
+async function checkServer(
+  nc: NatsConnection,
+  settings: NatsSettings,
+  consumer: string | undefined,
+  report: Report,
+): Promise<void> {
+  const { version = '?', max_payload = 0 } = nc.info ?? {}
+  report('ok', `connected to ${nc.getServer()}, version ${version}`)
+  if (max_payload < SMALL_PAYLOAD) {
+    report('warning', `max_payload is ${max_payload} bytes: longer messages become dead letters. Raise it.`)
+  } else {
+    report('ok', `max_payload is ${max_payload} bytes`)
+  }
+  let manager: JetStreamManager
+  try {
+    manager = await jetstreamManager(nc)
+  } catch (error) {
+    report(
+      'error',
+      `JetStream is not available: ${describeError(error)}. Enable it for the server and the account.`,
+    )
+    return
+  }
+  const { prefix, stream } = settings
+  const info = await found(() => manager.streams.info(stream))
+  if (info === undefined) {
+    const owner = await ownerOf(manager, `${prefix}.host.type`)
+    if (owner === undefined) report('ok', `there is no stream ${stream}; the bridge makes it`)
+    else
+      report(
+        'error',
+        `the stream ${owner} takes subjects of ${prefix}: name it with --stream, or take another --prefix`,
+      )
+  } else {
+    checkStream(info, settings, report)
+  }
+  for (const [name, subject] of [
+    [`${stream}_DEAD`, `${prefix}_dead.host.type`],
+    [`${stream}_STATE`, `${prefix}_state.consumer`],
+  ] as const) {
+    const owner = await ownerOf(manager, subject)
+    if (owner !== undefined && owner !== name) {
+      report(
+        'error',
+        `the stream ${owner} takes ${subject}, which belongs into ${name}: take another --prefix`,
+      )
+    }
+  }
+  if (consumer === undefined || info === undefined) return
+  const existing = await found(() => manager.consumers.info(stream, consumer))
+  if (existing === undefined) report('ok', `there is no consumer ${consumer}; the bridge makes it`)
+  else checkConsumer(existing, report)
+}
+
+function checkStream({ config, state }: StreamInfo, { prefix, stream }: NatsSettings, report: Report): void {
+  report('ok', `stream ${stream}: ${state.messages} messages, ${state.bytes} bytes`)
+  if (!config.subjects.some((subject) => subject === `${prefix}.>` || subject === '>')) {
+    report(
+      'error',
+      `stream ${stream} does not take ${prefix}.>, but ${config.subjects.join(', ')}: add the subject`,
+    )
+  }
+  if (config.sealed) report('error', `stream ${stream} is sealed and takes nothing`)
+  if (config.no_ack) report('error', `stream ${stream} does not acknowledge: clear no_ack`)
+  if (config.discard !== DiscardPolicy.New) {
+    report(
+      'warning',
+      `stream ${stream} deletes its oldest messages when it is full, read or not: set discard to new`,
+    )
+  }
+  if (config.retention !== RetentionPolicy.Limits) {
+    report(
+      'warning',
+      `stream ${stream} deletes what was acknowledged; a consumer that is deleted loses its messages`,
+    )
+  }
+  if (config.storage === StorageType.Memory) {
+    report('warning', `stream ${stream} is in memory: messages are lost when the server stops`)
+  }
+  if (config.max_msgs_per_subject > 0) {
+    report(
+      'error',
+      `stream ${stream} keeps ${config.max_msgs_per_subject} messages of a subject: set it to -1`,
+    )
+  }
+  if (config.max_msg_size > 0) {
+    report(
+      'warning',
+      `stream ${stream} takes messages of ${config.max_msg_size} bytes at most: longer ones become dead letters`,
+    )
+  }
+  if (config.max_bytes > 0 && state.bytes > config.max_bytes * 0.8) {
+    report(
+      'warning',
+      `stream ${stream} is ${Math.round((100 * state.bytes) / config.max_bytes)} % full; when it is full, senders wait`,
+    )
+  }
+  if (config.num_replicas === 1) report('warning', `stream ${stream} has one copy: it is as safe as one disk`)
+}
+
+function checkConsumer({ name, config, num_pending, num_ack_pending }: ConsumerInfo, report: Report): void {
+  report('ok', `consumer ${name}: ${num_pending} messages to come, ${num_ack_pending} not acknowledged`)
+  if (config.deliver_subject !== undefined) {
+    report(
+      'error',
+      `consumer ${name} pushes; the bridge needs one that is pulled from: take another --consumer`,
+    )
+  }
+  if (config.ack_policy !== 'explicit') {
+    report(
+      'error',
+      `consumer ${name} acknowledges ${config.ack_policy}: it must be explicit; take another --consumer`,
+    )
+  }
+  if (config.max_deliver !== undefined && config.max_deliver > 0) {
+    report(
+      'warning',
+      `consumer ${name} gives a message up after ${config.max_deliver} deliveries: set max_deliver to -1`,
+    )
+  }
+}
+
+async function ownerOf(manager: JetStreamManager, subject: string): Promise<string | undefined> {
+  for await (const name of manager.streams.names(subject)) return name
+  return undefined
+}
+
+/** Undefined for what does not exist. */
+async function found<Value>(ask: () => Promise<Value>): Promise<Value | undefined> {
+  try {
+    return await ask()
+  } catch (error) {
+    if (error instanceof JetStreamApiError && error.status === NOT_FOUND) return undefined
+    throw error
+  }
+}

@@ -1,0 +1,327 @@
+// One connection to NATS: made once and kept by the client; publishes and matches acknowledgements. Must not know batches.
+//
+//     down ──connect()──▶ up ◀──the client reconnects──▶ down
+//      └───────────────────┴──▶ closed
+
+import {
+  JetStreamApiError,
+  jetstreamManager,
+  type JetStreamManager,
+  type StreamInfo,
+} from '@nats-io/jetstream'
+import { connect, createInbox, type MsgHdrs, type NatsConnection } from '@nats-io/transport-node'
+
+import { describeError, IpcError, toError } from '../base/errors.js'
+import { clearInterval, monotonicMs, setInterval } from '../base/globals.js'
+import { pause } from '../base/timing.js'
+import { Waiters } from '../base/waiters.js'
+import type { NatsSettings, NewStream } from './nats-options.js'
+
+const FIRST_RETRY_MS = 100
+const LONGEST_RETRY_MS = 2000
+/** Error codes of the JetStream API. */
+const STREAM_NOT_FOUND = 10059
+const STREAM_NAME_IN_USE = 10058
+const MESSAGE_TOO_LARGE = 10054
+const HEADERS_TOO_LARGE = 10097
+export const WRONG_LAST_SEQUENCE = 10071
+
+interface Publish {
+  readonly deadlineMs: number
+  readonly resolve: (acknowledgement: PublishAck) => void
+  readonly reject: (error: Error) => void
+}
+
+/** What JetStream says about a stored message. */
+export interface PublishAck {
+  readonly seq: number
+  readonly duplicate: boolean
+}
+
+interface RawAck {
+  readonly seq?: number
+  readonly duplicate?: boolean
+  readonly error?: { readonly code: number; readonly err_code?: number; readonly description?: string }
+}
+
+/** JetStream has refused a message. */
+export class RefusedByStream extends Error {
+  readonly code: number
+
+  constructor(code: number, description: string) {
+    super(`JetStream refused a message: ${description} (${code})`)
+    this.code = code
+  }
+}
+
+export class NatsLink {
+  readonly #settings: NatsSettings
+  #state: 'down' | 'up' | 'closed' = 'down'
+  #connecting: Promise<void> | undefined
+  #nc: NatsConnection | undefined
+  #jsm: JetStreamManager | undefined
+  #failure: Error | undefined
+  readonly #up = new Waiters()
+  readonly #onDown = new Set<() => void>()
+  readonly #publishes = new Map<string, Publish>()
+  #inbox = ''
+  #nextToken = 0
+  #sweep: NodeJS.Timeout | undefined
+
+  constructor(settings: NatsSettings) {
+    this.#settings = settings
+  }
+
+  get isUp(): boolean {
+    return this.#state === 'up'
+  }
+
+  /** Bytes that a message may have, headers included; the default of servers until one was reached. */
+  get maxPayload(): number {
+    return this.#nc?.info?.max_payload ?? 1 << 20
+  }
+
+  get manager(): JetStreamManager {
+    if (this.#jsm === undefined) throw notConnected()
+    return this.#jsm
+  }
+
+  get connection(): NatsConnection {
+    if (this.#nc === undefined) throw notConnected()
+    return this.#nc
+  }
+
+  /** Has `listener` called each time that the connection is lost. Returns a function that undoes it. */
+  onDown(listener: () => void): () => void {
+    this.#onDown.add(listener)
+    return () => {
+      this.#onDown.delete(listener)
+    }
+  }
+
+  /**
+   * Resolves once the connection is up.
+   *
+   * @throws {IpcError} ERR_IPC_ABORTED; the error of the client if it never will be: wrong credentials, for instance
+   */
+  async ready(signal: AbortSignal): Promise<void> {
+    this.#connecting ??= this.#connect(signal)
+    await this.#connecting
+    for (;;) {
+      if (signal.aborted) throw new IpcError('ERR_IPC_ABORTED', 'the wait for NATS was aborted')
+      if (this.#failure !== undefined) throw this.#failure
+      if (this.#state === 'up') return
+      if (this.#state === 'closed') throw notConnected()
+      await Promise.race([this.#up.wait(), pause(LONGEST_RETRY_MS, signal, 'the wait for NATS')])
+    }
+  }
+
+  /**
+   * Resolves once the connection is up and all streams are there, made where they are absent.
+   *
+   * @throws as {@link ready}; IpcError ERR_IPC_SYSTEM if a stream cannot be made
+   */
+  async readyWith(streams: readonly NewStream[], signal: AbortSignal): Promise<StreamInfo[]> {
+    for (let delayMs = FIRST_RETRY_MS; ; delayMs = Math.min(delayMs * 2, LONGEST_RETRY_MS)) {
+      await this.ready(signal)
+      try {
+        const infos: StreamInfo[] = []
+        for (const stream of streams) infos.push(await this.#ensure(stream))
+        return infos
+      } catch (error) {
+        if (error instanceof JetStreamApiError && error.status < 500) {
+          throw new IpcError('ERR_IPC_SYSTEM', `NATS refuses the stream: ${error.message}`, { cause: error })
+        }
+        // JetStream is not ready, or the connection was lost.
+        await pause(delayMs, signal, 'the wait for JetStream')
+      }
+    }
+  }
+
+  /**
+   * Publishes to JetStream. Resolves with its acknowledgement.
+   *
+   * @throws {IpcError} ERR_IPC_MESSAGE_TOO_LARGE, ERR_IPC_TIMEOUT, ERR_IPC_CLOSED (no connection); RefusedByStream
+   */
+  publish(subject: string, data: Uint8Array, hdrs: MsgHdrs): Promise<PublishAck> {
+    const nc = this.#nc
+    if (nc === undefined || this.#state !== 'up') return Promise.reject(notConnected())
+    const token = String(this.#nextToken++)
+    return new Promise((resolve, reject) => {
+      try {
+        nc.publish(subject, data, { reply: this.#inbox + token, headers: hdrs })
+      } catch (error) {
+        reject(isTooLarge(error) ? tooLarge(error) : toError(error))
+        return
+      }
+      this.#publishes.set(token, {
+        deadlineMs: monotonicMs() + this.#settings.ackTimeoutMs,
+        resolve,
+        reject,
+      })
+    })
+  }
+
+  async close(): Promise<void> {
+    if (this.#state === 'closed') return
+    this.#state = 'closed'
+    clearInterval(this.#sweep)
+    this.#failPublishes(notConnected())
+    this.#up.wake()
+    await this.#nc?.close().catch(() => undefined)
+  }
+
+  async #connect(signal: AbortSignal): Promise<void> {
+    for (let delayMs = FIRST_RETRY_MS; ; delayMs = Math.min(delayMs * 2, LONGEST_RETRY_MS)) {
+      try {
+        const nc = await connect(this.#settings.connection)
+        await this.#begin(nc)
+        return
+      } catch (error) {
+        if (isForGood(error)) {
+          this.#failure = new IpcError('ERR_IPC_SYSTEM', `cannot connect to NATS: ${describeError(error)}`, {
+            cause: error,
+          })
+          throw this.#failure
+        }
+        await pause(delayMs, signal, 'the wait for NATS')
+      }
+    }
+  }
+
+  async #begin(nc: NatsConnection): Promise<void> {
+    if (this.#state === 'closed') {
+      await nc.close()
+      throw notConnected()
+    }
+    this.#nc = nc
+    this.#jsm = await jetstreamManager(nc, { checkAPI: false, timeout: this.#settings.ackTimeoutMs })
+    this.#inbox = `${createInbox(this.#settings.connection.inboxPrefix)}.`
+    nc.subscribe(`${this.#inbox}*`, {
+      callback: (error, { subject, data, headers: status }) => {
+        if (error === null) this.#onReply(subject.slice(this.#inbox.length), data, status)
+      },
+    })
+    this.#sweep = setInterval(() => {
+      this.#expire()
+    }, 250).unref()
+    this.#state = 'up'
+    void this.#watch(nc)
+  }
+
+  async #watch(nc: NatsConnection): Promise<void> {
+    void nc.closed().then((error) => {
+      if (this.#state === 'closed') return
+      const why = error === undefined ? 'the client has closed the connection' : error.message
+      this.#failure = new IpcError('ERR_IPC_SYSTEM', `NATS is lost for good: ${why}`, { cause: error })
+      this.#goDown()
+    })
+    for await (const { type } of nc.status()) {
+      if (type === 'disconnect') this.#goDown()
+      else if (type === 'reconnect' && this.#state === 'down') {
+        this.#state = 'up'
+        this.#up.wake()
+      }
+    }
+  }
+
+  #goDown(): void {
+    if (this.#state === 'up') this.#state = 'down'
+    this.#failPublishes(notConnected())
+    if (this.#failure !== undefined) this.#up.wake()
+    for (const listener of [...this.#onDown]) listener()
+  }
+
+  #failPublishes(error: Error): void {
+    const publishes = [...this.#publishes.values()]
+    this.#publishes.clear()
+    for (const { reject } of publishes) reject(error)
+  }
+
+  #onReply(token: string, data: Uint8Array, status: MsgHdrs | undefined): void {
+    const publish = this.#publishes.get(token)
+    if (publish === undefined) return
+    this.#publishes.delete(token)
+    if (status !== undefined && status.code >= 400) {
+      publish.reject(new IpcError('ERR_IPC_CLOSED', `no stream takes the subject (${status.code})`))
+      return
+    }
+    let ack: RawAck
+    try {
+      ack = JSON.parse(Buffer.from(data.buffer, data.byteOffset, data.byteLength).toString()) as RawAck
+    } catch (error) {
+      publish.reject(
+        new IpcError('ERR_IPC_INVALID_MESSAGE', 'JetStream sent an invalid acknowledgement', {
+          cause: error,
+        }),
+      )
+      return
+    }
+    if (ack.error !== undefined) {
+      const { err_code: code = 0, description = '' } = ack.error
+      const refusal = new RefusedByStream(code, description)
+      publish.reject(code === MESSAGE_TOO_LARGE || code === HEADERS_TOO_LARGE ? tooLarge(refusal) : refusal)
+    } else {
+      publish.resolve({ seq: ack.seq ?? 0, duplicate: ack.duplicate === true })
+    }
+  }
+
+  #expire(): void {
+    const nowMs = monotonicMs()
+    for (const [token, { deadlineMs, reject }] of this.#publishes) {
+      // In the order of publishing, and all have the same time.
+      if (deadlineMs > nowMs) return
+      this.#publishes.delete(token)
+      reject(
+        new IpcError(
+          'ERR_IPC_TIMEOUT',
+          `JetStream did not acknowledge within ${this.#settings.ackTimeoutMs} ms`,
+        ),
+      )
+    }
+  }
+
+  async #ensure(stream: NewStream): Promise<StreamInfo> {
+    const { streams } = this.manager
+    try {
+      return await streams.info(stream.name)
+    } catch (error) {
+      if (!hasApiCode(error, STREAM_NOT_FOUND)) throw error
+    }
+    try {
+      return await streams.add(stream)
+    } catch (error) {
+      // Another bridge was faster, with other limits.
+      if (hasApiCode(error, STREAM_NAME_IN_USE)) return streams.info(stream.name)
+      throw error
+    }
+  }
+}
+
+/** Whether an error is one of the JetStream API with this code. */
+export function hasApiCode(error: unknown, code: number): boolean {
+  return error instanceof JetStreamApiError && error.code === code
+}
+
+function notConnected(): IpcError {
+  return new IpcError('ERR_IPC_CLOSED', 'there is no connection to NATS')
+}
+
+function tooLarge(cause: unknown): IpcError {
+  return new IpcError('ERR_IPC_MESSAGE_TOO_LARGE', `NATS does not take it: ${describeError(cause)}`, {
+    cause,
+  })
+}
+
+function isTooLarge(error: unknown): boolean {
+  return /max_payload/i.test(describeError(error))
+}
+
+/** Trying again with the same options will not help. */
+function isForGood(error: unknown): boolean {
+  const { name = '', message = '' } = Object(error) as { name?: string; message?: string }
+  return (
+    /Authorization|InvalidArgument|UserAuthentication|TypeError/.test(name) ||
+    /authorization violation|ERR_TLS_CERT|self[- ]signed|unable to verify/i.test(message)
+  )
+}

@@ -1,0 +1,83 @@
+// The way out into NATS JetStream: a batch is one message, `<prefix>.<host>.<type>`.
+
+import { headers } from '@nats-io/transport-node'
+
+import type { BatchSink, BridgeDeadLetter, OutgoingBatch, SinkLimits } from './bridge.js'
+import { publishDeadLetter } from './nats-dead-letters.js'
+import { NatsLink } from './nats-link.js'
+import {
+  checkNatsOptions,
+  deadLetterStream,
+  messageStream,
+  type NatsOptions,
+  type NatsSettings,
+} from './nats-options.js'
+import { setBatchHeaders, subjectOf } from './nats-subjects.js'
+
+/** Most bytes of lines in a batch: large enough that the cost of a message is shared, small enough to spread over a window. */
+const BATCH_BYTES = 1 << 17
+/** Room for the headers of a batch, which list its sessions, and of a batch of one message. */
+const HEADER_BYTES = 1 << 15
+const SMALL_HEADER_BYTES = 2048
+
+/** Stores batches in a stream of NATS JetStream. */
+export class NatsSink implements BatchSink {
+  readonly #settings: NatsSettings
+  readonly #link: NatsLink
+  /** The stream's own limit of a message; -1: none. */
+  #maxMessageBytes = -1
+  readonly #subjects = new Map<string, string>()
+
+  /** @throws TypeError, RangeError for options that are not allowed */
+  constructor(options: NatsOptions = {}) {
+    this.#settings = checkNatsOptions('NatsSink', options)
+    this.#link = new NatsLink(this.#settings)
+  }
+
+  /** Its limits as far as they are known: the server's `max_payload`, and the `max_msg_size` of the stream. */
+  get limits(): SinkLimits {
+    const { maxPayload } = this.#link
+    const most = this.#maxMessageBytes < 0 ? maxPayload : Math.min(maxPayload, this.#maxMessageBytes)
+    return {
+      maxBatchBytes: Math.max(1, Math.min(BATCH_BYTES, most - HEADER_BYTES)),
+      maxLineBytes: Math.max(1, most - SMALL_HEADER_BYTES),
+    }
+  }
+
+  /** Resolves once the server is connected and the streams are there. Makes those that are absent. */
+  async ready(signal: AbortSignal): Promise<void> {
+    const streams = [messageStream(this.#settings), deadLetterStream(this.#settings)]
+    const [info] = await this.#link.readyWith(streams, signal)
+    this.#maxMessageBytes = info?.config.max_msg_size ?? -1
+  }
+
+  /** Publishes a batch; resolves with its sequence in the stream. */
+  async put(batch: OutgoingBatch): Promise<number> {
+    const hdrs = headers()
+    hdrs.set('Nats-Msg-Id', batch.id)
+    setBatchHeaders(hdrs, batch)
+    const { seq } = await this.#link.publish(this.#subjectOf(batch.host, batch.type), batch.lines, hdrs)
+    return seq
+  }
+
+  /** Publishes a dead letter. */
+  putDeadLetter(letter: BridgeDeadLetter): Promise<void> {
+    return publishDeadLetter(this.#link, this.#settings.prefix, letter)
+  }
+
+  /** Closes the connection. */
+  close(): Promise<void> {
+    return this.#link.close()
+  }
+
+  #subjectOf(host: string, type: string): string {
+    const key = `${host}\0${type}`
+    let subject = this.#subjects.get(key)
+    if (subject === undefined) {
+      // Types are the senders' choice: do not keep any number of them.
+      if (this.#subjects.size >= 1024) this.#subjects.clear()
+      this.#subjects.set(key, (subject = subjectOf(this.#settings.prefix, host, type)))
+    }
+    return subject
+  }
+}

@@ -1,0 +1,287 @@
+// The way in from NATS JetStream: a durable consumer that several processes may use in turn, and one at a time.
+//
+// The server delivers in the order of the stream, but what a lost connection or an earlier process has left unacknowledged
+// comes again later, behind newer messages. So whenever deliveries may be missing, what lies between is read from the stream
+// itself, by position.
+
+import {
+  AckPolicy,
+  DeliverPolicy,
+  jetstream,
+  RetentionPolicy,
+  type ConsumerInfo,
+  type JsMsg,
+  type SeqMsgRequest,
+  type StreamInfo,
+} from '@nats-io/jetstream'
+import { headers } from '@nats-io/transport-node'
+
+import { onAbort, offAbort } from '../base/abort.js'
+import { randomHex } from '../base/crypto.js'
+import { IpcError, isIpcError } from '../base/errors.js'
+import { text, type OptionTable } from '../base/options.js'
+import { pause } from '../base/timing.js'
+import type { BatchSource, BridgeDeadLetter, SavedCheckpoint, SourceItem } from './bridge.js'
+import { publishDeadLetter } from './nats-dead-letters.js'
+import { hasApiCode, NatsLink, RefusedByStream, WRONG_LAST_SEQUENCE } from './nats-link.js'
+import {
+  checkNatsOptions,
+  deadLetterStream,
+  messageStream,
+  NATS_TABLE,
+  stateStream,
+  type NatsOptions,
+  type NatsSettings,
+} from './nats-options.js'
+import { Header, itemOf, tokenOf } from './nats-subjects.js'
+
+/** Options of {@link NatsSource}. */
+export interface NatsSourceOptions extends NatsOptions {
+  /** Name of the durable consumer, made where it is absent. Each has a checkpoint of its own. */
+  readonly consumer: string
+  /** Takes the messages of this host only. Default: of all. */
+  readonly host?: string
+}
+
+/** The checks of {@link NatsSourceOptions}. */
+export const SOURCE_TABLE: OptionTable<NatsSourceOptions> = {
+  ...NATS_TABLE,
+  consumer: (value, name) => {
+    text(value, name)
+    if (/^[A-Za-z0-9_-]+$/.test(value as string)) return
+    throw new TypeError(`${name} must be letters, digits, "-" and "_"`)
+  },
+  host: text,
+}
+
+const CONSUMER_NOT_FOUND = 10014
+const ACK_WAIT_NS = 30e9
+const MAX_ACK_PENDING = 1 << 14
+/** Messages of one request. */
+const FETCH_MESSAGES = 64
+const FETCH_EXPIRES_MS = 5000
+const RETRY_MS = 200
+/** If an earlier process left more than this unsettled, the consumer is made anew where that begins. */
+const MOST_READ_SINGLY = 2048
+
+/** Reads batches from a stream of NATS JetStream. */
+export class NatsSource implements BatchSource {
+  readonly #settings: NatsSettings
+  readonly #link: NatsLink
+  readonly #consumer: string
+  readonly #filter: string
+  readonly #writer = randomHex(8)
+  #writes = 0
+  /** Sequence of the latest checkpoint in its stream. */
+  #checkpointSeq = 0
+  #created = ''
+  /** Messages handed out that are not acknowledged, by position. */
+  readonly #unacknowledged = new Map<number, JsMsg>()
+  #acknowledged = 0
+
+  /** @throws TypeError, RangeError for options that are not allowed */
+  constructor(options: NatsSourceOptions) {
+    const { consumer, host, ...shared } = options
+    if (consumer === undefined) throw new TypeError('NatsSource: consumer is required')
+    SOURCE_TABLE.consumer(consumer, 'NatsSource: consumer')
+    if (host !== undefined) SOURCE_TABLE.host(host, 'NatsSource: host')
+    this.#settings = checkNatsOptions('NatsSource', shared)
+    this.#link = new NatsLink(this.#settings)
+    this.#consumer = consumer
+    const { prefix } = this.#settings
+    this.#filter = host === undefined ? `${prefix}.>` : `${prefix}.${tokenOf(host)}.>`
+  }
+
+  /** Connects, makes the streams that are absent, and reads the checkpoint of the consumer. */
+  async open(signal: AbortSignal): Promise<SavedCheckpoint | undefined> {
+    for (;;) {
+      const [info] = await this.#ready(signal)
+      try {
+        this.#created = info?.created ?? ''
+        const stored = await this.#readCheckpoint()
+        if (stored === null) return undefined
+        this.#checkpointSeq = stored.seq
+        const { data, header } = stored
+        const restarted = header.get(Header.created) !== this.#created
+        return { checkpoint: Buffer.from(data.buffer, data.byteOffset, data.byteLength), restarted }
+      } catch (error) {
+        if (isIpcError(error)) throw error
+        await pause(RETRY_MS, signal, 'the bridge')
+      }
+    }
+  }
+
+  /** The messages of the stream, in its order, each once. */
+  async *read(after: number, signal: AbortSignal): AsyncIterable<SourceItem> {
+    this.#acknowledged = after
+    const cursor = { last: after }
+    while (!signal.aborted) {
+      try {
+        await this.#ready(signal)
+        const consumer = await this.#openConsumer(cursor.last)
+        yield* this.#readTo(cursor, consumer.delivered.stream_seq)
+        yield* this.#follow(cursor, consumer.delivered.consumer_seq, signal)
+      } catch (error) {
+        if (signal.aborted) return
+        if (isIpcError(error) && error.code === 'ERR_IPC_SYSTEM') throw error
+        await pause(RETRY_MS, signal, 'the bridge').catch(() => undefined)
+      }
+    }
+  }
+
+  /** Acknowledges the messages through a position. */
+  acknowledge(through: number): void {
+    this.#acknowledged = Math.max(this.#acknowledged, through)
+    for (const [position, message] of this.#unacknowledged) {
+      if (position > through) continue
+      this.#unacknowledged.delete(position)
+      if (this.#link.isUp) message.ack()
+    }
+  }
+
+  /** Stores the checkpoint unless another process has stored one meanwhile. */
+  async saveCheckpoint(checkpoint: Buffer): Promise<void> {
+    const hdrs = headers()
+    const id = `${this.#writer}.${++this.#writes}`
+    hdrs.set(Header.writer, id)
+    hdrs.set(Header.created, this.#created)
+    hdrs.set('Nats-Expected-Last-Subject-Sequence', String(this.#checkpointSeq))
+    try {
+      const { seq } = await this.#link.publish(this.#checkpointSubject, checkpoint, hdrs)
+      this.#checkpointSeq = seq
+    } catch (error) {
+      if (!(error instanceof RefusedByStream) || error.code !== WRONG_LAST_SEQUENCE) throw error
+      await this.#claimAgain(error)
+    }
+  }
+
+  /** Publishes a dead letter. */
+  putDeadLetter(letter: BridgeDeadLetter): Promise<void> {
+    return publishDeadLetter(this.#link, this.#settings.prefix, letter)
+  }
+
+  /** Closes the connection. The consumer stays. */
+  close(): Promise<void> {
+    return this.#link.close()
+  }
+
+  get #checkpointSubject(): string {
+    return `${this.#settings.prefix}_state.${this.#consumer}`
+  }
+
+  #ready(signal: AbortSignal): Promise<StreamInfo[]> {
+    const settings = this.#settings
+    return this.#link.readyWith(
+      [messageStream(settings), stateStream(settings), deadLetterStream(settings)],
+      signal,
+    )
+  }
+
+  #readCheckpoint(): ReturnType<NatsLink['manager']['streams']['getMessage']> {
+    const stream = `${this.#settings.stream}_STATE`
+    return this.#link.manager.streams.getMessage(stream, { last_by_subj: this.#checkpointSubject })
+  }
+
+  /** The checkpoint is not the one that was expected: either an earlier try of this process got there, or another process. */
+  async #claimAgain(cause: Error): Promise<never> {
+    const stored = await this.#readCheckpoint()
+    const writer = stored?.header.get(Header.writer) ?? ''
+    if (stored !== null && !writer.startsWith(`${this.#writer}.`)) {
+      throw new IpcError(
+        'ERR_IPC_ADDRESS_IN_USE',
+        `another bridge reads the consumer ${this.#consumer} of ${this.#settings.stream}; give this one another name`,
+        { reason: 'consumer-in-use', cause },
+      )
+    }
+    this.#checkpointSeq = stored?.seq ?? 0
+    throw cause
+  }
+
+  /** Finds the consumer, or makes it so that it goes on after a position. */
+  async #openConsumer(last: number): Promise<ConsumerInfo> {
+    const { stream } = this.#settings
+    const { consumers, streams } = this.#link.manager
+    try {
+      const found = await consumers.info(stream, this.#consumer)
+      if (found.delivered.stream_seq - last <= MOST_READ_SINGLY) return found
+      const { config } = await streams.info(stream)
+      // In other streams the messages would go with the consumer.
+      if (config.retention !== RetentionPolicy.Limits) return found
+      await consumers.delete(stream, this.#consumer)
+    } catch (error) {
+      if (!hasApiCode(error, CONSUMER_NOT_FOUND)) throw error
+    }
+    return consumers.add(stream, {
+      durable_name: this.#consumer,
+      ack_policy: AckPolicy.Explicit,
+      ack_wait: ACK_WAIT_NS,
+      max_ack_pending: MAX_ACK_PENDING,
+      filter_subject: this.#filter,
+      ...(last === 0
+        ? { deliver_policy: DeliverPolicy.All }
+        : { deliver_policy: DeliverPolicy.StartSequence, opt_start_seq: last + 1 }),
+    })
+  }
+
+  /** What the stream holds behind the cursor, through a position. */
+  async *#readTo(cursor: { last: number }, through: number): AsyncIterable<SourceItem> {
+    while (cursor.last < through) {
+      // The first message with such a subject from `seq` on: what the types of the client lack.
+      const query: SeqMsgRequest & { next_by_subj: string } = {
+        seq: cursor.last + 1,
+        next_by_subj: this.#filter,
+      }
+      const stored = await this.#link.manager.streams.getMessage(this.#settings.stream, query)
+      if (stored === null || stored.seq > through) {
+        cursor.last = through
+        return
+      }
+      cursor.last = stored.seq
+      yield itemOf(this.#settings.prefix, stored, stored.header)
+    }
+  }
+
+  /** Deliveries of the consumer, from the one after `delivered` on, until the connection is lost. */
+  async *#follow(
+    cursor: { last: number },
+    delivered: number,
+    signal: AbortSignal,
+  ): AsyncIterable<SourceItem> {
+    const { stream, prefix } = this.#settings
+    const consumer = await jetstream(this.#link.connection).consumers.get(stream, this.#consumer)
+    let lastDelivery = delivered
+    let lost = false
+    while (!signal.aborted && !lost) {
+      const messages = await consumer.fetch({ max_messages: FETCH_MESSAGES, expires: FETCH_EXPIRES_MS })
+      const stop = (): void => {
+        lost = true
+        messages.stop()
+      }
+      onAbort(signal, stop)
+      const forget = this.#link.onDown(stop)
+      try {
+        for await (const message of messages) {
+          const { seq } = message
+          const { deliverySequence } = message.info
+          const follows = deliverySequence === lastDelivery + 1
+          lastDelivery = Math.max(lastDelivery, deliverySequence)
+          this.#hold(seq, message)
+          if (seq <= cursor.last) continue
+          // Deliveries are missing: they were lost with a connection, or went to another process.
+          if (!follows) yield* this.#readTo(cursor, seq - 1)
+          cursor.last = seq
+          yield itemOf(prefix, message, message.headers)
+        }
+      } finally {
+        forget()
+        offAbort(signal, stop)
+        messages.stop()
+      }
+    }
+  }
+
+  #hold(position: number, message: JsMsg): void {
+    if (position <= this.#acknowledged) message.ack()
+    else this.#unacknowledged.set(position, message)
+  }
+}

@@ -1,0 +1,128 @@
+// Subjects of NATS, and the headers of a batch: how a batch becomes a message of JetStream, and back.
+
+import type { MsgHdrs } from '@nats-io/transport-node'
+
+import type { Batch, BatchRun, SourceItem } from './bridge.js'
+
+export const Header = {
+  version: 'Sentinel-Version',
+  host: 'Sentinel-Host',
+  count: 'Sentinel-Count',
+  runs: 'Sentinel-Runs',
+  reason: 'Sentinel-Reason',
+  type: 'Sentinel-Type',
+  bytes: 'Sentinel-Bytes',
+  writer: 'Sentinel-Writer',
+  created: 'Sentinel-Stream-Created',
+} as const
+
+const VERSION = '1'
+const NEWLINE = 10
+
+/** One token of a subject: everything but letters, digits, `-` and `_` becomes `%` and two digits for each byte of UTF-8. */
+export function tokenOf(text: string): string {
+  if (text === '') return '%'
+  return text.replace(/[^A-Za-z0-9_-]+/gu, (part) =>
+    [...Buffer.from(part)].map((byte) => `%${byte.toString(16).padStart(2, '0')}`).join(''),
+  )
+}
+
+/** The text of a token; undefined if {@link tokenOf} did not make it. */
+export function textOf(token: string): string | undefined {
+  if (token === '%') return ''
+  try {
+    const text = decodeURIComponent(token)
+    return tokenOf(text) === token.replace(/%../g, (code) => code.toLowerCase()) ? text : undefined
+  } catch {
+    return undefined
+  }
+}
+
+export function subjectOf(prefix: string, host: string, type: string): string {
+  return `${prefix}.${tokenOf(host)}.${tokenOf(type)}`
+}
+
+/** The runs as JSON in ASCII, which a header can carry. */
+export function encodeRuns(runs: readonly BatchRun[]): string {
+  return JSON.stringify(runs).replace(
+    /[^\x20-\x7e]/g,
+    (unit) => `\\u${unit.charCodeAt(0).toString(16).padStart(4, '0')}`,
+  )
+}
+
+export function setBatchHeaders(headers: MsgHdrs, { host, runs, lines }: Batch): void {
+  headers.set(Header.version, VERSION)
+  headers.set(Header.host, tokenOf(host))
+  headers.set(Header.count, String(lines.length === 0 ? 0 : countOf(runs)))
+  headers.set(Header.runs, encodeRuns(runs))
+}
+
+function countOf(runs: readonly BatchRun[]): number {
+  let count = 0
+  for (const run of runs) count += run.count
+  return count
+}
+
+/** A stored message as an item. The host is that of the subject, which the server's permissions guard. */
+export function itemOf(
+  prefix: string,
+  message: { readonly seq: number; readonly subject: string; readonly data: Uint8Array },
+  headers: MsgHdrs | undefined,
+): SourceItem {
+  const { seq: position, subject } = message
+  const { buffer, byteOffset, byteLength } = message.data
+  const data = Buffer.from(buffer, byteOffset, byteLength)
+  const batch = batchOf(prefix, subject, data, headers)
+  return batch === undefined ? { position, batch, reason: 'not-a-batch', data } : { position, batch }
+}
+
+function batchOf(
+  prefix: string,
+  subject: string,
+  lines: Buffer,
+  headers: MsgHdrs | undefined,
+): Batch | undefined {
+  if (headers?.get(Header.version) !== VERSION) return undefined
+  if (!subject.startsWith(`${prefix}.`)) return undefined
+  const [hostToken = '', typeToken = '', more] = subject.slice(prefix.length + 1).split('.')
+  const host = textOf(hostToken)
+  const type = textOf(typeToken)
+  const runs = runsOf(headers.get(Header.runs))
+  if (host === undefined || type === undefined || more !== undefined || runs === undefined) return undefined
+  if (lines.length > 0 && newlinesIn(lines) !== countOf(runs)) return undefined
+  return { host, type, runs, lines }
+}
+
+function runsOf(text: string): BatchRun[] | undefined {
+  try {
+    const runs = JSON.parse(text) as unknown
+    return Array.isArray(runs) && runs.length > 0 && runs.every(isRun) ? runs : undefined
+  } catch {
+    return undefined
+  }
+}
+
+function isRun(value: unknown): value is BatchRun {
+  const { uid, sid, session, previous, first, count, anchored } = Object(value) as Partial<BatchRun>
+  const isNumber = (number: unknown, least: number): boolean =>
+    Number.isSafeInteger(number) && (number as number) >= least
+  return (
+    isNumber(uid, -1) &&
+    (sid === undefined || typeof sid === 'string') &&
+    typeof session === 'string' &&
+    /^[0-9a-f]{32}$/.test(session) &&
+    isNumber(previous, 0) &&
+    isNumber(first, 1) &&
+    isNumber(count, 1) &&
+    (previous as number) < (first as number) &&
+    typeof anchored === 'boolean'
+  )
+}
+
+/** Lines, of which the last must end in a newline too; -1 if it does not. */
+function newlinesIn(lines: Buffer): number {
+  if (lines[lines.length - 1] !== NEWLINE) return -1
+  let count = 0
+  for (let at = lines.indexOf(NEWLINE); at >= 0; at = lines.indexOf(NEWLINE, at + 1)) ++count
+  return count
+}

@@ -1,0 +1,199 @@
+// The bridge over a real NATS server with JetStream: streams that are made, subjects, provenance, restarts, credentials, TLS.
+
+import { jetstreamManager, type StoredMsg } from '@nats-io/jetstream'
+import { connect } from '@nats-io/transport-node'
+import { hostname } from 'node:os'
+import { join } from 'node:path'
+import { describe, expect, it, onTestFinished } from 'vitest'
+
+import { InBridge } from '../../lib/bridge/in-bridge.js'
+import { NatsSink } from '../../lib/bridge/nats-sink.js'
+import { NatsSource } from '../../lib/bridge/nats-source.js'
+import { OutBridge } from '../../lib/bridge/out-bridge.js'
+import { AcknowledgedSender } from '../../lib/delivery/sender/acknowledged-sender.js'
+import { newSOCMessage } from '../../lib/message/new-message.js'
+import { Spool } from '../../lib/spool/spool.js'
+import { receiving } from '../support/delivery.js'
+import { temporaryDirectory } from '../support/directory.js'
+import { until } from '../support/wait.js'
+import { NatsServer, whyNoServer } from './nats-server.js'
+
+const host = hostname()
+
+async function server(directory: string, config = ''): Promise<NatsServer> {
+  const started = await NatsServer.start(directory, config)
+  onTestFinished(() => started.kill())
+  return started
+}
+
+async function wayOut(directory: string, servers: string, more: object = {}): Promise<OutBridge> {
+  const bridge = await OutBridge.open({
+    from: 'out',
+    listen: { directory },
+    sink: new NatsSink({ servers, ackTimeoutMs: 1000 }),
+    host,
+    ...more,
+  })
+  onTestFinished(() => bridge.close({ timeoutMs: 1 }).catch(() => undefined))
+  return bridge
+}
+
+async function wayIn(directory: string, servers: string, more: object = {}): Promise<InBridge> {
+  const bridge = await InBridge.open({
+    to: 'test',
+    dial: { directory },
+    source: new NatsSource({ servers, consumer: 'in', ...more }),
+    checkpointMs: 10,
+  })
+  onTestFinished(() => bridge.close({ timeoutMs: 1 }).catch(() => undefined))
+  return bridge
+}
+
+function localSender(directory: string): AcknowledgedSender {
+  const made = new AcknowledgedSender('out', { directory, minBackoffMs: 1, maxBackoffMs: 20 })
+  onTestFinished(() => made.close({ timeoutMs: 1 }).catch(() => undefined))
+  return made
+}
+
+const message = (i: number, type = 'soc_event'): ReturnType<typeof newSOCMessage> =>
+  newSOCMessage(type, { i }, { id: String(i) })
+
+const idsTo = (count: number): string[] => Array.from({ length: count }, (_, i) => String(i))
+
+async function stored(servers: string, subject: string): Promise<StoredMsg | null> {
+  const nc = await connect({ servers })
+  const manager = await jetstreamManager(nc)
+  const found = await manager.streams.getMessage('SENTINEL', { last_by_subj: subject })
+  await nc.close()
+  return found
+}
+
+describe.skipIf(whyNoServer !== undefined)(`a bridge over NATS JetStream${whyNoServer ?? ''}`, () => {
+  it('carries messages from one listener to another, with subjects and provenance', async () => {
+    const directory = temporaryDirectory()
+    const { url } = await server(directory)
+    await wayOut(directory, url)
+    const { ids } = await receiving(directory)
+    const back = await wayIn(directory, url)
+    const sender = localSender(directory)
+    const sent = await sender.sendBatch([message(0), message(1), message(2, 'audit.log *>'), message(3)])
+    expect(sent.status).toBe('acknowledged')
+    await until(() => ids.length === 4)
+    expect(ids).toEqual(idsTo(4))
+    const odd = await stored(url, `sentinel.${host.replaceAll('.', '%2e')}.audit%2elog%20%2a%3e`)
+    expect(odd?.string()).toContain('"type":"audit.log *>","id":"2"')
+    expect(JSON.parse(odd?.header.get('Sentinel-Runs') ?? '')).toMatchObject([
+      { uid: process.getuid?.(), pid: process.pid, first: 3, count: 1, previous: 2 },
+    ])
+    expect(odd?.header.get('Nats-Msg-Id')).toMatch(/^[0-9a-f]{32}-3-/)
+    await until(() => back.stats.delivered === 4)
+  })
+
+  it('delivers once and in order while the server is killed and started again', async () => {
+    const directory = temporaryDirectory()
+    const nats = await server(directory)
+    const out = await wayOut(directory, nats.url, { maxBatchMessages: 10 })
+    const { ids } = await receiving(directory)
+    await wayIn(directory, nats.url)
+    const sender = localSender(directory)
+    for (let i = 0; i < 2000; i += 100) {
+      void sender.sendBatch(Array.from({ length: 100 }, (_, j) => message(i + j)))
+      if (i % 500 === 400) {
+        await nats.kill()
+        await nats.resume()
+      }
+      await new Promise((resolve) => setTimeout(resolve, 5))
+    }
+    await until(() => ids.length >= 2000, 60_000)
+    expect(ids).toEqual(idsTo(2000))
+    expect(out.stats.pending).toBe(0)
+  }, 90_000)
+
+  it('spools while there is no server at all, and sends everything in order once there is', async () => {
+    const directory = temporaryDirectory()
+    const nats = await server(directory)
+    await nats.kill()
+    const spool = await Spool.open({ directory: join(directory, 'spool') })
+    const out = await wayOut(directory, nats.url, { spool })
+    const sender = localSender(directory)
+    for (let i = 0; i < 500; ++i) {
+      expect((await sender.send(message(i))).status).toBe('acknowledged')
+    }
+    expect(out.stats).toMatchObject({ received: 500, delivered: 0, pending: 500 })
+    await out.close({ timeoutMs: 1 })
+    await nats.resume()
+    const again = await Spool.open({ directory: join(directory, 'spool') })
+    await wayOut(directory, nats.url, { spool: again })
+    const { ids } = await receiving(directory)
+    await wayIn(directory, nats.url)
+    await until(() => ids.length >= 500)
+    expect(ids).toEqual(idsTo(500))
+  }, 60_000)
+
+  it('goes on exactly where an earlier process stopped, with what that left unacknowledged', async () => {
+    const directory = temporaryDirectory()
+    const { url } = await server(directory)
+    await wayOut(directory, url, { maxBatchMessages: 1 })
+    const sender = localSender(directory)
+    // Read by the first process, and settled by nobody, as there is no receiver.
+    const first = await wayIn(directory, url)
+    for (let i = 0; i < 100; ++i) void sender.send(message(i))
+    await until(() => first.stats.received === 100)
+    await first.close({ timeoutMs: 1 })
+    for (let i = 100; i < 200; ++i) void sender.send(message(i))
+    const { ids } = await receiving(directory)
+    const second = await wayIn(directory, url)
+    await until(() => ids.length >= 200)
+    expect(ids).toEqual(idsTo(200))
+    await until(() => second.stats.delivered === 200)
+    await second.close()
+    // A consumer that was deleted is made anew where the checkpoint says.
+    const nc = await connect({ servers: url })
+    await (await jetstreamManager(nc)).consumers.delete('SENTINEL', 'in')
+    await nc.close()
+    await wayIn(directory, url)
+    await sender.send(message(200))
+    await until(() => ids.length >= 201)
+    expect(ids).toEqual(idsTo(201))
+  }, 60_000)
+
+  it('stops with the reason when the credentials are wrong, and takes the right ones', async () => {
+    const directory = temporaryDirectory()
+    const { url } = await server(directory, 'authorization { user: "u", password: "right" }')
+    const wrong = await wayOut(directory, url, {
+      sink: new NatsSink({ servers: url, connection: { user: 'u', pass: 'wrong' } }),
+    })
+    await expect(wrong.ended).rejects.toMatchObject({ code: 'ERR_IPC_SYSTEM' })
+    await wayOut(directory, url, {
+      sink: new NatsSink({ servers: url, connection: { user: 'u', pass: 'right' } }),
+    })
+    expect((await localSender(directory).send(message(0))).status).toBe('acknowledged')
+  }, 60_000)
+
+  it('makes senders wait while the stream is full, and loses nothing', async () => {
+    const directory = temporaryDirectory()
+    const { url } = await server(directory)
+    const sink = new NatsSink({ servers: url, streamBytes: 1 << 20 })
+    const out = await wayOut(directory, url, { sink, maxBatchMessages: 50, maxBackoffMs: 200 })
+    const { ids } = await receiving(directory)
+    const sender = localSender(directory)
+    const payload = 'x'.repeat(1000)
+    for (let i = 0; i < 2000; ++i) {
+      sender.send(newSOCMessage('soc_event', { payload }, { id: String(i) })).catch(() => undefined)
+    }
+    await until(() => out.state === 'waiting')
+    expect(sender.pending).toBeGreaterThan(500)
+    await wayIn(directory, url)
+    await until(() => ids.length > 500)
+    // Room is the operator's to make: here all that was delivered is deleted again and again.
+    const nc = await connect({ servers: url })
+    const manager = await jetstreamManager(nc)
+    while (ids.length < 2000) {
+      const { ack_floor } = await manager.consumers.info('SENTINEL', 'in')
+      if (ack_floor.stream_seq > 0) await manager.streams.purge('SENTINEL', { seq: ack_floor.stream_seq + 1 })
+      await new Promise((resolve) => setTimeout(resolve, 20))
+    }
+    await nc.close()
+    expect(ids).toEqual(idsTo(2000))
+  }, 60_000)
+})
