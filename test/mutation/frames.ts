@@ -2,7 +2,9 @@
 
 import type { Mutation } from './mutation.js'
 
-const RECEIVER = 'test/unit/endpoints/receiver.test.ts'
+const INVALID = 'test/unit/endpoints/receiver-invalid.test.ts'
+const LINES = 'test/unit/endpoints/receiver-lines.test.ts'
+const STREAM = 'test/unit/endpoints/receiver-stream.test.ts'
 const SENDER = 'test/unit/endpoints/sender.test.ts'
 const FRAMING = 'test/property/framing.test.ts'
 const DIFFERENTIAL = 'test/security/differential.test.ts'
@@ -20,7 +22,7 @@ export const frameMutations: readonly Mutation[] = [
     file: checker,
     from: 'if ((envelope.seen & bit) != 0) return FailAt(quote, LineState::kDuplicateKey);',
     to: '',
-    tests: [RECEIVER],
+    tests: [INVALID],
   },
   {
     name: 'an envelope has a type',
@@ -28,7 +30,7 @@ export const frameMutations: readonly Mutation[] = [
     file: checker,
     from: 'return envelope.type.size() == 0 ? FailAt(open, LineState::kTypeMissing) : LineState::kMessage;',
     to: 'return open == end ? LineState::kTypeMissing : LineState::kMessage;',
-    tests: [RECEIVER],
+    tests: [INVALID],
   },
   {
     name: 'a timestamp is a safe integer',
@@ -36,7 +38,7 @@ export const frameMutations: readonly Mutation[] = [
     file: checker,
     from: 'if (seconds > kMaxSafeInteger) return FailAt(value.start, LineState::kTimestampInvalid);',
     to: '',
-    tests: [RECEIVER],
+    tests: [INVALID],
   },
   {
     name: 'an envelope is an object',
@@ -44,7 +46,7 @@ export const frameMutations: readonly Mutation[] = [
     file: checker,
     from: 'return state == LineState::kMessage ? FailAt(open, LineState::kNotAnObject) : state;',
     to: 'return state;',
-    tests: [RECEIVER],
+    tests: [INVALID],
   },
   {
     name: 'nothing follows the envelope',
@@ -52,7 +54,7 @@ export const frameMutations: readonly Mutation[] = [
     file: checker,
     from: 'if (state == LineState::kMessage && *cursor_ < end) state = FailAt(*cursor_, LineState::kSyntax);',
     to: '',
-    tests: [RECEIVER],
+    tests: [INVALID],
   },
   {
     name: 'nesting is bounded',
@@ -60,7 +62,7 @@ export const frameMutations: readonly Mutation[] = [
     file: checker,
     from: 'if (depth + 1 >= kMaxDepth) return FailAt(at, LineState::kDepth);',
     to: 'if (depth + 1 >= closers_.size()) return FailAt(at, LineState::kSyntax);',
-    tests: [RECEIVER],
+    tests: [INVALID],
   },
   {
     name: 'keys that Go would take for ours are refused',
@@ -100,7 +102,7 @@ export const frameMutations: readonly Mutation[] = [
     file: reader,
     from: 'std::memcpy(window_->bytes + begin, carry_.data(), carry_.size());',
     to: '',
-    tests: [FRAMING, RECEIVER],
+    tests: [FRAMING, STREAM],
   },
   {
     name: 'a line over the limit is thrown away while it comes in',
@@ -108,7 +110,7 @@ export const frameMutations: readonly Mutation[] = [
     file: reader,
     from: 'if (ExceedsLimit(end - begin, window.bytes[end - 1])) {',
     to: 'if (ExceedsLimit((end - begin) / 4096, window.bytes[end - 1])) {',
-    tests: [RECEIVER],
+    tests: [STREAM],
     named: 'too long',
   },
   {
@@ -145,7 +147,7 @@ export const frameMutations: readonly Mutation[] = [
     file: 'lib/wire/record-decoder.ts',
     from: 'return JSON.stringify(latin1).replace(/[^\\x20-\\x7e]/g, escapeUnit)',
     to: 'return [latin1, escapeUnit][0] as string',
-    tests: [RECEIVER],
+    tests: [INVALID],
   },
   {
     name: 'text of a peer is cut short in errors',
@@ -153,7 +155,7 @@ export const frameMutations: readonly Mutation[] = [
     file: 'lib/wire/record-decoder.ts',
     from: 'const SAMPLE_BYTES = 64',
     to: 'const SAMPLE_BYTES = 4096',
-    tests: [RECEIVER],
+    tests: [INVALID],
   },
   {
     name: 'a payload does not change a prototype',
@@ -161,7 +163,7 @@ export const frameMutations: readonly Mutation[] = [
     file: 'lib/message/payload.ts',
     from: 'return SUSPICIOUS.test(text) ? JSON.parse(text, hidePrototypeKey) : JSON.parse(text)',
     to: 'return SUSPICIOUS.test(text) && text === "" ? JSON.parse(text, hidePrototypeKey) : JSON.parse(text)',
-    tests: ['test/unit/message/message.test.ts', RECEIVER],
+    tests: ['test/unit/message/message.test.ts', LINES],
   },
   {
     name: 'nothing is written after a torn frame',
