@@ -11,7 +11,7 @@ import { rejectionOf, until } from '../../support/wait.js'
 const good = '{"type":"soc_event","id":"7","ts":5,"payload":{"a":1}}'
 
 describe('taking messages', () => {
-  it('answers several calls under way in their order', async () => {
+  it('serves several calls under way in their order', async () => {
     const { raw, receiver } = await rawToReceiver()
     const calls = [receiver.next(), receiver.next(), receiver.next(), receiver.next()]
     raw.end('{"type":"a","id":"1"}\n{"type":"a","id":"2"}\n{"type":"a","id":"3"}\n')
