@@ -9,6 +9,24 @@ export type {
   InvalidEvent,
   RejectEvent,
 } from './connection/audit.js'
+export type {
+  AddressLostChange,
+  ConnectedChange,
+  ConnectionCounts,
+  DegradedChange,
+  EndedChange,
+  LifecycleChange,
+  LifecycleEvent,
+  LifecycleRole,
+  LifecycleSource,
+  ListeningChange,
+  OnEvent,
+  PausedChange,
+  RejectedChange,
+  ResumedChange,
+  RetryingChange,
+} from './observe/lifecycle.js'
+export type { BatchTrace } from './observe/tracing.js'
 export type { BusyPollOptions } from './wire/busy-poll.js'
 export { BufferedSender } from './endpoints/buffered-sender.js'
 export type {
@@ -16,6 +34,7 @@ export type {
   BufferedSenderDrops,
   BufferedSenderOptions,
   BufferedSenderStats,
+  BufferedSenderWaitOptions,
 } from './endpoints/buffered-sender-options.js'
 export { Connection, type WhenClosedOptions } from './connection/connection.js'
 export * from './delivery/index.js'
@@ -26,6 +45,7 @@ export type { ListenOptions } from './connection/listen-options.js'
 export type { ListenerStats } from './connection/admission.js'
 export { listen, Listener, type AcceptOptions } from './connection/listener.js'
 export type { AddressFound } from './connection/address-watch.js'
+export type { FlushSyncOptions } from './endpoints/flush-sync.js'
 export { BUFFER_SIZE } from './endpoints/message-queue.js'
 export { SOCMsgType } from './message/type.js'
 export { SOCMessage } from './message/message.js'

@@ -72,7 +72,7 @@ class Ingest {
       maxBackoffMs: 200,
       ...(sentinel && { onSilentPeer: 'written' }),
       onEvent: (event) => {
-        if (event.type === 'disconnected' || event.type === 'rejected' || event.type === 'failed')
+        if (event.type === 'lost' || event.type === 'rejected' || event.type === 'failed')
           void stage.report({ report: 'notice', text: `the flow to soc-correlate: ${event.type}` })
       },
     })

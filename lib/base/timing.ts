@@ -23,6 +23,13 @@ export function pause(ms: number, signal: AbortSignal | undefined, what: string)
   })
 }
 
+const sleeping = new Int32Array(new SharedArrayBuffer(4))
+
+/** Keeps this thread from doing anything for `ms` milliseconds. For the end of a process, when no event loop runs. */
+export function sleepSync(ms: number): void {
+  Atomics.wait(sleeping, 0, 0, ms)
+}
+
 /** Waits for `done`. Calls `onLate` after `timeoutMs`, which must make `done` settle. */
 export async function waitAtMost(done: Promise<void>, timeoutMs: number, onLate: () => void): Promise<void> {
   const timer = setTimeout(onLate, timeoutMs)

@@ -13,6 +13,7 @@ import { BoundFile, type AddressFound } from './address-watch.js'
 import { wantsRejects } from './audit.js'
 import type { Connection, ConnectionOrigin } from './connection.js'
 import type { ListenPlan } from './listen-options.js'
+import type { UserAccount } from './user-account.js'
 import { UserAccounts } from './user-accounts.js'
 
 /** Counts since the listener was made. */
@@ -57,14 +58,22 @@ export class Admission {
   /** The acceptor has stopped, and no other one has claimed the address yet. */
   #stopped = false
 
-  /** @param onWakeUp is called when there are clients to take, or refusals to report */
-  constructor(plan: ListenPlan, acceptor: NativeAcceptor, onWakeUp: () => void) {
+  /**
+   * @param onWakeUp is called when there are clients to take, or refusals to report
+   * @param onAccount is called when the account of a user becomes full, and when it no longer is
+   */
+  constructor(
+    plan: ListenPlan,
+    acceptor: NativeAcceptor,
+    onWakeUp: () => void,
+    onAccount: (user: number | string, account: UserAccount) => void,
+  ) {
     this.#plan = plan
     this.#onWakeUp = onWakeUp
     this.#acceptor = acceptor
     this.#wakeUp = this.#createWakeUp()
     this.#file = new BoundFile(plan.address)
-    this.#accounts = new UserAccounts(plan.accounts, () => undefined)
+    this.#accounts = new UserAccounts(plan.accounts, onAccount)
     this.#origin = this.#createOrigin()
   }
 
@@ -158,6 +167,7 @@ export class Admission {
     const acceptor = this.#acceptor
     return {
       busyPoll: this.#plan.busyPoll,
+      onEvent: this.#plan.onEvent,
       accountOf: (peer) => this.#accounts.of(userOf(peer)),
       onClosed: (connection: Connection) => {
         acceptor.release(userOf(connection.peer))

@@ -9,8 +9,11 @@ import { channel, type Channel } from 'node:diagnostics_channel'
 import type { IpcError } from '../base/errors.js'
 import { queueMicrotask } from '../base/globals.js'
 import type { NativeRefusal } from '../binding/addon.js'
+import type { CloseReason } from '../observe/lifecycle.js'
 import type { PeerIdentity } from '../peer/peer.js'
 import type { AddressFound } from './address-watch.js'
+
+export type { CloseReason } from '../observe/lifecycle.js'
 
 /** On `sentinel-ipc:accept`: a listener let a client in. */
 export interface AcceptEvent {
@@ -69,18 +72,6 @@ export interface DropEvent {
   /** Why they could not be written. */
   readonly error: IpcError
 }
-
-/** Why a connection ended. */
-export type CloseReason =
-  | 'closed' // by this side
-  | 'peer-closed'
-  | 'failed' // see error
-  | 'send-timeout'
-  | 'idle'
-  | 'no-first-message'
-  | 'unfinished-message'
-  | 'too-many-invalid'
-  | 'user-budget' // see maxBytesPerUser of listen
 
 /** On `sentinel-ipc:close`: a connection has ended. */
 export interface CloseEvent {

@@ -9,10 +9,12 @@
 
 import { abortable } from '../base/abort.js'
 import { DEFAULT_TIMEOUT_MS } from '../base/timing.js'
-import { queueMicrotask } from '../base/globals.js'
+import { monotonicMs, queueMicrotask } from '../base/globals.js'
 import { IpcError } from '../base/errors.js'
 import { checkOptions, describeValue, signal, type OptionTable } from '../base/options.js'
 import { addon, type NativeClient } from '../binding/addon.js'
+import type { CloseReason, ConnectionCounts, OnEvent } from '../observe/lifecycle.js'
+import { traceReceive, tracesReceives } from '../observe/tracing.js'
 import { forgetConnection, observeConnection, observeOn } from '../observe/registry.js'
 import { toPeerIdentity, type PeerIdentity } from '../peer/peer.js'
 import { watchPeerExit, type PeerExitWatch } from '../peer/exit-watch.js'
@@ -22,7 +24,7 @@ import { PLAIN_READING, type LineReading } from '../wire/line-reading.js'
 import { NodeSocket } from '../wire/node-socket.js'
 import { PolledSocket } from '../wire/polled-socket.js'
 import type { ConnectionSocket, SocketEvents } from '../wire/socket.js'
-import { publishClose, type CloseReason } from './audit.js'
+import { reportConnected, reportEnd } from './connection-events.js'
 import { ConnectionInput, type RecordReader } from './connection-input.js'
 import { HangupSweep } from './hangup-sweep.js'
 import type { UserAccount } from './user-account.js'
@@ -33,6 +35,8 @@ export type { RecordReader } from './connection-input.js'
 export interface ConnectionOrigin {
   /** Makes another connection to the same address. Only of connections that were dialled. */
   readonly redial?: (signal?: AbortSignal) => Promise<Connection>
+  /** The option `onEvent` of what made it. */
+  readonly onEvent: OnEvent | undefined
   /** The account of the user at the other end, of connections that were accepted. */
   readonly accountOf?: (peer: PeerIdentity) => UserAccount
   /** Called when a connection has ended. */
@@ -93,6 +97,7 @@ const WHEN_CLOSED_TABLE: OptionTable<WhenClosedOptions> = { signal }
 const BRAND = Symbol.for('sentinel-ipc.Connection')
 
 // Also set once by the static block: a class that mentions itself in its body gets another name in the bundle.
+let lastId = 0
 /** Connections without a reader. */
 let unread: HangupSweep<Connection>
 let socketEvents: SocketEvents<Connection>
@@ -106,6 +111,8 @@ let overrun: (connection: Connection, error: IpcError) => void
  * {@link unref}.
  */
 export class Connection {
+  /** A number that no other connection of this thread has had, from 1. Events and traces carry it. */
+  readonly id = ++lastId
   /** Who is at the other end, as the kernel reported when the connection was made. */
   readonly peer: PeerIdentity
   /** Path of the socket, or (Windows) name of the pipe. */
@@ -121,6 +128,7 @@ export class Connection {
   #closedListeners: Set<() => void> | undefined
   #closeReason: CloseReason | undefined
   #peerExit: PeerExitWatch | undefined
+  readonly #openedMs = monotonicMs()
 
   private constructor(client: NativeClient, address: string, origin: ConnectionOrigin) {
     const { readiness } = addon
@@ -132,13 +140,19 @@ export class Connection {
     this.address = address
     this.peer = toPeerIdentity(client)
     unread.add(this)
+    reportConnected(this, origin.onEvent)
     observeConnection(this)
   }
 
   static {
     // One object for all connections: closures for each of thousands would take memory.
     socketEvents = {
-      onRecords: (connection, count, received) => connection.#input?.onRecords(count, received) === true,
+      onRecords: (connection, count, received) => {
+        const input = connection.#input
+        if (input === undefined) return false
+        if (!tracesReceives()) return input.onRecords(count, received)
+        return traceReceive(connection, count, received, () => input.onRecords(count, received))
+      },
       onEnd: (connection) => {
         connection.#state = 'ended'
         connection.#closeReason ??= 'peer-closed'
@@ -173,13 +187,14 @@ export class Connection {
     }
     writerOf = (connection) => {
       const isNew = connection.#writer === undefined
-      const writer = (connection.#writer ??= new FrameWriter(connection.#socket, (reason) => {
+      const giveUp = (reason: 'send-timeout' | 'peer-closed'): void => {
         // A reader may still have to read what the peer sent before it closed; the end of the stream then closes.
         const unread =
           reason === 'peer-closed' && connection.#input !== undefined && connection.#state === 'open'
         if (unread) connection.#closeReason ??= reason
         else closeBecause(connection, reason)
-      }))
+      }
+      const writer = (connection.#writer ??= new FrameWriter(connection.#socket, giveUp, connection))
       if (isNew) observeOn(connection, 'writer', writer)
       if (connection.closed) writer.fail(connection.#closedError())
       return writer
@@ -327,6 +342,17 @@ export class Connection {
     })
   }
 
+  #counts(): ConnectionCounts {
+    const out = this.#writer?.stats
+    return {
+      bytesIn: this.#input?.bytes ?? 0,
+      linesIn: this.#input?.lines ?? 0,
+      messagesOut: out?.messages ?? 0,
+      bytesOut: out?.bytes ?? 0,
+      durationMs: monotonicMs() - this.#openedMs,
+    }
+  }
+
   #endReading(error: IpcError | undefined): boolean {
     return this.#input?.end(error) === true
   }
@@ -337,16 +363,12 @@ export class Connection {
     unread.remove(this)
     forgetConnection(this)
     // Queues the event before anything that waits for the end hears of it.
-    publishClose({
-      address: this.address,
-      peer: this.peer,
-      reason: this.#closeReason ?? 'closed',
-      error: this.#error,
-    })
+    const reason = this.#closeReason ?? 'closed'
+    reportEnd(this, this.#origin.onEvent, { reason, error: this.#error }, () => this.#counts())
     this.#peerExit?.connectionEnded()
     this.#writer?.fail(this.#closedError())
     if (!ended) this.#endReading(this.#error === undefined ? undefined : this.#closedError())
-    this.#input?.close(this.#closeReason === 'closed')
+    this.#input?.close(reason === 'closed')
     this.#origin.onClosed?.(this)
     for (const listener of this.#closedListeners ?? []) listener()
     this.#closedListeners = undefined

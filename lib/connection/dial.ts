@@ -4,6 +4,7 @@ import { abortedError, hasCode, IpcError } from '../base/errors.js'
 import { monotonicMs } from '../base/globals.js'
 import {
   anything,
+  callback,
   checkOptions,
   milliseconds,
   signal,
@@ -13,6 +14,7 @@ import {
 import { checkTimeout, pause } from '../base/timing.js'
 import { addon, type NativeClient, type NativePolicy } from '../binding/addon.js'
 import { fromNative, wouldBlock } from '../binding/native-error.js'
+import { isObserved, report, type OnEvent } from '../observe/lifecycle.js'
 import { describePeer, explainRefusal, resolvePolicy, type PeerPolicy } from '../peer/peer.js'
 import { toPollRequest, type BusyPollOptions, type PollRequest } from '../wire/busy-poll.js'
 import { explainDenial } from './access-denied.js'
@@ -32,6 +34,11 @@ export interface DialOptions extends AddressOptions {
    * while that has paid lately.
    */
   readonly busyPoll?: BusyPollOptions | false
+  /**
+   * Called with what happens to the connection, and with the retries of `dialWithRetry`: see {@link LifecycleEvent}. Also on
+   * the diagnostics channel `sentinel-ipc:lifecycle`.
+   */
+  readonly onEvent?: OnEvent
 }
 
 /** The checks of {@link DialOptions}, for the tables of everything that dials. */
@@ -41,6 +48,7 @@ export const DIAL_TABLE: OptionTable<DialOptions> = {
   signal,
   timeoutMs: milliseconds,
   busyPoll: anything, // toPollRequest checks it
+  onEvent: callback,
 }
 
 const FIRST_WAIT_MS = 1
@@ -53,6 +61,7 @@ interface Target {
   readonly policy: NativePolicy
   readonly timeoutMs: number
   readonly busyPoll: PollRequest
+  readonly onEvent: OnEvent | undefined
 }
 
 /** Takes options that {@link checkOptions} has checked. */
@@ -62,6 +71,7 @@ function targetOf(name: string, options: DialOptions): Target {
     policy: resolvePolicy(options.policy),
     timeoutMs: checkTimeout(options.timeoutMs),
     busyPoll: toPollRequest(options.busyPoll),
+    onEvent: options.onEvent,
   }
 }
 
@@ -95,7 +105,7 @@ export function diallerOf(
 }
 
 async function connect(target: Target, signal: AbortSignal | undefined): Promise<Connection> {
-  const { address, policy, timeoutMs, busyPoll } = target
+  const { address, policy, timeoutMs, busyPoll, onEvent } = target
   const what = `dialling ${address}`
   const deadlineMs = monotonicMs() + timeoutMs
   for (let waitMs = FIRST_WAIT_MS; ; waitMs = Math.min(waitMs * 2, LONGEST_WAIT_MS)) {
@@ -103,7 +113,7 @@ async function connect(target: Target, signal: AbortSignal | undefined): Promise
     const client = tryConnect(address, policy)
     if (client !== undefined) {
       // The signal of this dial was for this dial.
-      return openConnection(client, address, { busyPoll, redial: (again) => connect(target, again) })
+      return openConnection(client, address, { busyPoll, onEvent, redial: (again) => connect(target, again) })
     }
     const leftMs = deadlineMs - monotonicMs()
     if (leftMs <= 0) {
@@ -158,7 +168,14 @@ export async function dialWithRetry(
     } catch (error) {
       const worthATry = hasCode(error, 'ERR_IPC_NOT_LISTENING', 'ERR_IPC_TIMEOUT', 'ERR_IPC_ACCESS_DENIED')
       if (!worthATry || tries >= maxRetries) throw error
+      reportRetry(target, error, tries)
     }
     await pause(tries * RETRY_WAIT_MS, checked.signal, `dialling ${target.address}`)
   }
+}
+
+function reportRetry({ address, onEvent }: Target, error: IpcError, tries: number): void {
+  if (!isObserved(onEvent)) return
+  const source = { role: 'connection', name: address, address, connection: undefined } as const
+  report(onEvent, source, { type: 'retrying', error, tries, delayMs: tries * RETRY_WAIT_MS })
 }

@@ -14,6 +14,7 @@ import {
   type OptionTable,
 } from '../base/options.js'
 import { addon, type NativeLimits, type NativeListenAddress, type NativePolicy } from '../binding/addon.js'
+import type { OnEvent } from '../observe/lifecycle.js'
 import { resolveGroupId, resolvePolicy, type PeerPolicy } from '../peer/peer.js'
 import { toPollRequest, type BusyPollOptions, type PollRequest } from '../wire/busy-poll.js'
 import { ADDRESS_TABLE, directoryOf, resolveAddress, type AddressOptions } from './address.js'
@@ -83,7 +84,12 @@ export interface ListenOptions extends AddressOptions {
    * {@link Listener.check}. Default 5000. A cleaner of /tmp may remove the file, and then no client comes any more.
    */
   readonly addressCheckMs?: number
-  /** Is called when the path does not lead to this listener any more. Also on `sentinel-ipc:address-lost`. */
+  /**
+   * Called with what happens to the listener and to the connections that it accepts: see {@link LifecycleEvent}. Also on the
+   * diagnostics channel `sentinel-ipc:lifecycle`.
+   */
+  readonly onEvent?: OnEvent
+  /** Called when the path does not lead to this listener any more. Also on `sentinel-ipc:address-lost`. */
   readonly onAddressLost?: (event: AddressLostEvent) => void
   /**
    * Claims a lost address again. Clients that were queued and not yet accepted are hung up on; accepted connections stay,
@@ -119,6 +125,7 @@ const LISTEN_TABLE: OptionTable<ListenOptions> = {
   waitMs: millisecondsOrZero,
   addressCheckMs: milliseconds,
   onAddressLost: callback,
+  onEvent: callback,
   reclaim: flag,
 }
 
@@ -140,6 +147,7 @@ export interface ListenPlan {
   readonly waitMs: number
   readonly addressCheckMs: number
   readonly onAddressLost: ((event: AddressLostEvent) => void) | undefined
+  readonly onEvent: OnEvent | undefined
   readonly reclaim: boolean
 }
 
@@ -167,6 +175,7 @@ export function planOf(name: string, given: ListenOptions | undefined): ListenPl
     waitMs: options.waitMs ?? 0,
     addressCheckMs: options.addressCheckMs ?? 5000,
     onAddressLost: options.onAddressLost,
+    onEvent: options.onEvent,
     reclaim: options.reclaim ?? false,
   }
 }

@@ -15,13 +15,13 @@ import { abortedError, hasCode, IpcError } from '../base/errors.js'
 import { clearInterval, monotonicMs, setImmediate, setInterval } from '../base/globals.js'
 import { checkOptions, signal, type OptionTable } from '../base/options.js'
 import { MAX_TIMER_MS, pause } from '../base/timing.js'
-import { callUser } from '../base/user-code.js'
 import { forget, observe } from '../observe/registry.js'
 import type { NativeAcceptor, NativeClient } from '../binding/addon.js'
 import type { AddressFound } from './address-watch.js'
 import { Admission, openAcceptor, type ListenerStats } from './admission.js'
-import { publishAccept, publishAddressLost, publishRejects, type AddressLostEvent } from './audit.js'
+import { publishAccept, publishRejects, type AddressLostEvent } from './audit.js'
 import { openConnection, type Connection } from './connection.js'
+import { ListenerEvents } from './listener-events.js'
 import { planOf, type ListenOptions, type ListenPlan } from './listen-options.js'
 
 /** Options of one accept. */
@@ -58,8 +58,7 @@ export class Listener implements AsyncIterable<Connection> {
   readonly #waiters = new Set<Waiter>()
   #acceptsThisTurn = 0
   readonly #addressTimer: NodeJS.Timeout | undefined
-  /** The state in the last address-lost event, so that each one is reported once. */
-  #told: string | undefined
+  readonly #events: ListenerEvents
   readonly #onAbort = (): void => {
     this.close()
   }
@@ -67,10 +66,19 @@ export class Listener implements AsyncIterable<Connection> {
   private constructor(plan: ListenPlan, acceptor: NativeAcceptor) {
     this.address = plan.address
     this.#plan = plan
-    this.#admission = new Admission(plan, acceptor, () => {
-      this.#tellRefusals()
-      this.#serveWaiters()
-    })
+    this.#events = new ListenerEvents(plan)
+    this.#admission = new Admission(
+      plan,
+      acceptor,
+      () => {
+        this.#tellRefusals()
+        this.#serveWaiters()
+      },
+      (user, account) => {
+        this.#events.accountChanged(user, account)
+      },
+    )
+    this.#events.listening()
     observe('listener', this)
     if (plan.signal !== undefined) onAbort(plan.signal, this.#onAbort)
     if (plan.addressCheckMs <= MAX_TIMER_MS && plan.address !== '' && process.platform !== 'win32') {
@@ -177,7 +185,7 @@ export class Listener implements AsyncIterable<Connection> {
     const found = this.#admission.lostTo()
     if (found === undefined) {
       this.#state = 'listening'
-      this.#told = undefined
+      this.#events.addressFound()
       return true
     }
     this.#state = 'address-lost'
@@ -185,7 +193,7 @@ export class Listener implements AsyncIterable<Connection> {
       ? this.#reclaim(found)
       : { address: this.address, found, reclaimed: false }
     this.#holdTimer()
-    this.#tellLost(event)
+    this.#events.addressLost(event)
     return event.reclaimed
   }
 
@@ -202,14 +210,6 @@ export class Listener implements AsyncIterable<Connection> {
   #holdTimer(): void {
     if (this.#admission.needsTimer) this.#addressTimer?.ref()
     else this.#addressTimer?.unref()
-  }
-
-  #tellLost(event: AddressLostEvent): void {
-    const told = `${event.found} ${event.reclaimed} ${event.error?.message ?? ''}`
-    if (told === this.#told) return
-    this.#told = event.reclaimed ? undefined : told
-    publishAddressLost(event)
-    if (this.#plan.onAddressLost !== undefined) callUser('onAddressLost', this.#plan.onAddressLost, event)
   }
 
   /** Lets the process end although the listener waits for clients. Returns the listener. */
@@ -239,6 +239,7 @@ export class Listener implements AsyncIterable<Connection> {
     this.#admission.stop(() => {
       this.#tellRefusals()
     })
+    this.#events.closed(this.stats)
     const waiters = [...this.#waiters]
     this.#waiters.clear()
     for (const waiter of waiters) waiter.reject(this.#closedError())

@@ -1,8 +1,9 @@
 // Options and counts of a buffered sender: their meaning, defaults and checks.
 
 import type { IpcError } from '../base/errors.js'
-import { callback, milliseconds, oneOf, wholeNumber, type OptionTable } from '../base/options.js'
+import { callback, milliseconds, oneOf, signal, wholeNumber, type OptionTable } from '../base/options.js'
 import type { SOCMessage } from '../message/message.js'
+import type { OnEvent } from '../observe/lifecycle.js'
 import type { OnFull } from './message-queue.js'
 
 /** Options of {@link BufferedSender}. */
@@ -19,6 +20,11 @@ export interface BufferedSenderOptions {
    * only counted.
    */
   readonly onDrop?: (messages: readonly SOCMessage[], error: IpcError) => void
+  /**
+   * Called with what happens to the sender: see {@link LifecycleEvent}. Also on the diagnostics channel
+   * `sentinel-ipc:lifecycle`.
+   */
+  readonly onEvent?: OnEvent
 }
 
 /** Accepted messages that were dropped, by reason. */
@@ -56,6 +62,12 @@ export interface BufferedSenderCloseOptions {
   readonly timeoutMs?: number
 }
 
+/** Options of {@link BufferedSender.flush} and {@link BufferedSender.drained}. */
+export interface BufferedSenderWaitOptions {
+  /** Withdraws the wait. Has no effect on the messages. */
+  readonly signal?: AbortSignal
+}
+
 const atLeastOne = wholeNumber(1, Number.MAX_SAFE_INTEGER)
 
 export const BUFFERED_SENDER_TABLE: OptionTable<BufferedSenderOptions> = {
@@ -63,6 +75,9 @@ export const BUFFERED_SENDER_TABLE: OptionTable<BufferedSenderOptions> = {
   maxBytes: atLeastOne,
   onFull: oneOf('reject', 'drop-oldest', 'drop-newest', 'shed'),
   onDrop: callback,
+  onEvent: callback,
 }
+
+export const WAIT_TABLE: OptionTable<BufferedSenderWaitOptions> = { signal }
 
 export const CLOSE_TABLE: OptionTable<BufferedSenderCloseOptions> = { timeoutMs: milliseconds }

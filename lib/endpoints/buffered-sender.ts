@@ -1,8 +1,9 @@
 // Sends without waiting: puts messages into a bounded buffer and writes them at the end of the current tick.
 // Every accepted message is written, pending, or counted as dropped and reported; none is lost silently.
 
+import { abortable } from '../base/abort.js'
+import { monotonicMs, queueMicrotask } from '../base/globals.js'
 import { observeOn } from '../observe/registry.js'
-import { queueMicrotask } from '../base/globals.js'
 import { checkOptions } from '../base/options.js'
 import { publishDrop } from '../connection/audit.js'
 import { checkConnection, writerOf, type Connection } from '../connection/connection.js'
@@ -11,10 +12,15 @@ import type { FrameWriter } from '../wire/frame-writer.js'
 import {
   BUFFERED_SENDER_TABLE,
   CLOSE_TABLE,
+  WAIT_TABLE,
   type BufferedSenderCloseOptions,
   type BufferedSenderOptions,
   type BufferedSenderStats,
+  type BufferedSenderWaitOptions,
 } from './buffered-sender-options.js'
+import { isObserved, type OnEvent } from '../observe/lifecycle.js'
+import { EndpointEvents } from './endpoint-events.js'
+import { flushSyncTimeoutOf, type FlushSyncOptions } from './flush-sync.js'
 import { BUFFER_SIZE, DEFAULT_MAX_BYTES, MessageQueue } from './message-queue.js'
 import { checkFrameSize, MAX_MESSAGE_BYTES } from '../message/envelope.js'
 import { notAMessage } from '../message/brand.js'
@@ -31,6 +37,8 @@ export class BufferedSender {
   readonly #writer: FrameWriter
   readonly #queue: MessageQueue<undefined>
   readonly #onDrop: BufferedSenderOptions['onDrop']
+  readonly #onEvent: OnEvent | undefined
+  #events: EndpointEvents | undefined
   /** Messages handed to the frame writer and not yet written. */
   #handedOver: SOCMessage[] = []
   #accepted = 0
@@ -44,6 +52,8 @@ export class BufferedSender {
   readonly #onReady = (): void => {
     if (!this.#writer.blocked && this.#writer.failure === undefined) this.#markWritten()
     this.#drain()
+    const { failure } = this.#writer
+    if (failure !== undefined && this.#closing === undefined) this.#observed()?.ended(failure)
   }
 
   readonly #onRefused = (error: IpcError, message: SOCMessage): void => {
@@ -68,6 +78,7 @@ export class BufferedSender {
       maxBytes = DEFAULT_MAX_BYTES,
       onFull = 'reject',
       onDrop,
+      onEvent,
     } = checkOptions('BufferedSender', options, BUFFERED_SENDER_TABLE)
     this.name = name
     this.#connection = connection
@@ -75,9 +86,15 @@ export class BufferedSender {
       this.#dropForRoom(message)
     })
     this.#onDrop = onDrop
+    this.#onEvent = onEvent
     this.#writer = writerOf(connection)
     this.#writer.register(this.#onReady)
     observeOn(connection, 'buffered-sender', this)
+  }
+
+  /** The connection that this sender writes to. */
+  get connection(): Connection {
+    return this.#connection
   }
 
   /** Number of accepted messages not yet written (Go: `Pending`). */
@@ -127,9 +144,28 @@ export class BufferedSender {
   /**
    * Resolves when all messages accepted so far are with the kernel.
    *
-   * @throws {IpcError} ERR_IPC_CLOSED if the connection is lost first
+   * @throws {IpcError} ERR_IPC_CLOSED if the connection is lost first; ERR_IPC_ABORTED if the signal fires first
+   * @throws TypeError for an unknown option
    */
-  flush(): Promise<void> {
+  flush(options?: BufferedSenderWaitOptions): Promise<void> {
+    return options === undefined ? this.#flush() : this.#withdrawable('flush', options, () => this.#flush())
+  }
+
+  async #withdrawable(
+    what: string,
+    options: BufferedSenderWaitOptions,
+    wait: () => Promise<void>,
+  ): Promise<void> {
+    const { signal } = checkOptions(what, options, WAIT_TABLE)
+    await abortable<undefined>(signal, `${what} of ${this.name}`, (resolve, reject) => {
+      wait().then(() => {
+        resolve(undefined)
+      }, reject)
+      return () => undefined
+    })
+  }
+
+  #flush(): Promise<void> {
     if (this.pending === 0) {
       const { failure } = this.#writer
       return this.#dropped.closed + this.#dropped.timeout > 0 && failure !== undefined
@@ -140,12 +176,33 @@ export class BufferedSender {
   }
 
   /**
+   * Writes everything that is pending without the event loop, as in a handler of `process.on('exit')` or before
+   * `process.exit()`. Blocks this thread while the peer has to read first, at most for `timeoutMs` (default 1000). Returns
+   * whether the kernel has everything. On Windows nothing is waited for.
+   *
+   * @throws TypeError, RangeError for options that are not allowed
+   */
+  flushSync(options?: FlushSyncOptions): boolean {
+    const untilMs = monotonicMs() + flushSyncTimeoutOf(options)
+    this.#drain()
+    return this.#writer.flushSync(untilMs) && this.pending === 0
+  }
+
+  /**
    * Resolves when at most half of the buffer is in use. For a producer that would rather wait than have a message
    * rejected.
    *
-   * @throws {IpcError} ERR_IPC_CLOSED if the connection is lost or the sender closed first
+   * @throws {IpcError} ERR_IPC_CLOSED if the connection is lost or the sender closed first; ERR_IPC_ABORTED if the signal
+   *   fires first
+   * @throws TypeError for an unknown option
    */
-  drained(): Promise<void> {
+  drained(options?: BufferedSenderWaitOptions): Promise<void> {
+    return options === undefined
+      ? this.#drained()
+      : this.#withdrawable('drained', options, () => this.#drained())
+  }
+
+  #drained(): Promise<void> {
     const failure = this.#failure()
     if (failure !== undefined) return Promise.reject(failure)
     if (this.#queue.roomy) return Promise.resolve()
@@ -177,6 +234,7 @@ export class BufferedSender {
       })
     } finally {
       this.#writer.unregister(this.#onReady)
+      if (this.#writer.failure === undefined) this.#observed()?.ended(undefined)
       await this.#connection.close()
     }
   }
@@ -214,6 +272,13 @@ export class BufferedSender {
     }
     this.#flushWriter()
     if (writer.failure !== undefined) this.#dropAll(writer.failure, 'closed')
+    else if (writer.blocked) this.#observed()?.paused()
+  }
+
+  /** Undefined while nothing listens. */
+  #observed(): EndpointEvents | undefined {
+    if (isObserved(this.#onEvent)) this.#events ??= new EndpointEvents(this, 'buffered-sender', this.#onEvent)
+    return this.#events
   }
 
   #flushWriter(): void {
@@ -232,6 +297,7 @@ export class BufferedSender {
   #wakeWaiting(): void {
     this.#flushing.wake(this.#queue.front)
     if (this.#queue.roomy) this.#wantRoom.wake()
+    if (this.#queue.length === 0) this.#events?.resumed()
   }
 
   #letGo(): SOCMessage[] {

@@ -2,6 +2,7 @@
 
 import {
   anything,
+  callback,
   checkOptions,
   limit,
   milliseconds,
@@ -11,6 +12,7 @@ import {
 } from '../base/options.js'
 import { checkTimeout } from '../base/timing.js'
 import { MAX_MESSAGE_BYTES } from '../message/envelope.js'
+import type { OnEvent } from '../observe/lifecycle.js'
 import { toPollRequest, type BusyPollOptions, type PollRequest } from '../wire/busy-poll.js'
 import {
   fieldPointers,
@@ -50,6 +52,11 @@ export interface ReceiverOptions extends PayloadOptions {
    * polls. Default: the setting of the connection or its listener; there, up to 50 µs as long as that pays.
    */
   readonly busyPoll?: BusyPollOptions | false
+  /**
+   * Called with what happens to the receiver: see {@link LifecycleEvent}. Also on the diagnostics channel
+   * `sentinel-ipc:lifecycle`.
+   */
+  readonly onEvent?: OnEvent
 }
 
 const TABLE: OptionTable<ReceiverOptions> = {
@@ -60,6 +67,7 @@ const TABLE: OptionTable<ReceiverOptions> = {
   firstMessageTimeoutMs: milliseconds,
   messageTimeoutMs: milliseconds,
   busyPoll: anything, // toPollRequest checks it
+  onEvent: callback,
   fields: fieldPointers,
   integers: integerKind,
 }
@@ -77,6 +85,7 @@ export interface ReceiverPlan {
   readonly reading: LineReading
   /** Undefined: the setting of the connection. */
   readonly busyPoll: PollRequest | undefined
+  readonly onEvent: OnEvent | undefined
 }
 
 /** One object for all receivers without options, as there may be thousands. */
@@ -99,5 +108,6 @@ function planFrom(options: ReceiverOptions): ReceiverPlan {
     },
     reading: lineReading('Receiver', options),
     busyPoll: options.busyPoll === undefined ? undefined : toPollRequest(options.busyPoll),
+    onEvent: options.onEvent,
   }
 }

@@ -18,6 +18,8 @@ import { decodeLines, followsByteOrderMark, RefusedLines, type LineConsumer } fr
 import { fieldBytes } from '../wire/line-reading.js'
 import { threadWindow, type ReadWindow } from '../wire/read-window.js'
 import type { SOCMessage } from '../message/message.js'
+import { isObserved } from '../observe/lifecycle.js'
+import { EndpointEvents } from './endpoint-events.js'
 import { hangUp } from './hang-up.js'
 import { END, iterateRuns, ReadQueue } from './read-queue.js'
 import { receiverPlanOf, type ReceiverOptions, type ReceiverPlan } from './receiver-options.js'
@@ -89,6 +91,7 @@ export class Receiver<
   #invalid = 0
   #bytes = 0
   #byteOrderMarks = 0
+  #events: EndpointEvents | undefined
   /** Bytes of the queue that are charged to the account of the user. */
   #charged = 0
 
@@ -188,11 +191,18 @@ export class Receiver<
 
   /**
    * Messages in runs, as they were read: the fastest way to take many. Errors come at their place between the runs, as
-   * with {@link next}; a loop that an error ended may be started again.
+   * with {@link next}; a loop that an error ended may be started again. When the signal fires, the wait rejects with
+   * ERR_IPC_ABORTED; no message is lost by it.
+   *
+   * @throws TypeError for an unknown option
    */
-  batches(): AsyncIterableIterator<Message[], undefined, undefined> {
+  batches(options?: ReceiveOptions): AsyncIterableIterator<Message[], undefined, undefined> {
+    const { signal } = checkOptions('batches', options, RECEIVE_TABLE)
     return iterateRuns(
-      () => this.#served(this.#queue.wait(false)),
+      () =>
+        signal?.aborted === true
+          ? rejected(abortedError(signal, `batches of ${this.name}`))
+          : this.#served(this.#queue.wait(false, signal, this.name)),
       () => this.close(),
     ) as AsyncIterableIterator<Message[], undefined, undefined>
   }
@@ -219,9 +229,17 @@ export class Receiver<
     if (this.#queue.endGiven) finishReading(this.#connection)
     if (this.#state === 'paused' && this.#queue.empty) {
       this.#state = 'reading'
+      this.#events?.resumed()
       this.#silence?.resume()
       this.#input.resume()
     }
+  }
+
+  /** Undefined while nothing listens. */
+  #observed(): EndpointEvents | undefined {
+    const { onEvent } = this.#plan
+    if (isObserved(onEvent)) this.#events ??= new EndpointEvents(this, 'receiver', onEvent)
+    return this.#events
   }
 
   #charge(): void {
@@ -239,6 +257,7 @@ export class Receiver<
     this.#serve()
     if (this.#state === 'reading' && this.#queue.full) {
       this.#state = 'paused'
+      this.#observed()?.paused()
       this.#silence?.pause()
     }
     return this.#state === 'reading'
@@ -249,6 +268,7 @@ export class Receiver<
     this.#silence?.end()
     if (error !== undefined) this.#queue.addError(error)
     this.#state = 'ended'
+    this.#observed()?.ended(error)
     this.#serve()
     return !this.#queue.endGiven
   }
@@ -322,7 +342,9 @@ export class Receiver<
     if (this.#state === 'ended') return
     this.#silence?.end()
     this.#state = 'ended'
-    this.#queue.addError(new IpcError(code, `${this.name}: ${why}`, { reason }))
+    const error = new IpcError(code, `${this.name}: ${why}`, { reason })
+    this.#queue.addError(error)
+    this.#observed()?.ended(error)
     closeBecause(this.#connection, reason)
     this.#serve()
   }

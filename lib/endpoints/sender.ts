@@ -2,8 +2,10 @@
 // a message after that is up to the receiver.
 
 import { checkConnection, redialOf, writerOf, type Connection } from '../connection/connection.js'
+import { monotonicMs } from '../base/globals.js'
 import { abortedError, hasCode, IpcError, rejected } from '../base/errors.js'
 import {
+  callback,
   checkOptions,
   milliseconds,
   signal as checkSignal,
@@ -12,10 +14,13 @@ import {
   type OptionTable,
 } from '../base/options.js'
 import type { FrameWriter } from '../wire/frame-writer.js'
+import { flushSyncTimeoutOf, type FlushSyncOptions } from './flush-sync.js'
 import { BUFFER_SIZE, DEFAULT_MAX_BYTES } from './message-queue.js'
 import { notAMessage } from '../message/brand.js'
 import { isChecked, SOCMessage } from '../message/message.js'
 import { checkTimeout, pause } from '../base/timing.js'
+import { isObserved, type OnEvent } from '../observe/lifecycle.js'
+import { EndpointEvents } from './endpoint-events.js'
 import { WaitingSends, type WaitingSend } from './waiting-sends.js'
 
 /** How often `sendWithRetry` tries (Go: `MaxRetries`). */
@@ -32,6 +37,11 @@ export interface SenderOptions {
    * One more rejects with ERR_IPC_BUFFER_FULL. Default: 8 MiB.
    */
   readonly maxPendingBytes?: number
+  /**
+   * Called with what happens to the sender: see {@link LifecycleEvent}. Also on the diagnostics channel
+   * `sentinel-ipc:lifecycle`.
+   */
+  readonly onEvent?: OnEvent
 }
 
 /** Options of one send. */
@@ -45,6 +55,7 @@ const TABLE: OptionTable<SenderOptions> = {
   timeoutMs: milliseconds,
   maxPending: atLeastOne,
   maxPendingBytes: atLeastOne,
+  onEvent: callback,
 }
 const SEND_TABLE: OptionTable<SendOptions> = { signal: checkSignal }
 
@@ -61,8 +72,12 @@ export class Sender {
   #closing: Promise<void> | undefined
   /** Shared by all sends that find the connection dead. */
   #redialling: Promise<void> | undefined
+  readonly #onEvent: OnEvent | undefined
+  #events: EndpointEvents | undefined
   readonly #onReady = (): void => {
     this.#serveWaiting()
+    const { failure } = this.#writer
+    if (failure !== undefined && !this.#closed) this.#observed()?.ended(failure)
   }
 
   /**
@@ -75,10 +90,12 @@ export class Sender {
       timeoutMs,
       maxPending = BUFFER_SIZE,
       maxPendingBytes = DEFAULT_MAX_BYTES,
+      onEvent,
     } = checkOptions('Sender', options, TABLE)
     this.name = name
     this.#timeoutMs = checkTimeout(timeoutMs)
     this.#waiting = new WaitingSends(name, { timeoutMs: this.#timeoutMs, maxPending, maxPendingBytes })
+    this.#onEvent = onEvent
     this.#connection = connection
     this.#writer = writerOf(connection)
     this.#writer.register(this.#onReady)
@@ -161,9 +178,23 @@ export class Sender {
           (hasCode(error, 'ERR_IPC_CLOSED', 'ERR_IPC_NOT_LISTENING') &&
             redialOf(this.#connection) !== undefined)
         if (!mayHelp || this.#closed || tries >= MAX_RETRIES) throw error
+        this.#observed()?.retrying(error, tries, tries * RETRY_WAIT_MS)
       }
       await pause(tries * RETRY_WAIT_MS, signal, `send of ${this.name}`)
     }
+  }
+
+  /**
+   * Writes everything that waits without the event loop, as in a handler of `process.on('exit')` or before
+   * `process.exit()`. Blocks this thread while the peer has to read first, at most for `timeoutMs` (default 1000). Returns
+   * whether the kernel has everything. On Windows nothing is waited for.
+   *
+   * @throws TypeError, RangeError for options that are not allowed
+   */
+  flushSync(options?: FlushSyncOptions): boolean {
+    const untilMs = monotonicMs() + flushSyncTimeoutOf(options)
+    this.#serveWaiting()
+    return this.#writer.flushSync(untilMs) && this.#waiting.length === 0
   }
 
   /**
@@ -185,8 +216,15 @@ export class Sender {
       await this.#idle()
     } finally {
       this.#writer.unregister(this.#onReady)
+      if (this.#writer.failure === undefined) this.#observed()?.ended(undefined)
       await this.#connection.close()
     }
+  }
+
+  /** Undefined while nothing listens. */
+  #observed(): EndpointEvents | undefined {
+    if (isObserved(this.#onEvent)) this.#events ??= new EndpointEvents(this, 'sender', this.#onEvent)
+    return this.#events
   }
 
   get #closed(): boolean {
@@ -224,8 +262,14 @@ export class Sender {
       this.#waiting.remove(send)
       void writer.settled(this.#timeoutMs).then(send.resolve, send.reject)
     }
-    if (writer.failure === undefined) this.#waiting.armTimer()
-    else this.#waiting.fail(writer.failure)
+    if (writer.failure !== undefined) {
+      this.#waiting.fail(writer.failure)
+    } else if (this.#waiting.length > 0) {
+      this.#waiting.armTimer()
+      this.#observed()?.paused()
+    } else {
+      this.#events?.resumed()
+    }
   }
 
   /** Returns false if the writer got blocked before all messages of the send were in. */

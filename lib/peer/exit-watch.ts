@@ -1,7 +1,8 @@
 // Reports the end of the process behind a connection, by a native thread that waits on pidfds for this whole thread of
 // JavaScript.
 
-import { AbortController } from '../base/globals.js'
+import type { AbortController } from '../base/globals.js'
+import { userAbortController } from '../base/user-signal.js'
 import { addon, type NativePeerWatcher } from '../binding/addon.js'
 import { fromNative } from '../binding/native-error.js'
 import { createWakeUp } from '../binding/wake-up.js'
@@ -39,7 +40,7 @@ class PeerExitWatcher {
   }
 
   watch(descriptor: number): PeerExitWatch {
-    const controller = new AbortController()
+    const controller = userAbortController('listener on peerExited')
     const id = this.#nextId++
     const state = this.#native.watch(id, descriptor)
     if (state === 'ended') controller.abort()

@@ -1,6 +1,7 @@
 // The requests of the peer that are being handled: bounded in bytes, each with a signal that stops its handler.
 
-import { AbortController } from '../base/globals.js'
+import type { AbortController } from '../base/globals.js'
+import { userAbortController } from '../base/user-signal.js'
 import { KeptReads, type KeptRead } from './kept-reads.js'
 
 /** Bytes that a running handler takes beside its message, roughly. */
@@ -34,7 +35,7 @@ export class RunningHandler implements RequestContext {
 
   get signal(): AbortSignal {
     if (this.#controller === undefined) {
-      this.#controller = new AbortController()
+      this.#controller = userAbortController('listener on the signal of a request')
       if (this.#cancelled !== undefined) this.#controller.abort(this.#cancelled.reason)
     }
     return this.#controller.signal

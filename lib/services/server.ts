@@ -7,6 +7,7 @@ import { AbortController, monotonicMs, setImmediate } from '../base/globals.js'
 import { callback, checkOptions, milliseconds, signal, wrongKind, type OptionTable } from '../base/options.js'
 import { checkTimeout, MAX_TIMER_MS, pause, waitAtMost } from '../base/timing.js'
 import { callUser, reportUserError } from '../base/user-code.js'
+import { userAbortController } from '../base/user-signal.js'
 import { Waiters } from '../base/waiters.js'
 import { endReading, type Connection } from '../connection/connection.js'
 import type { Listener } from '../connection/listener.js'
@@ -91,7 +92,7 @@ class Serving implements ConnectionContext {
 
   get signal(): AbortSignal {
     if (this.#controller === undefined) {
-      this.#controller = new AbortController()
+      this.#controller = userAbortController('listener on the signal of a connection')
       if (this.#reason !== undefined) this.#controller.abort(this.#reason)
     }
     return this.#controller.signal

@@ -2,10 +2,12 @@
 // taken it. A frame goes out whole, or the connection is given up.
 
 import { IpcError } from '../base/errors.js'
-import { queueMicrotask } from '../base/globals.js'
+import { monotonicMs, queueMicrotask } from '../base/globals.js'
+import { sleepSync } from '../base/timing.js'
 import { addon } from '../binding/addon.js'
 import { systemError } from '../binding/native-error.js'
 import type { SOCMessage } from '../message/message.js'
+import { tracesSends, traceSend, type TraceSource } from '../observe/tracing.js'
 import { Deadline } from './deadline.js'
 import { FrameBatch, type OnRefused } from './frame-batch.js'
 import { returnSlab } from './slabs.js'
@@ -13,6 +15,8 @@ import { returnSlab } from './slabs.js'
 /** A remainder up to this size is copied, so that its slab is free again. A larger one keeps the slab. */
 const SMALL_REMAINDER = 1 << 14
 const DONE = Promise.resolve()
+/** Between two tries of a write without the event loop. */
+const SYNC_RETRY_MS = 1
 
 /** What a writer writes to. */
 export interface WritableSocket {
@@ -20,6 +24,8 @@ export interface WritableSocket {
   readonly destroyed: boolean
   /** Writes bytes that the kernel did not take, as soon as it does. */
   write(bytes: Buffer, done: (error?: Error | null) => void): void
+  /** Tries at once to write what waits. */
+  writeNow(): void
 }
 
 interface Outcome {
@@ -60,6 +66,7 @@ export interface WriterStats {
 export class FrameWriter {
   readonly #socket: WritableSocket
   readonly #closeConnection: (reason: 'send-timeout' | 'peer-closed') => void
+  readonly #source: TraceSource
   readonly #batch = new FrameBatch()
   #state: State = 'ready'
   #failure: IpcError | undefined
@@ -75,9 +82,15 @@ export class FrameWriter {
   /** Called in order each time the writer is ready again, and a last time once it has failed. */
   readonly #clients = new Set<() => void>()
 
-  constructor(socket: WritableSocket, closeConnection: (reason: 'send-timeout' | 'peer-closed') => void) {
+  /** @param source is the connection, for traces */
+  constructor(
+    socket: WritableSocket,
+    closeConnection: (reason: 'send-timeout' | 'peer-closed') => void,
+    source: TraceSource,
+  ) {
     this.#socket = socket
     this.#closeConnection = closeConnection
+    this.#source = source
   }
 
   /** Counts since the connection was opened. */
@@ -187,8 +200,27 @@ export class FrameWriter {
       return
     }
     const { bytes, begin, end, slab, reportRefused } = this.#batch.take()
-    this.#write(bytes, begin, end, slab)
+    if (tracesSends()) this.#writeTraced(bytes, begin, end, slab)
+    else this.#write(bytes, begin, end, slab)
     reportRefused()
+  }
+
+  /**
+   * Writes everything, without the event loop, and waits for the peer to read where it must: at most until `untilMs` on the
+   * monotonic clock. Returns whether the kernel has everything.
+   */
+  flushSync(untilMs: number): boolean {
+    for (;;) {
+      this.flush()
+      // Clients add more when the writer becomes ready.
+      while (this.#state === 'blocked') {
+        this.#socket.writeNow()
+        if (!this.blocked) break
+        if (monotonicMs() >= untilMs) return false
+        sleepSync(SYNC_RETRY_MS)
+      }
+      if (this.#state === 'failed' || this.#batch.empty) return !this.pending
+    }
   }
 
   /** Gives up: everything that waits for the writer gets this error. */
@@ -201,6 +233,13 @@ export class FrameWriter {
     this.#settle(error)
     for (const client of [...this.#clients]) client()
     this.#clients.clear()
+  }
+
+  #writeTraced(bytes: Buffer, begin: number, end: number, slab: Buffer | undefined): void {
+    traceSend(this.#source, bytes.subarray(begin, end), () => {
+      this.#write(bytes, begin, end, slab)
+      return this.settled(Infinity)
+    })
   }
 
   #write(bytes: Buffer, begin: number, end: number, slab: Buffer | undefined): void {

@@ -103,6 +103,10 @@ export class NodeSocket<Owner> implements ConnectionSocket {
     this.#socket.write(bytes, done)
   }
 
+  writeNow(): void {
+    // libuv writes to a pipe in the background.
+  }
+
   unref(): void {
     this.#socket.unref()
   }

@@ -100,6 +100,10 @@ export class PolledSocket<Owner> implements ConnectionSocket {
     else this.#want()
   }
 
+  writeNow(): void {
+    if (!this.destroyed) this.onWritable()
+  }
+
   unref(): void {
     if (!this.destroyed) this.#readiness.keepAlive(this.descriptor, false)
   }

@@ -35,6 +35,8 @@ export interface ConnectionSocket {
    * write at a time.
    */
   write(bytes: Buffer, done: (error?: Error | null) => void): void
+  /** Tries at once to write what waits, without the event loop. Does nothing where that cannot be done (Windows). */
+  writeNow(): void
   /** Lets the process end although this socket waits for something. */
   unref(): void
   /** Undoes `unref`. */

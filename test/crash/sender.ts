@@ -51,7 +51,11 @@ const sender = new AcknowledgedSender('crash', {
   },
   onEvent: (event) => {
     if (event.type === 'failed') fail(`the sender has failed: ${event.error.message}`)
-    if ('error' in event && event.error?.code === 'ERR_IPC_INVALID_MESSAGE') {
+    if (
+      'error' in event &&
+      event.error instanceof IpcError &&
+      event.error.code === 'ERR_IPC_INVALID_MESSAGE'
+    ) {
       fail(`the protocol was broken: ${event.error.message} (${event.error.reason ?? ''})`)
     }
   },

@@ -34,9 +34,9 @@ describe('a receiving process that is stopped (SIGSTOP)', () => {
     child.process.kill('SIGSTOP')
     const stoppedAt = performance.now()
     const sent = sender.sendBatch(Array.from({ length: 100 }, (_, i) => newSOCMessage('soc_event', i + 2)))
-    await until(() => events.some(({ type }) => type === 'disconnected'))
+    await until(() => events.some(({ type }) => type === 'lost'))
     expect(performance.now() - stoppedAt).toBeLessThan(1500)
-    expect(events.find(({ type }) => type === 'disconnected')).toMatchObject({
+    expect(events.find(({ type }) => type === 'lost')).toMatchObject({
       error: { reason: 'silent-peer' },
     })
     child.process.kill('SIGCONT')
@@ -65,10 +65,10 @@ describe('a process that has ended while a child of it holds the socket open', (
     })
     await child.exited
     void sender.send(newSOCMessage('soc_event', 1))
-    await until(() => events.some(({ type }) => type === 'disconnected'))
+    await until(() => events.some(({ type }) => type === 'lost'))
     expect(events.slice(0, 2)).toMatchObject([
       { type: 'connected', acknowledging: true },
-      { type: 'disconnected', error: { code: 'ERR_IPC_TIMEOUT', reason: 'silent-peer' } },
+      { type: 'lost', error: { code: 'ERR_IPC_TIMEOUT', reason: 'silent-peer' } },
     ])
     expect(sender.stats).toMatchObject({ accepted: 1, pending: 1, acknowledged: 0 })
   })

@@ -280,8 +280,8 @@ export const fileMutations: readonly Mutation[] = [
   {
     name: 'a listener tells once that its socket is gone',
     claim: 'A listener notices that its socket',
-    file: 'lib/connection/listener.ts',
-    from: 'if (told === this.#told) return',
+    file: 'lib/connection/listener-events.ts',
+    from: 'if (told === this.#toldLoss) return',
     to: '',
     tests: [LOST],
   },

@@ -2,7 +2,9 @@
 
 import type { Mutation } from './mutation.js'
 
-const RECEIVER = 'test/unit/endpoints/receiver.test.ts'
+const INVALID = 'test/unit/endpoints/receiver-invalid.test.ts'
+const LINES = 'test/unit/endpoints/receiver-lines.test.ts'
+const STREAM = 'test/unit/endpoints/receiver-stream.test.ts'
 const SENDER = 'test/unit/endpoints/sender.test.ts'
 const FRAMING = 'test/property/framing.test.ts'
 const DIFFERENTIAL = 'test/security/differential.test.ts'
@@ -20,7 +22,7 @@ export const frameMutations: readonly Mutation[] = [
     file: checker,
     from: 'if ((envelope.seen & bit) != 0) return FailAt(quote, LineState::kDuplicateKey);',
     to: '',
-    tests: [RECEIVER],
+    tests: [INVALID],
     named: 'a line that is no message|what a line may be',
   },
   {
@@ -29,7 +31,7 @@ export const frameMutations: readonly Mutation[] = [
     file: checker,
     from: 'return envelope.type.size() == 0 ? FailAt(open, LineState::kTypeMissing) : LineState::kMessage;',
     to: 'return open == end ? LineState::kTypeMissing : LineState::kMessage;',
-    tests: [RECEIVER],
+    tests: [INVALID],
     named: 'a line that is no message|what a line may be',
   },
   {
@@ -38,7 +40,7 @@ export const frameMutations: readonly Mutation[] = [
     file: checker,
     from: 'if (seconds > kMaxSafeInteger) return FailAt(value.start, LineState::kTimestampInvalid);',
     to: '',
-    tests: [RECEIVER],
+    tests: [INVALID],
     named: 'a line that is no message|what a line may be',
   },
   {
@@ -47,7 +49,7 @@ export const frameMutations: readonly Mutation[] = [
     file: checker,
     from: 'return state == LineState::kMessage ? FailAt(open, LineState::kNotAnObject) : state;',
     to: 'return state;',
-    tests: [RECEIVER],
+    tests: [INVALID],
     named: 'a line that is no message|what a line may be',
   },
   {
@@ -56,7 +58,7 @@ export const frameMutations: readonly Mutation[] = [
     file: checker,
     from: 'if (state == LineState::kMessage && *cursor_ < end) state = FailAt(*cursor_, LineState::kSyntax);',
     to: '',
-    tests: [RECEIVER],
+    tests: [INVALID],
     named: 'a line that is no message|what a line may be',
   },
   {
@@ -65,7 +67,7 @@ export const frameMutations: readonly Mutation[] = [
     file: checker,
     from: 'if (depth + 1 >= kMaxDepth) return FailAt(at, LineState::kDepth);',
     to: 'if (depth + 1 >= closers_.size()) return FailAt(at, LineState::kSyntax);',
-    tests: [RECEIVER],
+    tests: [INVALID],
     named: 'a line that is no message|what a line may be',
   },
   {
@@ -116,7 +118,7 @@ export const frameMutations: readonly Mutation[] = [
     file: reader,
     from: 'if (ExceedsLimit(end - begin, window.bytes[end - 1])) {',
     to: 'if (ExceedsLimit((end - begin) / 4096, window.bytes[end - 1])) {',
-    tests: [RECEIVER],
+    tests: [STREAM],
     named: 'too long',
   },
   {
@@ -155,7 +157,7 @@ export const frameMutations: readonly Mutation[] = [
     file: 'lib/wire/record-decoder.ts',
     from: 'return JSON.stringify(latin1).replace(/[^\\x20-\\x7e]/g, escapeUnit)',
     to: 'return [latin1, escapeUnit][0] as string',
-    tests: [RECEIVER],
+    tests: [INVALID],
     named: 'a line that is no message|what a line may be',
   },
   {
@@ -164,7 +166,7 @@ export const frameMutations: readonly Mutation[] = [
     file: 'lib/wire/record-decoder.ts',
     from: 'const SAMPLE_BYTES = 64',
     to: 'const SAMPLE_BYTES = 4096',
-    tests: [RECEIVER],
+    tests: [INVALID],
     named: 'a line that is no message|what a line may be',
   },
   {
@@ -173,7 +175,7 @@ export const frameMutations: readonly Mutation[] = [
     file: 'lib/message/payload.ts',
     from: 'return SUSPICIOUS.test(text) ? JSON.parse(text, hidePrototypeKey) : JSON.parse(text)',
     to: 'return SUSPICIOUS.test(text) && text === "" ? JSON.parse(text, hidePrototypeKey) : JSON.parse(text)',
-    tests: ['test/unit/message/message.test.ts'],
+    tests: ['test/unit/message/message.test.ts', LINES],
     named: '__proto__',
   },
   {

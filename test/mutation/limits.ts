@@ -21,10 +21,26 @@ const endpoint = 'lib/services/endpoint.ts'
 
 export const limitMutations: readonly Mutation[] = [
   {
+    name: 'the connections of a user share one budget',
+    claim: 'All connections of one user together',
+    file: 'lib/connection/user-account.ts',
+    from: "if (this.#state === 'open' && this.#held > maxBytes) {",
+    to: "if (this.#state === 'open' && this.#held > maxBytes * 1000) {",
+    tests: ['test/unit/connection/user-account.test.ts', 'test/security/user-budget.test.ts'],
+  },
+  {
+    name: 'a user who fills its account hears of its lines in turns',
+    claim: 'All connections of one user together',
+    file: 'lib/connection/user-account.ts',
+    from: 'if (!reader.wantsReading || reader.queuedBytes > 0) continue',
+    to: 'if (!reader.wantsReading) continue',
+    tests: ['test/unit/connection/user-account.test.ts'],
+  },
+  {
     name: 'the 1,001st invalid line ends the connection',
     claim: 'By default the 1,001st invalid line',
     file: 'lib/endpoints/receiver.ts',
-    from: 'if (this.#invalid > this.#maxInvalid) {',
+    from: 'if (this.#invalid > this.#plan.maxInvalid) {',
     to: 'if (false) {',
     tests: [BUDGET],
   },

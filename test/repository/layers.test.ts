@@ -35,9 +35,9 @@ const LAYERS = [
   'connection',
   'wire',
   'message',
+  'observe',
   'peer',
   'binding',
-  'observe',
   'base',
 ]
 

@@ -10,8 +10,8 @@ import type { Connection } from '../../connection/connection.js'
 import { IpcError, rejected } from '../../base/errors.js'
 import { checkOptions, milliseconds, type OptionTable } from '../../base/options.js'
 import { checkTimeout } from '../../base/timing.js'
-import { callUser } from '../../base/user-code.js'
 import type { SOCMessage } from '../../message/message.js'
+import { isObserved, report, type LifecycleChange } from '../../observe/lifecycle.js'
 import { forget, observe } from '../../observe/registry.js'
 import { Backlog } from './backlog.js'
 import { SenderLink } from './link.js'
@@ -21,7 +21,6 @@ import {
   type AcknowledgedSenderState,
   type AcknowledgedSenderStats,
   type CheckedOptions,
-  type DeliveryEvent,
 } from './options.js'
 import type { SendResult } from './outcome.js'
 import { keepConnected, type Use } from './redialler.js'
@@ -41,6 +40,8 @@ export class AcknowledgedSender {
   readonly #backlog: Backlog
   #connections = 0
   #link: SenderLink | undefined
+  /** The one in use; for events. */
+  #connection: Connection | undefined
   #state: AcknowledgedSenderState = 'connecting'
   #everAcknowledged = false
   /** Why the sender is not connected, or was not the last time. */
@@ -193,6 +194,7 @@ export class AcknowledgedSender {
     this.#link?.end()
     await this.#running
     forget(this)
+    if (this.#state === 'closed') this.#emit({ type: 'closed' })
     const released = backlog.close()
     if (!(await settlesWithin(released, RELEASE_WITHIN_MS))) {
       released.catch(() => undefined) // the error below has said so
@@ -224,6 +226,7 @@ export class AcknowledgedSender {
   /** Uses one connection to its end. */
   async #use(connection: Connection): Promise<Use> {
     const { peer } = connection
+    this.#connection = connection
     const backlog = this.#backlog
     const settledBefore = settledOf(backlog)
     let answered = false
@@ -268,8 +271,9 @@ export class AcknowledgedSender {
     if (error !== undefined) this.#lastError = error
     if (this.#state === 'acknowledging' || this.#state === 'unacknowledged') {
       this.#state = 'connecting'
-      this.#emit({ type: 'disconnected', error })
+      this.#emit({ type: 'lost', error })
     }
+    this.#connection = undefined
     return { answered, useful: settledOf(backlog) > settledBefore, error }
   }
 
@@ -283,9 +287,12 @@ export class AcknowledgedSender {
     this.#emit({ type: 'failed', error })
   }
 
-  #emit(event: DeliveryEvent): void {
+  #emit(change: LifecycleChange): void {
     const { onEvent } = this.#options
-    if (onEvent !== undefined) callUser('onEvent', onEvent, event)
+    if (!isObserved(onEvent)) return
+    const { name } = this
+    const { address = '', id: connection } = this.#connection ?? {}
+    report(onEvent, { role: 'acknowledged-sender', name, address, connection }, change)
   }
 }
 

@@ -12,7 +12,7 @@ import {
 } from '../../base/options.js'
 import type { OnFull } from '../../endpoints/message-queue.js'
 import type { SOCMessage } from '../../message/message.js'
-import type { PeerIdentity } from '../../peer/peer.js'
+import type { LifecycleEvent } from '../../observe/lifecycle.js'
 import { checkTimeout } from '../../base/timing.js'
 import type { SpoolLog } from '../../spool/spool-log.js'
 import { MAX_HEARTBEAT_MS, MIN_HEARTBEAT_MS } from '../protocol/control.js'
@@ -20,57 +20,18 @@ import { spoolLog } from '../protocol/option-checks.js'
 import type { DropCounts, DropReason } from './outcome.js'
 import type { RedialOptions } from './redialler.js'
 
-/** Events of an acknowledged sender, for logs and alarms. */
-export type DeliveryEvent =
-  /** A peer is there. `acknowledging` false: it does not acknowledge, and it gets each message at most once. */
-  | {
-      /** What happened. */
-      readonly type: 'connected'
-      /** The peer that was reached. */
-      readonly peer: PeerIdentity
-      /** Whether the peer acknowledges. */
-      readonly acknowledging: boolean
-    }
-  /** The connection ended; `error` is the reason, if there is one. */
-  | {
-      /** What happened. */
-      readonly type: 'disconnected'
-      /** The error behind it. */
-      readonly error: IpcError | undefined
-    }
-  /**
-   * No peer was reached, or it hung up (`error.reason` `hung-up`), or it does not acknowledge (`not-acknowledging`), or it
-   * fell silent (`silent-peer`). The next try comes in `delayMs`.
-   */
-  | {
-      /** What happened. */
-      readonly type: 'retrying'
-      /** The error behind it. */
-      readonly error: IpcError
-      /** Failed attempts to connect in a row. */
-      readonly tries: number
-      /** Milliseconds until the next attempt. */
-      readonly delayMs: number
-    }
-  /** The peer does not acknowledge, and `onSilentPeer` is `written`: from here on each message goes out at most once. */
-  | {
-      /** What happened. */
-      readonly type: 'degraded'
-      /** The error behind it. */
-      readonly error: IpcError
-    }
-  /** The receiver has refused messages for good. Their `send` says so too, unless they were spooled. */
-  | ({
-      /** What happened. */
-      readonly type: 'rejected'
-    } & DeliveryRejection)
-  /** The sender has stopped for good: see `onSilentPeer` and `giveUpAfterMs`; or its spool cannot be used any more. */
-  | {
-      /** What happened. */
-      readonly type: 'failed'
-      /** The error behind it. */
-      readonly error: IpcError
-    }
+/**
+ * Events of an acknowledged sender, for logs and alarms: {@link LifecycleEvent}s with the role `acknowledged-sender`.
+ * - `connected`: a peer is there. `acknowledging` false: it does not acknowledge, and gets each message at most once.
+ * - `lost`: the connection ended; `error` is the reason, if there is one.
+ * - `retrying`: no peer was reached, or it hung up (`error.reason` `hung-up`), or it does not acknowledge
+ *   (`not-acknowledging`), or it fell silent (`silent-peer`).
+ * - `degraded`: the peer does not acknowledge, and `onSilentPeer` is `written`.
+ * - `rejected`: the receiver has refused messages for good. Their `send` says so too, unless they were spooled.
+ * - `failed`: the sender has stopped for good: see `onSilentPeer` and `giveUpAfterMs`; or its spool cannot be used any more.
+ * - `closed`: it was closed.
+ */
+export type DeliveryEvent = LifecycleEvent
 
 /** Messages that the receiver has refused for good. */
 export interface DeliveryRejection {
@@ -81,7 +42,7 @@ export interface DeliveryRejection {
 }
 
 /** Options of {@link AcknowledgedSender}. The address and the policy are the same options as for `dial`. */
-export interface AcknowledgedSenderOptions extends Omit<DialOptions, 'signal'> {
+export interface AcknowledgedSenderOptions extends Omit<DialOptions, 'signal' | 'onEvent'> {
   /** Most messages pending without a spool, or in memory with one. Default 16,384. */
   readonly maxMessages?: number
   /** Most bytes of them, counted as UTF-16 units of text and bytes of buffers. Default 16 MiB. */
@@ -116,7 +77,7 @@ export interface AcknowledgedSenderOptions extends Omit<DialOptions, 'signal'> {
   readonly giveUpAfterMs?: number
   /** Called with messages that were taken and are given up. Messages that are only on disk are in `count` alone. */
   readonly onDrop?: (drop: DeliveryDrop) => void
-  /** Called with each event of the connection. */
+  /** Called with each event of the sender. Also on the diagnostics channel `sentinel-ipc:lifecycle`. */
   readonly onEvent?: (event: DeliveryEvent) => void
 }
 

@@ -2,8 +2,9 @@
 
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
-import { readFileSync, symlinkSync } from 'node:fs'
+import { existsSync, readFileSync, symlinkSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
+import { setTimeout as sleep } from 'node:timers/promises'
 import { describe, expect, it, onTestFinished } from 'vitest'
 
 import { bootId, processStart } from '../../../lib/base/process-identity.js'
@@ -45,3 +46,37 @@ describe.skipIf(process.platform !== 'linux')('processStart', () => {
     expect(processStart(pid)).toBeUndefined()
   })
 })
+
+const LAST_PID = '/proc/sys/kernel/ns_last_pid'
+const canReuse = process.getuid?.() === 0 && existsSync(LAST_PID)
+
+describe.skipIf(!canReuse)(
+  `a process id that is used again${canReuse ? '' : ' (skipped: needs root and ns_last_pid)'}`,
+  () => {
+    it('belongs to a process with another start', async () => {
+      const first = spawn('sleep', ['60'])
+      await once(first, 'spawn')
+      const pid = first.pid ?? -1
+      const start = processStart(pid)
+      first.kill('SIGKILL')
+      await once(first, 'exit')
+      // The kernel counts starts in ticks of 10 ms.
+      await sleep(30)
+      let again: number | undefined
+      // Another process may take the id first.
+      for (let i = 0; i < 200 && again !== pid; ++i) {
+        writeFileSync(LAST_PID, String(pid - 1))
+        const next = spawn('sleep', ['60'])
+        onTestFinished(() => {
+          next.kill('SIGKILL')
+        })
+        await once(next, 'spawn')
+        again = next.pid
+        if (again !== pid) next.kill('SIGKILL')
+      }
+      expect(again).toBe(pid)
+      expect(processStart(pid)).toMatch(/^\d+-/)
+      expect(processStart(pid)).not.toBe(start)
+    })
+  },
+)

@@ -213,7 +213,7 @@ describe('listen', () => {
 })
 
 describe('accept', () => {
-  it('answers in the order of the calls and of the clients', async () => {
+  it('serves calls and clients in their order', async () => {
     const directory = temporaryDirectory()
     const listener = await listening(directory)
     const accepts = [listener.accept(), listener.accept()]
@@ -281,7 +281,7 @@ describe('accept', () => {
 })
 
 describe('close', () => {
-  it('hangs up on clients that nobody accepted, and keeps accepted ones', async () => {
+  it('hangs up on clients that were not accepted, and keeps accepted ones', async () => {
     const { directory, listener, client, server } = await connectedPair()
     const waiting = await dial('test', { directory })
     await until(() => listener.stats.accepted === 2)

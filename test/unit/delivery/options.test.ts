@@ -35,7 +35,7 @@ describe('AcknowledgedSender', () => {
     [{ maxMessages: 0 }, RangeError, 'maxMessages must be a whole number from 1'],
     [{ heartbeatMs: 5 }, RangeError, 'heartbeatMs must be a whole number from 10 to 3600000, not 5'],
     [{ answerTimeoutMs: Number.NaN }, RangeError, 'answerTimeoutMs must be a positive number'],
-    [{ busyPoll: 7 }, RangeError, 'busyPoll'],
+    [{ busyPoll: 7 }, TypeError, 'busyPoll'],
   ])('refuses %o', (options, kind, text) => {
     const make = (): AcknowledgedSender =>
       new AcknowledgedSender('test', wrong({ directory: temporaryDirectory(), ...options }))

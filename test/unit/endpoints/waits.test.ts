@@ -1,4 +1,4 @@
-// Waits can be withdrawn without losing anything, and a peer that only stops sending still gets its answers.
+// Waits can be withdrawn without losing anything, and a peer that only stops sending still gets replies.
 
 import { getEventListeners, once } from 'node:events'
 import { connect } from 'node:net'
