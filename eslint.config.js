@@ -87,5 +87,5 @@ export default tseslint.config(
     // Tests pass on purpose what the types forbid.
     rules: { '@typescript-eslint/no-unsafe-class-instance-assignment': 'off' },
   },
-  { files: ['eslint.config.js'], extends: [tseslint.configs.disableTypeChecked] },
+  { files: ['eslint.config.js', 'examples/**/*.mjs'], extends: [tseslint.configs.disableTypeChecked] },
 )

@@ -42,6 +42,11 @@ export function wouldBlock(error: unknown): boolean {
   return isNativeFailure(error) && error.kind === 'would-block'
 }
 
+/** Whether this system cannot do what was asked of the addon. */
+export function isUnsupported(error: unknown): boolean {
+  return isNativeFailure(error) && error.kind === 'not-supported'
+}
+
 /** Converts an error of the addon to an IpcError; returns anything else unchanged. */
 export function fromNative(error: unknown): unknown {
   if (!isNativeFailure(error)) return error

@@ -194,6 +194,6 @@ export interface Bridge {
 
 /** Options of {@link Bridge.close}. */
 export interface BridgeCloseOptions {
-  /** Milliseconds that delivering may take. Default: {@link DEFAULT_TIMEOUT_MS}. */
+  /** Milliseconds that delivering may take. Default: 5000. */
   readonly timeoutMs?: number
 }

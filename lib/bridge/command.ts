@@ -21,12 +21,18 @@ import { NatsSink } from './nats-sink.js'
 import { NatsSource } from './nats-source.js'
 import { OutBridge } from './out-bridge.js'
 
+/** Where a command writes to, such as `process.stdout`. */
+export interface TextOutput {
+  /** Writes text as it is. */
+  write(text: string): unknown
+}
+
 /** What a command reads and writes besides its arguments. */
 export interface CommandContext {
   /** Takes results. */
-  readonly stdout: { write(text: string): unknown }
+  readonly stdout: TextOutput
   /** Takes events and errors. */
-  readonly stderr: { write(text: string): unknown }
+  readonly stderr: TextOutput
   /** Ends the command in an orderly way when it fires. */
   readonly signal: AbortSignal
 }
@@ -40,6 +46,7 @@ Carries messages of local senders to NATS JetStream, or from there to a local li
   --check              say what is wrong with server, streams and limits, change nothing, and end: 0, or 1 for an error
   --spool DIR          out: keep messages here while NATS is away (one bridge a directory)
   --spool-bytes N      out: most bytes there; when it is full, local senders wait. Default 268435456
+  --gather-ms N        out: let messages wait this long for others to share a batch with. Default 0
   --fsync              out: messages in the spool survive a loss of power
   --host NAME          out: name of this host in subjects. Default: the host name. In: take the messages of this host only
   --consumer NAME      in: the durable consumer. Default: the local name
@@ -62,6 +69,7 @@ const OPTIONS = {
   spool: { type: 'string' },
   'spool-bytes': { type: 'string' },
   fsync: { type: 'boolean' },
+  'gather-ms': { type: 'string' },
   host: { type: 'string' },
   consumer: { type: 'string' },
   directory: { type: 'string' },
@@ -127,7 +135,7 @@ async function run(values: Values, context: CommandContext): Promise<number> {
     )
   }
   const outwards = isAddress(to)
-  for (const key of ['spool', 'spool-bytes', 'fsync'] as const) {
+  for (const key of ['spool', 'spool-bytes', 'fsync', 'gather-ms'] as const) {
     if (!outwards && values[key] !== undefined)
       throw new UsageError(`--${key} is for the way out: on the way in, JetStream keeps the messages`)
   }
@@ -213,6 +221,7 @@ async function openOut(
     sink: new NatsSink(nats),
     host,
     onEvent: eventsTo(context),
+    ...(values['gather-ms'] !== undefined && { gatherMs: numberOf('--gather-ms', values['gather-ms']) }),
     ...(spool !== undefined && { spool }),
   })
 }

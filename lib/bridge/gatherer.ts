@@ -2,7 +2,7 @@
 // their types; those of different sessions may pass each other, which keeps batches large where many senders mix types.
 
 import type { AcknowledgingReceiver } from '../delivery/receiver/acknowledging-receiver.js'
-import type { SOCMessage } from '../message/message.js'
+import { sizeBound, type SOCMessage } from '../message/message.js'
 import { FrameText } from '../wire/batch.js'
 import type { GatheredBatch, Origin, Stretch, Taken } from './batches.js'
 
@@ -14,14 +14,18 @@ export interface GatherLimits {
   readonly maxBatchMessages: number
 }
 
+/** Batches are laid out one at a time. */
+const text = new FrameText()
+/** Batches of at most this many bytes share memory. */
+const SMALL_BYTES = 2048
+
 class Draft {
   readonly index: number
   readonly type: string
-  readonly text = new FrameText()
   readonly stretches: Stretch[] = []
   readonly taken: Taken[] = []
   count = 0
-  units = 0
+  bytes = 0
 
   constructor(index: number, type: string) {
     this.index = index
@@ -29,12 +33,14 @@ class Draft {
   }
 
   finish(): GatheredBatch {
-    const buffer = Buffer.allocUnsafeSlow(this.text.complete())
-    const end = this.text.encode(buffer, 0)
-    this.text.clear()
     const { type, stretches, count, taken } = this
+    for (const { messages } of taken) for (const message of messages) text.add(message)
+    const bound = text.complete()
+    const buffer = bound <= SMALL_BYTES ? Buffer.allocUnsafe(bound) : Buffer.allocUnsafeSlow(bound)
+    const end = text.encode(buffer, 0)
+    text.clear()
     // A batch may wait for long: do not keep the room that was reserved and not used.
-    const lines = end * 2 < buffer.length ? Buffer.from(buffer.subarray(0, end)) : buffer.subarray(0, end)
+    const lines = end * 2 < bound ? Buffer.from(buffer.subarray(0, end)) : buffer.subarray(0, end)
     return { type, stretches, count, lines, taken }
   }
 }
@@ -42,18 +48,18 @@ class Draft {
 export class Gatherer {
   readonly #limits: () => GatherLimits
   #drafts: Draft[] = []
-  /** The draft of each type that messages can still be added to. */
-  readonly #open = new Map<string, Draft>()
+  /** The drafts of each type that have room, oldest first. */
+  readonly #open = new Map<string, Draft[]>()
   #nextIndex = 0
-  /** Approximate size of what is gathered, in bytes. */
-  #units = 0
+  /** About the size of what is gathered. */
+  #bytes = 0
 
   constructor(limits: () => GatherLimits) {
     this.#limits = limits
   }
 
-  get units(): number {
-    return this.#units
+  get bytes(): number {
+    return this.#bytes
   }
 
   get empty(): boolean {
@@ -68,14 +74,14 @@ export class Gatherer {
       const draft = this.#draftFor(type, origin, first + at)
       const begin = at
       do {
-        const units = draft.text.add(messages[at++] as SOCMessage)
-        draft.units += units
-        this.#units += units
+        const bytes = sizeBound(messages[at++] as SOCMessage)
+        draft.bytes += bytes
+        this.#bytes += bytes
         ++draft.count
       } while (
         at < messages.length &&
         draft.count < limits.maxBatchMessages &&
-        draft.units < limits.maxBatchBytes &&
+        draft.bytes < limits.maxBatchBytes &&
         (messages[at] as SOCMessage).type === type
       )
       const stretch = draft.stretches.at(-1)
@@ -84,8 +90,7 @@ export class Gatherer {
       else draft.stretches.push({ origin, first: first + begin, count: at - begin })
       draft.taken.push({ receiver, messages: messages.slice(begin, at) })
       origin.draft = draft.index
-      if (draft.count >= limits.maxBatchMessages || draft.units >= limits.maxBatchBytes)
-        this.#open.delete(type)
+      if (draft.count >= limits.maxBatchMessages || draft.bytes >= limits.maxBatchBytes) this.#shut(draft)
     }
   }
 
@@ -93,21 +98,42 @@ export class Gatherer {
   take(): GatheredBatch | undefined {
     const draft = this.#drafts.shift()
     if (draft === undefined) return undefined
-    this.#units -= draft.units
-    if (this.#open.get(draft.type) === draft) this.#open.delete(draft.type)
+    this.#bytes -= draft.bytes
+    this.#shut(draft)
     return draft.finish()
   }
 
+  /** The oldest draft with room that is not in front of what the session has gathered already. */
   #draftFor(type: string, origin: Origin, number: number): Draft {
-    const open = this.#open.get(type)
-    if (open !== undefined && open.index >= origin.draft) {
-      const last = open.stretches.at(-1)
-      const extends_ = last?.origin === origin && last.first + last.count === number
-      if (extends_ || open.stretches.length < MAX_STRETCHES) return open
+    let open = this.#open.get(type)
+    if (open === undefined) this.#open.set(type, (open = []))
+    let low = 0
+    let high = open.length
+    while (low < high) {
+      const middle = (low + high) >>> 1
+      if ((open[middle] as Draft).index < origin.draft) low = middle + 1
+      else high = middle
+    }
+    const found = open[low]
+    if (found !== undefined) {
+      const last = found.stretches.at(-1)
+      const continues = last?.origin === origin && last.first + last.count === number
+      if (continues || found.stretches.length < MAX_STRETCHES) return found
+      this.#shut(found)
+      return this.#draftFor(type, origin, number)
     }
     const draft = new Draft(this.#nextIndex++, type)
     this.#drafts.push(draft)
-    this.#open.set(type, draft)
+    open.push(draft)
     return draft
+  }
+
+  /** Nothing is added to a draft any more. */
+  #shut(draft: Draft): void {
+    const open = this.#open.get(draft.type)
+    const at = open?.indexOf(draft) ?? -1
+    if (open === undefined || at < 0) return
+    open.splice(at, 1)
+    if (open.length === 0) this.#open.delete(draft.type)
   }
 }

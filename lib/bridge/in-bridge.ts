@@ -22,7 +22,6 @@ import type { DialOptions } from '../connection/dial.js'
 import { AcknowledgedSender } from '../delivery/sender/acknowledged-sender.js'
 import type { DeliveryEvent } from '../delivery/sender/options.js'
 import { offsetOfLine } from '../delivery/protocol/lines.js'
-import { countFrames } from '../wire/batch.js'
 import type {
   Batch,
   BatchSource,
@@ -36,6 +35,7 @@ import type {
   SourceItem,
 } from './bridge.js'
 import { decodeCheckpoint, encodeCheckpoint, type Checkpoint } from './checkpoint.js'
+import { areDeliverable, sortLines } from './inbound-lines.js'
 import { InboundLog, type InboundItem } from './inbound-log.js'
 import { BridgeLife } from './life.js'
 import { SessionKeys, SessionTable } from './session-table.js'
@@ -167,7 +167,7 @@ export class InBridge implements Bridge {
     try {
       bridge = new InBridge(given, life, await given.source.open(life.signal))
       // Claims the way in: the checkpoint of an earlier bridge that still runs is refused from now on.
-      await bridge.#save()
+      await bridge.#claim()
     } catch (error) {
       await given.source.close()
       throw error
@@ -261,7 +261,7 @@ export class InBridge implements Bridge {
     const whole = count === batch.runs.reduce((sum, run) => sum + run.count, 0)
     const lines = whole ? batch.lines : cut(batch.lines, stretches)
     this.#received += count
-    if (countFrames(lines) === count) {
+    if (areDeliverable(lines, count)) {
       this.#log.add(position, lines, count, progress, 0)
       return
     }
@@ -295,15 +295,7 @@ export class InBridge implements Bridge {
 
   /** Adds the lines that are messages. The others become dead letters. */
   #addPartly(position: number, batch: Batch, lines: Buffer, progress: InboundItem['progress']): void {
-    const good: Buffer[] = []
-    const bad: Buffer[] = []
-    for (let offset = 0; offset < lines.length;) {
-      const newline = lines.indexOf(10, offset)
-      const end = newline < 0 ? lines.length : newline + 1
-      const line = lines.subarray(offset, end)
-      ;(countFrames(line) === 1 ? good : bad).push(line)
-      offset = end
-    }
+    const { good, bad } = sortLines(lines)
     const item = this.#log.add(position, Buffer.concat(good), good.length, progress, bad.length)
     const { host, type } = batch
     bad.forEach((data, i) => {
@@ -348,6 +340,19 @@ export class InBridge implements Bridge {
     this.#delivered += count
     this.#room.wake()
     this.#scheduleSave()
+  }
+
+  /** The first checkpoint. The connection may be lost in the middle of it. */
+  async #claim(): Promise<void> {
+    for (;;) {
+      try {
+        await this.#save()
+        return
+      } catch (error) {
+        if (hasCode(error, 'ERR_IPC_ADDRESS_IN_USE') || this.#life.isOver) throw error
+        await pause(RETRY_MS, this.#life.signal, 'the bridge')
+      }
+    }
   }
 
   #scheduleSave(): void {

@@ -18,7 +18,7 @@ export type {
 } from './bridge.js'
 export { InBridge, type InBridgeOptions } from './in-bridge.js'
 export { OutBridge, type OutBridgeOptions } from './out-bridge.js'
-export { bridgeCommand, type CommandContext } from './command.js'
+export { bridgeCommand, type CommandContext, type TextOutput } from './command.js'
 export { checkNats, type NatsCheckOptions, type NatsFinding } from './nats-check.js'
 export type { NatsOptions } from './nats-options.js'
 export { NatsSink } from './nats-sink.js'

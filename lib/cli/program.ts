@@ -3,6 +3,8 @@
 import { isError } from '../base/errors.js'
 import { AbortController } from '../base/globals.js'
 import { nearestOf } from '../base/options.js'
+import { auditCommand } from './commands/audit.js'
+import { benchCommand } from './commands/bench.js'
 import { completionCommand } from './commands/completion.js'
 import { doctorCommand } from './commands/doctor.js'
 import { listenCommand } from './commands/listen.js'
@@ -11,6 +13,7 @@ import { relayCommand } from './commands/relay.js'
 import { requestCommand } from './commands/request.js'
 import { sendCommand } from './commands/send.js'
 import { spoolCommand } from './commands/spool.js'
+import { topCommand } from './commands/top.js'
 import { parseArguments, type Command, type Context } from './kit/command.js'
 import { errorLine, exitCodeOf, ExitCode, usageError } from './kit/exit-code.js'
 import { commandHelp, programHelp } from './kit/help.js'
@@ -24,7 +27,10 @@ export const COMMANDS: readonly Command[] = [
   relayCommand,
   pingCommand,
   doctorCommand,
+  topCommand,
+  auditCommand,
   spoolCommand,
+  benchCommand,
   completionCommand(() => COMMANDS),
 ]
 

@@ -4,7 +4,6 @@
 import { wrongKind } from '../base/options.js'
 import { FieldWord } from '../binding/abi.js'
 import { checkPointer } from './json-pointer.js'
-import { detached } from './payload.js'
 
 /** The pointers that a receiver asked for. */
 export class FieldSet {
@@ -80,35 +79,5 @@ export class FieldTable {
       else high = middle - 1
     }
     return low * rowWords
-  }
-}
-
-const QUOTE = 0x22
-const LETTER_T = 0x74
-const LETTER_F = 0x66
-const LETTER_N = 0x6e
-/** No shorter integer is beyond 2^53. */
-const SHORT_NUMBER = 15
-
-/**
- * The value of a JSON text that is a scalar and takes no parser; undefined for any other. A string shares no memory with the
- * text, which has been cut from a longer one if it is ASCII.
- */
-export function scalarIn(text: string, ascii: boolean): string | number | boolean | null | undefined {
-  switch (text.charCodeAt(0)) {
-    case QUOTE:
-      if (text.includes('\\')) return undefined
-      return ascii ? detached(text.slice(1, -1)) : text.slice(1, -1)
-    case LETTER_T:
-      return true
-    case LETTER_F:
-      return false
-    case LETTER_N:
-      return null
-    default: {
-      // An object or an array is not a number.
-      const number = text.length <= SHORT_NUMBER ? Number(text) : NaN
-      return Number.isNaN(number) ? undefined : number
-    }
   }
 }

@@ -9,12 +9,12 @@ import { NOT_CLONEABLE, SOC_MESSAGE } from './brand.js'
 import { closeFrame, openFrame, PAYLOAD_KEY, type Frame } from './envelope.js'
 import { parseExact } from './exact-integers.js'
 import { STAMPED_ID_LENGTH } from './id.js'
-import { scalarIn } from './fields.js'
 import { checkPointer, valueAt } from './json-pointer.js'
 import { metaText, NO_META, readMeta, type MadeMeta, type Meta } from './meta.js'
 import { ReadPage } from './page.js'
 import { bytesOfLine, MessageFlag, metaStamp, sizeAround, type NamedOrigin, type Stamp } from './parts.js'
 import { detached, parsePayload } from './payload.js'
+import { NOT_PLAIN, plainScalar } from './scalar.js'
 
 const UNPARSED = Symbol('unparsed')
 
@@ -290,9 +290,8 @@ export class SOCMessage<T = unknown> {
     const start = fields.startOf(row, index)
     const end = fields.endOf(row, index)
     if (start === end) return undefined
-    const text = this.#slice(start, end)
-    const value = scalarIn(text, (this.#flags & MessageFlag.ascii) !== 0)
-    return value === undefined ? this.#parse(text) : value
+    const value = plainScalar(this.#page as ReadPage, start, end, (this.#flags & MessageFlag.ascii) !== 0)
+    return value === NOT_PLAIN ? this.#parse(this.#slice(start, end)) : value
   }
 
   /**

@@ -2,13 +2,14 @@
 
 import { isUint8Array } from 'node:util/types'
 
+import { anything, checkOptions, type OptionTable } from '../base/options.js'
 import { WHOLE_FRAME } from '../binding/abi.js'
 import { latestMillisecond, nextSequence, STAMPED_ID_LENGTH, type Millisecond } from './id.js'
 import { TYPE_NAMES, type SOCMsgType } from './type.js'
 import { composed, type SOCMessage } from './message.js'
 import { makeMeta, type Meta } from './meta.js'
 import { MessageFlag, type Stamp } from './parts.js'
-import { isFlat, LEAST_DEEP_LENGTH, mayBeTooDeep, stringifyPayload } from './payload.js'
+import { LEAST_DEEP_LENGTH, mayBeTooDeep, stringifyPayload } from './payload.js'
 
 /** The same in every copy of this package and in every realm. */
 const RAW_JSON = Symbol.for('sentinel-ipc.RawJSON')
@@ -93,7 +94,7 @@ export interface NewMessageOptions {
  * effect. A payload that is nested more than 255 levels deep is refused when it is sent.
  *
  * @param payload any JSON value, {@link rawJSON}, or undefined for none
- * @throws TypeError for an empty type, an id that is not a string, a value that JSON cannot express, or a key
+ * @throws TypeError for an empty type, an unknown option, an id that is not a string, a value that JSON cannot express, or a key
  *   of `meta` that is ours
  * @throws RangeError for a timestamp that is not a safe integer, or too much `meta`
  */
@@ -110,8 +111,7 @@ export function newSOCMessage<T = unknown>(
     content = payload.content
   } else {
     content = stringifyPayload(payload) ?? ''
-    const shallow = content.length < LEAST_DEEP_LENGTH || isFlat(payload) || !mayBeTooDeep(content)
-    if (shallow) flags = MessageFlag.checked
+    if (content.length < LEAST_DEEP_LENGTH || !mayBeTooDeep(content)) flags = MessageFlag.checked
   }
   const message =
     options === undefined
@@ -154,12 +154,17 @@ function typeCodeOf(type: string, millisecond: Millisecond): number {
     : WHOLE_FRAME
 }
 
+const MESSAGE_TABLE: OptionTable<NewMessageOptions> = { id: anything, timestamp: anything, meta: anything }
+
 function nameMessage(
   type: string,
   options: NewMessageOptions,
   content: string | Buffer,
   flags: number,
 ): SOCMessage {
+  // A copy of the options, as checkOptions makes one, would cost more than the rest.
+  for (const key in options)
+    if (!Object.hasOwn(MESSAGE_TABLE, key)) checkOptions('newSOCMessage', options, MESSAGE_TABLE)
   const now = Date.now()
   const id = options.id ?? nextId(now)
   if (typeof id !== 'string') throw new TypeError('id must be a string')

@@ -2,6 +2,7 @@
 // pages of a large read share its bytes, and each is decoded when its text is first needed. Must not know messages.
 
 import type { FieldSet, FieldTable } from './fields.js'
+import { detached } from './payload.js'
 
 /**
  * A string sliced from a page's text keeps the whole text alive: at most a page, or one longer line. If pages were much
@@ -86,6 +87,19 @@ export class ReadPage {
   ascii(start: number, end: number): string {
     const text = (this.#text ??= this.bytes.toString('latin1', this.#start, this.#end))
     return text.slice(start - this.#start, end - this.#start)
+  }
+
+  /** The same as a text that keeps nothing else alive. */
+  asciiCopy(start: number, end: number): string {
+    if (this.#text === undefined) return this.bytes.toString('latin1', start, end)
+    return detached(this.#text.slice(start - this.#start, end - this.#start))
+  }
+
+  /** The byte at a position that lies on this page. */
+  byteAt(at: number): number {
+    return this.#bytes === undefined
+      ? (this.#text as string).charCodeAt(at - this.#start)
+      : (this.#bytes[at] as number)
   }
 
   utf8(start: number, end: number): string {

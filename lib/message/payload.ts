@@ -23,17 +23,6 @@ const MAX_DEPTH = 256
 /** No shorter text is nested too deeply: each level takes a bracket at both ends. */
 export const LEAST_DEEP_LENGTH = 2 * MAX_DEPTH
 
-/** Whether a value holds no other objects, so that its text cannot be nested deeply. Most large events are flat. */
-export function isFlat(payload: unknown): boolean {
-  if (typeof payload !== 'object' || payload === null) return true
-  if ('toJSON' in payload) return false
-  for (const key in payload) {
-    const value = (payload as Record<string, unknown>)[key]
-    if ((typeof value === 'object' && value !== null) || typeof value === 'bigint') return false
-  }
-  return true
-}
-
 /**
  * Whether a JSON text may be nested too deeply for a receiver. It is not if it has too few brackets, as nearly all texts
  * have; the addon looks closely at the others when they are sent.

@@ -22,17 +22,36 @@ const BUCKETS = 104
 export class Latency {
   readonly #buckets = new Uint32Array(BUCKETS)
   #count = 0
+  #sumMs = 0
   #max = 0
 
   add(ms: number): void {
     const bucket = ms <= LEAST_MS ? 0 : Math.min(BUCKETS - 1, Math.floor(Math.log(ms / LEAST_MS) / GROWTH))
     this.#buckets[bucket] = (this.#buckets[bucket] as number) + 1
     ++this.#count
+    this.#sumMs += ms
     if (ms > this.#max) this.#max = ms
   }
 
   get stats(): LatencyStats {
     return { count: this.#count, p50: this.#at(0.5), p99: this.#at(0.99), max: this.#max }
+  }
+
+  get count(): number {
+    return this.#count
+  }
+
+  get sumMs(): number {
+    return this.#sumMs
+  }
+
+  /** How many of them were at most `ms`, within 10 % of it. */
+  atMost(ms: number): number {
+    const last = Math.floor(Math.log(ms / LEAST_MS) / GROWTH)
+    let count = 0
+    for (let bucket = 0; bucket <= Math.min(last, BUCKETS - 1); ++bucket)
+      count += this.#buckets[bucket] as number
+    return count
   }
 
   #at(share: number): number {
@@ -45,4 +64,16 @@ export class Latency {
     }
     return this.#max
   }
+}
+
+const sources = new WeakMap<object, () => Latency | undefined>()
+
+/** Says where the durations that an object measures are counted; undefined before the first. */
+export function setLatencySource(object: object, source: () => Latency | undefined): void {
+  sources.set(object, source)
+}
+
+/** The durations that an object has measured; undefined if there are none. */
+export function latencyOf(object: object): Latency | undefined {
+  return sources.get(object)?.()
 }

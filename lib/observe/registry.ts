@@ -25,8 +25,8 @@ export interface Observed {
 }
 
 /** A live object. */
-export interface Entry<Kind extends ObservedKind = ObservedKind> {
-  readonly kind: Kind
+export interface Entry {
+  readonly kind: ObservedKind
   readonly object: Observed
 }
 
@@ -34,42 +34,75 @@ export interface Entry<Kind extends ObservedKind = ObservedKind> {
 export interface ConnectionEntry {
   /** Unique within the thread. */
   readonly id: number
-  /** When it was opened, on the clock of `monotonicMs`. */
-  readonly openedMs: number
+  /** How long it has been open, in milliseconds. */
+  readonly ageMs: number
   readonly parts: readonly Entry[]
 }
 
-interface OpenConnection {
+/** As little as can be: there may be thousands of idle ones. Whole milliseconds are no objects of their own to V8. */
+class OpenConnection {
   readonly id: number
   readonly openedMs: number
-  parts: Entry[] | undefined
+  /** The objects on it; most connections have one. */
+  parts: Observed | Observed[] | undefined = undefined
+
+  constructor(id: number, openedMs: number) {
+    this.id = id
+    this.openedMs = openedMs
+  }
 }
 
 const connections = new Map<object, OpenConnection>()
+/** The kind of the objects of each class, so that no object has to say its own. */
+const kinds = new Map<unknown, ObservedKind>()
 let lastId = 0
 
 /** Registers a connection until {@link forgetConnection}. */
 export function observeConnection(connection: object): void {
-  connections.set(connection, { id: ++lastId, openedMs: monotonicMs(), parts: undefined })
+  connections.set(connection, new OpenConnection(++lastId, Math.floor(monotonicMs())))
+}
+
+/** Called with each object that leaves the registry, for those who keep totals. */
+type LeaveListener = (entry: Entry) => void
+let onLeave: LeaveListener | undefined
+
+/** Has `listener` called with each object just before it leaves the registry; undefined ends that. It must not throw. */
+export function listenForLeaving(listener: LeaveListener | undefined): void {
+  onLeave = listener
 }
 
 /** Call when a connection has ended. */
 export function forgetConnection(connection: object): void {
+  if (onLeave !== undefined) for (const entry of partsOf(connections.get(connection))) onLeave(entry)
   connections.delete(connection)
 }
 
-/** Registers an object that reads from or writes to a connection, for as long as the connection is open. */
+function partsOf(open: OpenConnection | undefined): Entry[] {
+  if (open?.parts === undefined) return []
+  const objects = Array.isArray(open.parts) ? open.parts : [open.parts]
+  return objects.map((object) => ({ kind: kinds.get(object.constructor) as ObservedKind, object }))
+}
+
+/**
+ * Registers an object that reads from or writes to a connection, for as long as the connection is open. All objects of a
+ * class have the same kind.
+ */
 export function observeOn(connection: object, kind: ObservedKind, object: Observed): void {
   const open = connections.get(connection)
   if (open === undefined) return
-  if (open.parts === undefined) open.parts = [{ kind, object }]
-  else open.parts.push({ kind, object })
+  kinds.set(object.constructor, kind)
+  const { parts } = open
+  if (parts === undefined) open.parts = object
+  else if (Array.isArray(parts)) parts.push(object)
+  else open.parts = [parts, object]
 }
 
 /** The open connections, oldest first. */
 export function* observedConnections<Connection extends object>(): Generator<[Connection, ConnectionEntry]> {
-  for (const [connection, { id, openedMs, parts = [] }] of connections) {
-    yield [connection as Connection, { id, openedMs, parts }]
+  const nowMs = monotonicMs()
+  for (const [connection, open] of connections) {
+    const { id, openedMs } = open
+    yield [connection as Connection, { id, ageMs: Math.floor(nowMs - openedMs), parts: partsOf(open) }]
   }
 }
 
@@ -96,6 +129,7 @@ export function observe(kind: ObservedKind, object: Observed): void {
 export function forget(object: Observed): void {
   others = others.filter((entry) => {
     const other = entry.object.deref()
+    if (other === object) onLeave?.({ kind: entry.kind, object })
     return other !== undefined && other !== object
   })
 }

@@ -23,6 +23,7 @@ import {
 import { IncomingRequests, type RequestHandler } from './incoming-requests.js'
 import { memoryOf } from './kept-reads.js'
 import { MessageFeed } from './message-feed.js'
+import { setLatencySource } from '../observe/latency.js'
 import { observeOn } from '../observe/registry.js'
 import { Outbox } from './outbox.js'
 import { OutgoingRequests } from './outgoing-requests.js'
@@ -87,6 +88,7 @@ export class Endpoint {
     this.#incoming = new IncomingRequests(name, this.#outbox, maxBytes, checkIdle)
     this.#feed = new MessageFeed(maxBytes, checkRoom)
     observeOn(connection, 'endpoint', this)
+    setLatencySource(this, () => this.#outgoing.measured)
     void this.#readAll()
     void connection.whenClosed().then(() => {
       this.#onConnectionClosed()

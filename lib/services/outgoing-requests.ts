@@ -4,7 +4,7 @@
 import { IpcError } from '../base/errors.js'
 import { sizeBound, type SOCMessage } from '../message/message.js'
 import { newSOCMessage } from '../message/new-message.js'
-import type { LatencyStats } from '../observe/latency.js'
+import type { Latency, LatencyStats } from '../observe/latency.js'
 import type { Outbox } from './outbox.js'
 import { PendingRequests } from './pending-requests.js'
 import * as wire from './reply.js'
@@ -37,6 +37,11 @@ export class OutgoingRequests {
 
   get bytes(): number {
     return this.#pending.bytes
+  }
+
+  /** The same, before they are summed up; undefined before the first reply. */
+  get measured(): Latency | undefined {
+    return this.#pending.measured
   }
 
   /** How long the peer took to reply. */

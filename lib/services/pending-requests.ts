@@ -55,6 +55,11 @@ export class PendingRequests {
     return this.#byId.size
   }
 
+  /** How long replies took, before they are summed up; undefined before the first. */
+  get measured(): Latency | undefined {
+    return this.#latency
+  }
+
   /** How long replies took. */
   get latency(): LatencyStats {
     return this.#latency?.stats ?? NONE

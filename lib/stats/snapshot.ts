@@ -97,12 +97,12 @@ const MOST = 1000
 /** Longest text of a peer or of the application in a snapshot. */
 const MOST_TEXT = 200
 
-/** Takes a snapshot of this thread. */
-export function takeSnapshot(name: string, loopLagMs: number): StatsSnapshot {
+/** Takes a snapshot of this thread, without the connections of those who read it at `ownAddress`. */
+export function takeSnapshot(name: string, ownAddress: string, loopLagMs: number): StatsSnapshot {
   const { user, system } = process.cpuUsage()
-  const all = [...observedConnections<Connection>()].map(([connection, entry]) =>
-    toSnapshot(connection, entry),
-  )
+  const all = [...observedConnections<Connection>()]
+    .filter(([{ address }]) => address !== ownAddress)
+    .map(([connection, entry]) => toSnapshot(connection, entry))
   const connections =
     all.length <= MOST ? all : all.sort((one, other) => trafficOf(other) - trafficOf(one)).slice(0, MOST)
   return {
@@ -147,7 +147,7 @@ function statsOf(object: Observed): Record<string, unknown> {
 
 function toSnapshot(
   { address, peer }: Connection,
-  { id, openedMs, parts }: ConnectionEntry,
+  { id, ageMs, parts }: ConnectionEntry,
 ): ConnectionSnapshot {
   const sums = new Sums()
   for (const { kind, object } of parts) sums.add(kind, statsOf(object))
@@ -159,7 +159,7 @@ function toSnapshot(
     uid: peer.uid,
     ...(executable !== undefined && { executable: executable.slice(0, MOST_TEXT) }),
     ...(unit !== undefined && { unit: unit.slice(0, MOST_TEXT) }),
-    ageMs: Math.round(monotonicMs() - openedMs),
+    ageMs,
     ...sums.result(),
   }
 }

@@ -69,17 +69,20 @@ export class StatsReader {
    *
    * @throws {IpcError} as {@link read}
    */
-  async follow(options?: ReadStatsOptions): Promise<AsyncIterable<AuditRecord>> {
+  async follow(
+    options?: ReadStatsOptions,
+  ): Promise<AsyncIterableIterator<AuditRecord, undefined, undefined>> {
     const checked = checkOptions('follow', options, READ_TABLE)
     const events = this.#events()
     await this.#endpoint.request(AUDIT_TYPE, undefined, checked)
     return events
   }
 
-  async *#events(): AsyncGenerator<AuditRecord> {
+  async *#events(): AsyncGenerator<AuditRecord, undefined, undefined> {
     for await (const message of this.#endpoint.messages) {
       if (message.type === AUDIT_EVENT_TYPE) yield message.payload as AuditRecord
     }
+    return undefined
   }
 
   /** Hangs up. Reads under way reject, and the events end. */

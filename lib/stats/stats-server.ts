@@ -102,7 +102,7 @@ export class StatsServer {
     const now = monotonicMs()
     if (this.#snapshot === undefined || now - this.#takenMs >= SNAPSHOT_EVERY_MS) {
       this.#takenMs = now
-      this.#snapshot = rawJSON(JSON.stringify(takeSnapshot(this.#name, this.#lag.take())))
+      this.#snapshot = rawJSON(JSON.stringify(takeSnapshot(this.#name, this.address, this.#lag.take())))
     }
     return this.#snapshot
   }

@@ -1,12 +1,13 @@
 // Tells systemd about the state of the service: sd_notify(3). One datagram to the socket of $NOTIFY_SOCKET, which only the
 // addon can send: Node has no datagrams of Unix sockets.
 
-import { isError } from '../base/errors.js'
+import { describeError, IpcError, isIpcError } from '../base/errors.js'
 import { monotonicMs } from '../base/globals.js'
 import { checkOptions, flag, milliseconds, wrongKind, type OptionTable } from '../base/options.js'
+import { quoteText } from '../base/quote.js'
 import { DEFAULT_TIMEOUT_MS, pause } from '../base/timing.js'
 import { addon } from '../binding/addon.js'
-import { fromNative, wouldBlock } from '../binding/native-error.js'
+import { fromNative, isUnsupported, wouldBlock } from '../binding/native-error.js'
 import { variable } from './environment.js'
 
 /** What {@link notify} tells systemd. */
@@ -71,11 +72,23 @@ export async function notify(state: string | ServiceState): Promise<boolean> {
       addon.sendDatagram(socket, text)
       return true
     } catch (error) {
-      if (isError(error) && 'kind' in error && error.kind === 'not-supported') return false
-      if (!wouldBlock(error) || monotonicMs() >= deadlineMs) throw fromNative(error)
+      if (isUnsupported(error)) return false
+      if (!wouldBlock(error) || monotonicMs() >= deadlineMs) throw unreachable(socket, error)
     }
     await pause(RETRY_MS, undefined, 'notify')
   }
+}
+
+function unreachable(socket: string, error: unknown): unknown {
+  const failure = fromNative(error)
+  if (!isIpcError(failure)) return failure
+  const { code, cause } = failure
+  const why = cause === undefined ? 'its path is too long' : describeError(cause)
+  return new IpcError(
+    code,
+    `notify: the service manager takes nothing at NOTIFY_SOCKET=${quoteText(socket, 120)} (${why})`,
+    { cause },
+  )
 }
 
 function textOf(state: ServiceState): string {

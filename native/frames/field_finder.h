@@ -26,46 +26,68 @@ class FieldFinder {
     may_have_escapes_ = may_have_escapes;
   }
 
-  // Begins with a payload. `row` has the layout of FieldWord; its positions must be 0.
-  void Begin(std::int32_t* row) {
+  // Begins with a line that ends at `end`. `row` has the layout of FieldWord; its positions must be 0.
+  void Begin(std::int32_t* row, std::size_t end) {
     row_ = row;
+    end_ = end;
     next_ = FieldSet::kPayload;
+    escape_ = may_have_escapes_ ? 0 : end;
   }
 
   void Scalar(std::size_t start, std::size_t end) {
     if (next_ != FieldSet::kNone) Note(next_, start, end);
   }
   void Open(std::size_t depth, std::size_t start) {
-    nodes_[depth] = next_;
+    Container& container = containers_[depth];
+    container.node = next_;
+    container.child_sizes = 0;
     if (next_ == FieldSet::kNone) return;
-    starts_[depth] = static_cast<std::uint32_t>(start);
-    elements_[depth] = 0;
+    container.child_sizes = (*set_)[next_].child_sizes;
+    container.start = static_cast<std::uint32_t>(start);
+    container.elements = 0;
   }
   void Close(std::size_t depth, std::size_t end) {
-    if (nodes_[depth] != FieldSet::kNone) Note(nodes_[depth], starts_[depth], end);
+    const Container& container = containers_[depth];
+    if (container.node != FieldSet::kNone) Note(container.node, container.start, end);
   }
   void Name(std::size_t depth, const std::uint8_t* text, std::size_t quote, std::size_t colon) {
-    const FieldSet::Node& parent = (*set_)[nodes_[depth]];
-    const std::size_t size = StringEnd(text, quote, colon) - quote - 2;
-    const bool known_size = (parent.child_sizes & FieldSet::SizeBit(size)) != 0;
     next_ = FieldSet::kNone;
-    if (known_size || (may_have_escapes_ && parent.first_child != FieldSet::kNone)) {
-      Find(parent, text + quote + 1, size);
+    const Container& container = containers_[depth];
+    if (container.child_sizes == 0) return;
+    // Most names have no escape, and most lines few: the next backslash is searched for only when the last is
+    // passed.
+    if (escape_ < quote) FindEscape(text, quote);
+    const std::size_t size = StringEnd(text, quote, colon) - quote - 2;
+    const bool escaped = escape_ < colon;
+    if (escaped || (container.child_sizes & FieldSet::SizeBit(size)) != 0) {
+      Find((*set_)[container.node], text + quote + 1, size, escaped);
     }
   }
   void Element(std::size_t depth) {
     next_ = FieldSet::kNone;
-    if (nodes_[depth] == FieldSet::kNone) return;
-    const std::uint32_t index = elements_[depth]++;
-    for (std::uint16_t child = (*set_)[nodes_[depth]].first_child; child != FieldSet::kNone;
+    Container& container = containers_[depth];
+    if (container.child_sizes == 0) return;
+    const std::uint32_t index = container.elements++;
+    for (std::uint16_t child = (*set_)[container.node].first_child; child != FieldSet::kNone;
          child = (*set_)[child].next_sibling) {
       if ((*set_)[child].index == index) next_ = child;
     }
   }
 
  private:
-  void Find(const FieldSet::Node& parent, const std::uint8_t* name, std::size_t size) {
-    const bool escaped = may_have_escapes_ && std::memchr(name, '\\', size) != nullptr;
+  // Written when it opens; the last two if it is in the set.
+  struct Container {
+    std::uint64_t child_sizes = 0;  // 0 if nothing in it is wanted
+    std::uint32_t start = 0;
+    std::uint32_t elements = 0;  // that have begun
+    std::uint16_t node = FieldSet::kNone;
+  };
+
+  void FindEscape(const std::uint8_t* text, std::size_t from) {
+    const void* const found = std::memchr(text + from, '\\', end_ - from);
+    escape_ = found == nullptr ? end_ : static_cast<std::size_t>(static_cast<const std::uint8_t*>(found) - text);
+  }
+  void Find(const FieldSet::Node& parent, const std::uint8_t* name, std::size_t size, bool escaped) {
     for (std::uint16_t child = parent.first_child; child != FieldSet::kNone; child = (*set_)[child].next_sibling) {
       const std::string& wanted = (*set_)[child].name;
       const bool same = escaped ? EqualsUnescaped(name, size, wanted)
@@ -96,12 +118,10 @@ class FieldFinder {
   std::size_t origin_ = 0;
   bool may_have_escapes_ = false;
   std::int32_t* row_ = nullptr;
+  std::size_t end_ = 0;                   // of the line
+  std::size_t escape_ = 0;                // the first backslash that was not passed, or the end of the line
   std::uint16_t next_ = FieldSet::kNone;  // the value that comes next
-  // Of the containers around it: which they are, and if they are in the set, where they begin and how many elements
-  // have begun. Written when a container opens.
-  std::array<std::uint16_t, JsonWalker::kMaxDepth> nodes_{};
-  std::array<std::uint32_t, JsonWalker::kMaxDepth> starts_{};
-  std::array<std::uint32_t, JsonWalker::kMaxDepth> elements_{};
+  std::array<Container, JsonWalker::kMaxDepth> containers_{};  // around it
 };
 
 }  // namespace sentinel

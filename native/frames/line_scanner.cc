@@ -187,7 +187,7 @@ std::size_t LineScanner::ScanBlock(const std::uint8_t* window, std::size_t begin
     } else if (content_end > start) {
       const bool ascii = all_ascii || IsAscii(window + start, content_end - start);
       std::int32_t* const record = sink.Add(start);
-      if (finder != nullptr) finder->Begin(sink.BeginRow());
+      if (finder != nullptr) finder->Begin(sink.BeginRow(), content_end - begin);
       const bool valid = checker.Check(start - begin, content_end - begin, ascii, record);
       if (!valid && !(start == begin && newline + 1 == end)) {
         sink.RemoveLast();

@@ -3,6 +3,7 @@
 import { accept } from './accept/scenario.js'
 import { bufferedSend } from './buffered-send/scenario.js'
 import { connections } from './connections/scenario.js'
+import { correlate } from './correlate/scenario.js'
 import { delivery } from './delivery/scenario.js'
 import { flood } from './flood/scenario.js'
 import type { Scale, Scenario } from './harness/scenario.js'
@@ -23,6 +24,7 @@ export function allScenarios(scale: Scale): readonly Scenario[] {
     throughput(scale),
     messageSize(scale),
     relay(scale),
+    correlate(scale),
     roundTrip(scale),
     placement(scale),
     connections(scale),

@@ -170,14 +170,28 @@ describe('a bridge', () => {
       }
       await Promise.all(sending)
       await Promise.all(senders.map((sender) => sender.flush()))
-      await until(() => ids.length >= 3 * each)
+      await until(() => ids.length >= 3 * each, 60_000)
       await new Promise((resolve) => setTimeout(resolve, 50))
       expectExact(ids, 3, each)
     },
+    120_000,
   )
 })
 
 describe('the way out', () => {
+  it('gathers a trickle of messages into few batches', async () => {
+    const directory = temporaryDirectory()
+    const broker = new MemoryBroker()
+    const out = await wayOut(directory, broker, { gatherMs: 400 })
+    const sender = localSender(directory)
+    for (let i = 0; i < 20; ++i) {
+      void sender.send(newSOCMessage('soc_event', i))
+      await new Promise((resolve) => setTimeout(resolve, 5))
+    }
+    await until(() => out.stats.delivered === 20)
+    expect(broker.items.length).toBeLessThan(8)
+  })
+
   it('tells repetitions of a sender without numbers from new messages', async () => {
     const directory = temporaryDirectory()
     const broker = new MemoryBroker(1)
@@ -191,7 +205,7 @@ describe('the way out', () => {
     await until(() => ids.length >= 50)
     await new Promise((resolve) => setTimeout(resolve, 50))
     expectExact(ids, 1, 50)
-    sender.close()
+    void sender.close()
   })
 
   it('makes a dead letter of a message that the system finds too large, and goes on', async () => {
@@ -267,6 +281,31 @@ describe('the way in', () => {
     expect(back.stats.deadLetters).toBe(2)
   })
 
+  it('does not pass on what could speak for the bridge, or cannot be numbered', async () => {
+    const directory = temporaryDirectory()
+    const broker = new MemoryBroker()
+    const { ids, connections } = await receiving(directory)
+    await wayIn(directory, broker)
+    const line = (id: string, type = 'soc_event', rest = ''): string =>
+      `{"type":"${type}","id":"${id}","ts":0}${rest}\n`
+    const lines = [
+      line('0:0'),
+      line('sentinel-delivery', 'soc_heartbeat'),
+      line('\\u0073entinel-delivery', 'soc_ack'),
+      line('0:1'),
+      line('0:x', 'soc_event', ' '),
+      line('0:2'),
+      'not json\n',
+      line('0:3'),
+    ]
+    const run = { uid: 0, pid: 1, session: 'ab'.repeat(16), previous: 0, first: 1, count: 8, anchored: true }
+    broker.store({ id: 'x', host: 'h', type: 'soc_event', runs: [run], lines: Buffer.from(lines.join('')) })
+    await until(() => ids.length >= 4 && broker.acknowledged === 1)
+    expectExact(ids, 1, 4)
+    expect(broker.letters.map(({ reason }) => reason)).toEqual(['invalid', 'invalid', 'invalid', 'invalid'])
+    expect(connections).toHaveLength(1)
+  })
+
   it('stops when another bridge takes over its consumer', async () => {
     const directory = temporaryDirectory()
     const broker = new MemoryBroker()
@@ -294,6 +333,20 @@ describe('the way in', () => {
     const { ids } = await receiving(directory)
     await until(() => ids.length >= 1000)
     expectExact(ids, 1, 1000)
+  })
+})
+
+describe('a way in that starts', () => {
+  it('tries again when its first checkpoint fails', async () => {
+    const directory = temporaryDirectory()
+    const broker = new MemoryBroker()
+    const source = new MemorySource(broker)
+    const save = source.saveCheckpoint.bind(source)
+    let tries = 0
+    source.saveCheckpoint = (bytes) => (++tries === 1 ? Promise.reject(new Error('lost')) : save(bytes))
+    const bridge = await wayIn(directory, broker, { source })
+    expect(bridge.state).toBe('running')
+    expect(tries).toBe(2)
   })
 })
 

@@ -61,7 +61,7 @@ export class MemoryBroker {
   }
 }
 
-const turn = (): Promise<void> => new Promise((resolve) => setTimeout(resolve, 0))
+const turn = (): Promise<void> => new Promise((resolve) => setImmediate(resolve))
 
 export class MemorySink implements BatchSink {
   readonly #broker: MemoryBroker

@@ -86,7 +86,7 @@ describe('spool', () => {
     expect(messages.stdout).toBe(line(1) + line(2))
   })
 
-  it('sends dead letters again, and keeps those that are rejected again', async () => {
+  it('sends dead letters again, and keeps the ones rejected again', async () => {
     const spool = await filled(4)
     await spool.close()
     const directory = temporaryDirectory()

@@ -15,12 +15,12 @@ export const hasGo = spawnSync('go', ['version']).status === 0
 /** Appended to the titles of tests that need it. */
 export const whyNot = hasGo ? '' : ' (skipped: Go is not installed)'
 
-/** Builds the program, offline, and returns its path. */
-export function buildGoPeer(): { path: string; remove: () => void } {
+/** Builds the program in a folder, offline, and returns its path. Default: the peer of these tests. */
+export function buildGoPeer(source = SOURCE): { path: string; remove: () => void } {
   const directory = mkdtempSync(join(tmpdir(), 'go-peer-'))
   const path = join(directory, 'go-peer')
   const { status, stderr } = spawnSync('go', ['build', '-o', path, '.'], {
-    cwd: SOURCE,
+    cwd: source,
     env: { ...process.env, GOFLAGS: '-mod=mod', GOPROXY: 'off', GOTOOLCHAIN: 'local' },
     encoding: 'utf8',
   })

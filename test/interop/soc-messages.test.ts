@@ -59,6 +59,22 @@ describe.skipIf(!hasGo)(`SOC messages and a Go peer${whyNot}`, () => {
     expect(await go.next()).toEqual({ end: true })
   })
 
+  it('with meta are read by Go as if they had none', async () => {
+    const directory = temporaryDirectory()
+    const go = startGoPeer(program.path, 'soc-receive', join(directory, 'test.sock'))
+    expect(await go.next()).toEqual({ listening: true })
+    const sender = new Sender(await dial('test', { directory }), 'to-go')
+    const meta = {
+      traceparent: '00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01',
+      Types: [{ type: 'x' }],
+    }
+    await sender.send(newSOCMessage('soc_event', { n: 1 }, { id: '1', timestamp: 2, meta }))
+    await sender.close()
+    const { message } = (await go.next()) as { message: object }
+    expect(message).toEqual({ type: 'soc_event', id: '1', ts: 2, payload: { n: 1 } })
+    expect(await go.next()).toEqual({ end: true })
+  })
+
   it('end the stream of a Go receiver if they are one byte too long', async () => {
     const directory = temporaryDirectory()
     const go = startGoPeer(program.path, 'soc-receive', join(directory, 'test.sock'))

@@ -94,12 +94,11 @@ describe('the test vectors', () => {
     async ({ means }) => {
       if (means === undefined) return
       const payload = means.payload === undefined ? undefined : rawJSON(textOf(means.payload))
-      const frame = frameBytes(
-        frameOf(newSOCMessage(means.type, payload, { id: means.id, timestamp: means.ts })),
-      )
-      if (frame.length > 1 << 20) return // the longest line has no room for the keys that it leaves out
+      const frame = frameOf(newSOCMessage(means.type, payload, { id: means.id, timestamp: means.ts }))
+      const text = typeof frame === 'string' ? frame : frame.map(String).join('')
+      if (text.length > 1 << 20) return // the longest line has no room for the keys that it leaves out
       const { raw, receiver } = await rawToReceiver()
-      raw.end(frame)
+      raw.end(text)
       const message = (await receiver.next()).value
       expect(message).toMatchObject({ type: means.type, id: means.id, timestamp: means.ts })
       expect(message?.rawPayload).toBe(payload === undefined ? undefined : String(payload.content))

@@ -6,6 +6,7 @@ import { frameMutations } from './frames.js'
 import { identityMutations } from './identity.js'
 import { limitMutations } from './limits.js'
 import type { Mutation } from './mutation.js'
+import { servicesMutations } from './services.js'
 import { spoolMutations } from './spool.js'
 import { swarmMutations } from './swarm.js'
 
@@ -18,6 +19,7 @@ export const MUTATIONS: readonly Mutation[] = [
   ...deliveryMutations,
   ...spoolMutations,
   ...swarmMutations,
+  ...servicesMutations,
 ]
 
 /** How rows of SECURITY.md begin that are evidence rather than a check, so that there is nothing to remove. */

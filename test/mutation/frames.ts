@@ -21,6 +21,7 @@ export const frameMutations: readonly Mutation[] = [
     from: 'if ((envelope.seen & bit) != 0) return FailAt(quote, LineState::kDuplicateKey);',
     to: '',
     tests: [RECEIVER],
+    named: 'a line that is no message|what a line may be',
   },
   {
     name: 'an envelope has a type',
@@ -29,6 +30,7 @@ export const frameMutations: readonly Mutation[] = [
     from: 'return envelope.type.size() == 0 ? FailAt(open, LineState::kTypeMissing) : LineState::kMessage;',
     to: 'return open == end ? LineState::kTypeMissing : LineState::kMessage;',
     tests: [RECEIVER],
+    named: 'a line that is no message|what a line may be',
   },
   {
     name: 'a timestamp is a safe integer',
@@ -37,6 +39,7 @@ export const frameMutations: readonly Mutation[] = [
     from: 'if (seconds > kMaxSafeInteger) return FailAt(value.start, LineState::kTimestampInvalid);',
     to: '',
     tests: [RECEIVER],
+    named: 'a line that is no message|what a line may be',
   },
   {
     name: 'an envelope is an object',
@@ -45,6 +48,7 @@ export const frameMutations: readonly Mutation[] = [
     from: 'return state == LineState::kMessage ? FailAt(open, LineState::kNotAnObject) : state;',
     to: 'return state;',
     tests: [RECEIVER],
+    named: 'a line that is no message|what a line may be',
   },
   {
     name: 'nothing follows the envelope',
@@ -53,6 +57,7 @@ export const frameMutations: readonly Mutation[] = [
     from: 'if (state == LineState::kMessage && *cursor_ < end) state = FailAt(*cursor_, LineState::kSyntax);',
     to: '',
     tests: [RECEIVER],
+    named: 'a line that is no message|what a line may be',
   },
   {
     name: 'nesting is bounded',
@@ -61,6 +66,7 @@ export const frameMutations: readonly Mutation[] = [
     from: 'if (depth + 1 >= kMaxDepth) return FailAt(at, LineState::kDepth);',
     to: 'if (depth + 1 >= closers_.size()) return FailAt(at, LineState::kSyntax);',
     tests: [RECEIVER],
+    named: 'a line that is no message|what a line may be',
   },
   {
     name: 'keys that Go would take for ours are refused',
@@ -93,6 +99,7 @@ export const frameMutations: readonly Mutation[] = [
     from: 'carry_.insert(carry_.end(), window.bytes + fresh, window.bytes + end);',
     to: '',
     tests: [FRAMING],
+    named: 'byte by byte',
   },
   {
     name: 'the part of a line that another connection interrupted comes back',
@@ -100,7 +107,8 @@ export const frameMutations: readonly Mutation[] = [
     file: reader,
     from: 'std::memcpy(window_->bytes + begin, carry_.data(), carry_.size());',
     to: '',
-    tests: [FRAMING, RECEIVER],
+    tests: [FRAMING],
+    named: 'byte by byte',
   },
   {
     name: 'a line over the limit is thrown away while it comes in',
@@ -130,14 +138,16 @@ export const frameMutations: readonly Mutation[] = [
     from: 'for (let levels = 1; levels < MAX_DEPTH; ++levels) {',
     to: 'if (text !== "") return false\n  for (let levels = 1; levels < MAX_DEPTH; ++levels) {',
     tests: [SENDER],
+    named: 'levels',
   },
   {
     name: 'raw payloads are checked before they are sent',
     claim: 'Raw payloads cannot smuggle',
     file: 'lib/wire/frame-batch.ts',
-    from: 'if (this.#uncheckedRuns.length === 0 && isChecked(message)) this.#size',
-    to: 'if (this.#uncheckedRuns.length === 0) this.#size',
+    from: 'while (next < length && this.#size < BATCH_BYTES && isChecked(messages[next] as SOCMessage)) {',
+    to: 'while (next < length && this.#size < BATCH_BYTES && typeof isChecked === "function") {',
     tests: [SENDER],
+    named: 'raw',
   },
   {
     name: 'text of a peer is escaped in errors',
@@ -146,6 +156,7 @@ export const frameMutations: readonly Mutation[] = [
     from: 'return JSON.stringify(latin1).replace(/[^\\x20-\\x7e]/g, escapeUnit)',
     to: 'return [latin1, escapeUnit][0] as string',
     tests: [RECEIVER],
+    named: 'a line that is no message|what a line may be',
   },
   {
     name: 'text of a peer is cut short in errors',
@@ -154,6 +165,7 @@ export const frameMutations: readonly Mutation[] = [
     from: 'const SAMPLE_BYTES = 64',
     to: 'const SAMPLE_BYTES = 4096',
     tests: [RECEIVER],
+    named: 'a line that is no message|what a line may be',
   },
   {
     name: 'a payload does not change a prototype',
@@ -161,7 +173,8 @@ export const frameMutations: readonly Mutation[] = [
     file: 'lib/message/payload.ts',
     from: 'return SUSPICIOUS.test(text) ? JSON.parse(text, hidePrototypeKey) : JSON.parse(text)',
     to: 'return SUSPICIOUS.test(text) && text === "" ? JSON.parse(text, hidePrototypeKey) : JSON.parse(text)',
-    tests: ['test/unit/message/message.test.ts', RECEIVER],
+    tests: ['test/unit/message/message.test.ts'],
+    named: '__proto__',
   },
   {
     name: 'nothing is written after a torn frame',

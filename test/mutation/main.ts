@@ -3,6 +3,7 @@
 //   --only     those whose name or file contains TEXT
 //   --from     begins with that one of the list, which `--list` shows
 //   --minutes  begins no other once this time has passed, and says with which number to go on
+//   --jobs     how many at a time, each in a copy of its own; default 1, because tests may wait for each other's processor
 //   --today    a part of about 4 minutes that the date chooses, so that all get their turn
 
 import { fileURLToPath } from 'node:url'
@@ -22,6 +23,7 @@ const { values } = parseArgs({
     only: { type: 'string', default: '' },
     from: { type: 'string', default: '0' },
     minutes: { type: 'string', default: 'Infinity' },
+    jobs: { type: 'string', default: '1' },
     today: { type: 'boolean', default: false },
     list: { type: 'boolean', default: false },
   },
@@ -48,7 +50,7 @@ function secondsSince(beginMs: number): string {
   return `${Math.round((performance.now() - beginMs) / 1000)} s`
 }
 
-const copy = new Copy(fileURLToPath(new URL('../../..', import.meta.url)))
+const root = fileURLToPath(new URL('../../..', import.meta.url))
 const beginMs = performance.now()
 const endMs = beginMs + (values.today ? TODAY_MINUTES : Number(values.minutes)) * 60_000
 /** The tests pass as long as nothing is removed: run once for all mutations that have the same. */
@@ -57,10 +59,11 @@ const problems: string[] = []
 let caught = 0
 let tried = 0
 
-async function attempt(mutation: Mutation): Promise<string> {
+async function attempt(copy: Copy, mutation: Mutation): Promise<string> {
   const key = keyOf(mutation)
   const before = sound.get(key) ?? (await copy.runTests(mutation))
   sound.set(key, before)
+  if (before.passed === 0) return `skipped ${mutation.name}: its tests do not run here`
   if (before.caughtBy.length > 0) {
     return `UNSOUND ${mutation.name}: fails without it: ${before.caughtBy.join('; ')}\n${before.output.slice(-3000)}`
   }
@@ -80,25 +83,46 @@ async function attempt(mutation: Mutation): Promise<string> {
   return `caught  ${mutation.name}: ${first}${more}`
 }
 
-try {
-  const all = chosen()
-  for (const { number, mutation } of all) {
-    if (values.list) {
-      console.log(`${number} ${mutation.name} (${mutation.file})`)
-      continue
+const waiting = chosen()
+
+/** Takes mutations that have the same tests off the front, so that no other copy runs them unmutated as well. */
+function takeGroup(): typeof waiting {
+  const [first] = waiting
+  if (first === undefined) return []
+  const key = keyOf(first.mutation)
+  const other = waiting.findIndex(({ mutation }) => keyOf(mutation) !== key)
+  return waiting.splice(0, other < 0 ? waiting.length : other)
+}
+
+/** The first one that was not tried because time was up. */
+let goOnWith = Infinity
+
+async function work(): Promise<void> {
+  const copy = new Copy(root)
+  try {
+    for (let group = takeGroup(); group.length > 0; group = takeGroup()) {
+      for (const { number, mutation } of group) {
+        if (performance.now() > endMs) {
+          goOnWith = Math.min(goOnWith, number)
+          return
+        }
+        ++tried
+        const begin = performance.now()
+        const line = await attempt(copy, mutation)
+        if (/^(?:MISSED|BROKEN|UNSOUND)/.test(line)) problems.push(line)
+        console.log(`[${number + 1}/${MUTATIONS.length}, ${secondsSince(begin)}] ${line}`)
+      }
     }
-    if (performance.now() > endMs) {
-      console.log(`time is up; go on with: --from ${number}`)
-      break
-    }
-    ++tried
-    const begin = performance.now()
-    const line = await attempt(mutation)
-    if (!line.startsWith('caught')) problems.push(line)
-    console.log(`[${number + 1}/${MUTATIONS.length}, ${secondsSince(begin)}] ${line}`)
+  } finally {
+    copy.remove()
   }
-} finally {
-  copy.remove()
+}
+
+if (values.list) {
+  for (const { number, mutation } of waiting) console.log(`${number} ${mutation.name} (${mutation.file})`)
+} else {
+  await Promise.all(Array.from({ length: Number(values.jobs) }, work))
+  if (goOnWith < Infinity) console.log(`time is up; go on with: --from ${goOnWith}`)
 }
 console.log(`${caught} of ${tried} mutations caught in ${secondsSince(beginMs)}`)
 if (problems.length > 0) console.log(problems.map((line) => line.split('\n')[0]).join('\n'))

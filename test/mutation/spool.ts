@@ -4,6 +4,8 @@ import type { Mutation } from './mutation.js'
 
 const SPOOL = 'test/unit/spool/spool.test.ts'
 const DAMAGE = 'test/unit/spool/damage.test.ts'
+/** Those of DAMAGE that take little time. */
+const QUICK = 'a torn end|a flipped bit|reading (?:from|that)'
 const SEGMENTS = 'test/unit/spool/segments.test.ts'
 const FULL = 'test/unit/spool/full-disk.test.ts'
 const CLAIM = 'test/unit/spool/claim.test.ts'
@@ -40,6 +42,7 @@ export const spoolMutations: readonly Mutation[] = [
     from: 'return crc32(value.subarray(HEADER_BYTES)) === header.bodyChecksum ? value : undefined',
     to: 'return value',
     tests: [DAMAGE],
+    named: QUICK,
   },
   {
     name: 'a header with a flipped bit is not taken',
@@ -48,6 +51,7 @@ export const spoolMutations: readonly Mutation[] = [
     from: 'if (header.readUInt32LE(4) !== crc32(header.subarray(8))) return undefined',
     to: '',
     tests: [DAMAGE],
+    named: QUICK,
   },
   {
     name: 'a body is checked when the spool is opened',
@@ -56,6 +60,7 @@ export const spoolMutations: readonly Mutation[] = [
     from: 'crc32(body) === header.bodyChecksum',
     to: 'header.bodyChecksum >= 0',
     tests: [DAMAGE],
+    named: QUICK,
   },
   {
     name: 'damage is reported once',
@@ -64,6 +69,7 @@ export const spoolMutations: readonly Mutation[] = [
     from: 'damages: this.#damages.filter((damage) => !reported.has(place(damage))),',
     to: 'damages: [...this.#damages, ...[]].filter((damage) => !reported.has(`${place(damage)}-`)),',
     tests: [DAMAGE],
+    named: QUICK,
   },
   {
     name: 'the torn end is cut off',
@@ -72,6 +78,7 @@ export const spoolMutations: readonly Mutation[] = [
     from: "if (torn && this.#access === 'write') {",
     to: "if (torn && this.#access !== 'write') {",
     tests: [DAMAGE],
+    named: QUICK,
   },
   {
     name: 'after a loss of power numbers are not used again',
@@ -80,6 +87,7 @@ export const spoolMutations: readonly Mutation[] = [
     from: 'if (!torn) {',
     to: 'if (false) {',
     tests: [DAMAGE],
+    named: QUICK,
   },
   {
     name: 'after a loss of power a session that did not wait for the disk ends',
@@ -88,6 +96,7 @@ export const spoolMutations: readonly Mutation[] = [
     from: '(start.fsync || isSameBoot(system, last))',
     to: '(start.fsync || isSameBoot(system, last) || true)',
     tests: [DAMAGE],
+    named: QUICK,
   },
   {
     name: 'messages lost to damage are counted',
@@ -96,6 +105,7 @@ export const spoolMutations: readonly Mutation[] = [
     from: "onLost(lost, 'storage', damagedError(directory, lost))",
     to: 'void onLost',
     tests: [DAMAGE],
+    named: QUICK,
   },
   {
     name: 'a disk that cannot be read gives up nothing',
@@ -104,6 +114,7 @@ export const spoolMutations: readonly Mutation[] = [
     from: 'if (begin === 0) throw error',
     to: '',
     tests: [DAMAGE],
+    named: QUICK,
   },
   {
     name: 'a record that does not fit is rejected',
@@ -215,5 +226,6 @@ export const spoolMutations: readonly Mutation[] = [
     from: "if (this.#closed) throw new IpcError('ERR_IPC_CLOSED', 'the spool is closed')",
     to: '',
     tests: [DAMAGE],
+    named: QUICK,
   },
 ]

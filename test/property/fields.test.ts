@@ -80,7 +80,7 @@ describe('a field', () => {
           for (const each of pointers) expect(messages[i]?.field(each), each).toEqual(valueAt(value, each))
         }
       }),
-      { numRuns: 1500 },
+      { numRuns: 400 },
     )
   })
 
@@ -95,7 +95,7 @@ describe('a field', () => {
         expect(message?.payload).toEqual(value)
         for (const each of pointers) expect(message?.field(each), each).toEqual(valueAt(value, each))
       }),
-      { numRuns: 500 },
+      { numRuns: 200 },
     )
   })
 })
@@ -121,7 +121,7 @@ describe('an exact integer', () => {
       fc.property(json, (payload) => {
         expect(rounded(parseExact(payload))).toEqual(JSON.parse(payload))
       }),
-      { numRuns: 1500 },
+      { numRuns: 400 },
     )
   })
 })

@@ -122,6 +122,16 @@ describe('a stream', () => {
     const bytes = Buffer.from('{"type":"a","id":"é"}\r\n{"type":"b","payload":[1,{"x":null}]}\n')
     expect(await read([...bytes].map((byte) => Buffer.from([byte])))).toEqual(await read([bytes]))
   })
+
+  it('is put together byte by byte while others are read in between', async () => {
+    const streams = ['a', 'b', 'c'].map((type) =>
+      Buffer.from(`{"type":"${type}","id":"é"}\r\n{"type":"${type}","payload":[1,{"x":null}]}\n`),
+    )
+    const seen = await Promise.all(
+      streams.map((bytes) => read([...bytes].map((byte) => Buffer.from([byte])))),
+    )
+    expect(seen).toEqual(await Promise.all(streams.map((bytes) => read([bytes]))))
+  })
 })
 
 describe('what a sender writes', () => {

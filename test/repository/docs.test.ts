@@ -11,7 +11,8 @@ const pages = [
   ...readdirSync(new URL('docs/', root))
     .filter((file) => file.endsWith('.md'))
     .map((file) => `docs/${file}`),
-  ...['soc-pipeline', 'swarm'].map((name) => `examples/${name}/README.md`),
+  ...['', 'soc-pipeline/', 'swarm/'].map((name) => `examples/${name}README.md`),
+  'test/interop/vectors/README.md',
 ]
 
 function read(page: URL): string {

@@ -8,12 +8,14 @@ const root = new URL('../../', import.meta.url)
 
 /** The folders of lib/ from the top down. A file imports from its own folder and from folders below. */
 const LAYERS = [
-  'bridge',
   'cli',
   'cli/commands',
+  'cli/bench',
   'cli/top',
   'cli/doctor',
   'cli/kit',
+  'bridge',
+  'metrics',
   'lmdb',
   'swarm',
   'swarm/exchange',

@@ -145,6 +145,16 @@ describe('a peer that does not finish a message', () => {
     raw.end('}\n')
     expect(await drain(receiver)).toEqual({ messages: 5001, errors: [] })
   })
+
+  it('is not one whose message this side has stopped reading in the middle', async () => {
+    const { raw, receiver } = await rawToReceiver({ messageTimeoutMs: 100 })
+    // Each read ends within a line, also the one that fills the queue.
+    raw.write(`{"type":"a","payload":"${'x'.repeat(20_000)}"}\n`.repeat(60))
+    await until(() => receiver.stats.received > 20)
+    await sleep(250)
+    raw.end()
+    expect(await drain(receiver)).toEqual({ messages: 60, errors: [] })
+  })
 })
 
 describe('the silence of a peer', () => {

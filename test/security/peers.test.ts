@@ -1,7 +1,7 @@
 // Who gets in, tried with real users. Needs root to become them.
 
 import { spawnSync } from 'node:child_process'
-import { chmodSync, chownSync, existsSync, mkdirSync, rmdirSync } from 'node:fs'
+import { chmodSync, chownSync, existsSync, lstatSync, mkdirSync, rmdirSync, rmSync } from 'node:fs'
 import { connect } from 'node:net'
 import { dirname, join } from 'node:path'
 import { describe, expect, it } from 'vitest'
@@ -259,6 +259,10 @@ describe.skipIf(!root)(`addresses that other users could touch${why}`, () => {
     // Dead or not: what belongs to another user is not ours to remove.
     const stale = await rejectionOf(listen('test', { directory }))
     expect(['ERR_IPC_UNSAFE_PATH', 'ERR_IPC_ADDRESS_IN_USE']).toContain((stale as { code: string }).code)
+    // The lock alone must not decide that.
+    rmSync(join(directory, 'test.sock.lock'))
+    expect(await rejectionOf(listen('test', { directory }))).toMatchObject({ code: 'ERR_IPC_ADDRESS_IN_USE' })
+    expect(lstatSync(join(directory, 'test.sock')).uid).toBe(ALICE)
   })
 
   it('follows no link of another user', async () => {

@@ -52,7 +52,8 @@ export async function startManager(address: string, later = false): Promise<Fake
   })
   onTestFinished(() => void child.kill('SIGKILL'))
   const lines = createInterface({ input: child.stdout })[Symbol.asyncIterator]()
-  const next = async (): Promise<Notification> => JSON.parse(String((await lines.next()).value)) as Notification
+  const next = async (): Promise<Notification> =>
+    JSON.parse(String((await lines.next()).value)) as Notification
   await next()
   return {
     next,

@@ -1,7 +1,7 @@
 // The files that the packed package must hold, whatever binaries it comes with, and nothing else.
 
 import { readdirSync, readFileSync } from 'node:fs'
-import { join } from 'node:path'
+import { join, posix } from 'node:path'
 
 import { root as checkout } from '../../release/root.js'
 
@@ -15,17 +15,20 @@ export interface Packed {
   readonly files: readonly { readonly path: string; readonly size: number }[]
 }
 
-/** The paths below lib/ that package.json exports, without extension. */
-export const ENTRY_POINTS = entryPoints()
-
-function entryPoints(): string[] {
-  const { exports } = JSON.parse(readFileSync(join(checkout, 'package.json'), 'utf8')) as {
-    exports: Record<string, string | { require: { default: string } }>
-  }
-  return Object.values(exports).flatMap((entry) =>
-    typeof entry === 'string' ? [] : entry.require.default.replace(/^\.\/dist\/(.*)\.cjs$/, '$1'),
-  )
+const { exports } = JSON.parse(readFileSync(join(checkout, 'package.json'), 'utf8')) as {
+  exports: Record<string, string | { require: { default: string } }>
 }
+
+/** What package.json exports: the name to import, and the path below lib/ without extension. */
+const EXPORTS = Object.entries(exports).flatMap(([name, entry]): [string, string][] =>
+  typeof entry === 'string' ? [] : [[name, entry.require.default.replace(/^\.\/dist\/(.*)\.cjs$/, '$1')]],
+)
+
+/** The names under which the package is imported. */
+export const IMPORTED_NAMES = EXPORTS.map(([name]) => posix.join('sentinel-ipc', name))
+
+/** The paths below lib/ that package.json exports, without extension. */
+export const ENTRY_POINTS = EXPORTS.map(([, path]) => path)
 
 /** The name of the file that the entry points share carries a hash of its content; this stands for it. */
 export const SHARED = 'dist/shared.cjs'

@@ -33,7 +33,14 @@ async function serveOnFile(path: string, serve: (socket: Socket) => void): Promi
 
 function serveOnPipe(path: string, serve: (socket: Socket) => void): () => void {
   const acceptor = new addon.Acceptor(
-    { path, createDirectory: false, sharedDirectory: false, groupAccess: false, publicAccess: false, group: null },
+    {
+      path,
+      createDirectory: false,
+      sharedDirectory: false,
+      groupAccess: false,
+      publicAccess: false,
+      group: null,
+    },
     resolvePolicy(undefined),
     {
       backlog: 8,

@@ -121,7 +121,7 @@ async function report(counts: Counts, args: Arguments, err: Output): Promise<voi
     return
   }
   const { connections, printed, filtered, invalid } = counts
-  const parts = [plural(printed, 'message'), `from ${plural(connections, 'connection')}`]
+  const parts = [`${plural(printed, 'message')} from ${plural(connections, 'connection')}`]
   if (filtered > 0) parts.push(`${plural(filtered, 'message')} of other types`)
   if (invalid > 0) parts.push(plural(invalid, 'invalid line'))
   await err.line(err.style(parts.join(', '), 'dim'))

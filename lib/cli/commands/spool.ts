@@ -31,13 +31,13 @@ export const spoolCommand: Command = {
   summary: 'show what a spool holds, export it, send it once more',
   description:
     'Reads the spool in DIR without claiming it, so that its owner can go on using it: messages, ages, segments, damage.\n' +
-    '--requeue claims the spool, sends its messages to a listener that acknowledges, and removes those that it accepts:\n' +
+    '--requeue claims the spool, sends its messages to a listener that acknowledges, and removes the accepted ones:\n' +
     'made for spools of dead letters. A message that was accepted just before a crash may be sent again.',
   positionals: [{ name: 'DIR', help: 'directory of the spool', kind: 'directory' }],
   options: {
     follow: { short: 'f', help: 'go on, and print what changes; with --export, messages as they are added' },
     export: { help: 'print the messages as NDJSON, as listen does' },
-    requeue: { value: 'NAME', help: 'send the messages to this listener, and remove those that it accepts' },
+    requeue: { value: 'NAME', help: 'send the messages to this listener, and remove the accepted ones' },
     ...ADDRESS_OPTIONS,
     ...TIMEOUT_OPTION,
     ...POLICY_OPTIONS,

@@ -31,7 +31,7 @@ function walk(report: Report, directory: string): string | undefined {
   const pending = directory.split(sep).filter((part) => part !== '')
   let at: string = sep
   let links = 0
-  describe(report, at, lstatSync(at))
+  describeRoot(report)
   while (pending.length > 0) {
     const next = join(at, pending.shift() ?? '')
     let stats: Stats
@@ -59,6 +59,15 @@ function walk(report: Report, directory: string): string | undefined {
     }
   }
   return undefined
+}
+
+/** Node's permission model may hide even this. */
+function describeRoot(report: Report): void {
+  try {
+    describe(report, sep, lstatSync(sep))
+  } catch {
+    report.add('directory', `${sep} cannot be seen`, 'note')
+  }
 }
 
 function describe(report: Report, path: string, stats: Stats): void {

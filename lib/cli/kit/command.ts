@@ -94,7 +94,7 @@ export const COMMON_OPTIONS: Readonly<Record<string, OptionSpec>> = {
   help: { help: 'print this help', short: 'h' },
 }
 
-/** The options of a command with those that all have. */
+/** The options of a command, the common ones included. */
 export function optionsOf(command: Command): Readonly<Record<string, OptionSpec>> {
   return { ...command.options, ...COMMON_OPTIONS }
 }

@@ -12,3 +12,4 @@ export { lineOf, LineSplitter, messageOf, payloadMessage } from '../../services/
 export { serve } from '../../services/server.js'
 export { readMessages } from '../../spool/read-only.js'
 export { Spool } from '../../spool/spool.js'
+export { openStats } from '../../stats/stats-reader.js'

@@ -92,7 +92,12 @@ async function makeStream(servers: string): Promise<void> {
   for (const name of ['SENTINEL', 'SENTINEL_STATE', 'SENTINEL_DEAD']) {
     await manager.streams.delete(name).catch(() => undefined)
   }
-  await manager.streams.add({ name: 'SENTINEL', subjects: ['sentinel.>'], discard: 'new', max_bytes: 1 << 30 })
+  await manager.streams.add({
+    name: 'SENTINEL',
+    subjects: ['sentinel.>'],
+    discard: 'new',
+    max_bytes: 1 << 30,
+  })
   await nc.close()
 }
 
@@ -123,7 +128,9 @@ if (whyNoServer !== undefined) {
   const directory = mkdtempSync(join(tmpdir(), 'sipc-bench-nats-'))
   const server = await NatsServer.start(directory)
   try {
-    console.log(`${serverVersion ?? ''}; ${rounds} rounds of ${messages} messages of 287 bytes, ${window} on their way at once`)
+    console.log(
+      `${serverVersion ?? ''}; ${rounds} rounds of ${messages} messages of 287 bytes, ${window} on their way at once`,
+    )
     await compare('out: until JetStream has acknowledged', server.url, OUT)
     await compare('through: until the receiving application has handled it', server.url, THROUGH)
   } finally {

@@ -3,7 +3,14 @@
 
 import { jetstream, jetstreamManager, type PubAck } from '@nats-io/jetstream'
 import { connect } from '@nats-io/transport-node'
-import { AcknowledgedSender, AcknowledgingReceiver, DeliveryLedger, listen, newSOCMessage, rawJSON } from 'sentinel-ipc'
+import {
+  AcknowledgedSender,
+  AcknowledgingReceiver,
+  DeliveryLedger,
+  listen,
+  newSOCMessage,
+  rawJSON,
+} from 'sentinel-ipc'
 import { InBridge, NatsSink, NatsSource, OutBridge } from 'sentinel-ipc/nats'
 
 import { payloadTexts, plainMessage } from '../input/line.js'
@@ -53,7 +60,7 @@ async function clientProducer(): Promise<void> {
   await timed(async () => {
     const under: Promise<PubAck>[] = []
     for (let i = 0; i < messages; ++i) {
-      under.push(js.publish('sentinel.host.soc_event', lines[i % lines.length] as Buffer))
+      under.push(js.publish('sentinel.host.soc_event', lines[i % lines.length]))
       if (under.length >= window) await under.shift()
     }
     await Promise.all(under)
@@ -65,7 +72,11 @@ async function clientProducer(): Promise<void> {
 async function clientConsumer(): Promise<void> {
   const nc = await connect({ servers })
   const manager = await jetstreamManager(nc)
-  await manager.consumers.add('SENTINEL', { durable_name: 'client', ack_policy: 'explicit', max_ack_pending: 10_000 })
+  await manager.consumers.add('SENTINEL', {
+    durable_name: 'client',
+    ack_policy: 'explicit',
+    max_ack_pending: 10_000,
+  })
   const consumer = await jetstream(nc).consumers.get('SENTINEL', 'client')
   await timed(async () => {
     let left = messages
@@ -87,7 +98,9 @@ async function sender(): Promise<void> {
     for (let i = 0; i < messages; i += CHUNK) {
       const count = Math.min(CHUNK, messages - i)
       void made.sendBatch(
-        Array.from({ length: count }, (_, j) => newSOCMessage('soc_event', payloads[(i + j) % payloads.length])),
+        Array.from({ length: count }, (_, j) =>
+          newSOCMessage('soc_event', payloads[(i + j) % payloads.length]),
+        ),
       )
       await made.drained()
     }

@@ -81,6 +81,7 @@ function generatedEvent(i: number): string {
   return JSON.stringify({
     EventID: 4600 + (i % 90),
     Hostname: `WORKSTATION${i % 9}`,
+    Channel: 'Security',
     ...fields,
     Message: message,
   })

@@ -26,4 +26,4 @@ while (next <= messages) {
 await sender.flush()
 await sender.close()
 process.send?.({ done: id })
-process.disconnect()
+if (process.connected) process.disconnect()

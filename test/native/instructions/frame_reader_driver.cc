@@ -15,6 +15,8 @@
 
 namespace {
 
+using sentinel::FieldSet;
+using sentinel::FieldWord;
 using sentinel::FrameReader;
 using sentinel::FrameRecord;
 using sentinel::LineScanner;
@@ -33,6 +35,7 @@ struct Input {
   std::string bytes;
   std::size_t lines = 0;
   std::size_t read_bytes = kReadBytes;
+  std::vector<std::string> fields;
 };
 
 std::string Envelope(std::size_t i, const std::string &payload) {
@@ -85,13 +88,17 @@ struct Machinery {
   std::shared_ptr<ReadWindow> window = std::make_shared<ReadWindow>();
   FrameReader reader{window};
   std::vector<std::int32_t> words = std::vector<std::int32_t>(kRecords * FrameRecord::kWords);
+  std::unique_ptr<const FieldSet> fields;
+  std::vector<std::int32_t> rows;
 };
 
 // The measured part: one read and everything that follows from it. Returns the
 // number of lines it ended.
 __attribute__((noinline)) std::size_t MeasuredPass(Machinery &machinery, std::size_t size) {
   std::size_t lines = 0;
-  RecordSink sink(machinery.words.data(), kRecords);
+  RecordSink sink = machinery.fields == nullptr ? RecordSink(machinery.words.data(), kRecords)
+                                                : RecordSink(machinery.words.data(), kRecords,
+                                                             machinery.rows.data(), machinery.fields->size());
   FrameReader::Progress progress = machinery.reader.Push(size, machinery.scanner, sink);
   lines += sink.count();
   while (progress.more) {
@@ -103,8 +110,10 @@ __attribute__((noinline)) std::size_t MeasuredPass(Machinery &machinery, std::si
 }
 
 std::size_t ReadAll(Machinery &machinery, const Input &input) {
+  machinery.fields = FieldSet::Make(input.fields);
+  machinery.rows.resize(kRecords * (FieldWord::kFirst + FieldWord::kEach * input.fields.size()));
   machinery.window->Attach(machinery.memory.data(), machinery.memory.size());
-  machinery.reader.Begin({kMaxLine}, FrameReader::Start::kPast);
+  machinery.reader.Begin({kMaxLine, machinery.fields.get()}, FrameReader::Start::kPast);
   std::size_t lines = 0;
   for (std::size_t at = 0; at < input.bytes.size(); at += input.read_bytes) {
     const std::size_t size = std::min(input.read_bytes, input.bytes.size() - at);
@@ -125,9 +134,13 @@ int main(int argc, char **argv) {
   if (name == "event") input = Make(Event, kReadBytes);
   if (name == "foreign") input = Make(Foreign, kReadBytes);
   if (name == "invalid") input = Make(Invalid, kReadBytes);
+  if (name == "fields") {
+    input = Make(Event, kReadBytes);
+    input.fields = {"/EventID", "/Field17Name", "/Message/none"};
+  }
   if (name == "torn") input = Make(Logon, kShortReadBytes);
   if (input.lines == 0) {
-    std::fputs("usage: frame_reader_driver logon|event|foreign|invalid|torn\n", stderr);
+    std::fputs("usage: frame_reader_driver logon|event|fields|foreign|invalid|torn\n", stderr);
     return 2;
   }
   Machinery machinery;

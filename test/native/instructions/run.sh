@@ -21,7 +21,7 @@ g++ "${flags[@]}" -Wall -Wextra -Werror "$here/frame_reader_driver.cc" native/fr
   native/frames/line_checker.cc native/frames/envelope_key.cc native/frames/field_set.cc native/frames/escapes.cc "$place/simdjson.o" -o "$place/frame_reader_driver"
 
 counts=()
-for input in logon event foreign invalid torn; do
+for input in logon event fields foreign invalid torn; do
   log=$place/$input.log
   # The C library too picks its routines by the processor: those without AVX are everywhere.
   lines=$(GLIBC_TUNABLES=glibc.cpu.hwcaps=-AVX2_Usable,-AVX2,-ERMS,-AVX_Fast_Unaligned_Load \

@@ -56,7 +56,14 @@ function callsOf(addon: typeof Addon, { directory }: Order): Record<string, () =
     addon.attachWindow(Buffer.alloc(1 << 18))
     addon.openReader(0, 1 << 16)
   }
-  const at = { path, createDirectory: false, sharedDirectory: false, groupAccess: false, publicAccess: false, group: null }
+  const at = {
+    path,
+    createDirectory: false,
+    sharedDirectory: false,
+    groupAccess: false,
+    publicAccess: false,
+    group: null,
+  }
   const acceptor = (who: NativePolicy) => new addon.Acceptor(at, who, limits)
   const tried = (call: () => unknown): unknown => {
     try {

@@ -257,7 +257,9 @@ describe('accept', () => {
   })
 
   it('turns away what goes beyond maxConnections, and takes again when one has ended', async () => {
-    const { directory, listener, client, server } = await connectedPair({ maxConnections: 1 })
+    // The limit of one user must not hide that of all.
+    const limits = { maxConnections: 1, maxConnectionsPerUser: 5 }
+    const { directory, listener, client, server } = await connectedPair(limits)
     const second = connect(listener.address)
     second.on('error', () => undefined)
     await new Promise((resolve) => second.once('close', resolve).resume())

@@ -102,6 +102,10 @@ describe('meta', () => {
     expect(() => withMeta(meta)).toThrow(TypeError)
   })
 
+  it('is not taken from an option of a similar name', () => {
+    expect(() => newSOCMessage('t', 1, { metta: {} } as NewMessageOptions)).toThrow('did you mean meta?')
+  })
+
   it('is bounded: 32 keys, 4096 bytes', () => {
     const keys = (count: number): Record<string, number> =>
       Object.fromEntries(Array.from({ length: count }, (_, i) => [`k${i}`, i]))

@@ -46,11 +46,19 @@ describe('the registry', () => {
   it('lists connections with their parts until they end, and ignores parts after that', () => {
     const connection = {}
     observeConnection(connection)
-    const part = { stats: { received: 1 } }
+    class Part {
+      readonly stats = { received: 1 }
+    }
+    class OtherPart extends Part {}
+    const [part, other] = [new Part(), new OtherPart()]
     observeOn(connection, 'receiver', part)
+    observeOn(connection, 'writer', other)
     const [[found, entry] = []] = [...observedConnections()]
     expect(found).toBe(connection)
-    expect(entry?.parts).toEqual([{ kind: 'receiver', object: part }])
+    expect(entry?.parts).toEqual([
+      { kind: 'receiver', object: part },
+      { kind: 'writer', object: other },
+    ])
     forgetConnection(connection)
     observeOn(connection, 'receiver', part)
     expect([...observedConnections()]).toEqual([])

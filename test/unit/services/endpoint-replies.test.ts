@@ -49,7 +49,7 @@ describe('Endpoint.request', () => {
   })
 
   it('has 10,000 under way', async () => {
-    const { asker, replier } = await endpoints()
+    const { asker, replier } = await endpoints({ timeoutMs: 60_000 })
     const release: (() => void)[] = []
     replier.respond('echo', async ({ payload }) => {
       await new Promise<void>((resolve) => release.push(resolve))

@@ -114,7 +114,7 @@ describe('A request that is under way', () => {
   })
 
   it('is one of 10,000 with payloads of 300 bytes within the default bound, at both ends', async () => {
-    const { asker, replier } = await endpoints()
+    const { asker, replier } = await endpoints({ timeoutMs: 60_000 })
     let handling = 0
     let finish!: () => void
     const finished = new Promise<void>((resolve) => (finish = resolve))

@@ -84,6 +84,12 @@ describe('listenFds', () => {
     expect(process.env['LISTEN_PID']).toBeUndefined()
   })
 
+  it('takes nothing that is for another process, and removes the variables all the same', () => {
+    inEnvironment({ LISTEN_PID: String(process.pid + 1), LISTEN_FDS: '1' })
+    expect(listenFds()).toEqual([])
+    expect(process.env['LISTEN_FDS']).toBeUndefined()
+  })
+
   it('refuses unknown options', () => {
     expect(() => listenFds({ unsett: false } as never)).toThrow(/did you mean unset/)
   })

@@ -60,6 +60,7 @@ describe.skipIf(!LINUX)(`notify${whyNot}`, () => {
     const error = await rejectionOf(notify('READY=1'))
     expect(error).toBeInstanceOf(IpcError)
     expect(error).toMatchObject({ code: 'ERR_IPC_SYSTEM', cause: { code: 'ENOENT', syscall: 'sendto' } })
+    expect((error as IpcError).message).toMatch(/^notify: .* at NOTIFY_SOCKET=".*none" \(sendto ENOENT\)$/)
     process.env['NOTIFY_SOCKET'] = `/${'x'.repeat(107)}`
     expect(await rejectionOf(notify('READY=1'))).toMatchObject({ code: 'ERR_IPC_PATH_TOO_LONG' })
     process.env['NOTIFY_SOCKET'] = `@${'x'.repeat(107)}`

@@ -1,0 +1,3 @@
+module example/peer
+
+go 1.19

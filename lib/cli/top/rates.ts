@@ -1,0 +1,159 @@
+// From two snapshots of a process to what top shows: rates, shares, and the lag of acknowledged senders.
+
+import type { ConnectionSnapshot, ObjectSnapshot, StatsSnapshot } from '../../stats/snapshot.js'
+
+/** What happens on one connection. Rates are per second. */
+export interface ConnectionView {
+  readonly id: number
+  readonly address: string
+  readonly peer: string
+  readonly inRate: number
+  readonly outRate: number
+  readonly inBytes: number
+  readonly outBytes: number
+  readonly pending: number
+  readonly dropped: number
+  readonly invalid: number
+  readonly blocked: boolean
+  /** Half of the replies to requests took at most this long; undefined without requests. */
+  readonly latencyMs: number | undefined
+  readonly uses: string
+}
+
+/** What happens in one process. */
+export interface ProcessView {
+  readonly name: string
+  readonly pid: number
+  /** Share of one processor, in percent. */
+  readonly cpu: number
+  readonly rssBytes: number
+  readonly loopLagMs: number
+  readonly uptimeMs: number
+  readonly inRate: number
+  readonly outRate: number
+  readonly inBytes: number
+  readonly outBytes: number
+  readonly pending: number
+  readonly dropped: number
+  /** Clients that listeners turned away, per second and in all. */
+  readonly refusedRate: number
+  readonly refused: number
+  /** How long acknowledged senders are behind: messages without an outcome by the rate of outcomes. */
+  readonly lagMs: number | undefined
+  readonly open: number
+  readonly omitted: number
+  readonly connections: readonly ConnectionView[]
+}
+
+/** A process that cannot be read now, and why. */
+export interface MissingView {
+  readonly name: string
+  readonly error: string
+}
+
+export type View = ProcessView | MissingView
+
+export function isMissing(view: View): view is MissingView {
+  return 'error' in view
+}
+
+/** Changes between two snapshots; all rates are 0 without an earlier one of the same process. */
+export function viewOf(now: StatsSnapshot, given: StatsSnapshot | undefined): ProcessView {
+  const before = given?.pid === now.pid ? given : undefined
+  const seconds =
+    before === undefined ? Infinity : Math.max(1e-3, (now.monotonicMs - before.monotonicMs) / 1000)
+  const earlier = new Map(before?.connections.map((connection) => [connection.id, connection]))
+  const connections = now.connections.map((connection) =>
+    connectionView(connection, earlier.get(connection.id), seconds, before !== undefined),
+  )
+  const sum = (key: 'inRate' | 'outRate' | 'inBytes' | 'outBytes' | 'pending' | 'dropped'): number =>
+    rounded(connections.reduce((all, connection) => all + connection[key], 0))
+  const refused = total(now.objects, 'listener', 'refused')
+  const senders = acknowledgedSenders(now.objects)
+  const settled = senders.settled - acknowledgedSenders(before?.objects ?? []).settled
+  return {
+    name: now.name,
+    pid: now.pid,
+    cpu: before === undefined ? 0 : rounded((now.cpuMs - before.cpuMs) / seconds / 10),
+    rssBytes: now.rssBytes,
+    loopLagMs: now.loopLagMs,
+    uptimeMs: now.uptimeMs,
+    inRate: sum('inRate'),
+    outRate: sum('outRate'),
+    inBytes: sum('inBytes'),
+    outBytes: sum('outBytes'),
+    pending: sum('pending') + senders.pending,
+    dropped: sum('dropped') + senders.dropped,
+    refusedRate:
+      before === undefined ? 0 : rounded((refused - total(before.objects, 'listener', 'refused')) / seconds),
+    refused,
+    lagMs: lagOf(senders.pending, before === undefined ? 0 : settled / seconds),
+    open: now.connections.length + now.omitted,
+    omitted: now.omitted,
+    connections,
+  }
+}
+
+/** Little's law; undefined where nothing waits, Infinity where nothing moves. */
+function lagOf(pending: number, rate: number): number | undefined {
+  return pending === 0 ? undefined : (pending / Math.max(0, rate)) * 1000
+}
+
+function countOf({ stats }: ObjectSnapshot, key: string): number {
+  const value = stats[key]
+  return typeof value === 'number' ? value : 0
+}
+
+function total(objects: readonly ObjectSnapshot[], kind: string, key: string): number {
+  return objects.reduce((sum, object) => sum + (object.kind === kind ? countOf(object, key) : 0), 0)
+}
+
+function acknowledgedSenders(objects: readonly ObjectSnapshot[]): {
+  pending: number
+  dropped: number
+  settled: number
+} {
+  const of = (key: string): number => total(objects, 'acknowledged-sender', key)
+  return {
+    pending: of('pending'),
+    dropped: of('dropped'),
+    settled: of('acknowledged') + of('rejected') + of('written'),
+  }
+}
+
+function connectionView(
+  now: ConnectionSnapshot,
+  before: ConnectionSnapshot | undefined,
+  seconds: number,
+  known: boolean,
+): ConnectionView {
+  // One that was opened since counts from 0.
+  const rate = (key: 'received' | 'sent' | 'receivedBytes' | 'sentBytes'): number =>
+    known ? rounded(Math.max(0, now[key] - (before?.[key] ?? 0)) / seconds) : 0
+  return {
+    id: now.id,
+    address: now.address,
+    peer: peerText(now),
+    inRate: rate('received'),
+    outRate: rate('sent'),
+    inBytes: rate('receivedBytes'),
+    outBytes: rate('sentBytes'),
+    pending: now.pending,
+    dropped: now.dropped,
+    invalid: now.invalid,
+    blocked: now.blocked,
+    latencyMs: now.latency?.p50,
+    uses: now.uses.join(' '),
+  }
+}
+
+function rounded(value: number): number {
+  return Math.round(value * 10) / 10
+}
+
+/** `soc.service 1234`, `node 1234`, `uid 1000 pid 1234`. */
+function peerText({ pid, uid, unit, executable }: ConnectionSnapshot): string {
+  const name = unit ?? executable?.split(/[/\\]/).at(-1) ?? `uid ${uid}`
+  // Chosen by the peer.
+  return `${name.replaceAll(/[^\x20-\x7e]/g, '?').slice(0, 40)} ${pid}`
+}

@@ -1,0 +1,348 @@
+// `sentinel-ipc top`: rates from snapshots, the screen in a real terminal, JSON for scripts, and the page in a real browser.
+
+import { execFileSync, spawnSync } from 'node:child_process'
+import { request } from 'node:http'
+import { join } from 'node:path'
+import { setTimeout as sleep } from 'node:timers/promises'
+import { describe, expect, it, onTestFinished } from 'vitest'
+
+import { isMissing, viewOf, type View } from '../../lib/cli/top/rates.js'
+import { drawScreen } from '../../lib/cli/top/screen.js'
+import type { ConnectionSnapshot, StatsSnapshot } from '../../lib/stats/snapshot.js'
+import { startChild } from '../support/child.js'
+import { temporaryDirectory } from '../support/directory.js'
+import { until } from '../support/wait.js'
+import { jsonLines, main, run, start } from './support/command.js'
+
+const connection = (changes: Partial<ConnectionSnapshot> = {}): ConnectionSnapshot => ({
+  id: 1,
+  address: '/run/a.sock',
+  pid: 7,
+  uid: 0,
+  ageMs: 0,
+  received: 0,
+  receivedBytes: 0,
+  invalid: 0,
+  sent: 0,
+  sentBytes: 0,
+  pending: 0,
+  dropped: 0,
+  blocked: false,
+  uses: [],
+  ...changes,
+})
+
+const snapshot = (changes: Partial<StatsSnapshot> = {}): StatsSnapshot => ({
+  version: 1,
+  name: 'service',
+  pid: 5,
+  node: 'v20.0.0',
+  timeMs: 0,
+  monotonicMs: 0,
+  uptimeMs: 0,
+  cpuMs: 0,
+  rssBytes: 1 << 20,
+  loopLagMs: 1,
+  connections: [],
+  omitted: 0,
+  objects: [],
+  ...changes,
+})
+
+describe('rates', () => {
+  const sender = (acknowledged: number, pending: number): StatsSnapshot['objects'][number] => ({
+    id: 1,
+    kind: 'acknowledged-sender',
+    stats: { acknowledged, pending, dropped: 3 },
+  })
+
+  it('come from the difference of two snapshots', () => {
+    const before = snapshot({ connections: [connection({ received: 10, sentBytes: 100 })], cpuMs: 100 })
+    const now = snapshot({
+      monotonicMs: 2000,
+      cpuMs: 1100,
+      connections: [connection({ received: 30, sentBytes: 1100 }), connection({ id: 2, received: 8 })],
+    })
+    const view = viewOf(now, before)
+    expect(view).toMatchObject({ inRate: 14, outBytes: 500, cpu: 50, open: 2 })
+    // One that is new since then has counted from 0.
+    expect(view.connections.map(({ inRate }) => inRate)).toEqual([10, 4])
+  })
+
+  it('are 0 at first, and after the process was started anew', () => {
+    const now = snapshot({ monotonicMs: 1000, connections: [connection({ received: 100 })] })
+    expect(viewOf(now, undefined)).toMatchObject({ inRate: 0, cpu: 0 })
+    expect(viewOf(now, snapshot({ pid: 4, connections: [connection()] }))).toMatchObject({ inRate: 0 })
+  })
+
+  it('tell how far acknowledged senders are behind', () => {
+    const at = (acknowledged: number, pending: number): number | undefined =>
+      viewOf(
+        snapshot({ monotonicMs: 1000, objects: [sender(acknowledged, pending)] }),
+        snapshot({ objects: [sender(100, 0)] }),
+      ).lagMs
+    expect(at(300, 100)).toBe(500)
+    expect(at(100, 1)).toBe(Infinity)
+    expect(at(300, 0)).toBeUndefined()
+  })
+})
+
+describe('the screen', () => {
+  const plain = (text: string): string => text
+  const state = { sort: 'in', reversed: false, paused: false, offset: 0, time: '12:00:00' } as const
+  const views: View[] = [
+    viewOf(
+      snapshot({
+        monotonicMs: 1000,
+        connections: [
+          connection({ received: 5, unit: 'slow.service' }),
+          connection({ id: 2, received: 50, executable: '/usr/bin/\u001b[31mfast', pending: 9 }),
+        ],
+      }),
+      snapshot(),
+    ),
+    { name: 'gone', error: 'not there' },
+  ]
+
+  it('sorts connections, escapes the texts of peers, and lists what is missing', () => {
+    const lines = drawScreen({ ...state, views }, 50, 200, plain)
+    const peers = lines.filter((line) => line.includes('/run/a.sock'))
+    expect(peers.map((line) => /(fast|slow)/.exec(line)?.[0])).toEqual(['fast', 'slow'])
+    expect(lines.join('')).not.toContain('\u001b')
+    expect(lines).toContain('gone  not there')
+    const reversed = drawScreen({ ...state, views, reversed: true }, 50, 200, plain)
+    expect(reversed.find((line) => line.includes('/run/a.sock'))).toContain('slow')
+  })
+
+  it('fits the terminal, with colours as without', () => {
+    const red = (text: string): string => `\u001b[31m${text}\u001b[0m`
+    for (const paint of [plain, red]) {
+      const lines = drawScreen({ ...state, views }, 8, 30, paint)
+      expect(lines.length).toBeLessThanOrEqual(8)
+
+      for (const line of lines) expect(line.replaceAll(/\u001b\[[\d;]*m/g, '').length).toBeLessThanOrEqual(30)
+    }
+  })
+})
+
+async function exposing(directory: string, name: string): Promise<void> {
+  await startChild('exposing', { name, directory }).report()
+}
+
+interface Printed {
+  readonly processes: readonly View[]
+}
+
+describe('top', () => {
+  it('--once --json prints one reading, with rates', async () => {
+    const directory = temporaryDirectory()
+    await Promise.all([exposing(directory, 'one'), exposing(directory, 'two')])
+    const { code, stdout } = await run(['top', '-d', directory, '--once', '--json', '-i', '500ms'])
+    expect(code).toBe(0)
+    const { processes } = JSON.parse(stdout) as Printed
+    expect(processes.map(({ name }) => name)).toEqual(['one', 'two'])
+    for (const view of processes) {
+      if (isMissing(view)) throw new Error(view.error)
+      expect(view.inRate).toBeGreaterThan(50)
+      expect(view.connections).toHaveLength(2)
+      expect(view.connections.some(({ latencyMs = 0 }) => latencyMs > 0)).toBe(true)
+    }
+    const named = await run(['top', 'two', '-d', directory, '--once', '-i', '100ms'])
+    expect(named.stdout).toMatch(/^two +\d+ /m)
+    expect(named.stdout).not.toMatch(/^one /m)
+  })
+
+  it('says that a process is not there, with code 3', async () => {
+    const { code, stdout } = await run([
+      'top',
+      'nothing',
+      '-d',
+      temporaryDirectory(),
+      '--once',
+      '--json',
+      '-i',
+      '1ms',
+    ])
+    expect([code, JSON.parse(stdout)]).toEqual([3, { processes: [{ name: 'nothing', error: 'not there' }] }])
+  })
+
+  it('prints a line of JSON per reading where the output is no terminal, and follows processes that come and go', async () => {
+    const directory = temporaryDirectory()
+    const top = start(['top', '-d', directory, '-i', '100ms'])
+    await top.prints('"processes":[]')
+    const child = startChild('exposing', { name: 'late', directory })
+    await child.report()
+    await top.prints('"name":"late","pid"')
+    await child.kill()
+    await top.prints('"name":"late","error":"not there"')
+    top.process.kill('SIGINT')
+    const { code, stdout } = await top.done
+    expect(code).toBe(0)
+    expect(jsonLines(stdout).length).toBeGreaterThan(2)
+  })
+
+  const tmux = spawnSync('tmux', ['-V']).status === 0
+  it.skipIf(!tmux)(`draws a screen that keys change${tmux ? '' : ' (skipped: needs tmux)'}`, async () => {
+    const directory = temporaryDirectory()
+    await exposing(directory, 'service')
+    const socket = join(directory, 'tmux')
+    const tell = (...args: string[]): string =>
+      execFileSync('tmux', ['-S', socket, ...args], { encoding: 'utf8' })
+    onTestFinished(() => {
+      spawnSync('tmux', ['-S', socket, 'kill-server'])
+    })
+    const env = { ...process.env, TERM: 'xterm-256color' }
+    execFileSync('tmux', ['-S', socket, 'new-session', '-d', '-s', 'top', '-x', '140', '-y', '20', 'sh'], {
+      env,
+    })
+    const screen = (): string => tell('capture-pane', '-p', '-t', 'top')
+    const shows = (text: string | RegExp): Promise<void> =>
+      until(() => (typeof text === 'string' ? screen().includes(text) : text.test(screen())))
+    tell(
+      'send-keys',
+      '-t',
+      'top',
+      `'${process.execPath}' '${main}' top -d '${directory}' -i 200ms; echo code $?`,
+      'Enter',
+    )
+    await shows(/^service +\d+ +\d+% .* [1-9][\d.]*k? /m)
+    await shows('in▼')
+    tell('send-keys', '-t', 'top', 'p')
+    await shows('pending▼')
+    tell('send-keys', '-t', 'top', 'r')
+    await shows('pending▲')
+    tell('send-keys', '-t', 'top', 'Space')
+    await shows('(paused)')
+    const paused = screen()
+    await sleep(500)
+    expect(screen()).toBe(paused)
+    tell('send-keys', '-t', 'top', 'Down')
+    await until(() => screen() !== paused)
+    // A smaller terminal: nothing wraps.
+    tell('resize-window', '-t', 'top', '-x', '60', '-y', '10')
+    await until(
+      () =>
+        screen()
+          .split('\n')
+          .filter((line) => line.startsWith('service')).length > 0,
+    )
+    expect(
+      Math.max(
+        ...screen()
+          .split('\n')
+          .map((line) => line.length),
+      ),
+    ).toBeLessThanOrEqual(60)
+    tell('send-keys', '-t', 'top', 'q')
+    await shows('code 0')
+    expect(screen()).not.toContain('sort:')
+    // The terminal echoes again what is typed.
+    tell('send-keys', '-t', 'top', 'echo again', 'Enter')
+    await shows(/^again$/m)
+  })
+})
+
+interface Answer {
+  readonly status: number | undefined
+  readonly text: string
+  readonly headers: NodeJS.Dict<string | string[]>
+}
+
+function get(url: string, headers: Record<string, string> = {}, method = 'GET'): Promise<Answer> {
+  return new Promise((resolve, reject) => {
+    request(url, { headers, method }, (response) => {
+      let text = ''
+      response.on('data', (chunk: Buffer) => {
+        text += chunk.toString()
+      })
+      response.on('end', () => {
+        resolve({ status: response.statusCode, text, headers: response.headers })
+      })
+    })
+      .on('error', reject)
+      .end()
+  })
+}
+
+async function page(directory: string): Promise<string> {
+  const top = start(['top', '-d', directory, '--web', '127.0.0.1:0', '-i', '100ms'])
+  await top.prints('\n')
+  return top.stdout.trim()
+}
+
+describe('top --web', () => {
+  it('is for this machine, and needs its token', async () => {
+    const directory = temporaryDirectory()
+    const url = await page(directory)
+    expect(url).toMatch(/^http:\/\/127\.0\.0\.1:\d+\/\?token=[0-9a-f]{32}$/)
+    const { status, text, headers } = await get(url)
+    expect(status).toBe(200)
+    expect(headers['content-security-policy']).toMatch(
+      /^default-src 'none'; script-src 'nonce-[0-9a-f]{32}';/,
+    )
+    expect(headers['cache-control']).toBe('no-store')
+    // Nothing from elsewhere; the namespace of SVG is a name.
+    expect(text.replaceAll('http://www.w3.org/2000/svg', '')).not.toMatch(/https?:\/\//)
+    const [bare = ''] = url.split('?')
+    expect(await get(bare)).toMatchObject({ status: 403 })
+    expect(await get(`${bare}?token=${'0'.repeat(32)}`)).toMatchObject({ status: 403 })
+    expect(await get(`${bare}data`)).toMatchObject({ status: 403 })
+    expect(await get(url, { host: 'evil.example' })).toMatchObject({ status: 403 })
+    expect(await get(url, {}, 'POST')).toMatchObject({ status: 405 })
+    expect(await get(url.replace('/?', '/other?'))).toMatchObject({ status: 404 })
+  })
+
+  it.each(['0.0.0.0:80', '192.168.0.1:80', 'example.com:80', '127.0.0.1', '127.0.0.1:99999', ':80'])(
+    'refuses to serve at %s',
+    async (where) => {
+      const { code, stderr } = await run(['top', '--web', where])
+      expect([code, stderr]).toEqual([
+        2,
+        `sentinel-ipc: --web takes a loopback address and a port, such as 127.0.0.1:8080 or [::1]:0, not '${where}'\n`,
+      ])
+    },
+  )
+
+  it('says that a port is taken', async () => {
+    const url = await page(temporaryDirectory())
+    const { code, stderr } = await run(['top', '--web', `127.0.0.1:${new URL(url).port}`])
+    expect(code).toBe(1)
+    expect(stderr).toContain('the port is taken; use another port, or 0 for any')
+  })
+
+  const chromium = spawnSync('chromium', ['--version']).status === 0
+  it.skipIf(!chromium)(
+    `plots rates over time in a browser${chromium ? '' : ' (skipped: needs chromium)'}`,
+    async () => {
+      const directory = temporaryDirectory()
+      await exposing(directory, 'service')
+      const url = await page(directory)
+      await sleep(1500) // some points to plot
+      const dom = execFileSync(
+        'chromium',
+        [
+          '--headless=new',
+          '--no-sandbox',
+          '--disable-gpu',
+          '--disable-dev-shm-usage',
+          '--no-first-run',
+          `--user-data-dir=${join(directory, 'profile')}`,
+          '--virtual-time-budget=2000',
+          '--dump-dom',
+          url,
+        ],
+        { encoding: 'utf8', stdio: ['ignore', 'pipe', 'ignore'], timeout: 60_000 },
+      )
+      const drawn = dom.slice(dom.indexOf('<main'), dom.indexOf('</main>'))
+      expect(dom).toMatch(/<p id="state" role="status">\d+:\d+:\d+/)
+      expect(drawn).toMatch(/<h2>service <small>pid \d+, 2 connections, 0 refused<\/small>/)
+      const paths = [...drawn.matchAll(/<path (?:class="second" )?d="(M[^"]+)"/g)].map(
+        ([, path = '']) => path,
+      )
+      expect(paths).toHaveLength(7)
+      for (const path of paths) expect(path.split('L').length).toBeGreaterThan(5)
+      expect(drawn).toMatch(/<td>node \d+<\/td>/)
+    },
+    90_000,
+  )
+})
