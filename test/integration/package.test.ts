@@ -126,7 +126,7 @@ const typed = `
     return value instanceof SOCMessage ? value.type : undefined
   }
   export const code: IpcErrorCode = 'ERR_IPC_CLOSED'
-  export const store: new (path: string) => unknown = LmdbFactStore
+  export const store: (path: string) => Promise<LmdbFactStore> = LmdbFactStore.open
   // @ts-expect-error: a name is a string
   void listen(42)`
 

@@ -19,7 +19,7 @@ export async function first(connection: Connection): Promise<string | undefined>
   return value instanceof SOCMessage ? value.type : undefined
 }
 export const code: IpcErrorCode = 'ERR_IPC_CLOSED'
-export const store: new (path: string) => unknown = LmdbFactStore
+export const store: (path: string) => Promise<LmdbFactStore> = LmdbFactStore.open
 // @ts-expect-error: a name is a string
 void listen(42)
 // @ts-expect-error: there is no such code
