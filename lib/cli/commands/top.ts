@@ -130,10 +130,11 @@ async function live(
   { out, input, signal }: Context,
 ): Promise<void> {
   let views: readonly View[] = []
+  let time = timeNow()
   let [sort, reversed, paused, offset] = [initial, false, false, 0]
   const quit = new AbortController()
   const draw = (): void => {
-    const state = { views, sort, reversed, paused, offset, time: timeNow() }
+    const state = { views, sort, reversed, paused, offset, time }
     show(
       out,
       drawScreen(state, out.rows, out.columns, (text, ...styles) => out.style(text, ...styles)),
@@ -157,10 +158,11 @@ async function live(
     while (!ended.aborted) {
       if (!paused) {
         views = await sources.read(READ_TIMEOUT_MS)
+        time = timeNow()
         const count = views.reduce((sum, view) => sum + (isMissing(view) ? 0 : view.connections.length), 0)
         offset = Math.min(offset, Math.max(0, count - 1))
+        draw()
       }
-      draw()
       await pause(intervalMs, ended, 'top').catch(() => undefined)
     }
   } finally {
