@@ -42,7 +42,7 @@ export interface AcknowledgingReceiverOptions {
    * `acknowledge` accepts messages, in any order, and calls may overlap. Default true.
    */
   readonly autoAck?: boolean
-  /** Number of settled messages after which an acknowledgement is sent at the latest. Default 512. */
+  /** Number of settled messages after which an acknowledgement is sent at the latest. Default 1024. */
   readonly ackEveryMessages?: number
   /** Milliseconds after a message is settled before it is acknowledged, at the latest. Default 5. */
   readonly ackDelayMs?: number
@@ -147,7 +147,7 @@ export function checkReceiverOptions(
       onInvalid: checked.onInvalid ?? 'throw',
       maxMessageBytes: checked.maxMessageBytes ?? MAX_MESSAGE_BYTES,
       maxInvalid: checked.maxInvalid ?? 1000,
-      ackEveryMessages: checked.ackEveryMessages ?? 512,
+      ackEveryMessages: checked.ackEveryMessages ?? 1024,
       ackDelayMs: Math.min(checked.ackDelayMs ?? 5, MAX_TIMER_MS),
       minHeartbeatMs: checked.minHeartbeatMs ?? 1000,
       idleTimeoutMs: checkTimeout(checked.idleTimeoutMs, Infinity),
