@@ -173,6 +173,19 @@ describe('next({ signal })', () => {
     },
   )
 
+  it('refuses what is no signal, and accepts nothing by that', async () => {
+    const { made, receive } = await senderTo()
+    void made.sendBatch(numbered(2)).catch(() => undefined)
+    const receiver = await receive()
+    await receiver.next()
+    for (const wrong of [{ signal: 'soon' }, { signl: new AbortController().signal }, 5]) {
+      expect(await rejectionOf(receiver.next(wrong as never))).toBeInstanceOf(TypeError)
+    }
+    expect(receiver.stats).toMatchObject({ accepted: 0, inHand: 1 })
+    expect((await receiver.next()).value?.id).toBe('1')
+    await receiver.close()
+  })
+
   it('that has fired before accepts nothing', async () => {
     const { made, receive } = await senderTo()
     void made.sendBatch(numbered(2)).catch(() => undefined)
