@@ -23,6 +23,8 @@ export class Acknowledger {
   #told = 0
   #toldAt = 0
   #written = 0
+  /** Accepted ranges are left that did not fit into the last acknowledgement. */
+  #later = false
   /** An acknowledgement is due, but the kernel takes no more; it is sent as soon as it does. */
   #owed = false
   #timer: NodeJS.Timeout | undefined
@@ -77,8 +79,10 @@ export class Acknowledger {
     if (this.#session !== undefined && this.#session.progress > this.#told) this.#tell()
   }
 
+  /** Reports everything, and acknowledges nothing more. */
   stop(): void {
     this.flush()
+    while (this.#later && !this.#owed && writerOf(this.#connection).failure === undefined) this.#tell()
     this.#stopped = true
     clearTimeout(this.#timer)
     clearInterval(this.#heartbeat)
@@ -107,6 +111,7 @@ export class Acknowledger {
     writer.append(acknowledgementMessage({ session: session.id, through, ranges, greeting: this.#greeting }))
     writer.flush()
     this.#greeting = undefined
+    this.#later = later
     if (later && !more) this.#tellSoon()
     return more
   }

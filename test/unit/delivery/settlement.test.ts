@@ -285,6 +285,17 @@ it('a receiver that is closed with messages in hand gives them back, and counts 
   await last.close()
 })
 
+it('a receiver that is closed has told everything that is settled, however many gaps there are', async () => {
+  const { made, receive } = await senderTo()
+  void made.sendBatch(numbered(1000)).catch(() => undefined)
+  const receiver = await receive({ autoAck: false, ackDelayMs: 1000 })
+  const messages = await take(receiver, 1000)
+  receiver.acknowledge(messages.filter((_, i) => i % 2 === 1))
+  await receiver.close()
+  await until(() => made.stats.acknowledged === 500)
+  expectBalance(made.stats, [receiver])
+})
+
 it('a sender that does not number its messages has them settled in this process alone', async () => {
   const directory = temporaryDirectory()
   const listener = await listening(directory)
