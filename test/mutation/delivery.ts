@@ -253,7 +253,7 @@ export const deliveryMutations: readonly Mutation[] = [
   {
     name: 'accepted ranges beyond the first 64 are told',
     file: receiver('acknowledger'),
-    from: 'if (later && !more) this.#tellSoon()',
+    from: 'if (later && !more) this.#tellSoon(Math.max(this.#delayMs, LEAST_LATER_MS))',
     to: '',
     tests: [FLOODS],
   },

@@ -12,6 +12,9 @@ export interface AcknowledgerOptions {
   readonly minHeartbeatMs: number
 }
 
+/** Ranges that did not fit follow at this pace at most: they may tell nothing new, which the sender bounds. */
+const LEAST_LATER_MS = 5
+
 export class Acknowledger {
   readonly #connection: Connection
   readonly #everyMessages: number
@@ -64,14 +67,14 @@ export class Acknowledger {
     const session = this.#session
     if (session === undefined || this.#stopped) return
     if (session.progress - this.#told >= this.#everyMessages) this.#tell()
-    else this.#tellSoon()
+    else this.#tellSoon(this.#delayMs)
   }
 
-  #tellSoon(): void {
+  #tellSoon(delayMs: number): void {
     this.#timer ??= setTimeout(() => {
       this.#timer = undefined
       this.#tell()
-    }, this.#delayMs)
+    }, delayMs)
   }
 
   /** Reports what the sender does not know yet. */
@@ -112,7 +115,7 @@ export class Acknowledger {
     writer.flush()
     this.#greeting = undefined
     this.#later = later
-    if (later && !more) this.#tellSoon()
+    if (later && !more) this.#tellSoon(Math.max(this.#delayMs, LEAST_LATER_MS))
     return more
   }
 }
