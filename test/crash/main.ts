@@ -46,25 +46,32 @@ class CrashRun {
   }
   #done: object | undefined
   #upTo = 0
+  #total: number
   #sender: ChildProcess
   #receiver: ChildProcess
 
   constructor(options: CrashOptions) {
     this.#options = options
     this.#random = randomFrom(options.seed)
+    this.#total = options.messages
     this.#disk = options.fullDisk ? new SmallDisk(this.#directory) : undefined
     this.#sender = this.#start('sender')
     this.#receiver = this.#start('receiver')
   }
 
   async run(): Promise<boolean> {
-    const { kills, messages, seed, durability, fullDisk } = this.#options
+    const { kills, messages, seed, durability, fullDisk, minutes } = this.#options
     const startedAt = performance.now()
     console.log(
       `crash run: ${kills} kills over ${messages} messages, durability ${durability}, ` +
         `${fullDisk ? 'a disk that fills up, ' : ''}seed ${seed}`,
     )
+    const until = startedAt + minutes * 60_000
     for (let kill = 1; kill <= kills && this.#failures.length === 0; ++kill) {
+      if (performance.now() > until) {
+        this.#total = this.#upTo
+        break
+      }
       this.#allow(Math.ceil((messages * kill) / (kills + 1)))
       await Promise.all([this.#ready.sender, this.#ready.receiver])
       if (this.#random() < FILL_CHANCE) this.#fillDisk(this.#random() * LONGEST_FILL_MS)
@@ -72,7 +79,7 @@ class CrashRun {
       await this.#killSome()
       if (kill % Math.max(1, Math.floor(kills / 10)) === 0) this.#progress(kill, startedAt)
     }
-    this.#allow(messages)
+    this.#allow(this.#total)
     await this.#finish()
     const gone = once(this.#receiver, 'exit')
     this.#sender.kill('SIGKILL')
@@ -125,7 +132,7 @@ class CrashRun {
 
   #tellLimit(): void {
     if (this.#sender.connected) {
-      this.#sender.send({ upTo: this.#upTo, total: this.#options.messages }, () => undefined)
+      this.#sender.send({ upTo: this.#upTo, total: this.#total }, () => undefined)
     }
   }
 
@@ -171,7 +178,8 @@ class CrashRun {
   }
 
   #judge(startedAt: number): boolean {
-    const { messages, fullDisk } = this.#options
+    const { fullDisk } = this.#options
+    const messages = this.#total
     const told = new Notes(this.#directory).read(messages)
     const findings = inspectOutput(this.#directory, messages, isRefused, told, fullDisk)
     const { sender, receiver, both } = this.#kills

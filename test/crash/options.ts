@@ -8,6 +8,8 @@ export interface CrashOptions {
   readonly seed: number
   readonly durability: 'process' | 'fsync'
   readonly fullDisk: boolean
+  /** When to stop killing, even if there were fewer kills. */
+  readonly minutes: number
 }
 
 const HELP = `Kills sender, receiver or both with SIGKILL at random moments, while connections are cut, messages are refused, handlers
@@ -18,6 +20,7 @@ throw and the clock jumps, and looks whether a message was lost, came twice, out
   --seed S        repeats the choices of an earlier run (default: by chance)
   --durability D  process (default) or fsync
   --full-disk     fills the disk of the spool now and then (needs root, to mount a small one)
+  --minutes N     stops after so many minutes with fewer kills and messages (default: no limit)
   --long          the long run
   --help          this text`
 
@@ -29,6 +32,7 @@ export function parseOptions(): CrashOptions | undefined {
       seed: { type: 'string' },
       durability: { type: 'string', default: 'process' },
       'full-disk': { type: 'boolean', default: false },
+      minutes: { type: 'string', default: 'Infinity' },
       long: { type: 'boolean', default: false },
       help: { type: 'boolean', default: false },
     },
@@ -40,12 +44,14 @@ export function parseOptions(): CrashOptions | undefined {
   if (values.durability !== 'process' && values.durability !== 'fsync') {
     throw new RangeError('--durability must be process or fsync')
   }
+  if (!(Number(values.minutes) > 0)) throw new RangeError('--minutes must be a positive number')
   return {
     kills: count('kills', values.kills ?? (values.long ? '1000' : '100')),
     messages: count('messages', values.messages ?? (values.long ? '1000000' : '100000')),
     seed: values.seed === undefined ? Math.floor(Math.random() * 2 ** 32) : count('seed', values.seed),
     durability: values.durability,
     fullDisk: values['full-disk'],
+    minutes: Number(values.minutes),
   }
 }
 

@@ -10,6 +10,8 @@ const LEDGER = 'test/unit/delivery/ledger.test.ts'
 const SILENT = 'test/unit/delivery/silent-peer.test.ts'
 const BUDGET = 'test/unit/delivery/budget.test.ts'
 const ACKNOWLEDGED = 'test/unit/delivery/acknowledged.test.ts'
+const FLOODS = 'test/unit/delivery/floods.test.ts'
+const FAULTY = 'test/unit/delivery/faulty-spool.test.ts'
 const MODEL = 'test/property/delivery.test.ts'
 
 const protocol = (file: string): string => `lib/delivery/protocol/${file}.ts`
@@ -36,7 +38,7 @@ export const deliveryMutations: readonly Mutation[] = [
   {
     name: 'rejections are settled before the number that covers them',
     file: sender('backlog'),
-    from: "if (reason !== undefined) this.#settle(first, last, { status: 'rejected', reason })",
+    from: "if (reason !== undefined) settled += this.#settle(first, last, { status: 'rejected', reason })",
     to: '',
     tests: [POISON],
   },
@@ -57,16 +59,16 @@ export const deliveryMutations: readonly Mutation[] = [
   },
   {
     name: 'numbers that jump are stated as gone',
-    file: sender('link'),
-    from: 'if (first !== this.#next) this.#jumpTo(first)',
-    to: '',
+    file: sender('statements'),
+    from: 'if (first !== this.#next) {',
+    to: 'if (false) {',
     tests: ['test/unit/delivery/full-window.test.ts', MODEL],
   },
   {
     name: 'the last number is stated, so that a refused last line shows',
-    file: sender('link'),
-    from: 'if (!this.writable || !(isTail || this.#heardRejections)) return',
-    to: 'return',
+    file: sender('statements'),
+    from: 'if (isTail || this.#heardRejections) this.sayNow()',
+    to: '',
     tests: [REFUSED],
   },
   {
@@ -133,7 +135,7 @@ export const deliveryMutations: readonly Mutation[] = [
   },
   {
     name: 'a settled message is not handed out again',
-    file: receiver('dispatcher'),
+    file: receiver('selection'),
     from: 'if (session?.isSettled(number) === true) {',
     to: 'if (false) {',
     tests: [MODEL, LEDGER],
@@ -141,51 +143,51 @@ export const deliveryMutations: readonly Mutation[] = [
   {
     name: 'a message in hand at an earlier connection is not handed out',
     file: receiver('session'),
-    from: 'for (const number of former?.onFenced() ?? []) this.#former.add(number)',
+    from: 'if (former !== undefined) this.#addFormer(former.onFenced())',
     to: 'former?.onFenced()',
     tests: [SETTLEMENT, MODEL],
   },
   {
     name: 'nor when that connection had ended before',
     file: receiver('session'),
-    from: 'for (const number of inHand) this.#former.add(number)',
+    from: 'this.#addFormer(inHand)',
     to: 'void inHand',
     tests: [SETTLEMENT, MODEL],
   },
   {
-    name: 'calls that share a loop accept nothing before all of them ask again',
-    file: receiver('reader'),
-    from: 'return this.#waiting === this.#callers ? this.takeHeld() : []',
-    to: 'return this.takeHeld()',
+    name: 'a second call of a loop accepts nothing',
+    file: receiver('dispatcher'),
+    from: 'if (autoAck && reader.isBusy) return rejected(overlapping(name))',
+    to: '',
     tests: [SETTLEMENT],
   },
   {
     name: 'a loop that is left releases its message',
     file: receiver('dispatcher'),
-    from: 'if (run.isInHand(index)) this.release(run, index, 0)',
+    from: 'if (held !== undefined) this.#settlements.releaseHand(held)',
     to: '',
     tests: [SETTLEMENT, ACKNOWLEDGED],
   },
   {
     name: 'maxDeliveries ends a poisoned message',
     claim: 'A message whose handler keeps failing',
-    file: receiver('dispatcher'),
-    from: 'if (deliveries >= this.#options.maxDeliveries) {',
+    file: receiver('settlements'),
+    from: 'if (run.deliveriesAt(index) >= this.#rules.maxDeliveries) {',
     to: 'if (false) {',
     tests: [POISON],
   },
   {
     name: 'a dead letter is durable before it is told',
-    file: receiver('dispatcher'),
+    file: receiver('settlements'),
     from: 'if (kept === undefined) {',
-    to: 'void kept?.catch(() => undefined)\n    if (true) {',
+    to: 'if (true) {',
     tests: [POISON],
   },
   {
     name: 'messages of a key wait for each other',
-    file: receiver('dispatcher'),
-    from: 'const claim = this.#keys?.claim(messageAt(place), place)',
-    to: 'const claim = this.#keys?.claim(messageAt(place), place) === "abandoned" ? "abandoned" : "claimed"',
+    file: receiver('returned-messages'),
+    from: "this.#keys?.claim(messageAt(place), place.run.keyAt(place.index), place) ?? 'claimed'",
+    to: "('claimed' as Claim)",
     tests: [POISON],
   },
   {
@@ -198,7 +200,7 @@ export const deliveryMutations: readonly Mutation[] = [
   {
     name: 'no acknowledgement covers a rejection that it does not name',
     file: receiver('session'),
-    from: 'const bound = (this.#untold[0] ?? Infinity) - 1',
+    from: 'const bound = (this.#untold.first ?? Infinity) - 1',
     to: 'const bound = Infinity',
     tests: [POISON],
   },
@@ -236,9 +238,9 @@ export const deliveryMutations: readonly Mutation[] = [
   {
     name: 'errors that wait are bounded',
     claim: 'A receiver with a busy application stops reading',
-    file: receiver('dispatcher'),
-    from: 'return this.#errors < MAX_ERRORS &&',
-    to: 'return',
+    file: receiver('received-queue'),
+    from: 'return this.#errors < MAX_ERRORS',
+    to: 'return true',
     tests: [BUDGET],
   },
   {
@@ -255,5 +257,61 @@ export const deliveryMutations: readonly Mutation[] = [
     from: 'if (useful || now - startedAt > GOOD_AFTER_MS) tries = 0',
     to: 'tries = 0',
     tests: [SILENT],
+  },
+  {
+    name: 'a call stays under way until its caller sees the message',
+    file: receiver('reader'),
+    from: "this.#state = 'landing'",
+    to: "this.#state = 'idle'",
+    tests: [SETTLEMENT],
+  },
+  {
+    name: 'accepted ranges beyond the first 64 are told',
+    file: receiver('acknowledger'),
+    from: 'if (later && !more) this.#tellSoon(Math.max(this.#delayMs, LEAST_LATER_MS))',
+    to: '',
+    tests: [FLOODS],
+  },
+  {
+    name: 'statements that say nothing new are bounded',
+    file: receiver('number-flow'),
+    from: 'this.#budget.spend()',
+    to: '',
+    tests: [FLOODS],
+  },
+  {
+    name: 'an honest sender may state a jump in front of each line',
+    file: receiver('number-flow'),
+    from: 'this.#budget.earn(count)',
+    to: '',
+    tests: [FLOODS],
+  },
+  {
+    name: 'acknowledgements that settle nothing are bounded',
+    file: sender('link'),
+    from: 'else this.#budget.spend()',
+    to: '',
+    tests: [FLOODS],
+  },
+  {
+    name: 'a call of the spool that throws ends the sender',
+    file: sender('spool-store'),
+    from: 'this.#events.onFailed(error)',
+    to: 'void error',
+    tests: [FAULTY],
+  },
+  {
+    name: 'a disk that hangs does not make close wait',
+    file: sender('acknowledged-sender'),
+    from: 'if (!(await settlesWithin(released, RELEASE_WITHIN_MS))) {',
+    to: 'if (await released.then(() => false)) {',
+    tests: [FAULTY],
+  },
+  {
+    name: 'orderBy runs before anything is changed',
+    file: receiver('dispatcher'),
+    from: "if (this.#state === 'closed') {",
+    to: 'if (false) {',
+    tests: ['test/unit/delivery/user-code.test.ts'],
   },
 ]

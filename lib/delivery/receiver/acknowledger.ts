@@ -12,6 +12,9 @@ export interface AcknowledgerOptions {
   readonly minHeartbeatMs: number
 }
 
+/** Ranges that did not fit follow at this pace at most: they may tell nothing new, which the sender bounds. */
+const LEAST_LATER_MS = 5
+
 export class Acknowledger {
   readonly #connection: Connection
   readonly #everyMessages: number
@@ -23,6 +26,8 @@ export class Acknowledger {
   #told = 0
   #toldAt = 0
   #written = 0
+  /** Accepted ranges are left that did not fit into the last acknowledgement. */
+  #later = false
   /** An acknowledgement is due, but the kernel takes no more; it is sent as soon as it does. */
   #owed = false
   #timer: NodeJS.Timeout | undefined
@@ -62,14 +67,14 @@ export class Acknowledger {
     const session = this.#session
     if (session === undefined || this.#stopped) return
     if (session.progress - this.#told >= this.#everyMessages) this.#tell()
-    else this.#tellSoon()
+    else this.#tellSoon(this.#delayMs)
   }
 
-  #tellSoon(): void {
+  #tellSoon(delayMs: number): void {
     this.#timer ??= setTimeout(() => {
       this.#timer = undefined
       this.#tell()
-    }, this.#delayMs)
+    }, delayMs)
   }
 
   /** Reports what the sender does not know yet. */
@@ -77,8 +82,10 @@ export class Acknowledger {
     if (this.#session !== undefined && this.#session.progress > this.#told) this.#tell()
   }
 
+  /** Reports everything, and acknowledges nothing more. */
   stop(): void {
     this.flush()
+    while (this.#later && !this.#owed && writerOf(this.#connection).failure === undefined) this.#tell()
     this.#stopped = true
     clearTimeout(this.#timer)
     clearInterval(this.#heartbeat)
@@ -107,7 +114,8 @@ export class Acknowledger {
     writer.append(acknowledgementMessage({ session: session.id, through, ranges, greeting: this.#greeting }))
     writer.flush()
     this.#greeting = undefined
-    if (later && !more) this.#tellSoon()
+    this.#later = later
+    if (later && !more) this.#tellSoon(Math.max(this.#delayMs, LEAST_LATER_MS))
     return more
   }
 }

@@ -2,8 +2,8 @@
 // and reports their outcome to the sender. State that outlives a connection is in the ledger.
 
 import { busyPollOf, checkConnection, type Connection } from '../../connection/connection.js'
-import type { IpcError } from '../../base/errors.js'
-import { wrongKind } from '../../base/options.js'
+import { rejected, type IpcError } from '../../base/errors.js'
+import { checkOptions, signal as signalCheck, wrongKind, type OptionTable } from '../../base/options.js'
 import { hangUp } from '../../endpoints/hang-up.js'
 import type { ReceiveOptions } from '../../endpoints/receiver.js'
 import { deliveryOf, type SOCMessage } from '../../message/message.js'
@@ -20,6 +20,8 @@ import {
 } from './options.js'
 import { END, Reader } from './reader.js'
 import { ReceivedRun } from './received-run.js'
+
+const NEXT_TABLE: OptionTable<ReceiveOptions> = { signal: signalCheck }
 
 /**
  * Receives the messages of an `AcknowledgedSender`: each one once, in order, across reconnects of the sender, until it is
@@ -92,14 +94,21 @@ export class AcknowledgingReceiver implements AsyncIterableIterator<SOCMessage, 
    * returned, so these calls are one loop: one call at a time, by one worker. Give further workers loops of their own.
    *
    * @param options.signal withdraws the wait; a message that comes later goes to the next call
-   * @throws TypeError with `autoAck` while another call is under way; nothing is accepted by the refused one
+   * @throws TypeError with `autoAck` while another call is under way, and for an unknown option; the refused call accepts
+   *   nothing
    * @throws {IpcError} ERR_IPC_INVALID_MESSAGE or ERR_IPC_MESSAGE_TOO_LARGE for a line that is not a message: call again
    *   for the next one. ERR_IPC_ABORTED if the signal fired. Once, and then it is `done`: ERR_IPC_TIMEOUT when the sender
    *   fell silent, ERR_IPC_INVALID_MESSAGE without an offset when it broke the protocol, ERR_IPC_CLOSED when the connection
    *   broke
    */
   next(options?: ReceiveOptions): Promise<IteratorResult<SOCMessage, undefined>> {
-    return this.#ask(this.#direct, true, options?.signal)
+    if (options === undefined) return this.#ask(this.#direct, true)
+    try {
+      const { signal } = checkOptions('next', options, NEXT_TABLE)
+      return this.#ask(this.#direct, true, signal)
+    } catch (error) {
+      return rejected(error as TypeError)
+    }
   }
 
   /**

@@ -11,6 +11,7 @@ import { abortable } from '../../base/abort.js'
 import { abortedError, IpcError, rejected } from '../../base/errors.js'
 import type { SOCMessage } from '../../message/message.js'
 import type { DeadLetters } from './dead-letters.js'
+import { keysOf } from './key-order.js'
 import { END, rejection, type Hand, type Reader, type Result, type Wait } from './reader.js'
 import { ReceivedRun } from './received-run.js'
 import { ReturnedMessages } from './returned-messages.js'
@@ -56,7 +57,7 @@ export class Dispatcher {
     const serve = (): void => {
       this.#serve()
     }
-    this.#returned = new ReturnedMessages(this.#tally, options.orderBy, serve)
+    this.#returned = new ReturnedMessages(this.#tally, options.orderBy !== undefined, serve)
     this.#selection = new Selection(this.#tally, this.#returned, {
       waitsForEarlier: options.autoAck,
       isOpen: () => this.#state === 'open',
@@ -101,12 +102,15 @@ export class Dispatcher {
 
   /** Messages have come, with the numbers from `first` on; 0: they have none. */
   add(messages: SOCMessage[], first: number, bytes: number): void {
+    const { orderBy } = this.#options
+    // Before anything is changed: the application may close this receiver from there.
+    const keys = orderBy === undefined ? undefined : keysOf(orderBy, messages)
     this.#tally.received += messages.length
     if (this.#state === 'closed') {
       this.#tally.superseded += messages.length
       return
     }
-    this.#selection.addRun(new ReceivedRun(this.#settlements, messages, first, bytes))
+    this.#selection.addRun(new ReceivedRun(this.#settlements, messages, first, bytes, keys))
     this.#serve()
   }
 

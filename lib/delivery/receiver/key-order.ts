@@ -1,5 +1,6 @@
 // Keeps messages with the same key in order: one of them at a time is handed out, and the next one when it is settled.
 
+import { wrongKind } from '../../base/options.js'
 import { reportUserError } from '../../base/user-code.js'
 import type { SOCMessage } from '../../message/message.js'
 
@@ -9,22 +10,16 @@ import type { SOCMessage } from '../../message/message.js'
 export type Claim = 'claimed' | 'waits' | 'abandoned'
 
 export class KeyOrder<Item> {
-  readonly #orderBy: (message: SOCMessage) => string | undefined
   /** For each key whose message is handed out or released, the items that wait behind it. */
   readonly #waiting = new Map<string, Item[]>()
+  /** The messages that have their key. */
   readonly #keys = new Map<SOCMessage, string>()
   /** Keys of which a message will come on the next connection: their later messages must come after it. */
   readonly #abandoned = new Set<string>()
 
-  constructor(orderBy: (message: SOCMessage) => string | undefined) {
-    this.#orderBy = orderBy
-  }
-
   /** Takes the key of a message that is about to be handed out, unless the item has to wait behind another. */
-  claim(message: SOCMessage, item: Item): Claim {
-    if (this.#keys.has(message)) return 'claimed'
-    const key = this.#keyOf(message)
-    if (key === undefined) return 'claimed'
+  claim(message: SOCMessage, key: string | undefined, item: Item): Claim {
+    if (key === undefined || this.#keys.has(message)) return 'claimed'
     if (this.#abandoned.has(key)) return 'abandoned'
     const waiting = this.#waiting.get(key)
     if (waiting !== undefined) {
@@ -37,8 +32,7 @@ export class KeyOrder<Item> {
   }
 
   /** A message will not be settled here. Returns the items that wait behind it; nothing of its key is claimed any more. */
-  abandon(message: SOCMessage): Item[] {
-    const key = this.#keys.get(message) ?? this.#keyOf(message)
+  abandon(message: SOCMessage, key: string | undefined): Item[] {
     if (key === undefined) return []
     this.#keys.delete(message)
     this.#abandoned.add(key)
@@ -72,13 +66,24 @@ export class KeyOrder<Item> {
     for (const key of this.#waiting.keys()) this.#waiting.set(key, [])
     return items
   }
+}
 
-  #keyOf(message: SOCMessage): string | undefined {
+/**
+ * The keys of messages. Runs code of the user, who may call back: use it while no state is half changed. What it throws is
+ * reported, and a message whose key cannot be had is not ordered.
+ */
+export function keysOf(
+  orderBy: (message: SOCMessage) => string | undefined,
+  messages: readonly SOCMessage[],
+): (string | undefined)[] {
+  return messages.map((message) => {
     try {
-      return this.#orderBy(message)
+      const key: unknown = orderBy(message)
+      if (key === undefined || typeof key === 'string') return key
+      throw wrongKind('the result of orderBy', 'a string or undefined', key)
     } catch (error) {
       reportUserError('orderBy', error)
       return undefined
     }
-  }
+  })
 }

@@ -1,6 +1,6 @@
 // The sessions that a receiving process knows, per user. Shared by its receivers; must not know connections.
 
-import { callback, checkOptions, wholeNumber, type OptionTable } from '../../base/options.js'
+import { callback, checkOptions, describeValue, wholeNumber, type OptionTable } from '../../base/options.js'
 import { callUser } from '../../base/user-code.js'
 import { isSession } from '../protocol/control.js'
 import { Session } from './session.js'
@@ -112,9 +112,17 @@ export class DeliveryLedger {
     if (sid === undefined && (!Number.isInteger(uid) || uid < 0)) {
       throw new RangeError('resumeFrom: uid must be a whole number from 0')
     }
+    // Read to its end before anything is changed: it is the user's.
+    const numbers = [...finished]
+    for (const number of numbers) {
+      if (Number.isSafeInteger(number) && number >= 1) continue
+      throw new RangeError(
+        `resumeFrom: finished must hold whole numbers from 1, not ${describeValue(number)}`,
+      )
+    }
     const session = this.open(sid ?? uid, id, 1)
     if (sequence > 0) session.giveUp(1, sequence)
-    for (const number of finished) session.giveUp(number, number)
+    for (const number of numbers) session.giveUp(number, number)
   }
 
   /**

@@ -43,7 +43,7 @@ export interface AcknowledgingReceiverOptions extends PayloadOptions {
    * `acknowledge` accepts messages, in any order, and calls may overlap. Default true.
    */
   readonly autoAck?: boolean
-  /** Number of settled messages after which an acknowledgement is sent at the latest. Default 512. */
+  /** Number of settled messages after which an acknowledgement is sent at the latest. Default 1024. */
   readonly ackEveryMessages?: number
   /** Milliseconds after a message is settled before it is acknowledged, at the latest. Default 5. */
   readonly ackDelayMs?: number
@@ -152,7 +152,7 @@ export function checkReceiverOptions(
       maxInvalid: checked.maxInvalid ?? 1000,
       ...(checked.fields !== undefined && { fields: checked.fields }),
       ...(checked.integers !== undefined && { integers: checked.integers }),
-      ackEveryMessages: checked.ackEveryMessages ?? 512,
+      ackEveryMessages: checked.ackEveryMessages ?? 1024,
       ackDelayMs: Math.min(checked.ackDelayMs ?? 5, MAX_TIMER_MS),
       minHeartbeatMs: checked.minHeartbeatMs ?? 1000,
       idleTimeoutMs: checkTimeout(checked.idleTimeoutMs, Infinity),

@@ -1,5 +1,5 @@
 // One loop over the messages of a receiver: what it has in hand, and whether one of its calls is under way. Independent of
-// other loops.
+// other loops. Only with `autoAck`: without it, loops have nothing in hand, and their calls may overlap.
 //
 //     idle ──ask()──> waiting ──answered()──> landing ──the caller sees the message──> idle
 //       ^──────────withdraw()───┘

@@ -22,6 +22,8 @@ export class ReceivedRun implements Delivery {
   /** Bytes of the lines. */
   readonly bytes: number
   readonly #settler: Settler
+  /** The keys by which the messages are ordered; undefined if they are not. */
+  readonly #keys: readonly (string | undefined)[] | undefined
   readonly #states: Uint8Array
   /** Times that messages were handed out, by index, where that is not once. */
   #deliveries: Map<number, number> | undefined
@@ -32,8 +34,15 @@ export class ReceivedRun implements Delivery {
   /** Some message was settled for itself, so that a range may have to be looked at one by one. */
   #mixed = false
 
-  constructor(settler: Settler, messages: readonly SOCMessage[], first: number, bytes: number) {
+  constructor(
+    settler: Settler,
+    messages: readonly SOCMessage[],
+    first: number,
+    bytes: number,
+    keys?: readonly (string | undefined)[],
+  ) {
     this.#settler = settler
+    this.#keys = keys
     this.messages = messages
     this.first = first
     this.bytes = bytes
@@ -65,6 +74,10 @@ export class ReceivedRun implements Delivery {
   /** The size that one of the messages counts for in bounds. */
   get bytesEach(): number {
     return this.bytes / this.messages.length
+  }
+
+  keyAt(index: number): string | undefined {
+    return this.#keys?.[index]
   }
 
   isInHand(index: number): boolean {

@@ -29,13 +29,9 @@ export class ReturnedMessages {
   #parked = 0
 
   /** @param onDue called when a delay is over */
-  constructor(
-    tally: Tally,
-    orderBy: ((message: SOCMessage) => string | undefined) | undefined,
-    onDue: () => void,
-  ) {
+  constructor(tally: Tally, isOrdered: boolean, onDue: () => void) {
     this.#tally = tally
-    this.#keys = orderBy === undefined ? undefined : new KeyOrder<Place>(orderBy)
+    this.#keys = isOrdered ? new KeyOrder<Place>() : undefined
     this.#delayed = new DelayQueue<Place>((places) => {
       this.#due.push(...places)
       onDue()
@@ -79,7 +75,7 @@ export class ReturnedMessages {
 
   /** Takes the key of a message that is about to be handed out; the message may have to wait for it. */
   claim(place: Place): Claim {
-    const claim = this.#keys?.claim(messageAt(place), place) ?? 'claimed'
+    const claim = this.#keys?.claim(messageAt(place), place.run.keyAt(place.index), place) ?? 'claimed'
     if (claim === 'waits') ++this.#parked
     return claim
   }
@@ -100,7 +96,7 @@ export class ReturnedMessages {
 
   /** The next connection carries this message again, and later ones of its key follow it. Drops the later ones that wait here. */
   abandonKey(place: Place): void {
-    for (const later of this.#keys?.abandon(messageAt(place)) ?? []) {
+    for (const later of this.#keys?.abandon(messageAt(place), place.run.keyAt(place.index)) ?? []) {
       --this.#parked
       this.drop(later, 'superseded')
     }

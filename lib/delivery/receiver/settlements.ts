@@ -158,7 +158,8 @@ export class Settlements implements Settler {
       return
     }
     const copy = copyOf(message)
-    const again = new ReceivedRun(this, [copy], run.isNumbered ? run.first + index : 0, run.bytesEach)
+    const first = run.isNumbered ? run.first + index : 0
+    const again = new ReceivedRun(this, [copy], first, run.bytesEach, [run.keyAt(index)])
     if (!run.isNumbered) again.noteDeliveries(0, run.deliveriesAt(index) + 1)
     again.next = 1
     this.#returned.moveKey(message, copy)

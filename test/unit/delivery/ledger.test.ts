@@ -98,4 +98,12 @@ describe('the ledger', () => {
     }).toThrow(type)
     expect(() => new DeliveryLedger({ maxSessionsPerUser: 0 })).toThrow(RangeError)
   })
+
+  it.each([[[1, Number.NaN]], [[1, 0]], [[2.5]], [[-1]]])('refuses the finished numbers %j', (finished) => {
+    const ledger = new DeliveryLedger()
+    expect(() => {
+      ledger.resumeFrom({ uid: 0, session: SESSION, sequence: 1 }, finished)
+    }).toThrow(RangeError)
+    expect(ledger.size).toBe(0)
+  })
 })

@@ -173,6 +173,19 @@ describe('next({ signal })', () => {
     },
   )
 
+  it('refuses what is no signal, and accepts nothing by that', async () => {
+    const { made, receive } = await senderTo()
+    void made.sendBatch(numbered(2)).catch(() => undefined)
+    const receiver = await receive()
+    await receiver.next()
+    for (const wrong of [{ signal: 'soon' }, { signl: new AbortController().signal }, 5]) {
+      expect(await rejectionOf(receiver.next(wrong as never))).toBeInstanceOf(TypeError)
+    }
+    expect(receiver.stats).toMatchObject({ accepted: 0, inHand: 1 })
+    expect((await receiver.next()).value?.id).toBe('1')
+    await receiver.close()
+  })
+
   it('that has fired before accepts nothing', async () => {
     const { made, receive } = await senderTo()
     void made.sendBatch(numbered(2)).catch(() => undefined)
@@ -270,6 +283,17 @@ it('a receiver that is closed with messages in hand gives them back, and counts 
   })()
   await sent
   await last.close()
+})
+
+it('a receiver that is closed has told everything that is settled, however many gaps there are', async () => {
+  const { made, receive } = await senderTo()
+  void made.sendBatch(numbered(1000)).catch(() => undefined)
+  const receiver = await receive({ autoAck: false, ackDelayMs: 1000 })
+  const messages = await take(receiver, 1000)
+  receiver.acknowledge(messages.filter((_, i) => i % 2 === 1))
+  await receiver.close()
+  await until(() => made.stats.acknowledged === 500)
+  expectBalance(made.stats, [receiver])
 })
 
 it('a sender that does not number its messages has them settled in this process alone', async () => {

@@ -5,8 +5,9 @@ import { beforeEach, describe, expect, it, onTestFinished } from 'vitest'
 
 import { AcknowledgedSender } from '../../../lib/delivery/sender/acknowledged-sender.js'
 import type { DeliveryEvent } from '../../../lib/delivery/sender/options.js'
+import type { SOCMessage } from '../../../lib/message/message.js'
 import { newSOCMessage } from '../../../lib/message/new-message.js'
-import { receiving, sender, sums } from '../../support/delivery.js'
+import { expectBalance, idsTo, receiving, sender, senderTo, sums, take } from '../../support/delivery.js'
 import { numbered } from '../../support/messages.js'
 import { temporaryDirectory } from '../../support/directory.js'
 import { rejectionOf, until } from '../../support/wait.js'
@@ -95,4 +96,62 @@ describe('a callback that calls back', () => {
     expect(sums(made)).toBe(true)
     expect(made.stats.pending).toBe(0)
   })
+
+  it('orderBy asks, settles and closes: no message is handed out twice, and the sums hold', async () => {
+    const { made, receive } = await senderTo()
+    const sent = made.sendBatch(numbered(50))
+    const given: string[] = []
+    let calls = 0
+    const note = async (result: Promise<IteratorResult<SOCMessage, undefined>>): Promise<void> => {
+      const { value } = await result
+      if (value === undefined) return
+      given.push(value.id)
+      receiver.acknowledge(value)
+    }
+    const receiver = await receive({
+      autoAck: false,
+      orderBy: (message) => {
+        if (++calls % 10 === 3) void note(receiver.next())
+        if (calls === 45) void receiver.close()
+        return String(Number(message.id) % 3)
+      },
+    })
+    for (let i = 0; i < 30; ++i) await note(receiver.next())
+    await receiver.close()
+    expect(new Set(given).size).toBe(given.length)
+    expectBalance(made.stats, [receiver])
+    const last = await receive()
+    void (async () => {
+      for await (const message of last) given.push(message.id)
+    })()
+    await sent
+    expect(given.sort((a, b) => Number(a) - Number(b))).toEqual(idsTo(50))
+    await last.close()
+  })
+})
+
+it('orderBy that returns no string, as an async function does, is reported, and its messages are not ordered', async () => {
+  const { made, receive } = await senderTo()
+  const sent = made.sendBatch(numbered(3))
+  const orderBy = (): string => Promise.resolve('key') as unknown as string
+  const receiver = await receive({ autoAck: false, orderBy })
+  receiver.acknowledge(await take(receiver, 3))
+  await sent
+  expect(reported).toEqual(['orderBy', 'orderBy', 'orderBy'])
+  await receiver.close()
+})
+
+it('a handler that never returns keeps its message, and the others go on', async () => {
+  const { made, receive } = await senderTo()
+  const results = numbered(20).map((message) => made.send(message))
+  const receiver = await receive({ autoAck: false })
+  const handling = receiver.handle(
+    (message) => (message.id === '0' ? new Promise(() => undefined) : undefined),
+    { concurrency: 2 },
+  )
+  await Promise.all(results.slice(1))
+  expect(receiver.stats).toMatchObject({ accepted: 19, inHand: 1 })
+  await receiver.close()
+  expect(receiver.stats).toMatchObject({ inHand: 0, released: 1 })
+  expect(await Promise.race([handling, Promise.resolve('still there')])).toBe('still there')
 })
