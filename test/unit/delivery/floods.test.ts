@@ -118,10 +118,12 @@ describe('no flood', () => {
 
 describe('what one statement costs does not grow with what is remembered', () => {
   const COUNT = 1 << 16
+  /** Processor time, which others on a busy machine do not lengthen much. */
   const within = (ms: number, work: () => void): void => {
-    const startedAt = performance.now()
+    const before = process.cpuUsage()
     work()
-    expect(performance.now() - startedAt).toBeLessThan(ms)
+    const { user, system } = process.cpuUsage(before)
+    expect((user + system) / 1000).toBeLessThan(ms)
   }
   const reader = {
     onFenced: () => [],
@@ -141,7 +143,9 @@ describe('what one statement costs does not grow with what is remembered', () =>
       all.push(run)
     }
     within(5000, () => {
-      for (let i = 1; i <= COUNT; ++i) expect(runs.count(2 * i - 1, 2 * i + 1)).toBe(1)
+      let found = 0
+      for (let i = 1; i <= COUNT; ++i) found += runs.count(2 * i - 1, 2 * i + 1)
+      expect(found).toBe(COUNT)
     })
     within(5000, () => {
       for (const run of all.reverse()) runs.delete(run)
