@@ -56,7 +56,6 @@ interface Counts {
   messages: number
   bytes: number
   invalid: number
-  refused: number
 }
 
 async function run(args: Arguments, context: Context): Promise<ExitCode> {
@@ -74,7 +73,7 @@ async function run(args: Arguments, context: Context): Promise<ExitCode> {
     timeoutMs: timeoutOf(args),
     signal,
   })
-  const counts: Counts = { messages: 0, bytes: 0, invalid: 0, refused: 0 }
+  const counts: Counts = { messages: 0, bytes: 0, invalid: 0 }
   const startMs = monotonicMs()
   const size = single ? undefined : inputSize(context.input)
   const progress =
@@ -96,7 +95,7 @@ async function run(args: Arguments, context: Context): Promise<ExitCode> {
   await report(args, context, counts, result, monotonicMs() - startMs)
   if (result.error !== undefined) throw result.error
   if (signal.aborted) return ExitCode.interrupted
-  return counts.invalid + counts.refused + result.rejected > 0 ? ExitCode.failed : ExitCode.ok
+  return counts.invalid + result.rejected > 0 ? ExitCode.failed : ExitCode.ok
 }
 
 async function sendOne(args: Arguments, library: Library, outlet: Outlet, counts: Counts): Promise<void> {
