@@ -7,7 +7,6 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 
 import { INVALID_REASONS } from '../../lib/binding/abi.js'
 import { newSOCMessage, rawJSON } from '../../lib/message/new-message.js'
-import { frameBytes } from '../../lib/message/envelope.js'
 import { frameOf } from '../../lib/message/message.js'
 import { rawToReceiver } from '../support/pair.js'
 import { rejectionOf } from '../support/wait.js'
