@@ -15,7 +15,7 @@ const TURN_MS = 20
 /** What one exchange may hold, as docs/swarm.md states it. */
 const EXCHANGE_BYTES = 8 << 20
 /** The turn counts that is the shortest of these: another process may have had the processor in the others. */
-const ROUNDS = 5
+const ROUNDS = 10
 
 interface Said {
   readonly longestMs: number

@@ -44,6 +44,7 @@ describe.skipIf(!hasGo)(`acknowledged delivery and a Go peer${whyNot}`, () => {
       expect(events).toMatchObject([
         { type: 'degraded', error: { code: 'ERR_IPC_TIMEOUT', reason: 'not-acknowledging' } },
         { type: 'connected', acknowledging: false },
+        { type: 'closed' },
       ])
       expect(sender.stats).toMatchObject({ accepted: 2, written: 2, acknowledged: 0, pending: 0 })
       expect(await go.next()).toMatchObject({

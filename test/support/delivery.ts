@@ -50,7 +50,9 @@ export async function senderTo(options: AcknowledgedSenderOptions = {}): Promise
     listener,
     receive: async (receiverOptions = {}) => {
       const connection = await listener.accept()
-      onTestFinished(() => { connection.destroy(); })
+      onTestFinished(() => {
+        connection.destroy()
+      })
       return new AcknowledgingReceiver(connection, 'r', { ledger, ...receiverOptions })
     },
   }

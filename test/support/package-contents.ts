@@ -58,7 +58,7 @@ export function expectedFiles(root: string, binaries: readonly string[]): string
       'prebuilds/README.md',
     ],
     ...below('docs')
-      .filter((file) => /\.(md|svg)$/.test(file))
+      .filter((file) => /\.(md|svg|json)$/.test(file))
       .map((file) => `docs/${file}`),
     ...binaries,
     // Few files, since many small ones would take longer to load.
