@@ -5,26 +5,32 @@ import { acquireCollector } from './collector.js'
 import { METRICS, type MetricName } from './definitions.js'
 import type { MetricsOptions } from './prometheus.js'
 
-interface ObservableResult {
+/** What a callback is given. */
+export interface OpenTelemetryResult {
+  /** Reports a value. */
   observe(value: number, attributes?: Readonly<Record<string, string>>): void
 }
 
-interface Observable {
-  addCallback(callback: (result: ObservableResult) => void): void
-  removeCallback(callback: (result: ObservableResult) => void): void
-}
-
-interface InstrumentOptions {
-  readonly description: string
-  readonly unit: string
+/** The part of an instrument of OpenTelemetry that is used. */
+export interface OpenTelemetryInstrument {
+  /** Has `callback` called when the meter is read. */
+  addCallback(callback: (result: OpenTelemetryResult) => void): void
+  /** Ends that. */
+  removeCallback(callback: (result: OpenTelemetryResult) => void): void
 }
 
 /** The part of OpenTelemetry's `Meter` that is used (tried with @opentelemetry/api 1). */
 export interface OpenTelemetryMeter {
   /** Makes a counter that is read by callbacks. */
-  createObservableCounter(name: string, options: InstrumentOptions): Observable
+  createObservableCounter(
+    name: string,
+    options: { readonly description: string; readonly unit: string },
+  ): OpenTelemetryInstrument
   /** Makes a gauge that is read by callbacks. */
-  createObservableGauge(name: string, options: InstrumentOptions): Observable
+  createObservableGauge(
+    name: string,
+    options: { readonly description: string; readonly unit: string },
+  ): OpenTelemetryInstrument
 }
 
 /**
@@ -48,7 +54,7 @@ export function registerOpenTelemetry(meter: OpenTelemetryMeter, options: Metric
       kind === 'counter'
         ? meter.createObservableCounter(named, words)
         : meter.createObservableGauge(named, words)
-    const callback = (result: ObservableResult): void => {
+    const callback = (result: OpenTelemetryResult): void => {
       const found = collector.collect().find((metric) => metric.name === name)
       for (const { labels, value } of found?.values ?? []) result.observe(value, labels)
     }
