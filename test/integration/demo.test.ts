@@ -8,7 +8,7 @@ import type { Readable } from 'node:stream'
 import { fileURLToPath } from 'node:url'
 
 import { dialWithRetry, listen, newSOCMessage, Receiver, Sender, SOCMsgType } from 'sentinel-ipc'
-import { afterEach, beforeEach, describe, expect, it } from 'vitest'
+import { afterEach, beforeEach, describe, expect, it, onTestFinished } from 'vitest'
 
 const MAIN = fileURLToPath(new URL('../../out/examples/soc-pipeline/main.js', import.meta.url))
 const REAL_EVENTS = fileURLToPath(new URL('../../../shared/data/security-events/', import.meta.url))
@@ -29,11 +29,16 @@ afterEach(() => {
 
 /** Starts the demo; its sockets go into the directory of the test. */
 function start(args: readonly string[], detached = false): ChildProcessByStdio<null, Readable, Readable> {
-  return spawn(process.execPath, [MAIN, ...args], {
+  const demo = spawn(process.execPath, [MAIN, ...args], {
     detached,
     env: { ...process.env, TMPDIR: directory },
     stdio: ['ignore', 'pipe', 'pipe'],
   })
+  // A test that fails leaves no demo behind; it ends its own processes when the live view vanishes.
+  onTestFinished(() => {
+    demo.kill('SIGKILL')
+  })
+  return demo
 }
 
 function finish(
