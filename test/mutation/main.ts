@@ -14,9 +14,10 @@ import { Copy, type Verdict } from './copy.js'
 import type { Mutation } from './mutation.js'
 
 const DAY_MS = 86_400_000
-const TODAY_MINUTES = 4
-/** How many are about one day's part. */
-const TODAY_COUNT = 16
+/** The last one may begin just before, and take a minute. */
+const TODAY_MINUTES = 3
+/** How many fit into one day's part: those that do not would never get their turn. */
+const TODAY_COUNT = 8
 
 const { values } = parseArgs({
   options: {
