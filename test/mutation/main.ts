@@ -4,7 +4,7 @@
 //   --from     begins with that one of the list, which `--list` shows
 //   --minutes  begins no other once this time has passed, and says with which number to go on
 //   --jobs     how many at a time, each in a copy of its own; default 1, because tests may wait for each other's processor
-//   --today    a part of about 4 minutes that the date chooses, so that all get their turn
+//   --today    a part of at most 4 minutes that the date chooses, so that all get their turn
 
 import { fileURLToPath } from 'node:url'
 import { parseArgs } from 'node:util'
