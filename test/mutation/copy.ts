@@ -23,6 +23,9 @@ import { countOf, type Mutation } from './mutation.js'
 const TIMEOUT_MS = 180_000
 const TEST_TIMEOUT_MS = 30_000
 
+/** Where make keeps, for each object, the files that it is made of. */
+const DEPENDENCIES = 'build/Release/.deps'
+
 const run = promisify(execFile)
 
 export interface Verdict {
@@ -82,13 +85,7 @@ export class Copy {
     try {
       writeFileSync(path, mutated)
       if (file.startsWith('native/')) {
-        const object = join('build/Release/obj.target/sentinel_ipc', file.replace(/\.cc$/, '.o'))
-        const linked = ['build/Release/sentinel_ipc.node', 'build/Release/obj.target/sentinel_ipc.node']
-        undo.push(
-          ...[object, `build/Release/.deps/${object.slice('build/'.length)}.d`, ...linked].map((each) =>
-            this.#keep(each),
-          ),
-        )
+        undo.push(...this.#madeOf(file).map((each) => this.#keep(each)))
         await this.#compile()
       }
       if (bundled) {
@@ -105,6 +102,17 @@ export class Copy {
       throw error
     }
     return restore
+  }
+
+  /** What make makes again when a native file changes, as the lists say that the compiler wrote of what it included. */
+  #madeOf(file: string): string[] {
+    const lists = readdirSync(join(this.#directory, DEPENDENCIES), { recursive: true, encoding: 'utf8' })
+    const objects = lists
+      .filter((name) => name.endsWith('.o.d'))
+      .filter((name) => wordsOf(join(this.#directory, DEPENDENCIES, name)).includes(`../${file}`))
+      .flatMap((name) => [join(DEPENDENCIES, name), join('build', name.slice(0, -'.d'.length))])
+    if (objects.length === 0) throw new Error(`no object in ${DEPENDENCIES} is made of ${file}`)
+    return [...objects, 'build/Release/sentinel_ipc.node', 'build/Release/obj.target/sentinel_ipc.node']
   }
 
   /** `-o Makefile`: what node-gyp made it from may be elsewhere. */
@@ -147,6 +155,10 @@ export class Copy {
       )
     })
   }
+}
+
+function wordsOf(path: string): string[] {
+  return readFileSync(path, 'utf8').split(/\s+/)
 }
 
 /** The names of the tests that failed, or something else if the run itself did; and how many passed. */

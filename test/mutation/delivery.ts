@@ -90,7 +90,7 @@ export const deliveryMutations: readonly Mutation[] = [
     name: 'send refuses what is nested too deeply',
     file: sender('refusal'),
     from: 'return !wasChecked(message) || boundOf(message) >= DEEP_LINE_BYTES',
-    to: 'return !wasChecked(message)',
+    to: 'return wasChecked(message) && boundOf(message) < 0',
     tests: [REFUSED],
   },
   {

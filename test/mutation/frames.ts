@@ -10,6 +10,7 @@ const FRAMING = 'test/property/framing.test.ts'
 const DIFFERENTIAL = 'test/security/differential.test.ts'
 
 const checker = 'native/frames/line_checker.cc'
+const walker = 'native/frames/json_walker.h'
 const reader = 'native/frames/frame_reader.cc'
 
 const VALIDATED = 'UTF-8, JSON, depth and envelope are validated'
@@ -20,7 +21,7 @@ export const frameMutations: readonly Mutation[] = [
     name: 'an envelope has each key once',
     claim: VALIDATED,
     file: checker,
-    from: 'if ((envelope.seen & bit) != 0) return FailAt(quote, LineState::kDuplicateKey);',
+    from: 'if ((envelope.seen & Bit(key)) != 0) return walker_.FailAt(quote, LineState::kDuplicateKey);',
     to: '',
     tests: [INVALID],
     named: 'a line that is no message|what a line may be',
@@ -29,7 +30,7 @@ export const frameMutations: readonly Mutation[] = [
     name: 'an envelope has a type',
     claim: VALIDATED,
     file: checker,
-    from: 'return envelope.type.size() == 0 ? FailAt(open, LineState::kTypeMissing) : LineState::kMessage;',
+    from: 'return envelope.type.size() == 0 ? walker_.FailAt(open, LineState::kTypeMissing) : LineState::kMessage;',
     to: 'return open == end ? LineState::kTypeMissing : LineState::kMessage;',
     tests: [INVALID],
     named: 'a line that is no message|what a line may be',
@@ -38,7 +39,7 @@ export const frameMutations: readonly Mutation[] = [
     name: 'a timestamp is a safe integer',
     claim: VALIDATED,
     file: checker,
-    from: 'if (seconds > kMaxSafeInteger) return FailAt(value.start, LineState::kTimestampInvalid);',
+    from: 'if (seconds > kMaxSafeInteger) return walker_.FailAt(value.start, LineState::kTimestampInvalid);',
     to: '',
     tests: [INVALID],
     named: 'a line that is no message|what a line may be',
@@ -47,7 +48,7 @@ export const frameMutations: readonly Mutation[] = [
     name: 'an envelope is an object',
     claim: VALIDATED,
     file: checker,
-    from: 'return state == LineState::kMessage ? FailAt(open, LineState::kNotAnObject) : state;',
+    from: 'return state == LineState::kMessage ? walker_.FailAt(open, LineState::kNotAnObject) : state;',
     to: 'return state;',
     tests: [INVALID],
     named: 'a line that is no message|what a line may be',
@@ -56,7 +57,7 @@ export const frameMutations: readonly Mutation[] = [
     name: 'nothing follows the envelope',
     claim: VALIDATED,
     file: checker,
-    from: 'if (state == LineState::kMessage && *cursor_ < end) state = FailAt(*cursor_, LineState::kSyntax);',
+    from: 'if (state == LineState::kMessage && *walker_.cursor < end) {\n    state = walker_.FailAt(*walker_.cursor, LineState::kSyntax);\n  }',
     to: '',
     tests: [INVALID],
     named: 'a line that is no message|what a line may be',
@@ -64,9 +65,9 @@ export const frameMutations: readonly Mutation[] = [
   {
     name: 'nesting is bounded',
     claim: VALIDATED,
-    file: checker,
-    from: 'if (depth + 1 >= kMaxDepth) return FailAt(at, LineState::kDepth);',
-    to: 'if (depth + 1 >= closers_.size()) return FailAt(at, LineState::kSyntax);',
+    file: walker,
+    from: 'static constexpr std::size_t kMaxDepth = 256;',
+    to: 'static constexpr std::size_t kMaxDepth = 4096;',
     tests: [INVALID],
     named: 'a line that is no message|what a line may be',
   },
@@ -74,14 +75,14 @@ export const frameMutations: readonly Mutation[] = [
     name: 'keys that Go would take for ours are refused',
     claim: 'The validator accepts and refuses',
     file: checker,
-    from: 'if (key == Key::kAmbiguous) return FailAt(quote, LineState::kAmbiguousKey);',
-    to: '',
+    from: 'case EnvelopeKey::kAmbiguous: return walker_.FailAt(quote, LineState::kAmbiguousKey);',
+    to: 'case EnvelopeKey::kAmbiguous:',
     tests: [DIFFERENTIAL],
   },
   {
     name: 'numbers have no leading zeros',
     claim: 'The validator accepts and refuses',
-    file: checker,
+    file: walker,
     from: "if (text[i] == '0') {\n    ++i;\n  } else {",
     to: '{',
     tests: [DIFFERENTIAL],
@@ -89,7 +90,7 @@ export const frameMutations: readonly Mutation[] = [
   {
     name: 'a number ends where it should',
     claim: 'The validator accepts and refuses',
-    file: checker,
+    file: walker,
     from: 'return EndsScalar(text[i]) ? i : 0;',
     to: 'return i;',
     tests: [DIFFERENTIAL],

@@ -5,19 +5,15 @@ import type { Mutation } from './mutation.js'
 const BUDGET = 'test/security/budget.test.ts'
 const LIMITS = 'test/security/limits.test.ts'
 const SENDER = 'test/unit/endpoints/sender.test.ts'
-const ENDPOINT = 'test/unit/services/endpoint.test.ts'
 const PUBLISHER = 'test/unit/services/publisher.test.ts'
 const SERVER = 'test/unit/services/server.test.ts'
 
 const SILENT = 'Peers that are silent, or send no message'
 const SENDS = 'Sends to a peer that reads nothing'
-const BOUNDED = 'An `Endpoint` bounds in bytes'
-const REPLIES = 'Replies that are late, duplicate or forged'
 const THROWS = 'A callback that throws or rejects'
 
 const silence = 'lib/endpoints/silence-limit.ts'
 const waiting = 'lib/endpoints/waiting-sends.ts'
-const endpoint = 'lib/services/endpoint.ts'
 
 export const limitMutations: readonly Mutation[] = [
   {
@@ -191,62 +187,6 @@ export const limitMutations: readonly Mutation[] = [
     from: 'if (isThenable(result)) {',
     to: 'if (isThenable(result) && name === "") {',
     tests: ['test/unit/base/user-code.test.ts'],
-  },
-  {
-    name: 'requests that wait for a reply are bounded',
-    claim: BOUNDED,
-    file: 'lib/services/pending-requests.ts',
-    from: 'this.#bytes + messageBytes + OVERHEAD_BYTES <= this.#maxBytes',
-    to: 'messageBytes + OVERHEAD_BYTES <= Infinity + this.#maxBytes',
-    tests: [ENDPOINT],
-  },
-  {
-    name: 'handlers that run are bounded',
-    claim: BOUNDED,
-    file: 'lib/services/running-handlers.ts',
-    from: 'this.#bytes + messageBytes + OVERHEAD_BYTES <= this.#maxBytes',
-    to: 'messageBytes + OVERHEAD_BYTES <= Infinity + this.#maxBytes',
-    tests: [ENDPOINT],
-  },
-  {
-    name: 'replies that the peer does not read are bounded',
-    claim: BOUNDED,
-    file: endpoint,
-    from: 'if (this.#unsentBytes > 0 && this.#unsentBytes + sizeBound(reply) > this.#maxPendingBytes) {',
-    to: 'if (false) {',
-    tests: [ENDPOINT],
-  },
-  {
-    name: 'messages that are not read are bounded',
-    claim: BOUNDED,
-    file: 'lib/services/message-feed.ts',
-    from: "} else if (this.#state === 'unread' && this.#bytes >= this.#maxBytes) {",
-    to: '} else if (this.#bytes === Infinity) {',
-    tests: [ENDPOINT],
-  },
-  {
-    name: 'a reply to no request is only counted',
-    claim: REPLIES,
-    file: endpoint,
-    from: '++this.#unknownReplies\n      return',
-    to: 'return',
-    tests: [ENDPOINT],
-  },
-  {
-    name: 'an id in use is refused',
-    claim: REPLIES,
-    file: endpoint,
-    from: "else if (this.#running.has(id)) this.#refuse(id, duplicateId, 'a request with this id is being handled')",
-    to: 'else if (this.#running.has(`${id}${duplicateId}`)) return',
-    tests: [ENDPOINT],
-  },
-  {
-    name: 'an error of the peer is cut',
-    claim: REPLIES,
-    file: 'lib/services/reply.ts',
-    from: 'message: message.slice(0, MAX_MESSAGE_LENGTH) }',
-    to: 'message: message.slice(0, MAX_MESSAGE_LENGTH * 100) }',
-    tests: [ENDPOINT],
   },
   {
     name: 'what waits for a subscriber is bounded',

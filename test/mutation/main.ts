@@ -4,7 +4,7 @@
 //   --from     begins with that one of the list, which `--list` shows
 //   --minutes  begins no other once this time has passed, and says with which number to go on
 //   --jobs     how many at a time, each in a copy of its own; default 1, because tests may wait for each other's processor
-//   --today    a part of about 4 minutes that the date chooses, so that all get their turn
+//   --today    a part of at most 4 minutes that the date chooses, so that all get their turn
 
 import { fileURLToPath } from 'node:url'
 import { parseArgs } from 'node:util'
@@ -14,9 +14,10 @@ import { Copy, type Verdict } from './copy.js'
 import type { Mutation } from './mutation.js'
 
 const DAY_MS = 86_400_000
-const TODAY_MINUTES = 4
-/** How many are about one day's part. */
-const TODAY_COUNT = 16
+/** The last one may begin just before, and take a minute. */
+const TODAY_MINUTES = 3
+/** How many fit into one day's part: those that do not would never get their turn. */
+const TODAY_COUNT = 8
 
 const { values } = parseArgs({
   options: {

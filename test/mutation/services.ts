@@ -1,34 +1,81 @@
-// Checks of services and of systemd's helpers that must not be removed, and the tests that notice.
+// What a peer can make an endpoint hold or do, and the checks of typed endpoints and of systemd's helpers.
 
 import type { Mutation } from './mutation.js'
 
+const ENDPOINT = ['test/unit/services/endpoint.test.ts']
 const HOSTILE = ['test/unit/services/endpoint-hostile.test.ts']
 const WAITS = ['test/unit/services/endpoint-waits.test.ts']
 const TYPED = ['test/unit/services/typed.test.ts']
 const NOTIFY = ['test/unit/systemd/notify.test.ts']
 const LISTEN_FDS = ['test/unit/systemd/listen-fds.test.ts']
 
+const BOUNDED = 'An `Endpoint` bounds in bytes'
+const REPLIES = 'Replies that are late, duplicate or forged'
+
 export const servicesMutations: readonly Mutation[] = [
   {
     name: 'services: a kept message is charged for its read',
+    claim: BOUNDED,
     file: 'lib/services/kept-reads.ts',
     from: '    this.#runBytes = runBytes\n',
     to: '    this.#runBytes = Math.min(runBytes, 200)\n',
     tests: HOSTILE,
   },
   {
-    name: 'services: requests without a reply are bounded',
-    file: 'lib/services/outgoing-requests.ts',
-    from: 'if (!this.#pending.fits(bytes)) {',
-    to: 'if (false as boolean) {',
+    name: 'requests that wait for a reply are bounded',
+    claim: BOUNDED,
+    file: 'lib/services/pending-requests.ts',
+    from: 'this.#bytes + messageBytes + OVERHEAD_BYTES <= this.#maxBytes',
+    to: 'messageBytes + OVERHEAD_BYTES <= Infinity + this.#maxBytes',
     tests: WAITS,
   },
   {
-    name: 'services: handlers at work are bounded',
-    file: 'lib/services/incoming-requests.ts',
-    from: 'else if (!this.#running.fits()) this',
-    to: 'else if (false as boolean) this',
+    name: 'handlers that run are bounded',
+    claim: BOUNDED,
+    file: 'lib/services/running-handlers.ts',
+    from: 'this.bytes + this.#reads.cost + OVERHEAD_BYTES <= this.#maxBytes',
+    to: 'OVERHEAD_BYTES <= Infinity + this.#maxBytes',
     tests: [...HOSTILE, ...WAITS],
+  },
+  {
+    name: 'replies that the peer does not read are bounded',
+    claim: BOUNDED,
+    file: 'lib/services/outbox.ts',
+    from: 'this.#unsentBytes + sizeBound(message) <= this.#maxBytes',
+    to: 'sizeBound(message) <= Infinity',
+    tests: HOSTILE,
+  },
+  {
+    name: 'messages that are not read are bounded',
+    claim: BOUNDED,
+    file: 'lib/services/message-feed.ts',
+    from: "} else if (this.#state === 'unread' && this.bytes >= this.#maxBytes) {",
+    to: '} else if (this.bytes === Infinity) {',
+    tests: [...ENDPOINT, ...HOSTILE],
+  },
+  {
+    name: 'a reply to no request is only counted',
+    claim: REPLIES,
+    file: 'lib/services/outgoing-requests.ts',
+    from: '++this.#unknownReplies\n      return',
+    to: 'return',
+    tests: HOSTILE,
+  },
+  {
+    name: 'an id in use is refused',
+    claim: REPLIES,
+    file: 'lib/services/incoming-requests.ts',
+    from: "else if (this.#running.has(id)) this.#refuse(id, duplicateId, 'a request with this id is being handled')",
+    to: 'else if (this.#running.has(`${id}${duplicateId}`)) return true',
+    tests: HOSTILE,
+  },
+  {
+    name: 'an error of the peer is cut',
+    claim: REPLIES,
+    file: 'lib/services/reply.ts',
+    from: 'message: message.slice(0, MAX_MESSAGE_LENGTH) }',
+    to: 'message: message.slice(0, MAX_MESSAGE_LENGTH * 100) }',
+    tests: HOSTILE,
   },
   {
     name: 'services: a withdrawn request gets no reply',
@@ -39,10 +86,11 @@ export const servicesMutations: readonly Mutation[] = [
   },
   {
     name: 'services: an endpoint that is full reads no further',
+    claim: BOUNDED,
     file: 'lib/services/endpoint.ts',
     from: 'while (this.#mustWait()) await this.#room.wait()',
     to: 'if (false as boolean) await this.#room.wait()',
-    tests: ['test/unit/services/endpoint.test.ts', ...HOSTILE],
+    tests: [...ENDPOINT, ...HOSTILE],
   },
   {
     name: 'services: violations are bounded',

@@ -21,8 +21,7 @@ describe('a check that is removed', () => {
   it.each(MUTATIONS)('stands in the code once: $name', ({ file, from, to, tests }) => {
     expect(countOf(from, readFileSync(new URL(file, root), 'utf8')), file).toBe(1)
     expect(to).not.toBe(from)
-    // A changed header would leave objects behind that were made with it.
-    expect(file).toMatch(/\.(?:ts|cc)$/)
+    expect(file).toMatch(/\.(?:ts|cc|h)$/)
     for (const test of tests) expect(existsSync(new URL(test, root)), test).toBe(true)
   })
 
