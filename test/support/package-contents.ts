@@ -66,6 +66,7 @@ export function expectedFiles(root: string, binaries: readonly string[]): string
       ['cjs', 'import.cjs', 'mjs', 'd.mts'].map((extension) => `dist/${entry}.${extension}`),
     ),
     SHARED,
+    'dist/cli/kit/bridge-library.cjs',
     'dist/cli/kit/library.cjs',
     'dist/cli/main.cjs',
     ...declarations.map((file) => `dist/${file.replace(/\.ts$/, '.d.cts')}`),
