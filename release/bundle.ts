@@ -34,8 +34,10 @@ function entryPoints(): { readonly modules: string[]; readonly commands: string[
 }
 
 const { modules, commands } = entryPoints()
-/** What a command loads of the library, when it first needs it. */
-const libraries = commands.map((command) => posix.join(posix.dirname(command), 'kit/library'))
+/** What a command loads of the library, when it first needs it: the second needs optional packages. */
+const libraries = commands.flatMap((command) =>
+  ['kit/library', 'kit/bridge-library'].map((file) => posix.join(posix.dirname(command), file)),
+)
 const entryFiles = new Set([...modules, ...libraries].map((entry) => join(compiled, `${entry}.js`)))
 
 /**
@@ -111,7 +113,10 @@ async function bundleCommand(command: string): Promise<void> {
   const loadLibrary: Plugin = {
     name: 'load-library',
     setup(build) {
-      build.onResolve({ filter: /\/library\.js$/ }, () => ({ path: './kit/library.cjs', external: true }))
+      build.onResolve({ filter: /\/(bridge-)?library\.js$/ }, ({ path }) => ({
+        path: `./kit/${posix.basename(path, '.js')}.cjs`,
+        external: true,
+      }))
     },
   }
   await esbuild({

@@ -5,6 +5,7 @@ import { AbortController } from '../base/globals.js'
 import { nearestOf } from '../base/options.js'
 import { auditCommand } from './commands/audit.js'
 import { benchCommand } from './commands/bench.js'
+import { bridgeCommand } from './commands/bridge.js'
 import { completionCommand } from './commands/completion.js'
 import { doctorCommand } from './commands/doctor.js'
 import { listenCommand } from './commands/listen.js'
@@ -30,6 +31,7 @@ export const COMMANDS: readonly Command[] = [
   topCommand,
   auditCommand,
   spoolCommand,
+  bridgeCommand,
   benchCommand,
   completionCommand(() => COMMANDS),
 ]

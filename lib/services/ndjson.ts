@@ -2,23 +2,21 @@
 
 import { StringDecoder } from 'node:string_decoder'
 
-import { IpcError } from '../base/errors.js'
+import { describeError, IpcError } from '../base/errors.js'
 import { quoteText } from '../base/quote.js'
 import { MAX_MESSAGE_BYTES } from '../message/envelope.js'
+import { metaOfLine, partsOfLine, type LineParts } from '../message/line.js'
 import type { SOCMessage } from '../message/message.js'
+import { metaText, readMeta } from '../message/meta.js'
 import { newSOCMessage, rawJSON } from '../message/new-message.js'
 
-/** A message as one line of text with its newline: its payload as it came, its keys as on the wire. */
+/** A message as one line of text with its newline: its payload as it came, its keys as on the wire, the extra ones as well. */
 export function lineOf(message: SOCMessage): string {
-  const { type, id, timestamp, rawPayload } = message
+  const { type, id, timestamp, meta, rawPayload } = message
   const idText = id === '' ? '' : `,"id":${JSON.stringify(id)}`
   const payloadText = rawPayload === undefined ? '' : `,"payload":${rawPayload}`
-  return `{"type":${JSON.stringify(type)}${idText},"ts":${timestamp}${payloadText}}\n`
+  return `{"type":${JSON.stringify(type)}${idText},"ts":${timestamp}${metaText(meta)}${payloadText}}\n`
 }
-
-// As lineOf writes it, with a type and an id that hold no escapes.
-const USUAL_LINE =
-  /^\{"type":"([^"\\]+)",(?:"id":"([^"\\]*)",)?"ts":(-?(?:0|[1-9]\d{0,14}))(?:,"payload":(.+))?\}$/s
 
 /**
  * The message of a line as {@link lineOf} writes it. The text of the payload is kept, so that numbers of any size pass as
@@ -27,24 +25,32 @@ const USUAL_LINE =
  * @throws {IpcError} ERR_IPC_INVALID_MESSAGE for a line that is not a message
  */
 export function messageOf(line: string): SOCMessage {
-  const [, type, id = '', timestamp, payload] = USUAL_LINE.exec(line) ?? []
-  if (type !== undefined) {
-    const content = payload === undefined ? undefined : rawJSON(payload)
-    return newSOCMessage(type, content, { id, timestamp: Number(timestamp) })
-  }
-  let value: unknown
   try {
-    value = JSON.parse(line)
+    const parts = partsOfLine(line)
+    if (parts !== undefined && parts.type !== '' && parts.payload !== '') return messageOfParts(parts)
+    return messageOfValue(line, JSON.parse(line))
   } catch (error) {
-    throw invalidLine(line, 'not JSON', error)
+    if (error instanceof IpcError) throw error
+    // SyntaxError of JSON.parse; TypeError and RangeError of extra keys that messages cannot have.
+    throw invalidLine(line, error instanceof SyntaxError ? 'not JSON' : describeError(error), error)
   }
+}
+
+function messageOfParts(parts: LineParts): SOCMessage {
+  const { type, id, timestamp, payload } = parts
+  const meta = metaOfLine(parts)
+  const content = payload === undefined ? undefined : rawJSON(payload)
+  return newSOCMessage(type, content, { id, timestamp, ...(meta !== undefined && { meta }) })
+}
+
+/** The message of a line whose keys stand in another order. */
+function messageOfValue(line: string, value: unknown): SOCMessage {
   const message = value as Partial<Record<'type' | 'id' | 'ts' | 'payload', unknown>> | null
   if (typeof message !== 'object' || message === null) throw invalidLine(line, 'not an object')
-  const { type: kind, id: name = '', ts = 0, payload: content } = message
-  if (typeof kind !== 'string' || kind === '') throw invalidLine(line, 'without a type')
-  if (typeof name !== 'string' || !Number.isSafeInteger(ts))
-    throw invalidLine(line, 'with an invalid id or ts')
-  return newSOCMessage(kind, content, { id: name, timestamp: ts as number })
+  const { type, id = '', ts = 0, payload } = message
+  if (typeof type !== 'string' || type === '') throw invalidLine(line, 'without a type')
+  if (typeof id !== 'string' || !Number.isSafeInteger(ts)) throw invalidLine(line, 'with an invalid id or ts')
+  return newSOCMessage(type, payload, { id, timestamp: ts as number, meta: readMeta(line) })
 }
 
 /** The message of a type whose payload is a line. */

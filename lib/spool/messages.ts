@@ -3,8 +3,8 @@
 import { addon } from '../binding/addon.js'
 import { priorityOf } from '../endpoints/message-queue.js'
 import { checkFrameSize, frameBytes, invalidPayload } from '../message/envelope.js'
+import { messageOfLine } from '../message/line.js'
 import { frameOf, type SOCMessage } from '../message/message.js'
-import { newSOCMessage, rawJSON } from '../message/new-message.js'
 import { SOCMsgType } from '../message/type.js'
 import { countFrames } from '../wire/batch.js'
 import { HEADER_BYTES } from './record.js'
@@ -60,28 +60,11 @@ export function entriesOf(messages: readonly SOCMessage[], first: number): Spool
   return entries
 }
 
-const LINE =
-  /^\{"type":("(?:[^"\\]|\\.)*")(?:,"id":("(?:[^"\\]|\\.)*"))?,"ts":(-?\d+)(?:,"payload":(.*?))?(?:,"seq":\d+)?\}$/s
-
 /** The messages of a record that are neither settled nor given up. */
 export function* messagesOf({ first, count, lines }: SpoolRecord): Generator<SpooledMessage> {
   for (const [index, line] of lines.toString('utf8').split('\n').slice(0, count).entries()) {
-    if (line !== '') yield { number: first + index, message: messageOf(line) }
+    if (line !== '') yield { number: first + index, message: messageOfLine(line) }
   }
-}
-
-/** The message of a line, without its newline. */
-function messageOf(line: string): SOCMessage {
-  const [, type, id, timestamp, payload] = LINE.exec(line) ?? []
-  if (type !== undefined) {
-    return newSOCMessage(JSON.parse(type) as string, payload === undefined ? undefined : rawJSON(payload), {
-      id: id === undefined ? '' : (JSON.parse(id) as string),
-      timestamp: Number(timestamp),
-    })
-  }
-  // Another order of keys, or keys of other versions.
-  const parsed = JSON.parse(line) as { type: string; id?: string; ts?: number; payload?: unknown }
-  return newSOCMessage(parsed.type, parsed.payload, { id: parsed.id ?? '', timestamp: parsed.ts ?? 0 })
 }
 
 const INCIDENT = Buffer.from(`{"type":"${SOCMsgType.Incident}",`)

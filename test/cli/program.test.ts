@@ -1,10 +1,11 @@
 // The command line as a whole: help, version, wrong arguments, exit codes, completion, the ways it must not break.
 
 import { execFileSync, spawnSync } from 'node:child_process'
-import { cpSync, mkdirSync, readFileSync } from 'node:fs'
+import { cpSync, existsSync, mkdirSync, readFileSync } from 'node:fs'
 import { dirname, join } from 'node:path'
 import { describe, expect, it } from 'vitest'
 
+import { BRIDGE_HELP } from '../../lib/bridge/command.js'
 import { COMMANDS } from '../../lib/cli/program.js'
 import { temporaryDirectory } from '../support/directory.js'
 import { listening } from '../support/pair.js'
@@ -57,6 +58,8 @@ describe('sentinel-ipc', () => {
     [['send', 'a', '--payload', '1'], '--payload and --id need --type'],
     [['send', 'a', '--spool', 'x'], '--spool needs --ack'],
     [['ping', 'a', '--interval', 'soon'], "--interval takes a duration such as 500ms, 5s or 2m, not 'soon'"],
+    [['bridge', '--chek'], 'bridge has no option --chek; did you mean --check?'],
+    [['bridge', '--json'], 'bridge has no --json'],
     [['completion', 'fish'], "completion takes bash or zsh, not 'fish'"],
   ])('refuses %j in one line, with code 2', async (args, text) => {
     const { code, stdout, stderr } = await run(args)
@@ -124,6 +127,42 @@ describe('sentinel-ipc', () => {
     expect(code).toBe(1)
     expect(stderr).toContain('sentinel-ipc has no binary that loads here')
     expect(stderr.trimEnd().split('\n')).toHaveLength(1)
+  })
+
+  it('says which packages bridge needs where they are not installed, and needs them for nothing else', async () => {
+    const copy = temporaryDirectory()
+    const root = dirname(dirname(dirname(main)))
+    for (const part of ['dist', 'package.json', 'build', 'prebuilds', 'node_modules/node-gyp-build'])
+      if (existsSync(join(root, part))) cpSync(join(root, part), join(copy, part), { recursive: true })
+    const options = { main: join(copy, 'dist/cli/main.cjs'), env: { SENTINEL_IPC_DIRECTORY: copy } }
+    const args = ['bridge', '--from', 'events', '--to', 'nats://127.0.0.1:1', '--check']
+    expect(await run(args, options)).toEqual({
+      code: 1,
+      stdout: '',
+      stderr:
+        'sentinel-ipc: bridge needs two more packages; install them with npm install @nats-io/transport-node @nats-io/jetstream\n',
+    })
+    expect((await run(['ping', 'nothing'], options)).code).toBe(3)
+    expect((await run(['bridge', '--help'], options)).code).toBe(0)
+  })
+
+  it('runs the bridge with the arguments as they were given', async () => {
+    const check = await run(['bridge', '--from', 'a', '--to', 'nats://127.0.0.1:1', '--check'])
+    expect([check.code, check.stdout + check.stderr]).toEqual([
+      1,
+      expect.stringContaining('no connection: connection refused'),
+    ])
+    const wrong = await run(['bridge', '--from', 'a', '--to=-b', '--fsync'])
+    expect(wrong).toMatchObject({ code: 2, stdout: '' })
+    expect(wrong.stderr).toContain('one of --from and --to must be a local name')
+    const inward = await run(['bridge', '--from', 'nats://127.0.0.1:1', '--to', 'a', '--gather-ms', '5'])
+    expect(inward.stderr).toContain('--gather-ms is for the way out')
+  })
+
+  it('knows the options of the bridge as the bridge does', () => {
+    const options = COMMANDS.find(({ name }) => name === 'bridge')?.options ?? {}
+    const known = [...BRIDGE_HELP.matchAll(/--([a-z-]+)/g)].map(([, name = '']) => name)
+    expect(new Set([...Object.keys(options), 'help'])).toEqual(new Set(known))
   })
 
   it('times out at a peer that hangs', async () => {

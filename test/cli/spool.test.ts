@@ -5,6 +5,7 @@ import { join } from 'node:path'
 import { describe, expect, it, onTestFinished } from 'vitest'
 
 import { AcknowledgingReceiver } from '../../lib/delivery/index.js'
+import { Receiver } from '../../lib/endpoints/receiver.js'
 import { newSOCMessage } from '../../lib/message/new-message.js'
 import { serve } from '../../lib/services/server.js'
 import { Spool } from '../../lib/spool/spool.js'
@@ -108,6 +109,33 @@ describe('spool', () => {
     expect(jsonLines((await run(['spool', spool.directory, '--export'])).stdout)).toMatchObject([
       { id: 'm3' },
     ])
+    await server.close()
+  })
+
+  it('exports and sends again messages with all of their keys', async () => {
+    const spool = await filled(0)
+    const meta = { traceparent: '00-1-2-01', 'a"b': [{ payload: 1 }] }
+    await spool.add(newSOCMessage('soc_event', { n: 1 }, { id: 'm1', timestamp: 7, meta }))
+    await spool.close()
+    const exported = await run(['spool', spool.directory, '--export'])
+    expect(exported.stdout).toBe(
+      '{"type":"soc_event","id":"m1","ts":7,"traceparent":"00-1-2-01","a\\"b":[{"payload":1}],"payload":{"n":1}}\n',
+    )
+    const directory = temporaryDirectory()
+    const got: unknown[] = []
+    const server = serve(await listening(directory), async (connection) => {
+      if (got.length > 0) {
+        for await (const message of new Receiver(connection, 'r')) got.push(message.toJSON())
+        return
+      }
+      const receiver = new AcknowledgingReceiver(connection, 'r', { autoAck: false })
+      await receiver.handle((message) => got.push(message.toJSON()))
+    })
+    await run(['spool', spool.directory, '--requeue', 'test', '-d', directory])
+    await run(['send', 'test', '-d', directory], { input: exported.stdout })
+    const message = { type: 'soc_event', id: 'm1', ts: 7, ...meta, payload: { n: 1 } }
+    await until(() => got.length === 2)
+    expect(got).toEqual([message, message])
     await server.close()
   })
 

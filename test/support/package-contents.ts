@@ -30,10 +30,10 @@ export const IMPORTED_NAMES = EXPORTS.map(([name]) => posix.join('sentinel-ipc',
 /** The paths below lib/ that package.json exports, without extension. */
 export const ENTRY_POINTS = EXPORTS.map(([, path]) => path)
 
-/** The name of the file that the entry points share carries a hash of its content; this stands for it. */
+/** The names of the files that entry points share carry a hash of their content; this stands for each of them. */
 export const SHARED = 'dist/shared.cjs'
 
-/** The paths of `packed`, sorted, with {@link SHARED} for the shared file. */
+/** The paths of `packed`, sorted, with {@link SHARED} for the shared files. */
 export function packedFiles(packed: Packed): string[] {
   return packed.files.map(({ path }) => path.replace(/^dist\/shared-[A-Z0-9]{8}\.cjs$/, SHARED)).sort()
 }
@@ -65,7 +65,9 @@ export function expectedFiles(root: string, binaries: readonly string[]): string
     ...ENTRY_POINTS.flatMap((entry) =>
       ['cjs', 'import.cjs', 'mjs', 'd.mts'].map((extension) => `dist/${entry}.${extension}`),
     ),
-    SHARED,
+    SHARED, // of all entry points
+    SHARED, // of the bridge and its command
+    'dist/cli/kit/bridge-library.cjs',
     'dist/cli/kit/library.cjs',
     'dist/cli/main.cjs',
     ...declarations.map((file) => `dist/${file.replace(/\.ts$/, '.d.cts')}`),

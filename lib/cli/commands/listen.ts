@@ -15,7 +15,7 @@ import type { Arguments, Command, Context } from '../kit/command.js'
 import { errorLine, ExitCode } from '../kit/exit-code.js'
 import { loadLibrary, type Library } from '../kit/load.js'
 import type { Output } from '../kit/output.js'
-import { parsePointers, pointed } from '../kit/pointer.js'
+import { parsePointers } from '../kit/pointer.js'
 import { parseCount, plural } from '../kit/units.js'
 import { fired } from '../kit/waiting.js'
 
@@ -66,7 +66,8 @@ async function run(args: Arguments, context: Context): Promise<ExitCode> {
   const address = addressOf(args.at(0), args)
   const given = args.text('count')
   const most = given === undefined ? Infinity : parseCount(given, 'count')
-  const print = printer(args, out)
+  const fields = fieldsOf(args)
+  const print = printer(args, fields, out)
   const library = await loadLibrary()
   const listener = await library.listen(address.name, listenOptions(address, args))
   const types = new Set(args.list('type'))
@@ -87,7 +88,7 @@ async function run(args: Arguments, context: Context): Promise<ExitCode> {
   if (out.isTerminal) void err.line(err.style(`listening at ${listener.address}; Ctrl-C ends it`, 'dim'))
 
   async function printAll(connection: Connection): Promise<void> {
-    const receiver = openReceiver(connection, args.flag('ack'), library)
+    const receiver = openReceiver(connection, args.flag('ack'), fields, library)
     try {
       for await (const batch of receiver.batches()) {
         for (const message of batch) {
@@ -134,17 +135,22 @@ interface Reader {
   invalid(): number
 }
 
-function openReceiver(connection: Connection, acknowledge: boolean, library: Library): Reader {
+function openReceiver(
+  connection: Connection,
+  acknowledge: boolean,
+  fields: readonly string[] | undefined,
+  library: Library,
+): Reader {
+  const reading = { onInvalid: 'skip', ...(fields !== undefined && { fields }) } as const
   if (!acknowledge) {
-    const receiver = new library.Receiver(connection, 'listen', { onInvalid: 'skip' })
+    const receiver = new library.Receiver(connection, 'listen', reading)
     return {
       batches: () => receiver.batches(),
       finished: () => undefined,
       invalid: () => receiver.stats.invalid,
     }
   }
-  const options = { onInvalid: 'skip', autoAck: false } as const
-  const receiver = new library.AcknowledgingReceiver(connection, 'listen', options)
+  const receiver = new library.AcknowledgingReceiver(connection, 'listen', { ...reading, autoAck: false })
   return {
     batches: () => receiver.batches(),
     finished: (message) => {
@@ -154,10 +160,18 @@ function openReceiver(connection: Connection, acknowledge: boolean, library: Lib
   }
 }
 
-/** Returns a function that prints a message, and waits while the output is slow. */
-function printer(args: Arguments, out: Output): (message: SOCMessage) => Promise<void> | undefined {
+/** The parts of the payload to print; undefined for all of it. */
+function fieldsOf(args: Arguments): readonly string[] | undefined {
   const pointers = args.text('fields')
-  const fields = pointers === undefined ? undefined : parsePointers(pointers)
+  return pointers === undefined ? undefined : parsePointers(pointers)
+}
+
+/** Returns a function that prints a message, and waits while the output is slow. */
+function printer(
+  args: Arguments,
+  fields: readonly string[] | undefined,
+  out: Output,
+): (message: SOCMessage) => Promise<void> | undefined {
   const withPeer = args.flag('peer')
   if (out.isTerminal && !args.flag('json')) {
     return (message) => out.line(prettyMessage(message, fields, withPeer, out))
@@ -165,16 +179,18 @@ function printer(args: Arguments, out: Output): (message: SOCMessage) => Promise
   return (message) => out.line(jsonMessage(message, fields, withPeer))
 }
 
-/** A message as one line of JSON. The payload's text is as it was received. */
+/** A message as one line of JSON, with its extra keys. The payload's text is as it was received. */
 export function jsonMessage(
   message: SOCMessage,
   fields: readonly string[] | undefined,
   withPeer: boolean,
 ): string {
-  const { type, id, timestamp, rawPayload, peer } = message
+  const { type, id, timestamp, meta, rawPayload, peer } = message
   const parts = [`"type":${JSON.stringify(type)}`]
   if (id !== '') parts.push(`"id":${JSON.stringify(id)}`)
   parts.push(`"ts":${timestamp}`)
+  const extra = JSON.stringify(meta)
+  if (extra !== '{}') parts.push(extra.slice(1, -1))
   if (fields !== undefined) parts.push(`"fields":${JSON.stringify(picked(message, fields))}`)
   else if (rawPayload !== undefined) parts.push(`"payload":${rawPayload}`)
   if (withPeer) parts.push(`"peer":${JSON.stringify(peer)}`)
@@ -182,7 +198,7 @@ export function jsonMessage(
 }
 
 function picked(message: SOCMessage, fields: readonly string[]): Record<string, unknown> {
-  return Object.fromEntries(fields.map((pointer) => [pointer, pointed(message.payload, pointer)]))
+  return Object.fromEntries(fields.map((pointer) => [pointer, message.field(pointer)]))
 }
 
 function prettyMessage(

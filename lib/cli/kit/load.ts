@@ -7,3 +7,11 @@ export type Library = typeof import('./library.js')
 export function loadLibrary(): Promise<Library> {
   return import('./library.js')
 }
+
+/** What the command `bridge` uses. */
+export type BridgeLibrary = typeof import('./bridge-library.js')
+
+/** Rejects with the error of Node if a package that the bridge needs is not installed. */
+export function loadBridge(): Promise<BridgeLibrary> {
+  return import('./bridge-library.js')
+}

@@ -1,8 +1,9 @@
 // JSON Pointers (RFC 6901) on the command line: `/host/name,/EventID`.
 
+import { FieldSet } from '../../message/fields.js'
 import { usageError } from './exit-code.js'
 
-/** @throws CommandError for a text that is not a list of pointers */
+/** @throws CommandError for a text that is not a list of pointers; TypeError or RangeError for more than a receiver takes */
 export function parsePointers(text: string): readonly string[] {
   const pointers = text.split(',')
   for (const pointer of pointers) {
@@ -12,16 +13,5 @@ export function parsePointers(text: string): readonly string[] {
       )
     }
   }
-  return pointers
-}
-
-/** What a pointer leads to in a value; undefined if there is nothing. */
-export function pointed(value: unknown, pointer: string): unknown {
-  let found = value
-  for (const token of pointer.slice(1).split('/')) {
-    if (typeof found !== 'object' || found === null) return undefined
-    const key = token.replaceAll('~1', '/').replaceAll('~0', '~')
-    found = Object.hasOwn(found, key) ? (found as Record<string, unknown>)[key] : undefined
-  }
-  return found
+  return new FieldSet([...new Set(pointers)], '--fields').pointers
 }

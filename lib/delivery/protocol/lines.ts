@@ -2,8 +2,8 @@
 // back to messages.
 
 import { addon } from '../../binding/addon.js'
+import { messageOfLine } from '../../message/line.js'
 import type { SOCMessage } from '../../message/message.js'
-import { newSOCMessage, rawJSON } from '../../message/new-message.js'
 
 const NEWLINE = 10
 /** Most bytes that a number adds to a line: `,"seq":` and 16 digits, and one to spare. native/frames/line_numbers.h */
@@ -56,21 +56,9 @@ export function emptyLines(lines: Buffer, count: number): Uint8Array {
   return empty
 }
 
-const LINE =
-  /^\{"type":("(?:[^"\\]|\\.)*")(?:,"id":("(?:[^"\\]|\\.)*"))?,"ts":(-?\d+)(?:,"payload":(.*))?,"seq":\d+\}$/s
-
 /** The messages of numbered lines, except empty ones. */
 export function messagesOf(lines: Buffer): SOCMessage[] {
   const messages: SOCMessage[] = []
-  for (const line of lines.toString('utf8').split('\n')) {
-    const [, type, id, timestamp, payload] = LINE.exec(line) ?? []
-    if (type === undefined) continue
-    messages.push(
-      newSOCMessage(JSON.parse(type) as string, payload === undefined ? undefined : rawJSON(payload), {
-        id: id === undefined ? '' : (JSON.parse(id) as string),
-        timestamp: Number(timestamp),
-      }),
-    )
-  }
+  for (const line of lines.toString('utf8').split('\n')) if (line !== '') messages.push(messageOfLine(line))
   return messages
 }

@@ -1,7 +1,7 @@
 // The receiving side of one connection of an acknowledged sender: hands its messages to the loops that ask for them,
 // and reports their outcome to the sender. State that outlives a connection is in the ledger.
 
-import { busyPollOf, checkConnection, type Connection } from '../../connection/connection.js'
+import { busyPollOf, charge, checkConnection, type Connection } from '../../connection/connection.js'
 import { rejected, type IpcError } from '../../base/errors.js'
 import { checkOptions, signal as signalCheck, wrongKind, type OptionTable } from '../../base/options.js'
 import { hangUp } from '../../endpoints/hang-up.js'
@@ -55,6 +55,9 @@ export class AcknowledgingReceiver implements AsyncIterableIterator<SOCMessage, 
       },
       onFinished: () => {
         this.#link.leaveSession()
+      },
+      onHeld: (bytes) => {
+        charge(connection, bytes)
       },
     })
     this.#link = new ReceiverLink(connection, name, link, this.#dispatcher)

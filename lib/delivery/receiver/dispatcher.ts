@@ -11,6 +11,7 @@ import { abortable } from '../../base/abort.js'
 import { abortedError, IpcError, rejected } from '../../base/errors.js'
 import type { SOCMessage } from '../../message/message.js'
 import type { DeadLetters } from './dead-letters.js'
+import { HeldReads, type HeldRead } from './held-reads.js'
 import { keysOf } from './key-order.js'
 import { END, rejection, type Hand, type Reader, type Result, type Wait } from './reader.js'
 import { ReceivedRun } from './received-run.js'
@@ -36,12 +37,15 @@ export interface DispatchEvents {
   onRoom(): void
   /** Everything was handed out, and nothing more will come. */
   onFinished(): void
+  /** What waits or is in hand takes so many bytes more, or fewer (negative). */
+  onHeld(bytes: number): void
 }
 
 export class Dispatcher {
   readonly #options: DispatchOptions
   readonly #events: DispatchEvents
   readonly #tally = new Tally()
+  readonly #reads: HeldReads
   readonly #returned: ReturnedMessages
   readonly #selection: Selection
   readonly #settlements: Settlements
@@ -54,6 +58,9 @@ export class Dispatcher {
   constructor(options: DispatchOptions, deadLetters: DeadLetters, events: DispatchEvents) {
     this.#options = options
     this.#events = events
+    this.#reads = new HeldReads((bytes) => {
+      events.onHeld(bytes)
+    })
     const serve = (): void => {
       this.#serve()
     }
@@ -100,8 +107,13 @@ export class Dispatcher {
     this.#settlements.begin(session)
   }
 
+  /** Messages that were read together will come, and take this much memory. */
+  beginRead(bytes: number): HeldRead {
+    return this.#reads.begin(bytes)
+  }
+
   /** Messages have come, with the numbers from `first` on; 0: they have none. */
-  add(messages: SOCMessage[], first: number, bytes: number): void {
+  add(messages: SOCMessage[], first: number, bytes: number, read: HeldRead): void {
     const { orderBy } = this.#options
     // Before anything is changed: the application may close this receiver from there.
     const keys = orderBy === undefined ? undefined : keysOf(orderBy, messages)
@@ -110,7 +122,7 @@ export class Dispatcher {
       this.#tally.superseded += messages.length
       return
     }
-    this.#selection.addRun(new ReceivedRun(this.#settlements, messages, first, bytes, keys))
+    this.#selection.addRun(new ReceivedRun(this.#settlements, messages, first, bytes, keys, read))
     this.#serve()
   }
 
@@ -226,6 +238,7 @@ export class Dispatcher {
       else if ('run' in next) answer({ value: this.#handOut(next, reader, one), done: false })
       else answer(rejection(next))
     }
+    this.#reads.settle()
     if (this.#tally.wasFull && !this.full) this.#events.onRoom()
     if (!this.#finished && this.#state !== 'open' && this.#isFinished()) {
       this.#finished = true

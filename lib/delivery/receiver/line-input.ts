@@ -17,7 +17,9 @@ import { requestPoll } from '../../wire/busy-poll.js'
 import { fieldBytes, lineReading, type LineReading, type PayloadOptions } from '../../wire/line-reading.js'
 import { threadWindow } from '../../wire/read-window.js'
 import { PageCutter, RefusedLines } from '../../wire/record-decoder.js'
+import type { ConnectionInput } from '../../connection/connection-input.js'
 import { isControl } from '../protocol/control.js'
+import type { HeldRead } from './held-reads.js'
 
 export interface LineInputOptions extends PayloadOptions {
   readonly onInvalid: 'throw' | 'skip'
@@ -34,8 +36,10 @@ export interface LineInputEvents {
   readonly isWanted: boolean
   /** One more error would be kept. */
   readonly takesErrors: boolean
+  /** Lines were read that take this much memory together. */
+  beginRead(bytes: number): HeldRead
   /** Messages with the numbers from `first` on; 0: they have none. @throws {IpcError} for numbers that cannot be */
-  onRun(messages: SOCMessage[], first: number, bytes: number): void
+  onRun(messages: SOCMessage[], first: number, bytes: number, read: HeldRead): void
   /** @throws {IpcError} for a control message that cannot be */
   onControl(message: SOCMessage): void
   /** A line was refused. `error` is undefined if it is not to be reported. @throws {IpcError} for too many of them */
@@ -58,6 +62,8 @@ const {
 const { heartbeat: HEARTBEAT, ack: ACK } = MessageTypeCode
 const IS_MESSAGE = MESSAGE_STATE
 
+/** Memory that a message takes besides its line, roughly. */
+const MESSAGE_BYTES = 192
 const TRUNCATED_REASON = 'truncated'
 
 export class LineInput {
@@ -68,6 +74,7 @@ export class LineInput {
   readonly #skipInvalid: boolean
   readonly #maxInvalid: number
   readonly #reading: LineReading
+  #input: ConnectionInput<Connection> | undefined
   #ended = false
   #paused = false
   #invalid = 0
@@ -99,7 +106,13 @@ export class LineInput {
    * @throws TypeError when the connection has a receiver already
    */
   start(): void {
-    attachReader(this.#connection, this, LineInput.#recordReader, this.maxMessageBytes, this.#reading)
+    this.#input = attachReader(
+      this.#connection,
+      this,
+      LineInput.#recordReader,
+      this.maxMessageBytes,
+      this.#reading,
+    )
   }
 
   /** Bytes read. */
@@ -115,6 +128,11 @@ export class LineInput {
   /** Reading waits for room. */
   get paused(): boolean {
     return this.#paused
+  }
+
+  /** The account of the user lets other connections read. */
+  get stopped(): boolean {
+    return this.#input?.stoppedFor !== undefined
   }
 
   resume(): void {
@@ -159,6 +177,8 @@ export class LineInput {
     const endAt = count * RECORD_WORDS
     const pages = new PageCutter(threadWindow, endAt, this.#reading)
     const extraBytes = fieldBytes(this.#reading)
+    const { linesBegin, linesEnd } = threadWindow
+    const read = this.#events.beginRead(linesEnd - linesBegin + count * (extraBytes + MESSAGE_BYTES))
     let { isNumbered } = this.#events
     let run: SOCMessage[] = []
     let first = 0
@@ -167,7 +187,7 @@ export class LineInput {
       if (run.length === 0) return
       const messages = run
       run = []
-      this.#events.onRun(messages, first, bytes)
+      this.#events.onRun(messages, first, bytes, read)
       bytes = 0
     }
     for (let at = 0; at < endAt; at += RECORD_WORDS) {
@@ -209,13 +229,18 @@ export class LineInput {
       publishInvalid({ address: this.#connection.address, peer: this.#connection.peer, error })
     }
     this.#events.onRefused(reason, wanted ? error : undefined)
-    if (this.#invalid <= this.#maxInvalid) return
+    if (this.#invalid > this.#maxInvalid) {
+      this.#hangUp(`more than ${this.#maxInvalid} lines were no messages`)
+    } else if (this.#input?.takeInvalid(1) === false && this.#maxInvalid !== Infinity) {
+      this.#hangUp(
+        'the user of the peer sent more invalid lines in a second than one user may (maxInvalidPerSecondPerUser)',
+      )
+    }
+  }
+
+  #hangUp(why: string): void {
     closeBecause(this.#connection, 'too-many-invalid')
-    this.#fail(
-      new IpcError('ERR_IPC_CLOSED', `${this.#name}: more than ${this.#maxInvalid} lines were no messages`, {
-        reason: 'too-many-invalid',
-      }),
-    )
+    this.#fail(new IpcError('ERR_IPC_CLOSED', `${this.#name}: ${why}`, { reason: 'too-many-invalid' }))
   }
 }
 

@@ -118,10 +118,11 @@ export class ReceiverLink {
       get takesErrors(): boolean {
         return dispatcher.takesErrors
       },
-      onRun: (messages, first, bytes) => {
+      beginRead: (bytes) => dispatcher.beginRead(bytes),
+      onRun: (messages, first, bytes, read) => {
         if (this.#flow !== undefined) this.#flow.onLines(first, messages.length)
         else if (this.#state === 'greeting') this.#state = 'plain'
-        dispatcher.add(messages, first, bytes)
+        dispatcher.add(messages, first, bytes, read)
       },
       onControl: (message) => {
         this.#onStatement(message)
@@ -189,7 +190,7 @@ export class ReceiverLink {
   #watchSilence(limitMs: number): void {
     this.#silence = new SilenceWatch(limitMs, {
       heard: () => this.#input.bytes,
-      isListening: () => !this.#input.paused,
+      isListening: () => !this.#input.paused && !this.#input.stopped,
       onSilent: (forMs) => {
         const what = `${this.#name}: the sender said nothing for ${Math.round(forMs)} ms`
         this.#fail(new IpcError('ERR_IPC_TIMEOUT', what, { reason: 'silent-peer' }))

@@ -57,7 +57,10 @@ export interface AcknowledgingReceiverOptions extends PayloadOptions {
    * the sender's heartbeats, at least 1000; never for a sender that does not number its messages.
    */
   readonly idleTimeoutMs?: number
-  /** With `autoAck: false`: most messages in hand. No more are handed out until some are settled. Default 65,536. */
+  /**
+   * With `autoAck: false`: most messages in hand. No more are handed out until some are settled. Default 65,536. Messages in hand
+   * also count towards `maxBytesPerUser` of the listener: raise it if you settle larger batches than that.
+   */
   readonly maxUnacknowledged?: number
   /** A message released this many times is rejected instead, with the reason `max-deliveries`. Default: never. */
   readonly maxDeliveries?: number

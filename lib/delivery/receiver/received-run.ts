@@ -4,6 +4,7 @@
 //        └──────────────────────^  (known already, or thrown away)
 
 import { bindDelivery, type Delivery, type SOCMessage } from '../../message/message.js'
+import type { HeldRead } from './held-reads.js'
 
 const IN_HAND = 1
 const DONE = 2
@@ -21,6 +22,8 @@ export class ReceivedRun implements Delivery {
   readonly first: number
   /** Bytes of the lines. */
   readonly bytes: number
+  /** What its messages keep alive, until all of them are done. */
+  readonly read: HeldRead | undefined
   readonly #settler: Settler
   /** The keys by which the messages are ordered; undefined if they are not. */
   readonly #keys: readonly (string | undefined)[] | undefined
@@ -40,12 +43,15 @@ export class ReceivedRun implements Delivery {
     first: number,
     bytes: number,
     keys?: readonly (string | undefined)[],
+    read?: HeldRead,
   ) {
     this.#settler = settler
     this.#keys = keys
     this.messages = messages
     this.first = first
     this.bytes = bytes
+    this.read = read
+    read?.hold()
     this.#states = new Uint8Array(messages.length)
     this.#left = messages.length
     // Read once: in the bundle for require(), that is a call.
@@ -105,7 +111,7 @@ export class ReceivedRun implements Delivery {
   finishOne(index: number): void {
     this.#mixed = true
     this.#states[index] = DONE
-    --this.#left
+    this.#done(1)
   }
 
   /** Marks the messages of [begin, end) that are in hand as done; calls `onFinished` with each stretch of them. */
@@ -113,7 +119,7 @@ export class ReceivedRun implements Delivery {
     const states = this.#states
     if (!this.#mixed) {
       states.fill(DONE, begin, end)
-      this.#left -= end - begin
+      this.#done(end - begin)
       onFinished(begin, end)
       return
     }
@@ -121,9 +127,14 @@ export class ReceivedRun implements Delivery {
       const start = at
       while (at < end && states[at] === IN_HAND) states[at++] = DONE
       if (at === start) continue
-      this.#left -= at - start
+      this.#done(at - start)
       onFinished(start, at)
     }
+  }
+
+  #done(messages: number): void {
+    this.#left -= messages
+    if (this.#left === 0) this.read?.release()
   }
 
   /** Indexes of the messages in hand. */

@@ -159,7 +159,7 @@ export class Settlements implements Settler {
     }
     const copy = copyOf(message)
     const first = run.isNumbered ? run.first + index : 0
-    const again = new ReceivedRun(this, [copy], first, run.bytesEach, [run.keyAt(index)])
+    const again = new ReceivedRun(this, [copy], first, run.bytesEach, [run.keyAt(index)], run.read)
     if (!run.isNumbered) again.noteDeliveries(0, run.deliveriesAt(index) + 1)
     again.next = 1
     this.#returned.moveKey(message, copy)
@@ -171,6 +171,7 @@ export class Settlements implements Settler {
     const message = run.messages[index] as SOCMessage
     const number = run.isNumbered ? run.first + index : undefined
     const kept = this.#deadLetters.keep({ message, reason, deliveries: run.deliveriesAt(index) })
+    if (kept !== undefined) run.read?.hold()
     this.#finishOne(run, index)
     if (kept === undefined) {
       this.#settleRejected(run, index, reason)
@@ -186,6 +187,7 @@ export class Settlements implements Settler {
         ++this.#tally.released
         this.#takeBack(run, index, DEAD_LETTER_RETRY_MS)
       }
+      run.read?.release()
       this.#rules.onSettled()
     })
   }
