@@ -25,6 +25,14 @@ export const limitMutations: readonly Mutation[] = [
     tests: ['test/unit/connection/user-account.test.ts', 'test/security/user-budget.test.ts'],
   },
   {
+    name: 'messages in hand count towards the account of their user',
+    claim: 'That includes what an `AcknowledgingReceiver` has handed out',
+    file: 'lib/delivery/receiver/held-reads.ts',
+    from: 'if (this.#holders++ === 0) this.#onChange(this.#bytes)',
+    to: 'if (this.#holders++ === 0) this.#onChange(0)',
+    tests: ['test/unit/connection/account-charges.test.ts'],
+  },
+  {
     name: 'a user who fills its account hears of its lines in turns',
     claim: 'All connections of one user together',
     file: 'lib/connection/user-account.ts',
