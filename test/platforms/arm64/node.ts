@@ -20,9 +20,14 @@ export function missingForArm64(): string | undefined {
   return undefined
 }
 
-/** What runs a program for arm64, as a command and its first arguments. It needs no PATH. */
+/**
+ * What runs a program for arm64, as a command and its first arguments. It needs no PATH. The loader of arm64 is started by
+ * name instead of qemu's option -L, which would have every absolute path that exists below the libraries, such as `/`, mean
+ * that one.
+ */
 export function emulator(): readonly [string, ...string[]] {
-  return [output('sh', ['-c', `command -v ${QEMU}`]).trim(), '-L', LIBRARIES]
+  const loader = join(LIBRARIES, 'lib/ld-linux-aarch64.so.1')
+  return [output('sh', ['-c', `command -v ${QEMU}`]).trim(), loader, '--library-path', join(LIBRARIES, 'lib')]
 }
 
 /**
