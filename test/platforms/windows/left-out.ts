@@ -5,13 +5,19 @@ const FILES = 'a pipe is no file'
 const NAME_LIVES = 'on Windows a name is taken as long as any connection made there is open'
 const NUMBERS = 'there are no numbers of users and groups'
 const MODES = 'files have access lists, not modes'
+const OPEN_TEMP =
+  'Wine opens new directories to everyone, which the registry refuses; the same rules are tried on a directory of their own'
 const PYTHON = 'needs Python and Unix sockets'
 
 export const leftOut: Readonly<Record<string, Readonly<Record<string, string>>>> = {
   'unit/connection/connection': {
     'goes on with a peer that sends no more': 'a pipe has no halves to close',
   },
-  'unit/swarm/transport': { 'opens its socket as wide': FILES },
+  'unit/swarm/transport': { 'gives its socket the configured mode': FILES },
+  'unit/swarm/peers/peer-registry': {
+    'comes back from a file': OPEN_TEMP,
+    'refuses a file that holds': OPEN_TEMP,
+  },
   'unit/connection/dial': {
     'refuses a link': FILES,
     'refuses a file': FILES,
@@ -27,7 +33,7 @@ export const leftOut: Readonly<Record<string, Readonly<Record<string, string>>>>
     'says so when links': FILES,
     'makes no directories': FILES,
     'refuses a path that is too long': 'a name of a pipe may be longer',
-    'hangs up on clients that nobody accepted': NAME_LIVES,
+    'hangs up on clients that were not accepted': NAME_LIVES,
     'removes only the socket': FILES,
   },
   'unit/spool/spool': { 'is private': MODES },

@@ -128,3 +128,9 @@ export { before as beforeAll, after as afterAll, beforeEach, afterEach }
 after(() => {
   if (unused.size > 0) throw new Error(`left-out.ts names no test of ${file}: ${[...unused].join(', ')}`)
 })
+
+/** Checks of types alone: the compiler has made them, and at run time any chain of calls does nothing. */
+export function expectTypeOf(): unknown {
+  const chain: unknown = new Proxy(() => chain, { get: () => chain })
+  return chain
+}
