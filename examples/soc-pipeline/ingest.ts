@@ -46,7 +46,7 @@ const SAMPLE = fileURLToPath(
   new URL('../../../examples/soc-pipeline/sample/events.ndjson.gz', import.meta.url),
 )
 const DIAL_TRIES = 5
-/** Round trips before those that count: connections and compiled code are warm then. */
+/** Round trips that are not counted: they warm up the connection and the compiled code. */
 const WARM_UP_REQUESTS = 500
 
 class Ingest {

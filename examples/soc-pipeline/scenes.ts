@@ -40,7 +40,7 @@ export function canBeStrangers(): boolean {
   return process.getuid?.() === 0
 }
 
-/** Plays the scenes, one after the other. Those that the end of the pipeline forestalls have no outcome. */
+/** Plays the scenes, one after the other. A scene that the pipeline's end cuts off has no outcome. */
 export async function playScenes({
   pipeline,
   directory,

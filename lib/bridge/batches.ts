@@ -49,7 +49,7 @@ export interface GatheredBatch {
   readonly taken: readonly Taken[]
 }
 
-/** Splits a batch before the line `at`. What it holds is accepted with the second part. */
+/** Splits a batch before the line `at`. Accepting the second part accepts the whole batch. */
 export function splitBatch(batch: GatheredBatch, at: number): [GatheredBatch, GatheredBatch] {
   const offset = offsetOfLine(batch.lines, at)
   const before: Stretch[] = []

@@ -186,7 +186,7 @@ export interface Bridge {
   readonly stats: BridgeStats
   /** Resolves when it has ended; rejects with the reason if it failed. */
   readonly ended: Promise<void>
-  /** Takes no more messages, delivers what it has, and ends. What is not delivered in time stays where it came from. */
+  /** Takes no more messages, delivers the pending ones, and ends. Messages not delivered in time stay at their source. */
   close(options?: BridgeCloseOptions): Promise<void>
   /** Calls `close`. */
   [Symbol.asyncDispose](): Promise<void>

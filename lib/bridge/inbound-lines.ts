@@ -1,5 +1,5 @@
 // Checks of lines that come from a message system, where anyone with permission may have stored them: each must be a message that
-// a sender of ours could have sent.
+// a sender of this package could have sent.
 
 import { CONTROL_ID } from '../delivery/protocol/control.js'
 import { SOCMsgType } from '../message/type.js'
@@ -20,7 +20,7 @@ export function areDeliverable(lines: Buffer, count: number): boolean {
   return !isSuspicious(lines) || linesOf(lines).every((line) => !isControlLine(line))
 }
 
-/** Sorts lines into those that can be sent and those that cannot. */
+/** Separates lines that can be sent from lines that cannot. */
 export function sortLines(lines: Buffer): { readonly good: Buffer[]; readonly bad: Buffer[] } {
   const good: Buffer[] = []
   const bad: Buffer[] = []
