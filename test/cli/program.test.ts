@@ -1,7 +1,7 @@
 // The command line as a whole: help, version, wrong arguments, exit codes, completion, the ways it must not break.
 
 import { execFileSync, spawnSync } from 'node:child_process'
-import { cpSync, existsSync, mkdirSync, readFileSync } from 'node:fs'
+import { cpSync, existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { dirname, join } from 'node:path'
 import { describe, expect, it } from 'vitest'
 
@@ -205,7 +205,9 @@ describe('completion', () => {
   const zsh = spawnSync('zsh', ['--version']).status === 0
   it.skipIf(!zsh)(`for zsh is valid${zsh ? '' : ' (skipped: no zsh here)'}`, async () => {
     const { stdout } = await run(['completion', 'zsh'])
-    const { stderr, status } = spawnSync('zsh', ['-n', '/dev/stdin'], { input: stdout, encoding: 'utf8' })
+    const script = join(temporaryDirectory(), '_sentinel-ipc')
+    writeFileSync(script, stdout)
+    const { stderr, status } = spawnSync('zsh', ['-n', script], { encoding: 'utf8' })
     expect([stderr, status]).toEqual(['', 0])
   })
 })
