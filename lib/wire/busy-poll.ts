@@ -7,7 +7,8 @@ import { PollWord } from '../binding/abi.js'
 
 /**
  * Waits for messages in a loop (busy polling). This occupies a processor while it lasts, so each side should have one
- * of its own. Has no effect on Windows.
+ * of its own. Polling becomes rare where fewer than half of the messages come in time, and where other processes want
+ * the processor. Has no effect on Windows.
  */
 export interface BusyPollOptions {
   /**

@@ -45,8 +45,6 @@ using Clock = std::chrono::steady_clock;
 constexpr std::int64_t kTimerMicroseconds = 100;
 // A poll that takes so much longer than it should have was preempted, or a thread that it waited for was slow.
 constexpr std::int64_t kSuspiciousMicroseconds = 20;
-// How often the thread looks whether it still has one processor, or more.
-constexpr std::chrono::seconds kProcessorsKnown{1};
 
 // Makes the event loop wait for all connections of an environment with one handle, after busy polling for them if
 // requested. The event loop owns this object until it has closed both handles.
@@ -126,7 +124,7 @@ class ReadinessHandles {
       const std::int64_t microseconds = TakeRequest();
       // Leave descriptors that are ready already to the event loop, which gives each its turn. They say nothing
       // about whether waiting pays.
-      if (microseconds == 0 || ReadableNow(loop) || !HasProcessorToSpare()) return;
+      if (microseconds == 0 || ReadableNow(loop) || !contention_.MayPoll(MicrosecondsAt(Clock::now()))) return;
       switch (WaitFor(loop, timer_ms == 1 ? std::min(microseconds, kTimerMicroseconds) : microseconds)) {
         case Wait::kRead:
           // The callback may have replied and be waiting again. Timers may be due by now.
@@ -148,19 +146,10 @@ class ReadinessHandles {
     const bool if_it_pays = words_[PollWord::kIfItPays] != 0;
     words_[PollWord::kMicroseconds] = 0;
     words_[PollWord::kIfItPays] = 0;
-    decided_by_ = microseconds == 0 ? DecidedBy::kHistory : DecidedBy::kReceiver;
-    if (decided_by_ == DecidedBy::kReceiver) return microseconds;
-    return if_it_pays && history_.WorthTrying() ? PollHistory::kMostMicroseconds : 0;
-  }
-
-  // Whether polling keeps nothing else from running: the peer above all, which may share this processor.
-  bool HasProcessorToSpare() {
-    const Clock::time_point now = Clock::now();
-    if (now >= processors_known_until_) {
-      one_processor_ = HasOneProcessor();
-      processors_known_until_ = now + kProcessorsKnown;
-    }
-    return !one_processor_ && contention_.MayPoll(MicrosecondsAt(now));
+    history_ = microseconds == 0 ? &of_own_accord_ : &on_request_;
+    if (microseconds == 0 && !if_it_pays) return 0;
+    if (!history_->WorthTrying()) return 0;
+    return microseconds == 0 ? PollHistory::kMostMicroseconds : microseconds;
   }
 
   static std::int64_t MicrosecondsAt(Clock::time_point time) {
@@ -185,18 +174,18 @@ class ReadinessHandles {
 
   void CheckContention() {
     if (waited_.count() > kSuspiciousMicroseconds)
-      contention_.Checked(MicrosecondsAt(Clock::now()), InvoluntarySwitches());
+      contention_.Checked(MicrosecondsAt(Clock::now()), waited_.count(), InvoluntarySwitches());
   }
 
   void NoteCame() {
     CheckContention();
-    if (decided_by_ == DecidedBy::kHistory) history_.Came(waited_.count());
+    history_->Came(waited_.count());
     Count(PollWord::kGained);
   }
 
   void NoteLost() {
     CheckContention();
-    if (decided_by_ == DecidedBy::kHistory) history_.Lost();
+    history_->Lost();
     Count(PollWord::kLost);
   }
 
@@ -205,17 +194,14 @@ class ReadinessHandles {
     words_[word] = static_cast<std::int32_t>(static_cast<std::uint32_t>(words_[word]) + 1);
   }
 
-  enum class DecidedBy { kReceiver, kHistory };
-
   Environment& environment_;
   ReadyReader reader_;
   std::int32_t* const words_;
   const Reference kept_words_;
-  PollHistory history_;
+  PollHistory of_own_accord_ = PollHistory::OfOwnAccord();
+  PollHistory on_request_ = PollHistory::OnRequest();
+  PollHistory* history_ = &of_own_accord_;  // of the last poll
   Contention contention_;
-  bool one_processor_ = false;
-  Clock::time_point processors_known_until_{};
-  DecidedBy decided_by_ = DecidedBy::kHistory;  // the last poll
   std::chrono::microseconds waited_{};
   bool found_ready_ = false;  // by the last poll, in time; OnReady finds out which descriptor
   uv_poll_t ready_{};

@@ -289,8 +289,6 @@ std::string BootId();
 // Pauses briefly in a polling loop, so that the processor that writes the shared memory can access it.
 void RestProcessor();
 
-// Whether this thread may run on one processor only. False if that cannot be determined.
-bool HasOneProcessor();
 // How often this thread lost its processor to another one while it had work to do; 0 where the system does not tell.
 std::int64_t InvoluntarySwitches();
 

@@ -1,13 +1,16 @@
-// Decides whether polling takes the processor from others that want it: from the peer itself, where both share one,
-// or from a third process. The kernel tells: a thread that polls is preempted, instead of going to sleep by itself.
+// Decides whether polling takes the processor from others that want it: from the peer, if both share one, or from a
+// third process. The kernel tells: it preempts a thread that polls, which would otherwise have gone to sleep by
+// itself. The time that preempted polls took is a debt, and it is paid off slowly. A thread polls while its debt is
+// small:
 //
-//            two preemptions within kTogether
-//   polling ──────────────────────────────────▶ banned, twice as long as the last time
-//      ▲                                           │ the time is over
-//      └───────────────────────────────────────────┘
+//             debt above kMostDebt
+//   polling ──────────────────────────▶ sleeping
+//      ▲                                   │
+//      └───────────────────────────────────┘
+//             debt paid off, 1 µs every kPaidOffEvery µs
 //
-// A ban starts short again after a while of undisturbed polling. A single preemption means little: the kernel's own
-// threads need a processor now and then.
+// So preempted polls take a small part of the time at most. A few short preemptions have no effect: garbage
+// collection and the kernel's own threads need a processor now and then.
 
 #ifndef SENTINEL_CONTENTION_H_
 #define SENTINEL_CONTENTION_H_
@@ -20,34 +23,37 @@ namespace sentinel {
 // Times are microseconds of one monotonic clock.
 class Contention {
  public:
-  static constexpr std::int64_t kTogether = 10'000;
-  static constexpr std::int64_t kFirstBan = 50'000;
-  static constexpr std::int64_t kLongestBan = 2'000'000;
-  // So long after a ban without another one, the next ban is short again.
-  static constexpr std::int64_t kForgiven = 1'000'000;
+  static constexpr std::int64_t kPaidOffEvery = 25;
+  static constexpr std::int64_t kMostDebt = 3'000;
+  // Bounds the time without polling to about two seconds.
+  static constexpr std::int64_t kLimit = 80'000;
 
   // Returns whether a wait may poll.
-  bool MayPoll(std::int64_t now) const { return now >= banned_until_; }
+  bool MayPoll(std::int64_t now) {
+    if (sleeping_ && DebtAt(now) <= 0) sleeping_ = false;
+    return !sleeping_;
+  }
 
-  // Call after a poll that took longer than it should, with the thread's involuntary context switches so far.
-  void Checked(std::int64_t now, std::int64_t switches) {
+  // Call after a poll that took longer than it should, with that time and the thread's involuntary context switches
+  // so far.
+  void Checked(std::int64_t now, std::int64_t waited, std::int64_t switches) {
     const bool preempted = switches > switches_;
     switches_ = switches;
     if (!preempted) return;
-    if (preempted_at_ >= 0 && now - preempted_at_ <= kTogether) {
-      ban_ = now - banned_until_ > kForgiven ? kFirstBan : std::min(ban_ * 2, kLongestBan);
-      banned_until_ = now + ban_;
-      preempted_at_ = -1;
-    } else {
-      preempted_at_ = now;
-    }
+    debt_ = std::min(DebtAt(now) + waited, kLimit);
+    at_ = now;
+    if (debt_ > kMostDebt) sleeping_ = true;
   }
 
  private:
+  std::int64_t DebtAt(std::int64_t now) const {
+    return std::max<std::int64_t>(debt_ - (now - at_) / kPaidOffEvery, 0);
+  }
+
   std::int64_t switches_ = 0;
-  std::int64_t preempted_at_ = -1;  // the last one that no ban followed
-  std::int64_t ban_ = kFirstBan;
-  std::int64_t banned_until_ = -kForgiven - 1;
+  std::int64_t debt_ = 0;  // at the time `at_`
+  std::int64_t at_ = 0;
+  bool sleeping_ = false;
 };
 
 }  // namespace sentinel

@@ -1,20 +1,31 @@
-// Decides whether to poll for the next message, by whether polling has paid lately. While most messages arrive
-// within the time that sleeping and waking up would take, every wait polls; otherwise only one wait in many does. A
-// message that comes late shows that the other process had to be woken first. Once that process polls too, its
-// replies come in time, so a few more polls follow to give both sides the chance to start polling together.
+// Decides whether to poll for the next message, by whether polling has paid lately. While it pays, every wait
+// polls; otherwise only one wait in many does. There are two kinds:
+//
+// - Of its own accord a thread polls while most messages arrive within the time that sleeping and waking up would
+// take.
+//   A message that comes late shows that the other process had to be woken first. Once that process polls too, its
+//   replies come in time, so a few more polls follow to give both sides the chance to start polling together.
+// - On request it polls while at least half of the messages arrive in the requested time. If fewer do, they are
+// rare, or
+//   the peer needs this very processor to send them.
 
 #ifndef SENTINEL_POLL_HISTORY_H_
 #define SENTINEL_POLL_HISTORY_H_
 
 #include <algorithm>
 #include <cstdint>
+#include <limits>
 
 namespace sentinel {
 
 class PollHistory {
  public:
-  // The longest poll: about as long as it takes to wake another process and receive its reply.
+  // The longest poll that nobody has requested: about as long as it takes to wake another process and receive its
+  // reply.
   static constexpr std::int64_t kMostMicroseconds = 50;
+
+  static PollHistory OfOwnAccord() { return {20, 2, 8}; }
+  static PollHistory OnRequest() { return {std::numeric_limits<std::int64_t>::max(), 1, 4}; }
 
   // Returns whether this wait should poll. Call it once per wait.
   bool WorthTrying() {
@@ -24,27 +35,27 @@ class PollHistory {
   }
 
   void Came(std::int64_t after_microseconds) {
-    if (after_microseconds <= kSoonMicroseconds) {
+    if (after_microseconds <= soon_microseconds_) {
       lateness_ = std::max(lateness_ - 1, 0);
       doubts_ = std::max(doubts_ - 1, 0);
-    } else if ((lateness_ += kWeight) >= kMostLateness) {
-      GiveUp(kMostDoubts);
+    } else if ((lateness_ += weight_) >= kMostLateness) {
+      GiveUp(most_doubts_);
     }
   }
 
-  // A single poll without a message has no effect, because garbage collection on the other side can cause it. Each
-  // further one makes polls four times rarer.
+  // One or two polls without a message have no effect, because garbage collection on the other side can cause them.
+  // Each further one makes polls rarer.
   void Lost() {
-    doubts_ = std::min(doubts_ + kWeight, kMostDoubts);
-    if (doubts_ > kWeight) GiveUp(doubts_);
+    doubts_ = std::min(doubts_ + weight_, most_doubts_);
+    if (doubts_ > kFewDoubts) GiveUp(doubts_);
   }
 
  private:
-  static constexpr std::int64_t kSoonMicroseconds = 20;
-  // A message that is late or does not come weighs as much as two that came in time.
-  static constexpr int kWeight = 2;
   static constexpr int kMostLateness = 32;
-  static constexpr int kMostDoubts = 8;
+  static constexpr int kFewDoubts = 2;
+
+  PollHistory(std::int64_t soon_microseconds, int weight, int most_doubts)
+      : soon_microseconds_(soon_microseconds), weight_(weight), most_doubts_(most_doubts) {}
 
   void GiveUp(int doubts) {
     doubts_ = doubts;
@@ -52,6 +63,11 @@ class PollHistory {
     to_pass_over_ = 1 << doubts;
   }
 
+  std::int64_t soon_microseconds_;
+  // A message that is late or does not come weighs as much as so many that came in time.
+  int weight_;
+  // At most 2 to the power of this many waits are passed over.
+  int most_doubts_;
   int doubts_ = 0;
   int lateness_ = 0;
   int to_pass_over_ = 0;

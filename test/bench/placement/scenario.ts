@@ -12,7 +12,7 @@ import {
 import { LINE_BYTES } from '../input/line.js'
 
 const MEASURE_MS: Readonly<Record<Scale, number>> = { quick: 80, normal: 700, full: 3000 }
-const WARM_UP_MS: Readonly<Record<Scale, number>> = { quick: 80, normal: 250, full: 1000 }
+const WARM_UP_MS: Readonly<Record<Scale, number>> = { quick: 100, normal: 1500, full: 3000 }
 const LOAD_PER_SECOND = 50_000
 const BUSY_POLL_US = 50
 

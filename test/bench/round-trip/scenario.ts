@@ -6,7 +6,7 @@ import { NODE_IPC } from '../input/node-ipc.js'
 import { ZEROMQ } from '../input/zeromq.js'
 
 const MEASURE_MS: Readonly<Record<Scale, number>> = { quick: 100, normal: 500, full: 3000 }
-const WARM_UP_MS: Readonly<Record<Scale, number>> = { quick: 100, normal: 250, full: 1000 }
+const WARM_UP_MS: Readonly<Record<Scale, number>> = { quick: 100, normal: 1500, full: 3000 }
 const LOAD_PER_SECOND = 50_000
 const BUSY_POLL_US = 50
 

@@ -1,62 +1,44 @@
-// native/readiness/contention.h by itself, over a clock of its own. Ends with the line of the first expectation that fails.
+// native/readiness/contention.h by itself, over a clock of its own.
 
 #include "readiness/contention.h"
 
 #include <cstdint>
-#include <cstdio>
-#include <cstdlib>
 
-namespace {
+#include "expect.h"
 
 using sentinel::Contention;
 
-constexpr std::int64_t kMillisecond = 1000;
-
-void Expect(bool holds, int line) {
-  if (holds) return;
-  std::printf("line %d\n", line);
-  std::exit(1);
-}
-#define EXPECT(condition) Expect(condition, __LINE__)
-
-}  // namespace
-
 int main() {
+  constexpr std::int64_t kPreemption = 500;
   Contention contention;
-  std::int64_t now = 1000 * kMillisecond;
-  std::int64_t switches = 7;  // before it was asked for the first time
-  contention.Checked(now, switches);
+  std::int64_t now = 1'000'000;
+  std::int64_t switches = 7;  // before the first poll
+
+  // Slow polls without a preemption say nothing.
+  contention.Checked(now, 0, switches);
+  for (int i = 0; i < 100; ++i) contention.Checked(++now, kPreemption, switches);
   EXPECT(contention.MayPoll(now));
 
-  // Alone, a preemption says little, however many there are.
-  for (int i = 0; i < 20; ++i) {
-    now += Contention::kTogether + 1;
-    contention.Checked(now, ++switches);
-    EXPECT(contention.MayPoll(now));
+  // A few preempted ones have no effect, and as many have none again when the debt is paid off.
+  for (int round = 0; round < 10; ++round) {
+    for (std::int64_t debt = 0; debt < Contention::kMostDebt; debt += kPreemption) {
+      contention.Checked(now, kPreemption, ++switches);
+      EXPECT(contention.MayPoll(now));
+    }
+    now += Contention::kMostDebt * Contention::kPaidOffEvery;
   }
-  // Slow polls without one say nothing.
-  for (int i = 0; i < 20; ++i) contention.Checked(++now, switches);
+
+  // More of them stop polling until the whole debt is paid off.
+  std::int64_t debt = 0;
+  for (; debt <= Contention::kMostDebt; debt += kPreemption) contention.Checked(now, kPreemption, ++switches);
+  EXPECT(!contention.MayPoll(now));
+  EXPECT(!contention.MayPoll(now + debt * Contention::kPaidOffEvery - 1));
+  now += debt * Contention::kPaidOffEvery;
   EXPECT(contention.MayPoll(now));
 
-  // Two within a short time: no polling for a while, and each time for twice as long.
-  std::int64_t ban = Contention::kFirstBan;
-  for (int i = 0; i < 10; ++i) {
-    now += 2 * Contention::kTogether;
-    contention.Checked(now, ++switches);
-    EXPECT(contention.MayPoll(now));
-    contention.Checked(now += kMillisecond, ++switches);
-    EXPECT(!contention.MayPoll(now));
-    EXPECT(!contention.MayPoll(now + ban - 1));
-    now += ban;
-    EXPECT(contention.MayPoll(now));
-    ban = ban * 2 < Contention::kLongestBan ? ban * 2 : Contention::kLongestBan;
-  }
-
-  // After a while without, the next one is short again.
-  now += Contention::kForgiven + 1;
-  contention.Checked(now, ++switches);
-  contention.Checked(now += kMillisecond, ++switches);
-  EXPECT(!contention.MayPoll(now + Contention::kFirstBan - 1));
-  EXPECT(contention.MayPoll(now + Contention::kFirstBan));
+  // However long a poll was preempted, polling begins again after about two seconds.
+  contention.Checked(now, 3'600'000'000, ++switches);
+  EXPECT(!contention.MayPoll(now + Contention::kLimit * Contention::kPaidOffEvery - 1));
+  EXPECT(contention.MayPoll(now + Contention::kLimit * Contention::kPaidOffEvery));
   return 0;
 }

@@ -1,25 +1,27 @@
-// Polling gives way: where the scheduler leaves one processor only, and where others want the one that it occupies.
+// Polling gives way: where it does not pay, and where others want the processor that it occupies.
 
 import { execFileSync, spawnSync } from 'node:child_process'
-import { availableParallelism } from 'node:os'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { describe, expect, it } from 'vitest'
 
-import { startChild, type ChildOptions } from '../../support/child.js'
+import { startChild } from '../../support/child.js'
 import { temporaryDirectory } from '../../support/directory.js'
 
 const root = fileURLToPath(new URL('../../../', import.meta.url))
 const hasCompiler = spawnSync('c++', ['--version']).status === 0
 const hasTaskset = process.platform === 'linux' && spawnSync('taskset', ['--version']).status === 0
 
-describe('contention of the processor', () => {
-  it.skipIf(!hasCompiler)('bans polling for a while after preemptions (skipped without a compiler)', () => {
-    const program = join(temporaryDirectory(), 'contention')
+describe.skipIf(!hasCompiler)('the rules of polling (skipped without a compiler)', () => {
+  it.each([
+    ['poll_history', 'make polls rare that do not pay'],
+    ['contention', 'stop polling where the scheduler preempts it'],
+  ])('%s: %s', (name) => {
+    const program = join(temporaryDirectory(), name)
     execFileSync('c++', [
       '-std=c++17',
       `-I${join(root, 'native')}`,
-      join(root, 'test/native/readiness/contention_test.cc'),
+      join(root, `test/native/readiness/${name}_test.cc`),
       '-o',
       program,
     ])
@@ -28,16 +30,15 @@ describe('contention of the processor', () => {
   })
 })
 
-describe.skipIf(!hasTaskset)('a process of one processor (skipped without taskset)', () => {
-  const pollsOf = async (options: ChildOptions): Promise<number> =>
-    startChild('polling-alone', { directory: temporaryDirectory() }, options).report()
-
-  it('never polls, even if told to', async () => {
+describe.skipIf(!hasTaskset)('two processes on one processor (skipped without taskset)', () => {
+  it('seldom poll, even if told to', async () => {
+    const waits = 2000
     const onOne = { execPath: 'taskset', execArgv: ['-c', '0', process.execPath] }
-    expect(await pollsOf(onOne)).toBe(0)
-  })
-
-  it.skipIf(availableParallelism() < 2)('polls where it has more', async () => {
-    expect(await pollsOf({})).toBeGreaterThan(0)
+    const polls = await startChild(
+      'polling-together',
+      { directory: temporaryDirectory(), waits },
+      onOne,
+    ).report()
+    expect(polls).toBeLessThan(waits / 4)
   })
 })
