@@ -5,10 +5,11 @@ import { pairIn, roleIn, type Contestant, type Scale, type Scenario } from '../h
 import { loadEventLines } from '../input/events.js'
 
 const MEASURE_MS: Readonly<Record<Scale, number>> = { quick: 150, normal: 600, full: 3000 }
+const WARM_UP_MS: Readonly<Record<Scale, number>> = { quick: 150, normal: 1000, full: 2000 }
 
 export function correlate(scale: Scale): Scenario {
   const measureMs = MEASURE_MS[scale]
-  const warmUpMs = Math.min(400, measureMs)
+  const warmUpMs = WARM_UP_MS[scale]
   const producer = roleIn(new URL('../relay/feeder.js', import.meta.url), 'feeder')
   const ours = pairIn(new URL('./ours.js', import.meta.url)).consumer
   const contestants: Contestant[] = [
