@@ -173,7 +173,7 @@ describe('a flipped bit', () => {
     expect(numbersOf(spool)).toHaveLength(9)
   })
 
-  it('on the way back from the disk costs the record, too', async () => {
+  it.each(['header', 'body'])('in a %s on the way back from the disk costs the record, too', async (part) => {
     const directory = join(temporaryDirectory(), 'spool')
     const damages: SpoolDamage[] = []
     const spool = await opened(directory, { onDamage: (damage) => damages.push(damage) })
@@ -181,7 +181,8 @@ describe('a flipped bit', () => {
     spool.attach({ onLost: (count, reason) => lost.push([count, reason]) })
     for (let i = 0; i < 3; ++i) await spool.append(entry(['a', 'b'], spool.next)).durable
     const [segment = ''] = segmentsOf(directory)
-    flip(join(directory, segment), recordsOf(directory, segment)[2]?.offset ?? 0, 4)
+    const { offset, size } = recordsOf(directory, segment)[2] ?? { offset: 0, size: 0 }
+    flip(join(directory, segment), part === 'header' ? offset : offset + size - 2, 4)
     expect(numbersOf(spool)).toEqual([1, 2, 5, 6])
     await TURN()
     expect(lost).toEqual([[2, 'storage']])
