@@ -51,7 +51,7 @@ export const limitMutations: readonly Mutation[] = [
   },
   {
     name: 'a full account reads no connection that the application does not read',
-    claim: 'Connections that the application does not read',
+    claim: 'While a user is over the bound',
     file: 'lib/connection/connection-input.ts',
     from: 'return this.#wanted && this.#kind.isAwaited(this.#reader)',
     to: 'return this.#wanted',
@@ -60,7 +60,7 @@ export const limitMutations: readonly Mutation[] = [
   },
   {
     name: 'a connection that the application waits for again gets a turn',
-    claim: 'Connections that the application does not read',
+    claim: 'While a user is over the bound',
     file: 'lib/connection/connection-input.ts',
     from: 'if (this.#stopped) this.#account?.wanting(this)\n  }\n\n  setStopped',
     to: '}\n\n  setStopped',
