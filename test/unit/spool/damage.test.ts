@@ -52,6 +52,7 @@ describe('a torn end', () => {
       const damages: SpoolDamage[] = []
       const spool = await Spool.open({ directory: copy, onDamage: (damage) => damages.push(damage) })
       await TURN()
+      expect(statSync(join(copy, segment)).size).toBe(cut === 0 ? last.offset + last.size : last.offset)
       const kept = cut === 0 ? 9 : 6
       expect(numbersOf(spool)).toEqual(Array.from({ length: kept }, (_, i) => i + 1))
       expect(spool.next).toBe(kept + 1)
@@ -84,6 +85,27 @@ describe('a torn end', () => {
     expect(again.next).toBe(4)
     await again.close()
   })
+
+  it.each([
+    ['process', false],
+    ['fsync', true],
+  ] as const)(
+    'that a loss of power may have left: durability %s keeps its session: %s',
+    async (durability, keeps) => {
+      const options = { directory: join(temporaryDirectory(), 'spool'), durability }
+      const spool = await Spool.open(options)
+      await spool.append(entry(['a', 'b', 'c'], 1)).durable
+      const { session } = spool
+      await spool.close()
+      const sameBoot = await Spool.open(options)
+      expect(sameBoot.session).toBe(session)
+      await sameBoot.close()
+      const nextBoot = await openSpool(options, { ...systemClock(), bootId: 'the next one' })
+      expect(nextBoot.session === session).toBe(keeps)
+      expect(nextBoot.messages).toBe(3)
+      await nextBoot.close()
+    },
+  )
 })
 
 describe('a flipped bit', () => {
