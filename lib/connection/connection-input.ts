@@ -25,6 +25,8 @@ export interface RecordReader<Reader> {
    * everything: until `finishReading`, replies can be sent to a peer that still reads.
    */
   onEnd(reader: Reader, error: IpcError | undefined): boolean
+  /** The application waits for what comes. When it begins to, call `asked`. */
+  isAwaited(reader: Reader): boolean
 }
 
 /** What a connection that has ended still holds, for an account that must not count it for ever. */
@@ -54,6 +56,8 @@ export class ConnectionInput<Owner> implements AccountHolder {
   #delivering = false
   /** Charged to the account: what readers have reported, and the line that has not ended. */
   #queued = 0
+  /** Of `#queued`: what the application has to take or to finish before more is read into a full account. */
+  #awaitingApplication = 0
   #unfinished = 0
   #remainder: Remainder | undefined
   #bytes = 0
@@ -87,11 +91,16 @@ export class ConnectionInput<Owner> implements AccountHolder {
   }
 
   get wantsReading(): boolean {
-    return this.#wanted
+    return this.#wanted && this.#kind.isAwaited(this.#reader)
   }
 
   get queuedBytes(): number {
-    return this.#queued
+    return this.#awaitingApplication
+  }
+
+  /** The account of the user is full. */
+  get crowded(): boolean {
+    return this.#account?.full === true
   }
 
   get unfinishedBytes(): number {
@@ -117,6 +126,11 @@ export class ConnectionInput<Owner> implements AccountHolder {
     this.#wanted = true
     if (this.#stopped) this.#account?.wanting(this)
     else this.#socket.resume()
+  }
+
+  /** The application waits for what comes, and did not before. */
+  asked(): void {
+    if (this.#stopped) this.#account?.wanting(this)
   }
 
   setStopped(stopped: boolean): void {
@@ -148,9 +162,13 @@ export class ConnectionInput<Owner> implements AccountHolder {
     return this.#wanted && !this.#stopped
   }
 
-  /** Charges bytes that this connection makes the process hold beside lines that have not ended; negative: no longer. */
-  charge(bytes: number): void {
+  /**
+   * Charges bytes that this connection makes the process hold beside lines that have not ended; negative: no longer.
+   * `awaiting`: of these, bytes that the application has to take or to finish.
+   */
+  charge(bytes: number, awaiting = bytes): void {
     this.#queued += bytes
+    this.#awaitingApplication += awaiting
     if (this.#remainder !== undefined) this.#remainder.bytes = this.#queued
     this.#account?.change(this, bytes, 0)
   }

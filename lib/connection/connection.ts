@@ -70,10 +70,13 @@ export let resumeReading: (connection: Connection) => void
 /** Stops reading as if the peer had ended the stream: the reader gets what was read, then the end. Writing goes on. */
 export let endReading: (connection: Connection) => void
 /**
- * Charges bytes that a connection makes this process hold to the account of its user; negative: no longer. While the account
- * is full, the connections of the user are hardly read.
+ * Charges bytes that a connection makes this process hold to the account of its user; negative: no longer. `awaiting`: of
+ * these, bytes that the application has to take or to finish; default: all. While the account is full, the connections of the
+ * user are hardly read, and those with such bytes not at all.
  */
-export let charge: (connection: Connection, bytes: number) => void
+export let charge: (connection: Connection, bytes: number, awaiting?: number) => void
+/** Whether the account of its user is full. */
+export let isCrowded: (connection: Connection) => boolean
 /** The application has taken everything that the peer sent before it stopped sending. */
 export let finishReading: (connection: Connection) => void
 /** The busy-poll setting that receivers on this connection inherit. */
@@ -213,10 +216,10 @@ export class Connection {
     resumeReading = (connection) => {
       connection.#input?.resume()
     }
-    charge = (connection, bytes) => {
-      connection.#input?.charge(bytes)
+    charge = (connection, bytes, awaiting) => {
+      connection.#input?.charge(bytes, awaiting)
     }
-
+    isCrowded = (connection) => connection.#input?.crowded === true
     endReading = (connection) => {
       if (connection.#state !== 'open') return
       connection.#state = 'ended'

@@ -39,8 +39,9 @@ export interface ListenOptions extends AddressOptions {
   /** New connections of each user within any one second; further ones are turned away. Default: no limit. */
   readonly maxNewConnectionsPerSecondPerUser?: number
   /**
-   * Bytes that all connections of one user may make this process hold: lines whose end has not come, and messages and errors
-   * that the application has not taken. Beyond that, these connections are read one at a time until half of it is free.
+   * Bytes that all connections of one user may make this process hold: lines whose end has not come, messages and errors
+   * that the application has not taken, and what acknowledging receivers and endpoints have under way. Beyond that, those of
+   * these connections that the application reads are read one at a time, and the others not at all, until half of it is free.
    * At twice that, the one with the longest unfinished line is closed if it gets no further, with the reason `user-budget`.
    * Other users are not affected. From 1 MiB; Infinity: no limit. Default: 64 MiB.
    */

@@ -4,8 +4,9 @@
 //   open ──held > maxBytes──▶ full ──held ≤ half of it──▶ open
 //
 // While an account is full, one connection of the user reads at a time, for a turn, because a line whose end has not come
-// can only be finished by reading on. At twice the bound, the longest line that gets no further costs the user its
-// connection. Connections of other users are not affected.
+// can only be finished by reading on. Only connections that the application waits for get a turn: those that it does not
+// read stop at the bound, so that they leave room for the others. At twice the bound, the longest line that gets no further
+// costs the user its connection. Connections of other users are not affected.
 
 import { clearTimeout, monotonicMs, setTimeout } from '../base/globals.js'
 
@@ -17,7 +18,7 @@ export interface AccountLimits {
 
 /** A connection, as the account of its user sees it. */
 export interface AccountHolder {
-  /** It would read if the account let it. */
+  /** It would read if the account let it, and the application waits for what comes. */
   readonly wantsReading: boolean
   /** Bytes that the application has not taken yet. */
   readonly queuedBytes: number
@@ -110,7 +111,7 @@ export class UserAccount {
     if (this.#state === 'full' && this.#turn === undefined && bytes < 0) this.#passTurn()
   }
 
-  /** A connection that did not want to read does so again. */
+  /** A connection that did not want to read does so again, or the application waits for it again. */
   wanting(holder: AccountHolder): void {
     if (this.#state === 'full' && this.#turn === undefined && holder.wantsReading) this.#passTurn()
   }
@@ -167,16 +168,18 @@ export class UserAccount {
     const longest = this.#longest()
     const others = !this.#overHardBound
     for (const reader of this.#readers) {
-      if (!reader.wantsReading || reader.queuedBytes > 0) continue
+      if (!mayHaveTurn(reader)) continue
       if (reader === longest || (others && reader.unfinishedBytes === 0)) return reader
     }
     return undefined
   }
 
+  /** Of the connections that may have a turn, the one with the longest line. */
   #longest(): AccountHolder | undefined {
     let [longest, most]: [AccountHolder | undefined, number] = [undefined, 0]
     for (const reader of this.#readers) {
-      if (reader.unfinishedBytes > most) [longest, most] = [reader, reader.unfinishedBytes]
+      if (reader.unfinishedBytes > most && mayHaveTurn(reader))
+        [longest, most] = [reader, reader.unfinishedBytes]
     }
     return longest
   }
@@ -199,7 +202,7 @@ export class UserAccount {
     this.#hasRead = false
     this.#timer = setTimeout(() => {
       const turn = this.#turn
-      if (this.#hasRead && --this.#turnsLeft > 0 && turn?.queuedBytes === 0) {
+      if (this.#hasRead && --this.#turnsLeft > 0 && turn !== undefined && mayHaveTurn(turn)) {
         this.#watchTurn()
         return
       }
@@ -209,4 +212,9 @@ export class UserAccount {
     // The connection whose turn it is keeps the process alive, if anything does.
     this.#timer.unref()
   }
+}
+
+/** What it reads would not wait for the application. */
+function mayHaveTurn(reader: AccountHolder): boolean {
+  return reader.wantsReading && reader.queuedBytes === 0
 }

@@ -33,6 +33,8 @@ const MAX_QUEUED_BYTES = 1 << 19
 /** Memory that a message takes besides its line, and that a refused line takes in total. */
 const MESSAGE_BYTES = 192
 const REFUSED_BYTES = 96
+/** Memory that refused lines in a row take besides. */
+const REFUSED_RUN_BYTES = 416
 const ERROR_BYTES = 1024
 /** Entries that were handed out are removed from the array once there are this many. */
 const COMPACT_AT = 64
@@ -150,7 +152,7 @@ export class ReadQueue {
   }
 
   addRefused(lines: RefusedLines): void {
-    this.#bytes += lines.length * REFUSED_BYTES
+    this.#bytes += lines.length * REFUSED_BYTES + REFUSED_RUN_BYTES
     this.#entries.push(lines)
   }
 

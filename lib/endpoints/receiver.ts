@@ -99,6 +99,7 @@ export class Receiver<
   static readonly #recordReader: RecordReader<Receiver> = {
     onRecords: (receiver, count, received) => receiver.#onRecords(count, received),
     onEnd: (receiver, error) => receiver.#onEnd(error),
+    isAwaited: (receiver) => receiver.#queue.any,
   }
   static readonly #lineConsumer: LineConsumer<Receiver> = {
     onRun: (receiver, messages) => {
@@ -219,7 +220,10 @@ export class Receiver<
 
   #served<Result>(waiting: Promise<Result>): Promise<Result> {
     this.#serve()
-    if (this.#queue.any) requestPoll(this.#busyPoll)
+    if (this.#queue.any) {
+      this.#input.asked()
+      requestPoll(this.#busyPoll)
+    }
     return waiting
   }
 
@@ -282,6 +286,7 @@ export class Receiver<
     const invalidBefore = this.#invalid
     const reader = this as unknown as Receiver // the types of messages play no part below
     decodeLines<Receiver>(threadWindow, count, peer, reader, Receiver.#lineConsumer, this.#plan.reading)
+    this.#queue.charge(threadWindow.takeExcess())
     if (this.#invalid > this.#plan.maxInvalid) {
       this.#hangUp(
         'too-many-invalid',

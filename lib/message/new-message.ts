@@ -75,6 +75,17 @@ function isBlank(unit: number): boolean {
   return unit === 0x20 || unit === 0x09 || isBreak(unit)
 }
 
+function checkedRaw(content: string | Buffer): string | Buffer {
+  if (content.length === 0) throw new TypeError('rawJSON() requires non-empty JSON')
+  // As UTF-8 it would silently become U+FFFD.
+  if (typeof content === 'string' && !content.isWellFormed()) {
+    throw new TypeError(
+      'rawJSON() takes no half of a surrogate pair, which has no UTF-8: write it as an escape, such as \\ud800',
+    )
+  }
+  return content
+}
+
 /** Options of {@link newSOCMessage}. */
 export interface NewMessageOptions {
   /** Default: decimal Unix nanoseconds, unique and rising within a thread (Go: `time.Now().UnixNano()`). */
@@ -91,11 +102,12 @@ export interface NewMessageOptions {
 
 /**
  * Makes a message (Go: `NewSOCMessage`). The payload is turned into JSON at once, so later changes to the value have no
- * effect. A payload that is nested more than 255 levels deep is refused when it is sent.
+ * effect. A payload that is nested more than 255 levels deep is refused when it is sent. Half a surrogate pair, in any text of
+ * the message, is sent as an escape such as `\ud800`: this library receives it as it was; a Go peer reads U+FFFD in its place.
  *
  * @param payload any JSON value, {@link rawJSON}, or undefined for none
- * @throws TypeError for an empty type, an unknown option, an id that is not a string, a value that JSON cannot express, or a key
- *   of `meta` that is ours
+ * @throws TypeError for an empty type, an unknown option, an id that is not a string, a value that JSON cannot express,
+ *   `rawJSON` that is empty or has half a surrogate pair in it unescaped, or a key of `meta` that is ours
  * @throws RangeError for a timestamp that is not a safe integer, or too much `meta`
  */
 export function newSOCMessage<T = unknown>(
@@ -107,8 +119,7 @@ export function newSOCMessage<T = unknown>(
   let flags = 0
   let content: string | Buffer = ''
   if (isRawJSON(payload)) {
-    if (payload.content.length === 0) throw new TypeError('rawJSON() requires non-empty JSON')
-    content = payload.content
+    content = checkedRaw(payload.content)
   } else {
     content = stringifyPayload(payload) ?? ''
     if (content.length < LEAST_DEEP_LENGTH || !mayBeTooDeep(content)) flags = MessageFlag.checked

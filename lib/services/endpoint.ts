@@ -5,7 +5,7 @@
 import { abortedError, hasCode, IpcError, rejected } from '../base/errors.js'
 import { checkTimeout, waitAtMost } from '../base/timing.js'
 import { Waiters } from '../base/waiters.js'
-import { checkConnection, type Connection } from '../connection/connection.js'
+import { charge, checkConnection, isCrowded, type Connection } from '../connection/connection.js'
 import { Receiver } from '../endpoints/receiver.js'
 import type { SendOptions } from '../endpoints/sender.js'
 import type { SOCMessage } from '../message/message.js'
@@ -62,6 +62,11 @@ export class Endpoint {
   readonly #idle = new Waiters()
   #state: EndpointState = 'open'
   #closing: Promise<void> | undefined
+  /** Memory of a run that is not taken further for lack of room. */
+  #stuckBytes = 0
+  /** Charged to the account of the peer's user, and of that, what the application or the peer has to take. */
+  #charged = 0
+  #chargedAwaiting = 0
 
   /**
    * Reading starts in the same turn of the event loop, so register the handlers at once.
@@ -73,20 +78,25 @@ export class Endpoint {
     checkConnection(connection, 'Endpoint')
     const checked = checkEndpointOptions(options)
     const maxBytes = checked.maxPendingBytes ?? DEFAULT_MAX_PENDING_BYTES
-    const checkRoom = (): void => {
+    const onTaken = (): void => {
+      this.#charge()
       this.#checkRoom()
     }
     const checkIdle = (): void => {
+      this.#checkIdle()
+    }
+    const onFinished = (): void => {
+      this.#charge()
       this.#checkIdle()
     }
     this.name = name
     this.connection = connection
     this.#timeoutMs = checkTimeout(checked.timeoutMs)
     this.#receiver = new Receiver(connection, name, checked.receiver)
-    this.#outbox = new Outbox(connection, name, maxBytes, checkRoom)
+    this.#outbox = new Outbox(connection, name, maxBytes, onTaken)
     this.#outgoing = new OutgoingRequests(name, this.#outbox, maxBytes, checkIdle)
-    this.#incoming = new IncomingRequests(name, this.#outbox, maxBytes, checkIdle)
-    this.#feed = new MessageFeed(maxBytes, checkRoom)
+    this.#incoming = new IncomingRequests(name, this.#outbox, maxBytes, onFinished)
+    this.#feed = new MessageFeed(maxBytes, () => isCrowded(connection), onTaken)
     observeOn(connection, 'endpoint', this)
     setLatencySource(this, () => this.#outgoing.measured)
     void this.#readAll()
@@ -201,11 +211,12 @@ export class Endpoint {
     try {
       const runs = this.#receiver.batches()
       for (let run = await runs.next(); run.done !== true; run = await runs.next()) {
-        this.#beginRun(run.value)
+        const bytes = this.#beginRun(run.value)
         for (const message of run.value) {
           this.#take(message)
-          while (this.#mustWait()) await this.#room.wait()
+          while (this.#mustWait()) await this.#waitForRoom(bytes)
         }
+        this.#charge()
       }
     } catch (error) {
       failure = error as Error
@@ -213,10 +224,33 @@ export class Endpoint {
     this.#onStreamEnd(failure)
   }
 
-  #beginRun(run: readonly SOCMessage[]): void {
+  /** Returns the memory that the run keeps alive. */
+  #beginRun(run: readonly SOCMessage[]): number {
     const bytes = memoryOf(run)
     this.#incoming.beginRun(bytes)
     this.#feed.beginRun(bytes)
+    return bytes
+  }
+
+  async #waitForRoom(runBytes: number): Promise<void> {
+    this.#stuckBytes = runBytes
+    this.#charge()
+    await this.#room.wait()
+    this.#stuckBytes = 0
+  }
+
+  /** Charges the peer's user for what it makes this endpoint hold. Call it when that has changed. */
+  #charge(): void {
+    const { bytes, unread } = this.#feed
+    const others = this.#incoming.bytes + this.#outbox.unsentBytes + this.#stuckBytes
+    const total = others + bytes
+    // Messages that are not read are dropped in a full account, so that they keep no request from being read.
+    const awaiting = unread ? others : total
+    if (total === this.#charged && awaiting === this.#chargedAwaiting) return
+    const [more, moreAwaiting] = [total - this.#charged, awaiting - this.#chargedAwaiting]
+    this.#charged = total
+    this.#chargedAwaiting = awaiting
+    charge(this.connection, more, moreAwaiting)
   }
 
   #take(message: SOCMessage): void {

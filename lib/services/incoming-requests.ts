@@ -16,7 +16,7 @@ export type RequestHandler<T = unknown> = (message: SOCMessage<T>, context: Requ
 export class IncomingRequests {
   readonly #name: string
   readonly #outbox: Outbox
-  readonly #onIdle: () => void
+  readonly #onFinished: () => void
   readonly #handlers = new Map<string, RequestHandler>()
   readonly #running: RunningHandlers
   #closed = false
@@ -24,11 +24,11 @@ export class IncomingRequests {
   #refused = 0
   #unsentReplies = 0
 
-  /** @param onIdle called when a handler has finished and no other one is at work */
-  constructor(name: string, outbox: Outbox, maxBytes: number, onIdle: () => void) {
+  /** @param onFinished called when a handler has finished */
+  constructor(name: string, outbox: Outbox, maxBytes: number, onFinished: () => void) {
     this.#name = name
     this.#outbox = outbox
-    this.#onIdle = onIdle
+    this.#onFinished = onFinished
     this.#running = new RunningHandlers(maxBytes)
   }
 
@@ -138,7 +138,7 @@ export class IncomingRequests {
   #end(running: RunningHandler, reply: SOCMessage | undefined): void {
     this.#running.finish(running)
     if (reply !== undefined) this.#reply(running.id, reply)
-    if (this.#running.size === 0) this.#onIdle()
+    this.#onFinished()
   }
 
   #refuse(id: string, code: string, why: string): void {

@@ -26,7 +26,8 @@ type FeedState = 'unread' | 'read' | 'ended'
 /** A queue with one end for the endpoint and an iterator for the application. */
 export class MessageFeed implements AsyncIterableIterator<SOCMessage, undefined, undefined> {
   readonly #maxBytes: number
-  readonly #onRoom: () => void
+  readonly #isCrowded: () => boolean
+  readonly #onTaken: () => void
   #state: FeedState = 'unread'
   #failure: Error | undefined
   #messages: Kept[] = []
@@ -35,13 +36,22 @@ export class MessageFeed implements AsyncIterableIterator<SOCMessage, undefined,
   #dropped = 0
   #waiting: { readonly resolve: (result: Result) => void; readonly reject: (error: Error) => void }[] = []
 
-  /** @param onRoom called when a full queue is no longer full, or is no longer read */
-  constructor(maxBytes: number, onRoom: () => void) {
+  /**
+   * @param isCrowded whether the peer's user has used its room up
+   * @param onTaken called when a message was taken, or messages are no longer read
+   */
+  constructor(maxBytes: number, isCrowded: () => boolean, onTaken: () => void) {
     this.#maxBytes = maxBytes
-    this.#onRoom = onRoom
+    this.#isCrowded = isCrowded
+    this.#onTaken = onTaken
   }
 
-  /** Messages dropped because the queue was full while it was not read. */
+  /** The application does not read, so that messages are dropped rather than waited for. */
+  get unread(): boolean {
+    return this.#state === 'unread'
+  }
+
+  /** Messages dropped because the queue was full, or no room left for the peer's user, while it was not read. */
   get dropped(): number {
     return this.#dropped
   }
@@ -65,7 +75,7 @@ export class MessageFeed implements AsyncIterableIterator<SOCMessage, undefined,
     const waiting = this.#waiting.shift()
     if (waiting !== undefined) {
       waiting.resolve({ value: message, done: false })
-    } else if (this.#state === 'unread' && this.bytes >= this.#maxBytes) {
+    } else if (this.#state === 'unread' && (this.bytes >= this.#maxBytes || this.#isCrowded())) {
       ++this.#dropped
     } else {
       this.#messages.push({ message, read: this.#reads.hold() })
@@ -85,9 +95,9 @@ export class MessageFeed implements AsyncIterableIterator<SOCMessage, undefined,
   }
 
   next(): Promise<Result> {
+    if (this.#state === 'unread') this.#state = 'read'
     const message = this.#shift()
     if (message !== undefined) {
-      if (this.#state === 'unread') this.#state = 'read'
       return Promise.resolve({ value: message, done: false })
     }
     if (this.#state === 'ended') {
@@ -95,15 +105,13 @@ export class MessageFeed implements AsyncIterableIterator<SOCMessage, undefined,
       this.#failure = undefined
       return failure === undefined ? Promise.resolve(END) : Promise.reject(failure)
     }
-    this.#state = 'read'
     return new Promise((resolve, reject) => this.#waiting.push({ resolve, reject }))
   }
 
   /** Leaves the loop. The endpoint stays open; a new loop goes on with the next message. */
   return(): Promise<Result> {
-    const wasFull = this.full
     if (this.#state === 'read') this.#state = 'unread'
-    if (wasFull) this.#onRoom()
+    this.#onTaken()
     return Promise.resolve(END)
   }
 
@@ -114,7 +122,6 @@ export class MessageFeed implements AsyncIterableIterator<SOCMessage, undefined,
   #shift(): SOCMessage | undefined {
     const kept = this.#messages[this.#head]
     if (kept === undefined) return undefined
-    const wasFull = this.full
     ++this.#head
     this.#reads.release(kept.read)
     if (this.#head === this.#messages.length) {
@@ -124,7 +131,7 @@ export class MessageFeed implements AsyncIterableIterator<SOCMessage, undefined,
       this.#messages = this.#messages.slice(this.#head)
       this.#head = 0
     }
-    if (wasFull && !this.full) this.#onRoom()
+    this.#onTaken()
     return kept.message
   }
 }

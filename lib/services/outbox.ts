@@ -13,7 +13,6 @@ export class Outbox {
   readonly #sender: Sender
   readonly #maxBytes: number
   readonly #onTaken: () => void
-  /** Bytes of posted messages that the kernel has not taken. */
   #unsentBytes = 0
   /** A promise of the sender that has resolved. */
   #taken: Promise<void> | undefined
@@ -26,6 +25,11 @@ export class Outbox {
       maxPending: MAX_PENDING_SENDS,
       maxPendingBytes: Math.max(maxBytes, DEFAULT_MAX_PENDING_BYTES),
     })
+  }
+
+  /** Bytes of posted messages that the kernel has not taken. */
+  get unsentBytes(): number {
+    return this.#unsentBytes
   }
 
   /** More waits than the bound allows: the peer does not read what it asks for. */

@@ -27,6 +27,8 @@ export class ReadWindow {
   #fieldRows: Int32Array | undefined
   /** Reads in a row that did not need the window's size. */
   #roomyReads = 0
+  /** See {@link takeExcess}. */
+  #excess = 0
 
   constructor() {
     addon.attachRecords(this.records, this.progress)
@@ -85,13 +87,25 @@ export class ReadWindow {
    */
   keepBytes(begin: number, size: number): Buffer {
     if (size >= READ_BYTES / 2 && size >= this.#bytes.length / 4) {
+      if (this.progress[Progress.given] === 0) this.#excess += this.#bytes.length - size
       this.progress[Progress.given] = 1
       return this.#bytes
     }
     // Small ones share a block, as memory of their own would take longer than the copy.
     const bytes = size < Buffer.poolSize >>> 1 ? Buffer.allocUnsafe(size) : Buffer.allocUnsafeSlow(size)
+    this.#excess += bytes.buffer.byteLength - size
     this.#bytes.copy(bytes, 0, begin, begin + size)
     return bytes
+  }
+
+  /**
+   * Memory that {@link keepBytes} has kept beside the lines themselves since the last call. One line can keep a whole block
+   * or window alive, so that a peer could make this process hold many times what it sent.
+   */
+  takeExcess(): number {
+    const excess = this.#excess
+    this.#excess = 0
+    return excess
   }
 
   /** Makes room for the fields of lines. Call it before a stream with fields is opened. */

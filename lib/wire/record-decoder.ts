@@ -221,7 +221,10 @@ export class RefusedLines {
       words[i * KEPT_WORDS + 1] = records[from + RecordWord.errorOffset] as number
       words[i * KEPT_WORDS + 2] = size
     }
-    return new RefusedLines(name, Buffer.from(samples.subarray(0, size)), words)
+    // Not from the pool: a sample of a few bytes would keep a block of it alive.
+    const exact = Buffer.allocUnsafeSlow(size)
+    samples.copy(exact, 0, 0, size)
+    return new RefusedLines(name, exact, words)
   }
 
   /** Lines that were not passed over. */

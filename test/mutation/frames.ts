@@ -153,6 +153,15 @@ export const frameMutations: readonly Mutation[] = [
     named: 'raw',
   },
   {
+    name: 'raw payloads are sent as they are, or not at all',
+    claim: 'Raw payloads cannot smuggle',
+    file: 'lib/message/new-message.ts',
+    from: "if (typeof content === 'string' && !content.isWellFormed()) {",
+    to: "if (typeof content === 'number') {",
+    tests: ['test/unit/message/message.test.ts'],
+    named: 'surrogate',
+  },
+  {
     name: 'text of a peer is escaped in errors',
     claim: 'Text from a peer is escaped',
     file: 'lib/wire/record-decoder.ts',

@@ -100,6 +100,15 @@ export const identityMutations: readonly Mutation[] = [
     tests: [ADMISSION],
   },
   {
+    name: 'a zombie is of no unit',
+    claim: 'A process that has ended before it is checked',
+    file: peer,
+    from: '== process_id_ && !HasEnded(); }',
+    to: '== process_id_; }',
+    tests: ['test/security/ended-peer.test.ts'],
+    named: 'where control groups outlive',
+  },
+  {
     name: 'units narrow a policy',
     claim: NARROW,
     file: policy,

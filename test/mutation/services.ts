@@ -49,8 +49,8 @@ export const servicesMutations: readonly Mutation[] = [
     name: 'messages that are not read are bounded',
     claim: BOUNDED,
     file: 'lib/services/message-feed.ts',
-    from: "} else if (this.#state === 'unread' && this.bytes >= this.#maxBytes) {",
-    to: '} else if (this.bytes === Infinity) {',
+    from: "if (this.#state === 'unread' && (this.bytes >= this.#maxBytes || this.#isCrowded())) {",
+    to: 'if (this.bytes === Infinity && this.#maxBytes > 0 && this.#isCrowded()) {',
     tests: [...ENDPOINT, ...HOSTILE],
   },
   {
@@ -88,8 +88,8 @@ export const servicesMutations: readonly Mutation[] = [
     name: 'services: an endpoint that is full reads no further',
     claim: BOUNDED,
     file: 'lib/services/endpoint.ts',
-    from: 'while (this.#mustWait()) await this.#room.wait()',
-    to: 'if (false as boolean) await this.#room.wait()',
+    from: 'while (this.#mustWait()) await this.#waitForRoom(bytes)',
+    to: 'if (false as boolean) await this.#waitForRoom(bytes)',
     tests: [...ENDPOINT, ...HOSTILE],
   },
   {

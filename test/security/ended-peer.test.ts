@@ -25,7 +25,12 @@ const hierarchy = ['/sys/fs/cgroup/systemd', '/sys/fs/cgroup/unified', '/sys/fs/
 const UNIT = 'sentinel-ended.service'
 
 /** What the listener says of a peer with that fate; in a pid namespace of its own, where process ids can be chosen. */
-function listenerMeets(fate: 'alive' | 'zombie' | 'reused', policy: object, group = ''): unknown {
+function listenerMeets(
+  fate: 'alive' | 'zombie' | 'reused',
+  policy: object,
+  group = '',
+  more: Record<string, string> = {},
+): unknown {
   const path = join(temporaryDirectory(), 'ended.sock')
   const order = [
     script,
@@ -37,7 +42,7 @@ function listenerMeets(fate: 'alive' | 'zombie' | 'reused', policy: object, grou
     JSON.stringify({ users: [uid], ...policy }),
   ]
   const args = ['--pid', '--fork', '--mount-proc', '--kill-child', 'python3', ...order]
-  return JSON.parse(execFileSync('unshare', args, { encoding: 'utf8' }))
+  return JSON.parse(execFileSync('unshare', args, { encoding: 'utf8', env: { ...process.env, ...more } }))
 }
 
 describe.skipIf(!namespaces)(`a peer that runs a program${why}`, () => {
@@ -72,6 +77,23 @@ describe.skipIf(!namespaces || hierarchy === undefined)(
       } finally {
         rmdirSync(place)
       }
+    })
+  },
+)
+
+// A preloaded shim stands for the second version of control groups, which a machine with the first one cannot show.
+describe.skipIf(!namespaces || process.env['SANITIZED'] === '1')(
+  `where control groups outlive a process${why}`,
+  () => {
+    it.each([
+      ['alive', { accepted: true, unit: UNIT }],
+      ['zombie', { refused: 'unit-unknown' }],
+    ] as const)('the unit of a peer that is %s counts as it should', (fate, expected) => {
+      const shim = join(temporaryDirectory(), 'faults.so')
+      const source = fileURLToPath(new URL('../native/faults/faults.c', import.meta.url))
+      execFileSync('cc', ['-shared', '-fPIC', '-O1', '-w', '-o', shim, source, '-ldl'])
+      const env = { LD_PRELOAD: shim, FAULTS: 'openat/cgroup2:0:9' }
+      expect(listenerMeets(fate, { units: [UNIT] }, '', env)).toMatchObject(expected)
     })
   },
 )

@@ -1,14 +1,13 @@
 // The receiving side of one connection of an acknowledged sender: hands its messages to the loops that ask for them,
 // and reports their outcome to the sender. State that outlives a connection is in the ledger.
 
-import { busyPollOf, charge, checkConnection, type Connection } from '../../connection/connection.js'
+import { charge, checkConnection, type Connection } from '../../connection/connection.js'
 import { rejected, type IpcError } from '../../base/errors.js'
 import { checkOptions, signal as signalCheck, wrongKind, type OptionTable } from '../../base/options.js'
 import { hangUp } from '../../endpoints/hang-up.js'
 import type { ReceiveOptions } from '../../endpoints/receiver.js'
 import { deliveryOf, type SOCMessage } from '../../message/message.js'
 import { observeOn } from '../../observe/registry.js'
-import { requestPoll } from '../../wire/busy-poll.js'
 import { Dispatcher } from './dispatcher.js'
 import { checkHandling, handleMessages, type HandleOptions } from './handling.js'
 import type { Position } from './ledger.js'
@@ -205,7 +204,7 @@ export class AcknowledgingReceiver implements AsyncIterableIterator<SOCMessage, 
     signal?: AbortSignal,
   ): Promise<IteratorResult<Value, undefined>> {
     const answer = this.#dispatcher.next(reader, one, signal)
-    if (this.#dispatcher.isWanted && !this.#link.hasEnded) requestPoll(busyPollOf(this.#connection))
+    if (this.#dispatcher.isWanted) this.#link.asked()
     return answer as Promise<IteratorResult<Value, undefined>>
   }
 

@@ -3,7 +3,7 @@
 
 /** A read. Each of its runs that is not done holds it. */
 export class HeldRead {
-  readonly #bytes: number
+  #bytes: number
   readonly #onChange: (bytes: number) => void
   #holders = 0
 
@@ -11,6 +11,12 @@ export class HeldRead {
   constructor(bytes: number, onChange: (bytes: number) => void) {
     this.#bytes = bytes
     this.#onChange = onChange
+  }
+
+  /** The read turns out to take so much more. */
+  grow(bytes: number): void {
+    this.#bytes += bytes
+    if (this.#holders > 0) this.#onChange(bytes)
   }
 
   hold(): void {

@@ -87,6 +87,7 @@ export class LineInput {
       // A sender that has hung up wants no more acknowledgements on this connection.
       return false
     },
+    isAwaited: (input) => input.#events.isWanted,
   }
 
   constructor(connection: Connection, name: string, options: LineInputOptions, events: LineInputEvents) {
@@ -141,6 +142,12 @@ export class LineInput {
     resumeReading(this.#connection)
   }
 
+  /** A loop waits for messages, and none did before. */
+  asked(): void {
+    this.#input?.asked()
+    requestPoll(busyPollOf(this.#connection))
+  }
+
   /** Ignores all further input. */
   stop(): void {
     this.#ended = true
@@ -187,6 +194,7 @@ export class LineInput {
       if (run.length === 0) return
       const messages = run
       run = []
+      read.grow(threadWindow.takeExcess())
       this.#events.onRun(messages, first, bytes, read)
       bytes = 0
     }
@@ -215,6 +223,7 @@ export class LineInput {
       bytes += (records[at + LINE_END] as number) - (records[at + LINE_START] as number) + extraBytes
     }
     flush()
+    threadWindow.takeExcess() // of control messages, which are not kept
   }
 
   #refuse(at: number): void {

@@ -54,10 +54,6 @@ export class ReceiverLink {
     this.#watchSilence(options.idleTimeoutMs)
   }
 
-  get hasEnded(): boolean {
-    return this.#state === 'ended'
-  }
-
   /** The session of the sender, once it has stated one. */
   get session(): Session | undefined {
     return this.#flow?.session
@@ -77,6 +73,11 @@ export class ReceiverLink {
       acknowledgements: this.#acknowledger.written,
       invalid: this.#input.invalid,
     }
+  }
+
+  /** A loop waits for messages. */
+  asked(): void {
+    if (this.#state !== 'ended') this.#input.asked()
   }
 
   /** There is room for more messages. */

@@ -16,6 +16,7 @@
 #include <string.h>
 #include <sys/epoll.h>
 #include <sys/file.h>
+#include <sys/mman.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
@@ -186,6 +187,13 @@ int open64(const char *path, int flags, ...) {
   va_end(list);
   return open_or_fail(path, flags, mode);
 }
+// openat/cgroup2: the control groups of a process, as version 2 shows them, which keeps those of a zombie.
+static int cgroup2(void) {
+  const char text[] = "0::/sentinel-ended.service\n";
+  const int file = memfd_create("cgroup", 0);
+  if (file < 0 || pwrite(file, text, sizeof(text) - 1, 0) < 0) return -1;
+  return file;
+}
 // A file of a process below its directory in /proc. All other calls that take a directory count as those that take a
 // path alone.
 static int of_process(const char *path) {
@@ -193,6 +201,7 @@ static int of_process(const char *path) {
 }
 int openat64(int directory, const char *path, int flags, ...) {
   if (fails(of_process(path) ? "openat" : "open", __builtin_return_address(0))) return -1;
+  if (strcmp(path, "cgroup") == 0 && fails("openat/cgroup2", __builtin_return_address(0))) return cgroup2();
   va_list list;
   va_start(list, flags);
   mode_t mode = (flags & (O_CREAT | O_TMPFILE)) != 0 ? va_arg(list, mode_t) : 0;

@@ -14,6 +14,8 @@ import { AcknowledgingReceiver } from '../../../lib/delivery/receiver/acknowledg
 import type { AcknowledgingReceiverOptions } from '../../../lib/delivery/receiver/options.js'
 import { Receiver, type ReceiverOptions } from '../../../lib/endpoints/receiver.js'
 import type { SOCMessage } from '../../../lib/message/message.js'
+import type { EndpointOptions } from '../../../lib/services/endpoint-options.js'
+import { Endpoint } from '../../../lib/services/endpoint.js'
 import { Spool } from '../../../lib/spool/spool.js'
 import { temporaryDirectory } from '../../support/directory.js'
 import { listening } from '../../support/pair.js'
@@ -21,10 +23,7 @@ import { rejectionOf, until } from '../../support/wait.js'
 
 const LINE = '{"type":"a","payload":"'.padEnd(1000, 'x') + '"}\n'
 
-async function accepted(
-  listener: Listener,
-  options?: ReceiverOptions,
-): Promise<{ raw: Socket; server: Connection; receiver: Receiver }> {
+async function connectedTo(listener: Listener): Promise<{ raw: Socket; server: Connection }> {
   const raw = connect(listener.address)
   raw.on('error', () => undefined)
   const server = await listener.accept()
@@ -32,6 +31,14 @@ async function accepted(
     raw.destroy()
     server.destroy()
   })
+  return { raw, server }
+}
+
+async function accepted(
+  listener: Listener,
+  options?: ReceiverOptions,
+): Promise<{ raw: Socket; server: Connection; receiver: Receiver }> {
+  const { raw, server } = await connectedTo(listener)
   return { raw, server, receiver: new Receiver(server, 'r', options) }
 }
 
@@ -45,6 +52,19 @@ describe('a connection is charged', () => {
     const { raw, receiver } = await accepted(listener)
     raw.end(LINE.repeat(100))
     await until(() => listener.stats.heldBytes > 100_000)
+    await drain(receiver)
+    expect(listener.stats.heldBytes).toBe(0)
+  })
+
+  it.each(['{"type":"\u00e9"}\n', 'x\n{"type":"a"}\n'])('for all that %j keeps alive', async (lines) => {
+    const listener = await listening(temporaryDirectory())
+    const { raw, receiver } = await accepted(listener)
+    raw.write(lines)
+    await until(() => receiver.stats.received === 1)
+    // A block of memory that others share; an object beside the refused line.
+    expect(listener.stats.heldBytes).toBeGreaterThan(lines.includes('x') ? 700 : 8000)
+    raw.end()
+    await drain(receiver).catch(() => undefined)
     await drain(receiver)
     expect(listener.stats.heldBytes).toBe(0)
   })
@@ -109,15 +129,11 @@ describe('a connection that its account stops', () => {
     for (const { raw } of hoarders) raw.write(LINE.repeat(1000))
     await until(() => listener.stats.usersOverBudget === 1)
     const { raw, receiver } = await accepted(listener, { idleTimeoutMs: 100, messageTimeoutMs: 100 })
-    // Its first bytes may be read in a turn of its own; what the account holds keeps the rest waiting.
+    // Not read while it is not asked for messages.
     raw.write(LINE.slice(0, 500))
-    const next = receiver.next()
     await sleep(300)
+    const next = receiver.next()
     raw.write(LINE.slice(500))
-    for (const hoarder of hoarders) {
-      void drain(hoarder.receiver).catch(() => undefined)
-      hoarder.raw.end()
-    }
     expect((await next).value?.type).toBe('a')
   })
 
@@ -140,13 +156,7 @@ describe('the connection of an acknowledging receiver is charged', () => {
     listenOptions?: ListenOptions,
   ): Promise<{ raw: Socket; server: Connection; listener: Listener; receiver: AcknowledgingReceiver }> {
     const listener = await listening(temporaryDirectory(), listenOptions)
-    const raw = connect(listener.address)
-    raw.on('error', () => undefined)
-    const server = await listener.accept()
-    onTestFinished(() => {
-      raw.destroy()
-      server.destroy()
-    })
+    const { raw, server } = await connectedTo(listener)
     return { raw, server, listener, receiver: new AcknowledgingReceiver(server, 'r', options) }
   }
 
@@ -163,6 +173,16 @@ describe('the connection of an acknowledging receiver is charged', () => {
     for (const message of messages.slice(10)) message.release()
     expect(listener.stats.heldBytes).toBe(heldBytes)
     for (let i = 0; i < 10; ++i) ((await receiver.next()).value as SOCMessage).reject('bad')
+    expect(listener.stats.heldBytes).toBe(0)
+  })
+
+  it('for all that a message keeps alive, which may be much more than its line', async () => {
+    const { raw, listener, receiver } = await acknowledging()
+    raw.write('{"type":"\u00e9"}\n')
+    await until(() => receiver.stats.waiting === 1)
+    expect(listener.stats.heldBytes).toBeGreaterThan(8000)
+    await receiver.next()
+    void receiver.next()
     expect(listener.stats.heldBytes).toBe(0)
   })
 
@@ -218,5 +238,122 @@ describe('the connection of an acknowledging receiver is charged', () => {
     for (let i = 0; i < 20 && (error as { reason?: string } | undefined)?.reason !== 'too-many-invalid'; ++i)
       error = await rejectionOf(receiver.next())
     expect(String(error)).toContain('maxInvalidPerSecondPerUser')
+  })
+})
+
+describe('a full account', () => {
+  it('lets connections that the application reads go on, however many it does not read', async () => {
+    const listener = await listening(temporaryDirectory(), { maxBytesPerUser: 1 << 20 })
+    const unread = await Promise.all(Array.from({ length: 40 }, () => accepted(listener)))
+    // Some end within a line, which must not make room for more either.
+    for (const { raw } of unread) raw.write(LINE.repeat(400) + LINE.slice(0, 500))
+    await until(() => listener.stats.usersOverBudget === 1)
+    await sleep(100)
+    for (const maxInvalid of [1, 2]) {
+      const { raw, receiver } = await accepted(listener, { maxInvalid })
+      for (let i = 0; i < 5; ++i) {
+        raw.write(LINE)
+        expect((await receiver.next()).value?.type).toBe('a')
+      }
+    }
+    expect(listener.stats).toMatchObject({ usersOverBudget: 1 })
+    expect(listener.stats.heldBytes).toBeLessThan(2 << 20)
+  })
+
+  it('lets an acknowledging receiver that is read go on as well', async () => {
+    const listener = await listening(temporaryDirectory(), { maxBytesPerUser: 1 << 20 })
+    const unread = await Promise.all(Array.from({ length: 20 }, () => connectedTo(listener)))
+    for (const { raw, server } of unread) {
+      new AcknowledgingReceiver(server, 'unread')
+      raw.write(LINE.repeat(400))
+    }
+    await until(() => listener.stats.usersOverBudget === 1)
+    await sleep(100)
+    const { raw, server } = await connectedTo(listener)
+    const receiver = new AcknowledgingReceiver(server, 'read')
+    for (let i = 0; i < 5; ++i) {
+      raw.write(LINE)
+      expect((await receiver.next()).value?.type).toBe('a')
+    }
+    expect(listener.stats.heldBytes).toBeLessThan(2 << 20)
+  })
+})
+
+describe('the connection of an endpoint is charged', () => {
+  const REQUEST = LINE.replace('"type":"a"', '"type":"ask","id":"ID"')
+
+  async function endpoint(
+    options?: EndpointOptions,
+    listenOptions?: ListenOptions,
+  ): Promise<{ raw: Socket; server: Connection; listener: Listener; replier: Endpoint }> {
+    const listener = await listening(temporaryDirectory(), listenOptions)
+    const { raw, server } = await connectedTo(listener)
+    return { raw, server, listener, replier: new Endpoint(server, 'e', options) }
+  }
+
+  it('for requests, until their handlers have finished', async () => {
+    const { raw, listener, replier } = await endpoint()
+    const finish: (() => void)[] = []
+    replier.respond('ask', () => new Promise<void>((resolve) => finish.push(resolve)))
+    for (let i = 0; i < 10; ++i) raw.write(REQUEST.replace('ID', String(i)))
+    await until(() => finish.length === 10)
+    await until(() => listener.stats.heldBytes > 10 * LINE.length)
+    for (const each of finish) each()
+    await until(() => listener.stats.heldBytes === 0)
+  })
+
+  it('for messages, until they are read', async () => {
+    const { raw, listener, replier } = await endpoint()
+    raw.write(LINE.repeat(10))
+    await until(() => listener.stats.heldBytes > 10 * LINE.length)
+    for (let i = 0; i < 10; ++i) expect((await replier.messages.next()).value?.type).toBe('a')
+    expect(listener.stats.heldBytes).toBe(0)
+  })
+
+  it('for replies that the peer does not read, and no longer once this side has closed it', async () => {
+    const { raw, server, listener, replier } = await endpoint()
+    raw.pause()
+    replier.respond('ask', () => 'x'.repeat(100_000))
+    for (let i = 0; i < 20; ++i) raw.write(REQUEST.replace('ID', String(i)))
+    await until(() => listener.stats.heldBytes > 500_000)
+    server.destroy()
+    await server.whenClosed()
+    await until(() => listener.stats.heldBytes === 0)
+  })
+
+  it('for what it has not taken of a read, as it has no room', async () => {
+    const { raw, listener, replier } = await endpoint({ maxPendingBytes: 1 })
+    raw.write(LINE)
+    expect((await replier.messages.next()).value?.type).toBe('a')
+    raw.write(LINE.repeat(20))
+    await until(() => listener.stats.heldBytes > 20 * LINE.length)
+    for (let i = 0; i < 20; ++i) expect((await replier.messages.next()).value?.type).toBe('a')
+    await until(() => listener.stats.heldBytes === 0)
+  })
+
+  it('so that handlers stop their user at the bound', async () => {
+    const { raw, listener, replier } = await endpoint({}, { maxBytesPerUser: 1 << 20 })
+    const finish: (() => void)[] = []
+    replier.respond('ask', () => new Promise<void>((resolve) => finish.push(resolve)))
+    for (let i = 0; i < 4000; ++i) raw.write(REQUEST.replace('ID', String(i)))
+    await until(() => listener.stats.usersOverBudget === 1)
+    await sleep(100)
+    const before = finish.length
+    expect(before).toBeLessThan(2000)
+    expect(listener.stats.heldBytes).toBeLessThan(2 << 20)
+    for (const each of finish.splice(0)) each()
+    await until(() => finish.length > 0)
+  })
+
+  it('so that messages that are not read are dropped at the bound, and keep no request from its handler', async () => {
+    const { raw, listener, replier } = await endpoint({}, { maxBytesPerUser: 1 << 20 })
+    replier.respond('ask', () => 1)
+    raw.resume()
+    for (let i = 0; i < 3000; ++i) raw.write(LINE)
+    raw.write(REQUEST.replace('ID', 'last'))
+    await until(() => replier.stats.handled === 1)
+    expect(replier.stats.dropped).toBeGreaterThan(1000)
+    expect(listener.stats).toMatchObject({ usersOverBudget: 1 })
+    expect(listener.stats.heldBytes).toBeLessThan(2 << 20)
   })
 })

@@ -94,6 +94,23 @@ describe('an account', () => {
     expect(reading(one, other)).toEqual([other])
   })
 
+  it('has no turn for a connection that the application does not read, until it does', () => {
+    const [taken, line, unread] = [new Holder(900), new Holder(0, 100), new Holder()]
+    for (const holder of [taken, line, unread]) holder.wantsReading = false
+    taken.queue(200)
+    expect(reading(taken, line, unread)).toEqual([])
+    unread.wantsReading = true
+    account.wanting(unread)
+    expect(reading(taken, line, unread)).toEqual([unread])
+  })
+
+  it('judges the longest line of those that may be read at twice its bound', async () => {
+    const [unread, longest, line] = [new Holder(0, 900), new Holder(0, 600), new Holder(0, 500)]
+    unread.wantsReading = false
+    await until(() => longest.overruns > 0)
+    expect([unread, line].map(({ overruns }) => overruns)).toEqual([0, 0])
+  })
+
   it('passes the turn on when its connection ends', () => {
     const [long, short, one] = [new Holder(0, 700), new Holder(0, 400), new Holder()]
     expect(reading(long, short, one)).toEqual([long])

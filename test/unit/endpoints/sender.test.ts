@@ -28,6 +28,23 @@ describe('send', () => {
     expect(value?.toJSON()).toEqual({ type: 'soc_event', id: 'i', ts: 9, payload: { é: [1, null, 'x'] } })
   })
 
+  it('sends half a surrogate pair as an escape, so that it arrives as it was', async () => {
+    const { client, server } = await connectedPair()
+    const receiver = new Receiver(server, 'r')
+    const sender = new Sender(client, 's')
+    const half = 'a\ud800b\udc00'
+    const envelope = { id: half, timestamp: 9, meta: { [half]: half } }
+    const messages = [
+      newSOCMessage(half, { [half]: half }, envelope),
+      newSOCMessage('a', rawJSON('"\\ud800"'), { id: 'i', timestamp: 9 }),
+    ]
+    for (const message of messages) {
+      await sender.send(message)
+      const { value } = await receiver.next()
+      expect(value?.toJSON()).toEqual(message.toJSON())
+    }
+  })
+
   it('keeps the order of sends that are not awaited, of any kind', async () => {
     const { client, server } = await connectedPair()
     const receiver = new Receiver(server, 'r')

@@ -40,6 +40,7 @@ describe('newSOCMessage', () => {
     ['a function', () => newSOCMessage('a', () => 1)],
     ['a BigInt', () => newSOCMessage('a', 1n)],
     ['rawJSON of nothing', () => newSOCMessage('a', rawJSON(''))],
+    ['rawJSON with half a surrogate pair', () => newSOCMessage('a', rawJSON('"\ud800"'))],
     ['rawJSON of a number', () => rawJSON(7 as unknown as string)],
   ])('refuses %s with a TypeError', (_what, make) => {
     expect(make).toThrow(TypeError)

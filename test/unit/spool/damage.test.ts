@@ -52,6 +52,7 @@ describe('a torn end', () => {
       const damages: SpoolDamage[] = []
       const spool = await Spool.open({ directory: copy, onDamage: (damage) => damages.push(damage) })
       await TURN()
+      expect(statSync(join(copy, segment)).size).toBe(cut === 0 ? last.offset + last.size : last.offset)
       const kept = cut === 0 ? 9 : 6
       expect(numbersOf(spool)).toEqual(Array.from({ length: kept }, (_, i) => i + 1))
       expect(spool.next).toBe(kept + 1)
@@ -84,6 +85,27 @@ describe('a torn end', () => {
     expect(again.next).toBe(4)
     await again.close()
   })
+
+  it.each([
+    ['process', false],
+    ['fsync', true],
+  ] as const)(
+    'that a loss of power may have left: durability %s keeps its session: %s',
+    async (durability, keeps) => {
+      const options = { directory: join(temporaryDirectory(), 'spool'), durability }
+      const spool = await Spool.open(options)
+      await spool.append(entry(['a', 'b', 'c'], 1)).durable
+      const { session } = spool
+      await spool.close()
+      const sameBoot = await Spool.open(options)
+      expect(sameBoot.session).toBe(session)
+      await sameBoot.close()
+      const nextBoot = await openSpool(options, { ...systemClock(), bootId: 'the next one' })
+      expect(nextBoot.session === session).toBe(keeps)
+      expect(nextBoot.messages).toBe(3)
+      await nextBoot.close()
+    },
+  )
 })
 
 describe('a flipped bit', () => {
@@ -173,7 +195,7 @@ describe('a flipped bit', () => {
     expect(numbersOf(spool)).toHaveLength(9)
   })
 
-  it('on the way back from the disk costs the record, too', async () => {
+  it.each(['header', 'body'])('in a %s on the way back from the disk costs the record, too', async (part) => {
     const directory = join(temporaryDirectory(), 'spool')
     const damages: SpoolDamage[] = []
     const spool = await opened(directory, { onDamage: (damage) => damages.push(damage) })
@@ -181,7 +203,8 @@ describe('a flipped bit', () => {
     spool.attach({ onLost: (count, reason) => lost.push([count, reason]) })
     for (let i = 0; i < 3; ++i) await spool.append(entry(['a', 'b'], spool.next)).durable
     const [segment = ''] = segmentsOf(directory)
-    flip(join(directory, segment), recordsOf(directory, segment)[2]?.offset ?? 0, 4)
+    const { offset, size } = recordsOf(directory, segment)[2] ?? { offset: 0, size: 0 }
+    flip(join(directory, segment), part === 'header' ? offset : offset + size - 2, 4)
     expect(numbersOf(spool)).toEqual([1, 2, 5, 6])
     await TURN()
     expect(lost).toEqual([[2, 'storage']])

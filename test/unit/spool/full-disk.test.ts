@@ -4,9 +4,10 @@ import fc from 'fast-check'
 import { execFileSync } from 'node:child_process'
 import { closeSync, openSync, readdirSync, rmSync, statSync, writeSync } from 'node:fs'
 import { join } from 'node:path'
-import { describe, expect, it, onTestFinished } from 'vitest'
+import { describe, expect, it, onTestFinished, vi } from 'vitest'
 
 import { systemClock } from '../../../lib/spool/clock.js'
+import { LogFiles } from '../../../lib/spool/log-files.js'
 import { openSpool, Spool } from '../../../lib/spool/spool.js'
 import { temporaryDirectory } from '../../support/directory.js'
 import { contents, entry } from '../../support/spool.js'
@@ -237,5 +238,23 @@ describe.skipIf(needsRoot)(`a full disk${why}`, () => {
       }
     }
     await spool.close()
+  })
+})
+
+describe('a write that fails in the middle', () => {
+  it('leaves nothing of its record in the log', async () => {
+    const directory = join(temporaryDirectory(), 'spool')
+    const spool = await Spool.open({ directory })
+    onTestFinished(() => spool.close())
+    await spool.append(entry(['a'], 1)).durable
+    const before = bytesOf(directory)
+    vi.spyOn(LogFiles.prototype, 'write').mockImplementationOnce(({ descriptor }, [buffer], position) => {
+      if (buffer !== undefined) writeSync(descriptor, buffer, 0, 20, position)
+      return Promise.reject(Object.assign(new Error('full'), { code: 'ENOSPC' }))
+    })
+    await expect(spool.append(entry(['b'], spool.next)).durable).rejects.toMatchObject(FULL)
+    expect(bytesOf(directory)).toBe(before)
+    await spool.append(entry(['c'], spool.next)).durable
+    expect(contents(spool)).toHaveLength(2)
   })
 })

@@ -41,6 +41,19 @@ describe('the read window', () => {
     expect(kept.equals(before)).toBe(true)
   })
 
+  it('tells how much memory it keeps beside the lines, once', () => {
+    addon.openReader(STREAM, 1 << 20)
+    threadWindow.takeExcess()
+    threadWindow.withRoom(push(lines), () => push(lines))
+    const small = threadWindow.keepBytes(threadWindow.linesBegin, 40)
+    expect(threadWindow.takeExcess()).toBe(small.buffer.byteLength - 40)
+    threadWindow.keepBytes(threadWindow.linesBegin, 10_000)
+    expect(threadWindow.takeExcess()).toBe(0)
+    for (let i = 0; i < 2; ++i) threadWindow.keepBytes(threadWindow.linesBegin, lines.length)
+    expect(threadWindow.takeExcess()).toBe(threadWindow.bytes.length - lines.length)
+    expect(threadWindow.takeExcess()).toBe(0)
+  })
+
   it('takes the beginning of a line along to other memory', () => {
     addon.openReader(STREAM, 1000)
     const half = lines.subarray(0, lines.length - 10)
