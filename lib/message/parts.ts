@@ -48,7 +48,7 @@ export const MessageFlag = {
   hasMeta: RecordFlag.hasMeta,
   /** They stand where we write them. */
   metaInPlace: RecordFlag.metaInPlace,
-  /** Its payload is known to be valid JSON on one line. No bit of a record. */
+  /** Its payload is known to be valid JSON on one line, and its line not nested too deeply. No bit of a record. */
   checked: 1 << 16,
 } as const
 

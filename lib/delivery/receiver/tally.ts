@@ -17,7 +17,7 @@ export type Counts = Pick<
 >
 
 /** Reading stops when this much waits to be handed out, and goes on at half of it. */
-export const MAX_WAITING = 1024
+const MAX_WAITING = 1024
 const MAX_WAITING_BYTES = 1 << 18
 
 export class Tally {

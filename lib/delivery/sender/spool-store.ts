@@ -5,6 +5,7 @@
 
 import { clearInterval, queueMicrotask, setInterval } from '../../base/globals.js'
 import { describeError, hasCode, IpcError, isIpcError, rejected } from '../../base/errors.js'
+import { Soon } from '../../base/soon.js'
 import { priorityOf, type OnFull } from '../../endpoints/message-queue.js'
 import type { SOCMessage } from '../../message/message.js'
 import type { SpoolLog } from '../../spool/spool-log.js'
@@ -26,7 +27,9 @@ export class SpoolStore implements Store {
   readonly #events: StoreEvents
   readonly #draft: SpoolDraft
   readonly #window: SpoolWindow
-  #scheduled = false
+  readonly #soon = new Soon(() => {
+    this.#keep()
+  })
   /** Appends that are not durable yet. */
   #keeping = new Set<Promise<void>>()
   #keepingMessages = 0
@@ -152,15 +155,8 @@ export class SpoolStore implements Store {
   #admit(messages: readonly SOCMessage[], owner: Completion, before: DraftMark): void {
     this.#draft.assign(owner, before)
     this.#events.onAccepted(messages.length)
-    if (this.#draft.bytes >= RECORD_BYTES) {
-      this.#keep()
-    } else if (!this.#scheduled) {
-      this.#scheduled = true
-      queueMicrotask(() => {
-        this.#scheduled = false
-        this.#keep()
-      })
-    }
+    if (this.#draft.bytes >= RECORD_BYTES) this.#keep()
+    else this.#soon.ask()
   }
 
   #dropNew(messages: readonly SOCMessage[], owner: Completion): void {
