@@ -268,7 +268,7 @@ function explainDisabledAddons(root: string): string {
     'permission' in process
       ? `with its permission model but without --allow-addons. Add that, and --allow-fs-read for ${root}`
       : 'with --no-addons. Remove that, also from NODE_OPTIONS'
-  return `sentinel-ipc cannot load its binary, because Node was started ${rule}: there is no slower way without the checks of the binary.`
+  return `sentinel-ipc cannot load its binary, because Node was started ${rule}: there is no fallback, because the binary makes the security checks.`
 }
 
 function load(): Addon {
@@ -278,7 +278,7 @@ function load(): Addon {
   if (!supported.includes(platform)) {
     throw new IpcError(
       'ERR_IPC_SYSTEM',
-      `sentinel-ipc does not run on ${platform} (${arch}); it is made for ${supported.join(', ')}`,
+      `sentinel-ipc does not run on ${platform} (${arch}); it supports ${supported.join(', ')}`,
     )
   }
   const require = createRequire(import.meta.url)

@@ -209,7 +209,7 @@ function adoptedPlace(descriptor: number, options: ListenOptions): Pick<ListenPl
   if (WINDOWS) throw new TypeError('listen: fd has no meaning on Windows')
   for (const key of ['path', 'directory', 'sharedDirectory', 'mode', 'group', 'waitMs', 'reclaim'] as const) {
     if (options[key] === undefined) continue
-    throw new TypeError(`listen: ${key} excludes fd, whose maker has chosen the address and its permissions`)
+    throw new TypeError(`listen: ${key} cannot be combined with fd: the process that made the socket chose its address and permissions`)
   }
   return { address: addon.addressOf(descriptor), native: { descriptor } }
 }

@@ -34,7 +34,7 @@ const ACCEPT_TABLE: OptionTable<AcceptOptions> = { signal }
 
 /** Accepts in a row before the event loop gets a turn. */
 const ACCEPTS_PER_TURN = 64
-/** How often `listen` looks whether the address is free. */
+/** Interval at which `listen` checks whether the address is free. */
 const WAIT_STEP_MS = 100
 
 interface Waiter {

@@ -1,4 +1,4 @@
-// Keys of an envelope besides ours: what an application says about a message, such as a `traceparent`. Go peers ignore them.
+// Extra keys of an envelope: what an application says about a message, such as a `traceparent`. Go peers ignore them.
 // Must not know messages.
 
 import { wrongKind } from '../base/options.js'
@@ -32,7 +32,7 @@ export interface MadeMeta {
 /**
  * Checks the meta of a new message. Keys whose value is undefined are left out.
  *
- * @throws TypeError for a key that is ours in any spelling, or a value that JSON cannot express; RangeError for more than 32
+ * @throws TypeError for a reserved key (`type`, `id`, `ts`, `payload`, in upper or lower case), or a value that JSON cannot express; RangeError for more than 32
  *   keys or 4096 bytes
  */
 export function makeMeta(meta: unknown): MadeMeta {

@@ -44,7 +44,7 @@ export const MessageFlag = {
   plainNames: RecordFlag.plainNames,
   /** It may have integers beyond 2^53, and they are to be BigInts. */
   exactIntegers: RecordFlag.longNumber,
-  /** Its line has keys besides ours. */
+  /** Its line has extra keys. */
   hasMeta: RecordFlag.hasMeta,
   /** They stand where we write them. */
   metaInPlace: RecordFlag.metaInPlace,

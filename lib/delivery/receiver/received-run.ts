@@ -34,7 +34,7 @@ export class ReceivedRun implements Delivery {
   next = 0
   #left: number
   #searchFrom = 0
-  /** Some message was settled for itself, so that a range may have to be looked at one by one. */
+  /** Some message was settled on its own, so that a range may have to be examined one by one. */
   #mixed = false
 
   constructor(

@@ -241,7 +241,7 @@ export class SenderLink implements WritableLink {
 }
 
 function silence(what: string): IpcError {
-  return new IpcError('ERR_IPC_TIMEOUT', `the connection was given up: ${what}`, { reason: 'silent-peer' })
+  return new IpcError('ERR_IPC_TIMEOUT', `the connection was closed: ${what}`, { reason: 'silent-peer' })
 }
 
 function hungUp(): IpcError {

@@ -60,7 +60,7 @@ export interface AcknowledgedSenderOptions extends Omit<DialOptions, 'signal' | 
    * Once any peer has acknowledged, the sender retries whatever this option says. Default `retry`.
    */
   readonly onSilentPeer?: 'retry' | 'written' | 'fail'
-  /** How long a peer may take to say that it acknowledges. Default 2000. */
+  /** Milliseconds to wait for the peer's first acknowledgement. Default 2000. */
   readonly answerTimeoutMs?: number
   /** Interval of heartbeats when there is nothing to send, 10 to 3,600,000 milliseconds. Default 5000. */
   readonly heartbeatMs?: number
@@ -111,7 +111,7 @@ export interface AcknowledgedSenderStats {
   readonly dropped: number
   /** Dropped messages, by reason. `dropped` is their sum. */
   readonly droppedBy: DropCounts
-  /** Connections on which a peer has answered, or was sent messages without. */
+  /** Connections over which the peer acknowledged, or that carried messages without acknowledgements. */
   readonly connections: number
 }
 
