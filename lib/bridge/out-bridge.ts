@@ -111,7 +111,8 @@ export class OutBridge extends BridgeBase {
     this.#gatherer = new Gatherer(() => ({ maxBatchBytes: maxBatchBytes(), maxBatchMessages }))
     this.#spool =
       spool &&
-      new SpoolKeeper(spool, this.#origins, this.#gatherer, maxBatchBytes, this.life, {
+      new SpoolKeeper(spool, this.#origins, this.#gatherer, this.life, {
+        maxGroupBytes: maxBatchBytes,
         onKept: () => {
           this.#room.wake()
           this.#window.pump()

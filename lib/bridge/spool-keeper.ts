@@ -13,8 +13,10 @@ import type { Placed } from './put-window.js'
 /** A spool that could not keep messages is tried again this much later, or as soon as it has room. */
 const RETRY_MS = 200
 
-/** What a {@link SpoolKeeper} reports. */
-export interface KeeperEvents {
+/** Options of a {@link SpoolKeeper}. */
+export interface KeeperOptions {
+  /** Most bytes of lines in a record, about. */
+  readonly maxGroupBytes: () => number
   /** More batches are durable: the window may take them. */
   readonly onKept: () => void
   /** The window has stored a record, which leaves room for another. */
@@ -24,9 +26,8 @@ export interface KeeperEvents {
 export class SpoolKeeper {
   readonly #spool: BatchSpool
   readonly #gatherer: Gatherer
-  readonly #maxGroupBytes: () => number
   readonly #life: BridgeLife
-  readonly #events: KeeperEvents
+  readonly #options: KeeperOptions
   /** Messages found in the spool when it was opened. */
   readonly recovered: number
   #keeping = false
@@ -34,19 +35,11 @@ export class SpoolKeeper {
   #read: Placed[] = []
   #heldBytes = 0
 
-  constructor(
-    spool: Spool,
-    origins: Origins,
-    gatherer: Gatherer,
-    maxGroupBytes: () => number,
-    life: BridgeLife,
-    events: KeeperEvents,
-  ) {
+  constructor(spool: Spool, origins: Origins, gatherer: Gatherer, life: BridgeLife, options: KeeperOptions) {
     this.#spool = new BatchSpool(spool, origins.find)
     this.#gatherer = gatherer
-    this.#maxGroupBytes = maxGroupBytes
     this.#life = life
-    this.#events = events
+    this.#options = options
     let recovered = 0
     this.#spool.forEach(({ stretches, count }) => {
       recovered += count
@@ -82,7 +75,7 @@ export class SpoolKeeper {
           ? undefined
           : () => {
               this.#spool.settle(through)
-              this.#events.onSettled()
+              this.#options.onSettled()
             },
     }))
     return this.#read.shift()
@@ -96,7 +89,7 @@ export class SpoolKeeper {
       while (!this.#gatherer.empty && !this.#life.isOver) {
         const group: GatheredBatch[] = []
         let bytes = 0
-        const most = this.#maxGroupBytes()
+        const most = this.#options.maxGroupBytes()
         while (bytes < most) {
           const batch = this.#gatherer.take()
           if (batch === undefined) break
@@ -106,7 +99,7 @@ export class SpoolKeeper {
         this.#heldBytes += bytes
         await this.#keepGroup(group)
         this.#heldBytes -= bytes
-        this.#events.onKept()
+        this.#options.onKept()
       }
     } finally {
       this.#keeping = false

@@ -3,7 +3,6 @@
 
 import { execFileSync } from 'node:child_process'
 import { type Stats } from 'node:fs'
-import { connect } from 'node:net'
 import { describe, expect, it } from 'vitest'
 
 import { CAUSES, Report, type Cause } from '../../lib/cli/doctor/report.js'

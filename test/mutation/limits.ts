@@ -200,7 +200,7 @@ export const limitMutations: readonly Mutation[] = [
     name: 'what waits for a subscriber is bounded',
     claim: 'A subscriber that does not read costs',
     file: 'lib/services/subscriber.ts',
-    from: 'while (excess > 0 && this.#head < this.#queue.length) {',
+    from: 'while (excess > 0 && this.#queue.length > 0) {',
     to: 'while (excess > Infinity) {\n      --excess',
     tests: [PUBLISHER],
   },

@@ -73,11 +73,7 @@ export class Backlog {
   readonly #idle = new Waiters()
   readonly #wantRoom = new Waiters()
 
-  constructor(
-    name: string,
-    { maxMessages, maxBytes, onFull, spool, onDrop }: CheckedOptions,
-    events: BacklogEvents,
-  ) {
+  constructor(name: string, { spool, onDrop, ...limits }: CheckedOptions, events: BacklogEvents) {
     this.#onDrop = onDrop
     this.#events = events
     this.#recovered = this.#accepted = spool?.messages ?? 0
@@ -86,8 +82,8 @@ export class Backlog {
     const storeEvents = this.#storeEvents()
     this.#store =
       spool === undefined
-        ? new MemoryStore(name, maxMessages, maxBytes, onFull, storeEvents)
-        : new SpoolStore(name, spool, maxMessages, maxBytes, onFull, storeEvents)
+        ? new MemoryStore(name, limits, storeEvents)
+        : new SpoolStore(name, spool, limits, storeEvents)
   }
 
   get session(): string {

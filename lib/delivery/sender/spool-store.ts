@@ -14,7 +14,7 @@ import { Completion, type SendResult } from './outcome.js'
 import type { Run } from './run.js'
 import { RECORD_BYTES, SpoolDraft, type DraftMark, type DraftRecord } from './spool-draft.js'
 import { SpoolWindow } from './spool-window.js'
-import type { Store, StoreEvents } from './store.js'
+import type { Store, StoreEvents, StoreLimits } from './store.js'
 
 const EXPIRE_EVERY_MS = 1000
 
@@ -41,9 +41,7 @@ export class SpoolStore implements Store {
   constructor(
     name: string,
     spool: SpoolLog,
-    maxMessages: number,
-    maxBytes: number,
-    onFull: OnFull,
+    { maxMessages, maxBytes, onFull }: StoreLimits,
     events: StoreEvents,
   ) {
     this.#name = name

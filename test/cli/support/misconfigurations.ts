@@ -13,7 +13,7 @@ import {
 } from 'node:fs'
 import { connect } from 'node:net'
 import { dirname, join } from 'node:path'
-import { expect, it, onTestFinished } from 'vitest'
+import { expect, onTestFinished } from 'vitest'
 
 import { type Cause } from '../../../lib/cli/doctor/report.js'
 import { startChild } from '../../support/child.js'
@@ -21,7 +21,7 @@ import { temporaryDirectory } from '../../support/directory.js'
 import { listening } from '../../support/pair.js'
 import { strangers } from '../../support/platform.js'
 import { until } from '../../support/wait.js'
-import { main, run, type RunOptions } from './command.js'
+import { main, type RunOptions } from './command.js'
 
 const isRoot = process.getuid?.() === 0
 const ALICE = 23_456
