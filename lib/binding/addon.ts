@@ -306,5 +306,5 @@ function load(): Addon {
   }
 }
 
-/** The addon. Loading fails loudly: there is no slower way without the checks that it makes. */
+/** The addon. Throws if it cannot be loaded. There is no fallback, because the addon makes the security checks. */
 export const addon: Addon = load()

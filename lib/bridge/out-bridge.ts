@@ -235,7 +235,7 @@ export class OutBridge extends BridgeBase {
 
   #take(origin: Origin, receiver: AcknowledgingReceiver, messages: SOCMessage[], first: number): void {
     this.counts.received += messages.length
-    // What is safe already, and the sender has not heard of.
+    // Messages that are safe already, whose acknowledgement the sender has not received.
     const known = Math.max(0, Math.min(messages.length, origin.safe - first + 1))
     if (known > 0) {
       this.counts.duplicates += known

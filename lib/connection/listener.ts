@@ -176,7 +176,7 @@ export class Listener implements AsyncIterable<Connection> {
   }
 
   /**
-   * Looks now whether the path still leads to this listener, instead of at the next turn of `addressCheckMs`. If it does not,
+   * Checks now whether the path still leads to this listener, instead of at the next turn of `addressCheckMs`. If it does not,
    * reports it, and claims the address again if `reclaim` is set. Returns whether clients can reach the listener.
    * Always true on Windows, where the name of a pipe cannot be lost.
    */

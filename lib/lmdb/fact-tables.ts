@@ -92,7 +92,7 @@ export class FactTables {
     if (fact.isGene) void this.#genes.put(fact.id, null)
   }
 
-  /** Removes a fact that is no gene. */
+  /** Removes a fact, which must not be a gene. */
   remove({ level, position }: Place, { id, domain }: Fact): void {
     void this.#places.remove(id)
     void this.level(level).remove(position)

@@ -47,7 +47,7 @@ export function makeMeta(meta: unknown): MadeMeta {
       throw new TypeError(
         key === ''
           ? 'meta must not have an empty key'
-          : `meta must not have the key ${quoteText(key, 40)}: ${OURS.join(', ')} are the envelope's own, in any case`,
+          : `meta must not have the key ${quoteText(key, 40)}: ${OURS.join(', ')} are reserved for the envelope, in any spelling`,
       )
     }
     // The type of JSON.stringify hides that functions and symbols give undefined.

@@ -94,8 +94,8 @@ export interface NewMessageOptions {
  * effect. A payload that is nested more than 255 levels deep is refused when it is sent.
  *
  * @param payload any JSON value, {@link rawJSON}, or undefined for none
- * @throws TypeError for an empty type, an unknown option, an id that is not a string, a value that JSON cannot express, or a key
- *   of `meta` that is ours
+ * @throws TypeError for an empty type, an unknown option, an id that is not a string, a value that JSON cannot express, or a
+ *   reserved key in `meta`
  * @throws RangeError for a timestamp that is not a safe integer, or too much `meta`
  */
 export function newSOCMessage<T = unknown>(

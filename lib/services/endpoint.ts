@@ -327,5 +327,5 @@ function checkType(type: string): void {
   if (type === REPLY_TYPE || type === CANCEL_TYPE) {
     throw new TypeError(`${type} is reserved: requests need a type of their own`)
   }
-  if (typeof type !== 'string' || type === '') throw new TypeError('a request must have a non-empty type')
+  if (typeof type !== 'string' || type === '') throw new TypeError('a request needs a type that is not empty')
 }

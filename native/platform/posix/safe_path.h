@@ -1,4 +1,4 @@
-// Directories and files on a POSIX file system that no other user can replace or read behind our back. Everything
+// Directories and files on a POSIX file system that no other user can replace or read unnoticed. Everything
 // is opened component by component and checked by descriptor. Must not know sockets.
 
 #ifndef SENTINEL_POSIX_PATH_H_
