@@ -156,7 +156,7 @@ export const limitMutations: readonly Mutation[] = [
   {
     name: 'Bun and Deno are refused',
     claim: 'Bun and Deno, which lack the event loop',
-    file: 'lib/binding/addon.ts',
+    file: 'lib/binding/load-addon.ts',
     from: 'if (version === undefined) continue',
     to: 'if (version !== "") continue',
     tests: ['test/integration/runtimes.test.ts'],
