@@ -88,7 +88,7 @@ class Respond {
     }
     ++this.#received
     this.#latency.add(monotonicMicros() - payload.sentAt)
-    // A soc-correlate that came back tells its incidents again: what is known already is no news.
+    // A restarted soc-correlate reports its incidents again; those known already are not counted as new.
     const before = this.#known.get(payload.key)
     this.#known.set(payload.key, Math.max(payload.count, before ?? 0))
     this.#countRule(payload, before)

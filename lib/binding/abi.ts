@@ -47,13 +47,13 @@ export const RecordFlag = {
   afterMark: 32,
   /** There may be an integer of 16 characters or more. May be set although there is none. */
   longNumber: 64,
-  /** The envelope has keys besides ours, within the bounds of {@link EnvelopeExtra}. */
+  /** The envelope has extra keys, within the bounds of {@link EnvelopeExtra}. */
   hasMeta: 128,
   /** They stand between `ts` and `payload`, and the envelope up to there is byte for byte what this package writes. */
   metaInPlace: 256,
 } as const
 
-/** Bounds of the keys of an envelope besides ours. Beyond them, all of these keys are ignored. */
+/** Bounds of the extra keys of an envelope. Beyond them, all of its extra keys are ignored. */
 export const EnvelopeExtra = {
   mostKeys: 32,
   /** Of all `"key":value`, in UTF-8. */

@@ -59,7 +59,7 @@ Carries messages of local senders to NATS JetStream, or from there to a local li
   --stats SECONDS      write counts to standard output, one JSON line each
   --help               this text
 
-It ends on SIGINT and SIGTERM after what it has is delivered, at most 5 seconds.
+SIGINT and SIGTERM end it once pending messages are delivered, after 5 seconds at most.
 `
 
 const OPTIONS = {

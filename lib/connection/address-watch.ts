@@ -27,7 +27,7 @@ export class BoundFile {
 
 const NO_FILE = ''
 
-/** Undefined where it cannot be told: on Windows, or after this process gave up the right to search the directory. */
+/** Undefined if it cannot be determined: on Windows, or after this process gave up the right to search the directory. */
 function identityOf(path: string): string | undefined {
   if (path === '' || process.platform === 'win32') return undefined
   try {

@@ -73,7 +73,7 @@ export function resolveAddress(name: string, options: AddressOptions): string {
   }
   const { path } = options
   if (path !== undefined && options.directory !== undefined) {
-    throw new TypeError('path and directory exclude each other: give one of them')
+    throw new TypeError('path and directory cannot be combined: give one of them')
   }
   if (path !== undefined) text(path, 'path')
   const directory = path === undefined ? directoryOf(options) : undefined

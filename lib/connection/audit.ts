@@ -39,7 +39,7 @@ export interface RejectEvent {
   readonly gid: number | null
   /** Supplementary groups of the client. */
   readonly groups: readonly number[]
-  /** '' if unknown. Read only for peers whose user or group passes. */
+  /** Path of the client's program; '' if unknown. Read only for peers whose user or group passes. */
   readonly executable: string
   /** systemd unit of the client; '' if unknown. Read only for peers whose user or group passes. */
   readonly unit: string

@@ -67,8 +67,7 @@ export class ConnectionInput<Owner> implements AccountHolder {
   constructor(
     owner: Owner,
     socket: ConnectionSocket,
-    reader: object,
-    kind: RecordReader<object>,
+    { reader, kind }: { readonly reader: object; readonly kind: RecordReader<object> },
     account: UserAccount | undefined,
     onOverrun: (owner: Owner, error: IpcError) => void,
   ) {

@@ -206,7 +206,7 @@ export class Connection {
       if (connection.#input !== undefined)
         throw new TypeError(`the connection to ${connection.address} already has a receiver`)
       const account = connection.#origin.accountOf?.(connection.peer)
-      const input = new ConnectionInput(connection, connection.#socket, reader, kind, account, overrun)
+      const input = new ConnectionInput(connection, connection.#socket, { reader, kind }, account, overrun)
       connection.#input = input
       unread.remove(connection)
       if (connection.#state !== 'open') input.end(undefined)

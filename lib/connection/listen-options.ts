@@ -28,7 +28,7 @@ export interface ListenOptions extends AddressOptions {
   /** Closes the listener when it fires. */
   readonly signal?: AbortSignal
   /**
-   * Clients that the kernel queues before they are looked at. Default 511; Linux caps it at `net.core.somaxconn`, Windows at
+   * Clients that the kernel queues before they are accepted. Default 511; Linux caps it at `net.core.somaxconn`, Windows at
    * 63.
    */
   readonly backlog?: number
@@ -81,7 +81,7 @@ export interface ListenOptions extends AddressOptions {
    */
   readonly waitMs?: number
   /**
-   * How often to look whether the path still leads to this listener, in milliseconds; Infinity: only in
+   * Interval in milliseconds at which to check that the path still leads to this listener; Infinity: only in
    * {@link Listener.check}. Default 5000. A cleaner of /tmp may remove the file, and then no client comes any more.
    */
   readonly addressCheckMs?: number
@@ -210,7 +210,9 @@ function adoptedPlace(descriptor: number, options: ListenOptions): Pick<ListenPl
   if (WINDOWS) throw new TypeError('listen: fd has no meaning on Windows')
   for (const key of ['path', 'directory', 'sharedDirectory', 'mode', 'group', 'waitMs', 'reclaim'] as const) {
     if (options[key] === undefined) continue
-    throw new TypeError(`listen: ${key} excludes fd, whose maker has chosen the address and its permissions`)
+    throw new TypeError(
+      `listen: ${key} cannot be combined with fd: the process that made the socket chose its address and permissions`,
+    )
   }
   return { address: addon.addressOf(descriptor), native: { descriptor } }
 }

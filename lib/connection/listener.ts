@@ -34,7 +34,7 @@ const ACCEPT_TABLE: OptionTable<AcceptOptions> = { signal }
 
 /** Accepts in a row before the event loop gets a turn. */
 const ACCEPTS_PER_TURN = 64
-/** How often `listen` looks whether the address is free. */
+/** Interval at which `listen` checks whether the address is free. */
 const WAIT_STEP_MS = 100
 
 interface Waiter {
@@ -176,7 +176,7 @@ export class Listener implements AsyncIterable<Connection> {
   }
 
   /**
-   * Looks now whether the path still leads to this listener, instead of at the next turn of `addressCheckMs`. If it does not,
+   * Checks now whether the path still leads to this listener, instead of at the next turn of `addressCheckMs`. If it does not,
    * reports it, and claims the address again if `reclaim` is set. Returns whether clients can reach the listener.
    * Always true on Windows, where the name of a pipe cannot be lost.
    */

@@ -2,12 +2,13 @@
 // Every accepted message is written, pending, or counted as dropped and reported; none is lost silently.
 
 import { abortable } from '../base/abort.js'
-import { monotonicMs, queueMicrotask } from '../base/globals.js'
+import { monotonicMs } from '../base/globals.js'
 import { observeOn } from '../observe/registry.js'
 import { checkOptions } from '../base/options.js'
 import { publishDrop } from '../connection/audit.js'
 import { checkConnection, writerOf, type Connection } from '../connection/connection.js'
 import { IpcError } from '../base/errors.js'
+import { Soon } from '../base/soon.js'
 import type { FrameWriter } from '../wire/frame-writer.js'
 import {
   BUFFERED_SENDER_TABLE,
@@ -44,7 +45,9 @@ export class BufferedSender {
   #accepted = 0
   #written = 0
   readonly #dropped = { full: 0, invalid: 0, closed: 0, timeout: 0 }
-  #scheduled = false
+  readonly #soon = new Soon(() => {
+    this.#drain()
+  })
   #closing: Promise<void> | undefined
   /** Calls of `flush`, each waiting until everything before a place in the queue is written or dropped. */
   readonly #flushing = new Waiters()
@@ -132,13 +135,7 @@ export class BufferedSender {
       this.#dropForRoom(message)
       return
     }
-    if (!this.#scheduled) {
-      this.#scheduled = true
-      queueMicrotask(() => {
-        this.#scheduled = false
-        this.#drain()
-      })
-    }
+    this.#soon.ask()
   }
 
   /**

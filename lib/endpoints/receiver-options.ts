@@ -39,7 +39,7 @@ export interface ReceiverOptions extends PayloadOptions {
    * ERR_IPC_TIMEOUT (reason `idle`). Default: unlimited.
    */
   readonly idleTimeoutMs?: number
-  /** The same for the first message, counted from when the receiver is made (reason `no-first-message`). Default: unlimited. */
+  /** Milliseconds from the making of the receiver to its first message, likewise (reason `no-first-message`). Default: unlimited. */
   readonly firstMessageTimeoutMs?: number
   /**
    * Milliseconds from the first byte of a line to its end, while this side reads, after which the connection is closed and

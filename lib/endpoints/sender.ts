@@ -111,8 +111,8 @@ export class Sender {
    * written at once; further ones of the same tick go out together. Several sends may be under way: their frames keep
    * their order and never mix.
    *
-   * When the time runs out while part of the message may be on the wire, the connection is given up: nothing could be
-   * written after half a message.
+   * When the time runs out while part of the message may be on the wire, the connection is closed, because
+   * nothing can follow half a message.
    *
    * @throws {IpcError} ERR_IPC_TIMEOUT, ERR_IPC_CLOSED, ERR_IPC_ABORTED (the message may have been sent),
    *   ERR_IPC_BUFFER_FULL, ERR_IPC_MESSAGE_TOO_LARGE, ERR_IPC_INVALID_MESSAGE

@@ -157,7 +157,7 @@ export class LmdbFactStore implements FactStore {
       if (found.fact.isGene || fact.isGene) {
         throw new FactError(
           'ERR_FACT_IMMUTABLE',
-          `a gene cannot be changed, nor a fact become one: ${shown(fact.id)}`,
+          `a gene cannot be changed, and a fact cannot become one: ${shown(fact.id)}`,
         )
       }
       this.#checkRoom(unitsOf(fact))

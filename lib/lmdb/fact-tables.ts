@@ -34,7 +34,7 @@ export class FactTables {
       const known = this.#meta.get('id')
       if (typeof known === 'string') {
         if (this.#meta.get('format') === FORMAT) return known
-        throw new TypeError(`the facts in ${directory} were written in another format than ${FORMAT}`)
+        throw new TypeError(`the facts in ${directory} were written in a format other than ${FORMAT}`)
       }
       this.#meta.putSync('format', FORMAT)
       const id = `store_${randomHex(12)}`
@@ -92,7 +92,7 @@ export class FactTables {
     if (fact.isGene) void this.#genes.put(fact.id, null)
   }
 
-  /** Removes a fact that is no gene. */
+  /** Removes a fact, which must not be a gene. */
   remove({ level, position }: Place, { id, domain }: Fact): void {
     void this.#places.remove(id)
     void this.level(level).remove(position)

@@ -80,7 +80,7 @@ export let keptBytes: (message: SOCMessage) => number
 
 /** Says who settles a received message. */
 export let bindDelivery: (message: SOCMessage, delivery: Delivery) => void
-/** The same received message as an object of its own, to be settled for itself. */
+/** A second object for the same received message, which is settled on its own. */
 export let copyOf: (message: SOCMessage) => SOCMessage
 /** Who settles a message. */
 export let deliveryOf: (message: SOCMessage) => Delivery | undefined

@@ -1,4 +1,4 @@
-// Keys of an envelope besides ours: what an application says about a message, such as a `traceparent`. Go peers ignore them.
+// Extra keys of an envelope: what an application says about a message, such as a `traceparent`. Go peers ignore them.
 // Must not know messages.
 
 import { wrongKind } from '../base/options.js'
@@ -32,8 +32,8 @@ export interface MadeMeta {
 /**
  * Checks the meta of a new message. Keys whose value is undefined are left out.
  *
- * @throws TypeError for a key that is ours in any spelling, or a value that JSON cannot express; RangeError for more than 32
- *   keys or 4096 bytes
+ * @throws TypeError for a reserved key (`type`, `id`, `ts`, `payload`, in upper or lower case), or a value that JSON cannot
+ *   express; RangeError for more than 32 keys or 4096 bytes
  */
 export function makeMeta(meta: unknown): MadeMeta {
   if (typeof meta !== 'object' || meta === null || Array.isArray(meta)) {
@@ -47,7 +47,7 @@ export function makeMeta(meta: unknown): MadeMeta {
       throw new TypeError(
         key === ''
           ? 'meta must not have an empty key'
-          : `meta must not have the key ${quoteText(key, 40)}: ${OURS.join(', ')} are the envelope's own, in any case`,
+          : `meta must not have the key ${quoteText(key, 40)}: ${OURS.join(', ')} are reserved for the envelope, in any spelling`,
       )
     }
     // The type of JSON.stringify hides that functions and symbols give undefined.

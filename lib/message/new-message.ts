@@ -107,7 +107,7 @@ export interface NewMessageOptions {
  *
  * @param payload any JSON value, {@link rawJSON}, or undefined for none
  * @throws TypeError for an empty type, an unknown option, an id that is not a string, a value that JSON cannot express,
- *   `rawJSON` that is empty or has half a surrogate pair in it unescaped, or a key of `meta` that is ours
+ *   `rawJSON` that is empty or has half a surrogate pair in it unescaped, or a reserved key in `meta`
  * @throws RangeError for a timestamp that is not a safe integer, or too much `meta`
  */
 export function newSOCMessage<T = unknown>(

@@ -44,11 +44,11 @@ export const MessageFlag = {
   plainNames: RecordFlag.plainNames,
   /** It may have integers beyond 2^53, and they are to be BigInts. */
   exactIntegers: RecordFlag.longNumber,
-  /** Its line has keys besides ours. */
+  /** Its line has extra keys. */
   hasMeta: RecordFlag.hasMeta,
   /** They stand where we write them. */
   metaInPlace: RecordFlag.metaInPlace,
-  /** Its payload is known to be valid JSON on one line. No bit of a record. */
+  /** Its payload is known to be valid JSON on one line, and its line not nested too deeply. No bit of a record. */
   checked: 1 << 16,
 } as const
 

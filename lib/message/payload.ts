@@ -1,5 +1,5 @@
-// Payloads between value and text, safely: nothing that JSON cannot express is sent, nothing that is received changes a
-// prototype, and no text that is handed out keeps another one alive.
+// Converts payloads between values and text. Refuses values that JSON cannot express; received text never changes a prototype,
+// and a text that is handed out keeps no other text alive.
 
 /**
  * The JSON text of a value; undefined for undefined.

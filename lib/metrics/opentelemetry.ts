@@ -38,7 +38,7 @@ export interface OpenTelemetryMeter {
  * requests: there is no observable histogram.
  *
  * @returns a function that ends it
- * @throws TypeError if `meter` is no meter
+ * @throws TypeError if `meter` is not a meter of OpenTelemetry
  */
 export function registerOpenTelemetry(meter: OpenTelemetryMeter, options: MetricsOptions = {}): () => void {
   if (typeof (meter as Partial<OpenTelemetryMeter> | undefined)?.createObservableCounter !== 'function') {

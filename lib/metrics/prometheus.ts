@@ -43,7 +43,7 @@ const SAME_SCRAPE_MS = 50
  * Adds the metrics of this thread to a registry of prom-client. They are counted when the registry is read.
  *
  * @returns a function that removes them
- * @throws TypeError if `registry` is no registry
+ * @throws TypeError if `registry` is not a registry of prom-client
  */
 export function registerPrometheus(registry: PrometheusRegistry, options: MetricsOptions = {}): () => void {
   if (typeof (registry as Partial<PrometheusRegistry> | undefined)?.registerMetric !== 'function') {

@@ -13,7 +13,7 @@ export interface LatencyStats {
   readonly max: number
 }
 
-/** The shortest duration that is told from 0: 1 µs. */
+/** The shortest duration that is recorded as more than 0: 1 µs. */
 const LEAST_MS = 1e-3
 const GROWTH = Math.log(1.2)
 /** Up to a little over two minutes. */

@@ -61,7 +61,7 @@ export interface ListeningChange {
   readonly type: 'listening'
 }
 
-/** A connection was made. Of an acknowledged sender: a peer was reached and has answered. */
+/** A connection was made. Of an acknowledged sender: a peer was reached and has acknowledged. */
 export interface ConnectedChange {
   /** What happened. */
   readonly type: 'connected'

@@ -39,7 +39,7 @@ export interface ConnectionEntry {
   readonly parts: readonly Entry[]
 }
 
-/** As little as can be: there may be thousands of idle ones. Whole milliseconds are no objects of their own to V8. */
+/** Kept small, as thousands may be idle. V8 stores whole milliseconds without an object of their own. */
 class OpenConnection {
   readonly id: number
   readonly openedMs: number

@@ -36,7 +36,7 @@ class PeerExitWatcher {
       },
     })
     wakeUp.resume()
-    wakeUp.unref() // watching other processes is no reason to stay alive
+    wakeUp.unref() // watching other processes must not keep this one alive
   }
 
   watch(descriptor: number): PeerExitWatch {

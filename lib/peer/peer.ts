@@ -179,7 +179,7 @@ export function resolvePolicy(given: PeerPolicy | undefined): NativePolicy {
     ...narrowing,
   }
   if (resolved.users.length + resolved.groups.length === 0) {
-    throw new TypeError('the policy lets no peer in: its users and groups are empty')
+    throw new TypeError('the policy admits no peer: its users and groups are empty')
   }
   return resolved
 }
@@ -199,7 +199,7 @@ function resolveWindowsPolicy(policy: PeerPolicy): NativePolicy {
   }
   if (users === undefined && sids === undefined) return { ...rest, sids: [addon.ownUser().sid] }
   const resolved = [...resolveSids('users', users), ...resolveSids('sids', sids)]
-  if (resolved.length === 0) throw new TypeError('the policy lets no peer in: its users and sids are empty')
+  if (resolved.length === 0) throw new TypeError('the policy admits no peer: its users and sids are empty')
   return { ...rest, sids: resolved }
 }
 
@@ -285,9 +285,9 @@ const EXPLANATIONS: Readonly<Partial<Record<Verdict, string>>> = {
   'foreign-process':
     'it is in another pid namespace, as in another container; ' +
     "share the pid namespace, or set policy.foreignNamespaces to 'by-uid'",
-  'executable-unknown': 'the policy lists executables, and the one of this process cannot be read',
-  'unit-unknown': 'the policy lists units, and the process belongs to no unit of systemd that can be read',
-  'label-unknown': 'the policy lists labels, and no security module has labelled the process',
+  'executable-unknown': 'the policy lists executables, but that of this process cannot be read',
+  'unit-unknown': 'the policy lists units, but no systemd unit could be read for this process',
+  'label-unknown': 'the policy lists labels, but no security module has labelled this process',
 }
 
 /** Why a peer was refused and what to do about it, as the end of a sentence; '' where the reason says it all. */

@@ -7,7 +7,7 @@ import type { LatencyStats } from '../observe/latency.js'
 
 /** Options of {@link Endpoint}. */
 export interface EndpointOptions {
-  /** How long a request waits for its reply unless it says otherwise, in milliseconds. Default: 5000. */
+  /** Milliseconds that a request waits for its reply; each request can override it. Default: 5000. */
   readonly timeoutMs?: number
   /**
    * Bytes that may wait, roughly and with overhead, in each of four places: requests without a reply, handlers running,

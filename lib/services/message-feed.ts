@@ -1,5 +1,6 @@
 // The messages of an endpoint that are neither requests nor replies, queued until the application asks for them.
 
+import { Fifo } from '../base/fifo.js'
 import type { SOCMessage } from '../message/message.js'
 import { KeptReads, type KeptRead } from './kept-reads.js'
 
@@ -30,8 +31,7 @@ export class MessageFeed implements AsyncIterableIterator<SOCMessage, undefined,
   readonly #onTaken: () => void
   #state: FeedState = 'unread'
   #failure: Error | undefined
-  #messages: Kept[] = []
-  #head = 0
+  readonly #messages = new Fifo<Kept>()
   readonly #reads = new KeptReads()
   #dropped = 0
   #waiting: { readonly resolve: (result: Result) => void; readonly reject: (error: Error) => void }[] = []
@@ -58,7 +58,7 @@ export class MessageFeed implements AsyncIterableIterator<SOCMessage, undefined,
 
   /** Memory of the queued messages and of the reads that they keep alive, roughly. */
   get bytes(): number {
-    return this.#reads.bytes + (this.#messages.length - this.#head) * OVERHEAD_BYTES
+    return this.#reads.bytes + this.#messages.length * OVERHEAD_BYTES
   }
 
   /** The application reads too slowly: the endpoint should stop reading the connection. */
@@ -120,17 +120,9 @@ export class MessageFeed implements AsyncIterableIterator<SOCMessage, undefined,
   }
 
   #shift(): SOCMessage | undefined {
-    const kept = this.#messages[this.#head]
+    const kept = this.#messages.shift()
     if (kept === undefined) return undefined
-    ++this.#head
     this.#reads.release(kept.read)
-    if (this.#head === this.#messages.length) {
-      this.#messages = []
-      this.#head = 0
-    } else if (this.#head >= 1024 && this.#head * 2 >= this.#messages.length) {
-      this.#messages = this.#messages.slice(this.#head)
-      this.#head = 0
-    }
     this.#onTaken()
     return kept.message
   }

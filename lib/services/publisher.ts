@@ -1,7 +1,6 @@
 // Publishes messages to any number of connections: lays each out once, and lets no subscriber hold up the others.
 
 import { IpcError } from '../base/errors.js'
-import { queueMicrotask } from '../base/globals.js'
 import {
   anything,
   checkOptions,
@@ -11,6 +10,7 @@ import {
   wholeNumber,
   type OptionTable,
 } from '../base/options.js'
+import { Soon } from '../base/soon.js'
 import { checkTimeout, waitAtMost } from '../base/timing.js'
 import { checkConnection, type Connection } from '../connection/connection.js'
 import { SOCMessage } from '../message/message.js'
@@ -50,7 +50,9 @@ export class Publisher {
   readonly #onFull: PublisherOnFull
   readonly #subscribers = new Map<Connection, Subscriber>()
   readonly #draft = new BatchDraft()
-  #scheduled = false
+  readonly #soon = new Soon(() => {
+    this.#flush()
+  })
   #published = 0
   #closing: Promise<void> | undefined
 
@@ -109,15 +111,8 @@ export class Publisher {
     this.#checkOpen()
     this.#draft.add(message)
     ++this.#published
-    if (this.#draft.full) {
-      this.#flush()
-    } else if (!this.#scheduled) {
-      this.#scheduled = true
-      queueMicrotask(() => {
-        this.#scheduled = false
-        this.#flush()
-      })
-    }
+    if (this.#draft.full) this.#flush()
+    else this.#soon.ask()
   }
 
   /**

@@ -3,6 +3,7 @@
 
 import { observeOn } from '../observe/registry.js'
 import { writerOf, type Connection } from '../connection/connection.js'
+import { Fifo } from '../base/fifo.js'
 import { Waiters } from '../base/waiters.js'
 import type { FrameWriter } from '../wire/frame-writer.js'
 import type { Lines, SharedBatch, TypeFilter } from './shared-batch.js'
@@ -56,8 +57,7 @@ export class Subscriber {
   readonly #writer: FrameWriter
   readonly #drained = new Waiters()
   #state: SubscriberState = 'flowing'
-  #queue: Range[] = []
-  #head = 0
+  readonly #queue = new Fifo<Range>()
   #queuedBytes = 0
   #queued = 0
   /** With the writer, which waits for the kernel. */
@@ -167,7 +167,7 @@ export class Subscriber {
     let state = this.#settle()
     if (state !== 'waiting' || writer.blocked) return
     this.#refusing = false
-    while (this.#head < this.#queue.length && !writer.blocked && writer.failure === undefined) {
+    while (this.#queue.length > 0 && !writer.blocked && writer.failure === undefined) {
       if (writer.checking) writer.flush()
       else this.#handQueued()
       state = this.#settle()
@@ -180,7 +180,7 @@ export class Subscriber {
   /** Hands as many queued lines to the writer as make a batch. */
   #handQueued(): void {
     const writer = this.#writer
-    while (this.#head < this.#queue.length && !writer.full) {
+    while (this.#queue.length > 0 && !writer.full) {
       const { lines, from, to } = this.#shift()
       this.#hand(lines.slice(from, to), to - from)
     }
@@ -188,16 +188,9 @@ export class Subscriber {
   }
 
   #shift(): Range {
-    const range = this.#queue[this.#head++] as Range
+    const range = this.#queue.shift() as Range
     this.#queuedBytes -= range.bytes
     this.#queued -= range.to - range.from
-    if (this.#head === this.#queue.length) {
-      this.#queue = []
-      this.#head = 0
-    } else if (this.#head >= 256 && this.#head * 2 >= this.#queue.length) {
-      this.#queue = this.#queue.slice(this.#head)
-      this.#head = 0
-    }
     return range
   }
 
@@ -234,8 +227,8 @@ export class Subscriber {
 
   #dropOldest(): void {
     let excess = this.#queuedBytes + this.#handedBytes - this.#maxPendingBytes
-    while (excess > 0 && this.#head < this.#queue.length) {
-      const first = this.#queue[this.#head] as Range
+    while (excess > 0 && this.#queue.length > 0) {
+      const first = this.#queue.first as Range
       // A whole batch, where much is left: to find the lines of each batch would cost the publisher time.
       if (first.bytes <= excess || this.#queuedBytes - first.bytes >= this.#maxPendingBytes / 2) {
         excess -= first.bytes
@@ -267,8 +260,8 @@ export class Subscriber {
     if (this.#state === 'ended') return
     this.#state = 'ended'
     this.#dropped += this.#queued + this.#handed
-    this.#queue = []
-    this.#head = this.#queued = this.#queuedBytes = this.#handed = this.#handedBytes = 0
+    this.#queue.clear()
+    this.#queued = this.#queuedBytes = this.#handed = this.#handedBytes = 0
     this.#writer.unregister(this.#onReady)
     this.#drained.wake()
     this.#onEnded(this)

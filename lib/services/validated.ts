@@ -132,7 +132,7 @@ class Validation<Checks extends Schemas> implements ValidatedMessages<Checks> {
   /** @throws {IpcError} ERR_IPC_CLOSED when there were too many */
   async #refuse(message: SOCMessage, error: IpcError): Promise<void> {
     ++this.#invalid
-    // Its sender hears why, and does not send it again.
+    // Its sender gets the reason, and does not send it again.
     if (deliveryOf(message) !== undefined) message.reject(error.message)
     const { peer } = message
     if (peer !== undefined && wantsInvalid()) {

@@ -11,6 +11,7 @@
 import { IpcError } from '../base/errors.js'
 import { queueMicrotask } from '../base/globals.js'
 import { isDiskFull, syncFile, type LogFiles, type Segment } from './log-files.js'
+import { RecordKind, writeHeader, type HeaderFields } from './record.js'
 import type { Reserve } from './reserve.js'
 
 /** A group of records is closed at this size. */
@@ -27,6 +28,23 @@ export interface WriteJob {
   readonly urgent: boolean
   readonly onWritten: (segment: Segment, offset: number, size: number) => void
   readonly onFailed: (error: IpcError) => void
+}
+
+/** A job that writes a record of lines: `value` holds them behind room for the header. */
+export function linesJob(
+  value: Buffer,
+  fields: Omit<HeaderFields, 'kind' | 'segment'>,
+  outcome: Pick<WriteJob, 'onWritten' | 'onFailed'>,
+): WriteJob {
+  return {
+    sync: true,
+    urgent: false,
+    make: ({ sequence: segment }) => {
+      writeHeader(value, { ...fields, kind: RecordKind.lines, segment })
+      return value
+    },
+    ...outcome,
+  }
 }
 
 export interface LogWriterOptions {

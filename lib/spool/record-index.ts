@@ -1,6 +1,7 @@
 // An index of the records in the log that still hold messages: their numbers, where they stand, and which lines are
 // settled. Must not know files.
 
+import { indexAtLeast } from '../base/sorted.js'
 import type { Segment } from './log-files.js'
 import type { Range } from './ranges.js'
 import { HEADER_BYTES } from './record.js'
@@ -30,6 +31,8 @@ export interface IndexEntry {
 /** The bytes that a record counts for besides its lines: its header, and its entry here. */
 export const OVERHEAD_BYTES = 96
 const COMPACT_AT = 1024
+
+const endOf = ({ first, count }: IndexEntry): number => first + count
 
 export class RecordIndex {
   /** Ascending by number; those before #head are removed. */
@@ -197,15 +200,7 @@ export class RecordIndex {
 
   /** The index of the record that contains a number, or else of the next one. */
   #find(number: number): number {
-    let low = this.#head
-    let high = this.#entries.length
-    while (low < high) {
-      const middle = (low + high) >> 1
-      const entry = this.#entries[middle] as IndexEntry
-      if (entry.first + entry.count <= number) low = middle + 1
-      else high = middle
-    }
-    return low
+    return indexAtLeast(this.#entries, number + 1, endOf, this.#head)
   }
 
   #leave(segment: Segment, weight: number): void {

@@ -31,7 +31,7 @@ export interface RecordHeader {
   readonly segment: number
 }
 
-type HeaderFields = Omit<RecordHeader, 'bodyBytes' | 'bodyChecksum'>
+export type HeaderFields = Omit<RecordHeader, 'bodyBytes' | 'bodyChecksum'>
 
 /** Fills in the header of a value whose body follows at {@link HEADER_BYTES}. */
 export function writeHeader(value: Buffer, fields: HeaderFields): void {

@@ -3,8 +3,8 @@
 
 import type { SpoolClock } from './clock.js'
 import type { LogFiles, Segment } from './log-files.js'
-import type { LogWriter } from './log-writer.js'
-import { blankLines, HEADER_BYTES, RecordKind, writeHeader } from './record.js'
+import { linesJob, type LogWriter } from './log-writer.js'
+import { blankLines, HEADER_BYTES } from './record.js'
 import type { IndexEntry, RecordIndex } from './record-index.js'
 import type { WaitingRecords } from './waiting-records.js'
 
@@ -142,21 +142,21 @@ export class SegmentCleaner {
       gone === undefined ? [...entry.priorities] : [0, entry.live, 0]
     const wallMs = clock.wallMs()
     return new Promise((resolve) => {
-      writer.enqueue({
-        sync: true,
-        urgent: false,
-        make: ({ sequence: segment }) => {
-          writeHeader(copy, { kind: RecordKind.lines, count, first, timeMs, wallMs, priorities, segment })
-          return copy
-        },
-        onWritten: (segment, offset, size) => {
-          if (!entry.removed) index.place(entry, segment, offset, size)
-          resolve(true)
-        },
-        onFailed: () => {
-          resolve(false)
-        },
-      })
+      writer.enqueue(
+        linesJob(
+          copy,
+          { count, first, timeMs, wallMs, priorities },
+          {
+            onWritten: (segment, offset, size) => {
+              if (!entry.removed) index.place(entry, segment, offset, size)
+              resolve(true)
+            },
+            onFailed: () => {
+              resolve(false)
+            },
+          },
+        ),
+      )
     })
   }
 

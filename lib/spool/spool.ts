@@ -14,10 +14,10 @@ import type { SOCMessage } from '../message/message.js'
 import { isSameBoot, SpoolClock, systemClock, type SystemClock } from './clock.js'
 import { inspect, type SpoolInspection } from './inspect.js'
 import { LogFiles } from './log-files.js'
-import { LogWriter } from './log-writer.js'
+import { linesJob, LogWriter } from './log-writer.js'
 import { entriesOf, messagesOf, type SpooledMessage } from './messages.js'
 import { checkSpoolOptions, type SpoolOptions } from './options.js'
-import { HEADER_BYTES, RecordKind, writeHeader } from './record.js'
+import { HEADER_BYTES } from './record.js'
 import { OVERHEAD_BYTES, type RecordIndex } from './record-index.js'
 import { Reserve } from './reserve.js'
 import { Retention } from './retention.js'
@@ -231,25 +231,25 @@ export class Spool implements SpoolLog {
     const wallMs = this.#clock.wallMs()
     const entry = this.#index.add(first, count, timeMs, priorities, value.length, value.length - HEADER_BYTES)
     const durable = new Promise<void>((resolve, reject) => {
-      this.#writer.enqueue({
-        sync: true,
-        urgent: false,
-        make: ({ sequence: segment }) => {
-          writeHeader(value, { kind: RecordKind.lines, count, first, timeMs, wallMs, priorities, segment })
-          return value
-        },
-        onWritten: (segment, offset, size) => {
-          entry.durable = true
-          if (!entry.removed) this.#index.place(entry, segment, offset, size)
-          resolve()
-        },
-        onFailed: (error) => {
-          this.#index.remove(entry)
-          // Parts of it may be in the file; they must not come back.
-          this.#notes.add(first, first + count - 1)
-          reject(error)
-        },
-      })
+      this.#writer.enqueue(
+        linesJob(
+          value,
+          { count, first, timeMs, wallMs, priorities },
+          {
+            onWritten: (segment, offset, size) => {
+              entry.durable = true
+              if (!entry.removed) this.#index.place(entry, segment, offset, size)
+              resolve()
+            },
+            onFailed: (error) => {
+              this.#index.remove(entry)
+              // Parts of it may be in the file; they must not come back.
+              this.#notes.add(first, first + count - 1)
+              reject(error)
+            },
+          },
+        ),
+      )
     })
     return { first, durable: observed(durable) }
   }

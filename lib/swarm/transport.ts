@@ -201,7 +201,7 @@ export class SwarmTransport {
     progress: Progress,
   ): Promise<ExchangeReport['outcome']> {
     if (this.#stuck >= MAX_STUCK) {
-      const message = `${this.#stuck} exchanges still wait for the fact store; it must return before there are more`
+      const message = `${this.#stuck} exchanges still wait for the fact store: no more are begun until it returns`
       throw new IpcError('ERR_IPC_TIMEOUT', message, { reason: STORE_STUCK })
     }
     this.#expireSilentPeers()

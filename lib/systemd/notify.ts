@@ -56,7 +56,7 @@ const RETRY_MS = 10
 export async function notify(state: string | ServiceState): Promise<boolean> {
   const text = typeof state === 'string' ? state : textOf(checkOptions('notify', state, STATE))
   if (text === '' || text.includes('\0')) {
-    throw new TypeError('notify: the state must say something, and contain no NUL')
+    throw new TypeError('notify: the state must not be empty or contain NUL characters')
   }
   const bytes = Buffer.byteLength(text)
   if (bytes > MAX_BYTES) {
@@ -86,7 +86,7 @@ function unreachable(socket: string, error: unknown): unknown {
   const why = cause === undefined ? 'its path is too long' : describeError(cause)
   return new IpcError(
     code,
-    `notify: the service manager takes nothing at NOTIFY_SOCKET=${quoteText(socket, 120)} (${why})`,
+    `notify: the service manager cannot be reached at NOTIFY_SOCKET=${quoteText(socket, 120)} (${why})`,
     { cause },
   )
 }

@@ -294,7 +294,7 @@ export class FrameWriter {
         // Part of a frame may be on the wire. Anything written after it would be torn, so nothing is.
         new IpcError(
           'ERR_IPC_TIMEOUT',
-          `the peer did not take a message within ${this.#timeoutMs} ms, and the connection was given up`,
+          `the peer did not take a message within ${this.#timeoutMs} ms, and the connection was closed`,
         ),
       )
     })

@@ -62,13 +62,13 @@ struct FrameRecord {
   static constexpr std::int32_t kAfterMark = 32;
   // There may be an integer of 16 characters or more. May be set although there is none.
   static constexpr std::int32_t kLongNumber = 64;
-  // The envelope has keys besides ours, within the bounds of EnvelopeExtra.
+  // The envelope has extra keys, within the bounds of EnvelopeExtra.
   static constexpr std::int32_t kHasMeta = 128;
   // They stand between `ts` and `payload`, and the envelope up to there is byte for byte what our encoder writes.
   static constexpr std::int32_t kMetaInPlace = 256;
 };
 
-// Bounds of the keys of an envelope besides ours. Beyond them, all of these keys are ignored.
+// Bounds of the extra keys of an envelope. Beyond them, all of its extra keys are ignored.
 struct EnvelopeExtra {
   static constexpr std::size_t kMostKeys = 32;
   static constexpr std::size_t kMostBytes = 4096;  // of all `"key":value`

@@ -16,7 +16,7 @@ enum class EnvelopeKey : unsigned {
   kPayload = 3,
   kSequence = 4,
   kUnknown = 5,
-  kAmbiguous = 6  // equal to a key of ours only if case is ignored
+  kAmbiguous = 6  // equals a reserved key only if case is ignored
 };
 
 // Go's decoder matches keys without regard to case, and the last match wins. A key that equals one of ours only

@@ -1,5 +1,5 @@
 // Walks one JSON value (RFC 8259) along the positions of structural characters that simdjson's first stage found,
-// and checks its grammar. A visitor, which the compiler inlines, is told where the parts are. Must not know
+// and checks its grammar. Reports the place of each part to a visitor, which the compiler inlines. Must not know
 // envelopes, records or streams.
 
 #ifndef SENTINEL_JSON_WALKER_H_

@@ -9,6 +9,7 @@
 #include "admission/acceptor.h"
 #include "node/convert.h"
 #include "node/environment.h"
+#include "node/thread_owner.h"
 
 namespace sentinel {
 namespace {
@@ -50,7 +51,7 @@ AcceptorLimits ToLimits(Value limits) {
 }
 
 // new Acceptor(address, policy, limits)
-class AcceptorObject final : public EnvironmentMember {
+class AcceptorObject final : public ThreadOwner<Acceptor> {
  public:
   static void Define(Value exports) {
     using Class = ObjectClass<AcceptorObject>;
@@ -77,20 +78,7 @@ class AcceptorObject final : public EnvironmentMember {
     return nullptr;
   }
 
-  AcceptorObject(Environment& environment, std::unique_ptr<Acceptor> acceptor, OwnedDescriptor notify_loop_end)
-      : environment_(&environment), acceptor_(std::move(acceptor)), notify_loop_end_(std::move(notify_loop_end)) {
-    environment_->members.insert(this);
-  }
-
-  ~AcceptorObject() override {
-    if (environment_ != nullptr) environment_->members.erase(this);
-  }
-
-  void EnvironmentEnds() override {
-    acceptor_->Stop();
-    handed_.Reclaim();
-    environment_ = nullptr;
-  }
+  using ThreadOwner::ThreadOwner;
 
  private:
   static Result<std::unique_ptr<AcceptorObject>> Start(Environment& environment, Value address, Value policy_value,
@@ -115,10 +103,10 @@ class AcceptorObject final : public EnvironmentMember {
     Environment& environment = Environment::Of(call.env());
     environment.handed.Forget();
     const Value clients = Value::List(call.env());
-    for (AdmittedClient& admitted : acceptor_->Take(call[0].ToSize())) {
+    for (AdmittedClient& admitted : thread().Take(call[0].ToSize())) {
       Result<int> number = environment.GiveConnected(std::move(admitted.descriptor));
       if (!number.ok()) {  // the descriptor is closed by now
-        acceptor_->Release(KeyOf(admitted.peer));
+        thread().Release(KeyOf(admitted.peer));
         continue;
       }
       const Value client = ToObject(call.env(), admitted.peer);
@@ -131,7 +119,7 @@ class AcceptorObject final : public EnvironmentMember {
   // takeRefusals(wanted) → { refusals: [{ reason, errno, pid, uid, gid, groups }], omitted }; undefined when there
   // is nothing to report, or no report is wanted
   Value TakeRefusals(const Invocation& call) {
-    const RefusalReport report = acceptor_->TakeRefusals();
+    const RefusalReport report = thread().TakeRefusals();
     if (report.refusals.empty() || !call[0].ToBoolean()) return {};
     const Value refusals = Value::List(call.env());
     for (const Refusal& refused : report.refusals) {
@@ -148,13 +136,13 @@ class AcceptorObject final : public EnvironmentMember {
 
   // release(uid), release(sid)
   Value Release(const Invocation& call) {
-    acceptor_->Release(ToUserKey(call[0]));
+    thread().Release(ToUserKey(call[0]));
     return {};
   }
 
   // stats() → { admitted, refused, exhausted, open }
   Value Stats(const Invocation& call) {
-    const AcceptorStats stats = acceptor_->Stats();
+    const AcceptorStats stats = thread().Stats();
     const Value object = Value::Object(call.env());
     object.Set("admitted", static_cast<double>(stats.admitted));
     object.Set("refused", static_cast<double>(stats.refused));
@@ -164,18 +152,13 @@ class AcceptorObject final : public EnvironmentMember {
   }
 
   // takeNotifyDescriptor() → number, once
-  Value TakeNotifyDescriptor(const Invocation& call) { return handed_.HandNotifyEnd(call, notify_loop_end_); }
+  Value TakeNotifyDescriptor(const Invocation& call) { return HandNotifyEnd(call); }
 
   // stop()
   Value Stop(const Invocation& /*call*/) {
-    acceptor_->Stop();
+    thread().Stop();
     return {};
   }
-
-  Environment* environment_;  // nullptr once that has ended
-  const std::unique_ptr<Acceptor> acceptor_;
-  OwnedDescriptor notify_loop_end_;
-  HandedDescriptors handed_;
 };
 
 }  // namespace

@@ -10,6 +10,7 @@
 #include "admission/peer_watcher.h"
 #include "node/convert.h"
 #include "node/environment.h"
+#include "node/thread_owner.h"
 
 namespace sentinel {
 namespace {
@@ -109,7 +110,7 @@ Value AddressOfFromScript(const Invocation& call) {
 
 // new PeerWatcher(); takeNotifyDescriptor() → number, once; watch(id, descriptor) → WatchState; forget(id).
 // There is no way to stop it but the end of the environment.
-class PeerWatcherObject final : public EnvironmentMember {
+class PeerWatcherObject final : public ThreadOwner<PeerWatcher> {
  public:
   static void Define(Value exports) {
     using Class = ObjectClass<PeerWatcherObject>;
@@ -136,27 +137,14 @@ class PeerWatcherObject final : public EnvironmentMember {
                                                std::move(notify.value().loop));
   }
 
-  PeerWatcherObject(Environment& environment, std::unique_ptr<PeerWatcher> watcher, OwnedDescriptor notify_loop_end)
-      : environment_(&environment), watcher_(std::move(watcher)), notify_loop_end_(std::move(notify_loop_end)) {
-    environment_->members.insert(this);
-  }
-
-  ~PeerWatcherObject() override {
-    if (environment_ != nullptr) environment_->members.erase(this);
-  }
-
-  void EnvironmentEnds() override {
-    watcher_->Stop();
-    handed_.Reclaim();
-    environment_ = nullptr;
-  }
+  using ThreadOwner::ThreadOwner;
 
  private:
   Value Watch(const Invocation& call) {
     Result<OwnedDescriptor> process = OpenPeerProcess(FromLoopNumber(static_cast<int>(call[1].ToSize())));
     WatchState state = WatchState::kWatching;
     if (process.ok()) {
-      watcher_->Watch(call[0].ToSize(), std::move(process.value()));
+      thread().Watch(call[0].ToSize(), std::move(process.value()));
     } else if (process.failure().kind == FailureKind::kPeerUnknown) {
       state = WatchState::kEnded;
     } else if (process.failure().kind == FailureKind::kNotSupported) {
@@ -169,16 +157,11 @@ class PeerWatcherObject final : public EnvironmentMember {
   }
 
   Value Forget(const Invocation& call) {
-    watcher_->Forget(call[0].ToSize());
+    thread().Forget(call[0].ToSize());
     return {};
   }
 
-  Value TakeNotifyDescriptor(const Invocation& call) { return handed_.HandNotifyEnd(call, notify_loop_end_); }
-
-  Environment* environment_;  // nullptr once that has ended
-  const std::unique_ptr<PeerWatcher> watcher_;
-  OwnedDescriptor notify_loop_end_;
-  HandedDescriptors handed_;
+  Value TakeNotifyDescriptor(const Invocation& call) { return HandNotifyEnd(call); }
 };
 
 }  // namespace

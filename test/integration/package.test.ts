@@ -284,6 +284,6 @@ describe('a package without a binary that fits', () => {
 
   it('says that it is not made for a platform', () => {
     const said = loading(`Object.defineProperty(process, 'platform', { value: 'sunos' })`)
-    expect(said).toMatch(/^ERR_IPC_SYSTEM sentinel-ipc does not run on sunos \(\w+\); it is made for linux, /)
+    expect(said).toMatch(/^ERR_IPC_SYSTEM sentinel-ipc does not run on sunos \(\w+\); it supports linux, /)
   })
 })

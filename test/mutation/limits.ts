@@ -201,7 +201,7 @@ export const limitMutations: readonly Mutation[] = [
   {
     name: 'Bun and Deno are refused',
     claim: 'Bun and Deno, which lack the event loop',
-    file: 'lib/binding/addon.ts',
+    file: 'lib/binding/load-addon.ts',
     from: 'if (version === undefined) continue',
     to: 'if (version !== "") continue',
     tests: ['test/integration/runtimes.test.ts'],
@@ -245,7 +245,7 @@ export const limitMutations: readonly Mutation[] = [
     name: 'what waits for a subscriber is bounded',
     claim: 'A subscriber that does not read costs',
     file: 'lib/services/subscriber.ts',
-    from: 'while (excess > 0 && this.#head < this.#queue.length) {',
+    from: 'while (excess > 0 && this.#queue.length > 0) {',
     to: 'while (excess > Infinity) {\n      --excess',
     tests: [PUBLISHER],
   },

@@ -144,7 +144,7 @@ export const spoolMutations: readonly Mutation[] = [
     name: 'a number that was given to a record that failed is not used again',
     claim: DISK,
     file: spool('spool'),
-    from: 'this.#notes.add(first, first + count - 1)\n          reject(error)',
+    from: 'this.#notes.add(first, first + count - 1)\n              reject(error)',
     to: 'reject(error)',
     tests: [FULL],
   },

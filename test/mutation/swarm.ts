@@ -21,7 +21,7 @@ export const swarmMutations: readonly Mutation[] = [
     name: 'an exchange ends in time',
     claim: WHOLE,
     file: 'lib/swarm/exchange/channel.ts',
-    from: "this.fail(new IpcError('ERR_IPC_TIMEOUT', `${name}: the exchange was not over within ${timeoutMs} ms`))",
+    from: "this.fail(new IpcError('ERR_IPC_TIMEOUT', `${name}: the exchange did not finish within ${timeoutMs} ms`))",
     to: 'void name',
     tests: [HOSTILE],
     named: 'a dialer that begins with',

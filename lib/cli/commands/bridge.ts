@@ -44,7 +44,7 @@ export const bridgeCommand: Command = {
   summary: 'carry messages to NATS JetStream, or from there',
   description:
     'Carries messages of local senders to NATS JetStream, or from there to a local listener: each once, those of a sender in order.\n' +
-    `It needs ${PACKAGES.join(' and ')}, which are optional packages. SIGINT ends it after what it has is delivered.`,
+    `It needs ${PACKAGES.join(' and ')}, which are optional packages. SIGINT ends it once pending messages are delivered.`,
   positionals: [],
   options: OPTIONS,
   examples: [

@@ -23,7 +23,7 @@ import { formatBytes, formatDuration, groupDigits, plural } from '../kit/units.j
 import { unlessFired } from '../kit/waiting.js'
 import { jsonMessage } from './listen.js'
 
-/** How often `--follow` looks whether the files have changed. */
+/** Interval at which `--follow` checks the files for changes. */
 const LOOK_EVERY_MS = 500
 
 export const spoolCommand: Command = {

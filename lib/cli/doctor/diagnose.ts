@@ -25,8 +25,8 @@ export function diagnose(report: Report, attempt: Attempt): void {
   else if (hasCode(error, 'ERR_IPC_TIMEOUT')) {
     report.blame(
       'busy',
-      `the listener at ${attempt.place.address} takes no connection: its queue is full`,
-      'look at the process that listens: it hangs, is stopped, or accepts too slowly (backlog of listen)',
+      `the listener at ${attempt.place.address} accepts no connection: its queue is full`,
+      'examine the listening process: it hangs, is stopped, or accepts too slowly (backlog of listen)',
     )
   } else diagnoseSystem(report, attempt)
 }
@@ -103,13 +103,13 @@ function diagnoseDenial(report: Report, { what, error, place }: Attempt): void {
   } else if (mayWrite(place)) {
     report.blame(
       'security-module',
-      `the permissions of ${address} let this user in, and the system refuses all the same`,
+      `the permissions of ${address} let this user in, but the system refuses the connection`,
       'look for a denial of SELinux, AppArmor, Landlock or seccomp in the log of the kernel, and allow connectto',
     )
   } else {
     report.blame(
       'socket-closed',
-      `the socket ${address} lets this user not connect (${self})`,
+      `the socket ${address} does not let this user connect (${self})`,
       'have the listener use mode 0o660 with a group of this user, or 0o666, and name this user in its policy',
     )
   }
@@ -194,7 +194,7 @@ function diagnoseUse(report: Report, { place, listeners }: Attempt): void {
   const who = pid === undefined ? 'another listener' : `pid ${pid}`
   report.blame(
     'in-use',
-    `${who} listens at ${place.address} already, or keeps its files there`,
+    `${who} listens at ${place.address} already, or its files are there`,
     'stop that listener, use another name, or wait for it with waitMs of listen; a leftover of another user must be removed',
   )
 }

@@ -2,17 +2,21 @@
 
 import type { ConnectionSnapshot, ObjectSnapshot, StatsSnapshot } from '../../stats/snapshot.js'
 
-/** What happens on one connection. Rates are per second. */
-export interface ConnectionView {
-  readonly id: number
-  readonly address: string
-  readonly peer: string
+/** What flows through a connection, or all of a process. Rates are per second. */
+interface Traffic {
   readonly inRate: number
   readonly outRate: number
   readonly inBytes: number
   readonly outBytes: number
   readonly pending: number
   readonly dropped: number
+}
+
+/** What happens on one connection. */
+export interface ConnectionView extends Traffic {
+  readonly id: number
+  readonly address: string
+  readonly peer: string
   readonly invalid: number
   readonly blocked: boolean
   /** Half of the replies to requests took at most this long; undefined without requests. */
@@ -21,7 +25,7 @@ export interface ConnectionView {
 }
 
 /** What happens in one process. */
-export interface ProcessView {
+export interface ProcessView extends Traffic {
   readonly name: string
   readonly pid: number
   /** Share of one processor, in percent. */
@@ -29,12 +33,6 @@ export interface ProcessView {
   readonly rssBytes: number
   readonly loopLagMs: number
   readonly uptimeMs: number
-  readonly inRate: number
-  readonly outRate: number
-  readonly inBytes: number
-  readonly outBytes: number
-  readonly pending: number
-  readonly dropped: number
   /** Clients that listeners turned away, per second and in all. */
   readonly refusedRate: number
   readonly refused: number

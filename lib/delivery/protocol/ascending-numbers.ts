@@ -1,7 +1,11 @@
 // Numbers in ascending order, added mostly at the end and taken away mostly at the beginning, each in constant time.
 
+import { indexAtLeast } from '../../base/sorted.js'
+
 /** Numbers that were taken away are removed from the array once there are this many, and half of it. */
 const COMPACT_AT = 1024
+
+const itself = (number: number): number => number
 
 export class AscendingNumbers {
   #numbers: number[]
@@ -61,13 +65,6 @@ export class AscendingNumbers {
 
   /** Index of the first one that is `number` or more. */
   #indexOf(number: number): number {
-    let low = this.#head
-    let high = this.#numbers.length
-    while (low < high) {
-      const middle = (low + high) >>> 1
-      if ((this.#numbers[middle] as number) < number) low = middle + 1
-      else high = middle
-    }
-    return low
+    return indexAtLeast(this.#numbers, number, itself, this.#head)
   }
 }

@@ -24,7 +24,7 @@ export interface Statement {
   readonly next: number
   /** No number below this one will be sent again on any connection. */
   readonly lowest: number
-  /** Interval of the sender's heartbeats, and the interval at which it wants to hear from the receiver. */
+  /** Interval of the sender's heartbeats, and the interval at which it expects those of the receiver. */
   readonly heartbeatMs: number
   /** These numbers will not come on this connection: they are settled or were given up. */
   readonly gone: NumberRange | undefined

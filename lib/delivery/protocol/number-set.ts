@@ -1,10 +1,14 @@
 // A set of message numbers that fills from below: all numbers through one, and islands beyond it. Both ends keep the
 // settled numbers in one.
 
+import { indexAtLeast } from '../../base/sorted.js'
+
 export interface Island {
   first: number
   last: number
 }
+
+const lastOf = (island: Island): number => island.last
 
 export class NumberSet {
   #through: number
@@ -33,7 +37,7 @@ export class NumberSet {
   has(number: number): boolean {
     if (number <= this.#through) return true
     if (number > this.highest) return false
-    const island = this.#islands[this.#firstEndingAt(number)]
+    const island = this.#islands[this.indexOfIsland(number)]
     return island !== undefined && island.first <= number
   }
 
@@ -50,7 +54,7 @@ export class NumberSet {
     }
     let added = last - from + 1
     // Islands that overlap or touch [from, last] are merged.
-    const begin = this.#firstEndingAt(from - 1)
+    const begin = this.indexOfIsland(from - 1)
     let end = begin
     const merged = { first: from, last }
     for (
@@ -75,7 +79,7 @@ export class NumberSet {
   missing(first: number, last: number): Island[] {
     const ranges: Island[] = []
     let from = Math.max(first, this.#through + 1)
-    for (let i = this.#firstEndingAt(from); from <= last; ++i) {
+    for (let i = this.indexOfIsland(from); from <= last; ++i) {
       const island = this.#islands[i]
       if (island === undefined || island.first > last) {
         ranges.push({ first: from, last })
@@ -89,17 +93,6 @@ export class NumberSet {
 
   /** Index of the first island that ends at `number` or later; the number of islands if there is none. */
   indexOfIsland(number: number): number {
-    return this.#firstEndingAt(number)
-  }
-
-  #firstEndingAt(number: number): number {
-    let low = 0
-    let high = this.#islands.length
-    while (low < high) {
-      const middle = (low + high) >>> 1
-      if ((this.#islands[middle] as Island).last < number) low = middle + 1
-      else high = middle
-    }
-    return low
+    return indexAtLeast(this.#islands, number, lastOf)
   }
 }

@@ -122,7 +122,7 @@ export class Dispatcher {
       this.#tally.superseded += messages.length
       return
     }
-    this.#selection.addRun(new ReceivedRun(this.#settlements, messages, first, bytes, keys, read))
+    this.#selection.addRun(new ReceivedRun(this.#settlements, messages, first, bytes, { keys, read }))
     this.#serve()
   }
 

@@ -29,7 +29,8 @@ const TABLE: OptionTable<HandleOptions> = {
   concurrency: wholeNumber(1, Number.MAX_SAFE_INTEGER),
   retryDelayMs: (value, name) => {
     millisecondsOrZero(value, name)
-    if (value === Infinity) throw new RangeError(`${name} must be finite: a message must come again`)
+    if (value === Infinity)
+      throw new RangeError(`${name} must be finite, so that the message is handed out again`)
   },
   maxRetryDelayMs: millisecondsOrZero,
 }

@@ -193,7 +193,7 @@ export class ReceiverLink {
       heard: () => this.#input.bytes,
       isListening: () => !this.#input.paused && !this.#input.stopped,
       onSilent: (forMs) => {
-        const what = `${this.#name}: the sender said nothing for ${Math.round(forMs)} ms`
+        const what = `${this.#name}: the sender sent nothing for ${Math.round(forMs)} ms`
         this.#fail(new IpcError('ERR_IPC_TIMEOUT', what, { reason: 'silent-peer' }))
       },
     })

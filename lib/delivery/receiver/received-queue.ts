@@ -1,8 +1,8 @@
 // Messages and errors in the order read, from the first one that was not looked at yet.
 
 import type { IpcError } from '../../base/errors.js'
+import { Fifo } from '../../base/fifo.js'
 import { ReceivedRun } from './received-run.js'
-import { MAX_WAITING } from './tally.js'
 
 /** The size that an error counts for. */
 export const ERROR_BYTES = 512
@@ -10,17 +10,16 @@ export const ERROR_BYTES = 512
 const MAX_ERRORS = 64
 
 export class ReceivedQueue {
-  #entries: (ReceivedRun | IpcError)[] = []
-  #head = 0
+  readonly #entries = new Fifo<ReceivedRun | IpcError>()
   #errors = 0
 
   get isEmpty(): boolean {
-    return this.#head === this.#entries.length
+    return this.#entries.length === 0
   }
 
   /** The oldest entry. */
   get front(): ReceivedRun | IpcError | undefined {
-    return this.#entries[this.#head]
+    return this.#entries.first
   }
 
   /** Whether one more error would be kept. */
@@ -35,26 +34,16 @@ export class ReceivedQueue {
 
   /** Removes the oldest entry. */
   shift(): void {
-    if (!(this.front instanceof ReceivedRun)) --this.#errors
-    if (++this.#head < this.#entries.length) {
-      if (this.#head < MAX_WAITING) return
-      this.#entries = this.#entries.slice(this.#head)
-    } else {
-      this.#entries = []
-    }
-    this.#head = 0
+    if (!(this.#entries.shift() instanceof ReceivedRun)) --this.#errors
   }
 
   /** Takes all runs out. Errors stay, to be reported. */
   takeRuns(): ReceivedRun[] {
     const runs: ReceivedRun[] = []
-    const errors: IpcError[] = []
-    for (const entry of this.#entries.slice(this.#head)) {
+    for (const entry of this.#entries.clear()) {
       if (entry instanceof ReceivedRun) runs.push(entry)
-      else errors.push(entry)
+      else this.#entries.push(entry)
     }
-    this.#entries = errors
-    this.#head = 0
     return runs
   }
 }

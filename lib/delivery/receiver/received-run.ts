@@ -15,6 +15,14 @@ export interface Settler {
   reject(run: ReceivedRun, index: number, reason: string): void
 }
 
+/** What a run may have besides its messages. */
+interface RunExtras {
+  /** The keys of its messages, if the receiver orders by key. */
+  readonly keys?: readonly (string | undefined)[] | undefined
+  /** The read whose memory its messages keep alive. */
+  readonly read?: HeldRead | undefined
+}
+
 export class ReceivedRun implements Delivery {
   /** Of this object alone: an application gets copies of it. */
   readonly messages: readonly SOCMessage[]
@@ -34,7 +42,7 @@ export class ReceivedRun implements Delivery {
   next = 0
   #left: number
   #searchFrom = 0
-  /** Some message was settled for itself, so that a range may have to be looked at one by one. */
+  /** Some message was settled on its own, so that a range may have to be examined one by one. */
   #mixed = false
 
   constructor(
@@ -42,8 +50,7 @@ export class ReceivedRun implements Delivery {
     messages: readonly SOCMessage[],
     first: number,
     bytes: number,
-    keys?: readonly (string | undefined)[],
-    read?: HeldRead,
+    { keys, read }: RunExtras = {},
   ) {
     this.#settler = settler
     this.#keys = keys

@@ -1,6 +1,9 @@
 // The runs of which the application has messages in hand, by number, so that a few numbers are found among many runs.
 
+import { indexAtLeast } from '../../base/sorted.js'
 import type { ReceivedRun } from './received-run.js'
+
+const firstOf = (run: ReceivedRun): number => run.first
 
 export class RunsInHand {
   /** Ascending by first number. Released messages are runs of one, inside of the range of another run. */
@@ -65,13 +68,6 @@ export class RunsInHand {
 
   /** Index of the first run that begins at `number` or later. */
   #indexOf(number: number): number {
-    let low = 0
-    let high = this.#numbered.length
-    while (low < high) {
-      const middle = (low + high) >>> 1
-      if ((this.#numbered[middle] as ReceivedRun).first < number) low = middle + 1
-      else high = middle
-    }
-    return low
+    return indexAtLeast(this.#numbered, number, firstOf)
   }
 }

@@ -159,7 +159,10 @@ export class Settlements implements Settler {
     }
     const copy = copyOf(message)
     const first = run.isNumbered ? run.first + index : 0
-    const again = new ReceivedRun(this, [copy], first, run.bytesEach, [run.keyAt(index)], run.read)
+    const again = new ReceivedRun(this, [copy], first, run.bytesEach, {
+      keys: [run.keyAt(index)],
+      read: run.read,
+    })
     if (!run.isNumbered) again.noteDeliveries(0, run.deliveriesAt(index) + 1)
     again.next = 1
     this.#returned.moveKey(message, copy)

@@ -17,7 +17,7 @@ export type Counts = Pick<
 >
 
 /** Reading stops when this much waits to be handed out, and goes on at half of it. */
-export const MAX_WAITING = 1024
+const MAX_WAITING = 1024
 const MAX_WAITING_BYTES = 1 << 18
 
 export class Tally {
@@ -39,7 +39,7 @@ export class Tally {
     return { received, delivered, accepted, rejected, released, inHand, waiting, duplicates, superseded }
   }
 
-  /** Messages wait to be handed out; or an error does, which is no message. */
+  /** Counts what waits to be handed out. An error counts as 0 messages, but takes bytes. */
   addWaiting(messages: number, bytes: number): void {
     this.waiting += messages
     this.#waitingBytes += bytes

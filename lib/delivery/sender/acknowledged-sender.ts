@@ -198,7 +198,7 @@ export class AcknowledgedSender {
     const released = backlog.close()
     if (!(await settlesWithin(released, RELEASE_WITHIN_MS))) {
       released.catch(() => undefined) // the error below has said so
-      const why = `${this.name}: the spool could not be closed within ${RELEASE_WITHIN_MS} ms; it is released when the disk answers`
+      const why = `${this.name}: the spool could not be closed within ${RELEASE_WITHIN_MS} ms; it is released when the disk responds`
       throw new IpcError('ERR_IPC_TIMEOUT', why, { reason: 'spool-hangs', cause: late })
     }
     await released

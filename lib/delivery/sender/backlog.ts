@@ -4,6 +4,7 @@
 import { MAX_MESSAGE_BYTES } from '../../message/envelope.js'
 import { IpcError, rejected } from '../../base/errors.js'
 import { queueMicrotask } from '../../base/globals.js'
+import { Soon } from '../../base/soon.js'
 import { callUser } from '../../base/user-code.js'
 import { Waiters } from '../../base/waiters.js'
 import type { SOCMessage } from '../../message/message.js'
@@ -64,15 +65,15 @@ export class Backlog {
   /** The longest line that the last receiver accepted. */
   #maxLineBytes = MAX_MESSAGE_BYTES
   #link: WritableLink | undefined
-  #scheduled = false
+  readonly #ready = new Soon(() => {
+    this.pump()
+    // Messages that have reached the spool take no room here any more.
+    this.#onProgress()
+  })
   readonly #idle = new Waiters()
   readonly #wantRoom = new Waiters()
 
-  constructor(
-    name: string,
-    { maxMessages, maxBytes, onFull, spool, onDrop }: CheckedOptions,
-    events: BacklogEvents,
-  ) {
+  constructor(name: string, { spool, onDrop, ...limits }: CheckedOptions, events: BacklogEvents) {
     this.#onDrop = onDrop
     this.#events = events
     this.#recovered = this.#accepted = spool?.messages ?? 0
@@ -81,8 +82,8 @@ export class Backlog {
     const storeEvents = this.#storeEvents()
     this.#store =
       spool === undefined
-        ? new MemoryStore(name, maxMessages, maxBytes, onFull, storeEvents)
-        : new SpoolStore(name, spool, maxMessages, maxBytes, onFull, storeEvents)
+        ? new MemoryStore(name, limits, storeEvents)
+        : new SpoolStore(name, spool, limits, storeEvents)
   }
 
   get session(): string {
@@ -256,14 +257,7 @@ export class Backlog {
   #storeEvents(): StoreEvents {
     return {
       onReady: () => {
-        if (this.#scheduled) return
-        this.#scheduled = true
-        queueMicrotask(() => {
-          this.#scheduled = false
-          this.pump()
-          // Messages that have reached the spool take no room here any more.
-          this.#onProgress()
-        })
+        this.#ready.ask()
       },
       onAccepted: (messages) => {
         this.#accepted += messages

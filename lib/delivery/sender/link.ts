@@ -34,9 +34,9 @@ export interface LinkOptions {
 export interface LinkEvents {
   /** The peer acknowledges. */
   onAnswered(greeting: Greeting): void
-  /** The peer did not say so in time. `written`: go on without; `close`: give this connection up. */
+  /** The peer did not acknowledge in time. `written`: continue without acknowledgements; `close`: close the connection. */
   onUnanswered(error: IpcError): 'written' | 'close'
-  /** Returns how many messages it settles. @throws {IpcError} if the acknowledgement is not an honest one */
+  /** Returns how many messages it settles. @throws {IpcError} if the acknowledgement contradicts what was sent */
   onAcknowledgement(acknowledgement: Acknowledgement): number
   /** The kernel has every line through this number, for a peer that does not acknowledge. */
   onWritten(through: number): void
@@ -241,7 +241,7 @@ export class SenderLink implements WritableLink {
 }
 
 function silence(what: string): IpcError {
-  return new IpcError('ERR_IPC_TIMEOUT', `the connection was given up: ${what}`, { reason: 'silent-peer' })
+  return new IpcError('ERR_IPC_TIMEOUT', `the connection was closed: ${what}`, { reason: 'silent-peer' })
 }
 
 function hungUp(): IpcError {

@@ -3,7 +3,8 @@
 
 import { IpcError } from '../../base/errors.js'
 import { queueMicrotask } from '../../base/globals.js'
-import { MessageQueue, type OnFull } from '../../endpoints/message-queue.js'
+import { indexAtLeast } from '../../base/sorted.js'
+import { MessageQueue } from '../../endpoints/message-queue.js'
 import { sizeBound, type SOCMessage } from '../../message/message.js'
 import { returnSlab } from '../../wire/slabs.js'
 import { newSession } from '../protocol/control.js'
@@ -11,7 +12,9 @@ import { messagesOf } from '../protocol/lines.js'
 import { LineDraft, type Drafted, type Refused } from './line-draft.js'
 import { Completion, type DropReason, type Outcome, type SendResult } from './outcome.js'
 import { Run } from './run.js'
-import type { Store, StoreEvents } from './store.js'
+import type { Store, StoreEvents, StoreLimits } from './store.js'
+
+const itself = (number: number): number => number
 
 /** A run, and the sends that its messages belong to. */
 class MemoryRun extends Run {
@@ -25,12 +28,7 @@ class MemoryRun extends Run {
   /** Calls `visit` with each owner of the messages [begin, end), and how many of them it has. */
   forEachOwner(begin: number, end: number, visit: (owner: Completion, messages: number) => void): void {
     const { owners, ends } = this.drafted
-    let low = 0
-    for (let high = ends.length; low < high;) {
-      const middle = (low + high) >>> 1
-      if ((ends[middle] as number) <= begin) low = middle + 1
-      else high = middle
-    }
+    let low = indexAtLeast(ends, begin + 1, itself)
     for (let from = begin; from < end; ++low) {
       const to = Math.min(end, ends[low] as number)
       visit(owners[low] as Completion, to - from)
@@ -55,7 +53,7 @@ export class MemoryStore implements Store {
   #refused: Refused<Completion>[] = []
   #released = 0
 
-  constructor(name: string, maxMessages: number, maxBytes: number, onFull: OnFull, events: StoreEvents) {
+  constructor(name: string, { maxMessages, maxBytes, onFull }: StoreLimits, events: StoreEvents) {
     this.#name = name
     this.#events = events
     this.#queue = new MessageQueue(maxMessages, maxBytes, onFull, (message, owner) => {

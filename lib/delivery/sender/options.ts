@@ -60,12 +60,12 @@ export interface AcknowledgedSenderOptions extends Omit<DialOptions, 'signal' | 
    * Once any peer has acknowledged, the sender retries whatever this option says. Default `retry`.
    */
   readonly onSilentPeer?: 'retry' | 'written' | 'fail'
-  /** How long a peer may take to say that it acknowledges. Default 2000. */
+  /** Milliseconds to wait for the peer's first acknowledgement. Default 2000. */
   readonly answerTimeoutMs?: number
   /** Interval of heartbeats when there is nothing to send, 10 to 3,600,000 milliseconds. Default 5000. */
   readonly heartbeatMs?: number
   /**
-   * Milliseconds of silence after which a connected peer is given up, but at least three of the peer's own heartbeats.
+   * Milliseconds of silence after which the connection is closed, but at least three of the peer's own heartbeats.
    * Default: three heartbeats.
    */
   readonly peerTimeoutMs?: number
@@ -73,7 +73,7 @@ export interface AcknowledgedSenderOptions extends Omit<DialOptions, 'signal' | 
   readonly minBackoffMs?: number
   /** Longest wait between tries in milliseconds. Default 5000. */
   readonly maxBackoffMs?: number
-  /** Milliseconds without any answering peer after which the sender fails. Default: never. */
+  /** Milliseconds without an acknowledging peer after which the sender fails. Default: never. */
   readonly giveUpAfterMs?: number
   /** Called with messages that were taken and are given up. Messages that are only on disk are in `count` alone. */
   readonly onDrop?: (drop: DeliveryDrop) => void
@@ -111,11 +111,11 @@ export interface AcknowledgedSenderStats {
   readonly dropped: number
   /** Dropped messages, by reason. `dropped` is their sum. */
   readonly droppedBy: DropCounts
-  /** Connections on which a peer has answered, or was sent messages without. */
+  /** Connections over which the peer acknowledged, or that carried messages without acknowledgements. */
   readonly connections: number
 }
 
-/** Where a sender is: `connecting` also means that the peer has not answered yet. */
+/** Where a sender is: `connecting` lasts until the peer has acknowledged. */
 export type AcknowledgedSenderState = 'connecting' | 'acknowledging' | 'unacknowledged' | 'failed' | 'closed'
 
 export interface CheckedOptions {

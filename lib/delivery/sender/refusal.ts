@@ -12,9 +12,6 @@ const Message = SOCMessage
 const wasChecked = isChecked
 const boundOf = sizeBound
 
-/** A line of fewer bytes cannot be nested too deeply: each level takes two. */
-const DEEP_LINE_BYTES = 512
-
 /** Returns a bound of its size; throws if it can never be sent to a receiver that takes lines of `maxBytes`. */
 export function checkMessage(message: SOCMessage, maxBytes: number): number {
   if (!(message instanceof Message)) throw new TypeError('a message must be a SOCMessage')
@@ -35,9 +32,9 @@ export function lineLimit(maxMessageBytes: number): number {
   return Math.min(maxMessageBytes, MAX_MESSAGE_BYTES)
 }
 
-/** Whether only checking the laid-out line can tell if it is a message. */
+/** Whether only a check of the finished line can tell if it is valid: of one with raw JSON, or that may be nested too deeply. */
 export function needsCheck(message: SOCMessage): boolean {
-  return !wasChecked(message) || boundOf(message) >= DEEP_LINE_BYTES
+  return !wasChecked(message)
 }
 
 /** Why a message's line is refused; undefined for a good one. */

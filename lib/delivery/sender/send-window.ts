@@ -1,8 +1,11 @@
 // The runs that were given to a connection and are not settled yet, in order, and how far the current connection has
 // written them. Outlives connections; must not know them.
 
+import { indexAtLeast } from '../../base/sorted.js'
 import { NumberSet } from '../protocol/number-set.js'
 import type { Run } from './run.js'
+
+const lastOf = (run: Run): number => run.last
 
 /** Called with newly settled lines of a run, by index. */
 type OnSettled = (run: Run, begin: number, end: number) => void
@@ -111,13 +114,6 @@ export class SendWindow {
 
   /** Index of the first run that ends at `number` or later. */
   #indexOf(number: number): number {
-    let low = 0
-    let high = this.#runs.length
-    while (low < high) {
-      const middle = (low + high) >>> 1
-      if ((this.#runs[middle] as Run).last < number) low = middle + 1
-      else high = middle
-    }
-    return low
+    return indexAtLeast(this.#runs, number, lastOf)
   }
 }

@@ -5,6 +5,7 @@
 
 import { clearInterval, queueMicrotask, setInterval } from '../../base/globals.js'
 import { describeError, hasCode, IpcError, isIpcError, rejected } from '../../base/errors.js'
+import { Soon } from '../../base/soon.js'
 import { priorityOf, type OnFull } from '../../endpoints/message-queue.js'
 import type { SOCMessage } from '../../message/message.js'
 import type { SpoolLog } from '../../spool/spool-log.js'
@@ -13,7 +14,7 @@ import { Completion, type SendResult } from './outcome.js'
 import type { Run } from './run.js'
 import { RECORD_BYTES, SpoolDraft, type DraftMark, type DraftRecord } from './spool-draft.js'
 import { SpoolWindow } from './spool-window.js'
-import type { Store, StoreEvents } from './store.js'
+import type { Store, StoreEvents, StoreLimits } from './store.js'
 
 const EXPIRE_EVERY_MS = 1000
 
@@ -26,7 +27,9 @@ export class SpoolStore implements Store {
   readonly #events: StoreEvents
   readonly #draft: SpoolDraft
   readonly #window: SpoolWindow
-  #scheduled = false
+  readonly #soon = new Soon(() => {
+    this.#keep()
+  })
   /** Appends that are not durable yet. */
   #keeping = new Set<Promise<void>>()
   #keepingMessages = 0
@@ -38,9 +41,7 @@ export class SpoolStore implements Store {
   constructor(
     name: string,
     spool: SpoolLog,
-    maxMessages: number,
-    maxBytes: number,
-    onFull: OnFull,
+    { maxMessages, maxBytes, onFull }: StoreLimits,
     events: StoreEvents,
   ) {
     this.#name = name
@@ -152,15 +153,8 @@ export class SpoolStore implements Store {
   #admit(messages: readonly SOCMessage[], owner: Completion, before: DraftMark): void {
     this.#draft.assign(owner, before)
     this.#events.onAccepted(messages.length)
-    if (this.#draft.bytes >= RECORD_BYTES) {
-      this.#keep()
-    } else if (!this.#scheduled) {
-      this.#scheduled = true
-      queueMicrotask(() => {
-        this.#scheduled = false
-        this.#keep()
-      })
-    }
+    if (this.#draft.bytes >= RECORD_BYTES) this.#keep()
+    else this.#soon.ask()
   }
 
   #dropNew(messages: readonly SOCMessage[], owner: Completion): void {

@@ -2,6 +2,7 @@
 // stores, memory and spool.
 
 import type { IpcError } from '../../base/errors.js'
+import type { OnFull } from '../../endpoints/message-queue.js'
 import type { SOCMessage } from '../../message/message.js'
 import type { DropReason, Outcome, SendResult } from './outcome.js'
 import type { Run } from './run.js'
@@ -16,6 +17,13 @@ export interface StoreEvents {
   onDropped(count: number, reason: DropReason, error: IpcError, messages: readonly SOCMessage[]): void
   /** The store cannot be used any more. Called once, in a microtask of its own. */
   onFailed(error: IpcError): void
+}
+
+/** How much a store holds in memory, and what happens beyond. */
+export interface StoreLimits {
+  readonly maxMessages: number
+  readonly maxBytes: number
+  readonly onFull: OnFull
 }
 
 /** Its methods never throw: a store that fails says so once, and takes and gives nothing more. */

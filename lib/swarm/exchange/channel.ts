@@ -52,7 +52,7 @@ export class Channel {
     this.#takeTurn = takeTurn
     this.#timeoutMs = timeoutMs
     this.#timer = setTimeout(() => {
-      this.fail(new IpcError('ERR_IPC_TIMEOUT', `${name}: the exchange was not over within ${timeoutMs} ms`))
+      this.fail(new IpcError('ERR_IPC_TIMEOUT', `${name}: the exchange did not finish within ${timeoutMs} ms`))
     }, timeoutMs)
     this.#signal = signal
     this.#onAbort = () => {
@@ -145,7 +145,7 @@ export class Channel {
       let grace: NodeJS.Timeout | undefined
       this.#onFailure = () => {
         grace = setTimeout(() => {
-          const message = `the fact store did not return within ${this.#timeoutMs} ms after the exchange had failed`
+          const message = `the fact store did not return within ${this.#timeoutMs} ms of the failure of the exchange`
           reject(new IpcError('ERR_IPC_TIMEOUT', message, { reason: STORE_STUCK, cause: this.#failure }))
         }, this.#timeoutMs)
       }

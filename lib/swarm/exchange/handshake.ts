@@ -37,15 +37,7 @@ export async function answerDialer(
       sentinel: SENTINEL,
     }),
   )
-  if (!match) {
-    alertMismatch(context, peer, channel.peer)
-    await channel.close()
-    return false
-  }
-  progress.protocol = peer.paged ? 'pages' : 'go'
-  if (peer.paged) await exchangePages(channel, context, progress, peer)
-  else await importFromGo(channel, context, progress, peer)
-  return true
+  return goOn(channel, context, progress, peer, match, importFromGo)
 }
 
 /** Dials a listener. Returns false if the genomes differ, or one side has rejected the other. */
@@ -76,14 +68,26 @@ export async function askListener(
       'the handshake_ack claims that the genomes match, but has another genome_hash',
     )
   }
-  if (!peer.match || registry.get(peer.peerId)?.trust === Trust.Rejected) {
+  const match = peer.match && registry.get(peer.peerId)?.trust !== Trust.Rejected
+  return goOn(channel, context, progress, peer, match, exportToGo)
+}
+
+/** Exchanges facts in the way that the peer knows. Without a match, closes the channel and returns false. */
+async function goOn(
+  channel: Channel,
+  context: ExchangeContext,
+  progress: Progress,
+  peer: Handshake,
+  match: boolean,
+  exchangeWithGo: typeof importFromGo,
+): Promise<boolean> {
+  if (!match) {
     alertMismatch(context, peer, channel.peer)
     await channel.close()
     return false
   }
   progress.protocol = peer.paged ? 'pages' : 'go'
-  if (peer.paged) await exchangePages(channel, context, progress, peer)
-  else await exportToGo(channel, context, progress, peer)
+  await (peer.paged ? exchangePages : exchangeWithGo)(channel, context, progress, peer)
   return true
 }
 

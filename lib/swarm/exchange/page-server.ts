@@ -56,7 +56,7 @@ export class PageServer {
     return this.#state === 'done'
   }
 
-  /** With {@link done}: the position of the peer's own store up to which it has nothing that we did not send. */
+  /** With {@link done}: up to this position, the peer's own store contains only what this node sent, so a reader may skip it. */
   get skipTo(): number | undefined {
     return this.#skipTo
   }

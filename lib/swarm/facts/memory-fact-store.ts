@@ -110,7 +110,7 @@ export class MemoryFactStore implements FactStore {
     if (here.isGene || fact.isGene)
       throw new FactError(
         'ERR_FACT_IMMUTABLE',
-        `a gene cannot be changed, nor a fact become one: ${shown(fact.id)}`,
+        `a gene cannot be changed, and a fact cannot become one: ${shown(fact.id)}`,
       )
     const updated = entryOf({ ...fact, updatedAt: new Date() }, this.#nextPosition())
     this.#remove(here)

@@ -13,7 +13,7 @@ export const Trust = {
   Verified: 2,
   /** Rejected by {@link PeerRegistry.reject}. */
   Rejected: 3,
-  /** Not heard of for longer than the peer timeout. */
+  /** No message has come from it for longer than the peer timeout. */
   Expired: 4,
 } as const
 /** One of the values of {@link Trust}. */
@@ -55,7 +55,7 @@ export interface PeerRecord {
   readonly trust: Trust
   /** When the peer was met first, in Unix milliseconds. */
   readonly firstSeen: number
-  /** When the peer was heard of last, in Unix milliseconds. */
+  /** When the last message came from the peer, in Unix milliseconds. */
   readonly lastSeen: number
   /** Exchanges that were completed, or in which facts were stored. */
   readonly syncs: number

@@ -17,13 +17,7 @@ namespace {
 
 Result<FileFacts> FactsOf(const struct stat& status) {
   FileFacts facts;
-  switch (status.st_mode & S_IFMT) {
-    case S_IFDIR: facts.kind = FileFacts::Kind::kDirectory; break;
-    case S_IFLNK: facts.kind = FileFacts::Kind::kSymbolicLink; break;
-    case S_IFSOCK: facts.kind = FileFacts::Kind::kSocket; break;
-    case S_IFREG: facts.kind = FileFacts::Kind::kRegular; break;
-    default: facts.kind = FileFacts::Kind::kOther; break;
-  }
+  facts.kind = FileFacts::KindOf(status.st_mode);
   facts.mode = static_cast<std::uint32_t>(status.st_mode & ~S_IFMT);
   facts.owner = status.st_uid;
   facts.links = status.st_nlink;

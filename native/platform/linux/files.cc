@@ -21,24 +21,18 @@ namespace sentinel {
 namespace {
 
 Result<FileFacts> Statx(int directory, const char* path, int flags) {
-  struct statx facts {};
-  if (syscall(SYS_statx, directory, path, flags | AT_SYMLINK_NOFOLLOW, STATX_BASIC_STATS, &facts) != 0) {
+  struct statx status {};
+  if (syscall(SYS_statx, directory, path, flags | AT_SYMLINK_NOFOLLOW, STATX_BASIC_STATS, &status) != 0) {
     return Failure{FailureKind::kSystem, errno, "statx", path};
   }
-  FileFacts answer;
-  switch (facts.stx_mode & S_IFMT) {
-    case S_IFDIR: answer.kind = FileFacts::Kind::kDirectory; break;
-    case S_IFLNK: answer.kind = FileFacts::Kind::kSymbolicLink; break;
-    case S_IFSOCK: answer.kind = FileFacts::Kind::kSocket; break;
-    case S_IFREG: answer.kind = FileFacts::Kind::kRegular; break;
-    default: answer.kind = FileFacts::Kind::kOther; break;
-  }
-  answer.mode = facts.stx_mode & ~static_cast<std::uint32_t>(S_IFMT);
-  answer.owner = facts.stx_uid;
-  answer.links = facts.stx_nlink;
-  answer.device = makedev(facts.stx_dev_major, facts.stx_dev_minor);
-  answer.inode = facts.stx_ino;
-  return answer;
+  FileFacts facts;
+  facts.kind = FileFacts::KindOf(status.stx_mode);
+  facts.mode = status.stx_mode & ~static_cast<std::uint32_t>(S_IFMT);
+  facts.owner = status.stx_uid;
+  facts.links = status.stx_nlink;
+  facts.device = makedev(status.stx_dev_major, status.stx_dev_minor);
+  facts.inode = status.stx_ino;
+  return facts;
 }
 
 }  // namespace

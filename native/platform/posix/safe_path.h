@@ -1,8 +1,10 @@
-// Directories and files on a POSIX file system that no other user can replace or read behind our back. Everything
+// Directories and files on a POSIX file system that no other user can replace or read unnoticed. Everything
 // is opened component by component and checked by descriptor. Must not know sockets.
 
 #ifndef SENTINEL_POSIX_PATH_H_
 #define SENTINEL_POSIX_PATH_H_
+
+#include <sys/stat.h>
 
 #include <cstdint>
 #include <optional>
@@ -21,6 +23,16 @@ struct FileFacts {
   std::uint64_t device = 0;
   std::uint64_t inode = 0;
 
+  // The kind in a mode of stat(2).
+  static Kind KindOf(std::uint32_t mode) {
+    switch (mode & S_IFMT) {
+      case S_IFDIR: return Kind::kDirectory;
+      case S_IFLNK: return Kind::kSymbolicLink;
+      case S_IFSOCK: return Kind::kSocket;
+      case S_IFREG: return Kind::kRegular;
+      default: return Kind::kOther;
+    }
+  }
   bool SameFile(const FileFacts& other) const { return device == other.device && inode == other.inode; }
 };
 
@@ -56,8 +68,7 @@ enum class Trust {
   // the path refer to another file at any time, so what is there must be pinned and checked.
   kSharedLastDirectory,
   // Any user. Symbolic links must belong to this user, to root, or to the owner of their directory, who could
-  // replace
-  // the file itself as well. For reaching a server of another user, which the peer policy checks.
+  // replace the file itself as well. For reaching a server of another user, which the peer policy checks.
   kAnyDirectories,
 };
 
@@ -75,7 +86,7 @@ struct SafePath {
 Result<SafePath> ResolveSafely(const std::string& path, Trust trust, MissingDirectories missing);
 
 // A regular file of this user in a directory, opened with `flags` (O_NOFOLLOW and O_CLOEXEC are added), and 0600
-// when O_CREAT makes it. kUnsafePath when it is anything else, has a second name, or gives other users access.
+// when O_CREAT makes it. kUnsafePath if it is anything else, has a second hard link, or gives other users access.
 // Nothing is done to such a file.
 Result<OwnedDescriptor> OpenOwnFile(const SafeDirectory& directory, const std::string& name, int flags);
 

@@ -177,7 +177,7 @@ Result<std::unique_ptr<ServerEndpoint>> Adopt(Descriptor listening) {
   if (!IsUnixSocket(listening) || IntegerOption(listening, SO_TYPE) != SOCK_STREAM ||
       IntegerOption(listening, SO_ACCEPTCONN) != 1) {
     return Failure{FailureKind::kUnsafePath, 0, "getsockopt",
-                   "descriptor " + std::to_string(Number(listening)) + " is no listening Unix stream socket"};
+                   "descriptor " + std::to_string(Number(listening)) + " is not a listening Unix stream socket"};
   }
   Result<OwnedDescriptor> waker = CreateWaker();
   if (!waker.ok()) return waker.failure();

@@ -1,4 +1,4 @@
-// Finds Node's own functions in the program that has loaded us, whatever its file is called (node.exe, electron.exe
+// Finds Node's own functions in the program that has loaded the addon, under any file name (node.exe, electron.exe
 // …). For builds by MinGW; node-gyp brings its own for those by Visual C++.
 
 #include <windows.h>

@@ -29,7 +29,7 @@ Result<std::string> LookUpAccount(const std::string& name) {
   if (LookupAccountNameW(nullptr, wide.c_str(), sid.data(), &sid_bytes, domain.data(), &domain_units, &use) == 0) {
     return WindowsFailure("LookupAccountName", GetLastError(), name);
   }
-  if (!IsUser(use)) return Failure{FailureKind::kNotFound, 0, "LookupAccountName", name + " is no user"};
+  if (!IsUser(use)) return Failure{FailureKind::kNotFound, 0, "LookupAccountName", name + " is not a user account"};
   return SidText(sid.data());
 }
 

@@ -42,7 +42,7 @@ describe('options of listen', () => {
       new RegExp(`policy names uid ${uid + 1}, but mode 0o600 lets only`),
     ],
     [{ policy: { groups: [77] } }, /policy names gid 77, but mode 0o600 lets only/],
-    [{ fd: 3, reclaim: true }, /reclaim excludes fd/],
+    [{ fd: 3, reclaim: true }, /reclaim cannot be combined with fd/],
   ])('that contradict each other are refused: %j', async (options, message) => {
     const directory = options.fd === undefined ? { directory: temporaryDirectory() } : {}
     const error = await rejectionOf(listen('test', { ...directory, ...options }))

@@ -76,7 +76,7 @@ describe('notify without a service manager', () => {
   })
 
   it('still refuses what makes no sense', async () => {
-    await expect(notify({})).rejects.toThrow(/must say something/)
+    await expect(notify({})).rejects.toThrow(/must not be empty/)
     await expect(notify('A=\0')).rejects.toThrow(TypeError)
     await expect(notify({ raedy: true } as never)).rejects.toThrow(/did you mean ready/)
     await expect(notify({ status: 5 as never })).rejects.toThrow(TypeError)
