@@ -1,6 +1,7 @@
 // Looks at what a bridge will find in NATS, without changing anything: server, streams, subjects, limits, consumer.
 
 import {
+  AckPolicy,
   DiscardPolicy,
   JetStreamApiError,
   jetstreamManager,
@@ -171,10 +172,10 @@ function checkConsumer({ name, config, num_pending, num_ack_pending }: ConsumerI
       `consumer ${name} pushes; the bridge needs one that is pulled from: take another --consumer`,
     )
   }
-  if (config.ack_policy !== 'explicit') {
+  if (config.ack_policy === AckPolicy.None) {
     report(
       'error',
-      `consumer ${name} acknowledges ${config.ack_policy}: it must be explicit; take another --consumer`,
+      `consumer ${name} takes no acknowledgements: its ack_policy must be all or explicit; take another --consumer`,
     )
   }
   if (config.max_deliver !== undefined && config.max_deliver > 0) {

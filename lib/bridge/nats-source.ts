@@ -78,6 +78,8 @@ export class NatsSource implements BatchSource {
   /** Messages handed out that are not acknowledged, by position. */
   readonly #unacknowledged = new Map<number, JsMsg>()
   #acknowledged = 0
+  /** An acknowledgement covers all messages before its own. A consumer that was made elsewhere may want each one by itself. */
+  #isCumulative = false
 
   /** @throws TypeError, RangeError for options that are not allowed */
   constructor(options: NatsSourceOptions) {
@@ -119,6 +121,7 @@ export class NatsSource implements BatchSource {
       try {
         await this.#ready(signal)
         const consumer = await this.#openConsumer(cursor.last)
+        this.#isCumulative = consumer.config.ack_policy === AckPolicy.All
         yield* this.#readTo(cursor, consumer.delivered.stream_seq)
         yield* this.#follow(cursor, consumer.delivered.consumer_seq, signal)
       } catch (error) {
@@ -132,11 +135,14 @@ export class NatsSource implements BatchSource {
   /** Acknowledges the messages through a position. */
   acknowledge(through: number): void {
     this.#acknowledged = Math.max(this.#acknowledged, through)
+    let latest: JsMsg | undefined
     for (const [position, message] of this.#unacknowledged) {
       if (position > through) continue
       this.#unacknowledged.delete(position)
-      if (this.#link.isUp) message.ack()
+      if (!this.#isCumulative) this.#ack(message)
+      else if (latest === undefined || position > latest.seq) latest = message
     }
+    if (latest !== undefined) this.#ack(latest)
   }
 
   /** Stores the checkpoint unless another process has stored one meanwhile. */
@@ -213,7 +219,7 @@ export class NatsSource implements BatchSource {
     }
     return consumers.add(stream, {
       durable_name: this.#consumer,
-      ack_policy: AckPolicy.Explicit,
+      ack_policy: AckPolicy.All,
       ack_wait: ACK_WAIT_NS,
       max_ack_pending: MAX_ACK_PENDING,
       filter_subject: this.#filter,
@@ -283,5 +289,9 @@ export class NatsSource implements BatchSource {
   #hold(position: number, message: JsMsg): void {
     if (position <= this.#acknowledged) message.ack()
     else this.#unacknowledged.set(position, message)
+  }
+
+  #ack(message: JsMsg): void {
+    if (this.#link.isUp) message.ack()
   }
 }
