@@ -74,3 +74,9 @@ export function fitBatch(batch: GatheredBatch, maxBytes: number): GatheredBatch[
   const [before, after] = splitBatch(batch, batch.count >>> 1)
   return [...fitBatch(before, maxBytes), ...fitBatch(after, maxBytes)]
 }
+
+/** Accepts the messages of a batch that is safe now. */
+export function acceptBatch({ stretches, taken }: GatheredBatch): void {
+  for (const { origin, first, count } of stretches) origin.safe = Math.max(origin.safe, first + count - 1)
+  for (const { receiver, messages } of taken) receiver.acknowledge(messages)
+}

@@ -5,8 +5,7 @@
 // takes over after a crash sends the same messages under the same numbers, and the receiver's ledger knows those it had.
 
 import { randomHex } from '../base/crypto.js'
-import { hasCode, toError } from '../base/errors.js'
-import { clearTimeout, monotonicMs, setTimeout } from '../base/globals.js'
+import { toError } from '../base/errors.js'
 import {
   anything,
   callback,
@@ -16,7 +15,7 @@ import {
   wholeNumber,
   type OptionTable,
 } from '../base/options.js'
-import { checkTimeout, pause } from '../base/timing.js'
+import { pause } from '../base/timing.js'
 import { Waiters } from '../base/waiters.js'
 import type { DialOptions } from '../connection/dial.js'
 import { AcknowledgedSender } from '../delivery/sender/acknowledged-sender.js'
@@ -25,19 +24,17 @@ import { offsetOfLine } from '../delivery/protocol/lines.js'
 import type {
   Batch,
   BatchSource,
-  Bridge,
-  BridgeCloseOptions,
   BridgeDeadLetter,
   BridgeEvent,
-  BridgeState,
   BridgeStats,
   SavedCheckpoint,
   SourceItem,
 } from './bridge.js'
-import { decodeCheckpoint, encodeCheckpoint, type Checkpoint } from './checkpoint.js'
+import { decodeCheckpoint } from './checkpoint.js'
+import { CheckpointSaver } from './checkpoint-saver.js'
 import { areDeliverable, sortLines } from './inbound-lines.js'
 import { InboundLog, type InboundItem } from './inbound-log.js'
-import { BridgeLife } from './life.js'
+import { BridgeBase, BridgeLife } from './life.js'
 import { SessionKeys, SessionTable } from './session-table.js'
 
 /** Options of {@link InBridge.open}. */
@@ -74,13 +71,10 @@ const TABLE: OptionTable<InBridgeOptions> = {
   onDelivery: callback,
 }
 
-const CLOSE_TABLE: OptionTable<BridgeCloseOptions> = { timeoutMs: milliseconds }
 /** Most items in memory: each may hold few bytes. */
 const MOST_ITEMS = 8192
-/** A failed dead letter or checkpoint is tried again this much later. */
+/** A failed dead letter is tried again this much later. */
 const RETRY_MS = 500
-/** A checkpoint costs what its bytes cost: at most this many a second are written. */
-const CHECKPOINT_BYTES_PER_MS = 1 << 10
 const NOTHING = Buffer.alloc(0)
 
 /** Lines [begin, end) of a batch. */
@@ -90,51 +84,48 @@ interface Stretch {
 }
 
 /** Carries the messages of a message system to a local listener. */
-export class InBridge implements Bridge {
-  readonly #life: BridgeLife
+export class InBridge extends BridgeBase {
   readonly #source: BatchSource
   readonly #maxBytes: number
-  readonly #checkpointMs: number
   readonly #keys: SessionKeys
   /** As of the last item read. */
   readonly #table: SessionTable
-  /** As of the last item that is settled. */
-  readonly #settledTable: SessionTable
   readonly #log: InboundLog
+  readonly #saver: CheckpointSaver
   readonly #sender: AcknowledgedSender
   readonly #room = new Waiters()
-  #settled: Checkpoint
-  #savedPosition: number
-  #saving: Promise<void> | undefined
-  #timer: NodeJS.Timeout | undefined
-  #savedAtMs = 0
-  #closing: Promise<void> | undefined
-  #received = 0
-  #delivered = 0
-  #duplicates = 0
   #repeated = 0
-  #deadLetters = 0
-  #batches = 0
 
   private constructor(options: InBridgeOptions, life: BridgeLife, saved: SavedCheckpoint | undefined) {
     const { source, to, maxSessions = 16_384 } = options
-    this.#life = life
+    super(life)
     this.#source = source
     this.#maxBytes = options.maxBytes ?? 16 << 20
-    this.#checkpointMs = options.checkpointMs ?? 100
     this.#keys = new SessionKeys(maxSessions)
-    this.#settledTable = new SessionTable(maxSessions)
-    this.#settled =
+    const table = new SessionTable(maxSessions)
+    const settled =
       saved === undefined
         ? { position: 0, session: randomHex(16), number: 0 }
         : {
-            ...decodeCheckpoint(saved.checkpoint, this.#settledTable),
+            ...decodeCheckpoint(saved.checkpoint, table),
             ...(saved.restarted && { position: 0 }),
           }
-    this.#table = this.#settledTable.copy()
-    this.#savedPosition = -1
-    const { session, number } = this.#settled
-    this.#log = new InboundLog(session, number, {
+    this.#table = table.copy()
+    this.#saver = new CheckpointSaver(
+      source,
+      life,
+      options.checkpointMs ?? 100,
+      { settled, table },
+      {
+        onSaved: (number) => {
+          this.#log.recordedThrough = number
+        },
+        onLost: (error) => {
+          void this.fail(error)
+        },
+      },
+    )
+    this.#log = new InboundLog(settled.session, settled.number, {
       onSettled: (item) => {
         this.#onSettled(item)
       },
@@ -167,7 +158,7 @@ export class InBridge implements Bridge {
     try {
       bridge = new InBridge(given, life, await given.source.open(life.signal))
       // Claims the way in: the checkpoint of an earlier bridge that still runs is refused from now on.
-      await bridge.#claim()
+      await bridge.#saver.claim()
     } catch (error) {
       await given.source.close()
       throw error
@@ -177,79 +168,43 @@ export class InBridge implements Bridge {
     return bridge
   }
 
-  /** What it is doing. */
-  get state(): BridgeState {
-    return this.#life.state
-  }
-
-  /** Resolves when it has ended; rejects with the reason if it failed. */
-  get ended(): Promise<void> {
-    return this.#life.ended
-  }
-
-  /** Counts since it was opened. */
-  get stats(): BridgeStats {
-    return {
-      received: this.#received,
-      delivered: this.#delivered,
-      pending: this.#log.messages,
-      pendingBytes: this.#log.bytes,
-      duplicates: this.#duplicates,
-      deadLetters: this.#deadLetters,
-      batches: this.#batches,
-      repeated: this.#repeated,
-    }
+  /** @internal */
+  protected override get load(): Pick<BridgeStats, 'pending' | 'pendingBytes' | 'repeated'> {
+    return { pending: this.#log.messages, pendingBytes: this.#log.bytes, repeated: this.#repeated }
   }
 
   /**
-   * Reads no more, waits until the local receiver has settled what was read, and writes a checkpoint. What is not settled in
-   * time stays in the message system.
+   * Reads no more, waits until the local receiver has settled what was read, and writes a checkpoint.
    *
-   * @throws TypeError, RangeError for options that are not allowed
+   * @internal
    */
-  close(options: BridgeCloseOptions = {}): Promise<void> {
-    const { timeoutMs } = checkOptions('close', options, CLOSE_TABLE)
-    return (this.#closing ??= this.#close(checkTimeout(timeoutMs)))
-  }
-
-  /** Calls `close`. */
-  async [Symbol.asyncDispose](): Promise<void> {
-    await this.close()
-  }
-
-  async #close(timeoutMs: number, error?: Error): Promise<void> {
-    this.#life.end(error)
+  protected override async release(timeoutMs: number, error?: Error): Promise<void> {
+    this.life.end(error)
     this.#room.wake()
     await this.#sender.close({ timeoutMs }).catch(() => undefined)
-    clearTimeout(this.#timer)
-    await this.#saving
-    if (error === undefined) await this.#save().catch(() => undefined)
+    await this.#saver.stop(error === undefined)
     await this.#source.close()
-    this.#life.finish()
-  }
-
-  async #fail(error: Error): Promise<void> {
-    await (this.#closing ??= this.#close(1, error))
+    this.life.finish()
   }
 
   async #readAll(): Promise<void> {
-    const { signal } = this.#life
+    const { signal } = this.life
     try {
-      for await (const item of this.#source.read(this.#settled.position, signal)) {
+      for await (const item of this.#source.read(this.#saver.settled.position, signal)) {
         if (signal.aborted) return
-        this.#life.to('running')
+        this.life.to('running')
         this.#process(item)
         while (!signal.aborted && (this.#log.bytes >= this.#maxBytes || this.#log.items >= MOST_ITEMS)) {
           await this.#room.wait()
         }
       }
     } catch (error) {
-      if (!signal.aborted) await this.#fail(toError(error))
+      if (!signal.aborted) await this.fail(toError(error))
     }
   }
 
   #process({ position, batch, reason, data }: SourceItem): void {
-    ++this.#batches
+    ++this.counts.batches
     if (batch === undefined) {
       const letter = { host: '', type: '', reason: reason ?? 'not-a-batch', data: data ?? NOTHING }
       const item = this.#log.add(position, NOTHING, 0, [], 1)
@@ -260,7 +215,7 @@ export class InBridge implements Bridge {
     const count = stretches.reduce((sum, { begin, end }) => sum + end - begin, 0)
     const whole = count === batch.runs.reduce((sum, run) => sum + run.count, 0)
     const lines = whole ? batch.lines : cut(batch.lines, stretches)
-    this.#received += count
+    this.counts.received += count
     if (areDeliverable(lines, count)) {
       this.#log.add(position, lines, count, progress, 0)
       return
@@ -281,7 +236,7 @@ export class InBridge implements Bridge {
         this.#repeated += run.count
       } else {
         const known = Math.min(run.count, verdict - run.first)
-        this.#duplicates += known
+        this.counts.duplicates += known
         this.#table.note(key, last)
         progress.push([key, last])
         // A batch without lines only says that its numbers do not come.
@@ -305,14 +260,14 @@ export class InBridge implements Bridge {
 
   #onRejected(line: Buffer, item: InboundItem, number: number, reason: string, done: () => void): void {
     const type = /^\{"type":"([^"\\]*)"/.exec(line.toString('utf8', 0, 256))?.[1] ?? ''
-    const id = `${this.#settled.session}-${number}`
+    const id = `${this.#saver.settled.session}-${number}`
     this.#keepDeadLetter({ id, host: '', type, reason, data: line }, item, done)
   }
 
   #keepDeadLetter(letter: BridgeDeadLetter, item: InboundItem, done?: () => void): void {
-    ++this.#deadLetters
+    ++this.counts.deadLetters
     const { reason, host, type } = letter
-    this.#life.emit({ type: 'dead-letter', reason, host, messageType: type })
+    this.life.emit({ type: 'dead-letter', reason, host, messageType: type })
     void this.#untilDone(() => this.#source.putDeadLetter(letter)).then((kept) => {
       if (!kept) return
       if (done !== undefined) done()
@@ -327,68 +282,17 @@ export class InBridge implements Bridge {
         await work()
         return true
       } catch {
-        const { signal } = this.#life
+        const { signal } = this.life
         if (signal.aborted) return false
         await pause(RETRY_MS, signal, 'the bridge').catch(() => undefined)
       }
     }
   }
 
-  #onSettled({ position, first, count, progress }: InboundItem): void {
-    for (const [key, number] of progress) this.#settledTable.note(key, number)
-    this.#settled = { ...this.#settled, position, number: first + count - 1 }
-    this.#delivered += count
+  #onSettled(item: InboundItem): void {
+    this.#saver.settle(item)
+    this.counts.delivered += item.count
     this.#room.wake()
-    this.#scheduleSave()
-  }
-
-  /** The first checkpoint. The connection may be lost in the middle of it. */
-  async #claim(): Promise<void> {
-    for (;;) {
-      try {
-        await this.#save()
-        return
-      } catch (error) {
-        if (hasCode(error, 'ERR_IPC_ADDRESS_IN_USE') || this.#life.isOver) throw error
-        await pause(RETRY_MS, this.#life.signal, 'the bridge')
-      }
-    }
-  }
-
-  #scheduleSave(): void {
-    if (this.#timer !== undefined || this.#saving !== undefined || this.#life.isOver) return
-    const everyMs = Math.max(this.#checkpointMs, (this.#settledTable.size * 22) / CHECKPOINT_BYTES_PER_MS)
-    const delayMs = Math.max(1, this.#savedAtMs + everyMs - monotonicMs())
-    this.#timer = setTimeout(() => {
-      this.#timer = undefined
-      this.#saving = this.#save().then(
-        () => {
-          this.#saving = undefined
-          if (this.#savedPosition < this.#settled.position) this.#scheduleSave()
-        },
-        (error: unknown) => {
-          this.#saving = undefined
-          if (hasCode(error, 'ERR_IPC_ADDRESS_IN_USE')) void this.#fail(toError(error))
-          else {
-            this.#life.to('waiting', toError(error))
-            this.#savedAtMs = monotonicMs() + RETRY_MS
-            this.#scheduleSave()
-          }
-        },
-      )
-    }, delayMs)
-  }
-
-  /** Only what a checkpoint covers is acknowledged. */
-  async #save(): Promise<void> {
-    const settled = this.#settled
-    if (settled.position === this.#savedPosition) return
-    await this.#source.saveCheckpoint(encodeCheckpoint(settled, this.#settledTable))
-    this.#savedAtMs = monotonicMs()
-    this.#savedPosition = settled.position
-    this.#log.recordedThrough = settled.number
-    this.#source.acknowledge(settled.position)
-    this.#life.to('running')
   }
 }
 

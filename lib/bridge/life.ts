@@ -1,12 +1,17 @@
-// The life of a bridge that both directions share: its state, its events, and its end.
+// What both directions of a bridge share: the state, the events, the counts, and the end.
 //
 //     starting ──▶ running ◀──▶ waiting
 //         └───────────┴────────────┴──▶ closed | failed
 
 import { AbortController } from '../base/globals.js'
+import { checkOptions, milliseconds, type OptionTable } from '../base/options.js'
+import { checkTimeout } from '../base/timing.js'
 import { callUser } from '../base/user-code.js'
-import type { BridgeEvent, BridgeState } from './bridge.js'
+import type { Bridge, BridgeCloseOptions, BridgeEvent, BridgeState, BridgeStats } from './bridge.js'
 
+const CLOSE_TABLE: OptionTable<BridgeCloseOptions> = { timeoutMs: milliseconds }
+
+/** The state of a bridge, which reports each change. */
 export class BridgeLife {
   readonly ended: Promise<void>
   readonly #stop = new AbortController()
@@ -63,4 +68,74 @@ export class BridgeLife {
   emit(event: BridgeEvent): void {
     if (this.#onEvent !== undefined) callUser('onEvent', this.#onEvent, event)
   }
+}
+
+/** The counts that grow with each batch. Those of the moment are worked out when they are read. */
+type Counts = Record<'received' | 'delivered' | 'duplicates' | 'deadLetters' | 'batches', number>
+
+/** The part of a bridge that does not depend on its direction. */
+export abstract class BridgeBase implements Bridge {
+  /** @internal */
+  protected readonly life: BridgeLife
+  /** @internal */
+  protected readonly counts: Counts = { received: 0, delivered: 0, duplicates: 0, deadLetters: 0, batches: 0 }
+  #closing: Promise<void> | undefined
+
+  protected constructor(life: BridgeLife) {
+    this.life = life
+  }
+
+  /** What it is doing. */
+  get state(): BridgeState {
+    return this.life.state
+  }
+
+  /** Resolves when it has ended; rejects with the reason if it failed. */
+  get ended(): Promise<void> {
+    return this.life.ended
+  }
+
+  /** Counts since it was opened. Outwards, `received` includes what an earlier process left in the spool. */
+  get stats(): BridgeStats {
+    return { ...this.counts, ...this.load }
+  }
+
+  /**
+   * Takes no more messages, delivers the pending ones, and ends. Messages not delivered in time stay where they came from:
+   * in the message system, with the local senders, or in the spool.
+   *
+   * @throws TypeError, RangeError for options that are not allowed
+   */
+  close(options: BridgeCloseOptions = {}): Promise<void> {
+    const { timeoutMs } = checkOptions('close', options, CLOSE_TABLE)
+    return (this.#closing ??= this.release(checkTimeout(timeoutMs)))
+  }
+
+  /** Calls `close`. */
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.close()
+  }
+
+  /**
+   * Ends the bridge for good, without waiting for pending messages.
+   *
+   * @internal
+   */
+  protected async fail(error: Error): Promise<void> {
+    await (this.#closing ??= this.release(1, error))
+  }
+
+  /**
+   * The counts of this moment.
+   *
+   * @internal
+   */
+  protected abstract get load(): Pick<BridgeStats, 'pending' | 'pendingBytes' | 'repeated'>
+
+  /**
+   * Ends the life and releases everything. Called once; with an error if the bridge has failed.
+   *
+   * @internal
+   */
+  protected abstract release(timeoutMs: number, error?: Error): Promise<void>
 }

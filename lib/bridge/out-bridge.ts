@@ -2,7 +2,6 @@
 // put-window.ts; this file takes messages, bounds what is held, and accepts messages once they are safe.
 
 import { randomHex } from '../base/crypto.js'
-import { hasCode } from '../base/errors.js'
 import { setImmediate, setTimeout } from '../base/globals.js'
 import {
   anything,
@@ -13,7 +12,7 @@ import {
   wholeNumber,
   type OptionTable,
 } from '../base/options.js'
-import { checkTimeout, pause, waitAtMost } from '../base/timing.js'
+import { checkTimeout, waitAtMost } from '../base/timing.js'
 import { Waiters } from '../base/waiters.js'
 import type { Connection } from '../connection/connection.js'
 import type { ListenOptions } from '../connection/listen-options.js'
@@ -24,20 +23,13 @@ import { MAX_MESSAGE_BYTES } from '../message/envelope.js'
 import type { SOCMessage } from '../message/message.js'
 import { serve, type Server } from '../services/server.js'
 import type { Spool } from '../spool/spool.js'
-import { BatchSpool } from './batch-spool.js'
-import type { GatheredBatch, Origin } from './batches.js'
-import type {
-  BatchSink,
-  Bridge,
-  BridgeCloseOptions,
-  BridgeEvent,
-  BridgeState,
-  BridgeStats,
-} from './bridge.js'
+import { acceptBatch, type GatheredBatch, type Origin } from './batches.js'
+import type { BatchSink, BridgeEvent, BridgeStats } from './bridge.js'
 import { Gatherer } from './gatherer.js'
-import { BridgeLife } from './life.js'
+import { BridgeBase, BridgeLife } from './life.js'
 import { Origins } from './origins.js'
 import { PutWindow, type Placed } from './put-window.js'
+import { SpoolKeeper } from './spool-keeper.js'
 
 /** Options of {@link OutBridge.open}. */
 export interface OutBridgeOptions {
@@ -88,20 +80,14 @@ const TABLE: OptionTable<OutBridgeOptions> = {
   onEvent: callback,
 }
 
-const CLOSE_TABLE: OptionTable<BridgeCloseOptions> = { timeoutMs: milliseconds }
 const MOST_ORIGINS = 16_384
-/** A spool that could not keep messages is tried again this much later, or as soon as it has room. */
-const SPOOL_RETRY_MS = 200
 
 /** Carries the messages of local senders to a message system. */
-export class OutBridge implements Bridge {
-  readonly #life: BridgeLife
+export class OutBridge extends BridgeBase {
   readonly #sink: BatchSink
-  readonly #spool: BatchSpool | undefined
+  readonly #spool: SpoolKeeper | undefined
   readonly #maxBytes: number
   readonly #gatherMs: number
-  /** Records of the spool are of about this size at most, so that it takes several. */
-  readonly #groupBytes: number
   readonly #ledger = new DeliveryLedger()
   readonly #origins = new Origins(MOST_ORIGINS)
   readonly #gatherer: Gatherer
@@ -110,39 +96,32 @@ export class OutBridge implements Bridge {
   readonly #idle = new Waiters()
   #server: Server | undefined
   #scheduled = false
-  #keeping = false
-  #closing: Promise<void> | undefined
-  /** Batches of a spool record that were read and have not entered the window. */
-  #read: Placed[] = []
-  /** Messages and bytes in memory that are not safe yet, beyond those of the gatherer. */
-  #heldBytes = 0
-  #received = 0
-  #delivered = 0
-  #duplicates = 0
-  #deadLetters = 0
-  #batches = 0
-  #recovered = 0
+  /** Bytes in memory that are on their way to the message system without a spool. */
+  #puttingBytes = 0
 
   private constructor(options: OutBridgeOptions) {
     const { sink, host, spool, maxInFlight = 32, maxBatchMessages = 4096 } = options
-    this.#life = new BridgeLife(options.onEvent)
+    super(new BridgeLife(options.onEvent))
     this.#sink = sink
     this.#maxBytes = options.maxBytes ?? 16 << 20
     this.#gatherMs = options.gatherMs ?? 0
-    this.#groupBytes = spool === undefined ? Infinity : Math.max(1, spool.maxBytes >>> 4)
-    this.#gatherer = new Gatherer(() => ({
-      maxBatchBytes: Math.min(sink.limits.maxBatchBytes, this.#groupBytes),
-      maxBatchMessages,
-    }))
-    this.#spool = spool === undefined ? undefined : new BatchSpool(spool, this.#origins.find)
-    this.#spool?.forEach(({ stretches, count }) => {
-      this.#recovered += count
-      for (const { origin, first, count: messages } of stretches) {
-        origin.gathered = origin.safe = first + messages - 1
-        origin.pending += messages
-      }
-    })
-    this.#received = this.#recovered
+    // Records of the spool are of about this size at most, so that it takes several.
+    const groupBytes = spool === undefined ? Infinity : Math.max(1, spool.maxBytes >>> 4)
+    const maxBatchBytes = (): number => Math.min(sink.limits.maxBatchBytes, groupBytes)
+    this.#gatherer = new Gatherer(() => ({ maxBatchBytes: maxBatchBytes(), maxBatchMessages }))
+    this.#spool =
+      spool &&
+      new SpoolKeeper(spool, this.#origins, this.#gatherer, maxBatchBytes, this.life, {
+        onKept: () => {
+          this.#room.wake()
+          this.#window.pump()
+        },
+        onSettled: () => {
+          this.#room.wake()
+          if (!this.#gatherer.empty) this.#schedule()
+        },
+      })
+    this.counts.received = this.#spool?.recovered ?? 0
     this.#window = new PutWindow(
       sink,
       {
@@ -153,21 +132,21 @@ export class OutBridge implements Bridge {
         maxBackoffMs: checkTimeout(options.maxBackoffMs, 5000),
       },
       {
-        next: () => (this.#spool === undefined ? this.#nextGathered() : this.#nextSpooled(this.#spool)),
+        next: () => (this.#spool === undefined ? this.#nextGathered() : this.#spool.next()),
         onPlaced: (batch, deadLetter) => {
           this.#onPlaced(batch, deadLetter, host)
         },
         onWaiting: (error) => {
-          this.#life.to('waiting', error)
+          this.life.to('waiting', error)
         },
         onRunning: () => {
-          this.#life.to('running')
+          this.life.to('running')
         },
         onFailed: (error) => {
-          void this.#fail(error)
+          void this.fail(error)
         },
       },
-      this.#life.signal,
+      this.life.signal,
     )
   }
 
@@ -197,50 +176,21 @@ export class OutBridge implements Bridge {
     return bridge
   }
 
-  /** What it is doing. */
-  get state(): BridgeState {
-    return this.#life.state
-  }
-
-  /** Resolves when it has ended; rejects with the reason if it failed. */
-  get ended(): Promise<void> {
-    return this.#life.ended
-  }
-
-  /** Counts since it was opened; `received` includes what an earlier process left in the spool. */
-  get stats(): BridgeStats {
-    return {
-      received: this.#received,
-      delivered: this.#delivered,
-      pending: this.#pending,
-      pendingBytes: this.#gatherer.bytes + this.#heldBytes,
-      duplicates: this.#duplicates,
-      deadLetters: this.#deadLetters,
-      batches: this.#batches,
-      repeated: this.#window.repeated,
-    }
-  }
-
-  /**
-   * Listens no more and stores what it has. What is not stored in time stays with the local senders, or in the spool.
-   *
-   * @throws TypeError, RangeError for options that are not allowed
-   */
-  close(options: BridgeCloseOptions = {}): Promise<void> {
-    const { timeoutMs } = checkOptions('close', options, CLOSE_TABLE)
-    return (this.#closing ??= this.#close(checkTimeout(timeoutMs)))
-  }
-
-  /** Calls `close`. */
-  async [Symbol.asyncDispose](): Promise<void> {
-    await this.close()
+  /** @internal */
+  protected override get load(): Pick<BridgeStats, 'pending' | 'pendingBytes' | 'repeated'> {
+    return { pending: this.#pending, pendingBytes: this.#heldBytes, repeated: this.#window.repeated }
   }
 
   get #pending(): number {
-    return this.#received - this.#delivered - this.#deadLetters - (this.#spool?.lost ?? 0)
+    return this.counts.received - this.counts.delivered - this.counts.deadLetters - (this.#spool?.lost ?? 0)
   }
 
-  async #close(timeoutMs: number, error?: Error): Promise<void> {
+  /**
+   * Listens no more and stores what was taken.
+   *
+   * @internal
+   */
+  protected override async release(timeoutMs: number, error?: Error): Promise<void> {
     const server = this.#server?.close({ timeoutMs })
     if (error === undefined && this.#pending > 0) {
       await waitAtMost(this.#idle.wait(), timeoutMs, () => {
@@ -250,15 +200,11 @@ export class OutBridge implements Bridge {
     this.#window.close()
     // Handlers wait for their messages: nothing settles those any more.
     this.#room.wake()
-    this.#life.end(error)
+    this.life.end(error)
     await server
     await this.#spool?.close()
     await this.#sink.close()
-    this.#life.finish()
-  }
-
-  async #fail(error: Error): Promise<void> {
-    await (this.#closing ??= this.#close(1, error))
+    this.life.finish()
   }
 
   /** Takes the messages of one connection until it ends. */
@@ -281,18 +227,18 @@ export class OutBridge implements Bridge {
         invented ??= this.#origins.invent(connection.peer)
         this.#take(invented, receiver, messages, invented.gathered + 1)
       }
-      while (!this.#life.isOver && this.#isFull) await this.#room.wait()
+      while (!this.life.isOver && this.#isFull) await this.#room.wait()
     }
-    while (!this.#life.isOver && !connection.closed && receiver.stats.inHand > 0) await this.#room.wait()
+    while (!this.life.isOver && !connection.closed && receiver.stats.inHand > 0) await this.#room.wait()
   }
 
   #take(origin: Origin, receiver: AcknowledgingReceiver, messages: SOCMessage[], first: number): void {
-    this.#received += messages.length
+    this.counts.received += messages.length
     // What is safe already, and the sender has not heard of.
     const known = Math.max(0, Math.min(messages.length, origin.safe - first + 1))
     if (known > 0) {
-      this.#duplicates += known
-      this.#received -= known
+      this.counts.duplicates += known
+      this.counts.received -= known
       receiver.acknowledge(messages.slice(0, known))
     }
     if (known === messages.length) return
@@ -303,8 +249,13 @@ export class OutBridge implements Bridge {
     this.#schedule()
   }
 
+  /** Bytes of messages in memory that are not safe yet. */
+  get #heldBytes(): number {
+    return this.#gatherer.bytes + this.#puttingBytes + (this.#spool?.heldBytes ?? 0)
+  }
+
   get #isFull(): boolean {
-    return this.#gatherer.bytes + this.#heldBytes >= this.#maxBytes
+    return this.#heldBytes >= this.#maxBytes
   }
 
   /** In a turn of its own, so that the messages of one read share a batch. */
@@ -314,7 +265,7 @@ export class OutBridge implements Bridge {
     const go = (): void => {
       this.#scheduled = false
       if (this.#spool === undefined) this.#window.pump()
-      else void this.#keep(this.#spool)
+      else void this.#spool.keep()
     }
     if (this.#gatherMs > 0) setTimeout(go, this.#gatherMs)
     else setImmediate(go)
@@ -323,92 +274,26 @@ export class OutBridge implements Bridge {
   #nextGathered(): Placed | undefined {
     const batch = this.#gatherer.take()
     if (batch === undefined) return undefined
-    this.#heldBytes += batch.lines.length
+    this.#puttingBytes += batch.lines.length
     const { lines } = batch
     return {
       batch,
       onPlaced: () => {
-        this.#heldBytes -= lines.length
-        accept(batch)
+        this.#puttingBytes -= lines.length
+        acceptBatch(batch)
         this.#room.wake()
       },
     }
   }
 
-  #nextSpooled(spool: BatchSpool): Placed | undefined {
-    const ready = this.#read.shift()
-    if (ready !== undefined) return ready
-    const record = spool.next()
-    if (record === undefined) return undefined
-    const { batches, through } = record
-    this.#read = batches.map((batch, i) => ({
-      batch,
-      onPlaced:
-        i < batches.length - 1
-          ? undefined
-          : () => {
-              spool.settle(through)
-              this.#room.wake()
-              if (!this.#gatherer.empty) this.#schedule()
-            },
-    }))
-    return this.#read.shift()
-  }
-
-  /** Gives everything gathered to the spool, one record after the other, and accepts it. */
-  async #keep(spool: BatchSpool): Promise<void> {
-    if (this.#keeping) return
-    this.#keeping = true
-    try {
-      while (!this.#gatherer.empty && !this.#life.isOver) {
-        const group: GatheredBatch[] = []
-        let bytes = 0
-        const most = Math.min(this.#sink.limits.maxBatchBytes, this.#groupBytes)
-        while (bytes < most) {
-          const batch = this.#gatherer.take()
-          if (batch === undefined) break
-          group.push(batch)
-          bytes += batch.lines.length
-        }
-        this.#heldBytes += bytes
-        await this.#keepGroup(spool, group)
-        this.#heldBytes -= bytes
-        this.#room.wake()
-        this.#window.pump()
-      }
-    } finally {
-      this.#keeping = false
-    }
-  }
-
-  /** Until it is kept: later messages must not get there first. */
-  async #keepGroup(spool: BatchSpool, group: readonly GatheredBatch[]): Promise<void> {
-    while (!this.#life.isOver) {
-      try {
-        await spool.keep(group)
-        for (const batch of group) accept(batch)
-        return
-      } catch (error) {
-        if (hasCode(error, 'ERR_IPC_CLOSED')) return
-        await pause(SPOOL_RETRY_MS, this.#life.signal, 'the bridge').catch(() => undefined)
-      }
-    }
-  }
-
   #onPlaced({ count, type }: GatheredBatch, deadLetter: boolean, host: string): void {
-    ++this.#batches
+    ++this.counts.batches
     if (deadLetter) {
-      this.#deadLetters += count
-      this.#life.emit({ type: 'dead-letter', reason: 'too-large', host, messageType: type })
+      this.counts.deadLetters += count
+      this.life.emit({ type: 'dead-letter', reason: 'too-large', host, messageType: type })
     } else {
-      this.#delivered += count
+      this.counts.delivered += count
     }
     if (this.#pending === 0) this.#idle.wake()
   }
-}
-
-/** The messages of a batch are safe. */
-function accept({ stretches, taken }: GatheredBatch): void {
-  for (const { origin, first, count } of stretches) origin.safe = Math.max(origin.safe, first + count - 1)
-  for (const { receiver, messages } of taken) receiver.acknowledge(messages)
 }

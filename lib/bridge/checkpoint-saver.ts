@@ -1,0 +1,120 @@
+// Writes the checkpoints of a way in: the first one claims the way, later ones follow what is settled, spaced so that they cost
+// the message system little. Only what a checkpoint covers is acknowledged.
+
+import { hasCode, toError } from '../base/errors.js'
+import { clearTimeout, monotonicMs, setTimeout } from '../base/globals.js'
+import { pause } from '../base/timing.js'
+import type { BatchSource } from './bridge.js'
+import { encodeCheckpoint, type Checkpoint } from './checkpoint.js'
+import type { InboundItem } from './inbound-log.js'
+import type { BridgeLife } from './life.js'
+import type { SessionTable } from './session-table.js'
+
+/** A failed checkpoint is tried again this much later. */
+const RETRY_MS = 500
+/** A checkpoint costs what its bytes cost: at most this many a millisecond are written. */
+const CHECKPOINT_BYTES_PER_MS = 1 << 10
+
+/** What a {@link CheckpointSaver} reports. */
+export interface CheckpointEvents {
+  /** A checkpoint covers everything through this local number. */
+  readonly onSaved: (number: number) => void
+  /** Another bridge has claimed the way in. */
+  readonly onLost: (error: Error) => void
+}
+
+export class CheckpointSaver {
+  readonly #source: BatchSource
+  /** As of the last item that is settled. */
+  readonly #table: SessionTable
+  readonly #everyMs: number
+  readonly #life: BridgeLife
+  readonly #events: CheckpointEvents
+  #settled: Checkpoint
+  #savedPosition = -1
+  #savedAtMs = 0
+  #saving: Promise<void> | undefined
+  #timer: NodeJS.Timeout | undefined
+
+  constructor(
+    source: BatchSource,
+    life: BridgeLife,
+    everyMs: number,
+    start: { readonly settled: Checkpoint; readonly table: SessionTable },
+    events: CheckpointEvents,
+  ) {
+    this.#source = source
+    this.#life = life
+    this.#everyMs = everyMs
+    this.#settled = start.settled
+    this.#table = start.table
+    this.#events = events
+  }
+
+  /** Everything through its position is settled. */
+  get settled(): Checkpoint {
+    return this.#settled
+  }
+
+  /** Claims the way in by saving the first checkpoint. The connection may be lost in the middle of it. */
+  async claim(): Promise<void> {
+    for (;;) {
+      try {
+        await this.#save()
+        return
+      } catch (error) {
+        if (hasCode(error, 'ERR_IPC_ADDRESS_IN_USE') || this.#life.isOver) throw error
+        await pause(RETRY_MS, this.#life.signal, 'the bridge')
+      }
+    }
+  }
+
+  /** Notes that an item is settled, in the order of the items, and saves a checkpoint soon. */
+  settle({ position, first, count, progress }: InboundItem): void {
+    for (const [key, number] of progress) this.#table.note(key, number)
+    this.#settled = { ...this.#settled, position, number: first + count - 1 }
+    this.#schedule()
+  }
+
+  /** Ends the timer. With `last`, tries once more to save what is settled. */
+  async stop(last: boolean): Promise<void> {
+    clearTimeout(this.#timer)
+    await this.#saving
+    if (last) await this.#save().catch(() => undefined)
+  }
+
+  #schedule(): void {
+    if (this.#timer !== undefined || this.#saving !== undefined || this.#life.isOver) return
+    const everyMs = Math.max(this.#everyMs, (this.#table.size * 22) / CHECKPOINT_BYTES_PER_MS)
+    const delayMs = Math.max(1, this.#savedAtMs + everyMs - monotonicMs())
+    this.#timer = setTimeout(() => {
+      this.#timer = undefined
+      this.#saving = this.#save().then(
+        () => {
+          this.#saving = undefined
+          if (this.#savedPosition < this.#settled.position) this.#schedule()
+        },
+        (error: unknown) => {
+          this.#saving = undefined
+          if (hasCode(error, 'ERR_IPC_ADDRESS_IN_USE')) this.#events.onLost(toError(error))
+          else {
+            this.#life.to('waiting', toError(error))
+            this.#savedAtMs = monotonicMs() + RETRY_MS
+            this.#schedule()
+          }
+        },
+      )
+    }, delayMs)
+  }
+
+  async #save(): Promise<void> {
+    const settled = this.#settled
+    if (settled.position === this.#savedPosition) return
+    await this.#source.saveCheckpoint(encodeCheckpoint(settled, this.#table))
+    this.#savedAtMs = monotonicMs()
+    this.#savedPosition = settled.position
+    this.#events.onSaved(settled.number)
+    this.#source.acknowledge(settled.position)
+    this.#life.to('running')
+  }
+}

@@ -1,0 +1,133 @@
+// The spool of a way out: what was gathered is kept there, accepted as soon as it is durable, and handed from there to the window.
+
+import { hasCode } from '../base/errors.js'
+import { pause } from '../base/timing.js'
+import type { Spool } from '../spool/spool.js'
+import { BatchSpool } from './batch-spool.js'
+import { acceptBatch, type GatheredBatch } from './batches.js'
+import type { Gatherer } from './gatherer.js'
+import type { BridgeLife } from './life.js'
+import type { Origins } from './origins.js'
+import type { Placed } from './put-window.js'
+
+/** A spool that could not keep messages is tried again this much later, or as soon as it has room. */
+const RETRY_MS = 200
+
+/** What a {@link SpoolKeeper} reports. */
+export interface KeeperEvents {
+  /** More batches are durable: the window may take them. */
+  readonly onKept: () => void
+  /** The window has stored a record, which leaves room for another. */
+  readonly onSettled: () => void
+}
+
+export class SpoolKeeper {
+  readonly #spool: BatchSpool
+  readonly #gatherer: Gatherer
+  readonly #maxGroupBytes: () => number
+  readonly #life: BridgeLife
+  readonly #events: KeeperEvents
+  /** Messages found in the spool when it was opened. */
+  readonly recovered: number
+  #keeping = false
+  /** Batches of a record that were read and have not entered the window. */
+  #read: Placed[] = []
+  #heldBytes = 0
+
+  constructor(
+    spool: Spool,
+    origins: Origins,
+    gatherer: Gatherer,
+    maxGroupBytes: () => number,
+    life: BridgeLife,
+    events: KeeperEvents,
+  ) {
+    this.#spool = new BatchSpool(spool, origins.find)
+    this.#gatherer = gatherer
+    this.#maxGroupBytes = maxGroupBytes
+    this.#life = life
+    this.#events = events
+    let recovered = 0
+    this.#spool.forEach(({ stretches, count }) => {
+      recovered += count
+      for (const { origin, first, count: messages } of stretches) {
+        origin.gathered = origin.safe = first + messages - 1
+        origin.pending += messages
+      }
+    })
+    this.recovered = recovered
+  }
+
+  /** Lines that the spool has lost, by damage or age. */
+  get lost(): number {
+    return this.#spool.lost
+  }
+
+  /** Bytes that were taken from the gatherer and are not durable yet. */
+  get heldBytes(): number {
+    return this.#heldBytes
+  }
+
+  /** The next batch for the window; undefined if there is none now. */
+  next(): Placed | undefined {
+    const ready = this.#read.shift()
+    if (ready !== undefined) return ready
+    const record = this.#spool.next()
+    if (record === undefined) return undefined
+    const { batches, through } = record
+    this.#read = batches.map((batch, i) => ({
+      batch,
+      onPlaced:
+        i < batches.length - 1
+          ? undefined
+          : () => {
+              this.#spool.settle(through)
+              this.#events.onSettled()
+            },
+    }))
+    return this.#read.shift()
+  }
+
+  /** Gives everything gathered to the spool, one record after the other, and accepts it. */
+  async keep(): Promise<void> {
+    if (this.#keeping) return
+    this.#keeping = true
+    try {
+      while (!this.#gatherer.empty && !this.#life.isOver) {
+        const group: GatheredBatch[] = []
+        let bytes = 0
+        const most = this.#maxGroupBytes()
+        while (bytes < most) {
+          const batch = this.#gatherer.take()
+          if (batch === undefined) break
+          group.push(batch)
+          bytes += batch.lines.length
+        }
+        this.#heldBytes += bytes
+        await this.#keepGroup(group)
+        this.#heldBytes -= bytes
+        this.#events.onKept()
+      }
+    } finally {
+      this.#keeping = false
+    }
+  }
+
+  close(): Promise<void> {
+    return this.#spool.close()
+  }
+
+  /** Until it is kept: later messages must not get there first. */
+  async #keepGroup(group: readonly GatheredBatch[]): Promise<void> {
+    while (!this.#life.isOver) {
+      try {
+        await this.#spool.keep(group)
+        for (const batch of group) acceptBatch(batch)
+        return
+      } catch (error) {
+        if (hasCode(error, 'ERR_IPC_CLOSED')) return
+        await pause(RETRY_MS, this.#life.signal, 'the bridge').catch(() => undefined)
+      }
+    }
+  }
+}
