@@ -57,8 +57,11 @@ export const SOURCE_TABLE: OptionTable<NatsSourceOptions> = {
 const CONSUMER_NOT_FOUND = 10014
 const ACK_WAIT_NS = 30e9
 const MAX_ACK_PENDING = 1 << 14
-/** Messages of one request. */
-const FETCH_MESSAGES = 64
+/** Messages of one request: more of them while they are small, as each request costs a round trip. */
+const LEAST_FETCHED = 64
+const MOST_FETCHED = 1024
+/** About the most bytes of one request, which the client holds in memory. */
+const FETCH_BYTES = 8 << 20
 const FETCH_EXPIRES_MS = 5000
 const RETRY_MS = 200
 /** If an earlier process left more than this unsettled, the consumer is made anew where that begins. */
@@ -257,8 +260,11 @@ export class NatsSource implements BatchSource {
     const consumer = await jetstream(this.#link.connection).consumers.get(stream, this.#consumer)
     let lastDelivery = delivered
     let lost = false
+    let wanted = LEAST_FETCHED
     while (!signal.aborted && !lost) {
-      const messages = await consumer.fetch({ max_messages: FETCH_MESSAGES, expires: FETCH_EXPIRES_MS })
+      const messages = await consumer.fetch({ max_messages: wanted, expires: FETCH_EXPIRES_MS })
+      let count = 0
+      let bytes = 0
       const stop = (): void => {
         lost = true
         messages.stop()
@@ -269,6 +275,8 @@ export class NatsSource implements BatchSource {
         for await (const message of messages) {
           const { seq } = message
           const { deliverySequence } = message.info
+          ++count
+          bytes += message.data.length
           const follows = deliverySequence === lastDelivery + 1
           lastDelivery = Math.max(lastDelivery, deliverySequence)
           this.#hold(seq, message)
@@ -283,6 +291,7 @@ export class NatsSource implements BatchSource {
         offAbort(signal, stop)
         messages.stop()
       }
+      if (count >= wanted) wanted = nextFetch(wanted, bytes / count)
     }
   }
 
@@ -294,4 +303,10 @@ export class NatsSource implements BatchSource {
   #ack(message: JsMsg): void {
     if (this.#link.isUp) message.ack()
   }
+}
+
+/** How many messages to request after a request of `wanted` was filled with messages of `bytesEach` on average. */
+function nextFetch(wanted: number, bytesEach: number): number {
+  const most = Math.min(MOST_FETCHED, 2 * wanted, Math.floor(FETCH_BYTES / Math.max(1, bytesEach)))
+  return Math.max(LEAST_FETCHED, most)
 }
