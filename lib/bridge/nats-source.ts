@@ -18,7 +18,7 @@ import { headers } from '@nats-io/transport-node'
 
 import { onAbort, offAbort } from '../base/abort.js'
 import { randomHex } from '../base/crypto.js'
-import { IpcError, isIpcError } from '../base/errors.js'
+import { IpcError, isIpcError, toError } from '../base/errors.js'
 import { text, type OptionTable } from '../base/options.js'
 import { pause } from '../base/timing.js'
 import type { BatchSource, BridgeDeadLetter, SavedCheckpoint, SourceItem } from './bridge.js'
@@ -98,9 +98,9 @@ export class NatsSource implements BatchSource {
   }
 
   /** Connects, makes the streams that are absent, and reads the checkpoint of the consumer. */
-  async open(signal: AbortSignal): Promise<SavedCheckpoint | undefined> {
+  async open(signal: AbortSignal, onRetry?: (error: Error) => void): Promise<SavedCheckpoint | undefined> {
     for (;;) {
-      const [info] = await this.#ready(signal)
+      const [info] = await this.#ready(signal, onRetry)
       try {
         this.#created = info?.created ?? ''
         const stored = await this.#readCheckpoint()
@@ -111,6 +111,7 @@ export class NatsSource implements BatchSource {
         return { checkpoint: Buffer.from(data.buffer, data.byteOffset, data.byteLength), restarted }
       } catch (error) {
         if (isIpcError(error)) throw error
+        onRetry?.(toError(error))
         await pause(RETRY_MS, signal, 'the bridge')
       }
     }
@@ -178,11 +179,12 @@ export class NatsSource implements BatchSource {
     return `${this.#settings.prefix}_state.${this.#consumer}`
   }
 
-  #ready(signal: AbortSignal): Promise<StreamInfo[]> {
+  #ready(signal: AbortSignal, onRetry?: (error: Error) => void): Promise<StreamInfo[]> {
     const settings = this.#settings
     return this.#link.readyWith(
       [messageStream(settings), stateStream(settings), deadLetterStream(settings)],
       signal,
+      onRetry,
     )
   }
 

@@ -32,7 +32,8 @@ export class RefusedLines {
     const host = this.#host
     this.#life.emit({ type: 'dead-letter', reason, host, messageType: '' })
     const id = `${this.#incarnation}-refused-${++this.#count}`
-    if (this.#waiting < MOST_WAITING) void this.#keep({ id, host, type: '', reason, data: Buffer.from(sample) })
+    if (this.#waiting < MOST_WAITING)
+      void this.#keep({ id, host, type: '', reason, data: Buffer.from(sample) })
     return true
   }
 

@@ -169,7 +169,10 @@ describe.skipIf(whyNoServer !== undefined)(`a bridge over NATS JetStream${whyNoS
     }
     await until(() => back.stats.delivered === 20)
     await until(() =>
-      managing(url, async (manager) => (await manager.consumers.info('SENTINEL', 'in')).num_ack_pending === 0),
+      managing(
+        url,
+        async (manager) => (await manager.consumers.info('SENTINEL', 'in')).num_ack_pending === 0,
+      ),
     )
     const info = await managing(url, (manager) => manager.consumers.info('SENTINEL', 'in'))
     // They were delivered more often than there are messages, and acknowledged in the end.
