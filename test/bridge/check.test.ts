@@ -50,7 +50,8 @@ describe.skipIf(whyNoServer !== undefined)(`--check finds${whyNoServer ?? ''}`, 
   it('a sealed stream', async () => {
     const { url } = await server(temporaryDirectory())
     await addStream(url, {})
-    await managing(url, (manager) => manager.streams.update('SENTINEL', { sealed: true }))
+    const sealed: object = { sealed: true } // what the types of the client lack
+    await managing(url, (manager) => manager.streams.update('SENTINEL', sealed))
     await expectFinding({ servers: url }, 'error', 'is sealed')
   })
 
