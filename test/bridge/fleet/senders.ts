@@ -65,7 +65,11 @@ process.send?.({ ready: true })
 process.once('message', () => {
   void Promise.all(made.map(send)).then(() => {
     const times = Float64Array.from(latencies)
-    const report: SendersReport = { done: true, p50Ms: percentile(times, 0.5), p99Ms: percentile(times, 0.99) }
+    const report: SendersReport = {
+      done: true,
+      p50Ms: percentile(times, 0.5),
+      p99Ms: percentile(times, 0.99),
+    }
     process.send?.(report)
   })
 })
