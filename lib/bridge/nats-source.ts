@@ -212,26 +212,35 @@ export class NatsSource implements BatchSource {
   async #openConsumer(last: number): Promise<ConsumerInfo> {
     const { stream } = this.#settings
     const { consumers, streams } = this.#link.manager
-    try {
-      const found = await consumers.info(stream, this.#consumer)
-      if (found.delivered.stream_seq - last <= MOST_READ_SINGLY) return found
-      const { config } = await streams.info(stream)
+    const { retention } = (await streams.info(stream)).config
+    const isLog = retention === RetentionPolicy.Limits
+    const found = await this.#findConsumer()
+    if (found !== undefined) {
       // In other streams the messages would go with the consumer.
-      if (config.retention !== RetentionPolicy.Limits) return found
+      if (found.delivered.stream_seq - last <= MOST_READ_SINGLY || !isLog) return found
       await consumers.delete(stream, this.#consumer)
-    } catch (error) {
-      if (!hasApiCode(error, CONSUMER_NOT_FOUND)) throw error
     }
     return consumers.add(stream, {
       durable_name: this.#consumer,
-      ack_policy: AckPolicy.All,
+      // A work queue insists on an acknowledgement of each message.
+      ack_policy: isLog ? AckPolicy.All : AckPolicy.Explicit,
       ack_wait: ACK_WAIT_NS,
       max_ack_pending: MAX_ACK_PENDING,
       filter_subject: this.#filter,
-      ...(last === 0
+      // A work queue has only what is not acknowledged.
+      ...(last === 0 || !isLog
         ? { deliver_policy: DeliverPolicy.All }
         : { deliver_policy: DeliverPolicy.StartSequence, opt_start_seq: last + 1 }),
     })
+  }
+
+  async #findConsumer(): Promise<ConsumerInfo | undefined> {
+    try {
+      return await this.#link.manager.consumers.info(this.#settings.stream, this.#consumer)
+    } catch (error) {
+      if (hasApiCode(error, CONSUMER_NOT_FOUND)) return undefined
+      throw error
+    }
   }
 
   /** What the stream holds behind the cursor, through a position. */

@@ -202,6 +202,23 @@ describe.skipIf(whyNoServer !== undefined)(`a bridge over NATS JetStream${whyNoS
     expect(config.ack_policy).toBe('all')
   }, 60_000)
 
+  it('reads a work queue, which wants each message acknowledged by itself', async () => {
+    const directory = temporaryDirectory()
+    const { url } = await server(directory)
+    await managing(url, (manager) =>
+      manager.streams.add({ name: 'SENTINEL', subjects: ['sentinel.>'], retention: 'workqueue' }),
+    )
+    await wayOut(directory, url, { maxBatchMessages: 3 })
+    const { ids } = await receiving(directory)
+    const back = await wayIn(directory, url)
+    await localSender(directory).sendBatch(messagesTo(60))
+    await until(() => back.stats.delivered === 60)
+    expect(ids).toEqual(idsTo(60))
+    const remaining = (): Promise<number> =>
+      managing(url, async (manager) => (await manager.streams.info('SENTINEL')).state.messages)
+    await until(async () => (await remaining()) === 0)
+  }, 60_000)
+
   it('makes local senders wait when the spool is full, and sends all in order when the server is back', async () => {
     const directory = temporaryDirectory()
     const nats = await server(directory)
