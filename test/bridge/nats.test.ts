@@ -74,7 +74,7 @@ describe.skipIf(whyNoServer !== undefined)(`a bridge over NATS JetStream${whyNoS
     expect(out.stats).toMatchObject({ received: 500, delivered: 0, pending: 500 })
     await until(() => out.state === 'waiting')
     const refused = expect.objectContaining({
-      message: expect.stringContaining('REFUSED') as string,
+      message: expect.stringContaining('refused') as string,
     }) as Error
     expect(events).toContainEqual({ type: 'state', state: 'waiting', error: refused })
     await out.close({ timeoutMs: 1 })
