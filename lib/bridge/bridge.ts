@@ -82,8 +82,11 @@ export interface SinkLimits {
 export interface BatchSink {
   /** Its limits as far as they are known. They may change while it is not ready. */
   readonly limits: SinkLimits
-  /** Resolves as soon as the system takes batches. Rejects for good if it never will. */
-  ready(signal: AbortSignal): Promise<void>
+  /**
+   * Resolves as soon as the system takes batches. Rejects for good if it never will. Calls `onRetry` with each error after
+   * which it tries again.
+   */
+  ready(signal: AbortSignal, onRetry: (error: Error) => void): Promise<void>
   /**
    * Stores a batch and resolves with its position, which is higher than that of every batch stored before. If a batch with
    * this id is stored already, it may resolve with the position of that one instead. Several calls are under way at once.
@@ -108,8 +111,11 @@ export interface SavedCheckpoint {
 
 /** A message system that stored batches are read from. */
 export interface BatchSource {
-  /** Connects, and returns the latest checkpoint; undefined if there is none. Rejects for good if it never can. */
-  open(signal: AbortSignal): Promise<SavedCheckpoint | undefined>
+  /**
+   * Connects, and returns the latest checkpoint; undefined if there is none. Rejects for good if it never can. Calls `onRetry`
+   * with each error after which it tries again.
+   */
+  open(signal: AbortSignal, onRetry: (error: Error) => void): Promise<SavedCheckpoint | undefined>
   /** Everything after a position, in rising order, each item once, until the signal fires. Waits for a lost connection. */
   read(after: number, signal: AbortSignal): AsyncIterable<SourceItem>
   /** A checkpoint covers everything through this position: the system need not deliver it again. */

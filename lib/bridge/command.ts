@@ -15,7 +15,7 @@ import { quoteText } from '../base/quote.js'
 import { Spool } from '../spool/spool.js'
 import type { Bridge, BridgeEvent } from './bridge.js'
 import { InBridge } from './in-bridge.js'
-import { checkNats } from './nats-check.js'
+import { checkNats, type NatsCheckOptions } from './nats-check.js'
 import type { NatsOptions } from './nats-options.js'
 import { NatsSink } from './nats-sink.js'
 import { NatsSource } from './nats-source.js'
@@ -142,7 +142,10 @@ async function run(values: Values, context: CommandContext): Promise<number> {
   if (outwards && values.consumer !== undefined) throw new UsageError('--consumer is for the way in')
   const nats = natsOptionsOf(values, (outwards ? to : from).split(','))
   const consumer = values.consumer ?? (outwards ? undefined : to.replace(/[^A-Za-z0-9_-]/g, '_'))
-  if (values.check === true) return check(nats, consumer, context)
+  if (values.check === true) {
+    const { host = hostname() } = values
+    return check({ ...nats, ...(consumer === undefined ? { host } : { consumer }) }, context)
+  }
   const bridge = outwards
     ? await openOut(values, nats, from, context)
     : await InBridge.open({
@@ -187,12 +190,8 @@ function natsOptionsOf(values: Values, servers: string[]): NatsOptions {
   }
 }
 
-async function check(
-  nats: NatsOptions,
-  consumer: string | undefined,
-  { stdout }: CommandContext,
-): Promise<number> {
-  const findings = await checkNats({ ...nats, ...(consumer !== undefined && { consumer }) })
+async function check(options: NatsCheckOptions, { stdout }: CommandContext): Promise<number> {
+  const findings = await checkNats(options)
   for (const { level, text } of findings) stdout.write(`${level.padEnd(7)} ${text}\n`)
   return findings.some(({ level }) => level === 'error') ? FAILED : 0
 }

@@ -156,7 +156,10 @@ export class InBridge extends BridgeBase {
     const life = new BridgeLife(given.onEvent)
     let bridge: InBridge
     try {
-      bridge = new InBridge(given, life, await given.source.open(life.signal))
+      const saved = await given.source.open(life.signal, (error) => {
+        life.to('waiting', error)
+      })
+      bridge = new InBridge(given, life, saved)
       // Claims the way in: the checkpoint of an earlier bridge that still runs is refused from now on.
       await bridge.#saver.claim()
     } catch (error) {

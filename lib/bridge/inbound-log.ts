@@ -2,6 +2,7 @@
 // from. The message system keeps them; here they are in memory until they are settled.
 
 import { IpcError } from '../base/errors.js'
+import { setImmediate } from '../base/globals.js'
 import { NUMBER_BYTES, numberLines, offsetOfLine } from '../delivery/protocol/lines.js'
 import { NumberSet } from '../delivery/protocol/number-set.js'
 import type { SpoolEvents, SpoolLog, SpoolRecord } from '../spool/spool-log.js'
@@ -37,6 +38,7 @@ export class InboundLog implements SpoolLog {
   readonly overheadBytes = 0
   readonly #events: InboundEvents
   #sender: SpoolEvents | undefined
+  #announced = false
   #items: InboundItem[] = []
   #records: SpoolRecord[] = []
   readonly #settled: NumberSet
@@ -120,7 +122,7 @@ export class InboundLog implements SpoolLog {
       offset = end
     }
     this.#settleKnown(item)
-    if (count > 0) this.#sender?.onMore?.()
+    if (count > 0) this.#announce()
     this.#advance()
     return item
   }
@@ -187,6 +189,16 @@ export class InboundLog implements SpoolLog {
 
   async close(): Promise<void> {
     // What is not settled is still in the message system.
+  }
+
+  /** Once a turn of the event loop, so that the items of one read share a write to the receiver, and its acknowledgement. */
+  #announce(): void {
+    if (this.#announced) return
+    this.#announced = true
+    setImmediate(() => {
+      this.#announced = false
+      this.#sender?.onMore?.()
+    })
   }
 
   /** Settles what the receiver has settled from an earlier process. */

@@ -1,6 +1,7 @@
 // Looks at what a bridge will find in NATS, without changing anything: server, streams, subjects, limits, consumer.
 
 import {
+  AckPolicy,
   DiscardPolicy,
   JetStreamApiError,
   jetstreamManager,
@@ -10,10 +11,11 @@ import {
   type JetStreamManager,
   type StreamInfo,
 } from '@nats-io/jetstream'
-import { connect, type NatsConnection } from '@nats-io/transport-node'
+import { connect, headers, type NatsConnection } from '@nats-io/transport-node'
 
 import { describeError } from '../base/errors.js'
 import { checkNatsOptions, type NatsOptions, type NatsSettings } from './nats-options.js'
+import { subjectOf } from './nats-subjects.js'
 
 /** Something that {@link checkNats} found. */
 export interface NatsFinding {
@@ -27,9 +29,15 @@ export interface NatsFinding {
 export interface NatsCheckOptions extends NatsOptions {
   /** The durable consumer of a way in. Default: only what a way out needs is checked. */
   readonly consumer?: string
+  /** Name of this host for a way out: whether it may publish its messages is checked. Default: not checked. */
+  readonly host?: string
 }
 
 const NOT_FOUND = 404
+/** Error code of the JetStream API. */
+const STREAM_NOT_MATCH = 10060
+/** Messages, dead letters, checkpoints. */
+const NEW_STREAMS = 3
 const CONNECT_TIMEOUT_MS = 3000
 /** Smaller messages leave no room for the headers of a batch. */
 const SMALL_PAYLOAD = 1 << 16
@@ -42,7 +50,7 @@ type Report = (level: NatsFinding['level'], text: string) => void
  * @throws TypeError, RangeError for options that are not allowed
  */
 export async function checkNats(options: NatsCheckOptions = {}): Promise<NatsFinding[]> {
-  const { consumer, ...shared } = options
+  const { consumer, host, ...shared } = options
   const settings = checkNatsOptions('checkNats', shared)
   const findings: NatsFinding[] = []
   const report: Report = (level, text) => void findings.push({ level, text })
@@ -54,7 +62,7 @@ export async function checkNats(options: NatsCheckOptions = {}): Promise<NatsFin
     return findings
   }
   try {
-    await checkServer(nc, settings, consumer, report)
+    await checkServer(nc, settings, consumer, host, report)
   } catch (error) {
     report('error', `the check ended early: ${describeError(error)}`)
   } finally {
@@ -67,6 +75,7 @@ async function checkServer(
   nc: NatsConnection,
   settings: NatsSettings,
   consumer: string | undefined,
+  host: string | undefined,
   report: Report,
 ): Promise<void> {
   const { version = '?', max_payload = 0 } = nc.info ?? {}
@@ -86,12 +95,14 @@ async function checkServer(
     )
     return
   }
-  const { prefix, stream } = settings
+  const { prefix, stream, config } = settings
   const info = await found(() => manager.streams.info(stream))
   if (info === undefined) {
     const owner = await ownerOf(manager, `${prefix}.host.type`)
-    if (owner === undefined) report('ok', `there is no stream ${stream}; the bridge makes it`)
-    else
+    if (owner === undefined) {
+      report('ok', `there is no stream ${stream}; the bridge makes it`)
+      await checkRoom(manager, config.bytes, report)
+    } else
       report(
         'error',
         `the stream ${owner} takes subjects of ${prefix}: name it with --stream, or take another --prefix`,
@@ -111,10 +122,51 @@ async function checkServer(
       )
     }
   }
-  if (consumer === undefined || info === undefined) return
+  if (info === undefined) return
+  if (host !== undefined) await checkPermission(nc, settings, host, report)
+  if (consumer === undefined) return
   const existing = await found(() => manager.consumers.info(stream, consumer))
   if (existing === undefined) report('ok', `there is no consumer ${consumer}; the bridge makes it`)
   else checkConsumer(existing, report)
+}
+
+/** Whether the account has room for a new stream. */
+async function checkRoom(manager: JetStreamManager, bytes: number, report: Report): Promise<void> {
+  const { limits, storage, streams } = await manager.getAccountInfo()
+  const { max_storage, max_streams } = limits
+  if (max_storage >= 0 && max_storage - storage < bytes) {
+    report(
+      'error',
+      `the account has ${max_storage - storage} bytes left for streams, and the stream takes ${bytes}: raise its limit, or make a smaller stream`,
+    )
+  }
+  if (max_streams >= 0 && max_streams - streams < NEW_STREAMS) {
+    report(
+      'error',
+      `the account may have ${max_streams - streams} more streams, and the bridge makes ${NEW_STREAMS}: raise its limit`,
+    )
+  }
+}
+
+/** Publishes what the stream must refuse: its answer shows that the message got there. */
+async function checkPermission(
+  nc: NatsConnection,
+  { prefix, stream }: NatsSettings,
+  host: string,
+  report: Report,
+): Promise<void> {
+  const subject = subjectOf(prefix, host, 'check')
+  const hdrs = headers()
+  hdrs.set('Nats-Expected-Stream', `${stream}_NOT`)
+  try {
+    const { data } = await nc.request(subject, '', { headers: hdrs, timeout: CONNECT_TIMEOUT_MS })
+    const { error } = JSON.parse(Buffer.from(data).toString()) as { error?: { err_code?: number } }
+    if (error?.err_code === STREAM_NOT_MATCH) report('ok', `may publish to ${subject}`)
+    else report('error', `${subject} goes to something that is not ${stream}`)
+  } catch (error) {
+    const why = describeError(error)
+    report('error', `cannot publish to ${subject}: ${why}. Give this user permission to ${prefix}.<host>.>`)
+  }
 }
 
 function checkStream({ config, state }: StreamInfo, { prefix, stream }: NatsSettings, report: Report): void {
@@ -171,10 +223,10 @@ function checkConsumer({ name, config, num_pending, num_ack_pending }: ConsumerI
       `consumer ${name} pushes; the bridge needs one that is pulled from: take another --consumer`,
     )
   }
-  if (config.ack_policy !== 'explicit') {
+  if (config.ack_policy === AckPolicy.None) {
     report(
       'error',
-      `consumer ${name} acknowledges ${config.ack_policy}: it must be explicit; take another --consumer`,
+      `consumer ${name} takes no acknowledgements: its ack_policy must be all or explicit; take another --consumer`,
     )
   }
   if (config.max_deliver !== undefined && config.max_deliver > 0) {

@@ -9,7 +9,13 @@ import {
   type JetStreamManager,
   type StreamInfo,
 } from '@nats-io/jetstream'
-import { connect, createInbox, type MsgHdrs, type NatsConnection } from '@nats-io/transport-node'
+import {
+  connect,
+  createInbox,
+  PermissionViolationError,
+  type MsgHdrs,
+  type NatsConnection,
+} from '@nats-io/transport-node'
 
 import { describeError, IpcError, toError } from '../base/errors.js'
 import { clearInterval, monotonicMs, setInterval } from '../base/globals.js'
@@ -26,7 +32,11 @@ const MESSAGE_TOO_LARGE = 10054
 const HEADERS_TOO_LARGE = 10097
 export const WRONG_LAST_SEQUENCE = 10071
 
+/** Called with each error after which something is tried again. */
+export type OnRetry = (error: Error) => void
+
 interface Publish {
+  readonly subject: string
   readonly deadlineMs: number
   readonly resolve: (acknowledgement: PublishAck) => void
   readonly reject: (error: Error) => void
@@ -104,8 +114,8 @@ export class NatsLink {
    *
    * @throws {IpcError} ERR_IPC_ABORTED; the error of the client if it never will be: wrong credentials, for instance
    */
-  async ready(signal: AbortSignal): Promise<void> {
-    this.#connecting ??= this.#connect(signal)
+  async ready(signal: AbortSignal, onRetry: OnRetry = ignore): Promise<void> {
+    this.#connecting ??= this.#connect(signal, onRetry)
     await this.#connecting
     for (;;) {
       if (signal.aborted) throw new IpcError('ERR_IPC_ABORTED', 'the wait for NATS was aborted')
@@ -121,9 +131,13 @@ export class NatsLink {
    *
    * @throws as {@link ready}; IpcError ERR_IPC_SYSTEM if a stream cannot be made
    */
-  async readyWith(streams: readonly NewStream[], signal: AbortSignal): Promise<StreamInfo[]> {
+  async readyWith(
+    streams: readonly NewStream[],
+    signal: AbortSignal,
+    onRetry: OnRetry = ignore,
+  ): Promise<StreamInfo[]> {
     for (let delayMs = FIRST_RETRY_MS; ; delayMs = Math.min(delayMs * 2, LONGEST_RETRY_MS)) {
-      await this.ready(signal)
+      await this.ready(signal, onRetry)
       try {
         const infos: StreamInfo[] = []
         for (const stream of streams) infos.push(await this.#ensure(stream))
@@ -132,7 +146,8 @@ export class NatsLink {
         if (error instanceof JetStreamApiError && error.status < 500) {
           throw new IpcError('ERR_IPC_SYSTEM', `NATS refuses the stream: ${error.message}`, { cause: error })
         }
-        // JetStream is not ready, or the connection was lost.
+        // JetStream is not ready or has no room for the stream, or the connection was lost.
+        onRetry(toError(error))
         await pause(delayMs, signal, 'the wait for JetStream')
       }
     }
@@ -155,6 +170,7 @@ export class NatsLink {
         return
       }
       this.#publishes.set(token, {
+        subject,
         deadlineMs: monotonicMs() + this.#settings.ackTimeoutMs,
         resolve,
         reject,
@@ -171,7 +187,7 @@ export class NatsLink {
     await this.#nc?.close().catch(() => undefined)
   }
 
-  async #connect(signal: AbortSignal): Promise<void> {
+  async #connect(signal: AbortSignal, onRetry: OnRetry): Promise<void> {
     for (let delayMs = FIRST_RETRY_MS; ; delayMs = Math.min(delayMs * 2, LONGEST_RETRY_MS)) {
       try {
         const nc = await connect(this.#settings.connection)
@@ -184,6 +200,7 @@ export class NatsLink {
           })
           throw this.#failure
         }
+        onRetry(toError(error))
         await pause(delayMs, signal, 'the wait for NATS')
       }
     }
@@ -216,12 +233,24 @@ export class NatsLink {
       this.#failure = new IpcError('ERR_IPC_SYSTEM', `NATS is lost for good: ${why}`, { cause: error })
       this.#goDown()
     })
-    for await (const { type } of nc.status()) {
-      if (type === 'disconnect') this.#goDown()
-      else if (type === 'reconnect' && this.#state === 'down') {
+    for await (const status of nc.status()) {
+      if (status.type === 'disconnect') this.#goDown()
+      else if (status.type === 'error') this.#onServerError(status.error)
+      else if (status.type === 'reconnect' && this.#state === 'down') {
         this.#state = 'up'
         this.#up.wake()
       }
+    }
+  }
+
+  /** A message that the server does not permit has no acknowledgement, not even a negative one. */
+  #onServerError(error: Error): void {
+    if (!(error instanceof PermissionViolationError) || error.operation !== 'publish') return
+    for (const [token, { subject, reject }] of this.#publishes) {
+      if (subject !== error.subject) continue
+      this.#publishes.delete(token)
+      const why = `NATS does not permit a message to ${subject}: give this user permission to publish there`
+      reject(new IpcError('ERR_IPC_SYSTEM', why, { cause: error }))
     }
   }
 
@@ -301,6 +330,10 @@ export class NatsLink {
 /** Whether an error is one of the JetStream API with this code. */
 export function hasApiCode(error: unknown, code: number): boolean {
   return error instanceof JetStreamApiError && error.code === code
+}
+
+function ignore(): void {
+  // The caller does not want to know.
 }
 
 function notConnected(): IpcError {

@@ -45,9 +45,9 @@ export class NatsSink implements BatchSink {
   }
 
   /** Resolves once the server is connected and the streams are there. Makes those that are absent. */
-  async ready(signal: AbortSignal): Promise<void> {
+  async ready(signal: AbortSignal, onRetry?: (error: Error) => void): Promise<void> {
     const streams = [messageStream(this.#settings), deadLetterStream(this.#settings)]
-    const [info] = await this.#link.readyWith(streams, signal)
+    const [info] = await this.#link.readyWith(streams, signal, onRetry)
     this.#maxMessageBytes = info?.config.max_msg_size ?? -1
   }
 

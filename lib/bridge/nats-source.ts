@@ -18,7 +18,7 @@ import { headers } from '@nats-io/transport-node'
 
 import { onAbort, offAbort } from '../base/abort.js'
 import { randomHex } from '../base/crypto.js'
-import { IpcError, isIpcError } from '../base/errors.js'
+import { IpcError, isIpcError, toError } from '../base/errors.js'
 import { text, type OptionTable } from '../base/options.js'
 import { pause } from '../base/timing.js'
 import type { BatchSource, BridgeDeadLetter, SavedCheckpoint, SourceItem } from './bridge.js'
@@ -57,8 +57,11 @@ export const SOURCE_TABLE: OptionTable<NatsSourceOptions> = {
 const CONSUMER_NOT_FOUND = 10014
 const ACK_WAIT_NS = 30e9
 const MAX_ACK_PENDING = 1 << 14
-/** Messages of one request. */
-const FETCH_MESSAGES = 64
+/** Messages of one request: more of them while they are small, as each request costs a round trip. */
+const LEAST_FETCHED = 64
+const MOST_FETCHED = 1024
+/** About the most bytes of one request, which the client holds in memory. */
+const FETCH_BYTES = 8 << 20
 const FETCH_EXPIRES_MS = 5000
 const RETRY_MS = 200
 /** If an earlier process left more than this unsettled, the consumer is made anew where that begins. */
@@ -78,6 +81,8 @@ export class NatsSource implements BatchSource {
   /** Messages handed out that are not acknowledged, by position. */
   readonly #unacknowledged = new Map<number, JsMsg>()
   #acknowledged = 0
+  /** An acknowledgement covers all messages before its own. A consumer that was made elsewhere may want each one by itself. */
+  #isCumulative = false
 
   /** @throws TypeError, RangeError for options that are not allowed */
   constructor(options: NatsSourceOptions) {
@@ -93,9 +98,9 @@ export class NatsSource implements BatchSource {
   }
 
   /** Connects, makes the streams that are absent, and reads the checkpoint of the consumer. */
-  async open(signal: AbortSignal): Promise<SavedCheckpoint | undefined> {
+  async open(signal: AbortSignal, onRetry?: (error: Error) => void): Promise<SavedCheckpoint | undefined> {
     for (;;) {
-      const [info] = await this.#ready(signal)
+      const [info] = await this.#ready(signal, onRetry)
       try {
         this.#created = info?.created ?? ''
         const stored = await this.#readCheckpoint()
@@ -106,6 +111,7 @@ export class NatsSource implements BatchSource {
         return { checkpoint: Buffer.from(data.buffer, data.byteOffset, data.byteLength), restarted }
       } catch (error) {
         if (isIpcError(error)) throw error
+        onRetry?.(toError(error))
         await pause(RETRY_MS, signal, 'the bridge')
       }
     }
@@ -119,6 +125,7 @@ export class NatsSource implements BatchSource {
       try {
         await this.#ready(signal)
         const consumer = await this.#openConsumer(cursor.last)
+        this.#isCumulative = consumer.config.ack_policy === AckPolicy.All
         yield* this.#readTo(cursor, consumer.delivered.stream_seq)
         yield* this.#follow(cursor, consumer.delivered.consumer_seq, signal)
       } catch (error) {
@@ -132,11 +139,14 @@ export class NatsSource implements BatchSource {
   /** Acknowledges the messages through a position. */
   acknowledge(through: number): void {
     this.#acknowledged = Math.max(this.#acknowledged, through)
+    let latest: JsMsg | undefined
     for (const [position, message] of this.#unacknowledged) {
       if (position > through) continue
       this.#unacknowledged.delete(position)
-      if (this.#link.isUp) message.ack()
+      if (!this.#isCumulative) this.#ack(message)
+      else if (latest === undefined || position > latest.seq) latest = message
     }
+    if (latest !== undefined) this.#ack(latest)
   }
 
   /** Stores the checkpoint unless another process has stored one meanwhile. */
@@ -169,11 +179,12 @@ export class NatsSource implements BatchSource {
     return `${this.#settings.prefix}_state.${this.#consumer}`
   }
 
-  #ready(signal: AbortSignal): Promise<StreamInfo[]> {
+  #ready(signal: AbortSignal, onRetry?: (error: Error) => void): Promise<StreamInfo[]> {
     const settings = this.#settings
     return this.#link.readyWith(
       [messageStream(settings), stateStream(settings), deadLetterStream(settings)],
       signal,
+      onRetry,
     )
   }
 
@@ -201,26 +212,35 @@ export class NatsSource implements BatchSource {
   async #openConsumer(last: number): Promise<ConsumerInfo> {
     const { stream } = this.#settings
     const { consumers, streams } = this.#link.manager
-    try {
-      const found = await consumers.info(stream, this.#consumer)
-      if (found.delivered.stream_seq - last <= MOST_READ_SINGLY) return found
-      const { config } = await streams.info(stream)
+    const { retention } = (await streams.info(stream)).config
+    const isLog = retention === RetentionPolicy.Limits
+    const found = await this.#findConsumer()
+    if (found !== undefined) {
       // In other streams the messages would go with the consumer.
-      if (config.retention !== RetentionPolicy.Limits) return found
+      if (found.delivered.stream_seq - last <= MOST_READ_SINGLY || !isLog) return found
       await consumers.delete(stream, this.#consumer)
-    } catch (error) {
-      if (!hasApiCode(error, CONSUMER_NOT_FOUND)) throw error
     }
     return consumers.add(stream, {
       durable_name: this.#consumer,
-      ack_policy: AckPolicy.Explicit,
+      // A work queue insists on an acknowledgement of each message.
+      ack_policy: isLog ? AckPolicy.All : AckPolicy.Explicit,
       ack_wait: ACK_WAIT_NS,
       max_ack_pending: MAX_ACK_PENDING,
       filter_subject: this.#filter,
-      ...(last === 0
+      // A work queue has only what is not acknowledged.
+      ...(last === 0 || !isLog
         ? { deliver_policy: DeliverPolicy.All }
         : { deliver_policy: DeliverPolicy.StartSequence, opt_start_seq: last + 1 }),
     })
+  }
+
+  async #findConsumer(): Promise<ConsumerInfo | undefined> {
+    try {
+      return await this.#link.manager.consumers.info(this.#settings.stream, this.#consumer)
+    } catch (error) {
+      if (hasApiCode(error, CONSUMER_NOT_FOUND)) return undefined
+      throw error
+    }
   }
 
   /** What the stream holds behind the cursor, through a position. */
@@ -251,8 +271,11 @@ export class NatsSource implements BatchSource {
     const consumer = await jetstream(this.#link.connection).consumers.get(stream, this.#consumer)
     let lastDelivery = delivered
     let lost = false
+    let wanted = LEAST_FETCHED
     while (!signal.aborted && !lost) {
-      const messages = await consumer.fetch({ max_messages: FETCH_MESSAGES, expires: FETCH_EXPIRES_MS })
+      const messages = await consumer.fetch({ max_messages: wanted, expires: FETCH_EXPIRES_MS })
+      let count = 0
+      let bytes = 0
       const stop = (): void => {
         lost = true
         messages.stop()
@@ -263,6 +286,8 @@ export class NatsSource implements BatchSource {
         for await (const message of messages) {
           const { seq } = message
           const { deliverySequence } = message.info
+          ++count
+          bytes += message.data.length
           const follows = deliverySequence === lastDelivery + 1
           lastDelivery = Math.max(lastDelivery, deliverySequence)
           this.#hold(seq, message)
@@ -277,6 +302,7 @@ export class NatsSource implements BatchSource {
         offAbort(signal, stop)
         messages.stop()
       }
+      if (count >= wanted) wanted = nextFetch(wanted, bytes / count)
     }
   }
 
@@ -284,4 +310,14 @@ export class NatsSource implements BatchSource {
     if (position <= this.#acknowledged) message.ack()
     else this.#unacknowledged.set(position, message)
   }
+
+  #ack(message: JsMsg): void {
+    if (this.#link.isUp) message.ack()
+  }
+}
+
+/** How many messages to request after a request of `wanted` was filled with messages of `bytesEach` on average. */
+function nextFetch(wanted: number, bytesEach: number): number {
+  const most = Math.min(MOST_FETCHED, 2 * wanted, Math.floor(FETCH_BYTES / Math.max(1, bytesEach)))
+  return Math.max(LEAST_FETCHED, most)
 }

@@ -83,14 +83,35 @@ function batchOf(
   headers: MsgHdrs | undefined,
 ): Batch | undefined {
   if (headers?.get(Header.version) !== VERSION) return undefined
+  const parts = partsOf(prefix, subject)
+  const runs = runsOf(headers.get(Header.runs))
+  if (parts === undefined || runs === undefined) return undefined
+  if (lines.length > 0 && newlinesIn(lines) !== countOf(runs)) return undefined
+  return { ...parts, runs, lines }
+}
+
+interface SubjectParts {
+  readonly host: string
+  readonly type: string
+}
+
+/** Subjects read lately: a stream has few, compared with its messages. */
+const recent = new Map<string, SubjectParts>()
+const MOST_RECENT = 1024
+
+/** Host and type of a subject; undefined if {@link subjectOf} did not make it with this prefix. */
+function partsOf(prefix: string, subject: string): SubjectParts | undefined {
+  const key = `${prefix} ${subject}`
+  let parts = recent.get(key)
+  if (parts !== undefined) return parts
   if (!subject.startsWith(`${prefix}.`)) return undefined
   const [hostToken = '', typeToken = '', more] = subject.slice(prefix.length + 1).split('.')
   const host = textOf(hostToken)
   const type = textOf(typeToken)
-  const runs = runsOf(headers.get(Header.runs))
-  if (host === undefined || type === undefined || more !== undefined || runs === undefined) return undefined
-  if (lines.length > 0 && newlinesIn(lines) !== countOf(runs)) return undefined
-  return { host, type, runs, lines }
+  if (host === undefined || type === undefined || more !== undefined) return undefined
+  if (recent.size >= MOST_RECENT) recent.clear()
+  recent.set(key, (parts = { host, type }))
+  return parts
 }
 
 function runsOf(text: string): BatchRun[] | undefined {

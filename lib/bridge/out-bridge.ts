@@ -29,6 +29,7 @@ import { Gatherer } from './gatherer.js'
 import { BridgeBase, BridgeLife } from './life.js'
 import { Origins } from './origins.js'
 import { PutWindow, type Placed } from './put-window.js'
+import { RefusedLines } from './refused-lines.js'
 import { SpoolKeeper } from './spool-keeper.js'
 
 /** Options of {@link OutBridge.open}. */
@@ -92,6 +93,7 @@ export class OutBridge extends BridgeBase {
   readonly #origins = new Origins(MOST_ORIGINS)
   readonly #gatherer: Gatherer
   readonly #window: PutWindow
+  readonly #refused: RefusedLines
   readonly #room = new Waiters()
   readonly #idle = new Waiters()
   #server: Server | undefined
@@ -103,6 +105,7 @@ export class OutBridge extends BridgeBase {
     const { sink, host, spool, maxInFlight = 32, maxBatchMessages = 4096 } = options
     super(new BridgeLife(options.onEvent))
     this.#sink = sink
+    this.#refused = new RefusedLines(sink, host, this.life)
     this.#maxBytes = options.maxBytes ?? 16 << 20
     this.#gatherMs = options.gatherMs ?? 0
     // Records of the spool are of about this size at most, so that it takes several.
@@ -214,12 +217,11 @@ export class OutBridge extends BridgeBase {
     const receiver = new AcknowledgingReceiver(connection, 'bridge', {
       ledger: this.#ledger,
       autoAck: false,
-      onInvalid: 'skip',
       maxMessageBytes: Math.min(MAX_MESSAGE_BYTES, maxLineBytes - 1),
       ackDelayMs: 1,
     })
     let invented: Origin | undefined
-    for await (const messages of receiver.batches()) {
+    for await (const messages of this.#batchesOf(receiver)) {
       const position = receiver.positionOf(messages[0] as SOCMessage)
       if (position !== undefined) {
         const origin = this.#origins.of(connection.peer, position.session)
@@ -231,6 +233,22 @@ export class OutBridge extends BridgeBase {
       while (!this.life.isOver && this.#isFull) await this.#room.wait()
     }
     while (!this.life.isOver && !connection.closed && receiver.stats.inHand > 0) await this.#room.wait()
+  }
+
+  /** What a receiver hands out; its refused lines become dead letters. */
+  async *#batchesOf(receiver: AcknowledgingReceiver): AsyncGenerator<SOCMessage[]> {
+    const batches = receiver.batches()
+    for (;;) {
+      try {
+        const { value, done } = await batches.next()
+        if (done === true) return
+        yield value
+      } catch (error) {
+        if (!this.#refused.take(error)) throw error
+        ++this.counts.received
+        ++this.counts.deadLetters
+      }
+    }
   }
 
   #take(origin: Origin, receiver: AcknowledgingReceiver, messages: SOCMessage[], first: number): void {

@@ -260,7 +260,9 @@ export class PutWindow {
         const mostMs = Math.min(maxBackoffMs, minBackoffMs * 2 ** Math.min(tries - 1, 20))
         await pause(mostMs * (0.5 + Math.random() / 2), this.#signal, 'the bridge')
       }
-      await this.#sink.ready(this.#signal)
+      await this.#sink.ready(this.#signal, (error) => {
+        this.#events.onWaiting(error)
+      })
     } catch (error) {
       if (!this.#signal.aborted && this.#state !== 'closed') {
         this.#state = 'closed'

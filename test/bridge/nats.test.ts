@@ -1,71 +1,21 @@
-// The bridge over a real NATS server with JetStream: streams that are made, subjects, provenance, restarts, credentials, TLS.
+// The bridge over a real NATS server with JetStream: streams that are made, subjects, provenance, restarts, wrong credentials.
 
-import { jetstreamManager, type StoredMsg } from '@nats-io/jetstream'
-import { connect } from '@nats-io/transport-node'
-import { hostname } from 'node:os'
+import type { StoredMsg } from '@nats-io/jetstream'
 import { join } from 'node:path'
-import { describe, expect, it, onTestFinished } from 'vitest'
+import { describe, expect, it } from 'vitest'
 
-import { InBridge } from '../../lib/bridge/in-bridge.js'
+import type { BridgeEvent } from '../../lib/bridge/bridge.js'
 import { NatsSink } from '../../lib/bridge/nats-sink.js'
-import { NatsSource } from '../../lib/bridge/nats-source.js'
-import { OutBridge } from '../../lib/bridge/out-bridge.js'
-import { AcknowledgedSender } from '../../lib/delivery/sender/acknowledged-sender.js'
 import { newSOCMessage } from '../../lib/message/new-message.js'
 import { Spool } from '../../lib/spool/spool.js'
-import { receiving } from '../support/delivery.js'
+import { idsTo, receiving } from '../support/delivery.js'
 import { temporaryDirectory } from '../support/directory.js'
 import { until } from '../support/wait.js'
-import { NatsServer, whyNoServer } from './nats-server.js'
+import { host, localSender, managing, message, server, wayIn, wayOut } from './bridges.js'
+import { whyNoServer } from './nats-server.js'
 
-const host = hostname()
-
-async function server(directory: string, config = ''): Promise<NatsServer> {
-  const started = await NatsServer.start(directory, config)
-  onTestFinished(() => started.kill())
-  return started
-}
-
-async function wayOut(directory: string, servers: string, more: object = {}): Promise<OutBridge> {
-  const bridge = await OutBridge.open({
-    from: 'out',
-    listen: { directory },
-    sink: new NatsSink({ servers, ackTimeoutMs: 1000 }),
-    host,
-    ...more,
-  })
-  onTestFinished(() => bridge.close({ timeoutMs: 1 }).catch(() => undefined))
-  return bridge
-}
-
-async function wayIn(directory: string, servers: string, more: object = {}): Promise<InBridge> {
-  const bridge = await InBridge.open({
-    to: 'test',
-    dial: { directory },
-    source: new NatsSource({ servers, consumer: 'in', ...more }),
-    checkpointMs: 10,
-  })
-  onTestFinished(() => bridge.close({ timeoutMs: 1 }).catch(() => undefined))
-  return bridge
-}
-
-function localSender(directory: string): AcknowledgedSender {
-  const made = new AcknowledgedSender('out', { directory, minBackoffMs: 1, maxBackoffMs: 20 })
-  onTestFinished(() => made.close({ timeoutMs: 1 }).catch(() => undefined))
-  return made
-}
-
-const message = (i: number, type = 'soc_event'): ReturnType<typeof newSOCMessage> =>
-  newSOCMessage(type, { i }, { id: String(i) })
-
-const idsTo = (count: number): string[] => Array.from({ length: count }, (_, i) => String(i))
-
-async function stored(servers: string, subject: string): Promise<StoredMsg | null> {
-  const nc = await connect({ servers })
-  const manager = await jetstreamManager(nc)
-  const found = await manager.streams.getMessage('SENTINEL', { last_by_subj: subject })
-  await nc.close()
-  return found
+function stored(servers: string, subject: string): Promise<StoredMsg | null> {
+  return managing(servers, (manager) => manager.streams.getMessage('SENTINEL', { last_by_subj: subject }))
 }
 
 describe.skipIf(whyNoServer !== undefined)(`a bridge over NATS JetStream${whyNoServer ?? ''}`, () => {
@@ -114,12 +64,19 @@ describe.skipIf(whyNoServer !== undefined)(`a bridge over NATS JetStream${whyNoS
     const nats = await server(directory)
     await nats.kill()
     const spool = await Spool.open({ directory: join(directory, 'spool') })
-    const out = await wayOut(directory, nats.url, { spool })
+    const events: BridgeEvent[] = []
+    const onEvent = (event: BridgeEvent): void => void events.push(event)
+    const out = await wayOut(directory, nats.url, { spool, onEvent })
     const sender = localSender(directory)
     for (let i = 0; i < 500; ++i) {
       expect((await sender.send(message(i))).status).toBe('acknowledged')
     }
     expect(out.stats).toMatchObject({ received: 500, delivered: 0, pending: 500 })
+    await until(() => out.state === 'waiting')
+    const refused = expect.objectContaining({
+      message: expect.stringContaining('refused') as string,
+    }) as Error
+    expect(events).toContainEqual({ type: 'state', state: 'waiting', error: refused })
     await out.close({ timeoutMs: 1 })
     await nats.resume()
     const again = await Spool.open({ directory: join(directory, 'spool') })
@@ -148,9 +105,7 @@ describe.skipIf(whyNoServer !== undefined)(`a bridge over NATS JetStream${whyNoS
     await until(() => second.stats.delivered === 200)
     await second.close()
     // A consumer that was deleted is made anew where the checkpoint says.
-    const nc = await connect({ servers: url })
-    await (await jetstreamManager(nc)).consumers.delete('SENTINEL', 'in')
-    await nc.close()
+    await managing(url, (manager) => manager.consumers.delete('SENTINEL', 'in'))
     await wayIn(directory, url)
     await sender.send(message(200))
     await until(() => ids.length >= 201)
@@ -186,14 +141,14 @@ describe.skipIf(whyNoServer !== undefined)(`a bridge over NATS JetStream${whyNoS
     await wayIn(directory, url)
     await until(() => ids.length > 500)
     // Room is the operator's to make: here all that was delivered is deleted again and again.
-    const nc = await connect({ servers: url })
-    const manager = await jetstreamManager(nc)
-    while (ids.length < 2000) {
-      const { ack_floor } = await manager.consumers.info('SENTINEL', 'in')
-      if (ack_floor.stream_seq > 0) await manager.streams.purge('SENTINEL', { seq: ack_floor.stream_seq + 1 })
-      await new Promise((resolve) => setTimeout(resolve, 20))
-    }
-    await nc.close()
+    await managing(url, async (manager) => {
+      while (ids.length < 2000) {
+        const { ack_floor } = await manager.consumers.info('SENTINEL', 'in')
+        if (ack_floor.stream_seq > 0)
+          await manager.streams.purge('SENTINEL', { seq: ack_floor.stream_seq + 1 })
+        await new Promise((resolve) => setTimeout(resolve, 20))
+      }
+    })
     expect(ids).toEqual(idsTo(2000))
   }, 60_000)
 })

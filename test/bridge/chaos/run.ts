@@ -187,7 +187,8 @@ async function settle(output: string, messages: number, deadline: number): Promi
   await sleep(500) // what comes twice may come late
 }
 
-function idsOf(output: string): string[] {
+/** The ids that the receiver wrote, in its order. */
+export function idsOf(output: string): string[] {
   if (!existsSync(output)) return []
   const text = readFileSync(output, 'utf8')
   return text
@@ -197,7 +198,8 @@ function idsOf(output: string): string[] {
     .flatMap((line) => (JSON.parse(line) as OutputEntry).ids)
 }
 
-function faultsOf(output: string, senders: number, each: number): string[] {
+/** What is lost, doubled or out of order, of senders with `each` messages; at most 20 lines. */
+export function faultsOf(output: string, senders: number, each: number): string[] {
   const faults: string[] = []
   const next = Array.from({ length: senders }, () => 1)
   for (const id of idsOf(output)) {

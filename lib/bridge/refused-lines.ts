@@ -1,0 +1,60 @@
+// Lines of local senders that the way out cannot take: too large, or not messages. What is known of each becomes a dead letter.
+// The messages behind it do not wait for that.
+
+import { randomHex } from '../base/crypto.js'
+import { hasCode, isIpcError, type IpcError } from '../base/errors.js'
+import { pause } from '../base/timing.js'
+import type { BatchSink } from './bridge.js'
+import type { BridgeLife } from './life.js'
+
+/** Dead letters that may wait for the message system. Further refused lines are counted, and reported as events. */
+const MOST_WAITING = 256
+const RETRY_MS = 500
+
+export class RefusedLines {
+  readonly #sink: BatchSink
+  readonly #host: string
+  readonly #life: BridgeLife
+  readonly #incarnation = randomHex(8)
+  #count = 0
+  #waiting = 0
+
+  constructor(sink: BatchSink, host: string, life: BridgeLife) {
+    this.#sink = sink
+    this.#host = host
+    this.#life = life
+  }
+
+  /** Keeps the line that an error of a receiver reports. Returns false if the error is about something else. */
+  take(error: unknown): boolean {
+    if (!isRefusal(error)) return false
+    const { reason = 'invalid', sample = '' } = error
+    const host = this.#host
+    this.#life.emit({ type: 'dead-letter', reason, host, messageType: '' })
+    const id = `${this.#incarnation}-refused-${++this.#count}`
+    if (this.#waiting < MOST_WAITING)
+      void this.#keep({ id, host, type: '', reason, data: Buffer.from(sample) })
+    return true
+  }
+
+  /** Until the message system has it, or the bridge ends. */
+  async #keep(letter: Parameters<BatchSink['putDeadLetter']>[0]): Promise<void> {
+    ++this.#waiting
+    const { signal } = this.#life
+    while (!signal.aborted) {
+      try {
+        await this.#sink.putDeadLetter(letter)
+        break
+      } catch {
+        await pause(RETRY_MS, signal, 'the bridge').catch(() => undefined)
+      }
+    }
+    --this.#waiting
+  }
+}
+
+/** Whether an error of a receiver is about one line, so that the next call goes on behind it. */
+function isRefusal(error: unknown): error is IpcError {
+  const isOfLine = hasCode(error, 'ERR_IPC_INVALID_MESSAGE') || hasCode(error, 'ERR_IPC_MESSAGE_TOO_LARGE')
+  return isOfLine && isIpcError(error) && error.sample !== undefined
+}
