@@ -40,6 +40,15 @@ export { Connection, type WhenClosedOptions } from './connection/connection.js'
 export * from './delivery/index.js'
 export { dial, dialWithRetry, type DialOptions } from './connection/dial.js'
 export { MAX_MESSAGE_BYTES } from './message/envelope.js'
+export type {
+  DeliveryViolation,
+  FullReason,
+  InvalidLineReason,
+  IpcErrorReason,
+  LimitReason,
+  RefusalReason,
+  SwarmViolation,
+} from './base/error-reasons.js'
 export { IpcError, type IpcErrorCode, type IpcErrorDetails, type RemoteError } from './base/errors.js'
 export type { ListenOptions } from './connection/listen-options.js'
 export type { ListenerStats } from './connection/admission.js'

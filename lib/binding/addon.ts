@@ -5,8 +5,9 @@ import { createRequire } from 'node:module'
 import { dirname, join, sep } from 'node:path'
 import { fileURLToPath } from 'node:url'
 
+import type { RefusalReason } from '../base/error-reasons.js'
 import { describeError, IpcError, isError } from '../base/errors.js'
-import type { Verdict, WatchState } from './abi.js'
+import type { WatchState } from './abi.js'
 
 /** An identity as the addon returns it: numbers are null if the system does not have them. */
 export interface NativePeer {
@@ -62,7 +63,7 @@ export interface NativeClient extends NativePeer {
 }
 
 export interface NativeRefusal extends NativePeer {
-  readonly reason: Verdict
+  readonly reason: RefusalReason
   readonly errno: number
 }
 
@@ -163,7 +164,7 @@ interface Addon {
   readonly connect: (
     path: string,
     policy: NativePolicy,
-  ) => NativeClient | (NativePeer & { readonly reason: Verdict })
+  ) => NativeClient | (NativePeer & { readonly reason: RefusalReason })
   /** The indices of those whose peer has closed for good and left nothing to read. Entries below 0 are skipped. */
   readonly findGone: (descriptors: Int32Array) => number[]
   /**

@@ -1,7 +1,8 @@
 // Reads messages from a connection: lets the addon split and check the lines, turns them into messages, and hands these
 // out on request. Stops reading while enough messages wait, so that a slow application slows its sender down.
 
-import { publishInvalid, wantsInvalid, type CloseReason } from '../connection/audit.js'
+import type { LimitReason } from '../base/error-reasons.js'
+import { publishInvalid, wantsInvalid } from '../connection/audit.js'
 import { requestPoll, type PollRequest } from '../wire/busy-poll.js'
 import {
   attachReader,
@@ -338,7 +339,7 @@ export class Receiver<
   }
 
   /** Ends the connection, and the stream with an error that says why. */
-  #hangUp(reason: CloseReason, code: IpcErrorCode, why: string): void {
+  #hangUp(reason: LimitReason, code: IpcErrorCode, why: string): void {
     if (this.#state === 'ended') return
     this.#silence?.end()
     this.#state = 'ended'
