@@ -74,7 +74,7 @@ export { MAX_RETRIES, Sender, type SenderOptions, type SendOptions } from './end
 export type { InspectedRecord, SpoolInspection, SpoolSegment } from './spool/inspect.js'
 export type { SpoolDamage, SpoolOptions } from './spool/options.js'
 export type { SpooledMessage } from './spool/messages.js'
-export { Spool } from './spool/spool.js'
+export { Spool, type SpoolStats } from './spool/spool.js'
 export type { SpoolEntry, SpoolEvents, SpoolLog, SpoolRecord } from './spool/spool-log.js'
 export * from './swarm/index.js'
 export { listenFds, type ListenFd, type ListenFdsOptions } from './systemd/listen-fds.js'

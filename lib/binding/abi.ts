@@ -94,7 +94,9 @@ export const LineState = {
 export const MESSAGE_STATE = LineState.message
 export const TOO_LARGE_STATE = LineState.tooLarge
 
-const reasons: Readonly<Record<keyof typeof LineState, readonly [name: InvalidLineReason, sentence: string]>> = {
+const reasons: Readonly<
+  Record<keyof typeof LineState, readonly [name: InvalidLineReason, sentence: string]>
+> = {
   message: ['not-json', ''], // never read: it is a message
   syntax: ['not-json', 'it is not JSON'],
   encoding: ['not-utf8', 'it is not UTF-8'],
@@ -114,11 +116,10 @@ const reasons: Readonly<Record<keyof typeof LineState, readonly [name: InvalidLi
 }
 
 /** By {@link LineState}: a stable name, and a sentence for people. */
-export const INVALID_REASONS: readonly (readonly [name: InvalidLineReason, sentence: string])[] = Object.entries(
-  LineState,
-)
-  .sort(([, a], [, b]) => a - b)
-  .map(([state]) => reasons[state as keyof typeof LineState])
+export const INVALID_REASONS: readonly (readonly [name: InvalidLineReason, sentence: string])[] =
+  Object.entries(LineState)
+    .sort(([, a], [, b]) => a - b)
+    .map(([state]) => reasons[state as keyof typeof LineState])
 
 /** The message types that have a number; 0 stands for any other. */
 export const MessageTypeCode = { other: 0, event: 1, incident: 2, ack: 3, heartbeat: 4 } as const

@@ -48,6 +48,8 @@ export const METRICS = {
   requests_handled_total: counter('Requests that a handler was called for.', '{request}'),
   requests_refused_total: counter('Requests that got an error without a handler.', '{request}'),
   pending_messages: gauge('Messages and requests that wait, by what holds them.', '{message}', 'holder'),
+  spool_messages: gauge('Messages that wait in open spools.', '{message}'),
+  spool_bytes: gauge('Bytes of the messages that wait in open spools.', 'By'),
   held_bytes: gauge('Bytes that connections make this process hold, as listeners account for them.', 'By'),
 } as const satisfies Readonly<Record<string, MetricDefinition>>
 
@@ -121,6 +123,7 @@ export const CONTRIBUTIONS: Readonly<Record<ObservedKind, (stats: Stats) => Samp
     one('flow_connections_total', stats, 'connections'),
     ...drops(stats['droppedBy']),
   ],
+  spool: (stats) => [one('spool_messages', stats, 'messages'), one('spool_bytes', stats, 'bytes')],
 }
 
 function counter(help: string, unit: string, ...labels: string[]): MetricDefinition {

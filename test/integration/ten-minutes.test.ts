@@ -40,7 +40,9 @@ function whyNotTwoUsers(): string {
   for (const program of ['useradd', 'runuser', 'unshare'])
     if (spawnSync('sh', ['-c', `command -v ${program}`]).status !== 0) return `needs ${program}`
   const place = mkdtempSync(join(tmpdir(), 'sipc-layers-'))
-  const { status, stderr } = spawnSync('unshare', ['--mount', 'sh', '-c', layers(place)], { encoding: 'utf8' })
+  const { status, stderr } = spawnSync('unshare', ['--mount', 'sh', '-c', layers(place)], {
+    encoding: 'utf8',
+  })
   rmSync(place, { recursive: true })
   return status === 0 ? '' : `cannot put a layer over /etc here: ${stderr.trim()}`
 }
@@ -76,7 +78,15 @@ function freePort(): Promise<number> {
 function packInto(folder: string): void {
   const sources = join(place, 'sources')
   const folders = ['dist', 'docs']
-  for (const entry of [...folders, 'package.json', 'README.md', 'CHANGELOG.md', 'LICENSE', 'NOTICE', 'SECURITY.md'])
+  for (const entry of [
+    ...folders,
+    'package.json',
+    'README.md',
+    'CHANGELOG.md',
+    'LICENSE',
+    'NOTICE',
+    'SECURITY.md',
+  ])
     cpSync(join(root, entry), join(sources, entry), { recursive: true })
   const binaries = join(sources, 'prebuilds', `${process.platform}-${process.arch}`)
   mkdirSync(binaries, { recursive: true })
@@ -90,7 +100,9 @@ const END = '--- the end of a block'
 /** All commands of the page in one shell. Each block ends with a line that no program prints. */
 function scriptOf(kinds: readonly string[]): string {
   const commands = blocks.filter(({ kind }) => kinds.includes(kind)).map(({ text }) => text)
-  return ['set -m', ...commands.map((text) => `${text}echo '${END}'`)].join('\n').replaceAll('9464', String(port))
+  return ['set -m', ...commands.map((text) => `${text}echo '${END}'`)]
+    .join('\n')
+    .replaceAll('9464', String(port))
 }
 
 /** What the page says that each block of commands prints; '' where it says nothing. */
@@ -143,7 +155,10 @@ it.skipIf(whyNot !== '')(
     expect(printed.length, stdout + stderr).toBe(expected.length)
     for (const [i, text] of expected.entries()) {
       // Where the page cuts a line short, anything may follow.
-      const pattern = text.split('…').map((part) => part.replaceAll(/[.*+?^${}()|[\]\\]/g, '\\$&')).join('.*')
+      const pattern = text
+        .split('…')
+        .map((part) => part.replaceAll(/[.*+?^${}()|[\]\\]/g, '\\$&'))
+        .join('.*')
       expect(printed[i], stderr).toMatch(new RegExp(`^${pattern}$`))
     }
     expect(status).toBe(0)

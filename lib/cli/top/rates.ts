@@ -20,6 +20,15 @@ export interface ConnectionView {
   readonly uses: string
 }
 
+/** A spool that a process has open. */
+export interface SpoolView {
+  readonly directory: string
+  readonly messages: number
+  readonly bytes: number
+  /** Share of its `maxBytes`, in percent. */
+  readonly full: number
+}
+
 /** What happens in one process. */
 export interface ProcessView {
   readonly name: string
@@ -43,6 +52,7 @@ export interface ProcessView {
   readonly open: number
   readonly omitted: number
   readonly connections: readonly ConnectionView[]
+  readonly spools: readonly SpoolView[]
 }
 
 /** A process that cannot be read now, and why. */
@@ -91,6 +101,17 @@ export function viewOf(now: StatsSnapshot, given: StatsSnapshot | undefined): Pr
     open: now.connections.length + now.omitted,
     omitted: now.omitted,
     connections,
+    spools: now.objects.filter(({ kind }) => kind === 'spool').map(spoolView),
+  }
+}
+
+function spoolView(spool: ObjectSnapshot): SpoolView {
+  const bytes = countOf(spool, 'bytes')
+  return {
+    directory: spool.name ?? '',
+    messages: countOf(spool, 'messages'),
+    bytes,
+    full: rounded((bytes / Math.max(1, countOf(spool, 'maxBytes'))) * 100),
   }
 }
 

@@ -47,6 +47,8 @@ export interface LineInputEvents {
   /** The peer broke the protocol or a limit: nothing more is read. */
   onFailure(error: IpcError): void
   onEnd(error: IpcError | undefined): void
+  /** Reading waits until there is room again. */
+  onPaused(): void
 }
 
 // As constants of this module: in the bundle for require(), an imported one costs a call each time that it is read.
@@ -156,6 +158,7 @@ export class LineInput {
       }
     }
     this.#paused = !this.#ended && this.#events.full
+    if (this.#paused) this.#events.onPaused()
     if (!this.#paused && this.#events.isWanted) requestPoll(busyPollOf(this.#connection))
     return !this.#paused
   }

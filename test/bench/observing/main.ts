@@ -44,7 +44,7 @@ class Traffic {
     const batches = this.#receiver.batches()[Symbol.asyncIterator]()
     for (let sent = 0; sent < messages; sent += WINDOW) {
       for (let i = 0; i < WINDOW; ++i) this.#sender.send(newSOCMessage(SOCMsgType.Event, PAYLOAD))
-      for (let read = 0; read < WINDOW; ) {
+      for (let read = 0; read < WINDOW;) {
         const { value, done } = await batches.next()
         if (done === true) throw new Error('the connection has ended')
         read += value.length
@@ -117,7 +117,9 @@ function timeTheQuestion(): void {
   const { user, system } = process.cpuUsage(before)
   if (subscribers > 0) throw new Error('something subscribes to the tracing channels')
   const ns = ((user + system) * 1000) / times
-  console.log(`tracing channels, nothing subscribed: ${ns.toFixed(1)} ns a batch of up to hundreds of messages`)
+  console.log(
+    `tracing channels, nothing subscribed: ${ns.toFixed(1)} ns a batch of up to hundreds of messages`,
+  )
 }
 
 const directory = mkdtempSync(join(tmpdir(), 'sipc-observing-'))

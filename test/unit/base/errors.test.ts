@@ -26,7 +26,9 @@ describe('IpcError', () => {
   it('carries only the details that it has', () => {
     expect(Object.keys(new IpcError('ERR_IPC_CLOSED', 'x'))).toEqual(['code'])
     const cause = new Error('why')
-    expect(new IpcError('ERR_IPC_CLOSED', 'x', { cause, reason: 'hole', offset: 0, sample: '' })).toMatchObject({
+    expect(
+      new IpcError('ERR_IPC_CLOSED', 'x', { cause, reason: 'hole', offset: 0, sample: '' }),
+    ).toMatchObject({
       cause,
       reason: 'hole',
       offset: 0,
