@@ -127,8 +127,8 @@ describe('the screen', () => {
     const lines = drawScreen({ ...state, views: [viewOf(snapshot({ objects }), undefined)] }, 50, 200, marked)
     const at = lines.findIndex((line) => line.startsWith('PROCESS  WAITING'))
     expect(lines.slice(at + 1, at + 3).map((line) => line.split(/ {2,}/))).toEqual([
-      ['service', '1,234', '512.0 KiB', '50%', '/var/spool/a'],
-      ['service', '1,234', '1.0 MiB', '!100%', '/var/spool/b?'],
+      ['service', '1.2k', '512.0 KiB', '50%', '/var/spool/a'],
+      ['service', '1.2k', '1.0 MiB', '!100%', '/var/spool/b?'],
     ])
   })
 

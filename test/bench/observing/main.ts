@@ -15,8 +15,8 @@ import { summarize } from '../harness/statistics.js'
 
 const { values } = parseArgs({
   options: {
-    pairs: { type: 'string', default: '20' },
-    messages: { type: 'string', default: '200000' },
+    pairs: { type: 'string', default: '100' },
+    messages: { type: 'string', default: '20000' },
   },
 })
 const pairs = Number(values.pairs)
@@ -55,7 +55,7 @@ class Traffic {
   }
 }
 
-/** Prints what `switchOn` adds to a message, as the median of pairs. */
+/** Prints what `switchOn` adds to a message: the median of pairs, and between what the true one lies with 95 %. */
 async function compare(traffic: Traffic, what: string, switchOn: Switch): Promise<void> {
   const withoutNs: number[] = []
   const ratios: number[] = []
@@ -75,22 +75,23 @@ async function compare(traffic: Traffic, what: string, switchOn: Switch): Promis
     ratios.push(on / off)
   }
   const sorted = ratios.toSorted((a, b) => a - b)
-  const quartile = (share: number): number => sorted[Math.floor(share * (sorted.length - 1))] as number
-  const percent = (ratio: number): string => `${((ratio - 1) * 100).toFixed(1)} %`
-  console.log(
-    `${what}: ${percent(quartile(0.5))} (half of the pairs: ${percent(quartile(0.25))} to ${percent(quartile(0.75))}) of ${summarize(withoutNs).median.toFixed(0)} ns a message`,
-  )
+  // The ranks of a confidence interval of the median, by the binomial distribution.
+  const reach = 0.98 * Math.sqrt(pairs)
+  const at = (rank: number): string => {
+    const ratio = sorted[Math.min(pairs - 1, Math.max(0, Math.round(rank)))] as number
+    return `${((ratio - 1) * 100).toFixed(1)} %`
+  }
+  const middle = (pairs - 1) / 2
+  const ns = summarize(withoutNs).median.toFixed(0)
+  console.log(`${what}: ${at(middle)} (${at(middle - reach)} to ${at(middle + reach)}) of ${ns} ns a message`)
 }
 
-/** Metrics registered, and scraped a hundred times as often as Prometheus does by default. */
+/** Metrics registered, and scraped once in the trial: hundreds of times as often as Prometheus does by default. */
 function metrics(): () => void {
   const registry = new Registry()
   const stop = registerPrometheus(registry)
-  const timer = setInterval(() => void registry.metrics(), 150)
-  return () => {
-    clearInterval(timer)
-    stop()
-  }
+  void registry.metrics()
+  return stop
 }
 
 const sends = tracingChannel('sentinel-ipc:send')
@@ -127,10 +128,10 @@ try {
   const listener = await listen('observing', { directory })
   const [client, server] = await Promise.all([dial('observing', { directory }), listener.accept()])
   const traffic = new Traffic(new BufferedSender(client, 'sender'), new Receiver(server, 'receiver'))
-  for (let i = 0; i < 3; ++i) await traffic.measure() // warms up
+  for (let i = 0; i < 20; ++i) await traffic.measure() // warms up
   timeTheQuestion()
   await compare(traffic, 'nothing, as a control', () => () => undefined)
-  await compare(traffic, 'metrics, scraped every 150 ms', metrics)
+  await compare(traffic, `metrics, scraped every ${messages.toLocaleString('en')} messages`, metrics)
   await compare(traffic, 'tracing channels, with a subscriber', subscribed)
   client.destroy()
   server.destroy()
