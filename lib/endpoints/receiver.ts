@@ -48,6 +48,8 @@ export interface ReceiverStats {
   readonly invalid: number
   /** Bytes read. */
   readonly bytes: number
+  /** Reads that brought them. */
+  readonly batches: number
   /** 1 if the stream began with a UTF-8 byte order mark, which was skipped; otherwise 0. */
   readonly byteOrderMarks: number
 }
@@ -91,6 +93,7 @@ export class Receiver<
   #received = 0
   #invalid = 0
   #bytes = 0
+  #batches = 0
   #byteOrderMarks = 0
   #events: EndpointEvents | undefined
   /** Bytes of the queue that are charged to the account of the user. */
@@ -143,6 +146,7 @@ export class Receiver<
       received: this.#received,
       invalid: this.#invalid,
       bytes: this.#bytes,
+      batches: this.#batches,
       byteOrderMarks: this.#byteOrderMarks,
     }
   }
@@ -251,6 +255,7 @@ export class Receiver<
   }
 
   #onRecords(count: number, received: number): boolean {
+    if (received > 0) ++this.#batches
     this.#bytes += received
     if (!threadWindow.hasMore) this.#noteSilence(count > 0)
     if (this.#state === 'ended') return false

@@ -30,7 +30,7 @@ export interface ConnectionSnapshot {
   readonly ageMs: number
   /** Messages read. */
   readonly received: number
-  /** Bytes read. 0 for a receiver that acknowledges. */
+  /** Bytes read. */
   readonly receivedBytes: number
   /** Lines that were not messages. */
   readonly invalid: number
@@ -198,6 +198,7 @@ class Sums {
         break
       case 'acknowledging-receiver':
         this.#received += count('received')
+        this.#receivedBytes += count('bytes')
         this.#invalid += count('invalid')
         this.#pending += count('waiting') + count('inHand')
         break

@@ -81,6 +81,7 @@ export class LineInput {
   #paused = false
   #invalid = 0
   #bytes = 0
+  #batches = 0
 
   static readonly #recordReader: RecordReader<LineInput> = {
     onRecords: (input, count, received) => input.#onRecords(count, received),
@@ -122,6 +123,11 @@ export class LineInput {
     return this.#bytes
   }
 
+  /** Reads that brought them. */
+  get batches(): number {
+    return this.#batches
+  }
+
   /** Lines refused. */
   get invalid(): number {
     return this.#invalid
@@ -149,7 +155,10 @@ export class LineInput {
   }
 
   #onRecords(count: number, received: number): boolean {
-    if (received > 0) this.#bytes += received
+    if (received > 0) {
+      this.#bytes += received
+      ++this.#batches
+    }
     if (count > 0 && !this.#ended) {
       try {
         this.#takeRecords(count)

@@ -73,6 +73,8 @@ export class ReceiverLink {
     lost: number
     acknowledgements: number
     invalid: number
+    bytes: number
+    batches: number
   } {
     return {
       refused: this.#refused,
@@ -80,6 +82,8 @@ export class ReceiverLink {
       lost: this.#lost,
       acknowledgements: this.#acknowledger.written,
       invalid: this.#input.invalid,
+      bytes: this.#input.bytes,
+      batches: this.#input.batches,
     }
   }
 

@@ -112,6 +112,10 @@ export interface AcknowledgingReceiverStats {
   readonly acknowledgements: number
   /** Lines that were not messages. */
   readonly invalid: number
+  /** Bytes read. */
+  readonly bytes: number
+  /** Reads that brought them. */
+  readonly batches: number
 }
 
 const TABLE: OptionTable<AcknowledgingReceiverOptions> = {
