@@ -19,22 +19,6 @@ export const DEFAULT_MAX_BYTES = 8 << 20
  */
 export type OnFull = 'reject' | 'drop-oldest' | 'drop-newest' | 'shed'
 
-const POLICIES: readonly string[] = ['reject', 'drop-oldest', 'drop-newest', 'shed']
-
-/** Validates the `onFull` option and applies its default. */
-export function checkOnFull(onFull: OnFull | undefined): OnFull {
-  const policy = onFull ?? 'reject'
-  if (!POLICIES.includes(policy)) throw new TypeError(`onFull must be one of ${POLICIES.join(', ')}`)
-  return policy
-}
-
-/** Validates a limit: a whole number from 1, or `fallback` if undefined. */
-export function checkLimit(what: string, value: number | undefined, fallback: number): number {
-  if (value === undefined) return fallback
-  if (!Number.isInteger(value) || value < 1) throw new RangeError(`${what} must be a whole number from 1`)
-  return value
-}
-
 /** The priority of a message type under `shed`; 0 is the lowest. */
 export function priorityOf(type: string): 0 | 1 | 2 {
   return type === SOCMsgType.Incident ? 2 : type === SOCMsgType.Heartbeat ? 0 : 1
