@@ -40,6 +40,15 @@ export { Connection, type WhenClosedOptions } from './connection/connection.js'
 export * from './delivery/index.js'
 export { dial, dialWithRetry, type DialOptions } from './connection/dial.js'
 export { MAX_MESSAGE_BYTES } from './message/envelope.js'
+export type {
+  DeliveryViolation,
+  FullReason,
+  InvalidLineReason,
+  IpcErrorReason,
+  LimitReason,
+  RefusalReason,
+  SwarmViolation,
+} from './base/error-reasons.js'
 export { IpcError, type IpcErrorCode, type IpcErrorDetails, type RemoteError } from './base/errors.js'
 export type { ListenOptions } from './connection/listen-options.js'
 export type { ListenerStats } from './connection/admission.js'
@@ -65,7 +74,7 @@ export { MAX_RETRIES, Sender, type SenderOptions, type SendOptions } from './end
 export type { InspectedRecord, SpoolInspection, SpoolSegment } from './spool/inspect.js'
 export type { SpoolDamage, SpoolOptions } from './spool/options.js'
 export type { SpooledMessage } from './spool/messages.js'
-export { Spool } from './spool/spool.js'
+export { Spool, type SpoolStats } from './spool/spool.js'
 export type { SpoolEntry, SpoolEvents, SpoolLog, SpoolRecord } from './spool/spool-log.js'
 export * from './swarm/index.js'
 export { listenFds, type ListenFd, type ListenFdsOptions } from './systemd/listen-fds.js'

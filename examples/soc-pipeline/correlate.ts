@@ -31,13 +31,27 @@ import {
   type IncidentPayload,
 } from './protocol.js'
 import { Correlation } from './rules/correlation.js'
-import { factOf, type Fact } from './rules/fact.js'
+import { canBeFact, DECIDING_FIELDS, factOf, type Fact } from './rules/fact.js'
 import type { Incident } from './rules/incidents.js'
 import { fromSentinelEvent, toSentinelIncident } from './sentinel.js'
 import { runStage, type Stage } from './stage.js'
 import { plural } from './text.js'
 
 const NO_SUCH_USER = 2 ** 32 - 1
+
+/** Found while the lines are checked. Most events are done with then, and their payloads are never parsed. */
+const POINTERS = {
+  sentAt: '/sentAt',
+  origin: '/origin',
+  form: '/form',
+  deciding: DECIDING_FIELDS.map((name) => [name, `/event/${name}`] as const),
+}
+const FIELDS = [
+  POINTERS.sentAt,
+  POINTERS.origin,
+  POINTERS.form,
+  ...POINTERS.deciding.map(([, pointer]) => pointer),
+]
 
 class Correlate {
   readonly #stage: Stage
@@ -94,6 +108,8 @@ class Correlate {
       ledger: this.#ledger,
       onInvalid: 'skip',
       maxInvalid: Infinity,
+      // The events of the original programs have another form, and are parsed.
+      ...(!this.#stage.config.sentinel && { fields: FIELDS }),
     })
     this.#receiver = receiver
     // Asking for the next run acknowledges the one before.
@@ -130,14 +146,32 @@ class Correlate {
   }
 
   #factsOf(message: SOCMessage): Fact[] {
-    const payload = this.#payloadOf(message)
-    if (payload === undefined) {
+    const head = this.#headOf(message)
+    const payload = head?.isWanted === true ? this.#payloadOf(message) : undefined
+    if (head === undefined || (head.isWanted && payload === undefined)) {
       ++this.#refused
       return []
     }
-    if (!payload.origin.startsWith(BURST_ORIGIN)) this.#latency.add(monotonicMicros() - payload.sentAt)
-    const fact = factOf(payload, message.id, Date.now())
+    if (!head.origin.startsWith(BURST_ORIGIN)) this.#latency.add(monotonicMicros() - head.sentAt)
+    const fact = payload && factOf(payload, message.id, Date.now())
     return fact === undefined ? [] : [fact]
+  }
+
+  /** What decides about an event; undefined if it is none. */
+  #headOf(message: SOCMessage): { sentAt: number; origin: string; isWanted: boolean } | undefined {
+    if (this.#stage.config.sentinel) {
+      const payload = this.#payloadOf(message)
+      return payload && { ...payload, isWanted: true }
+    }
+    if (message.type !== SOCMsgType.Event) return undefined
+    const sentAt = message.field(POINTERS.sentAt)
+    const origin = message.field(POINTERS.origin)
+    const form = message.field(POINTERS.form)
+    if (typeof sentAt !== 'number' || typeof origin !== 'string' || typeof form !== 'string') return undefined
+    const deciding = Object.fromEntries(
+      POINTERS.deciding.map(([name, pointer]) => [name, message.field(pointer)]),
+    )
+    return { sentAt, origin, isWanted: canBeFact(form, deciding) }
   }
 
   #payloadOf({ type, payload }: SOCMessage): EventPayload | undefined {

@@ -3,6 +3,8 @@
 
 import { isNativeError } from 'node:util/types'
 
+import type { IpcErrorReason } from './error-reasons.js'
+
 /** Every code that an {@link IpcError} can carry. Each has its heading in docs/api.md. */
 export type IpcErrorCode =
   | 'ERR_IPC_CLOSED'
@@ -26,7 +28,7 @@ export interface IpcErrorDetails {
   /** The error behind this one: a system error with `errno` and `syscall`, the reason of an abort, another IpcError. */
   readonly cause?: unknown
   /** The rule that decided, as a short stable name: `duplicate-key`, `not-listed` … */
-  readonly reason?: string
+  readonly reason?: IpcErrorReason
   /** In an invalid line: bytes from its start to the fault. */
   readonly offset?: number
   /** The first bytes of an invalid line, escaped and cut short, safe to log. */
@@ -54,8 +56,8 @@ export class IpcError extends Error {
   /** What went wrong. See {@link IpcErrorCode}. */
   readonly code: IpcErrorCode
   // Declared only: a class field would be there, undefined, on every error.
-  /** The rule that decided, as a short stable name. See {@link IpcErrorDetails.reason}. */
-  declare readonly reason?: string
+  /** The rule that decided, as a short stable name. Without one where the code says it all. */
+  declare readonly reason?: IpcErrorReason
   /** Of an invalid line: the byte at which the fault is. */
   declare readonly offset?: number
   /** Of an invalid line: its first bytes, escaped and cut short. */

@@ -2,6 +2,8 @@
 // meaning of their own. The other half is native/abi/abi.h; test/unit/binding/abi.test.ts compares the two through the loaded
 // addon, so a change on one side alone fails.
 
+import type { InvalidLineReason, RefusalReason } from '../base/error-reasons.js'
+
 /** Indices of the words of a record, which describes one checked line. Positions are byte offsets in the read window. */
 export const RecordWord = {
   /** A {@link LineState}. */
@@ -92,8 +94,10 @@ export const LineState = {
 export const MESSAGE_STATE = LineState.message
 export const TOO_LARGE_STATE = LineState.tooLarge
 
-const reasons: Readonly<Record<keyof typeof LineState, readonly [name: string, sentence: string]>> = {
-  message: ['', ''],
+const reasons: Readonly<
+  Record<keyof typeof LineState, readonly [name: InvalidLineReason, sentence: string]>
+> = {
+  message: ['not-json', ''], // never read: it is a message
   syntax: ['not-json', 'it is not JSON'],
   encoding: ['not-utf8', 'it is not UTF-8'],
   depth: ['too-deep', 'it is nested too deeply'],
@@ -112,11 +116,10 @@ const reasons: Readonly<Record<keyof typeof LineState, readonly [name: string, s
 }
 
 /** By {@link LineState}: a stable name, and a sentence for people. */
-export const INVALID_REASONS: readonly (readonly [name: string, sentence: string])[] = Object.entries(
-  LineState,
-)
-  .sort(([, a], [, b]) => a - b)
-  .map(([state]) => reasons[state as keyof typeof LineState])
+export const INVALID_REASONS: readonly (readonly [name: InvalidLineReason, sentence: string])[] =
+  Object.entries(LineState)
+    .sort(([, a], [, b]) => a - b)
+    .map(([state]) => reasons[state as keyof typeof LineState])
 
 /** The message types that have a number; 0 stands for any other. */
 export const MessageTypeCode = { other: 0, event: 1, incident: 2, ack: 3, heartbeat: 4 } as const
@@ -220,5 +223,4 @@ export const VERDICTS = [
   'too-many-connections',
   'too-many-connections-of-user',
   'too-many-new-connections',
-] as const
-export type Verdict = (typeof VERDICTS)[number]
+] as const satisfies readonly ('admitted' | RefusalReason)[]

@@ -1,6 +1,7 @@
 // The exports of the addon, with their types. The counterpart of native/node/addon.cc.
 
-import type { Verdict, WatchState } from './abi.js'
+import type { RefusalReason } from '../base/error-reasons.js'
+import type { WatchState } from './abi.js'
 import { loadAddon } from './load-addon.js'
 
 /** An identity as the addon returns it: numbers are null if the system does not have them. */
@@ -57,7 +58,7 @@ export interface NativeClient extends NativePeer {
 }
 
 export interface NativeRefusal extends NativePeer {
-  readonly reason: Verdict
+  readonly reason: RefusalReason
   readonly errno: number
 }
 
@@ -158,7 +159,7 @@ interface Addon {
   readonly connect: (
     path: string,
     policy: NativePolicy,
-  ) => NativeClient | (NativePeer & { readonly reason: Verdict })
+  ) => NativeClient | (NativePeer & { readonly reason: RefusalReason })
   /** The indices of those whose peer has closed for good and left nothing to read. Entries below 0 are skipped. */
   readonly findGone: (descriptors: Int32Array) => number[]
   /**

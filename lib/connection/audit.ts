@@ -6,6 +6,7 @@
 
 import { channel, type Channel } from 'node:diagnostics_channel'
 
+import type { RefusalReason } from '../base/error-reasons.js'
 import type { IpcError } from '../base/errors.js'
 import { queueMicrotask } from '../base/globals.js'
 import type { NativeRefusal } from '../binding/addon.js'
@@ -28,7 +29,7 @@ export interface RejectEvent {
   /** Path of the listening socket, or (Windows) name of the pipe. */
   readonly address: string
   /** The rule that decided, as `error.reason` of ERR_IPC_PEER_REJECTED, or a quota. */
-  readonly reason: string
+  readonly reason: RefusalReason
   /** The system's (negative) error number, if that was the reason; otherwise 0. */
   readonly errno: number
   /** Process id of the client. For logs only: process ids are reused. */

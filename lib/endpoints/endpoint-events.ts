@@ -21,7 +21,7 @@ export class EndpointEvents {
     this.#endpoint = endpoint
     this.#role = role
     this.#onEvent = onEvent
-    const isReceiver = role === 'receiver'
+    const isReceiver = role === 'receiver' || role === 'acknowledging-receiver'
     this.#pauses = new Pauses({
       onPaused: () => {
         this.#report({ type: 'paused', reason: isReceiver ? 'application' : 'peer' })

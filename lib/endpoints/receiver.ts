@@ -1,7 +1,8 @@
 // Reads messages from a connection: lets the addon split and check the lines, turns them into messages, and hands these
 // out on request. Stops reading while enough messages wait, so that a slow application slows its sender down.
 
-import { publishInvalid, wantsInvalid, type CloseReason } from '../connection/audit.js'
+import type { LimitReason } from '../base/error-reasons.js'
+import { publishInvalid, wantsInvalid } from '../connection/audit.js'
 import { requestPoll, type PollRequest } from '../wire/busy-poll.js'
 import {
   attachReader,
@@ -47,6 +48,8 @@ export interface ReceiverStats {
   readonly invalid: number
   /** Bytes read. */
   readonly bytes: number
+  /** Reads that brought them. */
+  readonly batches: number
   /** 1 if the stream began with a UTF-8 byte order mark, which was skipped; otherwise 0. */
   readonly byteOrderMarks: number
 }
@@ -90,6 +93,7 @@ export class Receiver<
   #received = 0
   #invalid = 0
   #bytes = 0
+  #batches = 0
   #byteOrderMarks = 0
   #events: EndpointEvents | undefined
   /** Bytes of the queue that are charged to the account of the user. */
@@ -143,6 +147,7 @@ export class Receiver<
       received: this.#received,
       invalid: this.#invalid,
       bytes: this.#bytes,
+      batches: this.#batches,
       byteOrderMarks: this.#byteOrderMarks,
     }
   }
@@ -254,6 +259,7 @@ export class Receiver<
   }
 
   #onRecords(count: number, received: number): boolean {
+    if (received > 0) ++this.#batches
     this.#bytes += received
     if (!threadWindow.hasMore) this.#noteSilence(count > 0)
     if (this.#state === 'ended') return false
@@ -343,7 +349,7 @@ export class Receiver<
   }
 
   /** Ends the connection, and the stream with an error that says why. */
-  #hangUp(reason: CloseReason, code: IpcErrorCode, why: string): void {
+  #hangUp(reason: LimitReason, code: IpcErrorCode, why: string): void {
     if (this.#state === 'ended') return
     this.#silence?.end()
     this.#state = 'ended'

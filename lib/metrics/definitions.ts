@@ -25,9 +25,11 @@ export const METRICS = {
     'outcome',
   ),
   messages_received_total: counter('Messages read.', '{message}'),
-  received_bytes_total: counter('Bytes read by receivers that do not acknowledge.', 'By'),
+  received_bytes_total: counter('Bytes read.', 'By'),
+  received_batches_total: counter('Reads that brought these bytes.', '{batch}'),
   messages_sent_total: counter('Messages written.', '{message}'),
   sent_bytes_total: counter('Bytes given to the kernel.', 'By'),
+  sent_batches_total: counter('Batches that these were given in.', '{batch}'),
   invalid_lines_total: counter('Lines that were not messages, by reason.', '{line}', 'reason'),
   dropped_messages_total: counter('Messages given up on the sending side, by reason.', '{message}', 'reason'),
   settled_messages_total: counter(
@@ -48,6 +50,8 @@ export const METRICS = {
   requests_handled_total: counter('Requests that a handler was called for.', '{request}'),
   requests_refused_total: counter('Requests that got an error without a handler.', '{request}'),
   pending_messages: gauge('Messages and requests that wait, by what holds them.', '{message}', 'holder'),
+  spool_messages: gauge('Messages that wait in open spools.', '{message}'),
+  spool_bytes: gauge('Bytes of the messages that wait in open spools.', 'By'),
   held_bytes: gauge('Bytes that connections make this process hold, as listeners account for them.', 'By'),
 } as const satisfies Readonly<Record<string, MetricDefinition>>
 
@@ -67,13 +71,20 @@ type Stats = Readonly<Record<string, unknown>>
 /** What objects of each kind contribute. Values come from their `stats`, which only grow where the metric is a counter. */
 export const CONTRIBUTIONS: Readonly<Record<ObservedKind, (stats: Stats) => Sample[]>> = {
   connection: () => [],
-  writer: (stats) => [one('messages_sent_total', stats, 'messages'), one('sent_bytes_total', stats, 'bytes')],
+  writer: (stats) => [
+    one('messages_sent_total', stats, 'messages'),
+    one('sent_bytes_total', stats, 'bytes'),
+    one('sent_batches_total', stats, 'batches'),
+  ],
   receiver: (stats) => [
     one('messages_received_total', stats, 'received'),
     one('received_bytes_total', stats, 'bytes'),
+    one('received_batches_total', stats, 'batches'),
   ],
   'acknowledging-receiver': (stats) => [
     one('messages_received_total', stats, 'received'),
+    one('received_bytes_total', stats, 'bytes'),
+    one('received_batches_total', stats, 'batches'),
     one('deliveries_total', stats, 'delivered'),
     one('duplicate_messages_total', stats, 'duplicates'),
     one('settled_messages_total', stats, 'accepted', 'receiver', 'accepted'),
@@ -121,6 +132,7 @@ export const CONTRIBUTIONS: Readonly<Record<ObservedKind, (stats: Stats) => Samp
     one('flow_connections_total', stats, 'connections'),
     ...drops(stats['droppedBy']),
   ],
+  spool: (stats) => [one('spool_messages', stats, 'messages'), one('spool_bytes', stats, 'bytes')],
 }
 
 function counter(help: string, unit: string, ...labels: string[]): MetricDefinition {

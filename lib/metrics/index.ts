@@ -3,6 +3,7 @@
 export { logEvents, type Logger } from './logging.js'
 export {
   registerOpenTelemetry,
+  type OpenTelemetryHistogram,
   type OpenTelemetryInstrument,
   type OpenTelemetryMeter,
   type OpenTelemetryResult,

@@ -1,7 +1,9 @@
 // The metrics for a meter of @opentelemetry/api, by the conventions there: dots, units in UCUM, no `_total`. Nothing of it is
 // imported: the application hands in its meter.
 
-import { acquireCollector } from './collector.js'
+import { callUser } from '../base/user-code.js'
+import { listenForLatencies } from '../observe/latency.js'
+import { acquireCollector, LATENCY_BOUNDS } from './collector.js'
 import { METRICS, type MetricName } from './definitions.js'
 import type { MetricsOptions } from './prometheus.js'
 
@@ -19,6 +21,12 @@ export interface OpenTelemetryInstrument {
   removeCallback(callback: (result: OpenTelemetryResult) => void): void
 }
 
+/** The part of a histogram of OpenTelemetry that is used. */
+export interface OpenTelemetryHistogram {
+  /** Records a value. */
+  record(value: number): void
+}
+
 /** The part of OpenTelemetry's `Meter` that is used (tried with @opentelemetry/api 1). */
 export interface OpenTelemetryMeter {
   /** Makes a counter that is read by callbacks. */
@@ -31,11 +39,20 @@ export interface OpenTelemetryMeter {
     name: string,
     options: { readonly description: string; readonly unit: string },
   ): OpenTelemetryInstrument
+  /** Makes a histogram. */
+  createHistogram(
+    name: string,
+    options: {
+      readonly description: string
+      readonly unit: string
+      readonly advice: { explicitBucketBoundaries: number[] }
+    },
+  ): OpenTelemetryHistogram
 }
 
 /**
- * Adds the metrics of this thread to a meter of OpenTelemetry. They are counted when the meter is read. Without the times of
- * requests: there is no observable histogram.
+ * Adds the metrics of this thread to a meter of OpenTelemetry. They are counted when the meter is read, but for the times of
+ * requests: there is no observable histogram, so each is recorded when the reply comes, in a microtask of its own.
  *
  * @returns a function that ends it
  * @throws TypeError if `meter` is not a meter of OpenTelemetry
@@ -63,6 +80,19 @@ export function registerOpenTelemetry(meter: OpenTelemetryMeter, options: Metric
       instrument.removeCallback(callback)
     }
   })
+  const histogram = meter.createHistogram(`${prefix}request.duration`, {
+    description: 'Time from a request of an endpoint to its reply.',
+    unit: 's',
+    advice: { explicitBucketBoundaries: [...LATENCY_BOUNDS] },
+  })
+  const record = (ms: number): void => {
+    histogram.record(ms / 1000)
+  }
+  removers.push(
+    listenForLatencies((ms) => {
+      callUser('meter', record, ms)
+    }),
+  )
   return () => {
     for (const remove of removers) remove()
     release()

@@ -19,6 +19,16 @@ const GROWTH = Math.log(1.2)
 /** Up to a little over two minutes. */
 const BUCKETS = 104
 
+const listeners = new Set<(ms: number) => void>()
+
+/** Has `listener` called with each duration that is counted, until the returned function is called. It must not throw. */
+export function listenForLatencies(listener: (ms: number) => void): () => void {
+  listeners.add(listener)
+  return () => {
+    listeners.delete(listener)
+  }
+}
+
 export class Latency {
   readonly #buckets = new Uint32Array(BUCKETS)
   #count = 0
@@ -31,6 +41,7 @@ export class Latency {
     ++this.#count
     this.#sumMs += ms
     if (ms > this.#max) this.#max = ms
+    if (listeners.size > 0) for (const listener of listeners) listener(ms)
   }
 
   get stats(): LatencyStats {

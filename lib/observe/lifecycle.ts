@@ -15,7 +15,13 @@ import type { PeerIdentity } from '../peer/peer.js'
 
 /** What an event is about. */
 export type LifecycleRole =
-  'listener' | 'connection' | 'sender' | 'buffered-sender' | 'receiver' | 'acknowledged-sender'
+  | 'listener'
+  | 'connection'
+  | 'sender'
+  | 'buffered-sender'
+  | 'receiver'
+  | 'acknowledged-sender'
+  | 'acknowledging-receiver'
 
 /** Why a connection ended. */
 export type CloseReason =

@@ -18,6 +18,7 @@ export type ObservedKind =
   | 'listener'
   | 'server'
   | 'acknowledged-sender'
+  | 'spool'
 
 /** An object with counts. Reading them must be cheap and must not throw. */
 export interface Observed {

@@ -1,9 +1,9 @@
 // Who may be at the other end: identities as the kernel gives them, and policies that name the peers to let in.
 
+import type { RefusalReason } from '../base/error-reasons.js'
 import { IpcError } from '../base/errors.js'
 import { anything, checkOptions, describeValue, type OptionTable } from '../base/options.js'
 import { quoteText } from '../base/quote.js'
-import type { Verdict } from '../binding/abi.js'
 import { addon, type NativePeer, type NativePolicy } from '../binding/addon.js'
 import { fromNative } from '../binding/native-error.js'
 
@@ -278,7 +278,7 @@ export function describePeer(peer: NativePeer): string {
   return `uid ${peer.uid ?? 'unknown'}, gid ${peer.gid ?? 'unknown'}, pid ${peer.pid}${where}${unit}${label}`
 }
 
-const EXPLANATIONS: Readonly<Partial<Record<Verdict, string>>> = {
+const EXPLANATIONS: Readonly<Partial<Record<RefusalReason, string>>> = {
   'unmapped-user':
     'its user has no id in the user namespace of this process, so the kernel shows the overflow id; ' +
     'map the user into this namespace (newuidmap(1)), or run both in one user namespace',
@@ -291,7 +291,7 @@ const EXPLANATIONS: Readonly<Partial<Record<Verdict, string>>> = {
 }
 
 /** Why a peer was refused and what to do about it, as the end of a sentence; '' where the reason says it all. */
-export function explainRefusal(reason: Verdict): string {
+export function explainRefusal(reason: RefusalReason): string {
   const explanation = EXPLANATIONS[reason]
   return explanation === undefined ? '' : `: ${explanation}`
 }

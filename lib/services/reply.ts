@@ -161,7 +161,7 @@ export function remoteFailure(name: string, type: string, remote: RemoteError): 
   return new IpcError(
     'ERR_IPC_REMOTE',
     `${name}: the peer replied to ${printable(type)} with ${printable(remote.code)}: ${printable(remote.message)}`,
-    { remote, reason: remote.code },
+    { remote },
   )
 }
 

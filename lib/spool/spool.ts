@@ -8,6 +8,7 @@
 
 import { IpcError } from '../base/errors.js'
 import { queueMicrotask } from '../base/globals.js'
+import { forget, observe } from '../observe/registry.js'
 import { callUser } from '../base/user-code.js'
 import { randomHex } from '../base/crypto.js'
 import type { SOCMessage } from '../message/message.js'
@@ -27,6 +28,20 @@ import { SettledNotes } from './settled-notes.js'
 import type { SpoolEntry, SpoolEvents, SpoolLog, SpoolRecord } from './spool-log.js'
 import { StateRecords, type SpoolState } from './state-records.js'
 import { damagedError, WaitingRecords } from './waiting-records.js'
+
+/** What a {@link Spool} holds. */
+export interface SpoolStats {
+  /** Messages that wait. */
+  readonly messages: number
+  /** Their bytes. */
+  readonly bytes: number
+  /** Maximum size of the kept messages in bytes. */
+  readonly maxBytes: number
+  /** The number that the next message gets. */
+  readonly next: number
+  /** Every number through this one is settled. */
+  readonly settledThrough: number
+}
 
 /** How long a stop of the machine may count at most where messages never expire. */
 const MAX_GAP_MS = 86_400_000
@@ -173,11 +188,18 @@ export class Spool implements SpoolLog {
       await reserve.find()
       const spool = new this(checked, files, system, recovered, reserve)
       await spool.#begin(recovered)
+      observe('spool', spool)
       return spool
     } catch (error) {
       files.close()
       throw error
     }
+  }
+
+  /** What it holds now. */
+  get stats(): SpoolStats {
+    const { messages, bytes, maxBytes } = this
+    return { messages, bytes, maxBytes, next: this.#next, settledThrough: this.settledThrough }
   }
 
   get settledThrough(): number {
@@ -332,6 +354,7 @@ export class Spool implements SpoolLog {
   }
 
   async #close(): Promise<void> {
+    forget(this)
     this.#records.close()
     this.#cleaner.close()
     this.#notes.close()

@@ -30,7 +30,7 @@ export interface ConnectionSnapshot {
   readonly ageMs: number
   /** Messages read. */
   readonly received: number
-  /** Bytes read. 0 for a receiver that acknowledges. */
+  /** Bytes read. */
   readonly receivedBytes: number
   /** Lines that were not messages. */
   readonly invalid: number
@@ -50,13 +50,13 @@ export interface ConnectionSnapshot {
   readonly uses: readonly string[]
 }
 
-/** A listener, a server or an acknowledged sender. */
+/** A listener, a server, an acknowledged sender or a spool. */
 export interface ObjectSnapshot {
   /** Unique within the process's thread. */
   readonly id: number
   /** What it is. */
   readonly kind: string
-  /** Its address or name, if it has one. */
+  /** Its address, name or directory, if it has one. */
   readonly name?: string
   /** Its `stats`. */
   readonly stats: Readonly<Record<string, unknown>>
@@ -88,7 +88,7 @@ export interface StatsSnapshot {
   readonly connections: readonly ConnectionSnapshot[]
   /** Open connections left out, as there are too many. */
   readonly omitted: number
-  /** Listeners, servers, acknowledged senders. */
+  /** Listeners, servers, acknowledged senders, spools. */
   readonly objects: readonly ObjectSnapshot[]
 }
 
@@ -136,9 +136,9 @@ function* objects(): Generator<ObjectSnapshot> {
 }
 
 function nameOf(object: Observed): string | undefined {
-  const { address, name } = object as { readonly address?: unknown; readonly name?: unknown }
-  const text = typeof address === 'string' ? address : name
-  return typeof text === 'string' ? text.slice(0, MOST_TEXT) : undefined
+  const { address, name, directory } = object as { address?: unknown; name?: unknown; directory?: unknown }
+  const text = [address, name, directory].find((value) => typeof value === 'string')
+  return text?.slice(0, MOST_TEXT)
 }
 
 function statsOf(object: Observed): Record<string, unknown> {
@@ -198,6 +198,7 @@ class Sums {
         break
       case 'acknowledging-receiver':
         this.#received += count('received')
+        this.#receivedBytes += count('bytes')
         this.#invalid += count('invalid')
         this.#pending += count('waiting') + count('inHand')
         break

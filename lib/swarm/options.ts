@@ -17,6 +17,7 @@ import {
 } from '../base/options.js'
 import { checkTimeout } from '../base/timing.js'
 import type { ListenOptions } from '../connection/listen-options.js'
+import type { OnEvent } from '../observe/lifecycle.js'
 import type { PeerPolicy } from '../peer/peer.js'
 import type { AlertBus } from './alerts/alert-bus.js'
 import type { ExchangeReport } from './exchange/exchange.js'
@@ -85,6 +86,11 @@ export interface SwarmTransportOptions {
    * and changes nothing else.
    */
   readonly onExchange?: (report: ExchangeReport) => unknown
+  /**
+   * Called with the events of the listener and of each connection, accepted or dialled, in the shape that `onEvent` of `listen`
+   * and `dial` has.
+   */
+  readonly onEvent?: OnEvent
 }
 
 /** Options of `listen` and `dial` of {@link SwarmTransport}. */
@@ -106,6 +112,7 @@ export interface Settings {
   readonly reclaimAddress: boolean
   readonly listenOptions: ListenOptions
   readonly onExchange: ((report: ExchangeReport) => unknown) | undefined
+  readonly onEvent: OnEvent | undefined
 }
 
 const DIAL_TIMEOUT_MS = 2000
@@ -147,6 +154,7 @@ const TABLE: OptionTable<SwarmTransportOptions> = {
   addressCheckMs: milliseconds,
   reclaimAddress: flag,
   onExchange: callback,
+  onEvent: callback,
 }
 
 /** Checks of {@link SwarmSignalOptions}. */
@@ -159,7 +167,7 @@ export function checkedSettings(given: SwarmTransportOptions): Settings {
     if ((options[required] as unknown) === undefined)
       throw new TypeError(`SwarmTransport: ${required} is required`)
   }
-  const { directory, policy, mode, group, onExchange, maxExchanges = MAX_EXCHANGES } = options
+  const { directory, policy, mode, group, onExchange, onEvent, maxExchanges = MAX_EXCHANGES } = options
   const { sharedDirectory = false, maxBatch = DEFAULT_BATCH, addressCheckMs = ADDRESS_CHECK_MS } = options
   return {
     directory: resolve(directory),
@@ -177,8 +185,10 @@ export function checkedSettings(given: SwarmTransportOptions): Settings {
       maxNewConnectionsPerSecondPerUser: options.maxNewExchangesPerSecondPerUser ?? MAX_NEW_EXCHANGES,
       ...(mode !== undefined && { mode }),
       ...(group !== undefined && { group }),
+      ...(onEvent !== undefined && { onEvent }),
     },
     onExchange,
+    onEvent,
   }
 }
 

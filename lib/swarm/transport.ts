@@ -119,7 +119,7 @@ export class SwarmTransport {
     // The socket is there before `listen` returns: without this the node could dial itself.
     await this.#post.decided()
     if (this.isListening) return false
-    const { policy, dialTimeoutMs } = this.#settings
+    const { policy, dialTimeoutMs, onEvent } = this.#settings
     let connection
     try {
       connection = await dial(SOCKET_NAME, {
@@ -127,6 +127,7 @@ export class SwarmTransport {
         timeoutMs: dialTimeoutMs,
         ...(policy !== undefined && { policy }),
         ...(signal !== undefined && { signal }),
+        ...(onEvent !== undefined && { onEvent }),
       })
     } catch (error) {
       if (hasCode(error, 'ERR_IPC_NOT_LISTENING')) return false

@@ -58,6 +58,8 @@ export interface WriterStats {
   readonly messages: number
   /** Bytes that the kernel was given. */
   readonly bytes: number
+  /** Batches that these were given in. */
+  readonly batches: number
   /** Whether the kernel takes no more for now. */
   readonly blocked: boolean
 }
@@ -79,6 +81,7 @@ export class FrameWriter {
   #serving = true
   #messages = 0
   #bytes = 0
+  #batches = 0
   /** Called in order each time the writer is ready again, and a last time once it has failed. */
   readonly #clients = new Set<() => void>()
 
@@ -95,7 +98,8 @@ export class FrameWriter {
 
   /** Counts since the connection was opened. */
   get stats(): WriterStats {
-    return { messages: this.#messages, bytes: this.#bytes, blocked: this.blocked }
+    const { blocked } = this
+    return { messages: this.#messages, bytes: this.#bytes, batches: this.#batches, blocked }
   }
 
   /** The kernel takes no more for now: nothing may be added. */
@@ -200,6 +204,7 @@ export class FrameWriter {
       return
     }
     const { bytes, begin, end, slab, reportRefused } = this.#batch.take()
+    ++this.#batches
     if (tracesSends()) this.#writeTraced(bytes, begin, end, slab)
     else this.#write(bytes, begin, end, slab)
     reportRefused()

@@ -254,7 +254,7 @@ export class RefusedLines {
     const offset = this.#words[at + 1] as number
     const start = line === 0 ? 0 : (this.#words[at - 1] as number)
     const sample = escapeSample(this.#samples.toString('latin1', start, this.#words[at + 2]))
-    const [reason, sentence] = INVALID_REASONS[state] ?? ['unknown', 'it is invalid']
+    const [reason, sentence] = INVALID_REASONS[state] ?? ['not-json', 'it is invalid']
     const code = state === TOO_LARGE_STATE ? 'ERR_IPC_MESSAGE_TOO_LARGE' : 'ERR_IPC_INVALID_MESSAGE'
     return new IpcError(code, `${this.#name}: invalid line: ${sentence} (at byte ${offset} of ${sample})`, {
       reason,

@@ -114,6 +114,24 @@ describe('the screen', () => {
     expect(reversed.find((line) => line.includes('/run/a.sock'))).toContain('slow')
   })
 
+  it('lists the open spools of a process, and marks one that is nearly full', () => {
+    const spool = (id: number, name: string, bytes: number): StatsSnapshot['objects'][number] => ({
+      id,
+      kind: 'spool',
+      name,
+      stats: { messages: 1234, bytes, maxBytes: 1 << 20 },
+    })
+    const objects = [spool(1, '/var/spool/a', 1 << 19), spool(2, '/var/spool/b\u001b', 1 << 20)]
+    const marked = (text: string, ...styles: string[]): string =>
+      styles.includes('yellow') ? `!${text}` : text
+    const lines = drawScreen({ ...state, views: [viewOf(snapshot({ objects }), undefined)] }, 50, 200, marked)
+    const at = lines.findIndex((line) => line.startsWith('PROCESS  WAITING'))
+    expect(lines.slice(at + 1, at + 3).map((line) => line.split(/ {2,}/))).toEqual([
+      ['service', '1.2k', '512.0 KiB', '50%', '/var/spool/a'],
+      ['service', '1.2k', '1.0 MiB', '!100%', '/var/spool/b?'],
+    ])
+  })
+
   it('fits the terminal, with colours as without', () => {
     const red = (text: string): string => `\u001b[31m${text}\u001b[0m`
     for (const paint of [plain, red]) {

@@ -3,13 +3,27 @@
 import type { EventForm } from '../protocol.js'
 import { programOf, text, type Fields, type Happening } from './happening.js'
 
+const PROGRAMS = new Set(['sshd', 'sshd-session', 'sudo', 'useradd'])
+
+/** The fields that decide whether a Linux event can report anything. */
+export const LINUX_FIELDS = ['app', 'program', 'SYSLOG_IDENTIFIER', 'ident'] as const
+
+/** Whether an event with these {@link LINUX_FIELDS} can report anything that a rule needs. */
+export function isLinuxReport(event: Fields): boolean {
+  return PROGRAMS.has(programThatLogs(event))
+}
+
 /** Returns what a Linux event reports; undefined if no rule needs it. */
 export function linuxFact(form: EventForm, event: Fields): Happening | undefined {
   if (form === 'process') return localProcess(event)
   if (form === 'listener') return listener(event)
   const message = text(event, 'message', 'MESSAGE', 'msg')
   if (message === '') return undefined
-  return syslogFact(programOf(text(event, 'app', 'program', 'SYSLOG_IDENTIFIER', 'ident')), message)
+  return syslogFact(programThatLogs(event), message)
+}
+
+function programThatLogs(event: Fields): string {
+  return programOf(text(event, ...LINUX_FIELDS))
 }
 
 function syslogFact(app: string, message: string): Happening | undefined {

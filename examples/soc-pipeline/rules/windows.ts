@@ -59,10 +59,22 @@ const READERS: Readonly<Record<string, Readonly<Record<number, Reader>>>> = {
   },
 }
 
+/** The fields that decide whether a Windows event can report anything. */
+export const WINDOWS_FIELDS = ['EventID', 'SourceName', 'ProviderName', 'Provider'] as const
+
+/** Whether an event with these {@link WINDOWS_FIELDS} can report anything that a rule needs. */
+export function isWindowsReport(event: Fields): boolean {
+  return readerOf(event) !== undefined
+}
+
 /** Returns what a Windows event reports; undefined if no rule needs it. */
 export function windowsFact(event: Fields): Happening | undefined {
+  return readerOf(event)?.(event)
+}
+
+function readerOf(event: Fields): Reader | undefined {
   const source = text(event, 'SourceName', 'ProviderName', 'Provider').toLowerCase()
-  return READERS[source]?.[Number(text(event, 'EventID'))]?.(event)
+  return READERS[source]?.[Number(text(event, 'EventID'))]
 }
 
 function processStart(reporter: string, image: string, parent: string, event: Fields): Happening {

@@ -110,14 +110,20 @@ const COLUMNS = [
   ['latency', (view) => (view.latencyMs === undefined ? '-' : view.latencyMs.toFixed(2) + ' ms')],
   ['address', (view) => view.address],
 ]
-function connections(views) {
+const SPOOL_COLUMNS = [
+  ['spool', (spool) => spool.directory],
+  ['waiting', (spool) => count(spool.messages)],
+  ['bytes', (spool) => bytes(spool.bytes)],
+  ['full', (spool) => spool.full.toFixed(0) + ' %'],
+]
+function tableOf(columns, views) {
   const table = element('table')
   const head = table.createTHead().insertRow()
-  for (const [title] of COLUMNS) head.append(element('th', title))
+  for (const [title] of columns) head.append(element('th', title))
   const body = table.createTBody()
   for (const view of views) {
     const row = body.insertRow()
-    for (const [, text] of COLUMNS) row.insertCell().textContent = text(view)
+    for (const [, text] of columns) row.insertCell().textContent = text(view)
   }
   return table
 }
@@ -133,7 +139,8 @@ function section({ name, points, latest }) {
   const plots = element('div', undefined, 'plots')
   for (const entry of PLOTS) plots.append(plot(entry, points))
   part.append(title, plots)
-  if (latest.connections.length > 0) part.append(connections(latest.connections))
+  if (latest.spools.length > 0) part.append(tableOf(SPOOL_COLUMNS, latest.spools))
+  if (latest.connections.length > 0) part.append(tableOf(COLUMNS, latest.connections))
   return part
 }
 async function refresh() {

@@ -24,6 +24,15 @@ export interface ConnectionView extends Traffic {
   readonly uses: string
 }
 
+/** A spool that a process has open. */
+export interface SpoolView {
+  readonly directory: string
+  readonly messages: number
+  readonly bytes: number
+  /** Share of its `maxBytes`, in percent. */
+  readonly full: number
+}
+
 /** What happens in one process. */
 export interface ProcessView extends Traffic {
   readonly name: string
@@ -41,6 +50,7 @@ export interface ProcessView extends Traffic {
   readonly open: number
   readonly omitted: number
   readonly connections: readonly ConnectionView[]
+  readonly spools: readonly SpoolView[]
 }
 
 /** A process that cannot be read now, and why. */
@@ -89,6 +99,17 @@ export function viewOf(now: StatsSnapshot, given: StatsSnapshot | undefined): Pr
     open: now.connections.length + now.omitted,
     omitted: now.omitted,
     connections,
+    spools: now.objects.filter(({ kind }) => kind === 'spool').map(spoolView),
+  }
+}
+
+function spoolView(spool: ObjectSnapshot): SpoolView {
+  const bytes = countOf(spool, 'bytes')
+  return {
+    directory: spool.name ?? '',
+    messages: countOf(spool, 'messages'),
+    bytes,
+    full: rounded((bytes / Math.max(1, countOf(spool, 'maxBytes'))) * 100),
   }
 }
 

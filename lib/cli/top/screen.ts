@@ -35,7 +35,7 @@ export function drawScreen(state: ScreenState, rows: number, columns: number, pa
   const lines = [paint(title, 'bold'), keysLine(state, paint), '']
   if (views.length === 0) lines.push('no process exposes its counts here: call exposeStats(name) in it')
   else lines.push(...processLines(views, paint))
-  lines.push('', ...connectionLines(reached, state, paint))
+  lines.push(...spoolLines(reached, paint), '', ...connectionLines(reached, state, paint))
   return lines.slice(0, rows).map((line) => cut(line, columns))
 }
 
@@ -96,6 +96,25 @@ function processLines(views: readonly View[], paint: Paint): string[] {
 
 function warnAbove(text: string, warn: boolean, paint: Paint): string {
   return warn ? paint(text, 'yellow') : text
+}
+
+/** A spool that is this full deserves a look. */
+const NEARLY_FULL_PERCENT = 80
+
+function spoolLines(views: readonly ProcessView[], paint: Paint): string[] {
+  const rows = views.flatMap(({ name, spools }) =>
+    spools.map(({ directory, messages, bytes, full }) => [
+      name,
+      formatCount(messages),
+      formatBytes(bytes),
+      warnAbove(`${full.toFixed(0)}%`, full >= NEARLY_FULL_PERCENT, paint),
+      directory.replaceAll(/[^\x20-\x7e]/g, '?'),
+    ]),
+  )
+  if (rows.length === 0) return []
+  const head = ['PROCESS', 'WAITING', 'BYTES', 'FULL', 'SPOOL']
+  const [first = '', ...rest] = table([head, ...rows], new Set([1, 2, 3]))
+  return ['', paint(first, 'dim'), ...rest]
 }
 
 function connectionLines(views: readonly ProcessView[], state: ScreenState, paint: Paint): string[] {

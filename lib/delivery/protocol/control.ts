@@ -2,6 +2,7 @@
 // byte as docs/delivery.md describes them. This file checks their shape strictly; their meaning is decided elsewhere.
 
 import { randomHex } from '../../base/crypto.js'
+import type { DeliveryViolation } from '../../base/error-reasons.js'
 import { IpcError } from '../../base/errors.js'
 import { SOCMsgType } from '../../message/type.js'
 import type { SOCMessage } from '../../message/message.js'
@@ -165,7 +166,7 @@ function parseGreeting(value: unknown): Greeting {
 }
 
 /** The error for a peer that breaks the protocol. */
-export function violation(reason: string, what: string): IpcError {
+export function violation(reason: DeliveryViolation, what: string): IpcError {
   return new IpcError('ERR_IPC_INVALID_MESSAGE', `the peer sent ${what}`, { reason })
 }
 

@@ -47,6 +47,8 @@ export interface LineInputEvents {
   /** The peer broke the protocol or a limit: nothing more is read. */
   onFailure(error: IpcError): void
   onEnd(error: IpcError | undefined): void
+  /** Reading waits until there is room again. */
+  onPaused(): void
 }
 
 // As constants of this module: in the bundle for require(), an imported one costs a call each time that it is read.
@@ -79,6 +81,7 @@ export class LineInput {
   #paused = false
   #invalid = 0
   #bytes = 0
+  #batches = 0
 
   static readonly #recordReader: RecordReader<LineInput> = {
     onRecords: (input, count, received) => input.#onRecords(count, received),
@@ -121,6 +124,11 @@ export class LineInput {
     return this.#bytes
   }
 
+  /** Reads that brought them. */
+  get batches(): number {
+    return this.#batches
+  }
+
   /** Lines refused. */
   get invalid(): number {
     return this.#invalid
@@ -154,7 +162,10 @@ export class LineInput {
   }
 
   #onRecords(count: number, received: number): boolean {
-    if (received > 0) this.#bytes += received
+    if (received > 0) {
+      this.#bytes += received
+      ++this.#batches
+    }
     if (count > 0 && !this.#ended) {
       try {
         this.#takeRecords(count)
@@ -163,6 +174,7 @@ export class LineInput {
       }
     }
     this.#paused = !this.#ended && this.#events.full
+    if (this.#paused) this.#events.onPaused()
     if (!this.#paused && this.#events.isWanted) requestPoll(busyPollOf(this.#connection))
     return !this.#paused
   }

@@ -7,7 +7,9 @@
 
 import { IpcError } from '../../base/errors.js'
 import type { Connection } from '../../connection/connection.js'
+import { EndpointEvents } from '../../endpoints/endpoint-events.js'
 import type { SOCMessage } from '../../message/message.js'
+import { isObserved, type OnEvent } from '../../observe/lifecycle.js'
 import { userOf } from '../../peer/peer.js'
 import { parseStatement, violation } from '../protocol/control.js'
 import { SilenceWatch } from '../protocol/silence-watch.js'
@@ -26,6 +28,7 @@ export interface ReceiverLinkOptions extends AcknowledgerOptions, LineInputOptio
   readonly ledger: DeliveryLedger
   /** Infinity: by the sender's heartbeat. */
   readonly idleTimeoutMs: number
+  readonly onEvent: OnEvent | undefined
 }
 
 export class ReceiverLink {
@@ -38,6 +41,7 @@ export class ReceiverLink {
   #state: 'greeting' | 'numbered' | 'plain' | 'ended' = 'greeting'
   #flow: NumberFlow | undefined
   #silence: SilenceWatch | undefined
+  #events: EndpointEvents | undefined
   #gaps = 0
   #lost = 0
   #refused = 0
@@ -65,6 +69,8 @@ export class ReceiverLink {
     lost: number
     acknowledgements: number
     invalid: number
+    bytes: number
+    batches: number
   } {
     return {
       refused: this.#refused,
@@ -72,6 +78,8 @@ export class ReceiverLink {
       lost: this.#lost,
       acknowledgements: this.#acknowledger.written,
       invalid: this.#input.invalid,
+      bytes: this.#input.bytes,
+      batches: this.#input.batches,
     }
   }
 
@@ -82,13 +90,15 @@ export class ReceiverLink {
 
   /** There is room for more messages. */
   resume(): void {
+    if (this.#input.paused) this.#observed()?.resumed()
     this.#input.resume()
   }
 
-  /** Reads nothing more. */
-  end(): void {
+  /** Reads nothing more. `error`: why the connection was lost; undefined for an end that was wanted. */
+  end(error?: IpcError): void {
     if (this.#state === 'ended') return
     this.#state = 'ended'
+    this.#observed()?.ended(error)
     this.#input.stop()
     this.#silence?.stop()
     this.#acknowledger.stop()
@@ -137,7 +147,10 @@ export class ReceiverLink {
       },
       onEnd: (error) => {
         if (error !== undefined) dispatcher.addError(error)
-        this.end()
+        this.end(error)
+      },
+      onPaused: () => {
+        this.#observed()?.paused()
       },
     }
   }
@@ -203,7 +216,17 @@ export class ReceiverLink {
     if (this.#state === 'ended') return
     // Messages that were read before are good; the error comes after them.
     this.#dispatcher.addError(error)
-    this.end()
+    this.end(error)
     this.#connection.destroy()
+  }
+
+  /** Undefined while nothing listens. */
+  #observed(): EndpointEvents | undefined {
+    const { onEvent } = this.#options
+    if (isObserved(onEvent)) {
+      const source = { name: this.#name, connection: this.#connection }
+      this.#events ??= new EndpointEvents(source, 'acknowledging-receiver', onEvent)
+    }
+    return this.#events
   }
 }

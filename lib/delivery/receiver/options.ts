@@ -14,6 +14,7 @@ import {
 import { checkTimeout, MAX_TIMER_MS } from '../../base/timing.js'
 import { MAX_MESSAGE_BYTES } from '../../message/envelope.js'
 import type { SOCMessage } from '../../message/message.js'
+import type { OnEvent } from '../../observe/lifecycle.js'
 import type { SpoolLog } from '../../spool/spool-log.js'
 import { fieldPointers, integerKind, type PayloadOptions } from '../../wire/line-reading.js'
 import { MAX_HEARTBEAT_MS, MIN_HEARTBEAT_MS } from '../protocol/control.js'
@@ -74,6 +75,8 @@ export interface AcknowledgingReceiverOptions extends PayloadOptions {
   readonly onDeadLetter?: (letter: DeadLetter) => void
   /** Keeps rejected messages. A rejection is reported once it is stored here. Not to be shared with a sender. */
   readonly deadLetters?: SpoolLog
+  /** Called with the events of this receiver (`paused`, `resumed`, `closed`, `lost`), in a microtask of its own. */
+  readonly onEvent?: OnEvent
 }
 
 /**
@@ -109,6 +112,10 @@ export interface AcknowledgingReceiverStats {
   readonly acknowledgements: number
   /** Lines that were not messages. */
   readonly invalid: number
+  /** Bytes read. */
+  readonly bytes: number
+  /** Reads that brought them. */
+  readonly batches: number
 }
 
 const TABLE: OptionTable<AcknowledgingReceiverOptions> = {
@@ -129,6 +136,7 @@ const TABLE: OptionTable<AcknowledgingReceiverOptions> = {
   orderBy: callback,
   onDeadLetter: callback,
   deadLetters: spoolLog,
+  onEvent: callback,
   fields: fieldPointers,
   integers: integerKind,
 }
@@ -159,6 +167,7 @@ export function checkReceiverOptions(
       ackDelayMs: Math.min(checked.ackDelayMs ?? 5, MAX_TIMER_MS),
       minHeartbeatMs: checked.minHeartbeatMs ?? 1000,
       idleTimeoutMs: checkTimeout(checked.idleTimeoutMs, Infinity),
+      onEvent: checked.onEvent,
     },
   }
 }

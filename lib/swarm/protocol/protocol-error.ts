@@ -1,12 +1,13 @@
 // The errors of an exchange: how a peer's mistake becomes an IpcError with a stable reason, and what a failed exchange is
 // called in alerts. Must not know connections.
 
+import type { SwarmViolation } from '../../base/error-reasons.js'
 import { IpcError, isError } from '../../base/errors.js'
 import { quoteText } from '../../base/quote.js'
 import { describeThrown, type Severity } from '../alerts/alert-bus.js'
 
 /** Returns the error for a message that breaks a rule of the exchange. `reason` is the stable name of that rule. */
-export function invalid(reason: string, message: string): IpcError {
+export function invalid(reason: SwarmViolation, message: string): IpcError {
   return new IpcError('ERR_IPC_INVALID_MESSAGE', message, { reason })
 }
 

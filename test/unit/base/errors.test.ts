@@ -1,8 +1,9 @@
 // IpcError: its codes and details, and recognising it across copies of the package and realms.
 
 import { runInNewContext } from 'node:vm'
-import { describe, expect, it } from 'vitest'
+import { describe, expect, expectTypeOf, it } from 'vitest'
 
+import type { IpcErrorReason } from '../../../lib/base/error-reasons.js'
 import {
   abortedError,
   describeError,
@@ -25,12 +26,23 @@ describe('IpcError', () => {
   it('carries only the details that it has', () => {
     expect(Object.keys(new IpcError('ERR_IPC_CLOSED', 'x'))).toEqual(['code'])
     const cause = new Error('why')
-    expect(new IpcError('ERR_IPC_CLOSED', 'x', { cause, reason: 'r', offset: 0, sample: '' })).toMatchObject({
+    expect(
+      new IpcError('ERR_IPC_CLOSED', 'x', { cause, reason: 'hole', offset: 0, sample: '' }),
+    ).toMatchObject({
       cause,
-      reason: 'r',
+      reason: 'hole',
       offset: 0,
       sample: '',
     })
+  })
+
+  it('has a closed set of reasons, so that a misspelt one does not compile', () => {
+    const { reason } = new IpcError('ERR_IPC_CLOSED', 'x', { reason: 'too-many-invalid' })
+    expectTypeOf(reason).toEqualTypeOf<IpcErrorReason | undefined>()
+    // @ts-expect-error: there is no such reason
+    expect(reason === 'to-many-invalid').toBe(false)
+    // @ts-expect-error: nor may one be made up
+    expect(new IpcError('ERR_IPC_CLOSED', 'x', { reason: 'made-up' }).code).toBe('ERR_IPC_CLOSED')
   })
 
   it('tells codes apart', () => {

@@ -1,10 +1,13 @@
 // The demo's rules: one event of each kind that they know, and its harmless twin.
 
+import { readFileSync } from 'node:fs'
+import { gunzipSync } from 'node:zlib'
+
 import { describe, expect, it } from 'vitest'
 
 import type { EventPayload } from '../../../examples/soc-pipeline/protocol.js'
 import { Correlation } from '../../../examples/soc-pipeline/rules/correlation.js'
-import { factOf } from '../../../examples/soc-pipeline/rules/fact.js'
+import { canBeFact, DECIDING_FIELDS, factOf } from '../../../examples/soc-pipeline/rules/fact.js'
 
 /** The incidents that these events make, in order, as rule and severity. */
 function incidentsOf(...events: readonly EventPayload['event'][]): string[] {
@@ -85,5 +88,39 @@ describe('CloudTrail', () => {
       'medium failed-logon-burst',
       'critical logon-after-failures',
     ])
+  })
+})
+
+describe('the deciding fields', () => {
+  const sample = new URL('../../../examples/soc-pipeline/sample/events.ndjson.gz', import.meta.url)
+  const events = gunzipSync(readFileSync(sample))
+    .toString()
+    .split('\n')
+    .filter((line) => line !== '')
+    .map((line) => JSON.parse(line) as Record<string, unknown>)
+  const ofLinux = ['sshd', 'sudo', 'cron'].map((app) => ({
+    app,
+    message: 'Failed password for root from 192.0.2.7 port 22 ssh2',
+  }))
+
+  it('rule out events that are no facts, and no others', () => {
+    let ruledOut = 0
+    for (const event of [...events, ...ofLinux, { eventSource: 'iam.amazonaws.com' }, { eventSource: 5 }]) {
+      const deciding = Object.fromEntries(
+        DECIDING_FIELDS.map((name) => [name, event[name as keyof typeof event]]),
+      )
+      const isRuledOut = !canBeFact('json', deciding)
+      if (isRuledOut) ++ruledOut
+      const fact = factOf({ sentAt: 0, origin: '', form: 'json', event }, '', 0)
+      expect(isRuledOut && fact !== undefined, JSON.stringify(event)).toBe(false)
+    }
+    // Most of the sample is noise, as real events are.
+    expect(ruledOut).toBeGreaterThan(events.length / 2)
+  })
+
+  it('rule out nothing that was seen on this machine', () => {
+    expect(canBeFact('process', {})).toBe(true)
+    expect(canBeFact('listener', {})).toBe(true)
+    expect(canBeFact('syslog', {})).toBe(true)
   })
 })

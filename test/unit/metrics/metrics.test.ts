@@ -2,6 +2,7 @@
 
 import { connect } from 'node:net'
 import { setTimeout as sleep } from 'node:timers/promises'
+import { metrics } from '@opentelemetry/api'
 import { Registry } from 'prom-client'
 import { describe, expect, it, onTestFinished } from 'vitest'
 
@@ -58,6 +59,10 @@ describe('prom-client', () => {
     expect(grown('sentinel_ipc_received_bytes_total', open)).toBe(
       grown('sentinel_ipc_sent_bytes_total', open),
     )
+    for (const batches of ['sent_batches_total', 'received_batches_total']) {
+      expect(grown(`sentinel_ipc_${batches}`, open)).toBeGreaterThanOrEqual(1)
+      expect(grown(`sentinel_ipc_${batches}`, open)).toBeLessThanOrEqual(10)
+    }
     expect(grown('sentinel_ipc_accepted_connections_total', open)).toBe(1)
 
     await sender.close()
@@ -106,6 +111,9 @@ describe('prom-client', () => {
       values['sentinel_ipc_settled_messages_total{side="receiver",outcome="accepted"}'],
     ).toBeGreaterThanOrEqual(1)
     expect(values['sentinel_ipc_deliveries_total']).toBeGreaterThanOrEqual(2)
+    expect(values['sentinel_ipc_received_bytes_total']).toBeGreaterThan(100)
+    expect(receiver.stats.bytes).toBeGreaterThan(100)
+    expect(receiver.stats.batches).toBeGreaterThanOrEqual(1)
     await sender.close()
     await receiver.close()
   })
@@ -154,7 +162,18 @@ describe('OpenTelemetry', () => {
         },
       }
     }
-    const remove = registerOpenTelemetry({ createObservableCounter: make, createObservableGauge: make })
+    const recorded: number[] = []
+    const remove = registerOpenTelemetry({
+      createObservableCounter: make,
+      createObservableGauge: make,
+      createHistogram: (name, { unit, advice }) => {
+        units.set(name, unit)
+        expect(advice.explicitBucketBoundaries).toEqual(
+          [...advice.explicitBucketBoundaries].sort((a, b) => a - b),
+        )
+        return { record: (seconds) => void recorded.push(seconds) }
+      },
+    })
     expect([...callbacks.keys()]).toEqual(
       Object.keys(METRICS).map((name) => `sentinel_ipc.${openTelemetryName(name as keyof typeof METRICS)}`),
     )
@@ -163,10 +182,30 @@ describe('OpenTelemetry', () => {
     const observed: number[] = []
     callbacks.get('sentinel_ipc.connections')?.({ observe: (value) => observed.push(value) })
     expect(observed[0]).toBeGreaterThanOrEqual(2)
+    const asking = new Endpoint(client, 'asking')
+    const replying = new Endpoint(server, 'replying')
+    replying.respond('ask', () => 1)
+    await asking.request('ask')
+    await sleep(0)
+    expect(units.get('sentinel_ipc.request.duration')).toBe('s')
+    expect(recorded).toHaveLength(1)
+    expect(recorded[0]).toBeGreaterThan(0)
+    expect(recorded[0]).toBeLessThan(5)
     remove()
     expect(callbacks.size).toBe(0)
+    await asking.request('ask')
+    await sleep(0)
+    expect(recorded).toHaveLength(1)
     client.destroy()
     server.destroy()
+  })
+})
+
+describe('OpenTelemetry itself', () => {
+  it('takes all of it', () => {
+    // Without an SDK its meter does nothing; the compiler checks that it has the shape that is asked for.
+    const remove = registerOpenTelemetry(metrics.getMeter('test'))
+    remove()
   })
 })
 

@@ -92,7 +92,6 @@ describe('Endpoint.request', () => {
     expect(error).toBeInstanceOf(IpcError)
     expect(error).toMatchObject({
       code: 'ERR_IPC_REMOTE',
-      reason: 'ENOENT',
       remote: { code: 'ENOENT', message: 'no such\nhost' },
       message: 'asker: the peer replied to missing with ENOENT: no such\\u000ahost',
     })

@@ -1,5 +1,6 @@
 // exposeStats() and its readers: what a snapshot tells, who may read it, audit events, and that neither end can be made to hang.
 
+import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { describe, expect, it, onTestFinished } from 'vitest'
 
@@ -13,6 +14,7 @@ import { newSOCMessage } from '../../../lib/message/new-message.js'
 import { Endpoint } from '../../../lib/services/endpoint.js'
 import { Publisher } from '../../../lib/services/publisher.js'
 import { serve } from '../../../lib/services/server.js'
+import { Spool } from '../../../lib/spool/spool.js'
 import type { AuditRecord } from '../../../lib/stats/audit-feed.js'
 import type { ConnectionSnapshot, StatsSnapshot } from '../../../lib/stats/snapshot.js'
 import { openStats, readStats, type StatsReader } from '../../../lib/stats/stats-reader.js'
@@ -59,6 +61,23 @@ describe('a snapshot', () => {
     expect(dialled?.sentBytes).toBe(accepted?.receivedBytes)
     const found = snapshot.objects.find(({ name }) => name === listener.address)
     expect(found).toMatchObject({ kind: 'listener', stats: { accepted: 1, refused: 0, open: 1 } })
+  })
+
+  it('lists open spools with what they hold', async () => {
+    const { options } = await exposed()
+    const directory = join(temporaryDirectory(), 'spool')
+    const spool = await Spool.open({ directory, maxBytes: 1 << 20 })
+    await spool.add(newSOCMessage('soc_event', 'waits'))
+    const spoolsOf = ({ objects }: StatsSnapshot): object[] => objects.filter(({ kind }) => kind === 'spool')
+    expect(spoolsOf(await readStats('service', options))).toMatchObject([
+      {
+        name: directory,
+        stats: { messages: 1, bytes: spool.bytes, maxBytes: 1 << 20, next: 2, settledThrough: 0 },
+      },
+    ])
+    await spool.close()
+    await sleep(60) // a snapshot serves all readers for 50 ms
+    expect(spoolsOf(await readStats('service', options))).toEqual([])
   })
 
   it('does not list what has ended', async () => {

@@ -1,0 +1,104 @@
+// The closed set of reasons that an IpcError can carry, by subject. docs/api.md says what each means; the layouts shared with the
+// addon and the protocols above take their names from here.
+
+/** Why a received line is not a message, or a payload does not make one. */
+export type InvalidLineReason =
+  | 'not-json'
+  | 'not-utf8'
+  | 'too-deep'
+  | 'not-an-object'
+  | 'type-missing'
+  | 'type-not-a-string'
+  | 'id-not-a-string'
+  | 'ts-not-an-integer'
+  | 'duplicate-key'
+  | 'ambiguous-key'
+  | 'too-large'
+  | 'truncated'
+
+/** The rule of a policy, or the quota, by which a peer was refused. */
+export type RefusalReason =
+  | 'identity-unreadable'
+  | 'no-user'
+  | 'unmapped-user'
+  | 'foreign-process'
+  | 'not-listed'
+  | 'executable-unknown'
+  | 'executable-not-listed'
+  | 'unit-unknown'
+  | 'unit-not-listed'
+  | 'label-unknown'
+  | 'label-not-listed'
+  | 'too-many-connections'
+  | 'too-many-connections-of-user'
+  | 'too-many-new-connections'
+
+/** The limit by which this side ended a connection. */
+export type LimitReason =
+  'idle' | 'no-first-message' | 'unfinished-message' | 'too-many-invalid' | 'user-budget'
+
+/** Why there was no room: the option `onFull` that decided, or the spool. */
+export type FullReason = 'reject' | 'drop-oldest' | 'drop-newest' | 'shed' | 'full' | 'disk-full'
+
+/** What a peer did against the protocol of acknowledged delivery. */
+export type DeliveryViolation =
+  | 'bad-statement'
+  | 'bad-ack'
+  | 'version'
+  | 'other-session'
+  | 'backwards'
+  | 'number-missing'
+  | 'late-statement'
+  | 'late-answer'
+  | 'hole'
+  | 'beyond'
+  | 'refusals'
+  | 'islands'
+  | 'rejections'
+  | 'flood'
+
+/** What a node of a swarm did against the protocol of the swarm. */
+export type SwarmViolation =
+  | 'bad-message'
+  | 'bad-handshake'
+  | 'bad-request'
+  | 'bad-page'
+  | 'bad-fact'
+  | 'bad-incident'
+  | 'own-id'
+  | 'sender-changed'
+  | 'genome-changed'
+  | 'fact-conflict'
+  | 'too-many-facts'
+  | 'unexpected-message'
+
+/** Every reason that an `IpcError` can carry: the rule that decided, as a short stable name. */
+export type IpcErrorReason =
+  | InvalidLineReason
+  | RefusalReason
+  | LimitReason
+  | FullReason
+  | DeliveryViolation
+  | SwarmViolation
+  // of acknowledged delivery
+  | 'not-acknowledging'
+  | 'silent-peer'
+  | 'hung-up'
+  | 'reserved-id'
+  // of a spool or a store
+  | 'expired'
+  | 'spool-hangs'
+  | 'spool-failed'
+  | 'spool-damaged'
+  | 'spool-in-use'
+  | 'unsafe-fact-store'
+  | 'store-stuck'
+  // of checked messages, text streams and counts
+  | 'schema'
+  | 'unknown-type'
+  | 'not-a-message'
+  | 'stats-version'
+  // of systemd's environment, and of the bridge to NATS
+  | 'environment'
+  | 'checkpoint'
+  | 'consumer-in-use'
