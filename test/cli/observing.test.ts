@@ -2,7 +2,6 @@
 
 import { channel } from 'node:diagnostics_channel'
 import { readdirSync } from 'node:fs'
-import { tmpdir } from 'node:os'
 import { describe, expect, it, onTestFinished } from 'vitest'
 
 import { dial } from '../../lib/connection/dial.js'
@@ -87,11 +86,12 @@ describe('audit', () => {
 
 describe('bench', () => {
   it('compares this library with net, and leaves nothing behind', async () => {
-    const { code, stdout, stderr } = await run(['bench', '--duration', '200ms'])
+    const TMPDIR = temporaryDirectory()
+    const { code, stdout, stderr } = await run(['bench', '--duration', '200ms'], { env: { TMPDIR } })
     expect([code, stderr]).toEqual([0, ''])
     expect(stdout).toMatch(/^messages per second +[\d,]+ +[\d,]+ +[\d.]+ ×$/m)
     expect(stdout).toMatch(/^round trip, median +[\d.]+ [µm]s +[\d.]+ [µm]s +[\d.]+ ×$/m)
-    expect(readdirSync(tmpdir()).filter((name) => name.startsWith('sentinel-ipc-bench-'))).toEqual([])
+    expect(readdirSync(TMPDIR)).toEqual([])
   })
 
   it('prints JSON', async () => {
@@ -108,10 +108,11 @@ describe('bench', () => {
   })
 
   it('ends at SIGINT', async () => {
-    const bench = start(['bench', '--duration', '10s'])
-    await until(() => readdirSync(tmpdir()).some((name) => name.startsWith('sentinel-ipc-bench-')))
+    const TMPDIR = temporaryDirectory()
+    const bench = start(['bench', '--duration', '10s'], { env: { TMPDIR } })
+    await until(() => readdirSync(TMPDIR).length > 0)
     bench.process.kill('SIGINT')
     expect(await bench.done).toMatchObject({ code: 130, stdout: '', stderr: '' })
-    expect(readdirSync(tmpdir()).filter((name) => name.startsWith('sentinel-ipc-bench-'))).toEqual([])
+    expect(readdirSync(TMPDIR)).toEqual([])
   })
 })
