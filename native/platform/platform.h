@@ -289,7 +289,7 @@ std::string BootId();
 // Pauses briefly in a polling loop, so that the processor that writes the shared memory can access it.
 void RestProcessor();
 
-// How often this thread lost its processor to another one while it had work to do; 0 where the system does not tell.
+// How often the scheduler has preempted this thread; 0 where the system does not tell.
 std::int64_t InvoluntarySwitches();
 
 // Runs `body(argument)` on a new thread that receives no signals, and waits for a thread to end.

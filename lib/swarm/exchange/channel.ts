@@ -52,7 +52,9 @@ export class Channel {
     this.#takeTurn = takeTurn
     this.#timeoutMs = timeoutMs
     this.#timer = setTimeout(() => {
-      this.fail(new IpcError('ERR_IPC_TIMEOUT', `${name}: the exchange did not finish within ${timeoutMs} ms`))
+      this.fail(
+        new IpcError('ERR_IPC_TIMEOUT', `${name}: the exchange did not finish within ${timeoutMs} ms`),
+      )
     }, timeoutMs)
     this.#signal = signal
     this.#onAbort = () => {
