@@ -24,7 +24,7 @@ class PollHistory {
   // reply.
   static constexpr std::int64_t kMostMicroseconds = 50;
 
-  static PollHistory OfOwnAccord() { return {20, 2, 8}; }
+  static PollHistory OfOwnAccord() { return {20, 2, 10}; }
   static PollHistory OnRequest() { return {std::numeric_limits<std::int64_t>::max(), 1, 4}; }
 
   // Returns whether this wait should poll. Call it once per wait.
