@@ -4,11 +4,12 @@ import { pairIn, roleIn, type Contestant, type Need, type Scale, type Scenario }
 import { loadEventLines } from '../input/events.js'
 
 const MEASURE_MS: Readonly<Record<Scale, number>> = { quick: 150, normal: 600, full: 3000 }
+const WARM_UP_MS: Readonly<Record<Scale, number>> = { quick: 150, normal: 1000, full: 2000 }
 const SPLIT2: readonly Need[] = [{ kind: 'package', name: 'split2' }]
 
 export function relay(scale: Scale): Scenario {
   const measureMs = MEASURE_MS[scale]
-  const warmUpMs = Math.min(400, measureMs)
+  const warmUpMs = WARM_UP_MS[scale]
   const producer = roleIn(new URL('./feeder.js', import.meta.url), 'feeder')
   const net = pairIn(new URL('./net.js', import.meta.url)).consumer
   const split2 = pairIn(new URL('./split2.js', import.meta.url)).consumer
