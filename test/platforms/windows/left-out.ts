@@ -13,7 +13,7 @@ export const leftOut: Readonly<Record<string, Readonly<Record<string, string>>>>
   'unit/connection/connection': {
     'goes on with a peer that sends no more': 'a pipe has no halves to close',
   },
-  'unit/swarm/transport': { 'gives its socket the configured mode': FILES },
+  'unit/swarm/listening': { 'gives its socket the configured mode': FILES },
   'unit/swarm/peers/peer-registry': {
     'comes back from a file': OPEN_TEMP,
     'refuses a file that holds': OPEN_TEMP,

@@ -60,7 +60,7 @@ suite=(
   unit/endpoints/buffered-sender unit/endpoints/receiver unit/endpoints/sender unit/endpoints/sender-lost
   unit/delivery/acknowledged
   unit/swarm/alerts/alert-bus unit/swarm/facts/genome unit/swarm/exchange/go-selection unit/swarm/protocol/messages
-  unit/swarm/peers/peer-registry unit/swarm/protocol/rfc3339 unit/swarm/transport
+  unit/swarm/peers/peer-registry unit/swarm/protocol/rfc3339 unit/swarm/{transport,listening}
   property/framing security/admission security/audit security/limits security/peer-exit
   integration/swarm-hostile integration/swarm-hostile-listener
 )
