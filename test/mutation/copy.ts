@@ -1,7 +1,8 @@
 // A copy of the project in which checks are removed. Native code is compiled in it by make, which has the objects of the
 // project's own build to begin with, so that a removal costs one file and a link.
 
-import { execFile, execFileSync } from 'node:child_process'
+import { execFile, execFileSync, spawn } from 'node:child_process'
+import { once } from 'node:events'
 import {
   cpSync,
   existsSync,
@@ -14,6 +15,7 @@ import {
 } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { text } from 'node:stream/consumers'
 import { promisify } from 'node:util'
 import { transform } from 'esbuild'
 
@@ -141,20 +143,38 @@ export class Copy {
     const vitest = join(this.#directory, 'node_modules/vitest/vitest.mjs')
     // The first test that notices is enough.
     const args = [vitest, 'run', '--config', 'test/vitest.config.ts', '--reporter', 'json', '--bail', '1']
-    const options = { cwd: this.#directory, timeout: TIMEOUT_MS, maxBuffer: 1 << 26 }
     const chosen = named === undefined ? [] : ['-t', named]
-    return new Promise((resolve) => {
-      execFile(
-        process.execPath,
-        [...args, `--testTimeout=${TEST_TIMEOUT_MS}`, ...chosen, ...tests],
-        { ...options, env: { ...process.env, CI: '1', MUTATION: '1' } },
-        (error, stdout, stderr) => {
-          const outcome = outcomeOf(stdout)
-          resolve({ ...outcome, ...(error === null && { caughtBy: [] }), output: stdout + stderr })
-        },
-      )
-    })
+    const { succeeded, stdout, stderr } = await runGroup(
+      [...args, `--testTimeout=${TEST_TIMEOUT_MS}`, ...chosen, ...tests],
+      this.#directory,
+    )
+    return { ...outcomeOf(stdout), ...(succeeded && { caughtBy: [] }), output: stdout + stderr }
   }
+}
+
+/**
+ * Runs Node in a process group of its own, and ends the whole group after {@link TIMEOUT_MS}: a worker that a mutation makes
+ * turn in a loop would outlive vitest.
+ */
+async function runGroup(
+  args: string[],
+  cwd: string,
+): Promise<{ succeeded: boolean; stdout: string; stderr: string }> {
+  const env = { ...process.env, CI: '1', MUTATION: '1' }
+  const child = spawn(process.execPath, args, { cwd, env, detached: true, stdio: ['ignore', 'pipe', 'pipe'] })
+  const endGroup = (): void => {
+    if (child.pid !== undefined) process.kill(-child.pid, 'SIGKILL')
+  }
+  const timer = setTimeout(endGroup, TIMEOUT_MS)
+  process.once('exit', endGroup)
+  const [stdout, stderr, [code]] = await Promise.all([
+    text(child.stdout),
+    text(child.stderr),
+    once(child, 'exit') as Promise<[code: number | null]>,
+  ])
+  clearTimeout(timer)
+  process.off('exit', endGroup)
+  return { succeeded: code === 0, stdout, stderr }
 }
 
 function wordsOf(path: string): string[] {

@@ -51,6 +51,10 @@ function secondsSince(beginMs: number): string {
   return `${Math.round((performance.now() - beginMs) / 1000)} s`
 }
 
+// The tests run in process groups of their own, which end with this process.
+process.once('SIGINT', () => process.exit(130))
+process.once('SIGTERM', () => process.exit(143))
+
 const root = fileURLToPath(new URL('../../..', import.meta.url))
 const beginMs = performance.now()
 const endMs = beginMs + (values.today ? TODAY_MINUTES : Number(values.minutes)) * 60_000
