@@ -59,6 +59,7 @@ suite=(
   unit/base/errors unit/connection/connection unit/connection/dial unit/connection/listener unit/message/message
   unit/endpoints/buffered-sender unit/endpoints/receiver unit/endpoints/sender unit/endpoints/sender-lost
   unit/delivery/acknowledged
+  unit/spool/claim unit/spool/files unit/spool/segments unit/spool/spool
   unit/swarm/alerts/alert-bus unit/swarm/facts/genome unit/swarm/exchange/go-selection unit/swarm/protocol/messages
   unit/swarm/peers/peer-registry unit/swarm/protocol/rfc3339 unit/swarm/{transport,listening}
   property/framing security/admission security/audit security/limits security/peer-exit
