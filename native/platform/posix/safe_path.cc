@@ -42,7 +42,7 @@ void PushComponents(const std::string& path, std::vector<std::string>& pending) 
 
 // Names the owner of a file. In a user namespace, all users without an id there are shown as one.
 std::string OwnerOf(const FileFacts& facts) {
-  const std::string user = "user " + std::to_string(facts.owner);
+  std::string user = "user " + std::to_string(facts.owner);
   if (facts.owner != ReadUnmappedIds().user) return user;
   return user +
          " (the id that stands for root and all others that have none in this user namespace: map uid 0 into it," +
