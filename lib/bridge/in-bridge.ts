@@ -15,7 +15,6 @@ import {
   wholeNumber,
   type OptionTable,
 } from '../base/options.js'
-import { pause } from '../base/timing.js'
 import { Waiters } from '../base/waiters.js'
 import type { DialOptions } from '../connection/dial.js'
 import { AcknowledgedSender } from '../delivery/sender/acknowledged-sender.js'
@@ -73,8 +72,6 @@ const TABLE: OptionTable<InBridgeOptions> = {
 
 /** Most items in memory: each may hold few bytes. */
 const MOST_ITEMS = 8192
-/** A failed dead letter is tried again this much later. */
-const RETRY_MS = 500
 const NOTHING = Buffer.alloc(0)
 
 /** Lines [begin, end) of a batch. */
@@ -271,25 +268,13 @@ export class InBridge extends BridgeBase {
     ++this.counts.deadLetters
     const { reason, host, type } = letter
     this.life.emit({ type: 'dead-letter', reason, host, messageType: type })
-    void this.#untilDone(() => this.#source.putDeadLetter(letter)).then((kept) => {
-      if (!kept) return
-      if (done !== undefined) done()
-      else this.#log.onDeadLetterKept(item)
-    })
-  }
-
-  /** Repeats what fails, until the bridge ends. Returns whether it succeeded. */
-  async #untilDone(work: () => Promise<void>): Promise<boolean> {
-    for (;;) {
-      try {
-        await work()
-        return true
-      } catch {
-        const { signal } = this.life
-        if (signal.aborted) return false
-        await pause(RETRY_MS, signal, 'the bridge').catch(() => undefined)
-      }
-    }
+    void this.life
+      .retry(() => this.#source.putDeadLetter(letter))
+      .then((kept) => {
+        if (!kept) return
+        if (done !== undefined) done()
+        else this.#log.onDeadLetterKept(item)
+      })
   }
 
   #onSettled(item: InboundItem): void {

@@ -5,10 +5,12 @@
 
 import { AbortController } from '../base/globals.js'
 import { checkOptions, milliseconds, type OptionTable } from '../base/options.js'
-import { checkTimeout } from '../base/timing.js'
+import { checkTimeout, pause } from '../base/timing.js'
 import { callUser } from '../base/user-code.js'
 import type { Bridge, BridgeCloseOptions, BridgeEvent, BridgeState, BridgeStats } from './bridge.js'
 
+/** Interval between two tries of {@link BridgeLife.retry}. */
+const RETRY_MS = 500
 const CLOSE_TABLE: OptionTable<BridgeCloseOptions> = { timeoutMs: milliseconds }
 
 /** The state of a bridge, which reports each change. */
@@ -63,6 +65,19 @@ export class BridgeLife {
   finish(): void {
     if (this.#error === undefined) this.#resolve()
     else this.#reject(this.#error)
+  }
+
+  /** Repeats work that fails, until it succeeds or the bridge ends. Returns whether it succeeded. */
+  async retry(work: () => Promise<void>): Promise<boolean> {
+    for (;;) {
+      try {
+        await work()
+        return true
+      } catch {
+        if (this.signal.aborted) return false
+        await pause(RETRY_MS, this.signal, 'the bridge').catch(() => undefined)
+      }
+    }
   }
 
   emit(event: BridgeEvent): void {

@@ -3,13 +3,11 @@
 
 import { randomHex } from '../base/crypto.js'
 import { hasCode, isIpcError, type IpcError } from '../base/errors.js'
-import { pause } from '../base/timing.js'
 import type { BatchSink } from './bridge.js'
 import type { BridgeLife } from './life.js'
 
 /** Dead letters that may wait for the message system. Further refused lines are counted, and reported as events. */
 const MOST_WAITING = 256
-const RETRY_MS = 500
 
 export class RefusedLines {
   readonly #sink: BatchSink
@@ -37,18 +35,9 @@ export class RefusedLines {
     return true
   }
 
-  /** Until the message system has it, or the bridge ends. */
   async #keep(letter: Parameters<BatchSink['putDeadLetter']>[0]): Promise<void> {
     ++this.#waiting
-    const { signal } = this.#life
-    while (!signal.aborted) {
-      try {
-        await this.#sink.putDeadLetter(letter)
-        break
-      } catch {
-        await pause(RETRY_MS, signal, 'the bridge').catch(() => undefined)
-      }
-    }
+    await this.#life.retry(() => this.#sink.putDeadLetter(letter))
     --this.#waiting
   }
 }

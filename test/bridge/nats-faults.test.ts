@@ -7,6 +7,7 @@ import { describe, expect, it, onTestFinished } from 'vitest'
 
 import type { BridgeEvent } from '../../lib/bridge/bridge.js'
 import { NatsSink } from '../../lib/bridge/nats-sink.js'
+import type { OutBridgeOptions } from '../../lib/bridge/out-bridge.js'
 import { dial } from '../../lib/connection/dial.js'
 import { AcknowledgingReceiver } from '../../lib/delivery/receiver/acknowledging-receiver.js'
 import { BufferedSender } from '../../lib/endpoints/buffered-sender.js'
@@ -34,6 +35,14 @@ async function proxyTo(port: number): Promise<NatsProxy> {
 }
 
 const sinkTo = (servers: string): NatsSink => new NatsSink({ servers, ackTimeoutMs: 400 })
+
+/** Options of a way out that stores each message by itself, twelve at once, and repeats soon. */
+const oneByOne = (servers: string): Partial<OutBridgeOptions> => ({
+  sink: sinkTo(servers),
+  maxBatchMessages: 1,
+  maxInFlight: 12,
+  minBackoffMs: 1,
+})
 
 /** Everything that a stream holds: the ids of the messages in each stored batch. */
 async function storedIds(servers: string, stream = 'SENTINEL'): Promise<string[][]> {
@@ -65,12 +74,7 @@ describe.skipIf(whyNoServer !== undefined)(`a bridge over NATS JetStream${whyNoS
     let published = 0
     const lost = new Set([5, 6, 23])
     proxy.onPublish = ({ subject }) => !(isBatch(subject) && lost.has(++published))
-    const out = await wayOut(directory, proxy.url, {
-      sink: sinkTo(proxy.url),
-      maxBatchMessages: 1,
-      maxInFlight: 12,
-      minBackoffMs: 1,
-    })
+    const out = await wayOut(directory, proxy.url, oneByOne(proxy.url))
     const { ids } = await receiving(directory)
     const back = await wayIn(directory, nats.url)
     expect((await localSender(directory).sendBatch(messagesTo(40))).status).toBe('acknowledged')
@@ -89,12 +93,7 @@ describe.skipIf(whyNoServer !== undefined)(`a bridge over NATS JetStream${whyNoS
     const proxy = await proxyTo(nats.port)
     let acknowledgements = 0
     proxy.onDelivery = ({ body }) => !(body.includes('"stream":"SENTINEL"') && ++acknowledgements % 9 === 4)
-    const out = await wayOut(directory, proxy.url, {
-      sink: sinkTo(proxy.url),
-      maxBatchMessages: 1,
-      maxInFlight: 12,
-      minBackoffMs: 1,
-    })
+    const out = await wayOut(directory, proxy.url, oneByOne(proxy.url))
     const { ids } = await receiving(directory)
     const back = await wayIn(directory, nats.url)
     await localSender(directory).sendBatch(messagesTo(40))
@@ -228,7 +227,7 @@ describe.skipIf(whyNoServer !== undefined)(`a bridge over NATS JetStream${whyNoS
     const payload = 'x'.repeat(200)
     const make = (i: number): ReturnType<typeof newSOCMessage> =>
       newSOCMessage('soc_event', { payload }, { id: String(i) })
-    // An acknowledged sender with room for 100 messages: what it takes is delivered, and the rest it refuses at once.
+    // An acknowledged sender with room for 100 messages: accepted messages are delivered, and it refuses the rest at once.
     const sender = localSender(directory, { maxMessages: 100 })
     const sent: string[] = []
     let refused = 0

@@ -11,7 +11,8 @@ import { IpcError } from '../../lib/base/errors.js'
 import { serve } from '../../lib/services/server.js'
 import { temporaryDirectory } from '../support/directory.js'
 import { listening } from '../support/pair.js'
-import { CASES, whySkipped } from './support/misconfigurations.js'
+import { whySkipped } from './support/case.js'
+import { CASES } from './support/misconfigurations.js'
 import { run } from './support/command.js'
 
 describe('doctor finds the cause of', () => {

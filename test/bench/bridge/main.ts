@@ -14,6 +14,7 @@ import { connect } from '@nats-io/transport-node'
 import { NatsServer, serverVersion, whyNoServer } from '../../bridge/nats-server.js'
 import { summarize } from '../harness/statistics.js'
 import type { Task } from './roles.js'
+import { reportOf } from '../../support/report.js'
 
 const { values } = parseArgs({
   options: {
@@ -50,18 +51,6 @@ const THROUGH: readonly Contestant[] = [
 ]
 
 const script = fileURLToPath(new URL('./roles.js', import.meta.url))
-
-/** The next report of a process. */
-function reportOf<Report>(child: ChildProcess): Promise<Report> {
-  return new Promise((resolve, reject) => {
-    child.once('message', (report) => {
-      resolve(report as Report)
-    })
-    child.once('exit', (code) => {
-      reject(new Error(`a process ended with ${code ?? 'a signal'}`))
-    })
-  })
-}
 
 /** Milliseconds from the start until the last process has done its part. */
 async function measure(servers: string, { roles, batch, times }: Contestant): Promise<number> {

@@ -13,6 +13,7 @@ import type { InArguments, OutArguments, ReceiverArguments } from '../chaos/part
 import { faultsOf, idsOf } from '../chaos/run.js'
 import { NatsServer } from '../nats-server.js'
 import type { SendersArguments, SendersReport } from './senders.js'
+import { reportOf } from '../../support/report.js'
 
 export interface FleetOptions {
   readonly senders: number
@@ -117,18 +118,6 @@ async function run(
     in: usageOf(inward.pid, messages),
     server: usageOf(server.pid, messages),
   }
-}
-
-/** The next report of a process. */
-function reportOf<Report>(child: ChildProcess): Promise<Report> {
-  return new Promise((resolve, reject) => {
-    child.once('message', (report) => {
-      resolve(report as Report)
-    })
-    child.once('exit', (code) => {
-      reject(new Error(`a process ended with ${code ?? 'a signal'}`))
-    })
-  })
 }
 
 /** As the kernel counts it; zeros where there is no /proc. */

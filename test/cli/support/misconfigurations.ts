@@ -1,100 +1,17 @@
 // The misconfigurations that doctor.test.ts sets up, each with the cause and the remedy that `sentinel-ipc doctor` must find.
 
-import { execFileSync, spawn, spawnSync } from 'node:child_process'
-import {
-  chmodSync,
-  chownSync,
-  cpSync,
-  linkSync,
-  mkdirSync,
-  symlinkSync,
-  unlinkSync,
-  writeFileSync,
-} from 'node:fs'
+import { execFileSync, spawn } from 'node:child_process'
+import { chmodSync, chownSync, linkSync, symlinkSync, unlinkSync, writeFileSync } from 'node:fs'
 import { connect } from 'node:net'
-import { dirname, join } from 'node:path'
-import { expect, onTestFinished } from 'vitest'
+import { join } from 'node:path'
+import { onTestFinished } from 'vitest'
 
-import { type Cause } from '../../../lib/cli/doctor/report.js'
-import { startChild } from '../../support/child.js'
 import { temporaryDirectory } from '../../support/directory.js'
 import { listening } from '../../support/pair.js'
 import { strangers } from '../../support/platform.js'
 import { until } from '../../support/wait.js'
-import { main, type RunOptions } from './command.js'
-
-const isRoot = process.getuid?.() === 0
-const ALICE = 23_456
-const asAlice = { prefix: ['setpriv', `--reuid=${ALICE}`, `--regid=${ALICE}`, '--clear-groups'] }
-const canUnshare = spawnSync('unshare', ['--pid', '--mount', '--user', '--fork', 'true']).status === 0
-
-/** What a case sets up: arguments after `doctor --json`, and how to run it. */
-interface SetUp {
-  readonly args: readonly string[]
-  readonly options?: RunOptions
-}
-
-interface Case {
-  readonly title: string
-  readonly cause: Cause
-  readonly remedy: RegExp
-  readonly needs?: 'root' | 'namespaces'
-  readonly setUp: (directory: string) => SetUp | Promise<SetUp>
-}
-
-const at = (directory: string, ...args: string[]): SetUp => ({ args: ['test', '-d', directory, ...args] })
-
-/** A socket that is bound; with a backlog it listens and accepts nothing. Ends with the test. */
-async function plainSocket(path: string, backlog?: number): Promise<void> {
-  const program = [
-    'import socket, sys, time',
-    's = socket.socket(socket.AF_UNIX)',
-    's.bind(sys.argv[1])',
-    ...(backlog === undefined ? [] : [`s.listen(${backlog})`]),
-    'print("ready", flush=True)',
-    'time.sleep(600)',
-  ].join('\n')
-  const child = spawn('python3', ['-c', program, path], { stdio: ['ignore', 'pipe', 'ignore'] })
-  onTestFinished(() => {
-    child.kill('SIGKILL')
-  })
-  let ready = false
-  child.stdout.on('data', () => {
-    ready = true
-  })
-  await until(() => ready)
-}
-
-async function listenAs(uid: number, directory: string, order: object = {}): Promise<void> {
-  const child = startChild('endpoint', { role: 'listen', directory, ...order }, { uid, gid: uid })
-  expect(await child.report()).toHaveProperty('listening')
-}
-
-/** A directory that another user may use, too. */
-function open(directory: string, mode = 0o755): string {
-  chmodSync(directory, mode)
-  return directory
-}
-
-/** The command in a copy of the package without its binary, or with a broken one. */
-function copyOfPackage(directory: string, binary?: string): RunOptions {
-  const root = dirname(dirname(dirname(main)))
-  for (const entry of ['dist', 'package.json', 'node_modules/node-gyp-build']) {
-    mkdirSync(dirname(join(directory, entry)), { recursive: true })
-    cpSync(join(root, entry), join(directory, entry), { recursive: true })
-  }
-  if (binary !== undefined) {
-    mkdirSync(join(directory, 'build/Release'), { recursive: true })
-    writeFileSync(join(directory, 'build/Release/sentinel_ipc.node'), binary)
-  }
-  return { main: join(directory, 'dist/cli/main.cjs') }
-}
-
-/** A command in a mount namespace of its own, with something mounted on the directory. */
-function mounted(directory: string, mountOptions: string): { readonly prefix: readonly string[] } {
-  const script = `mount -t tmpfs -o ${mountOptions} none "$0" && exec "$@"`
-  return { prefix: ['unshare', '--mount', 'sh', '-c', script, directory] }
-}
+import { ALICE, asAlice, at, plainSocket, listenAs, open, copyOfPackage, mounted, type Case } from './case.js'
+import { main } from './command.js'
 
 export const CASES: readonly Case[] = [
   {
@@ -444,10 +361,3 @@ export const CASES: readonly Case[] = [
     },
   },
 ]
-
-/** Why a case cannot run here, behind its title; '' if it can. */
-export function whySkipped({ needs }: Case): string {
-  if (needs === 'root' && !isRoot) return ' (skipped: needs root to act as another user)'
-  if (needs === 'namespaces' && !(isRoot && canUnshare)) return ' (skipped: needs root and unshare)'
-  return ''
-}
