@@ -3,9 +3,9 @@
 //
 //   open ──held > maxBytes──▶ full ──held ≤ half of it──▶ open
 //
-// While an account is full, one connection of the user reads at a time, for a turn, because a line whose end has not come
-// can only be finished by reading on. Only connections that the application waits for get a turn: those that it does not
-// read stop at the bound, so that they leave room for the others. At twice the bound, the longest line that gets no further
+// While an account is full, one connection of the user reads at a time, for a turn: a line that has not ended needs further
+// reads. Only connections that the application waits for get a turn. The others stop at the bound and leave room. At twice
+// the bound, the longest line that gets no further
 // costs the user its connection. Connections of other users are not affected.
 
 import { clearTimeout, monotonicMs, setTimeout } from '../base/globals.js'

@@ -52,7 +52,7 @@ export const MessageFlag = {
   checked: 1 << 16,
 } as const
 
-/** The type and the start of the id that messages made in one millisecond share; and the meta of a message, if it has any. */
+/** Type, meta, and the start of the id, which all messages made in one millisecond share. */
 export interface Stamp extends Millisecond {
   readonly type: string
   readonly typeCode: number

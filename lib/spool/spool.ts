@@ -196,7 +196,7 @@ export class Spool implements SpoolLog {
     }
   }
 
-  /** What it holds now. */
+  /** Messages, bytes and numbers at this moment. */
   get stats(): SpoolStats {
     const { messages, bytes, maxBytes } = this
     return { messages, bytes, maxBytes, next: this.#next, settledThrough: this.settledThrough }

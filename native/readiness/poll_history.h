@@ -20,8 +20,7 @@ namespace sentinel {
 
 class PollHistory {
  public:
-  // The longest poll that nobody has requested: about as long as it takes to wake another process and receive its
-  // reply.
+  // The longest poll of its own accord: about as long as it takes to wake another process and receive its reply.
   static constexpr std::int64_t kMostMicroseconds = 50;
 
   static PollHistory OfOwnAccord() { return {20, 2, 10}; }

@@ -16,7 +16,7 @@ import type { Mutation } from './mutation.js'
 const DAY_MS = 86_400_000
 /** The last one may begin just before, and take a minute. */
 const TODAY_MINUTES = 3
-/** How many fit into one day's part: those that do not would never get their turn. */
+/** How many fit into one day's part. The next day goes on behind them, so a larger number would leave some out for ever. */
 const TODAY_COUNT = 8
 
 const { values } = parseArgs({

@@ -98,7 +98,7 @@ describe.skipIf(process.platform !== 'linux').each(users)(
       expect(stats.heldBytes).toBeLessThanOrEqual(2 * BUDGET + LINE)
       expect(stats.usersOverBudget).toBe(1)
       expect(rss - before.rss).toBeLessThan(2 * BUDGET + LINE + OVERHEAD)
-      // Others are served as ever. Connections of the same user get their turns, unless what they hold waits for the application.
+      // Other users notice nothing. Connections of the same user get turns, unless the application has messages of theirs to take.
       if (uid !== undefined) expect(await pings(victim, 20)).toBeLessThan(500)
       else if (kind === 'lines') expect(await pings(victim, 5)).toBeLessThan(15_000)
       await hoarder.kill()

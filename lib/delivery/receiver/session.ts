@@ -145,7 +145,7 @@ export class Session {
     return this.#former.has(number)
   }
 
-  /** Whether an application has any message from an earlier connection. */
+  /** Whether messages from an earlier connection are in hand. */
   get anyInHandElsewhere(): boolean {
     return this.#former.size > 0
   }

@@ -23,7 +23,7 @@ describe('Fifo', () => {
 })
 
 describe('Soon', () => {
-  it('runs once for all that ask in the same step, and again for those that ask later', async () => {
+  it('runs once for all calls of one step, and again for later calls', async () => {
     let runs = 0
     const soon = new Soon(() => {
       ++runs

@@ -321,7 +321,7 @@ describe('the connection of an endpoint is charged', () => {
     await until(() => listener.stats.heldBytes === 0)
   })
 
-  it('for what it has not taken of a read, as it has no room', async () => {
+  it('for the rest of a read that its queue has no room for', async () => {
     const { raw, listener, replier } = await endpoint({ maxPendingBytes: 1 })
     raw.write(LINE)
     expect((await replier.messages.next()).value?.type).toBe('a')

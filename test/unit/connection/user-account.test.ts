@@ -104,7 +104,7 @@ describe('an account', () => {
     expect(reading(taken, line, unread)).toEqual([unread])
   })
 
-  it('judges the longest line of those that may be read at twice its bound', async () => {
+  it('ends, at twice its bound, the connection with the longest line among those that may be read', async () => {
     const [unread, longest, line] = [new Holder(0, 900), new Holder(0, 600), new Holder(0, 500)]
     unread.wantsReading = false
     await until(() => longest.overruns > 0)
