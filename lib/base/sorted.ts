@@ -19,3 +19,6 @@ export function indexAtLeast<Item>(
   }
   return low
 }
+
+/** The key of a number. */
+export const itself = (number: number): number => number

@@ -1,11 +1,9 @@
 // Numbers in ascending order, added mostly at the end and taken away mostly at the beginning, each in constant time.
 
-import { indexAtLeast } from '../../base/sorted.js'
+import { indexAtLeast, itself } from '../../base/sorted.js'
 
 /** Numbers that were taken away are removed from the array once there are this many, and half of it. */
 const COMPACT_AT = 1024
-
-const itself = (number: number): number => number
 
 export class AscendingNumbers {
   #numbers: number[]

@@ -3,7 +3,7 @@
 
 import { IpcError } from '../../base/errors.js'
 import { queueMicrotask } from '../../base/globals.js'
-import { indexAtLeast } from '../../base/sorted.js'
+import { indexAtLeast, itself } from '../../base/sorted.js'
 import { MessageQueue } from '../../endpoints/message-queue.js'
 import { sizeBound, type SOCMessage } from '../../message/message.js'
 import { returnSlab } from '../../wire/slabs.js'
@@ -13,8 +13,6 @@ import { LineDraft, type Drafted, type Refused } from './line-draft.js'
 import { Completion, type DropReason, type Outcome, type SendResult } from './outcome.js'
 import { Run } from './run.js'
 import type { Store, StoreEvents, StoreLimits } from './store.js'
-
-const itself = (number: number): number => number
 
 /** A run, and the sends that its messages belong to. */
 class MemoryRun extends Run {
