@@ -1,6 +1,6 @@
 // Runs as one user and takes events from another one: the group of the socket lets it connect, the policy admits it. Usage:
 // node correlator.mjs <directory> <group> <collector's user>, in a directory of mode 0750 or 0710 and that group.
-import { listen, Receiver, serve } from 'sentinel-ipc'
+import { AcknowledgingReceiver, listen, serve } from 'sentinel-ipc'
 import { subscribe } from 'node:diagnostics_channel'
 
 const [directory, group, collector] = process.argv.slice(2)
@@ -14,7 +14,7 @@ const listener = await listen('events', {
   policy: { users: [named(collector)] },
 })
 const server = serve(listener, async (connection) => {
-  for await (const { payload } of new Receiver(connection, 'correlator')) {
+  for await (const { payload } of new AcknowledgingReceiver(connection, 'correlator')) {
     console.log(`uid ${connection.peer.uid} sent`, payload)
   }
 })

@@ -8,6 +8,11 @@ import { addon } from '../binding/addon.js'
 /** Room in front of a read for the beginning of a line. */
 const HEADROOM_BYTES = 1 << 12
 const RECORDS = 1024
+/**
+ * Small copies share blocks of this size, as memory of their own would take longer than the copy. Node's pool is not used:
+ * a single line would keep all of it, and its size is up to Node (64 KiB since version 26) and to the program.
+ */
+const BLOCK_BYTES = 1 << 13
 /** The window shrinks after this many reads in a row that did not need its size. Long lines may come between short ones. */
 const MAX_ROOMY_READS = 64
 
@@ -27,6 +32,9 @@ export class ReadWindow {
   #fieldRows: Int32Array | undefined
   /** Reads in a row that did not need the window's size. */
   #roomyReads = 0
+  /** The block that small copies are put into, and how much of it they fill. */
+  #block = Buffer.allocUnsafeSlow(BLOCK_BYTES)
+  #blockUsed = 0
   /** See {@link takeExcess}. */
   #excess = 0
 
@@ -91,8 +99,7 @@ export class ReadWindow {
       this.progress[Progress.given] = 1
       return this.#bytes
     }
-    // Small ones share a block, as memory of their own would take longer than the copy.
-    const bytes = size < Buffer.poolSize >>> 1 ? Buffer.allocUnsafe(size) : Buffer.allocUnsafeSlow(size)
+    const bytes = size < BLOCK_BYTES / 2 ? this.#takeFromBlock(size) : Buffer.allocUnsafeSlow(size)
     this.#excess += bytes.buffer.byteLength - size
     this.#bytes.copy(bytes, 0, begin, begin + size)
     return bytes
@@ -132,6 +139,16 @@ export class ReadWindow {
     const larger = this.#bytes.length > windowBytes(this.carried)
     this.#roomyReads = larger ? this.#roomyReads + 1 : 0
     if (this.progress[Progress.given] === 1 || this.#roomyReads > MAX_ROOMY_READS) this.#replace()
+  }
+
+  #takeFromBlock(size: number): Buffer {
+    if (this.#blockUsed + size > BLOCK_BYTES) {
+      this.#block = Buffer.allocUnsafeSlow(BLOCK_BYTES)
+      this.#blockUsed = 0
+    }
+    const begin = this.#blockUsed
+    this.#blockUsed += size
+    return this.#block.subarray(begin, begin + size)
   }
 
   #replace(): void {

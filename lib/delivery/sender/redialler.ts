@@ -57,14 +57,15 @@ export async function keepConnected(
       if (useful || now - startedAt > GOOD_AFTER_MS) tries = 0
     }
     const silentMs = now - answeredAt
-    if (silentMs > options.giveUpAfterMs) {
+    if (silentMs >= options.giveUpAfterMs) {
       const why = `${name}: no peer answered for ${Math.round(silentMs)} ms`
       events.onGivenUp(new IpcError('ERR_IPC_TIMEOUT', why, { cause: error }))
       return
     }
     const limitMs = Math.min(options.maxBackoffMs, options.minBackoffMs * 2 ** Math.min(tries, MAX_DOUBLINGS))
     ++tries
-    const delayMs = limitMs * (0.5 + Math.random() / 2)
+    // The last try comes when its time is up, not a whole wait later.
+    const delayMs = Math.min(limitMs * (0.5 + Math.random() / 2), options.giveUpAfterMs - silentMs)
     if (error !== undefined) events.onRetrying(error, tries, delayMs)
     await pause(delayMs, stop, name).catch(() => undefined)
   }
