@@ -131,7 +131,8 @@ export class Connection {
   #closedListeners: Set<() => void> | undefined
   #closeReason: CloseReason | undefined
   #peerExit: PeerExitWatch | undefined
-  readonly #openedMs = monotonicMs()
+  /** Whole milliseconds, which V8 stores without an object of their own. */
+  readonly #openedMs = Math.floor(monotonicMs())
 
   private constructor(client: NativeClient, address: string, origin: ConnectionOrigin) {
     const { readiness } = addon
@@ -247,6 +248,11 @@ export class Connection {
     }
   }
 
+  /** Milliseconds since it was made. */
+  get ageMs(): number {
+    return Math.floor(monotonicMs()) - this.#openedMs
+  }
+
   /** Whether nothing can be sent or received any more. */
   get closed(): boolean {
     return this.#state === 'closed' || this.#socket.destroyed
@@ -352,7 +358,7 @@ export class Connection {
       linesIn: this.#input?.lines ?? 0,
       messagesOut: out?.messages ?? 0,
       bytesOut: out?.bytes ?? 0,
-      durationMs: monotonicMs() - this.#openedMs,
+      durationMs: this.ageMs,
     }
   }
 
