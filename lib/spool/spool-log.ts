@@ -75,7 +75,9 @@ export interface SpoolLog {
   makeRoom(bytes: number, through: number, below: number | undefined): number
   /**
    * Keeps an entry under the next numbers. `durable` resolves once it is as safe as `durability` promises, in the order of
-   * the calls; if it rejects, the messages are gone and their numbers stay unused.
+   * the calls; if it rejects, the messages are gone and their numbers stay unused. The exception is an error with reason
+   * `maybe-kept`: the next process may find them, so they still count as `messages`. With this reason and with `spool-failed`,
+   * the log takes nothing more.
    */
   append(entry: SpoolEntry): {
     /** Number of the first message. */
