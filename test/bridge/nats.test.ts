@@ -1,6 +1,6 @@
 // The bridge over a real NATS server with JetStream: streams that are made, subjects, provenance, restarts, wrong credentials.
 
-import type { StoredMsg } from '@nats-io/jetstream'
+import { AckPolicy, type StoredMsg } from '@nats-io/jetstream'
 import { join } from 'node:path'
 import { describe, expect, it } from 'vitest'
 
@@ -124,6 +124,27 @@ describe.skipIf(whyNoServer !== undefined)(`a bridge over NATS JetStream${whyNoS
     })
     expect((await localSender(directory).send(message(0))).status).toBe('acknowledged')
   }, 60_000)
+
+  it.each<[string, object]>([
+    ['delivers headers only', { headers_only: true }],
+    ['reads sentinel.other.>, and the bridge wants sentinel.>', { filter_subject: 'sentinel.other.>' }],
+  ])('stops with the reason rather than lose messages to a consumer that %s', async (reason, config) => {
+    const directory = temporaryDirectory()
+    const { url } = await server(directory)
+    await wayOut(directory, url)
+    const { ids } = await receiving(directory)
+    expect((await localSender(directory).send(message(0))).status).toBe('acknowledged')
+    const consumer = { durable_name: 'in', ack_policy: AckPolicy.Explicit, ...config }
+    await managing(url, (manager) => manager.consumers.add('SENTINEL', consumer))
+    const back = await wayIn(directory, url)
+    await expect(back.ended).rejects.toMatchObject({
+      code: 'ERR_IPC_SYSTEM',
+      message: expect.stringContaining(reason) as string,
+    })
+    // Under another name everything is there.
+    await wayIn(directory, url, { consumer: 'another' })
+    await until(() => ids.length === 1)
+  })
 
   it('makes senders wait while the stream is full, and loses nothing', async () => {
     const directory = temporaryDirectory()
