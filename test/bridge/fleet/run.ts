@@ -29,6 +29,8 @@ export interface FleetResult {
   readonly messages: number
   /** What is wrong; empty if all is well. */
   readonly faults: readonly string[]
+  /** Until all senders were started and connected. */
+  readonly connectSeconds: number
   /** From the first message to the last one that the receiver has. */
   readonly seconds: number
   /** Until a sender's message was acknowledged; the slowest process. */
@@ -86,6 +88,7 @@ async function run(
   const inward = start('chaos/in.js', { directory, servers } satisfies InArguments)
   const share = Math.ceil(senders / processes)
   const groups: ChildProcess[] = []
+  const connecting = performance.now()
   for (let first = 0; first < senders; first += share) {
     const count = Math.min(share, senders - first)
     const argument = { directory, first, senders: count, messagesEach, perSecond } satisfies SendersArguments
@@ -93,6 +96,7 @@ async function run(
     await reportOf(group)
     groups.push(group)
   }
+  const connectSeconds = (performance.now() - connecting) / 1000
   const messages = senders * messagesEach
   const deadline = performance.now() + timeoutMs
   const began = performance.now()
@@ -110,6 +114,7 @@ async function run(
   return {
     messages,
     faults,
+    connectSeconds,
     seconds,
     p50Ms: Math.max(...times.map(({ p50Ms }) => p50Ms)),
     p99Ms: Math.max(...times.map(({ p99Ms }) => p99Ms)),
