@@ -41,6 +41,9 @@ export interface FleetResult {
   readonly out: Usage
   readonly in: Usage
   readonly server: Usage
+  /** The senders' processes together, and that of the receiver: what a fleet has elsewhere. */
+  readonly senders: Usage
+  readonly receiver: Usage
 }
 
 export interface Usage {
@@ -122,6 +125,8 @@ async function run(
     out: usageOf(out.pid, messages),
     in: usageOf(inward.pid, messages),
     server: usageOf(server.pid, messages),
+    senders: sumOf(groups.map(({ pid }) => usageOf(pid, messages))),
+    receiver: usageOf(receiver.pid, messages),
   }
 }
 
@@ -135,5 +140,12 @@ function usageOf(pid: number | undefined, messages: number): Usage {
     return { cpuUs: (ticks * TICK_US) / messages, peakMiB: Number(peak) / 1024 }
   } catch {
     return { cpuUs: 0, peakMiB: 0 }
+  }
+}
+
+function sumOf(usages: readonly Usage[]): Usage {
+  return {
+    cpuUs: usages.reduce((sum, { cpuUs }) => sum + cpuUs, 0),
+    peakMiB: usages.reduce((sum, { peakMiB }) => sum + peakMiB, 0),
   }
 }
