@@ -72,7 +72,7 @@ export interface BridgeDeadLetter {
 
 /** Largest sizes that a {@link BatchSink} takes. */
 export interface SinkLimits {
-  /** Most bytes of lines in a batch of several messages. */
+  /** Most bytes of a batch of several messages: its lines, and about 200 for each of its runs. */
   readonly maxBatchBytes: number
   /** Longest single line in bytes, with its newline. */
   readonly maxLineBytes: number
