@@ -16,6 +16,25 @@ export type InvalidLineReason =
   | 'too-large'
   | 'truncated'
 
+// `string & Record<never, never>` is a text of the peer's choice, beside which editors still offer the names.
+
+/**
+ * Why a receiver refused a message of acknowledged delivery for good: a line that it does not take, `max-deliveries`,
+ * `rejected` if its application gave no reason, or the reason that it gave.
+ */
+export type RejectionReason =
+  InvalidLineReason | 'max-deliveries' | 'rejected' | (string & Record<never, never>)
+
+/** The code of an error reply: one of those that an `Endpoint` makes itself, or the code of what the peer's handler threw. */
+export type RemoteErrorCode =
+  | 'ERR_IPC_UNKNOWN_REQUEST'
+  | 'ERR_IPC_DUPLICATE_REQUEST'
+  | 'ERR_IPC_BUFFER_FULL'
+  | 'ERR_IPC_CLOSED'
+  | 'ERR_IPC_HANDLER_FAILED'
+  | 'ERR_IPC_INVALID_MESSAGE'
+  | (string & Record<never, never>)
+
 /** The rule of a policy, or the quota, by which a peer was refused. */
 export type RefusalReason =
   | 'identity-unreadable'

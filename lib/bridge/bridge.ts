@@ -1,6 +1,8 @@
 // What a bridge to a message system is made of: batches of lines, and the two small interfaces that such a system implements.
 // NATS JetStream does (nats-sink.ts, nats-source.ts); so does a double in memory in the tests.
 
+import type { RejectionReason } from '../base/error-reasons.js'
+
 /** Consecutive messages of one session within a batch, and who sent them. */
 export interface BatchRun {
   /** User of the sender, as the kernel of its host reported it; -1 on Windows. */
@@ -51,10 +53,16 @@ export interface SourceItem {
   /** The batch; undefined for anything else. */
   readonly batch: Batch | undefined
   /** With no batch: why it is not one. */
-  readonly reason?: string
+  readonly reason?: DeadLetterReason
   /** With no batch: the bytes. */
   readonly data?: Buffer
 }
+
+/**
+ * Why a message cannot be delivered: its line does not fit (`too-large`), what is stored is not a batch of lines
+ * (`not-a-batch`), a line in a batch is not a message (`invalid`), or the reason of a receiver.
+ */
+export type DeadLetterReason = 'too-large' | 'not-a-batch' | 'invalid' | RejectionReason
 
 /** A message that cannot be delivered, kept for an operator. */
 export interface BridgeDeadLetter {
@@ -65,7 +73,7 @@ export interface BridgeDeadLetter {
   /** Its type. */
   readonly type: string
   /** Why it cannot be delivered: `too-large`, `not-a-batch`, `invalid`, or the reason of the receiver. */
-  readonly reason: string
+  readonly reason: DeadLetterReason
   /** The line, or as much of the bytes as the system takes. */
   readonly data: Buffer
 }
@@ -157,7 +165,7 @@ export type BridgeEvent =
       /** What happened. */
       readonly type: 'dead-letter'
       /** Why it cannot be delivered. */
-      readonly reason: string
+      readonly reason: DeadLetterReason
       /** Host that it comes from. */
       readonly host: string
       /** Its type. */

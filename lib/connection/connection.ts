@@ -65,6 +65,8 @@ export let attachReader: <Reader extends object>(
   maxLineBytes: number,
   reading?: LineReading,
 ) => ConnectionInput<Connection>
+/** Whether something reads from the connection, or has. */
+export let hasReader: (connection: Connection) => boolean
 /** Goes on reading after `onRecords` has returned false. */
 export let resumeReading: (connection: Connection) => void
 /** Stops reading as if the peer had ended the stream: the reader gets what was read, then the end. Writing goes on. */
@@ -214,6 +216,7 @@ export class Connection {
       else if (!connection.#socket.destroyed) input.start(maxLineBytes, reading)
       return input
     }
+    hasReader = (connection) => connection.#input !== undefined
     resumeReading = (connection) => {
       connection.#input?.resume()
     }

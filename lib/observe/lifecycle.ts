@@ -8,6 +8,7 @@
 
 import { channel } from 'node:diagnostics_channel'
 
+import type { RejectionReason } from '../base/error-reasons.js'
 import type { IpcError } from '../base/errors.js'
 import { queueMicrotask } from '../base/globals.js'
 import { callUser } from '../base/user-code.js'
@@ -157,7 +158,7 @@ export interface RejectedChange {
   /** How many messages were rejected. */
   readonly count: number
   /** Why. */
-  readonly reason: string
+  readonly reason: RejectionReason
 }
 
 /** What happened, without whom it happened to. */

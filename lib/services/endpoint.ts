@@ -166,11 +166,12 @@ export class Endpoint {
   }
 
   /**
-   * Registers the handler of a type of requests. Replies go out in the order in which handlers finish.
+   * Registers the handler of a type of requests. Replies go out in the order in which handlers finish. Their payload is what
+   * the handler returns, any JSON value or `rawJSON`; `Reply` has the compiler check that.
    *
    * @throws TypeError if the type has a handler already or is reserved (`soc_reply`, `soc_cancel`)
    */
-  respond<T = unknown>(type: string, handler: RequestHandler<T>): void {
+  respond<T = unknown, Reply = unknown>(type: string, handler: RequestHandler<T, Reply>): void {
     checkType(type)
     this.#incoming.respond(type, handler as RequestHandler)
   }

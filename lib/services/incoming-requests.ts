@@ -11,7 +11,10 @@ import { RunningHandlers, type RequestContext, type RunningHandler } from './run
  * Handles a request. What it returns, or its promise resolves with, is the value of the reply: any JSON value, `rawJSON`
  * or undefined. What it throws becomes the error of the reply: its `code` and `message`, never its stack.
  */
-export type RequestHandler<T = unknown> = (message: SOCMessage<T>, context: RequestContext) => unknown
+export type RequestHandler<T = unknown, Reply = unknown> = (
+  message: SOCMessage<T>,
+  context: RequestContext,
+) => Reply | Promise<Reply>
 
 export class IncomingRequests {
   readonly #name: string

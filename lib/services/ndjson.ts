@@ -2,13 +2,14 @@
 
 import { StringDecoder } from 'node:string_decoder'
 
-import { describeError, IpcError } from '../base/errors.js'
+import { describeError, IpcError, isIpcError } from '../base/errors.js'
 import { quoteText } from '../base/quote.js'
-import { MAX_MESSAGE_BYTES } from '../message/envelope.js'
+import { checkFrameSize, frameBytes, invalidPayload, MAX_MESSAGE_BYTES } from '../message/envelope.js'
 import { metaOfLine, partsOfLine, type LineParts } from '../message/line.js'
-import type { SOCMessage } from '../message/message.js'
+import { frameOf, isChecked, type SOCMessage } from '../message/message.js'
 import { metaText, readMeta } from '../message/meta.js'
 import { newSOCMessage, rawJSON } from '../message/new-message.js'
+import { countFrames } from '../wire/batch.js'
 
 /** A message as one line of text with its newline: its payload as it came, its keys as on the wire, the extra ones as well. */
 export function lineOf(message: SOCMessage): string {
@@ -65,6 +66,27 @@ function invalidLine(line: string, what: string, cause?: unknown): IpcError {
   })
 }
 
+/** The error for a refused line, which says where in the text it is: `number` is its number, from 1. */
+export function withPlace(error: IpcError, line: string, number: number): IpcError {
+  const { code, reason, message } = error
+  return new IpcError(code, `line ${number} of the text: ${message}: ${quoteText(line, 80)}`, {
+    cause: error,
+    ...(reason !== undefined && { reason }),
+  })
+}
+
+/** Why a message cannot be sent; undefined if it can. */
+export function refusalOf(message: SOCMessage): IpcError | undefined {
+  try {
+    const frame = frameOf(message)
+    checkFrameSize(frame)
+    const count = isChecked(message) ? 1 : countFrames(frameBytes(frame))
+    return count === 1 ? undefined : invalidPayload(-count)
+  } catch (error) {
+    return isIpcError(error) ? error : undefined
+  }
+}
+
 /** Cuts chunks of text or bytes into lines. Holds at most one unfinished line. */
 export class LineSplitter {
   readonly #decoder = new StringDecoder('utf8')
@@ -76,6 +98,11 @@ export class LineSplitter {
    * @throws {IpcError} ERR_IPC_MESSAGE_TOO_LARGE when a line is longer than any message
    */
   push(chunk: string | Uint8Array): string[] {
+    return this.split(chunk).filter((line) => line !== '')
+  }
+
+  /** As {@link push}, but with the blank lines, so that lines can be counted. */
+  split(chunk: string | Uint8Array): string[] {
     const text = typeof chunk === 'string' ? chunk : this.#decoder.write(Buffer.from(chunk))
     // A line of many chunks is joined once, when it is whole: strings of V8 are joined lazily.
     if (!text.includes('\n')) {
@@ -89,7 +116,7 @@ export class LineSplitter {
     }
     const lines = (this.#rest + text).split('\n')
     this.#rest = lines.pop() ?? ''
-    return lines.map((line) => line.trim()).filter((line) => line !== '')
+    return lines.map((line) => line.trim())
   }
 
   /** The last line, if it has no newline. */

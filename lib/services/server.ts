@@ -9,9 +9,10 @@ import { checkTimeout, MAX_TIMER_MS, pause, waitAtMost } from '../base/timing.js
 import { callUser, reportUserError } from '../base/user-code.js'
 import { userAbortController } from '../base/user-signal.js'
 import { Waiters } from '../base/waiters.js'
-import { endReading, type Connection } from '../connection/connection.js'
+import type { Connection } from '../connection/connection.js'
 import type { Listener } from '../connection/listener.js'
 import { forget, observe } from '../observe/registry.js'
+import { drain } from './draining.js'
 
 /** Passed to a {@link ConnectionHandler} beside the connection. */
 export interface ConnectionContext {
@@ -162,7 +163,8 @@ export class Server {
   /**
    * Closes the listener and drains. For 20 ms more, connections and messages that were on their way are taken; then no
    * connection is read any further. A receiver hands out the messages that it has read, then the stream ends, so that a
-   * handler that loops over its messages finishes by itself. It can still send: replies and acknowledgements reach the
+   * handler that loops over its messages finishes by itself; the connection of a subscriber of a `Publisher` that is not read
+   * from closes once it has what was published. A handler can still send: replies and acknowledgements reach the
    * peer before its connection closes. Handlers that have not finished after `timeoutMs` are given up: their connection is
    * destroyed and their signal fires. Safe to call again; never rejects.
    *
@@ -190,7 +192,7 @@ export class Server {
     this.#state = 'draining'
     this.#accepting.abort()
     this.#listener.close()
-    for (const connection of [...this.#open.keys()]) endReading(connection)
+    for (const connection of [...this.#open.keys()]) drain(connection)
     if (this.#open.size > 0) {
       const leftMs = Math.max(1, Math.min(endMs - monotonicMs(), MAX_TIMER_MS))
       await waitAtMost(this.#drained.wait(), leftMs, () => {

@@ -1,5 +1,6 @@
 // The outcomes of a message, and the promise of a call of `send`: one for all messages of the call.
 
+import type { RejectionReason } from '../../base/error-reasons.js'
 import type { IpcError } from '../../base/errors.js'
 
 /**
@@ -19,7 +20,7 @@ export interface SendResult {
    * With `rejected`: why the first of them was. `too-large`, `too-deep`, `not-json` … for a line that the receiver does not
    * take, `max-deliveries`, or what the receiving application gave as the reason.
    */
-  readonly reason?: string
+  readonly reason?: RejectionReason
   /** With `rejected`: how many of them were. */
   readonly rejected?: number
 }
@@ -27,7 +28,7 @@ export interface SendResult {
 /** The ways in which messages leave the sender without being given up. */
 export interface Outcome {
   readonly status: 'acknowledged' | 'written' | 'rejected'
-  readonly reason?: string
+  readonly reason?: RejectionReason
 }
 
 export const ACKNOWLEDGED: Outcome = { status: 'acknowledged' }
@@ -58,7 +59,7 @@ export class Completion {
   #reject!: (error: IpcError) => void
   #left: number
   #status: SendStatus = 'acknowledged'
-  #reason: string | undefined
+  #reason: RejectionReason | undefined
   #rejected = 0
   #error: IpcError | undefined
 
@@ -73,7 +74,7 @@ export class Completion {
   }
 
   /** Counts messages of the call with this outcome. */
-  settle(status: SendStatus, messages: number, reason?: string): void {
+  settle(status: SendStatus, messages: number, reason?: RejectionReason): void {
     if (status === 'rejected') {
       this.#rejected += messages
       this.#reason ??= reason
