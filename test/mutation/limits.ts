@@ -27,9 +27,9 @@ export const limitMutations: readonly Mutation[] = [
   {
     name: 'messages in hand count towards the account of their user',
     claim: 'That includes what an `AcknowledgingReceiver` has handed out',
-    file: 'lib/delivery/receiver/held-reads.ts',
-    from: 'if (this.#holders++ === 0) this.#onChange(this.#bytes)',
-    to: 'if (this.#holders++ === 0) this.#onChange(0)',
+    file: 'lib/message/held-reads.ts',
+    from: 'if (this.#holders++ === 0) this.#total.bytes += this.#bytes',
+    to: 'if (this.#holders++ === 0) this.#total.bytes += 0',
     tests: ['test/unit/connection/account-charges.test.ts'],
   },
   {
