@@ -62,7 +62,7 @@ export class BatchSpool {
     return this.#spool.fits(bytes + this.#spool.overheadBytes)
   }
 
-  /** Keeps batches. Resolves once they are durable; if it rejects, nothing is kept. */
+  /** Keeps batches. Resolves once they are durable; if it rejects, nothing is kept, or with reason `maybe-kept` it may be. */
   async keep(batches: readonly GatheredBatch[]): Promise<void> {
     const note = JSON.stringify(batches.map(noteOf))
     const value = Buffer.concat([

@@ -1,6 +1,6 @@
 // The spool of a way out: what was gathered is kept there, accepted as soon as it is durable, and handed from there to the window.
 
-import { hasCode } from '../base/errors.js'
+import { hasCode, isIpcError, type IpcError } from '../base/errors.js'
 import { pause } from '../base/timing.js'
 import type { Spool } from '../spool/spool.js'
 import { BatchSpool } from './batch-spool.js'
@@ -21,6 +21,8 @@ export interface KeeperOptions {
   readonly onKept: () => void
   /** The window has stored a record, which leaves room for another. */
   readonly onSettled: () => void
+  /** The spool takes nothing more until it is opened again. What was not accepted stays with the senders. */
+  readonly onFailed: (error: IpcError) => void
 }
 
 export class SpoolKeeper {
@@ -119,6 +121,10 @@ export class SpoolKeeper {
         return
       } catch (error) {
         if (hasCode(error, 'ERR_IPC_CLOSED')) return
+        if (isIpcError(error) && (error.reason === 'maybe-kept' || error.reason === 'spool-failed')) {
+          this.#options.onFailed(error)
+          return
+        }
         await pause(RETRY_MS, this.#life.signal, 'the bridge').catch(() => undefined)
       }
     }

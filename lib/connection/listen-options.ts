@@ -42,7 +42,7 @@ export interface ListenOptions extends AddressOptions {
    * Bytes that all connections of one user may make this process hold: lines whose end has not come, messages and errors
    * that the application has not taken, and what acknowledging receivers and endpoints have under way. Beyond that, those of
    * these connections that the application reads are read one at a time, and the others not at all, until half of it is free.
-   * At twice that, the one with the longest unfinished line is closed if it gets no further, with the reason `user-budget`.
+   * At twice that, only the longest unfinished line is read, and its connection closed if it gets no further (`user-budget`).
    * Other users are not affected. From 1 MiB; Infinity: no limit. Default: 64 MiB.
    */
   readonly maxBytesPerUser?: number
