@@ -26,6 +26,8 @@ const NOT_HERE: Readonly<Record<string, readonly (readonly [line: string, why: s
   ],
   'docs/cli.md': [['sentinel-ipc bridge --from events', 'needs NATS; test/bridge/command.test.ts runs it']],
   'docs/hardening.md': [['container() {', 'needs root and users; pod.test.ts runs it']],
+  'examples/soc-pipeline/README.md': [['npm run demo ', 'demo.test.ts runs it, with these options']],
+  'examples/swarm/README.md': [['npm run demo:swarm', 'swarm.test.ts runs it']],
   'examples/README.md': [
     ['node examples/two-programs/correlator.mjs', 'examples.test.ts runs each program'],
     ['python3 examples/python/sender.py', 'needs Python and Go; examples.test.ts runs both'],
@@ -108,6 +110,12 @@ for (const session of SESSIONS) {
     60_000,
   )
 }
+
+it('a block of commands says that it is one', () => {
+  const plain = pages().flatMap((page) => blocksOf(page, ''))
+  const commands = /^\$ |^(?:sudo |npx |npm (?:run|install|ci)|node |sentinel-ipc [a-z])/m
+  expect(plain.filter(({ text }) => commands.test(text))).toEqual([])
+})
 
 it('every block of commands runs here, or says why not', () => {
   const isRun = (block: Block): boolean =>
