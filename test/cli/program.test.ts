@@ -27,7 +27,7 @@ describe('sentinel-ipc', () => {
     const { code, stdout } = await run(['--help'])
     expect(code).toBe(0)
     for (const { name, summary } of COMMANDS)
-      expect(stdout).toMatch(new RegExp(`^ +${name} +${summary}$`, 'm'))
+      expect(stdout).toMatch(new RegExp(`^ +${name}( [A-Z\\[\\].]+)* {2,}${summary}$`, 'm'))
     expect(await run([])).toMatchObject({ code: 2, stdout: '', stderr: stdout })
   })
 
@@ -57,6 +57,10 @@ describe('sentinel-ipc', () => {
     [['listen', 'a', '--allow-user', 'no-such-user'], 'policy.users: this system has no "no-such-user"'],
     [['send', 'a', '--payload', '1'], '--payload and --id need --type'],
     [['send', 'a', '--spool', 'x'], '--spool needs --ack'],
+    [
+      ['send', 'a', '--type', 'x', '--payload', '{bad'],
+      "--payload takes JSON, not '{bad'; text needs quotes of its own",
+    ],
     [['ping', 'a', '--interval', 'soon'], "--interval takes a duration such as 500ms, 5s or 2m, not 'soon'"],
     [['bridge', '--chek'], 'bridge has no option --chek; did you mean --check?'],
     [['bridge', '--json'], 'bridge has no --json'],
@@ -77,6 +81,21 @@ describe('sentinel-ipc', () => {
     )
     const debug = await run(['ping', 'nothing'], { env: { ...env, SENTINEL_IPC_DEBUG: '1' } })
     expect(debug.stderr).toMatch(/\n {4}at /)
+  })
+
+  it('names what is near to a name without a listener, and what else to do', async () => {
+    const directory = temporaryDirectory()
+    await listening(directory)
+    const text = async (...args: string[]): Promise<string> => (await run([...args, '-d', directory])).stderr
+    expect(await text('ping', 'tset')).toMatch(
+      / does not exist .* \[ERR_IPC_NOT_LISTENING\]; did you mean test\?\n$/,
+    )
+    expect(await text('ping', 'otherwise')).toContain('; start the listener')
+    expect(await text('audit', 'tset')).toBe(
+      "sentinel-ipc: no process exposes its events as tset: call exposeStats('tset') in it\n",
+    )
+    const missing = await run(['listen', 'a', '-d', join(directory, 'not/there')])
+    expect(missing.stderr).toMatch(/ENOENT.*; create that directory \(mkdir -p -m 700\), or give another one/)
   })
 
   it('ends quietly when the reader of its output has gone', () => {

@@ -68,8 +68,21 @@ const HINTS: Readonly<Partial<Record<IpcErrorCode, string>>> = {
 export function errorLine(error: unknown): string {
   const text = oneLine(describeError(error))
   if (!isIpcError(error)) return text
-  const hint = HINTS[error.code]
+  const hint = HINTS[error.code] ?? hintOf(error.cause)
   return `${withCause(text, error.cause)} [${error.code}]${hint === undefined ? '' : `; ${hint}`}`
+}
+
+/** What to do about an error of the system. */
+function hintOf(cause: unknown): string | undefined {
+  if (!isError(cause)) return undefined
+  switch ((cause as NodeJS.ErrnoException).code) {
+    case 'ENOENT':
+      return 'create that directory (mkdir -p -m 700), or give another one with --directory'
+    case 'ENOTDIR':
+      return 'give a directory'
+    default:
+      return undefined
+  }
 }
 
 /** The error with the one of the system behind it, where its text does not say that already. */
