@@ -9,6 +9,7 @@ import { BRIDGE_HELP } from '../../lib/bridge/command.js'
 import { COMMANDS } from '../../lib/cli/program.js'
 import { temporaryDirectory } from '../support/directory.js'
 import { listening } from '../support/pair.js'
+import { commandLine, quoted, Screen, whyNoScreen } from './support/screen.js'
 import { main, run, start } from './support/command.js'
 
 const manifest = JSON.parse(readFileSync(new URL('../../package.json', import.meta.url), 'utf8')) as {
@@ -228,5 +229,33 @@ describe('completion', () => {
     writeFileSync(script, stdout)
     const { stderr, status } = spawnSync('zsh', ['-n', script], { encoding: 'utf8' })
     expect([stderr, status]).toEqual(['', 0])
+  })
+
+  const whyNoZsh = zsh ? whyNoScreen : ' (skipped: no zsh here)'
+  it.skipIf(whyNoZsh !== '')(`for zsh completes at the Tab key${whyNoZsh}`, async () => {
+    const directory = temporaryDirectory()
+    await listening(directory)
+    const script = join(directory, '_sentinel-ipc')
+    writeFileSync(script, (await run(['completion', 'zsh'])).stdout)
+    const screen = Screen.open(120, 30, { SENTINEL_IPC_DIRECTORY: directory, ZDOTDIR: directory })
+    screen.run('zsh -f')
+    await screen.shows(/\S/) // its prompt: what is typed before that is lost
+    screen.type(
+      `sentinel-ipc() { ${commandLine()} "$@"; }; autoload -U compinit; compinit -u; source ${quoted(script)}; clear`,
+    )
+    screen.press('Enter')
+    screen.type('echo $ZSH_NAME is ready')
+    screen.press('Enter')
+    await screen.shows(/^zsh is ready$/m)
+    const completes = async (typed: string, text: string | RegExp): Promise<void> => {
+      screen.type(typed)
+      screen.press('Tab')
+      await screen.shows(text)
+      screen.press('C-u', 'C-l')
+    }
+    await completes('sentinel-ipc lis', 'sentinel-ipc listen')
+    await completes('sentinel-ipc send te', 'sentinel-ipc send test')
+    await completes('sentinel-ipc listen --ful', 'sentinel-ipc listen --full')
+    await completes('sentinel-ipc spool --', 'go on, and print what changes')
   })
 })

@@ -58,6 +58,7 @@ export function exitCodeOf(error: unknown): ExitCode {
 
 /** What to add to errors of the library, which do not know the options of the command. */
 const HINTS: Readonly<Partial<Record<IpcErrorCode, string>>> = {
+  ERR_IPC_CLOSED: "it has ended, or refuses this user; 'sentinel-ipc doctor' with its name tells which",
   ERR_IPC_NOT_LISTENING: "start the listener, or run 'sentinel-ipc doctor' to see what stands at the address",
   ERR_IPC_PEER_REJECTED: 'name the peer with --allow-user, --allow-group or --allow-unit',
   ERR_IPC_UNSAFE_PATH: "run 'sentinel-ipc doctor' to see each directory on the way",
