@@ -69,13 +69,6 @@ export function cut(text: string, columns: number): string {
   return result
 }
 
-/** Text cut in the middle, for paths and command lines: both ends tell something. */
-export function cutMiddle(text: string, columns: number): string {
-  if (widthOf(text) <= columns) return text
-  const half = Math.max(1, Math.floor((columns - 1) / 2))
-  return `${text.slice(0, columns - 1 - half)}…${text.slice(-half)}`
-}
-
 /**
  * Text of one line, broken between words into lines of at most `columns`. Lines but the first are indented. A word that is longer
  * than a line is broken.
