@@ -76,12 +76,13 @@ async function show(
   { out, signal }: Context,
   library: Library,
 ): Promise<ExitCode> {
+  const stamp = stampOf(directory)
   const inspection = await library.Spool.inspect(directory)
   if (args.flag('json')) await out.json(JSON.stringify(inspection))
   else await print(directory, inspection, out)
   if (args.flag('follow')) {
     let before = inspection
-    for await (const now of changes(directory, signal, () => library.Spool.inspect(directory))) {
+    for await (const now of changes(directory, stamp, signal, () => library.Spool.inspect(directory))) {
       if (args.flag('json')) await out.json(JSON.stringify(now))
       else await out.line(changeLine(before, now, out))
       before = now
@@ -154,13 +155,17 @@ function changeLine(before: SpoolInspection, now: SpoolInspection, out: Output):
   ].join('  ')
 }
 
-/** Reads anew each time the files of a directory have changed, until the signal fires. */
+/**
+ * Reads anew each time the files of a directory have changed, until the signal fires.
+ *
+ * @param seen their stamp before the last reading: what changed during that counts as well
+ */
 async function* changes<State>(
   directory: string,
+  seen: string,
   signal: AbortSignal,
   read: () => Promise<State>,
 ): AsyncGenerator<State> {
-  let seen = stampOf(directory)
   while (!signal.aborted) {
     await pause(LOOK_EVERY_MS, signal, 'spool').catch(() => undefined)
     if (signal.aborted) return
@@ -194,9 +199,10 @@ async function exportMessages(
       next = number + 1
     }
   }
+  const stamp = stampOf(directory)
   await printNew()
   if (args.flag('follow')) {
-    const printed = changes(directory, signal, printNew)
+    const printed = changes(directory, stamp, signal, printNew)
     while (!out.ended && (await printed.next()).done !== true);
   }
   return signal.aborted && !args.flag('follow') ? ExitCode.interrupted : ExitCode.ok
