@@ -1,5 +1,5 @@
-// The closed set of reasons that an IpcError can carry, by subject. docs/api.md says what each means; the layouts shared with the
-// addon and the protocols above take their names from here.
+// The closed set of reasons that an IpcError can carry, by subject. docs/api.md explains each. The layouts shared with
+// the addon and the protocols above use these names.
 
 /** Why a received line is not a message, or a payload does not make one. */
 export type InvalidLineReason =
@@ -16,7 +16,7 @@ export type InvalidLineReason =
   | 'too-large'
   | 'truncated'
 
-/** The rule of a policy, or the quota, by which a peer was refused. */
+/** The policy rule or quota that refused a peer. */
 export type RefusalReason =
   | 'identity-unreadable'
   | 'no-user'
@@ -33,14 +33,14 @@ export type RefusalReason =
   | 'too-many-connections-of-user'
   | 'too-many-new-connections'
 
-/** The limit by which this side ended a connection. */
+/** The limit that made this side end a connection. */
 export type LimitReason =
   'idle' | 'no-first-message' | 'unfinished-message' | 'too-many-invalid' | 'user-budget'
 
-/** Why there was no room: the option `onFull` that decided, or the spool. */
+/** Why a message was refused or dropped for lack of room: the policy `onFull`, or the spool. */
 export type FullReason = 'reject' | 'drop-oldest' | 'drop-newest' | 'shed' | 'full' | 'disk-full'
 
-/** What a peer did against the protocol of acknowledged delivery. */
+/** How a peer violated the protocol of acknowledged delivery. */
 export type DeliveryViolation =
   | 'bad-statement'
   | 'bad-ack'
@@ -57,7 +57,7 @@ export type DeliveryViolation =
   | 'rejections'
   | 'flood'
 
-/** What a node of a swarm did against the protocol of the swarm. */
+/** How a node violated the protocol of the swarm. */
 export type SwarmViolation =
   | 'bad-message'
   | 'bad-handshake'
