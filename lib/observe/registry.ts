@@ -1,12 +1,12 @@
-// The live objects of this thread that have counts, for whatever shows them: exposeStats(), metrics. The registry keeps
-// nothing alive: an object that is not closed and not used any more disappears from it as from memory.
+// The live objects of this thread that have counts, for exposeStats() and metrics. The registry keeps no object alive:
+// an object that the application forgot to close disappears when it is garbage-collected.
 //
-// What belongs to a connection hangs on that connection, so that thousands of them cost one set entry each. Open connections
-// are held by the addon anyway, so they are held here too, until they end.
+// Objects that use a connection are stored with that connection, so that each of thousands costs one map entry. Open
+// connections are the exception: the addon holds them anyway, so the registry holds them too, until they end.
 
 import { monotonicMs } from '../base/globals.js'
 
-/** What an object is. */
+/** The kind of an object. */
 export type ObservedKind =
   | 'connection'
   | 'writer'
@@ -40,7 +40,7 @@ export interface ConnectionEntry {
   readonly parts: readonly Entry[]
 }
 
-/** Kept small, as thousands may be idle. V8 stores whole milliseconds without an object of their own. */
+/** Kept small, because thousands may be idle. V8 stores whole milliseconds without an object of their own. */
 class OpenConnection {
   readonly id: number
   readonly openedMs: number
@@ -54,7 +54,7 @@ class OpenConnection {
 }
 
 const connections = new Map<object, OpenConnection>()
-/** The kind of the objects of each class, so that no object has to say its own. */
+/** The kind of the objects of each class, so that objects need no field for it. */
 const kinds = new Map<unknown, ObservedKind>()
 let lastId = 0
 
@@ -63,11 +63,13 @@ export function observeConnection(connection: object): void {
   connections.set(connection, new OpenConnection(++lastId, Math.floor(monotonicMs())))
 }
 
-/** Called with each object that leaves the registry, for those who keep totals. */
+/** Called with each object that leaves the registry, for totals. */
 type LeaveListener = (entry: Entry) => void
 let onLeave: LeaveListener | undefined
 
-/** Has `listener` called with each object just before it leaves the registry; undefined ends that. It must not throw. */
+/**
+ * Calls `listener` with each object just before it leaves the registry; undefined ends that. `listener` must not throw.
+ */
 export function listenForLeaving(listener: LeaveListener | undefined): void {
   onLeave = listener
 }
@@ -98,7 +100,7 @@ export function observeOn(connection: object, kind: ObservedKind, object: Observ
   else open.parts = [parts, object]
 }
 
-/** The open connections, oldest first. */
+/** Yields the open connections, oldest first. */
 export function* observedConnections<Connection extends object>(): Generator<[Connection, ConnectionEntry]> {
   const nowMs = monotonicMs()
   for (const [connection, open] of connections) {
@@ -117,7 +119,7 @@ let others: WeakEntry[] = []
 /** Entries at which dead ones are removed: twice as many as there were alive. */
 let sweepAt = 64
 
-/** Registers an object that belongs to no single connection, until {@link forget} or until it is garbage. */
+/** Registers an object that belongs to no single connection, until {@link forget} or until it is garbage-collected. */
 export function observe(kind: ObservedKind, object: Observed): void {
   if (others.length >= sweepAt) {
     others = others.filter((entry) => entry.object.deref() !== undefined)
@@ -135,7 +137,7 @@ export function forget(object: Observed): void {
   })
 }
 
-/** The live objects that belong to no single connection, oldest first. */
+/** Yields the live objects that belong to no single connection, oldest first. */
 export function* observedObjects(): Generator<Entry & { readonly id: number }> {
   for (const { id, kind, object } of others) {
     const live = object.deref()
