@@ -1,12 +1,13 @@
-// Gathers messages of local senders into batches of one type each. The messages of one session leave in their order, whatever
-// their types; those of different sessions may pass each other, which keeps batches large where many senders mix types.
+// Gathers messages of local senders into batches of one type each. The messages of one session leave in their order,
+// whatever their types; messages of different sessions may overtake each other, which keeps batches large where many
+// senders mix types.
 
 import type { AcknowledgingReceiver } from '../delivery/receiver/acknowledging-receiver.js'
 import { sizeBound, type SOCMessage } from '../message/message.js'
 import { FrameText } from '../wire/batch.js'
 import type { GatheredBatch, Origin, Stretch, Taken } from './batches.js'
 
-/** Most stretches of a batch: its headers list them, and JetStream takes headers of 64 KiB. */
+/** Maximum number of stretches in a batch: its headers list them, and JetStream accepts headers of up to 64 KiB. */
 export const MAX_STRETCHES = 128
 
 export interface GatherLimits {
@@ -39,7 +40,7 @@ class Draft {
     const buffer = bound <= SMALL_BYTES ? Buffer.allocUnsafe(bound) : Buffer.allocUnsafeSlow(bound)
     const end = text.encode(buffer, 0)
     text.clear()
-    // A batch may wait for long: do not keep the room that was reserved and not used.
+    // A batch may wait for long, so it must not keep reserved memory that it does not use.
     const lines = end * 2 < bound ? Buffer.from(buffer.subarray(0, end)) : buffer.subarray(0, end)
     return { type, stretches, count, lines, taken }
   }
@@ -48,10 +49,10 @@ class Draft {
 export class Gatherer {
   readonly #limits: () => GatherLimits
   #drafts: Draft[] = []
-  /** The drafts of each type that have room, oldest first. */
+  /** By type: the drafts that have room, oldest first. */
   readonly #open = new Map<string, Draft[]>()
   #nextIndex = 0
-  /** About the size of what is gathered. */
+  /** Approximate bytes of the gathered messages. */
   #bytes = 0
 
   constructor(limits: () => GatherLimits) {
@@ -94,7 +95,7 @@ export class Gatherer {
     }
   }
 
-  /** The oldest batch; undefined if nothing is gathered. */
+  /** Takes the oldest batch; undefined if nothing is gathered. */
   take(): GatheredBatch | undefined {
     const draft = this.#drafts.shift()
     if (draft === undefined) return undefined
@@ -103,7 +104,7 @@ export class Gatherer {
     return draft.finish()
   }
 
-  /** The oldest draft with room that is not in front of what the session has gathered already. */
+  /** Returns the oldest draft with room that does not come before an earlier message of the session. */
   #draftFor(type: string, origin: Origin, number: number): Draft {
     let open = this.#open.get(type)
     if (open === undefined) this.#open.set(type, (open = []))
@@ -128,7 +129,7 @@ export class Gatherer {
     return draft
   }
 
-  /** Nothing is added to a draft any more. */
+  /** Closes a draft for further messages. */
   #shut(draft: Draft): void {
     const open = this.#open.get(draft.type)
     const at = open?.indexOf(draft) ?? -1

@@ -1,4 +1,4 @@
-// Looks at what a bridge will find in NATS, without changing anything: server, streams, subjects, limits, consumer.
+// Checks a NATS server for a bridge, without changing anything: server, streams, subjects, limits, consumer.
 
 import {
   AckPolicy,
@@ -17,7 +17,7 @@ import { describeError } from '../base/errors.js'
 import { checkNatsOptions, type NatsOptions, type NatsSettings } from './nats-options.js'
 import { subjectOf } from './nats-subjects.js'
 
-/** Something that {@link checkNats} found. */
+/** One finding of {@link checkNats}. */
 export interface NatsFinding {
   /** `error`: the bridge cannot work, or may lose messages. `warning`: it works, with a cost. `ok`: as it should be. */
   readonly level: 'error' | 'warning' | 'ok'
@@ -27,9 +27,11 @@ export interface NatsFinding {
 
 /** Options of {@link checkNats}. */
 export interface NatsCheckOptions extends NatsOptions {
-  /** The durable consumer of a way in. Default: only what a way out needs is checked. */
+  /** The durable consumer of an incoming bridge. Default: only the needs of an outgoing bridge are checked. */
   readonly consumer?: string
-  /** Name of this host for a way out: whether it may publish its messages is checked. Default: not checked. */
+  /**
+   * Name of this host for an outgoing bridge, to check the permission to publish its messages. Default: not checked.
+   */
   readonly host?: string
 }
 
@@ -45,7 +47,7 @@ const SMALL_PAYLOAD = 1 << 16
 type Report = (level: NatsFinding['level'], text: string) => void
 
 /**
- * Says what is wrong with server, streams, subjects and limits before anything flows. Changes nothing.
+ * Reports problems with the server, its streams, subjects and limits before any message flows. Changes nothing.
  *
  * @throws TypeError, RangeError for options that are not allowed
  */
@@ -148,7 +150,7 @@ async function checkRoom(manager: JetStreamManager, bytes: number, report: Repor
   }
 }
 
-/** Publishes what the stream must refuse: its answer shows that the message got there. */
+/** Publishes a message that the stream must refuse: its error shows that the message reached it. */
 async function checkPermission(
   nc: NatsConnection,
   { prefix, stream }: NatsSettings,
@@ -242,7 +244,7 @@ async function ownerOf(manager: JetStreamManager, subject: string): Promise<stri
   return undefined
 }
 
-/** Undefined for what does not exist. */
+/** Returns undefined if the object does not exist. */
 async function found<Value>(ask: () => Promise<Value>): Promise<Value | undefined> {
   try {
     return await ask()

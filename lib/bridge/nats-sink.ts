@@ -1,4 +1,4 @@
-// The way out into NATS JetStream: a batch is one message, `<prefix>.<host>.<type>`.
+// The outgoing direction to NATS JetStream: a batch is one message with the subject `<prefix>.<host>.<type>`.
 
 import { headers } from '@nats-io/transport-node'
 
@@ -14,7 +14,10 @@ import {
 } from './nats-options.js'
 import { setBatchHeaders, subjectOf } from './nats-subjects.js'
 
-/** Most bytes of lines in a batch: large enough that the cost of a message is shared, small enough to spread over a window. */
+/**
+ * Maximum bytes of lines in a batch: large enough to share the cost of a message, small enough that several are in
+ * flight.
+ */
 const BATCH_BYTES = 1 << 17
 /** Room for the headers of a batch, which list its sessions, and of a batch of one message. */
 const HEADER_BYTES = 1 << 15
@@ -24,7 +27,7 @@ const SMALL_HEADER_BYTES = 2048
 export class NatsSink implements BatchSink {
   readonly #settings: NatsSettings
   readonly #link: NatsLink
-  /** The stream's own limit of a message; -1: none. */
+  /** The `max_msg_size` of the stream; -1 for none. */
   #maxMessageBytes = -1
   readonly #subjects = new Map<string, string>()
 
@@ -44,7 +47,7 @@ export class NatsSink implements BatchSink {
     }
   }
 
-  /** Resolves once the server is connected and the streams are there. Makes those that are absent. */
+  /** Resolves when the server is connected and the streams exist. Creates missing streams. */
   async ready(signal: AbortSignal, onRetry?: (error: Error) => void): Promise<void> {
     const streams = [messageStream(this.#settings), deadLetterStream(this.#settings)]
     const [info] = await this.#link.readyWith(streams, signal, onRetry)
@@ -74,7 +77,7 @@ export class NatsSink implements BatchSink {
     const key = `${host}\0${type}`
     let subject = this.#subjects.get(key)
     if (subject === undefined) {
-      // Types are the senders' choice: do not keep any number of them.
+      // Senders choose the types, so the cache must be bounded.
       if (this.#subjects.size >= 1024) this.#subjects.clear()
       this.#subjects.set(key, (subject = subjectOf(this.#settings.prefix, host, type)))
     }
