@@ -1,6 +1,6 @@
-// The memory of a peer's messages that something keeps: a handler at work, or a queue. A message keeps the whole read that
-// it came in alive, so a peer could send one small request in each read and make us hold the rest of it too. Each read is
-// charged once, for as long as one of its messages is kept.
+// The memory of a peer's messages that a running handler or a queue keeps. A message keeps the whole read that it
+// arrived in alive, so a peer that sends one small request per read makes this process hold the rest of each read too.
+// Each read is charged once, for as long as one of its messages is kept.
 
 import { keptBytes, sizeBound, type SOCMessage } from '../message/message.js'
 
@@ -10,7 +10,7 @@ export interface KeptRead {
   holders: number
 }
 
-/** Memory that a run of messages keeps alive, roughly. */
+/** Returns the approximate memory that a run of messages keeps alive. */
 export function memoryOf(run: readonly SOCMessage[]): number {
   let lines = 0
   for (const message of run) lines += sizeBound(message)
@@ -24,18 +24,18 @@ export class KeptReads {
   #runBytes = 0
   #current: KeptRead | undefined
 
-  /** Memory of the reads that are held now, roughly. */
+  /** Approximate memory of the reads that are held. */
   get bytes(): number {
     return this.#bytes
   }
 
-  /** Says that the messages held from now on are of another run, which keeps this much memory alive. */
+  /** Begins another run: the messages held from now on belong to it, and it keeps this much memory alive. */
   begin(runBytes: number): void {
     this.#runBytes = runBytes
     this.#current = undefined
   }
 
-  /** What holding one more message of the current run would add. */
+  /** Bytes that holding one more message of the current run would add. */
   get cost(): number {
     return this.#current !== undefined && this.#current.holders > 0 ? 0 : this.#runBytes
   }

@@ -10,7 +10,10 @@ import type { SOCMessage } from '../message/message.js'
 import { metaText, readMeta } from '../message/meta.js'
 import { newSOCMessage, rawJSON } from '../message/new-message.js'
 
-/** A message as one line of text with its newline: its payload as it came, its keys as on the wire, the extra ones as well. */
+/**
+ * Returns a message as one line of text with its newline: the payload unchanged, the keys as on the wire, extra keys
+ * included.
+ */
 export function lineOf(message: SOCMessage): string {
   const { type, id, timestamp, meta, rawPayload } = message
   const idText = id === '' ? '' : `,"id":${JSON.stringify(id)}`
@@ -19,8 +22,8 @@ export function lineOf(message: SOCMessage): string {
 }
 
 /**
- * The message of a line as {@link lineOf} writes it. The text of the payload is kept, so that numbers of any size pass as
- * they are; it is checked when the message is sent.
+ * Returns the message of a line in the form that {@link lineOf} writes. The text of the payload is kept, so that
+ * numbers of any size pass unchanged; it is checked when the message is sent.
  *
  * @throws {IpcError} ERR_IPC_INVALID_MESSAGE for a line that is not a message
  */
@@ -43,7 +46,7 @@ function messageOfParts(parts: LineParts): SOCMessage {
   return newSOCMessage(type, content, { id, timestamp, ...(meta !== undefined && { meta }) })
 }
 
-/** The message of a line whose keys stand in another order. */
+/** Returns the message of a line whose keys stand in another order. */
 function messageOfValue(line: string, value: unknown): SOCMessage {
   const message = value as Partial<Record<'type' | 'id' | 'ts' | 'payload', unknown>> | null
   if (typeof message !== 'object' || message === null) throw invalidLine(line, 'not an object')
@@ -53,7 +56,7 @@ function messageOfValue(line: string, value: unknown): SOCMessage {
   return newSOCMessage(type, payload, { id, timestamp: ts as number, meta: readMeta(line) })
 }
 
-/** The message of a type whose payload is a line. */
+/** Returns a message of this type with the line as its payload. */
 export function payloadMessage(type: string, line: string): SOCMessage {
   return newSOCMessage(type, rawJSON(line))
 }
@@ -71,7 +74,7 @@ export class LineSplitter {
   #rest = ''
 
   /**
-   * The lines that end in this chunk, without their ends; blank ones are left out.
+   * Returns the lines that end in this chunk, without line endings. Blank lines are left out.
    *
    * @throws {IpcError} ERR_IPC_MESSAGE_TOO_LARGE when a line is longer than any message
    */
@@ -92,7 +95,7 @@ export class LineSplitter {
     return lines.map((line) => line.trim()).filter((line) => line !== '')
   }
 
-  /** The last line, if it has no newline. */
+  /** Returns the last line if it has no newline. */
   end(): string[] {
     const line = (this.#rest + this.#decoder.end()).trim()
     this.#rest = ''
