@@ -15,7 +15,7 @@ import { addon } from '../binding/addon.js'
 
 /** Most batches have fewer frames. */
 const LAYOUT_FRAMES = 1024
-/** A text of at most this many units stays within the limit in UTF-8. */
+/** A text of at most this many UTF-16 units cannot exceed the limit in UTF-8. */
 const SMALL_TEXT = (MAX_MESSAGE_BYTES - ENVELOPE_BYTES) / 3
 
 const spareLayouts: Int32Array[] = []
@@ -44,7 +44,7 @@ export interface Run {
   readonly bytes: Buffer
   readonly start: number
   readonly end: number
-  /** The bytes never change, so they need not be copied. */
+  /** Whether the bytes never change, so that they need not be copied. */
   readonly kept: boolean
 }
 
@@ -52,7 +52,7 @@ export interface Run {
 export class FrameText {
   /** Complete parts. */
   #parts: (Laid | Run)[] = NO_PARTS
-  /** The part under way: either a text and the layout of its frames, or a run of adjacent frames. */
+  /** The part being built: either a text and the layout of its frames, or a run of adjacent frames. */
   #text = ''
   #layout: Int32Array | undefined
   #frames = 0
@@ -67,7 +67,7 @@ export class FrameText {
     return this.#bytesBound + 1
   }
 
-  /** The whole batch, once complete, if it is one run of bytes that can be written from where it stands. */
+  /** The complete batch, if it is a single run of bytes that can be written in place. */
   get soleRun(): Run | undefined {
     const [only] = this.#parts
     return this.#parts.length === 1 && only !== undefined && 'bytes' in only && only.kept ? only : undefined
@@ -171,7 +171,7 @@ export class FrameText {
     this.#frames = 0
   }
 
-  /** Writes the batch at `begin`, where there must be as much room as {@link complete} returned. Returns its end. */
+  /** Writes the batch at `begin`, where there must be as much room as {@link complete} returned. Returns the end. */
   encode(slab: Buffer, begin: number): number {
     let end = begin
     for (const part of this.#parts) {
@@ -197,8 +197,8 @@ export class FrameText {
 }
 
 /**
- * The number of messages in `[begin, end)` of these lines; or, if any line is not a valid message, the negative state of
- * the first one, as in {@link INVALID_REASONS}.
+ * Returns the number of messages in `[begin, end)` of these lines; or, if a line is not a valid message, the negative
+ * state of the first such line, an index of {@link INVALID_REASONS}.
  */
 export function countFrames(lines: Uint8Array, begin = 0, end = lines.length): number {
   return addon.checkFrames(lines, begin, end, MAX_MESSAGE_BYTES)
