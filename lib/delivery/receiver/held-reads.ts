@@ -13,7 +13,7 @@ export class HeldRead {
     this.#onChange = onChange
   }
 
-  /** The read turns out to take so much more. */
+  /** Adds memory to the read. */
   grow(bytes: number): void {
     this.#bytes += bytes
     if (this.#holders > 0) this.#onChange(bytes)
@@ -42,12 +42,12 @@ export class HeldReads {
     this.#charge = charge
   }
 
-  /** A read that takes this much memory once something holds it. */
+  /** Begins a read, which takes this much memory while something holds it. */
   begin(bytes: number): HeldRead {
     return new HeldRead(bytes, this.#onChange)
   }
 
-  /** Charges what has changed. Call it when a step is complete, as a message given back leaves one run for another. */
+  /** Charges the change. Call when a step is complete, because a released message moves from one run to another. */
   settle(): void {
     const change = this.#held - this.#charged
     if (change === 0) return

@@ -35,7 +35,7 @@ export class SpoolStore implements Store {
   #keepingMessages = 0
   #keepingBytes = 0
   readonly #expiry: NodeJS.Timeout
-  /** Why the spool is not used any more. */
+  /** Why the spool is no longer used. */
   #failure: IpcError | undefined
 
   constructor(
@@ -104,7 +104,7 @@ export class SpoolStore implements Store {
     if (fits) {
       this.#admit(messages, owner, before)
     } else if (this.#onFull === 'shed' && messages.length > 1) {
-      // One at a time, so that the important ones among them get in.
+      // One at a time, so that the important messages among them are accepted.
       for (const message of messages) this.#acceptOne(message, owner)
     } else {
       this.#dropNew(messages, owner)
@@ -164,7 +164,7 @@ export class SpoolStore implements Store {
     owner.drop(error, messages.length)
   }
 
-  /** Whether the draft, with these messages at its end, fits. Others may be dropped for it. */
+  /** Returns whether the draft, with these messages at its end, fits. Other messages may be dropped for it. */
   #makeRoom(messages: readonly SOCMessage[]): boolean {
     return this.#use('makeRoom', false, () => this.#hasMadeRoom(messages))
   }
@@ -230,7 +230,7 @@ export class SpoolStore implements Store {
   }
 
   #giveUp(record: DraftRecord, cause: unknown): void {
-    // A full disk looks as it does with `spool.add`; the sender goes on.
+    // A full disk gives the same error as `spool.add`; the sender continues.
     const full = hasCode(cause, 'ERR_IPC_BUFFER_FULL') ? cause : undefined
     const error = new IpcError(
       full?.code ?? 'ERR_IPC_SYSTEM',
@@ -255,7 +255,7 @@ export class SpoolStore implements Store {
       })
       this.#failure = error
       clearInterval(this.#expiry)
-      // Some of our own state may be half changed here.
+      // In a microtask, because the state of this object may be inconsistent here.
       queueMicrotask(() => {
         this.#events.onFailed(error)
       })
@@ -277,7 +277,7 @@ export class SpoolStore implements Store {
   }
 }
 
-/** The priority that all of the messages have in common; undefined if they differ. */
+/** Returns the priority that all messages have; undefined if their priorities differ. */
 function rankOf(messages: readonly SOCMessage[]): number | undefined {
   const ranks = new Set(messages.map(({ type }) => priorityOf(type)))
   return ranks.size === 1 ? [...ranks][0] : undefined
