@@ -19,7 +19,7 @@ import { parsePointers } from '../kit/pointer.js'
 import { parseCount, plural } from '../kit/units.js'
 import { fired } from '../kit/waiting.js'
 
-/** How long connections may take to end after SIGINT. */
+/** Milliseconds that connections may take to end after SIGINT. */
 const DRAIN_MS = 1000
 
 export const listenCommand: Command = {
@@ -53,7 +53,7 @@ export const listenCommand: Command = {
   run,
 }
 
-/** What arrived, and what of it was printed. */
+/** Counts of what arrived and what was printed. */
 interface Counts {
   connections: number
   printed: number
@@ -179,7 +179,7 @@ function printer(
   return (message) => out.line(jsonMessage(message, fields, withPeer))
 }
 
-/** A message as one line of JSON, with its extra keys. The payload's text is as it was received. */
+/** Returns a message as one line of JSON, with its extra keys and the text of the payload as received. */
 export function jsonMessage(
   message: SOCMessage,
   fields: readonly string[] | undefined,
@@ -220,7 +220,7 @@ function prettyMessage(
   return `${out.style(time, 'dim')} ${out.style(printable(type), style)}${from} ${body}`
 }
 
-/** Text of a peer without anything that a terminal would obey. */
+/** Escapes characters in a peer's text that could control a terminal. */
 function printable(text: string): string {
   return text.replace(/[\x00-\x1f\x7f-\x9f\u200e\u200f\u2028-\u202e\u2066-\u2069]/g, (unit) =>
     quoteText(unit, 1).slice(1, -1),

@@ -1,4 +1,4 @@
-// `sentinel-ipc ping NAME`: how long connecting, or a request, takes.
+// `sentinel-ipc ping NAME`: measures how long connecting, or a request, takes.
 
 import { isIpcError, toError } from '../../base/errors.js'
 import { monotonicMs } from '../../base/globals.js'
@@ -40,7 +40,7 @@ export const pingCommand: Command = {
   run,
 }
 
-/** One round trip. Rejects if there is none in time. */
+/** Makes one round trip. Rejects if it does not complete in time. */
 type Probe = () => Promise<void>
 
 async function run(args: Arguments, context: Context): Promise<ExitCode> {

@@ -1,4 +1,4 @@
-// `sentinel-ipc request NAME TYPE`: asks an endpoint and prints its reply.
+// `sentinel-ipc request NAME TYPE`: sends a request to an endpoint and prints the reply.
 
 import {
   addressOf,

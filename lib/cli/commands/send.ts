@@ -51,7 +51,7 @@ export const sendCommand: Command = {
   run,
 }
 
-/** What became of the input. */
+/** Counts of the input. */
 interface Counts {
   messages: number
   bytes: number
@@ -150,7 +150,7 @@ async function sendInput(
       await sendAll(messagesOf(splitter.push(chunk as Buffer)), (chunk as Buffer).length)
     await sendAll(messagesOf(splitter.end()), 0)
   } catch (error) {
-    // Destroying the input in the middle of a read ends the loop with an error of the stream.
+    // Destroying the input during a read ends the loop with an error of the stream.
     if (!signal.aborted) throw error
   } finally {
     signal.removeEventListener('abort', stop)

@@ -1,4 +1,4 @@
-// `sentinel-ipc spool DIR`: what a spool holds, without claiming it; and sending its messages once more.
+// `sentinel-ipc spool DIR`: shows the content of a spool without claiming it, and resends its messages.
 
 import { readdirSync, statSync } from 'node:fs'
 import { join, resolve } from 'node:path'
@@ -144,7 +144,7 @@ function changeLine(before: SpoolInspection, now: SpoolInspection, out: Output):
   ].join('  ')
 }
 
-/** Reads anew each time the files of a directory have changed, until the signal fires. */
+/** Yields a new reading each time the files of a directory have changed, until the signal fires. */
 async function* changes<State>(
   directory: string,
   signal: AbortSignal,
@@ -161,7 +161,7 @@ async function* changes<State>(
   }
 }
 
-/** Names and sizes of the files, which change with every write: cheap to look at. */
+/** Returns names and sizes of the files, which change with every write and are inexpensive to read. */
 function stampOf(directory: string): string {
   const names = readdirSync(directory).filter((name) => name.endsWith('.log'))
   return names

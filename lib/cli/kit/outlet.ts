@@ -1,4 +1,5 @@
-// Where commands send messages to: a plain sender on one connection, or an acknowledged one, with or without a spool.
+// The destination of messages that commands send: a plain sender on one connection, or an acknowledged sender, with or
+// without a spool.
 
 import { hasCode, IpcError, toError } from '../../base/errors.js'
 import type { SOCMessage } from '../../message/message.js'
@@ -17,32 +18,32 @@ export interface OutletOptions {
   readonly signal: AbortSignal
 }
 
-/** What became of the messages that were sent. */
+/** The outcomes of the messages that were sent. */
 export interface OutletResult {
   readonly acknowledged: number
   readonly rejected: number
-  /** Why the first of them was rejected. */
+  /** The reason of the first rejection. */
   readonly reason: string | undefined
   /** Still in the spool. */
   readonly spooled: number
-  /** Taken by the kernel, for a peer that does not acknowledge. */
+  /** Written to a peer that does not acknowledge. */
   readonly written: number
-  /** Why something did not arrive. */
+  /** The error because of which messages did not arrive. */
   readonly error: Error | undefined
 }
 
 export interface Outlet {
-  /** Sends messages in their order. Resolves when the next ones may come. */
+  /** Sends messages in their order. Resolves when more messages may be sent. */
   send(messages: readonly SOCMessage[]): Promise<void>
-  /** Sends one message. Resolves with its outcome once it is settled; rejects if it was given up. */
+  /** Sends one message. Resolves with its outcome when it is settled; rejects if it was given up. */
   settle(message: SOCMessage): Promise<SendResult>
-  /** Resolves when more messages may come. */
+  /** Resolves when more messages may be sent. */
   ready(): Promise<void>
-  /** Waits for what is under way, at most that long, and hangs up. Never rejects. */
+  /** Waits for pending messages, for at most `timeoutMs`, and closes the connection. Never rejects. */
   close(timeoutMs: number): Promise<OutletResult>
 }
 
-/** @throws {IpcError} as `dial`; for an acknowledged outlet without a spool if no listener is there in time */
+/** @throws {IpcError} as `dial`; for an acknowledged outlet without a spool, if no listener is reached in time */
 export async function openOutlet(
   library: Library,
   { name }: Address,
@@ -96,7 +97,7 @@ class AcknowledgedOutlet implements Outlet {
   readonly #spooled: boolean
   readonly #signal: AbortSignal
   readonly #state: { reason: string | undefined; lastError: IpcError | undefined }
-  /** Why a send was given up, other than by closing. */
+  /** The error of a send that was given up, other than by closing. */
   #error: Error | undefined
 
   private constructor(
@@ -128,7 +129,7 @@ class AcknowledgedOutlet implements Outlet {
       ...(path !== undefined && { path }),
       ...(policy !== undefined && { policy }),
       ...(spool !== undefined && { spool }),
-      // Without a spool nothing can wait for a receiver: it must be there.
+      // Without a spool, messages cannot wait for a receiver, so it must be reached in time.
       ...(spool === undefined && { giveUpAfterMs: timeoutMs }),
       onEvent: (event) => {
         if (event.type === 'rejected') state.reason ??= event.reason
@@ -164,14 +165,14 @@ class AcknowledgedOutlet implements Outlet {
     const closed = await this.#sender.close({ timeoutMs }).then(() => undefined, toError)
     const { acknowledged, rejected, written, pending, droppedBy } = this.#sender.stats
     const spooled = this.#spooled ? pending + droppedBy.timeout : 0
-    // What waits in a spool has not failed.
+    // Messages that wait in a spool have not failed.
     const isLate = this.#spooled && closed !== undefined && hasCode(closed, 'ERR_IPC_TIMEOUT')
     const failure = this.#error ?? (isLate ? undefined : closed)
     const error = failure === undefined ? undefined : this.#explained(failure)
     return { acknowledged, rejected, reason: this.#state.reason, spooled, written, error }
   }
 
-  /** The last error of the connection says more than that messages were given up. */
+  /** Prefers the last error of the connection, which is more specific than "messages were given up". */
   #explained(error: Error): Error {
     const { lastError } = this.#state
     return lastError !== undefined && hasCode(error, 'ERR_IPC_CLOSED', 'ERR_IPC_TIMEOUT') ? lastError : error

@@ -1,5 +1,5 @@
-// The standard streams of the command: colours on terminals only, back-pressure, and a quiet end when the reader of a pipe
-// has gone.
+// The standard streams of the command: colours on terminals only, back-pressure, and a quiet end when the reader of a
+// pipe has closed it.
 
 import type { Writable } from 'node:stream'
 import { stripVTControlCharacters } from 'node:util'
@@ -7,14 +7,14 @@ import { stripVTControlCharacters } from 'node:util'
 const STYLES = { bold: 1, dim: 2, red: 31, green: 32, yellow: 33, blue: 34, magenta: 35, cyan: 36 } as const
 export type Style = keyof typeof STYLES
 
-/** Where a command writes text. */
+/** A stream that a command writes text to. */
 export interface TextStream extends Writable {
   readonly isTTY?: boolean
   readonly columns?: number
   readonly rows?: number
 }
 
-/** Whether text written to a stream may have colours (no-color.org, FORCE_COLOR as Node has it). */
+/** Whether text written to a stream may have colours (no-color.org, FORCE_COLOR as in Node). */
 function wantsColour(stream: TextStream, env: NodeJS.ProcessEnv): boolean {
   if ((env['NO_COLOR'] ?? '') !== '') return false
   if ((env['FORCE_COLOR'] ?? '') !== '') return env['FORCE_COLOR'] !== '0'
@@ -28,7 +28,7 @@ export class Output {
   #ended = false
   readonly #onEnded: () => void
 
-  /** @param onEnded called when the reader of the stream has gone (EPIPE) */
+  /** @param onEnded called when the reader has closed the stream (EPIPE) */
   constructor(stream: TextStream, env: NodeJS.ProcessEnv, onEnded: () => void) {
     this.#stream = stream
     this.colours = wantsColour(stream, env)
@@ -40,7 +40,7 @@ export class Output {
     })
   }
 
-  /** Whether a person reads along. */
+  /** Whether the stream is a terminal. */
   get isTerminal(): boolean {
     return this.#stream.isTTY === true
   }
@@ -53,18 +53,18 @@ export class Output {
     return this.#stream.rows ?? 24
   }
 
-  /** Whether the reader has gone. */
+  /** Whether the reader has closed the stream. */
   get ended(): boolean {
     return this.#ended
   }
 
-  /** Text in a style; as it is where there are no colours. */
+  /** Returns text in a style; unchanged if the stream has no colours. */
   style(text: string, ...styles: readonly Style[]): string {
     if (!this.colours || styles.length === 0) return text
     return `\x1b[${styles.map((style) => STYLES[style]).join(';')}m${text}\x1b[0m`
   }
 
-  /** Writes text. Returns a promise only if the reader is slower than the command: wait for it. */
+  /** Writes text. Returns a promise to await if the reader is slower than the command, otherwise undefined. */
   write(text: string): Promise<void> | undefined {
     if (this.#ended || this.#stream.write(text)) return undefined
     return new Promise((resolve) => {
@@ -82,7 +82,7 @@ export class Output {
     return this.write(`${text}\n`)
   }
 
-  /** Resolves when everything that was written has left the process, or the reader has gone. */
+  /** Resolves when everything that was written has left the process, or the reader has closed the stream. */
   flush(): Promise<void> {
     return new Promise((resolve) => {
       if (this.#ended || this.#stream.writableLength === 0) {
@@ -99,18 +99,18 @@ export class Output {
   }
 }
 
-/** Columns that a text takes on a terminal, without its colours. */
+/** Returns the columns that a text takes on a terminal, ignoring its colours. */
 export function widthOf(text: string): number {
   return stripVTControlCharacters(text).length
 }
 
-/** Text filled up to a width; `right` aligns it as numbers are. */
+/** Pads a text to a width; `right` aligns it to the right, for numbers. */
 export function pad(text: string, width: number, right = false): string {
   const blanks = ' '.repeat(Math.max(0, width - widthOf(text)))
   return right ? blanks + text : text + blanks
 }
 
-/** Rows as aligned columns. Columns whose index is in `numbers` are aligned to the right. */
+/** Returns rows as aligned columns. Columns whose index is in `numbers` are aligned to the right. */
 export function table(
   rows: readonly (readonly string[])[],
   numbers: ReadonlySet<number> = new Set(),

@@ -2,7 +2,7 @@
 
 import { formatDuration } from './units.js'
 
-/** Durations in milliseconds, summed up. */
+/** A summary of durations in milliseconds. */
 export interface Summary {
   readonly count: number
   readonly min: number
@@ -13,7 +13,7 @@ export interface Summary {
   readonly max: number
 }
 
-/** Sums up durations in milliseconds. At least one. */
+/** Summarizes durations in milliseconds, of which there must be at least one. */
 export function summarize(durations: readonly number[]): Summary {
   const sorted = [...durations].sort((one, other) => one - other)
   const at = (share: number): number => sorted[Math.max(0, Math.ceil(sorted.length * share) - 1)] ?? 0
@@ -47,7 +47,7 @@ function boundAfter(value: number): number {
   return decade * 10
 }
 
-/** One line a bar, from the shortest duration to the longest. */
+/** Returns one line per bar, from the shortest duration to the longest. */
 export function histogram(durations: readonly number[], width: number): string[] {
   const bars = new Map<number, number>()
   for (const duration of durations) {

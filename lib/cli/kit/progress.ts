@@ -1,5 +1,5 @@
-// Progress of a long operation on a terminal: one line that is written over, with the rate, and the time left where the
-// end is known.
+// Progress of a long operation on a terminal: one line that is redrawn, with the rate, and the remaining time if the
+// size is known.
 
 import { clearInterval, monotonicMs, setInterval } from '../../base/globals.js'
 import type { Output } from './output.js'
@@ -12,7 +12,7 @@ export interface ProgressState {
   readonly bytes: number
 }
 
-/** Draws the state of an operation until it is stopped. Draws nothing where no person reads along. */
+/** Draws the state of an operation until it is stopped. Draws nothing if the output is not a terminal. */
 export class Progress {
   readonly #output: Output
   readonly #verb: string

@@ -4,7 +4,7 @@ import { pad, table, widthOf, type Style } from '../kit/output.js'
 import { formatBytes, formatCount, formatDuration } from '../kit/units.js'
 import { isMissing, type ConnectionView, type ProcessView, type View } from './rates.js'
 
-/** What connections can be sorted by, and the key for each. */
+/** The columns that connections can be sorted by, with their keys. */
 export const SORTS = {
   in: { key: 'i', label: 'IN/s', of: ({ inRate }: ConnectionView) => inRate },
   out: { key: 'o', label: 'OUT/s', of: ({ outRate }: ConnectionView) => outRate },
@@ -98,7 +98,7 @@ function warnAbove(text: string, warn: boolean, paint: Paint): string {
   return warn ? paint(text, 'yellow') : text
 }
 
-/** A spool that is this full deserves a look. */
+/** Percentage from which a spool is highlighted. */
 const NEARLY_FULL_PERCENT = 80
 
 function spoolLines(views: readonly ProcessView[], paint: Paint): string[] {
@@ -155,7 +155,7 @@ function connectionLines(views: readonly ProcessView[], state: ScreenState, pain
   return [paint(first, 'dim'), ...rest]
 }
 
-/** A line cut to the width of the screen. Its colours stay whole, as they end with the line. */
+/** Cuts a line to the width of the screen. Escape sequences of colours stay complete. */
 function cut(line: string, columns: number): string {
   if (widthOf(line) <= columns) return pad(line, 0)
   let width = 0
