@@ -102,7 +102,9 @@ export class AcknowledgingReceiver implements AsyncIterableIterator<SOCMessage, 
    * @throws TypeError with `autoAck` while another call is under way, and for an unknown option; the refused call accepts
    *   nothing
    * @throws {IpcError} ERR_IPC_INVALID_MESSAGE or ERR_IPC_MESSAGE_TOO_LARGE for a line that is not a message: call again
-   *   for the next one. ERR_IPC_ABORTED if the signal fired. Once, followed by `done`: ERR_IPC_TIMEOUT if the sender fell silent, ERR_IPC_INVALID_MESSAGE without an offset if it violated the protocol, ERR_IPC_CLOSED if the connection broke
+   *   for the next one. ERR_IPC_ABORTED if the signal fired. Once, followed by `done`: ERR_IPC_TIMEOUT if the sender
+   *   fell silent, ERR_IPC_INVALID_MESSAGE without an offset if it violated the protocol, ERR_IPC_CLOSED if the
+   *   connection broke
    */
   next(options?: ReceiveOptions): Promise<IteratorResult<SOCMessage, undefined>> {
     if (options === undefined) return this.#ask(this.#direct, true)
