@@ -7,7 +7,7 @@ import { dirname, sep } from 'node:path'
 import { hasCode, IpcError } from '../base/errors.js'
 
 /**
- * Returns ERR_IPC_ACCESS_DENIED for a system error EACCES or EPERM from dialing or listening; returns any other error
+ * Returns ERR_IPC_ACCESS_DENIED for a system error EACCES or EPERM from dialling or listening; returns any other error
  * unchanged.
  */
 export function explainDenial(error: unknown, what: 'dial' | 'listen', address: string): unknown {

@@ -37,7 +37,7 @@ export interface ConnectionOrigin {
   readonly redial?: (signal?: AbortSignal) => Promise<Connection>
   /** The option `onEvent` of the `listen` or `dial` that made it. */
   readonly onEvent: OnEvent | undefined
-  /** Returns the account of the peer's user. Undefined for dialed connections. */
+  /** Returns the account of the peer's user. Undefined for dialled connections. */
   readonly accountOf?: (peer: PeerIdentity) => UserAccount
   /** Called when a connection has ended. */
   readonly onClosed?: (connection: Connection) => void
@@ -84,7 +84,7 @@ export let isCrowded: (connection: Connection) => boolean
 export let finishReading: (connection: Connection) => void
 /** The busy-poll setting that receivers on this connection inherit. */
 export let busyPollOf: (connection: Connection) => PollRequest
-/** Returns the function that makes another connection to the same address; undefined unless this one was dialed. */
+/** Returns the function that makes another connection to the same address; undefined unless this one was dialled. */
 export let redialOf: (connection: Connection) => ConnectionOrigin['redial']
 /** Closes at once, with a reason for the audit channel. */
 export let closeBecause: (connection: Connection, reason: CloseReason) => void

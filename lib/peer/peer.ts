@@ -9,7 +9,7 @@ import { fromNative } from '../binding/native-error.js'
 
 /**
  * The process at the other end, as the kernel recorded it when the connection was made (Linux: SO_PEERCRED and
- * SO_PEERGROUPS, unix(7); Windows: the user of the token of the process at the other end of the pipe). On the dialing
+ * SO_PEERGROUPS, unix(7); Windows: the user of the token of the process at the other end of the pipe). On the dialling
  * side it is the process that called `listen`.
  */
 export interface PeerIdentity {

@@ -105,7 +105,8 @@ struct JsonWalker {
   // Since it was last set to 0: the highest bit is set if a name may be `__proto__`.
   std::uint32_t unusual_names = 0;
   bool long_number = false;  // since it was last set to false: a number took kLongNumber characters or more
-  // Of the containers around a value, the innermost last. Written when one opens.
+  // The closing characters of the containers around a value, the innermost last. Written when a
+  // container opens.
   std::array<std::uint8_t, kMaxDepth> closers;
 
   JsonWalker(const std::uint8_t* bytes, const std::uint32_t* structurals) : text(bytes), cursor(structurals) {}

@@ -1,4 +1,4 @@
-// The processes that top watches: found by name or by their sockets, read once per interval, and dialed again when they
+// The processes that top watches: found by name or by their sockets, read once per interval, and dialled again when they
 // return.
 
 import { readdirSync } from 'node:fs'
