@@ -128,6 +128,20 @@ struct JsonWalker {
     return text[colon] == ':' && StringEnd(text, quote, colon) != 0 ? cursor + 2 : nullptr;
   }
 
+  // Begins the next item of the container that ends with `closer`: reports it, and returns the cursor at its value,
+  // or nullptr for a member without a valid name. `depth` is that of the container.
+  template <typename Visitor>
+  static const std::uint32_t* BeginItem(const std::uint8_t* text, const std::uint32_t* cursor, std::uint8_t closer,
+                                        std::size_t depth, std::uint32_t& unusual, Visitor& visitor) {
+    if (closer != '}') {
+      visitor.Element(depth);
+      return cursor;
+    }
+    const std::uint32_t* const value = SkipName(text, cursor, unusual);
+    if (value != nullptr) visitor.Name(depth, text, cursor[0], cursor[1]);
+    return value;
+  }
+
   // Walks the value at the cursor, and sets `value` to where it is.
   template <typename Visitor>
   LineState Walk(Span& value, Visitor& visitor);
@@ -157,14 +171,9 @@ LineState JsonWalker::Walk(Span& value, Visitor& visitor) {
       } else {
         visitor.Open(depth, at);
         closers[depth++] = closer;
-        if (closer == '}') {
-          const std::uint32_t* const member = SkipName(bytes, next, names);
-          if (member == nullptr) return FailAt(*next, LineState::kSyntax);
-          visitor.Name(depth - 1, bytes, next[0], next[1]);
-          next = member;
-        } else {
-          visitor.Element(depth - 1);
-        }
+        const std::uint32_t* const item = BeginItem(bytes, next, closer, depth - 1, names, visitor);
+        if (item == nullptr) return FailAt(*next, LineState::kSyntax);
+        next = item;
         continue;
       }
     } else {
@@ -188,14 +197,9 @@ LineState JsonWalker::Walk(Span& value, Visitor& visitor) {
       visitor.Close(depth - 1, end);
     }
     if (bytes[at] != ',') return FailAt(at, LineState::kSyntax);
-    if (closers[depth - 1] == '}') {
-      const std::uint32_t* const member = SkipName(bytes, next, names);
-      if (member == nullptr) return FailAt(*next, LineState::kSyntax);
-      visitor.Name(depth - 1, bytes, next[0], next[1]);
-      next = member;
-    } else {
-      visitor.Element(depth - 1);
-    }
+    const std::uint32_t* const item = BeginItem(bytes, next, closers[depth - 1], depth - 1, names, visitor);
+    if (item == nullptr) return FailAt(*next, LineState::kSyntax);
+    next = item;
   }
 }
 
