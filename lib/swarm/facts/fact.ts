@@ -94,8 +94,11 @@ function problemOf(fact: Fact): string | undefined {
   return undefined
 }
 
-/** Half a surrogate pair has no UTF-8 form: receivers would refuse the whole page. */
-function isText(value: unknown, maxUnits: number): boolean {
+/**
+ * Whether a value is a well-formed string of at most `maxUnits` UTF-16 units. Half a surrogate pair has no UTF-8 form:
+ * receivers would refuse the whole page.
+ */
+export function isText(value: unknown, maxUnits: number): boolean {
   return typeof value === 'string' && value.length <= maxUnits && value.isWellFormed()
 }
 

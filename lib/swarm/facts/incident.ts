@@ -1,6 +1,6 @@
 // Incidents that nodes send each other, and a small store of them in memory. Must not know the wire.
 
-import { isTime } from './fact.js'
+import { isText, isTime } from './fact.js'
 
 /** An incident. Strings have at most 1,024 UTF-16 units, the description at most 16,384. */
 export interface Incident {
@@ -74,10 +74,6 @@ export function checkIncident(incident: Incident): void {
   }
   if (!isTime(incident.createdAt))
     throw new TypeError("an incident's createdAt must be a Date within the years 0 to 9999")
-}
-
-function isText(value: unknown, maxUnits: number): boolean {
-  return typeof value === 'string' && value.length <= maxUnits && value.isWellFormed()
 }
 
 /** Holds the incidents that this node sends to its peers, and receives theirs. */
