@@ -89,6 +89,7 @@ export type IpcErrorReason =
   | 'expired'
   | 'spool-hangs'
   | 'spool-failed'
+  | 'maybe-kept'
   | 'spool-damaged'
   | 'spool-in-use'
   | 'unsafe-fact-store'

@@ -68,9 +68,24 @@ export function splitBatch(batch: GatheredBatch, at: number): [GatheredBatch, Ga
   ]
 }
 
-/** Splits a batch until each part fits or holds one message. */
+/** What the headers of a batch say about one run: its keys, numbers and session, all at their longest. */
+const RUN_BYTES = 192
+
+/** At most how many bytes of headers a stretch of this session takes. Each backslash of a unit's name is escaped. */
+export function headerBytesOf({ sid = '', unit = '' }: Pick<Origin, 'sid' | 'unit'>): number {
+  return RUN_BYTES + sid.length + 2 * unit.length
+}
+
+/** Lines and headers. */
+function bytesOf({ lines, stretches }: GatheredBatch): number {
+  let bytes = lines.length
+  for (const { origin } of stretches) bytes += headerBytesOf(origin)
+  return bytes
+}
+
+/** Splits a batch until each part fits, with its headers, or holds one message. */
 export function fitBatch(batch: GatheredBatch, maxBytes: number): GatheredBatch[] {
-  if (batch.count <= 1 || batch.lines.length <= maxBytes) return [batch]
+  if (batch.count <= 1 || bytesOf(batch) <= maxBytes) return [batch]
   const [before, after] = splitBatch(batch, batch.count >>> 1)
   return [...fitBatch(before, maxBytes), ...fitBatch(after, maxBytes)]
 }

@@ -75,7 +75,7 @@ export interface BridgeDeadLetter {
 
 /** The largest sizes that a {@link BatchSink} accepts. */
 export interface SinkLimits {
-  /** Maximum bytes of lines in a batch of several messages. */
+  /** Maximum bytes of a batch of several messages: its lines, and about 200 for each of its runs. */
   readonly maxBatchBytes: number
   /** Longest single line in bytes, with its newline. */
   readonly maxLineBytes: number

@@ -143,8 +143,9 @@ async function run(values: Values, context: CommandContext): Promise<number> {
   const nats = natsOptionsOf(values, (outwards ? to : from).split(','))
   const consumer = values.consumer ?? (outwards ? undefined : to.replace(/[^A-Za-z0-9_-]/g, '_'))
   if (values.check === true) {
-    const { host = hostname() } = values
-    return check({ ...nats, ...(consumer === undefined ? { host } : { consumer }) }, context)
+    const { host = outwards ? hostname() : undefined } = values
+    const side = { ...(consumer !== undefined && { consumer }), ...(host !== undefined && { host }) }
+    return check({ ...nats, ...side }, context)
   }
   const bridge = outwards
     ? await openOut(values, nats, from, context)

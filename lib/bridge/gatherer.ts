@@ -5,10 +5,14 @@
 import type { AcknowledgingReceiver } from '../delivery/receiver/acknowledging-receiver.js'
 import { sizeBound, type SOCMessage } from '../message/message.js'
 import { FrameText } from '../wire/batch.js'
-import type { GatheredBatch, Origin, Stretch, Taken } from './batches.js'
+import { headerBytesOf, type GatheredBatch, type Origin, type Stretch, type Taken } from './batches.js'
 
-/** Maximum number of stretches in a batch: its headers list them, and JetStream accepts headers of up to 64 KiB. */
-export const MAX_STRETCHES = 128
+/**
+ * Maximum number of stretches in a batch, and maximum bytes of the headers that list them: JetStream accepts headers of
+ * up to 64 KiB.
+ */
+const MAX_STRETCHES = 128
+const MAX_HEADER_BYTES = 1 << 15
 
 export interface GatherLimits {
   readonly maxBatchBytes: number
@@ -26,11 +30,31 @@ class Draft {
   readonly stretches: Stretch[] = []
   readonly taken: Taken[] = []
   count = 0
+  /** Of the messages. */
   bytes = 0
+  /** Of the headers that list the stretches. */
+  headerBytes = 0
 
   constructor(index: number, type: string) {
     this.index = index
     this.type = type
+  }
+
+  /** Whether a message of this session belongs to the last stretch, or there is room for another one. */
+  takes(origin: Origin, number: number): boolean {
+    const { stretches, headerBytes } = this
+    if (continues(stretches.at(-1), origin, number)) return true
+    return stretches.length < MAX_STRETCHES && headerBytes + headerBytesOf(origin) <= MAX_HEADER_BYTES
+  }
+
+  /** The stretch that the message with this number belongs to. */
+  stretchFor(origin: Origin, number: number): Stretch {
+    const last = this.stretches.at(-1)
+    if (continues(last, origin, number)) return last
+    const stretch = { origin, first: number, count: 0 }
+    this.stretches.push(stretch)
+    this.headerBytes += headerBytesOf(origin)
+    return stretch
   }
 
   finish(): GatheredBatch {
@@ -74,6 +98,8 @@ export class Gatherer {
       const { type } = messages[at] as SOCMessage
       const draft = this.#draftFor(type, origin, first + at)
       const begin = at
+      const stretch = draft.stretchFor(origin, first + begin)
+      const roomBytes = limits.maxBatchBytes - draft.headerBytes
       do {
         const bytes = sizeBound(messages[at++] as SOCMessage)
         draft.bytes += bytes
@@ -82,16 +108,13 @@ export class Gatherer {
       } while (
         at < messages.length &&
         draft.count < limits.maxBatchMessages &&
-        draft.bytes < limits.maxBatchBytes &&
+        draft.bytes < roomBytes &&
         (messages[at] as SOCMessage).type === type
       )
-      const stretch = draft.stretches.at(-1)
-      if (stretch?.origin === origin && stretch.first + stretch.count === first + begin)
-        stretch.count += at - begin
-      else draft.stretches.push({ origin, first: first + begin, count: at - begin })
+      stretch.count += at - begin
       draft.taken.push({ receiver, messages: messages.slice(begin, at) })
       origin.draft = draft.index
-      if (draft.count >= limits.maxBatchMessages || draft.bytes >= limits.maxBatchBytes) this.#shut(draft)
+      if (draft.count >= limits.maxBatchMessages || draft.bytes >= roomBytes) this.#shut(draft)
     }
   }
 
@@ -117,9 +140,7 @@ export class Gatherer {
     }
     const found = open[low]
     if (found !== undefined) {
-      const last = found.stretches.at(-1)
-      const continues = last?.origin === origin && last.first + last.count === number
-      if (continues || found.stretches.length < MAX_STRETCHES) return found
+      if (found.takes(origin, number)) return found
       this.#shut(found)
       return this.#draftFor(type, origin, number)
     }
@@ -137,4 +158,9 @@ export class Gatherer {
     open.splice(at, 1)
     if (open.length === 0) this.#open.delete(draft.type)
   }
+}
+
+/** Whether the message with this number belongs to the end of a stretch. */
+function continues(stretch: Stretch | undefined, origin: Origin, number: number): stretch is Stretch {
+  return stretch?.origin === origin && stretch.first + stretch.count === number
 }

@@ -1,7 +1,6 @@
 // Checks a NATS server for a bridge, without changing anything: server, streams, subjects, limits, consumer.
 
 import {
-  AckPolicy,
   DiscardPolicy,
   JetStreamApiError,
   jetstreamManager,
@@ -9,11 +8,13 @@ import {
   StorageType,
   type ConsumerInfo,
   type JetStreamManager,
+  type StreamConfig,
   type StreamInfo,
 } from '@nats-io/jetstream'
 import { connect, headers, type NatsConnection } from '@nats-io/transport-node'
 
 import { describeError } from '../base/errors.js'
+import { consumerFault } from './nats-consumer.js'
 import { checkNatsOptions, type NatsOptions, type NatsSettings } from './nats-options.js'
 import { subjectOf } from './nats-subjects.js'
 
@@ -30,7 +31,8 @@ export interface NatsCheckOptions extends NatsOptions {
   /** The durable consumer of an incoming bridge. Default: only the needs of an outgoing bridge are checked. */
   readonly consumer?: string
   /**
-   * Name of this host for an outgoing bridge, to check the permission to publish its messages. Default: not checked.
+   * With a consumer: the host whose messages the incoming bridge reads; default: all hosts. Without one: name of this
+   * host for an outgoing bridge, to check the permission to publish its messages; default: not checked.
    */
   readonly host?: string
 }
@@ -43,6 +45,8 @@ const NEW_STREAMS = 3
 const CONNECT_TIMEOUT_MS = 3000
 /** Smaller messages leave no room for the headers of a batch. */
 const SMALL_PAYLOAD = 1 << 16
+/** Share of a stream's limit. */
+const NEARLY_FULL = 0.8
 
 type Report = (level: NatsFinding['level'], text: string) => void
 
@@ -112,10 +116,11 @@ async function checkServer(
   } else {
     checkStream(info, settings, report)
   }
-  for (const [name, subject] of [
-    [`${stream}_DEAD`, `${prefix}_dead.host.type`],
-    [`${stream}_STATE`, `${prefix}_state.consumer`],
+  for (const [name, first, rest] of [
+    [`${stream}_DEAD`, `${prefix}_dead`, 'host.type'],
+    [`${stream}_STATE`, `${prefix}_state`, 'consumer'],
   ] as const) {
+    const subject = `${first}.${rest}`
     const owner = await ownerOf(manager, subject)
     if (owner !== undefined && owner !== name) {
       report(
@@ -123,13 +128,19 @@ async function checkServer(
         `the stream ${owner} takes ${subject}, which belongs into ${name}: take another --prefix`,
       )
     }
+    // A way out needs no permission to look at checkpoints.
+    if (consumer === undefined && first.endsWith('_state')) continue
+    const existing = await found(() => manager.streams.info(name))
+    if (existing !== undefined) checkTakes(existing, first, report)
   }
   if (info === undefined) return
-  if (host !== undefined) await checkPermission(nc, settings, host, report)
-  if (consumer === undefined) return
+  if (consumer === undefined) {
+    if (host !== undefined) await checkPermission(nc, settings, host, report)
+    return
+  }
   const existing = await found(() => manager.consumers.info(stream, consumer))
   if (existing === undefined) report('ok', `there is no consumer ${consumer}; the bridge makes it`)
-  else checkConsumer(existing, report)
+  else checkConsumer(existing, prefix, host, report)
 }
 
 /** Whether the account has room for a new stream. */
@@ -171,16 +182,24 @@ async function checkPermission(
   }
 }
 
-function checkStream({ config, state }: StreamInfo, { prefix, stream }: NatsSettings, report: Report): void {
-  report('ok', `stream ${stream}: ${state.messages} messages, ${state.bytes} bytes`)
-  if (!config.subjects.some((subject) => subject === `${prefix}.>` || subject === '>')) {
-    report(
-      'error',
-      `stream ${stream} does not take ${prefix}.>, but ${config.subjects.join(', ')}: add the subject`,
-    )
+/** Whether a stream takes and acknowledges messages whose subjects begin with `first`. */
+function checkTakes({ config }: StreamInfo, first: string, report: Report): void {
+  const { name, mirror, sealed, no_ack } = config
+  // The client's types claim that every stream has subjects.
+  const subjects = (config as Partial<StreamConfig>).subjects ?? []
+  if (mirror !== undefined) {
+    report('error', `stream ${name} mirrors ${mirror.name} and takes nothing itself: take another --stream`)
+  } else if (!subjects.some((subject) => subject === `${first}.>` || subject === '>')) {
+    report('error', `stream ${name} does not take ${first}.>, but ${subjects.join(', ')}: add the subject`)
   }
-  if (config.sealed) report('error', `stream ${stream} is sealed and takes nothing`)
-  if (config.no_ack) report('error', `stream ${stream} does not acknowledge: clear no_ack`)
+  if (sealed) report('error', `stream ${name} is sealed and takes nothing`)
+  if (no_ack) report('error', `stream ${name} does not acknowledge: clear no_ack`)
+}
+
+function checkStream(info: StreamInfo, { prefix, stream }: NatsSettings, report: Report): void {
+  const { config, state } = info
+  report('ok', `stream ${stream}: ${state.messages} messages, ${state.bytes} bytes`)
+  checkTakes(info, prefix, report)
   if (config.discard !== DiscardPolicy.New) {
     report(
       'warning',
@@ -208,29 +227,25 @@ function checkStream({ config, state }: StreamInfo, { prefix, stream }: NatsSett
       `stream ${stream} takes messages of ${config.max_msg_size} bytes at most: longer ones become dead letters`,
     )
   }
-  if (config.max_bytes > 0 && state.bytes > config.max_bytes * 0.8) {
-    report(
-      'warning',
-      `stream ${stream} is ${Math.round((100 * state.bytes) / config.max_bytes)} % full; when it is full, senders wait`,
-    )
+  const full = Math.max(
+    config.max_bytes > 0 ? state.bytes / config.max_bytes : 0,
+    config.max_msgs > 0 ? state.messages / config.max_msgs : 0,
+  )
+  if (full > NEARLY_FULL) {
+    report('warning', `stream ${stream} is ${Math.round(100 * full)} % full; when it is full, senders wait`)
   }
   if (config.num_replicas === 1) report('warning', `stream ${stream} has one copy: it is as safe as one disk`)
 }
 
-function checkConsumer({ name, config, num_pending, num_ack_pending }: ConsumerInfo, report: Report): void {
+function checkConsumer(
+  { name, config, num_pending, num_ack_pending }: ConsumerInfo,
+  prefix: string,
+  host: string | undefined,
+  report: Report,
+): void {
   report('ok', `consumer ${name}: ${num_pending} messages to come, ${num_ack_pending} not acknowledged`)
-  if (config.deliver_subject !== undefined) {
-    report(
-      'error',
-      `consumer ${name} pushes; the bridge needs one that is pulled from: take another --consumer`,
-    )
-  }
-  if (config.ack_policy === AckPolicy.None) {
-    report(
-      'error',
-      `consumer ${name} takes no acknowledgements: its ack_policy must be all or explicit; take another --consumer`,
-    )
-  }
+  const fault = consumerFault(config, prefix, host)
+  if (fault !== undefined) report('error', `consumer ${name} ${fault}: take another --consumer`)
   if (config.max_deliver !== undefined && config.max_deliver > 0) {
     report(
       'warning',

@@ -14,14 +14,10 @@ import {
 } from './nats-options.js'
 import { setBatchHeaders, subjectOf } from './nats-subjects.js'
 
-/**
- * Maximum bytes of lines in a batch: large enough to share the cost of a message, small enough that several are in
- * flight.
- */
-const BATCH_BYTES = 1 << 17
-/** Room for the headers of a batch, which list its sessions, and of a batch of one message. */
-const HEADER_BYTES = 1 << 15
-const SMALL_HEADER_BYTES = 2048
+/** Maximum bytes of a batch: large enough to share the cost of a message, small enough that several are in flight. */
+const BATCH_BYTES = 160 * 1024
+/** Room for the headers that do not depend on the runs of a batch, and for the one run of a single message. */
+const HEADER_BYTES = 2048
 
 /** Stores batches in a stream of NATS JetStream. */
 export class NatsSink implements BatchSink {
@@ -43,7 +39,7 @@ export class NatsSink implements BatchSink {
     const most = this.#maxMessageBytes < 0 ? maxPayload : Math.min(maxPayload, this.#maxMessageBytes)
     return {
       maxBatchBytes: Math.max(1, Math.min(BATCH_BYTES, most - HEADER_BYTES)),
-      maxLineBytes: Math.max(1, most - SMALL_HEADER_BYTES),
+      maxLineBytes: Math.max(1, most - HEADER_BYTES),
     }
   }
 

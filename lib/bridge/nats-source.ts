@@ -22,6 +22,7 @@ import { IpcError, isIpcError, toError } from '../base/errors.js'
 import { text, type OptionTable } from '../base/options.js'
 import { pause } from '../base/timing.js'
 import type { BatchSource, BridgeDeadLetter, SavedCheckpoint, SourceItem } from './bridge.js'
+import { consumerFault, filterOf } from './nats-consumer.js'
 import { publishDeadLetter } from './nats-dead-letters.js'
 import { hasApiCode, NatsLink, RefusedByStream, WRONG_LAST_SEQUENCE } from './nats-link.js'
 import {
@@ -33,7 +34,7 @@ import {
   type NatsOptions,
   type NatsSettings,
 } from './nats-options.js'
-import { Header, itemOf, tokenOf } from './nats-subjects.js'
+import { Header, itemOf } from './nats-subjects.js'
 
 /** Options of {@link NatsSource}. */
 export interface NatsSourceOptions extends NatsOptions {
@@ -75,6 +76,7 @@ export class NatsSource implements BatchSource {
   readonly #settings: NatsSettings
   readonly #link: NatsLink
   readonly #consumer: string
+  readonly #host: string | undefined
   readonly #filter: string
   readonly #writer = randomHex(8)
   #writes = 0
@@ -99,8 +101,8 @@ export class NatsSource implements BatchSource {
     this.#settings = checkNatsOptions('NatsSource', shared)
     this.#link = new NatsLink(this.#settings)
     this.#consumer = consumer
-    const { prefix } = this.#settings
-    this.#filter = host === undefined ? `${prefix}.>` : `${prefix}.${tokenOf(host)}.>`
+    this.#host = host
+    this.#filter = filterOf(this.#settings.prefix, host)
   }
 
   /** Connects, creates missing streams, and reads the checkpoint of the consumer. */
@@ -225,6 +227,11 @@ export class NatsSource implements BatchSource {
     const isLog = retention === RetentionPolicy.Limits
     const found = await this.#findConsumer()
     if (found !== undefined) {
+      const fault = consumerFault(found.config, this.#settings.prefix, this.#host)
+      if (fault !== undefined) {
+        const why = `the consumer ${this.#consumer} of ${stream} ${fault}: give the bridge another name`
+        throw new IpcError('ERR_IPC_SYSTEM', why)
+      }
       // In other streams, deleting the consumer would delete its messages.
       if (found.delivered.stream_seq - last <= MOST_READ_SINGLY || !isLog) return found
       await consumers.delete(stream, this.#consumer)

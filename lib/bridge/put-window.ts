@@ -10,7 +10,7 @@
 
 import { hasCode, toError } from '../base/errors.js'
 import { pause } from '../base/timing.js'
-import { fitBatch, type GatheredBatch } from './batches.js'
+import { fitBatch, splitBatch, type GatheredBatch } from './batches.js'
 import type { BatchRun, BatchSink } from './bridge.js'
 
 /** A batch in the window. */
@@ -219,7 +219,7 @@ export class PutWindow {
       ++entry.copy
       return
     }
-    const parts = fitBatch(batch, Math.max(1, batch.lines.length >>> 1))
+    const parts = splitBatch(batch, batch.count >>> 1)
     let at = 0
     const entries = parts.map((part, i) => {
       // The same numbers again, so `previous` continues from part to part.

@@ -134,7 +134,8 @@ export class Connection {
   #closedListeners: Set<() => void> | undefined
   #closeReason: CloseReason | undefined
   #peerExit: PeerExitWatch | undefined
-  readonly #openedMs = monotonicMs()
+  /** Whole milliseconds, which V8 stores without an object of their own. */
+  readonly #openedMs = Math.floor(monotonicMs())
 
   private constructor(client: NativeClient, address: string, origin: ConnectionOrigin) {
     const { readiness } = addon
@@ -251,6 +252,11 @@ export class Connection {
     }
   }
 
+  /** Milliseconds since the connection was opened. */
+  get ageMs(): number {
+    return Math.floor(monotonicMs()) - this.#openedMs
+  }
+
   /** Whether the connection is closed: nothing can be sent or received any more. */
   get closed(): boolean {
     return this.#state === 'closed' || this.#socket.destroyed
@@ -356,7 +362,7 @@ export class Connection {
       linesIn: this.#input?.lines ?? 0,
       messagesOut: out?.messages ?? 0,
       bytesOut: out?.bytes ?? 0,
-      durationMs: monotonicMs() - this.#openedMs,
+      durationMs: this.ageMs,
     }
   }
 

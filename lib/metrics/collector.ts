@@ -101,7 +101,7 @@ export class Collector {
   collect(): MetricValues[] {
     const gauges = new Totals()
     let connections = 0
-    for (const [, { parts }] of observedConnections()) {
+    for (const { parts } of observedConnections()) {
       ++connections
       for (const part of parts) this.#look(part, gauges)
     }

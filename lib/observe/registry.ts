@@ -4,8 +4,6 @@
 // Objects that use a connection are stored with that connection, so that each of thousands costs one map entry. Open
 // connections are the exception: the addon holds them anyway, so the registry holds them too, until they end.
 
-import { monotonicMs } from '../base/globals.js'
-
 /** The kind of an object. */
 export type ObservedKind =
   | 'connection'
@@ -31,36 +29,31 @@ export interface Entry {
   readonly object: Observed
 }
 
-/** An open connection, and the objects that use it. */
-export interface ConnectionEntry {
-  /** Unique within the thread. */
+/** A connection, as far as the registry knows it. */
+export interface ObservedConnection {
+  /** Unique among the connections of the thread. */
   readonly id: number
-  /** How long it has been open, in milliseconds. */
-  readonly ageMs: number
+}
+
+/** An open connection, and the objects that use it. */
+export interface ConnectionEntry<Connection extends ObservedConnection> {
+  readonly connection: Connection
   readonly parts: readonly Entry[]
 }
 
-/** Kept small, because thousands may be idle. V8 stores whole milliseconds without an object of their own. */
-class OpenConnection {
-  readonly id: number
-  readonly openedMs: number
-  /** The objects on it; most connections have one. */
-  parts: Observed | Observed[] | undefined = undefined
+/**
+ * The objects on a connection. Most connections have one, and thousands may be idle, so that a single object needs no
+ * array.
+ */
+type Parts = Observed | Observed[] | undefined
 
-  constructor(id: number, openedMs: number) {
-    this.id = id
-    this.openedMs = openedMs
-  }
-}
-
-const connections = new Map<object, OpenConnection>()
+const connections = new Map<ObservedConnection, Parts>()
 /** The kind of the objects of each class, so that objects need no field for it. */
 const kinds = new Map<unknown, ObservedKind>()
-let lastId = 0
 
 /** Registers a connection until {@link forgetConnection}. */
-export function observeConnection(connection: object): void {
-  connections.set(connection, new OpenConnection(++lastId, Math.floor(monotonicMs())))
+export function observeConnection(connection: ObservedConnection): void {
+  connections.set(connection, undefined)
 }
 
 /** Called with each object that leaves the registry, for totals. */
@@ -75,14 +68,14 @@ export function listenForLeaving(listener: LeaveListener | undefined): void {
 }
 
 /** Call when a connection has ended. */
-export function forgetConnection(connection: object): void {
+export function forgetConnection(connection: ObservedConnection): void {
   if (onLeave !== undefined) for (const entry of partsOf(connections.get(connection))) onLeave(entry)
   connections.delete(connection)
 }
 
-function partsOf(open: OpenConnection | undefined): Entry[] {
-  if (open?.parts === undefined) return []
-  const objects = Array.isArray(open.parts) ? open.parts : [open.parts]
+function partsOf(parts: Parts): Entry[] {
+  if (parts === undefined) return []
+  const objects = Array.isArray(parts) ? parts : [parts]
   return objects.map((object) => ({ kind: kinds.get(object.constructor) as ObservedKind, object }))
 }
 
@@ -90,32 +83,32 @@ function partsOf(open: OpenConnection | undefined): Entry[] {
  * Registers an object that reads from or writes to a connection, for as long as the connection is open. All objects of a
  * class have the same kind.
  */
-export function observeOn(connection: object, kind: ObservedKind, object: Observed): void {
-  const open = connections.get(connection)
-  if (open === undefined) return
+export function observeOn(connection: ObservedConnection, kind: ObservedKind, object: Observed): void {
+  if (!connections.has(connection)) return
   kinds.set(object.constructor, kind)
-  const { parts } = open
-  if (parts === undefined) open.parts = object
-  else if (Array.isArray(parts)) parts.push(object)
-  else open.parts = [parts, object]
+  const parts = connections.get(connection)
+  if (Array.isArray(parts)) parts.push(object)
+  else connections.set(connection, parts === undefined ? object : [parts, object])
 }
 
 /** Yields the open connections, oldest first. */
-export function* observedConnections<Connection extends object>(): Generator<[Connection, ConnectionEntry]> {
-  const nowMs = monotonicMs()
-  for (const [connection, open] of connections) {
-    const { id, openedMs } = open
-    yield [connection as Connection, { id, ageMs: Math.floor(nowMs - openedMs), parts: partsOf(open) }]
+export function* observedConnections<Connection extends ObservedConnection>(): Generator<
+  ConnectionEntry<Connection>
+> {
+  for (const [connection, parts] of connections) {
+    yield { connection: connection as Connection, parts: partsOf(parts) }
   }
 }
 
 interface WeakEntry {
+  /** Unique among these objects. */
   readonly id: number
   readonly kind: ObservedKind
   readonly object: WeakRef<Observed>
 }
 
 let others: WeakEntry[] = []
+let lastId = 0
 /** Entries at which dead ones are removed: twice as many as there were alive. */
 let sweepAt = 64
 

@@ -15,7 +15,7 @@ const SEGMENT = /^(\d{16})\.log$/
 const statFile = promisify(fstat)
 const truncateFile = promisify(ftruncate)
 const writeFile = promisify(writev)
-export const syncFile = promisify(fdatasync)
+const syncFile = promisify(fdatasync)
 const readFile = promisify(read)
 
 /** One file of the log. */
@@ -85,6 +85,11 @@ export class LogFiles {
 
   async truncate({ descriptor }: Segment, size: number): Promise<void> {
     await truncateFile(descriptor, size)
+  }
+
+  /** Resolves once the content and the size of a segment are on the disk. */
+  async sync({ descriptor }: Segment): Promise<void> {
+    await syncFile(descriptor)
   }
 
   /** Writes buffers one after the other at a position. */

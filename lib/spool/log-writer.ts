@@ -1,15 +1,17 @@
 // Appends records to the log in groups: one writev for all waiting records, and with durability `fsync` one fdatasync,
-// on Node's thread pool. Begins a new segment when one is full. A failed write rejects only its own records.
+// on Node's thread pool. Begins a new segment when one is full. A failed write is undone, and rejects only its own
+// records.
 //
 //   idle ──enqueue──▶ writing ──done, nothing waits──▶ idle
-//                      │  ▲
-//                      └──┘ done, more waits: one group after the other
+//                      │ │  ▲
+//                      │ └──┘ done, more waits: one group after the other
+//                      └──a failed write cannot be undone──▶ failed (refuses every record)
 //
 // Messages are written only while the reserve (reserve.ts) is held. On a full disk, urgent records use its space.
 
 import { IpcError } from '../base/errors.js'
 import { queueMicrotask } from '../base/globals.js'
-import { isDiskFull, syncFile, type LogFiles, type Segment } from './log-files.js'
+import { isDiskFull, type LogFiles, type Segment } from './log-files.js'
 import { RecordKind, writeHeader, type HeaderFields } from './record.js'
 import type { Reserve } from './reserve.js'
 
@@ -26,7 +28,8 @@ export interface WriteJob {
   /** Whether the record helps to free space, so that it may use the reserve when the disk is full. */
   readonly urgent: boolean
   readonly onWritten: (segment: Segment, offset: number, size: number) => void
-  readonly onFailed: (error: IpcError) => void
+  /** `remains`: whether the record may be in the log all the same, because the write could not be undone. */
+  readonly onFailed: (error: IpcError, remains: boolean) => void
 }
 
 /** Makes a job that writes a record of lines. `value` contains room for the header, then the lines. */
@@ -72,6 +75,8 @@ export class LogWriter {
   #waiting: WriteJob[] = []
   #running: Promise<void> | undefined
   #diskFull = false
+  /** Set once a failed write could not be undone. */
+  #failure: IpcError | undefined
 
   constructor(options: LogWriterOptions) {
     this.#options = options
@@ -112,6 +117,10 @@ export class LogWriter {
   }
 
   async #writeGroup(): Promise<void> {
+    if (this.#failure !== undefined) {
+      for (const { onFailed } of this.#waiting.splice(0)) onFailed(this.#failure, false)
+      return
+    }
     const jobs: WriteJob[] = []
     try {
       const most = await this.#countAllowed(jobs)
@@ -171,6 +180,11 @@ export class LogWriter {
 
   /** Fails jobs. On a full disk, the urgent ones are tried once more with the space of the reserve. */
   async #fail(jobs: readonly WriteJob[], cause: unknown): Promise<void> {
+    if (this.#failure !== undefined) {
+      const unknown = maybeKept(this.#files.directory, cause)
+      for (const { onFailed } of jobs) onFailed(unknown, true)
+      return
+    }
     const full = isDiskFull(cause)
     if (full) this.#diskFull = true
     let failed = jobs
@@ -179,7 +193,7 @@ export class LogWriter {
       this.#waiting = [...jobs.filter(({ urgent }) => urgent), ...this.#waiting]
     }
     const error = writingError(this.#files.directory, cause)
-    for (const { onFailed } of failed) onFailed(error)
+    for (const { onFailed } of failed) onFailed(error, false)
   }
 
   #hasReleased(): Promise<boolean> {
@@ -200,20 +214,46 @@ export class LogWriter {
     try {
       await this.#files.write(segment, buffers, segment.size)
     } catch (error) {
-      await this.#files.truncate(segment, segment.size).catch(() => undefined)
+      await this.#undo(segment, error)
       throw error
     }
     if (!mustSync) return
     try {
-      await syncFile(segment.descriptor)
+      await this.#files.sync(segment)
       if (isNew) await this.#files.syncNames()
     } catch (error) {
       // The kernel may have dropped the pages that it could not write, and reports that only once.
-      await this.#files.truncate(segment, segment.size).catch(() => undefined)
+      await this.#undo(segment, error)
       if (!isNew) this.#active = undefined
       throw error
     }
     this.#synced = true
+  }
+
+  /**
+   * Removes what a failed write left in its segment. Until that is done (with `sync`: on the disk), the next process may find
+   * the records, so they must not be reported as gone.
+   */
+  async #undo(segment: Segment, cause: unknown): Promise<void> {
+    if (await this.#isCutOff(segment)) return
+    // Some file systems need space in order to shrink a file.
+    if ((await this.#hasReleased()) && (await this.#isCutOff(segment))) return
+    this.#failure = new IpcError(
+      'ERR_IPC_SYSTEM',
+      `the spool in ${this.#files.directory} has failed: a write could be neither finished nor undone. ` +
+        'Close it, and open it again once the disk works',
+      { reason: 'spool-failed', cause },
+    )
+  }
+
+  async #isCutOff(segment: Segment): Promise<boolean> {
+    try {
+      await this.#files.truncate(segment, segment.size)
+      if (this.#options.sync) await this.#files.sync(segment)
+      return true
+    } catch {
+      return false
+    }
   }
 
   #tell(segment: Segment, buffers: readonly Buffer[], jobs: readonly WriteJob[], startBytes: number): void {
@@ -238,6 +278,14 @@ export class LogWriter {
 function countFirst(jobs: readonly WriteJob[], isKind: (job: WriteJob) => boolean): number {
   const other = jobs.findIndex((job) => !isKind(job))
   return other < 0 ? jobs.length : other
+}
+
+function maybeKept(directory: string, cause: unknown): IpcError {
+  return new IpcError(
+    'ERR_IPC_SYSTEM',
+    `the spool in ${directory} has failed, and may have kept these messages all the same: once it is opened again, it holds them or it does not`,
+    { reason: 'maybe-kept', cause },
+  )
 }
 
 function writingError(directory: string, cause: unknown): IpcError {

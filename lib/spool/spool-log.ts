@@ -78,7 +78,9 @@ export interface SpoolLog {
   makeRoom(bytes: number, through: number, below: number | undefined): number
   /**
    * Stores an entry under the next numbers. `durable` resolves when it is as durable as `durability` promises, in the
-   * order of the calls; if it rejects, the messages were not stored and their numbers stay unused.
+   * order of the calls. If it rejects, the messages were not stored and their numbers stay unused; but after an error
+   * with reason `maybe-kept` the next process may find them, so they still count as `messages`. After this reason and
+   * after `spool-failed`, the log accepts no more entries.
    */
   append(entry: SpoolEntry): {
     /** Number of the first message. */

@@ -5,7 +5,8 @@
 // log small.
 //
 //   appended ──written──▶ durable ──settle, makeRoom, expire──▶ gone ──all of its segment──▶ deleted from the disk
-//       └──write fails──▶ gone
+//       ├──write fails──▶ gone
+//       └──write fails and cannot be undone──▶ unknown until the spool is opened again
 
 import { IpcError } from '../base/errors.js'
 import { queueMicrotask } from '../base/globals.js'
@@ -264,10 +265,12 @@ export class Spool implements SpoolLog {
               if (!entry.removed) this.#index.place(entry, segment, offset, size)
               resolve()
             },
-            onFailed: (error) => {
-              this.#index.remove(entry)
-              // Parts of it may be in the file; they must not reappear.
-              this.#notes.add(first, first + count - 1)
+            onFailed: (error, remains) => {
+              // A message that may be in the log stays pending, for the next process.
+              if (!remains) {
+                this.#index.remove(entry)
+                this.#notes.add(first, first + count - 1)
+              }
               reject(error)
             },
           },
@@ -310,7 +313,8 @@ export class Spool implements SpoolLog {
    *
    * @throws TypeError while a sender uses the spool
    * @throws {IpcError} ERR_IPC_BUFFER_FULL (`maxBytes`, or reason `disk-full`), ERR_IPC_INVALID_MESSAGE,
-   *   ERR_IPC_MESSAGE_TOO_LARGE, ERR_IPC_CLOSED, ERR_IPC_SYSTEM
+   *   ERR_IPC_MESSAGE_TOO_LARGE, ERR_IPC_CLOSED, ERR_IPC_SYSTEM. With reason `maybe-kept` of the last one, only opening the
+   *   spool again shows whether it has the messages; with `spool-failed` it does not. Both mean that it takes nothing more.
    */
   async add(messages: SOCMessage | readonly SOCMessage[]): Promise<number> {
     if (this.#events !== undefined) throw new TypeError('the spool has a sender: send messages through that')

@@ -14,7 +14,7 @@ import {
 
 /** One open connection. Counts are since it was opened. */
 export interface ConnectionSnapshot {
-  /** Unique within the process's thread. */
+  /** The number that events and traces of the connection carry: unique within the process's thread. */
   readonly id: number
   /** Path of the socket, or (Windows) name of the pipe. */
   readonly address: string
@@ -52,7 +52,7 @@ export interface ConnectionSnapshot {
 
 /** A listener, a server, an acknowledged sender or a spool. */
 export interface ObjectSnapshot {
-  /** Unique within the process's thread. */
+  /** The number that events and traces of the connection carry: unique within the process's thread. */
   readonly id: number
   /** The kind of the object: `listener`, `server` … */
   readonly kind: string
@@ -101,8 +101,8 @@ const MOST_TEXT = 200
 export function takeSnapshot(name: string, ownAddress: string, loopLagMs: number): StatsSnapshot {
   const { user, system } = process.cpuUsage()
   const all = [...observedConnections<Connection>()]
-    .filter(([{ address }]) => address !== ownAddress)
-    .map(([connection, entry]) => toSnapshot(connection, entry))
+    .filter(({ connection }) => connection.address !== ownAddress)
+    .map(toSnapshot)
   const connections =
     all.length <= MOST ? all : all.sort((one, other) => trafficOf(other) - trafficOf(one)).slice(0, MOST)
   return {
@@ -145,10 +145,8 @@ function statsOf(object: Observed): Record<string, unknown> {
   return { ...object.stats }
 }
 
-function toSnapshot(
-  { address, peer }: Connection,
-  { id, ageMs, parts }: ConnectionEntry,
-): ConnectionSnapshot {
+function toSnapshot({ connection, parts }: ConnectionEntry<Connection>): ConnectionSnapshot {
+  const { id, address, peer, ageMs } = connection
   const sums = new Sums()
   for (const { kind, object } of parts) sums.add(kind, statsOf(object))
   const { executable, unit } = peer

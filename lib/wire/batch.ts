@@ -30,7 +30,7 @@ function returnLayout(layout: Int32Array): void {
     spareLayouts.push(layout)
 }
 
-const NO_PARTS: (Laid | Run)[] = []
+const NO_PARTS: Part[] = []
 
 /** Frames that are laid out in one call. */
 interface Laid {
@@ -38,6 +38,9 @@ interface Laid {
   readonly layout: Int32Array
   readonly frames: number
 }
+
+/** What a batch is made of. A text is written as it is. */
+type Part = Laid | Run | string
 
 /** Bytes that are written as they are. */
 export interface Run {
@@ -51,7 +54,7 @@ export interface Run {
 /** Consecutive frames. Frames that are text are joined, so that one conversion serves many. */
 export class FrameText {
   /** Complete parts. */
-  #parts: (Laid | Run)[] = NO_PARTS
+  #parts: Part[] = NO_PARTS
   /** The part being built: either a text and the layout of its frames, or a run of adjacent frames. */
   #text = ''
   #layout: Int32Array | undefined
@@ -70,7 +73,9 @@ export class FrameText {
   /** The complete batch, if it is a single run of bytes that can be written in place. */
   get soleRun(): Run | undefined {
     const [only] = this.#parts
-    return this.#parts.length === 1 && only !== undefined && 'bytes' in only && only.kept ? only : undefined
+    return this.#parts.length === 1 && typeof only === 'object' && 'bytes' in only && only.kept
+      ? only
+      : undefined
   }
 
   /**
@@ -165,8 +170,13 @@ export class FrameText {
       return
     }
     const layout = this.#layout as Int32Array
-    this.#parts.push({ text: this.#text, layout, frames: this.#frames })
-    this.#layout = undefined
+    if (this.#frames === 1 && layout[LayoutWord.type] === WHOLE_FRAME) {
+      // The text between two payloads of bytes, as where received messages are passed on: the layout serves the next one.
+      this.#parts.push(this.#text)
+    } else {
+      this.#parts.push({ text: this.#text, layout, frames: this.#frames })
+      this.#layout = undefined
+    }
     this.#text = ''
     this.#frames = 0
   }
@@ -175,7 +185,9 @@ export class FrameText {
   encode(slab: Buffer, begin: number): number {
     let end = begin
     for (const part of this.#parts) {
-      if ('bytes' in part) {
+      if (typeof part === 'string') {
+        end += slab.write(part, end)
+      } else if ('bytes' in part) {
         end += part.bytes.copy(slab, end, part.start, part.end)
       } else {
         end = addon.layOutFrames(slab, end, part.text, part.layout, part.frames)

@@ -23,8 +23,9 @@ class PollHistory {
 
   // Messages are in time within 20 µs; where polls do not pay, one wait in 1025 polls.
   static PollHistory OfOwnAccord() { return {20, 2, 10}; }
-  // Every message that ends a poll is in time; where polls do not pay, one wait in 17 polls.
-  static PollHistory OnRequest() { return {std::numeric_limits<std::int64_t>::max(), 1, 4}; }
+  // Every message that ends a poll is in time; where polls do not pay, one wait in 257 polls, so that the 99th
+  // percentile is that of sleeping.
+  static PollHistory OnRequest() { return {std::numeric_limits<std::int64_t>::max(), 1, 8}; }
 
   // Returns whether this wait should poll. Call it once per wait.
   bool WorthTrying() {

@@ -18,6 +18,7 @@ import { roundTrip } from './round-trip/scenario.js'
 import { stalledReader } from './stalled-reader/scenario.js'
 import { swarm } from './swarm/scenario.js'
 import { throughput } from './throughput/scenario.js'
+import { validatedReceiver } from './validated/scenario.js'
 
 export function allScenarios(scale: Scale): readonly Scenario[] {
   return [
@@ -38,5 +39,6 @@ export function allScenarios(scale: Scale): readonly Scenario[] {
     swarm(scale),
     requestReply(scale),
     publisher(scale),
+    validatedReceiver(scale),
   ]
 }

@@ -5,6 +5,7 @@ import { connect } from '@nats-io/transport-node'
 import { hostname } from 'node:os'
 import { onTestFinished } from 'vitest'
 
+import { bridgeCommand } from '../../lib/bridge/command.js'
 import { InBridge } from '../../lib/bridge/in-bridge.js'
 import { NatsSink } from '../../lib/bridge/nats-sink.js'
 import { NatsSource } from '../../lib/bridge/nats-source.js'
@@ -72,4 +73,32 @@ export async function managing<Value>(
   } finally {
     await nc.close()
   }
+}
+
+/** A command under way. */
+export interface Run {
+  readonly code: Promise<number>
+  readonly out: () => string
+  readonly errors: () => string
+  readonly stop: () => void
+}
+
+/** Runs `sentinel-ipc bridge` until it ends, or the test does. */
+export function run(...argv: string[]): Run {
+  let out = ''
+  let errors = ''
+  const controller = new AbortController()
+  const code = bridgeCommand(argv, {
+    stdout: { write: (text) => (out += text) },
+    stderr: { write: (text) => (errors += text) },
+    signal: controller.signal,
+  })
+  const stop = (): void => {
+    controller.abort()
+  }
+  onTestFinished(async () => {
+    stop()
+    await code
+  })
+  return { code, out: () => out, errors: () => errors, stop }
 }

@@ -3,11 +3,11 @@
 
 import type { ConsumerConfig, StreamConfig } from '@nats-io/jetstream'
 import { connect } from '@nats-io/transport-node'
-import { describe, expect, it } from 'vitest'
+import { describe, expect, it, onTestFinished } from 'vitest'
 
 import { checkNats, type NatsCheckOptions, type NatsFinding } from '../../lib/bridge/nats-check.js'
 import { temporaryDirectory } from '../support/directory.js'
-import { managing, server } from './bridges.js'
+import { managing, run, server } from './bridges.js'
 import { whyNoServer } from './nats-server.js'
 
 type Level = NatsFinding['level']
@@ -64,8 +64,71 @@ describe.skipIf(whyNoServer !== undefined)(`--check finds${whyNoServer ?? ''}`, 
     await expectFinding({ servers: url }, 'warning', '% full')
   })
 
+  it('a stream that is nearly full of messages', async () => {
+    const { url } = await server(temporaryDirectory())
+    await addStream(url, { max_msgs: 10 })
+    const nc = await connect({ servers: url })
+    for (let i = 0; i < 9; ++i) await nc.request('sentinel.a.b', 'x')
+    await nc.close()
+    await expectFinding({ servers: url }, 'warning', '90 % full')
+  })
+
+  it('a stream that mirrors another one', async () => {
+    const { url } = await server(temporaryDirectory())
+    await addStream(url, { name: 'ORIGIN', subjects: ['sentinel.>'] })
+    const mirror: object = { name: 'SENTINEL', mirror: { name: 'ORIGIN' } }
+    await managing(url, (manager) => manager.streams.add(mirror as typeof good))
+    await expectFinding({ servers: url }, 'error', 'mirrors ORIGIN and takes nothing itself')
+  })
+
+  it.each([
+    ['dead letters', 'SENTINEL_DEAD', 'sentinel_dead.>', {}],
+    ['checkpoints', 'SENTINEL_STATE', 'sentinel_state.>', { consumer: 'c' }],
+  ])(
+    'a stream of %s that takes other subjects, or does not acknowledge',
+    async (_what, name, takes, side) => {
+      const { url } = await server(temporaryDirectory())
+      await addStream(url, { name, subjects: ['elsewhere.>'], no_ack: true })
+      const options = { servers: url, ...side }
+      await expectFinding(options, 'error', `stream ${name} does not take ${takes}`)
+      await expectFinding(options, 'error', `stream ${name} does not acknowledge`)
+    },
+  )
+
+  it('checkpoints that another stream takes', async () => {
+    const { url } = await server(temporaryDirectory())
+    await addStream(url, { name: 'ALL', subjects: ['sentinel_state.>'] })
+    await expectFinding({ servers: url }, 'error', 'belongs into SENTINEL_STATE')
+  })
+
+  it('a program that answers in place of the stream', async () => {
+    const { url } = await server(temporaryDirectory())
+    await addStream(url, { subjects: ['other.>'] })
+    const nc = await connect({ servers: url })
+    onTestFinished(() => nc.close())
+    nc.subscribe('sentinel.>', { callback: (_error, asked) => void asked.respond('{}') })
+    await nc.flush()
+    await expectFinding({ servers: url, host: 'h' }, 'error', 'goes to something that is not SENTINEL')
+  })
+
+  it('that it may not look, and says how far it got', async () => {
+    const { url } = await server(
+      temporaryDirectory(),
+      `authorization { users: [ { user: u, password: p,
+        permissions { publish: ["$JS.API.INFO"], subscribe: ["_INBOX.>"] } } ] }`,
+    )
+    const findings = await checkNats({ servers: url, connection: { user: 'u', pass: 'p' } })
+    expect(findings.at(-1)).toMatchObject({
+      level: 'error',
+      text: /^the check ended early: .*Permissions? Violation/i,
+    })
+    expect(findings.length).toBeGreaterThan(1)
+  }, 30_000)
+
   it.each<[string, Partial<ConsumerConfig>, Level, string]>([
     ['a consumer as the bridge makes it', { ack_policy: 'all' }, 'ok', 'consumer c: 0 messages to come'],
+    ['a consumer without the data', { headers_only: true }, 'error', 'delivers headers only'],
+    ['a consumer of other subjects', { filter_subject: 'sentinel.a.>' }, 'error', 'reads sentinel.a.>, and'],
     ['a consumer with explicit acknowledgement', {}, 'ok', 'consumer c: 0 messages to come'],
     ['a consumer that pushes', { deliver_subject: 'x' }, 'error', 'pushes'],
     ['a consumer without acknowledgement', { ack_policy: 'none' }, 'error', 'takes no acknowledgements'],
@@ -77,6 +140,22 @@ describe.skipIf(whyNoServer !== undefined)(`--check finds${whyNoServer ?? ''}`, 
       manager.consumers.add('SENTINEL', { durable_name: 'c', ack_policy: 'explicit', ...config }),
     )
     await expectFinding({ servers: url, consumer: 'c' }, level, text)
+  })
+
+  it('a consumer of all hosts, where the way in wants those of one', async () => {
+    const { url } = await server(temporaryDirectory())
+    await addStream(url, {})
+    await managing(url, (manager) =>
+      manager.consumers.add('SENTINEL', {
+        durable_name: 'c',
+        ack_policy: 'all',
+        filter_subject: 'sentinel.>',
+      }),
+    )
+    const text = 'reads sentinel.>, and the bridge wants sentinel.h%2e1.>'
+    await expectFinding({ servers: url, consumer: 'c', host: 'h.1' }, 'error', text)
+    const { code, out } = run('--from', url, '--to', 'x', '--consumer', 'c', '--host', 'h.1', '--check')
+    expect([await code, out()]).toEqual([1, expect.stringContaining(text)])
   })
 
   it('a consumer that is not there yet', async () => {

@@ -5,40 +5,15 @@ import { connect } from '@nats-io/transport-node'
 import { join } from 'node:path'
 import { describe, expect, it, onTestFinished } from 'vitest'
 
-import { BRIDGE_HELP, bridgeCommand } from '../../lib/bridge/command.js'
+import { BRIDGE_HELP } from '../../lib/bridge/command.js'
 import { checkNats } from '../../lib/bridge/nats-check.js'
 import { AcknowledgedSender } from '../../lib/delivery/sender/acknowledged-sender.js'
 import { newSOCMessage } from '../../lib/message/new-message.js'
 import { receiving } from '../support/delivery.js'
 import { temporaryDirectory } from '../support/directory.js'
 import { until } from '../support/wait.js'
+import { run } from './bridges.js'
 import { NatsServer, whyNoServer } from './nats-server.js'
-
-interface Run {
-  readonly code: Promise<number>
-  readonly out: () => string
-  readonly errors: () => string
-  readonly stop: () => void
-}
-
-function run(...argv: string[]): Run {
-  let out = ''
-  let errors = ''
-  const controller = new AbortController()
-  const code = bridgeCommand(argv, {
-    stdout: { write: (text) => (out += text) },
-    stderr: { write: (text) => (errors += text) },
-    signal: controller.signal,
-  })
-  const stop = (): void => {
-    controller.abort()
-  }
-  onTestFinished(async () => {
-    stop()
-    await code
-  })
-  return { code, out: () => out, errors: () => errors, stop }
-}
 
 describe('the arguments of sentinel-ipc bridge', () => {
   it('are explained by --help', async () => {

@@ -1,15 +1,18 @@
 // The bridge over a real NATS server with JetStream: streams that are made, subjects, provenance, restarts, wrong credentials.
 
-import type { StoredMsg } from '@nats-io/jetstream'
+import { AckPolicy, type StoredMsg } from '@nats-io/jetstream'
 import { join } from 'node:path'
 import { describe, expect, it } from 'vitest'
 
 import type { BridgeEvent } from '../../lib/bridge/bridge.js'
 import { NatsSink } from '../../lib/bridge/nats-sink.js'
+import { AcknowledgingReceiver } from '../../lib/delivery/receiver/acknowledging-receiver.js'
+import type { SOCMessage } from '../../lib/message/message.js'
 import { newSOCMessage } from '../../lib/message/new-message.js'
 import { Spool } from '../../lib/spool/spool.js'
 import { idsTo, receiving } from '../support/delivery.js'
 import { temporaryDirectory } from '../support/directory.js'
+import { listening } from '../support/pair.js'
 import { until } from '../support/wait.js'
 import { host, localSender, managing, message, server, wayIn, wayOut } from './bridges.js'
 import { whyNoServer } from './nats-server.js'
@@ -124,6 +127,110 @@ describe.skipIf(whyNoServer !== undefined)(`a bridge over NATS JetStream${whyNoS
     })
     expect((await localSender(directory).send(message(0))).status).toBe('acknowledged')
   }, 60_000)
+
+  it('makes absent streams and the consumer with the defaults that docs/fleet.md states', async () => {
+    const directory = temporaryDirectory()
+    const { url } = await server(directory)
+    await wayOut(directory, url)
+    await wayIn(directory, url)
+    const day = 86_400e9
+    const common = { storage: 'file', retention: 'limits', num_replicas: 1 }
+    const hasConsumer = (): Promise<boolean> =>
+      managing(url, (manager) =>
+        manager.consumers.info('SENTINEL', 'in').then(
+          () => true,
+          () => false,
+        ),
+      )
+    await until(hasConsumer)
+    await managing(url, async (manager) => {
+      const configOf = async (name: string): Promise<object> => (await manager.streams.info(name)).config
+      expect(await configOf('SENTINEL')).toMatchObject({
+        ...common,
+        subjects: ['sentinel.>'],
+        max_bytes: 1 << 30,
+        max_age: 7 * day,
+        discard: 'new',
+      })
+      expect(await configOf('SENTINEL_DEAD')).toMatchObject({
+        ...common,
+        subjects: ['sentinel_dead.>'],
+        max_bytes: 256 << 20,
+        max_age: 30 * day,
+        discard: 'old',
+      })
+      expect(await configOf('SENTINEL_STATE')).toMatchObject({
+        ...common,
+        subjects: ['sentinel_state.>'],
+        max_bytes: 64 << 20,
+        max_age: 0,
+        max_msgs_per_subject: 1,
+      })
+      expect((await manager.consumers.info('SENTINEL', 'in')).config).toMatchObject({
+        durable_name: 'in',
+        ack_policy: 'all',
+        ack_wait: 30e9,
+        filter_subject: 'sentinel.>',
+      })
+    })
+  })
+
+  it('settles in steps: JetStream before the local sender, the local receiver before JetStream', async () => {
+    const directory = temporaryDirectory()
+    const nats = await server(directory)
+    await wayOut(directory, nats.url)
+    const back = await wayIn(directory, nats.url)
+    await nats.kill()
+    const sender = localSender(directory)
+    let settled = false
+    const sent = sender.sendBatch([message(0), message(1)]).then(({ status }) => {
+      settled = true
+      return status
+    })
+    await new Promise((resolve) => setTimeout(resolve, 500))
+    expect(settled).toBe(false)
+    await nats.resume()
+    expect(await sent).toBe('acknowledged')
+    const held = (): Promise<boolean[]> =>
+      managing(nats.url, async (manager) => {
+        const { num_ack_pending, ack_floor } = await manager.consumers.info('SENTINEL', 'in')
+        return [num_ack_pending > 0, ack_floor.stream_seq > 0]
+      })
+    const listener = await listening(directory)
+    const receiver = new AcknowledgingReceiver(await listener.accept(), 'r', { autoAck: false })
+    const { value } = await receiver.batches().next()
+    expect((value as unknown[]).length).toBeGreaterThan(0)
+    await new Promise((resolve) => setTimeout(resolve, 500))
+    expect(await held()).toEqual([true, false])
+    expect(back.stats.delivered).toBe(0)
+    receiver.acknowledge(value as SOCMessage[])
+    void (async () => {
+      for await (const messages of receiver.batches()) receiver.acknowledge(messages)
+    })()
+    await until(async () => (await held()).join() === 'false,true')
+    expect(back.stats.delivered).toBe(2)
+  }, 60_000)
+
+  it.each<[string, object]>([
+    ['delivers headers only', { headers_only: true }],
+    ['reads sentinel.other.>, and the bridge wants sentinel.>', { filter_subject: 'sentinel.other.>' }],
+  ])('stops with the reason rather than lose messages to a consumer that %s', async (reason, config) => {
+    const directory = temporaryDirectory()
+    const { url } = await server(directory)
+    await wayOut(directory, url)
+    const { ids } = await receiving(directory)
+    expect((await localSender(directory).send(message(0))).status).toBe('acknowledged')
+    const consumer = { durable_name: 'in', ack_policy: AckPolicy.Explicit, ...config }
+    await managing(url, (manager) => manager.consumers.add('SENTINEL', consumer))
+    const back = await wayIn(directory, url)
+    await expect(back.ended).rejects.toMatchObject({
+      code: 'ERR_IPC_SYSTEM',
+      message: expect.stringContaining(reason) as string,
+    })
+    // Under another name everything is there.
+    await wayIn(directory, url, { consumer: 'another' })
+    await until(() => ids.length === 1)
+  })
 
   it('makes senders wait while the stream is full, and loses nothing', async () => {
     const directory = temporaryDirectory()

@@ -3,6 +3,7 @@
 import { writeFileSync } from 'node:fs'
 import { spawnSync } from 'node:child_process'
 import { join } from 'node:path'
+import { setTimeout as sleep } from 'node:timers/promises'
 import { describe, expect, it, onTestFinished } from 'vitest'
 
 import { AcknowledgedSender } from '../../lib/delivery/index.js'
@@ -90,11 +91,12 @@ describe('listen and send', () => {
 
   it('send stops at a line that is not a message and says which, or leaves it out', async () => {
     const directory = temporaryDirectory()
-    const listen = await listener(directory, '--count', '2')
+    const listen = await listener(directory, '--count', '3')
     const input = `${lines(1)}nonsense\n`
     const failed = await run(['send', 'events', '-d', directory], { input })
     expect(failed.code).toBe(1)
     expect(failed.stderr).toContain('line 2 of the input: a line of the text is not JSON: "nonsense"')
+    await listen.prints('"id":"m0"') // what stood before it was sent
     const skipped = await run(['send', 'events', '-d', directory, '--skip-invalid', '--json'], {
       input: input + lines(2),
     })
@@ -149,6 +151,23 @@ describe('listen and send', () => {
     const { code, stderr } = await run(args, { input: '1\n' })
     expect(stderr).toContain('[ERR_IPC_NOT_LISTENING]')
     expect(code).toBe(3)
+  })
+
+  it('--ack ends at SIGINT while a receiver is silent, with what was counted', async () => {
+    const directory = temporaryDirectory()
+    const server = serve(await listening(directory), async (connection) => {
+      // Takes the message in hand, and never settles it.
+      const receiver = new AcknowledgingReceiver(connection, 'r', { autoAck: false })
+      for await (const message of receiver) if (message.id === 'never') return
+    })
+    const send = start(['send', 'test', '-d', directory, '--ack', '--json', '--timeout', '1h'])
+    send.process.stdin.end(lines(2))
+    await until(() => server.stats.accepted > 0)
+    await sleep(300) // the messages are on their way
+    send.process.kill('SIGINT')
+    const { code, stdout } = await send.done
+    expect([code, JSON.parse(stdout)]).toMatchObject([130, { messages: 2, acknowledged: 0 }])
+    await server.close({ timeoutMs: 100 })
   })
 
   it('--spool keeps messages while the receiver is away, and delivers them next time', async () => {

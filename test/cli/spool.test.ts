@@ -32,8 +32,8 @@ describe('spool', () => {
     const { code, stdout, stderr } = await run(['spool', spool.directory])
     expect([code, stderr]).toEqual([0, ''])
     expect(stdout).toMatch(/^waiting +2 messages, /m)
-    expect(stdout).toMatch(/^oldest +number 2, waits for /m)
-    expect(stdout).toMatch(/^settled +through number 1; the next is 4$/m)
+    expect(stdout).toMatch(/^oldest +number 2, waiting for /m)
+    expect(stdout).toMatch(/^settled +through number 1; the next number is 4$/m)
     expect(stdout).toContain(segmentOf(spool))
     expect(stdout).toMatch(/^no damage$/m)
     expect(JSON.parse((await run(['spool', spool.directory, '--json'])).stdout)).toMatchObject({
@@ -175,7 +175,7 @@ describe('spool', () => {
   it('says that there is no spool', async () => {
     const { code, stderr } = await run(['spool', join(temporaryDirectory(), 'missing')])
     expect(code).toBe(1)
-    expect(stderr).toContain('cannot be opened')
+    expect(stderr).toContain('there is no spool in')
     expect(stderr.trimEnd().split('\n')).toHaveLength(1)
   })
 })

@@ -4,7 +4,7 @@ import { execFileSync, spawnSync } from 'node:child_process'
 import { request } from 'node:http'
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
-import { describe, expect, it, onTestFinished } from 'vitest'
+import { describe, expect, it } from 'vitest'
 
 import { isMissing, viewOf, type View } from '../../lib/cli/top/rates.js'
 import { drawScreen } from '../../lib/cli/top/screen.js'
@@ -12,7 +12,8 @@ import type { ConnectionSnapshot, StatsSnapshot } from '../../lib/stats/snapshot
 import { startChild } from '../support/child.js'
 import { temporaryDirectory } from '../support/directory.js'
 import { until } from '../support/wait.js'
-import { jsonLines, main, run, start } from './support/command.js'
+import { jsonLines, run, start } from './support/command.js'
+import { commandLine, Screen, whyNoScreen } from './support/screen.js'
 
 const connection = (changes: Partial<ConnectionSnapshot> = {}): ConnectionSnapshot => ({
   id: 1,
@@ -132,6 +133,14 @@ describe('the screen', () => {
     ])
   })
 
+  it('cuts long names, so that the columns behind them stay on the screen', () => {
+    const name = 'a-service-with-a-name-that-goes-on-and-on'
+    const view = viewOf(snapshot({ name, connections: [connection({ unit: `${name}.service` })] }), undefined)
+    const lines = drawScreen({ ...state, views: [view, { name, error: 'not there' }] }, 50, 200, plain)
+    expect(lines.filter((line) => line.startsWith('a-service-with-a-name-t…  '))).toHaveLength(3)
+    expect(lines.find((line) => line.includes('/run/a.sock'))).toMatch(/^\S+… {2}\S+… {2}/)
+  })
+
   it('fits the terminal, with colours as without', () => {
     const red = (text: string): string => `\u001b[31m${text}\u001b[0m`
     for (const paint of [plain, red]) {
@@ -199,64 +208,36 @@ describe('top', () => {
     expect(jsonLines(stdout).length).toBeGreaterThan(2)
   })
 
-  const tmux = spawnSync('tmux', ['-V']).status === 0
-  it.skipIf(!tmux)(`draws a screen that keys change${tmux ? '' : ' (skipped: needs tmux)'}`, async () => {
+  it.skipIf(whyNoScreen !== '')(`draws a screen that keys change${whyNoScreen}`, async () => {
     const directory = temporaryDirectory()
     await exposing(directory, 'service')
-    const socket = join(directory, 'tmux')
-    const tell = (...args: string[]): string =>
-      execFileSync('tmux', ['-S', socket, ...args], { encoding: 'utf8' })
-    onTestFinished(() => {
-      spawnSync('tmux', ['-S', socket, 'kill-server'])
-    })
-    const env = { ...process.env, TERM: 'xterm-256color' }
-    execFileSync('tmux', ['-S', socket, 'new-session', '-d', '-s', 'top', '-x', '140', '-y', '20', 'sh'], {
-      env,
-    })
-    const screen = (): string => tell('capture-pane', '-p', '-t', 'top')
-    const shows = (text: string | RegExp): Promise<void> =>
-      until(() => (typeof text === 'string' ? screen().includes(text) : text.test(screen())))
-    tell(
-      'send-keys',
-      '-t',
-      'top',
-      `'${process.execPath}' '${main}' top -d '${directory}' -i 200ms; echo code $?`,
-      'Enter',
-    )
-    await shows(/^service +\d+ +\d+% .* [1-9][\d.]*k? /m)
-    await shows('in▼')
-    tell('send-keys', '-t', 'top', 'p')
-    await shows('pending▼')
-    tell('send-keys', '-t', 'top', 'r')
-    await shows('pending▲')
-    tell('send-keys', '-t', 'top', 'Space')
-    await shows('(paused)')
-    const paused = screen()
+    const screen = Screen.open(140, 20)
+    screen.run(commandLine('top', '-d', directory, '-i', '200ms'))
+    await screen.shows(/^service +\d+ +\d+% .* [1-9][\d.]*k? /m)
+    await screen.shows('in▼')
+    screen.press('p')
+    await screen.shows('pending▼')
+    screen.press('r')
+    await screen.shows('pending▲')
+    screen.press('Space')
+    await screen.shows('(paused)')
+    const paused = screen.text
     await sleep(500)
-    expect(screen()).toBe(paused)
-    tell('send-keys', '-t', 'top', 'Down')
-    await until(() => screen() !== paused)
-    // A smaller terminal: nothing wraps.
-    tell('resize-window', '-t', 'top', '-x', '60', '-y', '10')
-    await until(
-      () =>
-        screen()
-          .split('\n')
-          .filter((line) => line.startsWith('service')).length > 0,
-    )
-    expect(
-      Math.max(
-        ...screen()
-          .split('\n')
-          .map((line) => line.length),
-      ),
-    ).toBeLessThanOrEqual(60)
-    tell('send-keys', '-t', 'top', 'q')
-    await shows('code 0')
-    expect(screen()).not.toContain('sort:')
+    expect(screen.text).toBe(paused)
+    screen.press('Down')
+    await until(() => screen.text !== paused)
+    // A smaller terminal: nothing wraps, and what does not fit is said to be there.
+    screen.resize(60, 7)
+    await screen.shows(/^… \d+ more lines? below; ↓ scrolls$/m)
+    expect(screen.lines.filter((line) => line.startsWith('service')).length).toBeGreaterThan(0)
+    for (const line of screen.lines) expect(line.length).toBeLessThanOrEqual(60)
+    screen.press('q')
+    await screen.shows('code 0')
+    expect(screen.text).not.toContain('sort:')
     // The terminal echoes again what is typed.
-    tell('send-keys', '-t', 'top', 'echo again', 'Enter')
-    await shows(/^again$/m)
+    screen.type('echo again')
+    screen.press('Enter')
+    await screen.shows(/^again$/m)
   })
 })
 

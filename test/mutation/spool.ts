@@ -8,6 +8,7 @@ const DAMAGE = 'test/unit/spool/damage.test.ts'
 const QUICK = 'a torn end|a flipped bit|reading (?:from|that)'
 const SEGMENTS = 'test/unit/spool/segments.test.ts'
 const FULL = 'test/unit/spool/full-disk.test.ts'
+const FAILED = 'test/unit/spool/failed-disk.test.ts'
 const CLAIM = 'test/unit/spool/claim.test.ts'
 
 const KILLED = 'A process that is killed'
@@ -120,7 +121,7 @@ export const spoolMutations: readonly Mutation[] = [
     name: 'a record that does not fit is rejected',
     claim: DISK,
     file: spool('log-writer'),
-    from: 'for (const { onFailed } of failed) onFailed(error)',
+    from: 'for (const { onFailed } of failed) onFailed(error, false)',
     to: 'void failed',
     tests: [FULL],
   },
@@ -128,9 +129,41 @@ export const spoolMutations: readonly Mutation[] = [
     name: 'half a record does not stay on a full disk',
     claim: DISK,
     file: spool('log-writer'),
-    from: '} catch (error) {\n      await this.#files.truncate(segment, segment.size).catch(() => undefined)\n      throw error\n    }\n    if (!mustSync) return',
+    from: '} catch (error) {\n      await this.#undo(segment, error)\n      throw error\n    }\n    if (!mustSync) return',
     to: '} catch (error) {\n      throw error\n    }\n    if (!mustSync) return',
     tests: [FULL],
+  },
+  {
+    name: 'a record that could not be forced to the disk does not stay in the log',
+    claim: DISK,
+    file: spool('log-writer'),
+    from: 'await this.#undo(segment, error)\n      if (!isNew)',
+    to: 'if (!isNew)',
+    tests: [FAILED],
+  },
+  {
+    name: 'the removal of a failed record is on the disk before it is reported',
+    claim: DISK,
+    file: spool('log-writer'),
+    from: 'if (this.#options.sync) await this.#files.sync(segment)',
+    to: '',
+    tests: [FAILED],
+  },
+  {
+    name: 'a record that may be in the log is not reported as gone',
+    claim: DISK,
+    file: spool('log-writer'),
+    from: 'onFailed(unknown, true)',
+    to: 'onFailed(unknown, false)',
+    tests: [FAILED],
+  },
+  {
+    name: 'a spool that could not undo a write takes nothing more',
+    claim: DISK,
+    file: spool('log-writer'),
+    from: 'for (const { onFailed } of this.#waiting.splice(0)) onFailed(this.#failure, false)\n      return',
+    to: 'this.#failure = undefined',
+    tests: [FAILED],
   },
   {
     name: 'settlements use the reserve of a full disk',
@@ -144,8 +177,8 @@ export const spoolMutations: readonly Mutation[] = [
     name: 'a number that was given to a record that failed is not used again',
     claim: DISK,
     file: spool('spool'),
-    from: 'this.#notes.add(first, first + count - 1)\n              reject(error)',
-    to: 'reject(error)',
+    from: 'this.#notes.add(first, first + count - 1)\n              }\n              reject(error)',
+    to: '}\n              reject(error)',
     tests: [FULL],
   },
   {

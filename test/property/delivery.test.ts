@@ -17,6 +17,8 @@ import { MemorySpool } from '../support/memory-spool.js'
 import { temporaryDirectory } from '../support/directory.js'
 import { until } from '../support/wait.js'
 
+/** More of them, for a hunt: DELIVERY_RUNS=3000. */
+const RUNS = Number(process.env.DELIVERY_RUNS ?? 30)
 const MAX_DELIVERIES = 3
 const MAX_MESSAGE_BYTES = 2000
 
@@ -65,6 +67,8 @@ class Ends {
   readonly #listener: Listener
   readonly #batches: boolean
   readonly #inHand: { readonly message: SOCMessage; readonly receiver: AcknowledgingReceiver }[] = []
+  /** Receivers that were closed by hand. */
+  readonly #closed = new Set<AcknowledgingReceiver>()
   /** Messages that the application may take before it asks again. */
   #wanted = 0
   #waiting: (() => void)[] = []
@@ -126,6 +130,7 @@ class Ends {
   async close(): Promise<void> {
     const receiver = this.receivers.at(-1)
     if (receiver === undefined) return
+    this.#closed.add(receiver)
     for (const held of this.#inHand.filter((each) => each.receiver === receiver)) {
       this.#inHand.splice(this.#inHand.indexOf(held), 1)
       this.reference.release(held.message.id)
@@ -181,7 +186,10 @@ class Ends {
       for (const message of Array.isArray(value) ? value : [value]) {
         --this.#wanted
         this.reference.handOut(message.id, message.deliveries)
-        this.#inHand.push({ message, receiver })
+        // The step that caused the hand-out and the one that closed the receiver may be of the same turn: then the message was
+        // given back before the application saw it.
+        if (this.#closed.has(receiver)) this.reference.release(message.id)
+        else this.#inHand.push({ message, receiver })
       }
     }
   }
@@ -218,7 +226,7 @@ it.each([
   [true, true],
 ])(
   'both ends agree with the reference (spool: %s, runs: %s)',
-  { timeout: 120_000 },
+  { timeout: Math.max(120_000, RUNS * 2000) },
   async (spooled, batches) => {
     await fc.assert(
       fc.asyncProperty(fc.array(step, { maxLength: 60 }), async (steps) => {
@@ -236,13 +244,12 @@ it.each([
             expectBalance(ends.sender.stats, ends.receivers)
           }
           await ends.finish()
-          const refusedAtSend = ends.sender.stats.accepted < ends.results.size
-          expectBalance(ends.sender.stats, ends.receivers, refusedAtSend ? undefined : 'settled')
+          expectBalance(ends.sender.stats, ends.receivers, 'settled')
         } finally {
           await ends.stop()
         }
       }),
-      { numRuns: 30 },
+      { numRuns: RUNS },
     )
   },
 )

@@ -8,7 +8,7 @@ import type { Arguments, Command, Context } from '../kit/command.js'
 import { CommandError, ExitCode } from '../kit/exit-code.js'
 import { loadLibrary } from '../kit/load.js'
 import type { Output, Style } from '../kit/output.js'
-import { parseCount } from '../kit/units.js'
+import { clockTime, parseCount } from '../kit/units.js'
 import { unlessFired } from '../kit/waiting.js'
 
 export const auditCommand: Command = {
@@ -64,7 +64,8 @@ async function run(args: Arguments, { out, err, signal }: Context): Promise<Exit
       const { value } = next
       if (wanted.size > 0 && !wanted.has(value.event)) continue
       ++printed
-      await out.line(out.isTerminal && !args.flag('json') ? pretty(value, out) : JSON.stringify(value))
+      if (out.isTerminal && !args.flag('json')) await out.line(pretty(value, out))
+      else await out.json(JSON.stringify(value))
     }
     return ExitCode.ok
   } catch (error) {
@@ -100,7 +101,7 @@ function pretty(record: AuditRecord, out: Output): string {
     .map(([key, value]) => `${key} ${shown(value)}`)
   if (error !== undefined) parts.push(`error ${shown((error as { message?: unknown }).message ?? error)}`)
   if (missed !== undefined) parts.push(`(${shown(missed)} events before were left out)`)
-  const time = new Date(timeMs).toTimeString().slice(0, 8)
+  const time = clockTime(timeMs)
   const style = STYLES[event]
   const name = style === undefined ? event : out.style(event, style)
   return [out.style(time, 'dim'), name, ...(address === undefined ? [] : [shown(address)]), ...parts].join(

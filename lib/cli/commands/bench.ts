@@ -10,7 +10,7 @@ import type { Workload } from '../bench/workloads.js'
 import type { Arguments, Command, Context } from '../kit/command.js'
 import { ExitCode } from '../kit/exit-code.js'
 import { loadLibrary } from '../kit/load.js'
-import { table } from '../kit/output.js'
+import { table } from '../kit/text.js'
 import { formatDuration, groupDigits, parseCount, parseDuration } from '../kit/units.js'
 
 export const benchCommand: Command = {
@@ -57,7 +57,7 @@ async function run(args: Arguments, context: Context): Promise<ExitCode> {
   } finally {
     rmSync(directory, { recursive: true, force: true })
   }
-  if (args.flag('json')) await out.line(JSON.stringify(jsonOf(results, bytes)))
+  if (args.flag('json')) await out.json(JSON.stringify(jsonOf(results, bytes)))
   else await print(results, bytes, context)
   return ExitCode.ok
 }

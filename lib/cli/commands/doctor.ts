@@ -12,7 +12,8 @@ import {
 } from '../kit/addresses.js'
 import type { Arguments, Command, Context } from '../kit/command.js'
 import { ExitCode } from '../kit/exit-code.js'
-import { pad, type Output } from '../kit/output.js'
+import type { Output } from '../kit/output.js'
+import { pad, printable, wrap } from '../kit/text.js'
 import { examineAddress } from '../doctor/examine.js'
 import { Report, type Fact } from '../doctor/report.js'
 import { examineRuntime } from '../doctor/runtime.js'
@@ -56,7 +57,7 @@ async function run(args: Arguments, { out, signal }: Context): Promise<ExitCode>
   }
   const { diagnosis, facts } = report
   const ok = diagnosis === undefined
-  if (args.flag('json')) await out.line(JSON.stringify({ ok, facts, ...diagnosis }))
+  if (args.flag('json')) await out.json(JSON.stringify({ ok, facts, ...diagnosis }))
   else await print(facts, report, out)
   return ok ? ExitCode.ok : ExitCode.failed
 }
@@ -65,8 +66,10 @@ async function print(facts: readonly Fact[], { diagnosis }: Report, out: Output)
   const width = Math.max(...facts.map(({ topic }) => topic.length)) + 2
   const marks = { ok: out.style('✓', 'green'), note: out.style('!', 'yellow'), bad: out.style('✗', 'red') }
   let before = ''
+  const columns = out.isTerminal ? out.columns : Infinity
   for (const { topic, level, text } of facts) {
-    await out.line(`${marks[level]} ${pad(topic === before ? '' : out.style(topic, 'bold'), width)}${text}`)
+    const start = `${marks[level]} ${pad(topic === before ? '' : out.style(topic, 'bold'), width)}`
+    for (const line of wrap(start + printable(text), columns, width + 2)) await out.line(line)
     before = topic
   }
   await out.line()
@@ -75,6 +78,9 @@ async function print(facts: readonly Fact[], { diagnosis }: Report, out: Output)
     return
   }
   const { cause, text, remedy } = diagnosis
-  await out.line(`${out.style('cause:', 'red', 'bold')}  ${text} [${cause}]`)
-  await out.line(`${out.style('remedy:', 'green', 'bold')} ${remedy}`)
+  const last = [
+    `${out.style('cause:', 'red', 'bold')}  ${printable(text)} [${cause}]`,
+    `${out.style('remedy:', 'green', 'bold')} ${printable(remedy)}`,
+  ]
+  for (const line of last.flatMap((entry) => wrap(entry, columns, 8))) await out.line(line)
 }

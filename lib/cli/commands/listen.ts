@@ -1,7 +1,6 @@
 // `sentinel-ipc listen NAME`: prints the messages that arrive, until it is interrupted.
 
 import { AbortController } from '../../base/globals.js'
-import { quoteText } from '../../base/quote.js'
 import type { Connection } from '../../connection/connection.js'
 import type { SOCMessage } from '../../message/message.js'
 import {
@@ -14,6 +13,7 @@ import {
 import type { Arguments, Command, Context } from '../kit/command.js'
 import { errorLine, ExitCode } from '../kit/exit-code.js'
 import { loadLibrary, type Library } from '../kit/load.js'
+import { jsonMessage, MessageColumns } from '../kit/message-text.js'
 import type { Output } from '../kit/output.js'
 import { parsePointers } from '../kit/pointer.js'
 import { parseCount, plural } from '../kit/units.js'
@@ -39,6 +39,7 @@ export const listenCommand: Command = {
     },
     count: { value: 'N', short: 'n', help: 'end after N messages' },
     peer: { help: 'print who sent each message' },
+    full: { help: 'on a terminal: print long messages to their end, instead of one line each' },
     ...POLICY_OPTIONS,
     ...SOCKET_OPTIONS,
   },
@@ -67,7 +68,7 @@ async function run(args: Arguments, context: Context): Promise<ExitCode> {
   const given = args.text('count')
   const most = given === undefined ? Infinity : parseCount(given, 'count')
   const fields = fieldsOf(args)
-  const print = printer(args, fields, out)
+  const print = printer(args, out)
   const library = await loadLibrary()
   const listener = await library.listen(address.name, listenOptions(address, args))
   const types = new Set(args.list('type'))
@@ -85,7 +86,7 @@ async function run(args: Arguments, context: Context): Promise<ExitCode> {
       },
     },
   )
-  if (out.isTerminal) void err.line(err.style(`listening at ${listener.address}; Ctrl-C ends it`, 'dim'))
+  if (err.isTerminal) void err.line(err.style(`listening at ${listener.address}; Ctrl-C ends it`, 'dim'))
 
   async function printAll(connection: Connection): Promise<void> {
     const receiver = openReceiver(connection, args.flag('ack'), fields, library)
@@ -112,11 +113,11 @@ async function run(args: Arguments, context: Context): Promise<ExitCode> {
   done.abort()
   await server.close({ timeoutMs: DRAIN_MS })
   await out.flush()
-  if (out.isTerminal || args.flag('json')) await report(counts, args, err)
+  if (err.isTerminal || args.flag('json')) await report(counts, args, context)
   return ExitCode.ok
 }
 
-async function report(counts: Counts, args: Arguments, err: Output): Promise<void> {
+async function report(counts: Counts, args: Arguments, { err, signal }: Context): Promise<void> {
   if (args.flag('json')) {
     await err.line(JSON.stringify(counts))
     return
@@ -125,7 +126,7 @@ async function report(counts: Counts, args: Arguments, err: Output): Promise<voi
   const parts = [`${plural(printed, 'message')} from ${plural(connections, 'connection')}`]
   if (filtered > 0) parts.push(`${plural(filtered, 'message')} of other types`)
   if (invalid > 0) parts.push(plural(invalid, 'invalid line'))
-  await err.line(err.style(parts.join(', '), 'dim'))
+  await err.lastLine(err.style(parts.join(', '), 'dim'), signal.aborted)
 }
 
 /** Reads a connection, with or without acknowledgement. Invalid lines are counted. */
@@ -167,62 +168,9 @@ function fieldsOf(args: Arguments): readonly string[] | undefined {
 }
 
 /** Returns a function that prints a message, and waits while the output is slow. */
-function printer(
-  args: Arguments,
-  fields: readonly string[] | undefined,
-  out: Output,
-): (message: SOCMessage) => Promise<void> | undefined {
-  const withPeer = args.flag('peer')
-  if (out.isTerminal && !args.flag('json')) {
-    return (message) => out.line(prettyMessage(message, fields, withPeer, out))
-  }
-  return (message) => out.line(jsonMessage(message, fields, withPeer))
-}
-
-/** Returns a message as one line of JSON, with its extra keys and the text of the payload as received. */
-export function jsonMessage(
-  message: SOCMessage,
-  fields: readonly string[] | undefined,
-  withPeer: boolean,
-): string {
-  const { type, id, timestamp, meta, rawPayload, peer } = message
-  const parts = [`"type":${JSON.stringify(type)}`]
-  if (id !== '') parts.push(`"id":${JSON.stringify(id)}`)
-  parts.push(`"ts":${timestamp}`)
-  const extra = JSON.stringify(meta)
-  if (extra !== '{}') parts.push(extra.slice(1, -1))
-  if (fields !== undefined) parts.push(`"fields":${JSON.stringify(picked(message, fields))}`)
-  else if (rawPayload !== undefined) parts.push(`"payload":${rawPayload}`)
-  if (withPeer) parts.push(`"peer":${JSON.stringify(peer)}`)
-  return `{${parts.join(',')}}`
-}
-
-function picked(message: SOCMessage, fields: readonly string[]): Record<string, unknown> {
-  return Object.fromEntries(fields.map((pointer) => [pointer, message.field(pointer)]))
-}
-
-function prettyMessage(
-  message: SOCMessage,
-  fields: readonly string[] | undefined,
-  withPeer: boolean,
-  out: Output,
-): string {
-  const { type, timestamp, peer } = message
-  const time = new Date(timestamp * 1000).toISOString().slice(11, 19)
-  const from = withPeer && peer !== undefined ? ` ${out.style(`uid ${peer.uid} pid ${peer.pid}`, 'dim')}` : ''
-  const style = type === 'soc_incident' ? 'red' : type === 'soc_heartbeat' ? 'dim' : 'cyan'
-  const body =
-    fields === undefined
-      ? printable(message.rawPayload ?? '')
-      : Object.entries(picked(message, fields))
-          .map(([pointer, value]) => `${pointer}=${printable(JSON.stringify(value) ?? '-')}`)
-          .join(' ')
-  return `${out.style(time, 'dim')} ${out.style(printable(type), style)}${from} ${body}`
-}
-
-/** Escapes characters in a peer's text that could control a terminal. */
-function printable(text: string): string {
-  return text.replace(/[\x00-\x1f\x7f-\x9f\u200e\u200f\u2028-\u202e\u2066-\u2069]/g, (unit) =>
-    quoteText(unit, 1).slice(1, -1),
-  )
+function printer(args: Arguments, out: Output): (message: SOCMessage) => Promise<void> | undefined {
+  const parts = { fields: fieldsOf(args), peer: args.flag('peer') }
+  if (!out.isTerminal || args.flag('json')) return (message) => out.json(jsonMessage(message, parts))
+  const columns = new MessageColumns(out, parts, args.flag('full'))
+  return (message) => out.line(columns.line(message))
 }

@@ -14,8 +14,10 @@ import {
 import type { Arguments, Command, Context } from '../kit/command.js'
 import { errorLine, ExitCode } from '../kit/exit-code.js'
 import { loadLibrary, type Library } from '../kit/load.js'
-import { histogram, summarize, summaryLine } from '../kit/percentiles.js'
-import { formatDuration, parseCount, parseDuration } from '../kit/units.js'
+import { histogram, summarize, summaryParts } from '../kit/percentiles.js'
+import { Progress, timeLeft } from '../kit/progress.js'
+import { widthOf } from '../kit/text.js'
+import { formatDuration, groupDigits, parseCount, parseDuration } from '../kit/units.js'
 
 export const pingCommand: Command = {
   name: 'ping',
@@ -40,11 +42,14 @@ export const pingCommand: Command = {
   run,
 }
 
+/** Maximum number of replies and errors that are printed one by one. */
+const MOST_LINES = 20
+
 /** Makes one round trip. Rejects if it does not complete in time. */
 type Probe = () => Promise<void>
 
 async function run(args: Arguments, context: Context): Promise<ExitCode> {
-  const { out, signal } = context
+  const { out, err, signal } = context
   const address = addressOf(args.at(0), args)
   const count = parseCount(args.text('count') ?? '10', 'count')
   const intervalMs = parseDuration(args.text('interval') ?? '100ms', 'interval')
@@ -56,6 +61,10 @@ async function run(args: Arguments, context: Context): Promise<ExitCode> {
   let failed = 0
   let lastError: unknown
   if (!json) await out.line(`ping ${library.resolveAddress(address.name, address.options)}: ${peer}`)
+  const each = !json && count <= MOST_LINES
+  const progress = each
+    ? undefined
+    : new Progress(err, (elapsedMs) => progressText(what, durations, failed, count, elapsedMs))
   for (let i = 0; i < count && !signal.aborted; ++i) {
     if (i > 0) await pause(intervalMs, signal, 'ping').catch(() => undefined)
     if (signal.aborted) break
@@ -63,19 +72,37 @@ async function run(args: Arguments, context: Context): Promise<ExitCode> {
     try {
       await probe()
       durations.push(monotonicMs() - startMs)
-      if (!json && count <= 20) await out.line(`${what} in ${formatDuration(durations.at(-1) ?? 0)}`)
+      if (each) await out.line(`${what} in ${formatDuration(durations.at(-1) ?? 0)}`)
     } catch (error) {
       if (signal.aborted) break
       ++failed
       lastError = error
-      if (!json) await out.line(errorLine(error))
+      progress?.clear()
+      if (!json && failed <= MOST_LINES) await out.line(errorLine(error))
     }
   }
+  progress?.stop()
   end()
   await report(context, json, what, durations, failed, lastError)
   if (signal.aborted) return ExitCode.interrupted
   if (durations.length === 0 && lastError !== undefined) throw toError(lastError)
   return failed > 0 ? ExitCode.failed : ExitCode.ok
+}
+
+/** `connected 120 of 300, median 450 µs, 18 s left`. */
+function progressText(
+  what: string,
+  durations: readonly number[],
+  failed: number,
+  count: number,
+  elapsedMs: number,
+): string {
+  const done = durations.length + failed
+  const parts = [`${what} ${groupDigits(durations.length)} of ${groupDigits(count)}`]
+  if (failed > 0) parts.push(`${groupDigits(failed)} failed`)
+  if (durations.length > 0) parts.push(`median ${formatDuration(summarize(durations.slice(-1000)).p50)}`)
+  if (done > 0) parts.push(timeLeft((elapsedMs / done) * (count - done)))
+  return parts.join(', ')
 }
 
 async function openProbe(
@@ -126,13 +153,15 @@ async function report(
   const summary = durations.length === 0 ? undefined : summarize(durations)
   if (json) {
     const error = lastError === undefined ? undefined : errorLine(lastError)
-    await out.line(JSON.stringify({ [what]: durations.length, failed, error, milliseconds: summary }))
+    await out.json(JSON.stringify({ [what]: durations.length, failed, error, milliseconds: summary }))
     return
   }
   await out.line()
-  await out.line(`${durations.length} of ${durations.length + failed} ${what}`)
+  await out.line(`${groupDigits(durations.length)} of ${groupDigits(durations.length + failed)} ${what}`)
   if (summary === undefined) return
-  await out.line(summaryLine(summary))
+  const parts = summaryParts(summary)
+  const narrow = out.isTerminal && widthOf(parts.join(', ')) > out.columns
+  for (const line of narrow ? [parts.slice(0, 3), parts.slice(3)] : [parts]) await out.line(line.join(', '))
   await out.line()
   for (const line of histogram(durations, Math.max(10, Math.min(50, out.columns - 24))))
     await out.line(`  ${line}`)

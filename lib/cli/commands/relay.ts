@@ -18,7 +18,7 @@ import type { Arguments, Command, Context } from '../kit/command.js'
 import { errorLine, ExitCode, usageError } from '../kit/exit-code.js'
 import { loadLibrary, type Library } from '../kit/load.js'
 import { openOutlet, type Outlet } from '../kit/outlet.js'
-import { groupDigits, parseCount, plural } from '../kit/units.js'
+import { parseCount, plural } from '../kit/units.js'
 import { fired } from '../kit/waiting.js'
 
 export const relayCommand: Command = {
@@ -98,12 +98,12 @@ async function run(args: Arguments, context: Context): Promise<ExitCode> {
     void err.line(err.style(`relaying ${listener.address} to ${args.at(1)}; Ctrl-C ends it`, 'dim'))
   await fired(AbortSignal.any([signal, ended.signal]))
   await server.close({ timeoutMs: 1000 })
-  const result = await outlet.close(signal.aborted && acknowledged ? 1000 : timeoutOf(args))
-  if (args.flag('json')) await out.line(JSON.stringify({ ...counts, acknowledged: result.acknowledged }))
+  const result = await outlet.close(signal.aborted ? 1000 : timeoutOf(args))
+  if (args.flag('json')) await out.json(JSON.stringify({ ...counts, acknowledged: result.acknowledged }))
   else if (err.isTerminal) {
     const text = `relayed ${plural(counts.relayed, 'message')} of ${plural(counts.connections, 'connection')}`
-    const invalid = counts.invalid > 0 ? `, ${groupDigits(counts.invalid)} invalid lines left out` : ''
-    await err.line(err.style(text + invalid, 'dim'))
+    const invalid = counts.invalid > 0 ? `, ${plural(counts.invalid, 'invalid line')} left out` : ''
+    await err.lastLine(err.style(text + invalid, 'dim'), signal.aborted)
   }
   if (failure !== undefined) throw failure
   return ExitCode.ok

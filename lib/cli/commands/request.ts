@@ -14,6 +14,7 @@ import { quoteText } from '../../base/quote.js'
 import { CommandError, ExitCode } from '../kit/exit-code.js'
 import { readAll } from '../kit/input.js'
 import { loadLibrary } from '../kit/load.js'
+import { printable } from '../kit/text.js'
 
 export const requestCommand: Command = {
   name: 'request',
@@ -51,8 +52,8 @@ async function run(args: Arguments, { out, input, signal }: Context): Promise<Ex
     const content = payload === undefined ? undefined : library.rawJSON(payload)
     const reply = await endpoint.request(type, content, { timeoutMs, signal })
     const text = reply.rawPayload ?? 'null'
-    const pretty = out.isTerminal && !args.flag('json')
-    await out.line(pretty ? JSON.stringify(reply.payload, undefined, 2) : text)
+    if (out.isTerminal && !args.flag('json')) await out.line(indented(text, reply.payload))
+    else await out.json(text)
     return ExitCode.ok
   } catch (error) {
     if (!hasCode(error, 'ERR_IPC_REMOTE') || error.remote === undefined) throw error
@@ -65,4 +66,10 @@ async function run(args: Arguments, { out, input, signal }: Context): Promise<Ex
   } finally {
     connection.destroy()
   }
+}
+
+/** JSON for people: indented, unless that would change it (numbers that JavaScript cannot hold, keys given twice). */
+function indented(text: string, value: unknown): string {
+  const lines = JSON.stringify(value) === text ? JSON.stringify(value, undefined, 2).split('\n') : [text]
+  return lines.map(printable).join('\n')
 }

@@ -15,8 +15,9 @@ import { CommandError, errorLine, ExitCode, usageError } from '../kit/exit-code.
 import { inputSize } from '../kit/input.js'
 import { loadLibrary, type Library } from '../kit/load.js'
 import { openOutlet, type Outlet, type OutletResult } from '../kit/outlet.js'
-import { Progress } from '../kit/progress.js'
-import { formatBytes, formatDuration, groupDigits, parseCount, plural } from '../kit/units.js'
+import { Progress, TransferText } from '../kit/progress.js'
+import { formatBytes, formatCount, formatDuration, groupDigits, parseCount, plural } from '../kit/units.js'
+import { unlessFired } from '../kit/waiting.js'
 
 export const sendCommand: Command = {
   name: 'send',
@@ -51,11 +52,15 @@ export const sendCommand: Command = {
   run,
 }
 
+/** Maximum number of invalid lines that are reported one by one. */
+const MOST_COMPLAINTS = 3
+
 /** Counts of the input. */
 interface Counts {
   messages: number
   bytes: number
   invalid: number
+  waitsFor: 'input' | 'the listener to read'
 }
 
 async function run(args: Arguments, context: Context): Promise<ExitCode> {
@@ -73,29 +78,49 @@ async function run(args: Arguments, context: Context): Promise<ExitCode> {
     timeoutMs: timeoutOf(args),
     signal,
   })
-  const counts: Counts = { messages: 0, bytes: 0, invalid: 0 }
+  const counts: Counts = { messages: 0, bytes: 0, invalid: 0, waitsFor: 'input' }
   const startMs = monotonicMs()
-  const size = single ? undefined : inputSize(context.input)
-  const progress =
-    args.flag('quiet') || single ? undefined : new Progress(context.err, 'sent', size, () => counts)
+  const progress = args.flag('quiet') || single ? undefined : startProgress(context, counts)
   try {
     if (single) await sendOne(args, library, outlet, counts)
-    else await sendInput(args, context, library, outlet, counts)
+    else await sendInput(args, context, library, outlet, counts, progress)
   } catch (error) {
     progress?.stop()
-    const stopped = signal.aborted
-    const result = await outlet.close(stopped ? 200 : timeoutOf(args)).catch(() => undefined)
+    const result = await closeOutlet(outlet, timeoutOf(args), signal)
     await report(args, context, counts, result, monotonicMs() - startMs)
-    if (stopped) return ExitCode.interrupted
+    if (signal.aborted) return ExitCode.interrupted
     throw error
   }
-  const result = await outlet.close(timeoutOf(args)).finally(() => {
-    progress?.stop()
-  })
+  const result = await closeOutlet(outlet, timeoutOf(args), signal)
+  progress?.stop()
   await report(args, context, counts, result, monotonicMs() - startMs)
-  if (result.error !== undefined) throw result.error
   if (signal.aborted) return ExitCode.interrupted
+  if (result.error !== undefined) throw result.error
   return counts.invalid + result.rejected > 0 ? ExitCode.failed : ExitCode.ok
+}
+
+/** How long what is under way may still take after SIGINT. */
+const INTERRUPTED_MS = 200
+
+async function closeOutlet(outlet: Outlet, timeoutMs: number, signal: AbortSignal): Promise<OutletResult> {
+  if (signal.aborted) return outlet.close(INTERRUPTED_MS)
+  try {
+    return await unlessFired(signal, 'sending', outlet.close(timeoutMs))
+  } catch {
+    return outlet.result()
+  }
+}
+
+/** A line of progress; for a person who types the messages, it would be in the way: a hint instead. */
+function startProgress({ input, err }: Context, counts: Counts): Progress | undefined {
+  if (input.isTTY) {
+    const hint =
+      'reading messages from the terminal, one line of JSON each; Ctrl-D at the start of a line ends'
+    void err.line(err.style(hint, 'dim'))
+    return undefined
+  }
+  const text = new TransferText(inputSize(input))
+  return new Progress(err, (elapsedMs) => text.at(elapsedMs, counts))
 }
 
 async function sendOne(args: Arguments, library: Library, outlet: Outlet, counts: Counts): Promise<void> {
@@ -116,29 +141,40 @@ async function sendInput(
   library: Library,
   outlet: Outlet,
   counts: Counts,
+  progress: Progress | undefined,
 ): Promise<void> {
   const type = args.text('type')
-  const skip = args.flag('skip-invalid')
   const splitter = new library.LineSplitter()
   let lines = 0
-  const messagesOf = (texts: readonly string[]): SOCMessage[] => {
+  /** Returns what ends the command, or complains. */
+  const invalid = (error: unknown): CommandError | undefined => {
+    const text = `line ${lines} of the input: ${errorLine(error)}`
+    if (!args.flag('skip-invalid')) return new CommandError(ExitCode.failed, text, error)
+    if (++counts.invalid > MOST_COMPLAINTS) return undefined
+    progress?.clear()
+    const last = counts.invalid === MOST_COMPLAINTS ? '; more of them are counted and not shown' : ''
+    void err.line(`sentinel-ipc: left out ${text}${last}`)
+    return undefined
+  }
+  const sendAll = async (texts: readonly string[], bytes: number): Promise<void> => {
     const messages: SOCMessage[] = []
+    let failure: CommandError | undefined
     for (const text of texts) {
       ++lines
       try {
         messages.push(type === undefined ? library.messageOf(text) : payloadOf(library, type, text))
       } catch (error) {
-        if (!skip)
-          throw new CommandError(ExitCode.failed, `line ${lines} of the input: ${errorLine(error)}`, error)
-        if (++counts.invalid <= 3) void err.line(`sentinel-ipc: left out line ${lines}: ${errorLine(error)}`)
+        failure = invalid(error)
+        if (failure !== undefined) break
       }
     }
-    return messages
-  }
-  const sendAll = async (messages: SOCMessage[], bytes: number): Promise<void> => {
+    counts.waitsFor = 'the listener to read'
+    // Also those before a line that ends the command.
     if (messages.length > 0) await outlet.send(messages)
+    counts.waitsFor = 'input'
     counts.messages += messages.length
     counts.bytes += bytes
+    if (failure !== undefined) throw failure
   }
   const stop = (): void => {
     input.destroy()
@@ -146,9 +182,8 @@ async function sendInput(
   signal.addEventListener('abort', stop, { once: true })
   if (signal.aborted) stop()
   try {
-    for await (const chunk of input)
-      await sendAll(messagesOf(splitter.push(chunk as Buffer)), (chunk as Buffer).length)
-    await sendAll(messagesOf(splitter.end()), 0)
+    for await (const chunk of input) await sendAll(splitter.push(chunk as Buffer), (chunk as Buffer).length)
+    await sendAll(splitter.end(), 0)
   } catch (error) {
     // Destroying the input during a read ends the loop with an error of the stream.
     if (!signal.aborted) throw error
@@ -165,23 +200,26 @@ function payloadOf(library: Library, type: string, text: string): SOCMessage {
 
 async function report(
   args: Arguments,
-  { out, err }: Context,
+  { out, err, signal }: Context,
   { messages, bytes, invalid }: Counts,
-  result: OutletResult | undefined,
+  result: OutletResult,
   elapsedMs: number,
 ): Promise<void> {
   if (args.flag('json')) {
-    const { acknowledged, rejected, spooled, written } = result ?? {}
+    const { acknowledged, rejected, spooled, written } = result
     const seconds = Math.round(elapsedMs) / 1000
-    await out.line(
+    await out.json(
       JSON.stringify({ messages, bytes, invalid, acknowledged, rejected, spooled, written, seconds }),
     )
     return
   }
   if (args.flag('quiet') || !err.isTerminal) return
-  const parts = [`sent ${plural(messages, 'message')}${bytes > 0 ? ` (${formatBytes(bytes)})` : ''}`]
-  parts.push(`in ${formatDuration(elapsedMs)}`)
-  if (args.flag('ack') && result !== undefined) {
+  const size = bytes > 0 ? ` (${formatBytes(bytes)})` : ''
+  const parts = [`sent ${plural(messages, 'message')}${size} in ${formatDuration(elapsedMs)}`]
+  // Shorter runs are mostly start-up.
+  if (elapsedMs > 500 && messages > 1)
+    parts.push(`${formatCount(Math.round((messages / elapsedMs) * 1000))}/s`)
+  if (args.flag('ack')) {
     parts.push(`${groupDigits(result.acknowledged)} acknowledged`)
     if (result.rejected > 0)
       parts.push(`${groupDigits(result.rejected)} rejected (${result.reason ?? 'no reason'})`)
@@ -190,5 +228,5 @@ async function report(
       parts.push(`${groupDigits(result.written)} written to a peer that does not acknowledge`)
   }
   if (invalid > 0) parts.push(`${plural(invalid, 'invalid line')} left out`)
-  await err.line(err.style(parts.join(', '), 'dim'))
+  await err.lastLine(err.style(parts.join(', '), 'dim'), signal.aborted)
 }

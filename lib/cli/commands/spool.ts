@@ -1,6 +1,6 @@
 // `sentinel-ipc spool DIR`: shows the content of a spool without claiming it, and resends its messages.
 
-import { readdirSync, statSync } from 'node:fs'
+import { existsSync, readdirSync, statSync } from 'node:fs'
 import { join, resolve } from 'node:path'
 
 import { hasCode } from '../../base/errors.js'
@@ -15,13 +15,14 @@ import {
   ADDRESS_OPTIONS,
 } from '../kit/addresses.js'
 import type { Arguments, Command, Context } from '../kit/command.js'
-import { ExitCode, usageError } from '../kit/exit-code.js'
+import { CommandError, ExitCode, usageError } from '../kit/exit-code.js'
 import { loadLibrary, type Library } from '../kit/load.js'
 import { openOutlet } from '../kit/outlet.js'
-import { table, type Output } from '../kit/output.js'
-import { formatBytes, formatDuration, groupDigits, plural } from '../kit/units.js'
+import { jsonMessage, WHOLE_MESSAGE } from '../kit/message-text.js'
+import type { Output } from '../kit/output.js'
+import { printable, table } from '../kit/text.js'
+import { clockTime, formatBytes, formatDuration, groupDigits, plural } from '../kit/units.js'
 import { unlessFired } from '../kit/waiting.js'
-import { jsonMessage } from './listen.js'
 
 /** Interval at which `--follow` checks the files for changes. */
 const LOOK_EVERY_MS = 500
@@ -59,6 +60,10 @@ async function run(args: Arguments, context: Context): Promise<ExitCode> {
   if (requeue !== undefined && (args.flag('export') || args.flag('follow'))) {
     throw usageError('--requeue does not go with --export or --follow')
   }
+  if (!existsSync(directory)) {
+    const text = `there is no spool in ${directory}: the directory does not exist; give the one that the sender was given`
+    throw new CommandError(ExitCode.failed, text)
+  }
   const library = await loadLibrary()
   if (requeue !== undefined) return sendAgain(directory, requeue, args, context, library)
   if (args.flag('export')) return exportMessages(directory, args, context, library)
@@ -72,12 +77,12 @@ async function show(
   library: Library,
 ): Promise<ExitCode> {
   const inspection = await library.Spool.inspect(directory)
-  if (args.flag('json')) await out.line(JSON.stringify(inspection))
+  if (args.flag('json')) await out.json(JSON.stringify(inspection))
   else await print(directory, inspection, out)
   if (args.flag('follow')) {
     let before = inspection
     for await (const now of changes(directory, signal, () => library.Spool.inspect(directory))) {
-      if (args.flag('json')) await out.line(JSON.stringify(now))
+      if (args.flag('json')) await out.json(JSON.stringify(now))
       else await out.line(changeLine(before, now, out))
       before = now
     }
@@ -91,7 +96,7 @@ async function print(directory: string, inspection: SpoolInspection, out: Output
     inspection
   const oldest = records[0]
   const rows: [string, string][] = [
-    ['spool', directory],
+    ['spool', printable(directory)],
     ['session', session ?? 'none yet'],
     [
       'durability',
@@ -100,9 +105,14 @@ async function print(directory: string, inspection: SpoolInspection, out: Output
     ['waiting', `${plural(messages, 'message')}, ${formatBytes(bytes)}`],
     [
       'oldest',
-      oldest === undefined ? '-' : `number ${oldest.first}, waits for ${formatDuration(oldest.ageMs)}`,
+      oldest === undefined
+        ? '-'
+        : `number ${groupDigits(oldest.first)}, waiting for ${formatDuration(oldest.ageMs)}`,
     ],
-    ['settled', `through number ${groupDigits(settledThrough)}; the next is ${groupDigits(next)}`],
+    [
+      'settled',
+      `${settledThrough === 0 ? 'nothing yet' : `through number ${groupDigits(settledThrough)}`}; the next number is ${groupDigits(next)}`,
+    ],
   ]
   for (const line of table(rows.map(([name, text]) => [out.style(name, 'bold'), text]))) await out.line(line)
   if (segments.length > 0) {
@@ -131,7 +141,7 @@ async function print(directory: string, inspection: SpoolInspection, out: Output
 }
 
 function changeLine(before: SpoolInspection, now: SpoolInspection, out: Output): string {
-  const time = new Date().toISOString().slice(11, 19)
+  const time = clockTime(Date.now())
   const added = now.next - before.next
   const oldest = now.records[0]
   return [
@@ -180,7 +190,7 @@ async function exportMessages(
   const printNew = async (): Promise<void> => {
     for await (const { number, message } of library.readMessages(directory, next)) {
       if (signal.aborted) return
-      await out.line(jsonMessage(message, undefined, false))
+      await out.json(jsonMessage(message, WHOLE_MESSAGE))
       next = number + 1
     }
   }
@@ -231,7 +241,7 @@ async function sendAgain(
   } finally {
     await spool.close()
   }
-  if (args.flag('json')) await out.line(JSON.stringify(counts))
+  if (args.flag('json')) await out.json(JSON.stringify(counts))
   else {
     const again =
       counts.rejected === 0

@@ -7,7 +7,7 @@ import { ADDRESS_OPTIONS, POLICY_OPTIONS, policyOf } from '../kit/addresses.js'
 import type { Arguments, Command, Context } from '../kit/command.js'
 import { ExitCode, usageError } from '../kit/exit-code.js'
 import { loadLibrary } from '../kit/load.js'
-import { parseDuration } from '../kit/units.js'
+import { clockTime, parseDuration } from '../kit/units.js'
 import { isMissing, type View } from '../top/rates.js'
 import { drawScreen, SORTS, type Sort } from '../top/screen.js'
 import { Sources } from '../top/sources.js'
@@ -91,7 +91,7 @@ async function once(
   await sources.read(READ_TIMEOUT_MS)
   await pause(intervalMs, signal, 'top')
   const views = await sources.read(READ_TIMEOUT_MS)
-  if (args.flag('json')) await out.line(JSON.stringify({ processes: views }))
+  if (args.flag('json')) await out.json(JSON.stringify({ processes: views }))
   else {
     const state = {
       views,
@@ -99,7 +99,7 @@ async function once(
       reversed: false,
       paused: false,
       offset: 0,
-      time: timeNow(),
+      time: clockTime(Date.now()),
     }
     const [title = '', , ...lines] = drawScreen(state, 10_000, 10_000, (text, ...styles) =>
       out.style(text, ...styles),
@@ -114,14 +114,10 @@ async function once(
 async function stream(sources: Sources, intervalMs: number, { out, signal }: Context): Promise<ExitCode> {
   while (!signal.aborted) {
     const views = await sources.read(READ_TIMEOUT_MS)
-    await out.line(JSON.stringify({ timeMs: Date.now(), processes: views }))
+    await out.json(JSON.stringify({ timeMs: Date.now(), processes: views }))
     await pause(intervalMs, signal, 'top').catch(() => undefined)
   }
   return ExitCode.ok
-}
-
-function timeNow(): string {
-  return new Date().toTimeString().slice(0, 8)
 }
 
 async function live(
@@ -131,7 +127,7 @@ async function live(
   { out, input, signal }: Context,
 ): Promise<void> {
   let views: readonly View[] = []
-  let time = timeNow()
+  let time = clockTime(Date.now())
   let [sort, reversed, paused, offset] = [initial, false, false, 0]
   const quit = new AbortController()
   const draw = (): void => {
@@ -159,7 +155,7 @@ async function live(
     while (!ended.aborted) {
       if (!paused) {
         views = await sources.read(READ_TIMEOUT_MS)
-        time = timeNow()
+        time = clockTime(Date.now())
         const count = views.reduce((sum, view) => sum + (isMissing(view) ? 0 : view.connections.length), 0)
         offset = Math.min(offset, Math.max(0, count - 1))
         draw()

@@ -1,6 +1,7 @@
 // The exit codes of the command, and the errors that carry one. docs/cli.md lists them.
 
 import { describeError, isError, isIpcError, type IpcErrorCode } from '../../base/errors.js'
+import { printable } from './text.js'
 
 /** The exit codes of the command. */
 export const ExitCode = {
@@ -65,8 +66,20 @@ const HINTS: Readonly<Partial<Record<IpcErrorCode, string>>> = {
 
 /** Describes an error in one line: what happened, the code, and what to do. */
 export function errorLine(error: unknown): string {
-  const text = describeError(error).replaceAll(/\s*\n\s*/g, ' ')
+  const text = oneLine(describeError(error))
   if (!isIpcError(error)) return text
   const hint = HINTS[error.code]
-  return `${text} [${error.code}]${hint === undefined ? '' : `; ${hint}`}`
+  return `${withCause(text, error.cause)} [${error.code}]${hint === undefined ? '' : `; ${hint}`}`
+}
+
+/** The error with the one of the system behind it, where its text does not say that already. */
+function withCause(text: string, cause: unknown): string {
+  if (!isError(cause)) return text
+  const { code } = cause as NodeJS.ErrnoException
+  if (code === undefined || code.startsWith('ERR_') || text.includes(code)) return text
+  return `${text} (${oneLine(describeError(cause))})`
+}
+
+function oneLine(text: string): string {
+  return printable(text.replaceAll(/\s*\n\s*/g, ' '))
 }

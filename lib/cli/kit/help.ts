@@ -1,7 +1,7 @@
 // Help texts, made from the tables of the commands.
 
 import { optionsOf, type ArgumentSpec, type Command, type OptionSpec } from './command.js'
-import { pad } from './output.js'
+import { pad } from './text.js'
 
 /** `listen NAME [options]`. */
 export function usageOf({ name, positionals }: Command): string {

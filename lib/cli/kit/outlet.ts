@@ -2,6 +2,7 @@
 // without a spool.
 
 import { hasCode, IpcError, toError } from '../../base/errors.js'
+import { clearTimeout, setTimeout } from '../../base/globals.js'
 import type { SOCMessage } from '../../message/message.js'
 import type { Connection } from '../../connection/connection.js'
 import type { DialOptions } from '../../connection/dial.js'
@@ -39,6 +40,8 @@ export interface Outlet {
   settle(message: SOCMessage): Promise<SendResult>
   /** Resolves when more messages may be sent. */
   ready(): Promise<void>
+  /** Returns the outcome of the messages so far. */
+  result(): OutletResult
   /** Waits for pending messages, for at most `timeoutMs`, and closes the connection. Never rejects. */
   close(timeoutMs: number): Promise<OutletResult>
 }
@@ -61,17 +64,20 @@ export async function openOutlet(
 }
 
 class PlainOutlet implements Outlet {
+  readonly #connection: Connection
   readonly #sender: InstanceType<Library['Sender']>
   readonly #signal: AbortSignal
   #written = 0
 
   constructor(library: Library, connection: Connection, { timeoutMs, signal }: OutletOptions) {
+    this.#connection = connection
     this.#sender = new library.Sender(connection, 'send', { timeoutMs })
     this.#signal = signal
   }
 
   async send(messages: readonly SOCMessage[]): Promise<void> {
-    await this.#sender.sendBatch(messages, { signal: this.#signal })
+    // A message that is partly on the wire cannot be called back: do not wait for it.
+    await unlessFired(this.#signal, 'sending', this.#sender.sendBatch(messages, { signal: this.#signal }))
     this.#written += messages.length
   }
 
@@ -84,9 +90,19 @@ class PlainOutlet implements Outlet {
     return Promise.resolve()
   }
 
-  async close(): Promise<OutletResult> {
-    const error = await this.#sender.close().then(() => undefined, toError)
-    return { acknowledged: 0, rejected: 0, reason: undefined, spooled: 0, written: this.#written, error }
+  result(): OutletResult {
+    const none = { acknowledged: 0, rejected: 0, reason: undefined, spooled: 0, error: undefined }
+    return { ...none, written: this.#written }
+  }
+
+  async close(timeoutMs: number): Promise<OutletResult> {
+    const closed = this.#sender.close().then(() => undefined, toError)
+    const timer = setTimeout(() => {
+      this.#connection.destroy()
+    }, timeoutMs)
+    const error = await closed
+    clearTimeout(timer)
+    return { ...this.result(), error }
   }
 }
 
@@ -161,15 +177,19 @@ class AcknowledgedOutlet implements Outlet {
     return unlessFired(this.#signal, 'sending', this.#sender.drained())
   }
 
-  async close(timeoutMs: number): Promise<OutletResult> {
-    const closed = await this.#sender.close({ timeoutMs }).then(() => undefined, toError)
+  result(): OutletResult {
     const { acknowledged, rejected, written, pending, droppedBy } = this.#sender.stats
     const spooled = this.#spooled ? pending + droppedBy.timeout : 0
+    return { acknowledged, rejected, reason: this.#state.reason, spooled, written, error: undefined }
+  }
+
+  async close(timeoutMs: number): Promise<OutletResult> {
+    const closed = await this.#sender.close({ timeoutMs }).then(() => undefined, toError)
     // Messages that wait in a spool have not failed.
     const isLate = this.#spooled && closed !== undefined && hasCode(closed, 'ERR_IPC_TIMEOUT')
     const failure = this.#error ?? (isLate ? undefined : closed)
     const error = failure === undefined ? undefined : this.#explained(failure)
-    return { acknowledged, rejected, reason: this.#state.reason, spooled, written, error }
+    return { ...this.result(), error }
   }
 
   /** Prefers the last error of the connection, which is more specific than "messages were given up". */

@@ -2,7 +2,8 @@
 // pipe has closed it.
 
 import type { Writable } from 'node:stream'
-import { stripVTControlCharacters } from 'node:util'
+
+import { printable } from './text.js'
 
 const STYLES = { bold: 1, dim: 2, red: 31, green: 32, yellow: 33, blue: 34, magenta: 35, cyan: 36 } as const
 export type Style = keyof typeof STYLES
@@ -82,6 +83,19 @@ export class Output {
     return this.write(`${text}\n`)
   }
 
+  /** Writes a line of JSON. On a terminal, control characters are escaped, which changes no value. */
+  json(text: string): Promise<void> | undefined {
+    return this.line(this.isTerminal ? printable(text) : text)
+  }
+
+  /**
+   * Writes the last line of a command that a key or a signal ended. On a terminal it starts a new line, after the `^C`
+   * that is shown.
+   */
+  lastLine(text: string, interrupted: boolean): Promise<void> | undefined {
+    return this.line(interrupted && this.isTerminal ? `\n${text}` : text)
+  }
+
   /** Resolves when everything that was written has left the process, or the reader has closed the stream. */
   flush(): Promise<void> {
     return new Promise((resolve) => {
@@ -97,32 +111,4 @@ export class Output {
       })
     })
   }
-}
-
-/** Returns the columns that a text takes on a terminal, ignoring its colours. */
-export function widthOf(text: string): number {
-  return stripVTControlCharacters(text).length
-}
-
-/** Pads a text to a width; `right` aligns it to the right, for numbers. */
-export function pad(text: string, width: number, right = false): string {
-  const blanks = ' '.repeat(Math.max(0, width - widthOf(text)))
-  return right ? blanks + text : text + blanks
-}
-
-/** Returns rows as aligned columns. Columns whose index is in `numbers` are aligned to the right. */
-export function table(
-  rows: readonly (readonly string[])[],
-  numbers: ReadonlySet<number> = new Set(),
-): string[] {
-  const widths: number[] = []
-  for (const row of rows) {
-    for (const [index, cell] of row.entries()) widths[index] = Math.max(widths[index] ?? 0, widthOf(cell))
-  }
-  return rows.map((row) =>
-    row
-      .map((cell, index) => pad(cell, widths[index] ?? 0, numbers.has(index)))
-      .join('  ')
-      .trimEnd(),
-  )
 }

@@ -28,8 +28,8 @@ export function summarize(durations: readonly number[]): Summary {
   }
 }
 
-/** `min 40 µs, median 52 µs, …`. */
-export function summaryLine({ min, mean, p50, p90, p99, max }: Summary): string {
+/** `min 40 µs`, `median 52 µs`, ….  */
+export function summaryParts({ min, mean, p50, p90, p99, max }: Summary): string[] {
   return [
     `min ${formatDuration(min)}`,
     `median ${formatDuration(p50)}`,
@@ -37,7 +37,7 @@ export function summaryLine({ min, mean, p50, p90, p99, max }: Summary): string 
     `90% ${formatDuration(p90)}`,
     `99% ${formatDuration(p99)}`,
     `max ${formatDuration(max)}`,
-  ].join(', ')
+  ]
 }
 
 /** Upper bounds of the bars: 1, 2, 5, 10, 20, 50 … µs. */
@@ -45,6 +45,13 @@ function boundAfter(value: number): number {
   const decade = 10 ** Math.floor(Math.log10(Math.max(value, 1e-3)))
   for (const step of [1, 2, 5, 10]) if (value < decade * step * (1 - 1e-9)) return decade * step
   return decade * 10
+}
+
+/** Returns a bar, exact to an eighth of a column. A share above 0 is at least one eighth. */
+function barOf(share: number, width: number): string {
+  const eighths = share === 0 ? 0 : Math.max(1, Math.round(share * width * 8))
+  const rest = ['', '▏', '▎', '▍', '▌', '▋', '▊', '▉'][eighths % 8] ?? ''
+  return '█'.repeat(Math.floor(eighths / 8)) + rest
 }
 
 /** Returns one line per bar, from the shortest duration to the longest. */
@@ -60,7 +67,7 @@ export function histogram(durations: readonly number[], width: number): string[]
   const lines: string[] = []
   for (let bound = bounds[0] ?? 0; bound <= last * (1 + 1e-9); bound = boundAfter(bound * 1.001)) {
     const [, count = 0] = [...bars].find(([other]) => Math.abs(other - bound) < bound * 1e-6) ?? []
-    const bar = '█'.repeat(Math.round((count / most) * width))
+    const bar = barOf(count / most, width)
     lines.push(`< ${formatDuration(bound).padStart(8)}  ${String(count).padStart(7)}  ${bar}`.trimEnd())
     if (lines.length > 40) break
   }

@@ -1,73 +1,102 @@
-// Progress of a long operation on a terminal: one line that is redrawn, with the rate, and the remaining time if the
-// size is known.
+// Progress of a long operation on a terminal: one line that is redrawn, and removed at the end.
 
 import { clearInterval, monotonicMs, setInterval } from '../../base/globals.js'
 import type { Output } from './output.js'
-import { formatBytes, formatCount, formatDuration } from './units.js'
+import { cut } from './text.js'
+import { formatBytes, formatCount, formatDuration, plural } from './units.js'
 
 const EVERY_MS = 200
 
-export interface ProgressState {
-  readonly messages: number
-  readonly bytes: number
-}
-
-/** Draws the state of an operation until it is stopped. Draws nothing if the output is not a terminal. */
+/** Draws a line of text until it is stopped. Draws nothing if the output is not a terminal. */
 export class Progress {
   readonly #output: Output
-  readonly #verb: string
-  readonly #totalBytes: number | undefined
-  readonly #state: () => ProgressState
   readonly #startMs = monotonicMs()
   readonly #timer: NodeJS.Timeout | undefined
   #drawn = false
 
-  /** @param totalBytes size of the whole input, if it is known */
-  constructor(output: Output, verb: string, totalBytes: number | undefined, state: () => ProgressState) {
+  /** @param text returns the line, given the milliseconds since the start */
+  constructor(output: Output, text: (elapsedMs: number) => string) {
     this.#output = output
-    this.#verb = verb
-    this.#totalBytes = totalBytes
-    this.#state = state
     if (!output.isTerminal) return
     this.#timer = setInterval(() => {
-      this.#draw()
+      this.#drawn = true
+      const line = cut(text(monotonicMs() - this.#startMs), output.columns - 1)
+      void output.write(`\r\x1b[K${output.style(line, 'dim')}`)
     }, EVERY_MS).unref()
+  }
+
+  /** Removes the line until the next drawing, to make room for another one. */
+  clear(): void {
+    if (this.#drawn) void this.#output.write('\r\x1b[K')
+    this.#drawn = false
   }
 
   /** Removes the line. */
   stop(): void {
     clearInterval(this.#timer)
-    if (this.#drawn) void this.#output.write('\r\x1b[K')
-    this.#drawn = false
-  }
-
-  #draw(): void {
-    this.#drawn = true
-    const text = progressText(this.#verb, this.#state(), monotonicMs() - this.#startMs, this.#totalBytes)
-    void this.#output.write(`\r\x1b[K${text.slice(0, this.#output.columns - 1)}`)
+    this.clear()
   }
 }
 
-/** `sent 12.3k messages, 1.5 MiB (40%), 98.1k/s, 3.2 s left`. */
-export function progressText(
-  verb: string,
-  { messages, bytes }: ProgressState,
-  elapsedMs: number,
-  totalBytes: number | undefined,
-): string {
-  const rate = elapsedMs > 0 ? (messages / elapsedMs) * 1000 : 0
-  const parts = [`${verb} ${formatCount(messages)} messages`]
-  const size = formatBytes(bytes)
-  if (totalBytes === undefined || totalBytes === 0) {
-    parts.push(size)
-  } else {
-    const share = Math.min(1, bytes / totalBytes)
-    parts.push(`${size} (${Math.floor(share * 100)}%)`)
+/** How far a transfer is. */
+export interface TransferState {
+  readonly messages: number
+  readonly bytes: number
+  /** What the transfer waits for while nothing moves. */
+  readonly waitsFor: string
+}
+
+/** The rate is that of the last seconds, so that it follows a receiver that slows down. */
+const RATE_WINDOW_MS = 3000
+/** A transfer that has not moved for this long is said to wait. */
+const STALLED_MS = 2000
+
+interface Sample {
+  readonly atMs: number
+  readonly messages: number
+  readonly bytes: number
+}
+
+/** The text of the progress of a transfer. Call it regularly: rates come from its earlier calls. */
+export class TransferText {
+  readonly #totalBytes: number | undefined
+  #samples: Sample[] = [{ atMs: 0, messages: 0, bytes: 0 }]
+  #movedMs = 0
+
+  /** @param totalBytes size of the whole input, if it is known */
+  constructor(totalBytes: number | undefined) {
+    this.#totalBytes = totalBytes === 0 ? undefined : totalBytes
   }
-  parts.push(`${formatCount(Math.round(rate))}/s`)
-  if (totalBytes !== undefined && bytes > 0) {
-    const leftMs = Math.max(0, (totalBytes / bytes - 1) * elapsedMs)
-    parts.push(`${formatDuration(leftMs)} left`)
+
+  /** `sent 12.3k messages, 1.5 MiB of 3.8 MiB (40%), 98.1k/s, 3 s left`, or what it waits for. */
+  at(elapsedMs: number, { messages, bytes, waitsFor }: TransferState): string {
+    if (bytes !== this.#samples.at(-1)?.bytes) this.#movedMs = elapsedMs
+    this.#samples.push({ atMs: elapsedMs, messages, bytes })
+    while ((this.#samples[1]?.atMs ?? Infinity) <= elapsedMs - RATE_WINDOW_MS) this.#samples.shift()
+    const total = this.#totalBytes
+    const shown = messages < 1000 ? plural(messages, 'message') : `${formatCount(messages)} messages`
+    const parts = [`sent ${shown}`]
+    if (total === undefined) parts.push(formatBytes(bytes))
+    else {
+      const percent = Math.floor(Math.min(1, bytes / total) * 100)
+      parts.push(`${formatBytes(bytes)} of ${formatBytes(total)} (${percent}%)`)
+    }
+    const stillMs = elapsedMs - this.#movedMs
+    if (stillMs >= STALLED_MS) {
+      parts.push(`waiting for ${waitsFor} since ${Math.floor(stillMs / 1000)} s`)
+      return parts.join(', ')
+    }
+    const [first = { atMs: 0, messages: 0, bytes: 0 }] = this.#samples
+    const spanMs = Math.max(1, elapsedMs - first.atMs)
+    parts.push(`${formatCount(Math.round(((messages - first.messages) / spanMs) * 1000))}/s`)
+    const bytesPerMs = (bytes - first.bytes) / spanMs
+    if (total !== undefined && bytesPerMs > 0) parts.push(timeLeft(Math.max(0, total - bytes) / bytesPerMs))
+    return parts.join(', ')
   }
-  return parts.join(', ')
+}
+
+/** An estimate, so in whole seconds. */
+export function timeLeft(ms: number): string {
+  if (ms < 1000) return 'under 1 s left'
+  return `${ms < 60_000 ? `${Math.round(ms / 1000)} s` : formatDuration(ms)} left`
 }

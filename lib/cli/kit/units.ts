@@ -39,6 +39,23 @@ export function formatDuration(ms: number): string {
   return `${Math.floor(seconds / 86_400)} d ${Math.floor((seconds % 86_400) / 3600)} h`
 }
 
+/**
+ * The time of day of a time since 1970 in milliseconds, here; with its date where that is not today. A time that no clock can show
+ * is given as its number of seconds.
+ */
+export function clockTime(ms: number, nowMs = Date.now()): string {
+  const time = new Date(ms)
+  if (Number.isNaN(time.getTime())) return String(ms / 1000)
+  const clock = time.toTimeString().slice(0, 8)
+  const day = dateOf(time)
+  return day === dateOf(new Date(nowMs)) ? clock : `${day} ${clock}`
+}
+
+function dateOf(time: Date): string {
+  const [month, day] = [time.getMonth() + 1, time.getDate()].map((part) => String(part).padStart(2, '0'))
+  return `${time.getFullYear()}-${month}-${day}`
+}
+
 /** `512 B`, `4.0 KiB`, `1.5 MiB`. */
 export function formatBytes(bytes: number): string {
   if (bytes < 1024) return `${Math.round(bytes)} B`

@@ -1,6 +1,7 @@
 // The screen of top as lines of text: processes, and their connections sorted by a column. Must not know the terminal.
 
-import { pad, table, widthOf, type Style } from '../kit/output.js'
+import type { Style } from '../kit/output.js'
+import { cut, table } from '../kit/text.js'
 import { formatBytes, formatCount, formatDuration } from '../kit/units.js'
 import { isMissing, type ConnectionView, type ProcessView, type View } from './rates.js'
 
@@ -24,6 +25,9 @@ export interface ScreenState {
   readonly time: string
 }
 
+/** Longer names are cut, so that the columns behind them stay on the screen. */
+const NAME_COLUMNS = 24
+
 type Paint = (text: string, ...styles: Style[]) => string
 
 /** The lines of the screen, at most `rows` of at most `columns`. */
@@ -36,7 +40,11 @@ export function drawScreen(state: ScreenState, rows: number, columns: number, pa
   if (views.length === 0) lines.push('no process exposes its counts here: call exposeStats(name) in it')
   else lines.push(...processLines(views, paint))
   lines.push(...spoolLines(reached, paint), '', ...connectionLines(reached, state, paint))
-  return lines.slice(0, rows).map((line) => cut(line, columns))
+  if (lines.length > rows) {
+    const hidden = lines.length - rows + 1
+    lines.splice(rows - 1, hidden, paint(`… ${counted(hidden, 'more line', 's')} below; ↓ scrolls`, 'dim'))
+  }
+  return lines.map((line) => cut(line, columns))
 }
 
 function counted(count: number, word: string, plural: string): string {
@@ -70,7 +78,7 @@ function processLines(views: readonly View[], paint: Paint): string[] {
   const rows = views
     .filter((view): view is ProcessView => !isMissing(view))
     .map((view) => [
-      view.name,
+      cut(view.name, NAME_COLUMNS),
       String(view.pid),
       `${view.cpu.toFixed(0)}%`,
       formatBytes(view.rssBytes),
@@ -90,7 +98,7 @@ function processLines(views: readonly View[], paint: Paint): string[] {
   return [
     paint(first, 'dim'),
     ...rest,
-    ...missing.map(({ name, error }) => `${name}  ${paint(error, 'red')}`),
+    ...missing.map(({ name, error }) => `${cut(name, NAME_COLUMNS)}  ${paint(error, 'red')}`),
   ]
 }
 
@@ -104,7 +112,7 @@ const NEARLY_FULL_PERCENT = 80
 function spoolLines(views: readonly ProcessView[], paint: Paint): string[] {
   const rows = views.flatMap(({ name, spools }) =>
     spools.map(({ directory, messages, bytes, full }) => [
-      name,
+      cut(name, NAME_COLUMNS),
       formatCount(messages),
       formatBytes(bytes),
       warnAbove(`${full.toFixed(0)}%`, full >= NEARLY_FULL_PERCENT, paint),
@@ -139,8 +147,8 @@ function connectionLines(views: readonly ProcessView[], state: ScreenState, pain
   const rows = all
     .slice(state.offset)
     .map(({ process, connection }) => [
-      process,
-      connection.peer,
+      cut(process, NAME_COLUMNS),
+      cut(connection.peer, NAME_COLUMNS),
       formatCount(Math.round(connection.inRate)),
       formatCount(Math.round(connection.outRate)),
       formatBytes(connection.inBytes),
@@ -153,20 +161,4 @@ function connectionLines(views: readonly ProcessView[], state: ScreenState, pain
     ])
   const [first = '', ...rest] = table([head, ...rows], new Set([2, 3, 4, 5, 6, 7, 8, 9]))
   return [paint(first, 'dim'), ...rest]
-}
-
-/** Cuts a line to the width of the screen. Escape sequences of colours stay complete. */
-function cut(line: string, columns: number): string {
-  if (widthOf(line) <= columns) return pad(line, 0)
-  let width = 0
-  let result = ''
-
-  for (const [part] of line.matchAll(/\x1b\[[\d;]*m|./gsu)) {
-    if (!part.startsWith('\x1b')) {
-      if (width === columns) continue
-      ++width
-    }
-    result += part
-  }
-  return result
 }

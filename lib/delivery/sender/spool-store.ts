@@ -1,10 +1,11 @@
 // Messages of an acknowledged sender that are kept in a spool as numbered lines. They are sent only once durable;
 // otherwise a crash could reuse a number for another message.
 //
-//     in use ──a call of the spool throws──> failed     (nothing is taken, read or settled any more)
+//     in use ──a call of the spool throws, or its disk fails for good──> failed   (nothing is taken, read or settled any more)
 
 import { clearInterval, queueMicrotask, setInterval } from '../../base/globals.js'
 import { describeError, hasCode, IpcError, isIpcError, rejected } from '../../base/errors.js'
+import type { IpcErrorReason } from '../../base/error-reasons.js'
 import { Soon } from '../../base/soon.js'
 import { priorityOf, type OnFull } from '../../endpoints/message-queue.js'
 import type { SOCMessage } from '../../message/message.js'
@@ -226,16 +227,25 @@ export class SpoolStore implements Store {
 
   #onNotKept(record: DraftRecord, cause: unknown): void {
     this.#uncount(record)
-    this.#giveUp(record, cause)
+    const reason = reasonOf(cause)
+    if (reason === 'maybe-kept' || reason === 'spool-failed') this.#fail('append', cause)
+    if (reason !== 'maybe-kept') {
+      this.#giveUp(record, this.#failure ?? cause)
+      return
+    }
+    // Neither kept nor given up, as far as this process knows: the messages stay pending.
+    const error = new IpcError('ERR_IPC_SYSTEM', `${this.#name}: ${describeError(cause)}`, { cause, reason })
+    for (const [owner, count] of record.owners) owner.drop(error, count)
   }
 
   #giveUp(record: DraftRecord, cause: unknown): void {
     // A full disk gives the same error as `spool.add`; the sender continues.
-    const full = hasCode(cause, 'ERR_IPC_BUFFER_FULL') ? cause : undefined
+    const code = hasCode(cause, 'ERR_IPC_BUFFER_FULL') ? cause.code : 'ERR_IPC_SYSTEM'
+    const reason = reasonOf(cause)
     const error = new IpcError(
-      full?.code ?? 'ERR_IPC_SYSTEM',
+      code,
       `${this.#name}: the spool could not keep ${record.count} messages: ${describeError(cause)}`,
-      { cause, ...(full?.reason !== undefined && { reason: full.reason }) },
+      { cause, ...(reason !== undefined && { reason }) },
     )
     const messages = messagesOf(record.value.subarray(this.#spool.headerBytes))
     this.#events.onDropped(record.count, 'storage', error, messages)
@@ -248,19 +258,25 @@ export class SpoolStore implements Store {
     try {
       return call()
     } catch (cause) {
-      const code = isIpcError(cause) ? cause.code : 'ERR_IPC_SYSTEM'
-      const error = new IpcError(code, `${this.#name}: the spool failed (${what}): ${describeError(cause)}`, {
-        cause,
-        reason: 'spool-failed',
-      })
-      this.#failure = error
-      clearInterval(this.#expiry)
-      // In a microtask, because the state of this object may be inconsistent here.
-      queueMicrotask(() => {
-        this.#events.onFailed(error)
-      })
+      this.#fail(what, cause)
       return otherwise
     }
+  }
+
+  /** Uses the spool no more. */
+  #fail(what: string, cause: unknown): void {
+    if (this.#failure !== undefined) return
+    const code = isIpcError(cause) ? cause.code : 'ERR_IPC_SYSTEM'
+    const error = new IpcError(code, `${this.#name}: the spool failed (${what}): ${describeError(cause)}`, {
+      cause,
+      reason: 'spool-failed',
+    })
+    this.#failure = error
+    clearInterval(this.#expiry)
+    // In a microtask, because the state of this object may be inconsistent here.
+    queueMicrotask(() => {
+      this.#events.onFailed(error)
+    })
   }
 
   #uncount({ count, value }: DraftRecord): void {
@@ -275,6 +291,10 @@ export class SpoolStore implements Store {
       { reason: this.#onFull },
     )
   }
+}
+
+function reasonOf(error: unknown): IpcErrorReason | undefined {
+  return isIpcError(error) ? error.reason : undefined
 }
 
 /** Returns the priority that all messages have; undefined if their priorities differ. */

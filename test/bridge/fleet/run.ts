@@ -29,6 +29,8 @@ export interface FleetResult {
   readonly messages: number
   /** What is wrong; empty if all is well. */
   readonly faults: readonly string[]
+  /** Until all senders were started and connected. */
+  readonly connectSeconds: number
   /** From the first message to the last one that the receiver has. */
   readonly seconds: number
   /** Until a sender's message was acknowledged; the slowest process. */
@@ -39,6 +41,9 @@ export interface FleetResult {
   readonly out: Usage
   readonly in: Usage
   readonly server: Usage
+  /** The senders' processes together, and that of the receiver: what a fleet has elsewhere. */
+  readonly senders: Usage
+  readonly receiver: Usage
 }
 
 export interface Usage {
@@ -86,6 +91,7 @@ async function run(
   const inward = start('chaos/in.js', { directory, servers } satisfies InArguments)
   const share = Math.ceil(senders / processes)
   const groups: ChildProcess[] = []
+  const connecting = performance.now()
   for (let first = 0; first < senders; first += share) {
     const count = Math.min(share, senders - first)
     const argument = { directory, first, senders: count, messagesEach, perSecond } satisfies SendersArguments
@@ -93,6 +99,7 @@ async function run(
     await reportOf(group)
     groups.push(group)
   }
+  const connectSeconds = (performance.now() - connecting) / 1000
   const messages = senders * messagesEach
   const deadline = performance.now() + timeoutMs
   const began = performance.now()
@@ -110,6 +117,7 @@ async function run(
   return {
     messages,
     faults,
+    connectSeconds,
     seconds,
     p50Ms: Math.max(...times.map(({ p50Ms }) => p50Ms)),
     p99Ms: Math.max(...times.map(({ p99Ms }) => p99Ms)),
@@ -117,6 +125,8 @@ async function run(
     out: usageOf(out.pid, messages),
     in: usageOf(inward.pid, messages),
     server: usageOf(server.pid, messages),
+    senders: sumOf(groups.map(({ pid }) => usageOf(pid, messages))),
+    receiver: usageOf(receiver.pid, messages),
   }
 }
 
@@ -130,5 +140,12 @@ function usageOf(pid: number | undefined, messages: number): Usage {
     return { cpuUs: (ticks * TICK_US) / messages, peakMiB: Number(peak) / 1024 }
   } catch {
     return { cpuUs: 0, peakMiB: 0 }
+  }
+}
+
+function sumOf(usages: readonly Usage[]): Usage {
+  return {
+    cpuUs: usages.reduce((sum, { cpuUs }) => sum + cpuUs, 0),
+    peakMiB: usages.reduce((sum, { peakMiB }) => sum + peakMiB, 0),
   }
 }

@@ -61,6 +61,8 @@ async function send(sender: AcknowledgedSender, index: number): Promise<void> {
   await Promise.all(under)
 }
 
+// A fleet connects once, and sends for long.
+while (made.some(({ state }) => state !== 'acknowledging')) await sleep(20)
 process.send?.({ ready: true })
 process.once('message', () => {
   void Promise.all(made.map(send)).then(() => {

@@ -81,7 +81,8 @@ run_tests() {
   shift
   echo "== $# test files, Node $version for Windows, Wine"
   # One file at a time: there is one swarm a machine.
-  run_node "$version" 900 "$stage" "$report" --test --test-force-exit --test-concurrency=1 --test-reporter=tap "$@" || status=$?
+  run_node "$version" 900 "$stage" "$report" --test --test-force-exit --test-concurrency=1 --test-reporter=tap "$@" \
+    2>"$report.errors" || status=$?
   grep -E '^ *ok .* # SKIP' "$report" | sed -E 's/^ *ok [0-9]+ - (.*) # SKIP (.*)/skipped: \1 (\2)/' || true
   # Of each failure its name and its error.
   grep -A12 -E '^ *not ok ' "$report" | head -200 || true
@@ -92,7 +93,7 @@ run_tests() {
   # A run that broke off has told less than there is.
   if [ $status != 0 ] && [ $fails = 0 ]; then
     echo "the run broke off (exit code $status):"
-    tail -20 "$report"
+    tail -20 "$report" "$report.errors"
     fails=1
   fi
   failed=$((failed + fails))
@@ -103,10 +104,11 @@ run_demo() {
   local name=$1 expected=$2 output=$work/demo.txt
   shift 2
   echo "== demo $name, Node $newer for Windows, Wine"
-  if run_node $newer 120 "$stage" "$output" "$@" && grep -qF "$expected" "$output"; then
+  if run_node $newer 120 "$stage" "$output" "$@" 2>"$output.errors" && grep -qF "$expected" "$output"; then
     passed=$((passed + 1))
   else
     failed=$((failed + 1))
+    tail -15 "$output.errors"
   fi
   tail -15 "$output"
 }

@@ -41,12 +41,12 @@ prepare_wine() {
 
 end_wine() { [ -n "$on_windows" ] || wineserver -k 2>/dev/null || true; }
 
-# Node under Wine can write to files, not to pipes of Linux.
-# run_node VERSION SECONDS FOLDER OUTPUT ARGUMENT...
+# Node under Wine can write to files, not to pipes of Linux. What Wine itself reports, such as a service of its own that
+# ended, goes to where errors go, so name a file for them: run_node VERSION SECONDS FOLDER OUTPUT ARGUMENT... 2>ERRORS
 run_node() {
   local version=$1 seconds=$2 folder=$3 output=$4
   shift 4
   local command=(wine "$(node_of "$version")")
   [ -z "$on_windows" ] || command=(node)
-  (cd "$folder" && timeout -k 5 "$seconds" "${command[@]}" "$@" >"$output" 2>&1 </dev/null)
+  (cd "$folder" && timeout -k 5 "$seconds" "${command[@]}" "$@" >"$output" </dev/null)
 }

@@ -1,13 +1,14 @@
 // A spool whose calls throw, reject or hang: the sender says so, and ends in a stated way.
 
 import { join } from 'node:path'
-import { describe, expect, it } from 'vitest'
+import { describe, expect, it, onTestFinished, vi } from 'vitest'
 
 import { IpcError } from '../../../lib/base/errors.js'
 import type { AcknowledgedSender } from '../../../lib/delivery/sender/acknowledged-sender.js'
 import type { DeliveryEvent } from '../../../lib/delivery/sender/options.js'
+import { LogFiles } from '../../../lib/spool/log-files.js'
 import { Spool } from '../../../lib/spool/spool.js'
-import { expectBalance, receiving, sender, sums } from '../../support/delivery.js'
+import { expectBalance, idsTo, receiving, sender, sums } from '../../support/delivery.js'
 import { temporaryDirectory } from '../../support/directory.js'
 import { MemorySpool } from '../../support/memory-spool.js'
 import { numbered } from '../../support/messages.js'
@@ -119,6 +120,36 @@ it('a full disk rejects the send as the spool itself does, and is not the end', 
   await made.flush()
   expect(made.stats).toMatchObject({ accepted: 6, acknowledged: 3, droppedBy: { storage: 3 } })
   expect(made.state).toBe('acknowledging')
+})
+
+it('messages that a failed spool may have kept are neither spooled nor dropped, and the next process decides', async () => {
+  const directory = temporaryDirectory()
+  const spool = await Spool.open({ directory: join(directory, 'spool'), durability: 'fsync' })
+  const events: DeliveryEvent[] = []
+  const made = sender(directory, { spool, onEvent: (event) => events.push(event) })
+  await made.sendBatch(numbered(1))
+  vi.spyOn(LogFiles.prototype, 'sync').mockRejectedValueOnce(new Error('EIO'))
+  vi.spyOn(LogFiles.prototype, 'truncate').mockRejectedValue(new Error('EIO'))
+  onTestFinished(() => void vi.restoreAllMocks())
+  const unknown = made.sendBatch(numbered(2, 1))
+  await new Promise<void>((resolve) => {
+    process.nextTick(resolve)
+  })
+  const behind = made.sendBatch(numbered(4, 3))
+  expect(await rejectionOf(unknown)).toMatchObject({ code: 'ERR_IPC_SYSTEM', reason: 'maybe-kept' })
+  expect(await rejectionOf(behind)).toMatchObject({ code: 'ERR_IPC_SYSTEM', reason: 'spool-failed' })
+  await until(() => made.state === 'failed')
+  expect(events.at(-1)).toMatchObject({ type: 'failed', error: { reason: 'spool-failed' } })
+  expect(made.stats).toMatchObject({ accepted: 7, pending: 3, dropped: 4, droppedBy: { storage: 4 } })
+  expect(await rejectionOf(made.close())).toMatchObject({ reason: 'spool-failed' })
+  vi.restoreAllMocks()
+  const again = await Spool.open({ directory: join(directory, 'spool') })
+  const next = sender(directory, { spool: again })
+  const { ids } = await receiving(directory)
+  await next.flush()
+  expect(next.stats).toMatchObject({ recovered: 3, acknowledged: 3 })
+  expect(ids).toEqual(idsTo(3))
+  await next.close()
 })
 
 describe('a disk that hangs', () => {

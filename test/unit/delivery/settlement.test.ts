@@ -285,6 +285,27 @@ it('a receiver that is closed with messages in hand gives them back, and counts 
   await last.close()
 })
 
+it('a message that is handed out in the turn in which its receiver is closed has been given back', async () => {
+  const { made, receive } = await senderTo()
+  const sent = made.sendBatch(numbered(1))
+  const receiver = await receive({ autoAck: false })
+  const [message] = await take(receiver, 1)
+  const next = receiver.next()
+  message?.release()
+  const closing = receiver.close()
+  const { value: late } = await next
+  expect(late).toMatchObject({ id: '0', deliveries: 2 })
+  receiver.acknowledge(late as SOCMessage)
+  await closing
+  const other = await receive({ autoAck: false })
+  const [again] = await take(other, 1)
+  expect(again).toMatchObject({ id: '0', deliveries: 3 })
+  other.acknowledge(again as SOCMessage)
+  expect(await sent).toEqual(ACKNOWLEDGED)
+  expectBalance(made.stats, [receiver, other], 'settled')
+  await other.close()
+})
+
 it('a receiver that is closed has told everything that is settled, however many gaps there are', async () => {
   const { made, receive } = await senderTo()
   void made.sendBatch(numbered(1000)).catch(() => undefined)

@@ -44,7 +44,7 @@ describe('the registry', () => {
   })
 
   it('lists connections with their parts until they end, and ignores parts after that', () => {
-    const connection = {}
+    const connection = { id: 7 }
     observeConnection(connection)
     class Part {
       readonly stats = { received: 1 }
@@ -53,8 +53,8 @@ describe('the registry', () => {
     const [part, other] = [new Part(), new OtherPart()]
     observeOn(connection, 'receiver', part)
     observeOn(connection, 'writer', other)
-    const [[found, entry] = []] = [...observedConnections()]
-    expect(found).toBe(connection)
+    const [entry] = [...observedConnections()]
+    expect(entry?.connection).toBe(connection)
     expect(entry?.parts).toEqual([
       { kind: 'receiver', object: part },
       { kind: 'writer', object: other },

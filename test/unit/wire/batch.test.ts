@@ -146,3 +146,16 @@ describe('FrameText', () => {
     expect(lines[2]).toContain('"payload":"after"}')
   })
 })
+
+it('takes no memory for the text around payloads of bytes, of which a batch that is passed on has thousands', () => {
+  const payloads = Buffer.from('{"a":1}')
+  const many = Array.from({ length: 2000 }, (_, i) =>
+    newSOCMessage('soc_event', rawJSON(payloads), { id: `ü${i}`, timestamp: 1 }),
+  )
+  const text = new FrameText()
+  const { arrayBuffers } = process.memoryUsage()
+  for (const each of many) text.add(each)
+  expect(process.memoryUsage().arrayBuffers - arrayBuffers).toBeLessThan(4 << 20)
+  const slab = Buffer.alloc(text.complete())
+  expect(slab.toString('utf8', 0, text.encode(slab, 0))).toBe(oneByOne(many))
+})

@@ -1,0 +1,131 @@
+// Text for a terminal: how wide it is, cut with an ellipsis, wrapped, and free of what a terminal would obey. Texts may contain
+// the colours that Output.style adds.
+
+import { stripVTControlCharacters } from 'node:util'
+
+/** Controls, format characters (writing direction, zero width, tags), line separators and halves of surrogate pairs. */
+const INVISIBLE = /[\p{Cc}\p{Cf}\p{Zl}\p{Zp}\p{Cs}]/gu
+
+/**
+ * Text of others without anything that a terminal would obey or hide, as the escapes of JSON. Inside the strings of a JSON text
+ * this changes no value.
+ */
+export function printable(text: string): string {
+  return text.replace(INVISIBLE, escaped)
+}
+
+const SHORT: Readonly<Record<string, string>> = { '\n': '\\n', '\r': '\\r', '\t': '\\t' }
+
+function escaped(character: string): string {
+  const short = SHORT[character]
+  if (short !== undefined) return short
+  const units = Array.from({ length: character.length }, (_, index) => character.charCodeAt(index))
+  return units.map((unit) => `\\u${unit.toString(16).padStart(4, '0')}`).join('')
+}
+
+const SIMPLE = /^[\x20-\x7e\u00a1-\u02ff█▁-▏─-╿✓✗…·×µ]*$/
+const NO_WIDTH = /^\p{M}$/u
+/** East Asian wide characters, and emoji that are drawn as pictures (Unicode annex 11). */
+const WIDE =
+  /^[\u1100-\u115f\u2e80-\u303e\u3041-\ua4cf\ua960-\ua97c\uac00-\ud7a3\uf900-\ufaff\ufe30-\ufe6f\uff00-\uff60\uffe0-\uffe6\u{1f300}-\u{1f64f}\u{1f680}-\u{1faff}\u{20000}-\u{3fffd}\p{Emoji_Presentation}]$/u
+
+function widthOfCharacter(character: string): number {
+  return NO_WIDTH.test(character) ? 0 : WIDE.test(character) ? 2 : 1
+}
+
+/** Columns that a text takes on a terminal, without its colours. */
+export function widthOf(text: string): number {
+  const plain = stripVTControlCharacters(text)
+  if (SIMPLE.test(plain)) return plain.length
+  let width = 0
+  for (const character of plain) width += widthOfCharacter(character)
+  return width
+}
+
+/** Text filled up to a width; `right` aligns it as numbers are. */
+export function pad(text: string, width: number, right = false): string {
+  const blanks = ' '.repeat(Math.max(0, width - widthOf(text)))
+  return right ? blanks + text : text + blanks
+}
+
+/** Text cut to a width; an ellipsis takes the last column of one that is cut. Colours stay whole. */
+export function cut(text: string, columns: number): string {
+  if (widthOf(text) <= columns) return text
+  const room = Math.max(0, columns - 1)
+  let width = 0
+  let result = ''
+  let full = false
+  for (const [part] of text.matchAll(/\x1b\[[\d;]*m|./gsu)) {
+    // Colours behind the cut still end what they began before it.
+    if (part.startsWith('\x1b')) {
+      result += part
+      continue
+    }
+    if (full) continue
+    width += widthOfCharacter(part)
+    full = width > room
+    result += full ? '…' : part
+  }
+  return result
+}
+
+/** Text cut in the middle, for paths and command lines: both ends tell something. */
+export function cutMiddle(text: string, columns: number): string {
+  if (widthOf(text) <= columns) return text
+  const half = Math.max(1, Math.floor((columns - 1) / 2))
+  return `${text.slice(0, columns - 1 - half)}…${text.slice(-half)}`
+}
+
+/**
+ * Text of one line, broken between words into lines of at most `columns`. Lines but the first are indented. A word that is longer
+ * than a line is broken.
+ */
+export function wrap(text: string, columns: number, indent = 0): string[] {
+  const room = Math.max(10, columns)
+  const lines: string[] = []
+  let line = ''
+  for (const [word] of text.matchAll(/\s*\S+/g)) {
+    const fitsBelow = indent + widthOf(word.trimStart()) <= room
+    if (line.trim() !== '' && widthOf(line) + widthOf(word) > room && fitsBelow) {
+      lines.push(line)
+      line = ' '.repeat(indent) + word.trimStart()
+    } else {
+      line += word
+    }
+    while (widthOf(line) > room) {
+      const [head, rest] = broken(line, room)
+      lines.push(head)
+      line = ' '.repeat(indent) + rest
+    }
+  }
+  if (line !== '') lines.push(line)
+  return lines
+}
+
+function broken(line: string, columns: number): [head: string, rest: string] {
+  let width = 0
+  let at = 0
+  for (const [part] of line.matchAll(/\x1b\[[\d;]*m|./gsu)) {
+    width += part.startsWith('\x1b') ? 0 : widthOfCharacter(part)
+    if (width > columns) break
+    at += part.length
+  }
+  return [line.slice(0, at), line.slice(at)]
+}
+
+/** Rows as aligned columns. Columns whose index is in `numbers` are aligned to the right. */
+export function table(
+  rows: readonly (readonly string[])[],
+  numbers: ReadonlySet<number> = new Set(),
+): string[] {
+  const widths: number[] = []
+  for (const row of rows) {
+    for (const [index, cell] of row.entries()) widths[index] = Math.max(widths[index] ?? 0, widthOf(cell))
+  }
+  return rows.map((row) =>
+    row
+      .map((cell, index) => pad(cell, widths[index] ?? 0, numbers.has(index)))
+      .join('  ')
+      .trimEnd(),
+  )
+}
