@@ -68,15 +68,18 @@ export function splitBatch(batch: GatheredBatch, at: number): [GatheredBatch, Ga
   ]
 }
 
-/** What the headers of a batch say about one run: its keys, numbers and session, all at their longest. */
+/** Maximum bytes of header that describe one run: its keys, numbers and session, each of maximum length. */
 const RUN_BYTES = 192
 
-/** At most how many bytes of headers a stretch of this session takes. Each backslash of a unit's name is escaped. */
+/**
+ * Returns the maximum bytes of headers that a stretch of this session needs. Each backslash of a unit's name is
+ * escaped.
+ */
 export function headerBytesOf({ sid = '', unit = '' }: Pick<Origin, 'sid' | 'unit'>): number {
   return RUN_BYTES + sid.length + 2 * unit.length
 }
 
-/** Lines and headers. */
+/** Returns the bytes of the lines and headers. */
 function bytesOf({ lines, stretches }: GatheredBatch): number {
   let bytes = lines.length
   for (const { origin } of stretches) bytes += headerBytesOf(origin)

@@ -30,9 +30,9 @@ class Draft {
   readonly stretches: Stretch[] = []
   readonly taken: Taken[] = []
   count = 0
-  /** Of the messages. */
+  /** Bytes of the messages. */
   bytes = 0
-  /** Of the headers that list the stretches. */
+  /** Bytes of the headers that list the stretches. */
   headerBytes = 0
 
   constructor(index: number, type: string) {
@@ -40,14 +40,17 @@ class Draft {
     this.type = type
   }
 
-  /** Whether a message of this session belongs to the last stretch, or there is room for another one. */
+  /** Whether a message of this session continues the last stretch, or another stretch still fits. */
   takes(origin: Origin, number: number): boolean {
     const { stretches, headerBytes } = this
     if (continues(stretches.at(-1), origin, number)) return true
     return stretches.length < MAX_STRETCHES && headerBytes + headerBytesOf(origin) <= MAX_HEADER_BYTES
   }
 
-  /** The stretch that the message with this number belongs to. */
+  /**
+   * Returns the stretch for the message with this number: the last one if the message continues it, otherwise a new
+   * one.
+   */
   stretchFor(origin: Origin, number: number): Stretch {
     const last = this.stretches.at(-1)
     if (continues(last, origin, number)) return last
@@ -160,7 +163,7 @@ export class Gatherer {
   }
 }
 
-/** Whether the message with this number belongs to the end of a stretch. */
+/** Whether the message with this number continues a stretch. */
 function continues(stretch: Stretch | undefined, origin: Origin, number: number): stretch is Stretch {
   return stretch?.origin === origin && stretch.first + stretch.count === number
 }

@@ -128,7 +128,7 @@ async function checkServer(
         `the stream ${owner} takes ${subject}, which belongs into ${name}: take another --prefix`,
       )
     }
-    // A way out needs no permission to look at checkpoints.
+    // An outgoing bridge needs no permission to read checkpoints.
     if (consumer === undefined && first.endsWith('_state')) continue
     const existing = await found(() => manager.streams.info(name))
     if (existing !== undefined) checkTakes(existing, first, report)
@@ -182,7 +182,7 @@ async function checkPermission(
   }
 }
 
-/** Whether a stream takes and acknowledges messages whose subjects begin with `first`. */
+/** Whether a stream accepts and acknowledges messages whose subjects begin with `first`. */
 function checkTakes({ config }: StreamInfo, first: string, report: Report): void {
   const { name, mirror, sealed, no_ack } = config
   // The client's types claim that every stream has subjects.

@@ -29,7 +29,7 @@ export interface Entry {
   readonly object: Observed
 }
 
-/** A connection, as far as the registry knows it. */
+/** The properties of a connection that the registry uses. */
 export interface ObservedConnection {
   /** Unique among the connections of the thread. */
   readonly id: number

@@ -87,7 +87,7 @@ export class LogFiles {
     await truncateFile(descriptor, size)
   }
 
-  /** Resolves once the content and the size of a segment are on the disk. */
+  /** Resolves when the content and the size of a segment are on the disk. */
   async sync({ descriptor }: Segment): Promise<void> {
     await syncFile(descriptor)
   }

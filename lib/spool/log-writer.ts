@@ -28,7 +28,7 @@ export interface WriteJob {
   /** Whether the record helps to free space, so that it may use the reserve when the disk is full. */
   readonly urgent: boolean
   readonly onWritten: (segment: Segment, offset: number, size: number) => void
-  /** `remains`: whether the record may be in the log all the same, because the write could not be undone. */
+  /** `remains`: whether the record may still be in the log, because the failed write could not be undone. */
   readonly onFailed: (error: IpcError, remains: boolean) => void
 }
 
@@ -75,7 +75,7 @@ export class LogWriter {
   #waiting: WriteJob[] = []
   #running: Promise<void> | undefined
   #diskFull = false
-  /** Set once a failed write could not be undone. */
+  /** Set when a failed write could not be undone. */
   #failure: IpcError | undefined
 
   constructor(options: LogWriterOptions) {

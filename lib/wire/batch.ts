@@ -39,7 +39,7 @@ interface Laid {
   readonly frames: number
 }
 
-/** What a batch is made of. A text is written as it is. */
+/** A part of a batch. A text is written unchanged. */
 type Part = Laid | Run | string
 
 /** Bytes that are written as they are. */
@@ -171,7 +171,8 @@ export class FrameText {
     }
     const layout = this.#layout as Int32Array
     if (this.#frames === 1 && layout[LayoutWord.type] === WHOLE_FRAME) {
-      // The text between two payloads of bytes, as where received messages are passed on: the layout serves the next one.
+      // The text between two payloads of bytes, as when received messages are forwarded: the next text reuses the
+      // layout.
       this.#parts.push(this.#text)
     } else {
       this.#parts.push({ text: this.#text, layout, frames: this.#frames })

@@ -89,7 +89,7 @@ async function run(args: Arguments, context: Context): Promise<ExitCode> {
   return failed > 0 ? ExitCode.failed : ExitCode.ok
 }
 
-/** `connected 120 of 300, median 450 µs, 18 s left`. */
+/** Returns a line such as `connected 120 of 300, median 450 µs, 18 s left`. */
 function progressText(
   what: string,
   durations: readonly number[],

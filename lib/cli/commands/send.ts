@@ -99,7 +99,7 @@ async function run(args: Arguments, context: Context): Promise<ExitCode> {
   return counts.invalid + result.rejected > 0 ? ExitCode.failed : ExitCode.ok
 }
 
-/** How long what is under way may still take after SIGINT. */
+/** Time that pending messages have after SIGINT. */
 const INTERRUPTED_MS = 200
 
 async function closeOutlet(outlet: Outlet, timeoutMs: number, signal: AbortSignal): Promise<OutletResult> {
@@ -111,7 +111,10 @@ async function closeOutlet(outlet: Outlet, timeoutMs: number, signal: AbortSigna
   }
 }
 
-/** A line of progress; for a person who types the messages, it would be in the way: a hint instead. */
+/**
+ * Starts a progress line. If a person types the messages, it prints a hint instead, because progress would overwrite
+ * the typed text.
+ */
 function startProgress({ input, err }: Context, counts: Counts): Progress | undefined {
   if (input.isTTY) {
     const hint =
@@ -146,7 +149,7 @@ async function sendInput(
   const type = args.text('type')
   const splitter = new library.LineSplitter()
   let lines = 0
-  /** Returns what ends the command, or complains. */
+  /** Returns the error that ends the command, or prints a complaint. */
   const invalid = (error: unknown): CommandError | undefined => {
     const text = `line ${lines} of the input: ${errorLine(error)}`
     if (!args.flag('skip-invalid')) return new CommandError(ExitCode.failed, text, error)
@@ -169,7 +172,7 @@ async function sendInput(
       }
     }
     counts.waitsFor = 'the listener to read'
-    // Also those before a line that ends the command.
+    // Also the messages before a line that ends the command.
     if (messages.length > 0) await outlet.send(messages)
     counts.waitsFor = 'input'
     counts.messages += messages.length
@@ -216,7 +219,7 @@ async function report(
   if (args.flag('quiet') || !err.isTerminal) return
   const size = bytes > 0 ? ` (${formatBytes(bytes)})` : ''
   const parts = [`sent ${plural(messages, 'message')}${size} in ${formatDuration(elapsedMs)}`]
-  // Shorter runs are mostly start-up.
+  // In shorter runs, start-up dominates the rate.
   if (elapsedMs > 500 && messages > 1)
     parts.push(`${formatCount(Math.round((messages / elapsedMs) * 1000))}/s`)
   if (args.flag('ack')) {

@@ -72,7 +72,7 @@ export function errorLine(error: unknown): string {
   return `${withCause(text, error.cause)} [${error.code}]${hint === undefined ? '' : `; ${hint}`}`
 }
 
-/** The error with the one of the system behind it, where its text does not say that already. */
+/** Returns the text of an error, followed by the system error that caused it unless the text already contains it. */
 function withCause(text: string, cause: unknown): string {
   if (!isError(cause)) return text
   const { code } = cause as NodeJS.ErrnoException

@@ -76,7 +76,7 @@ class PlainOutlet implements Outlet {
   }
 
   async send(messages: readonly SOCMessage[]): Promise<void> {
-    // A message that is partly on the wire cannot be called back: do not wait for it.
+    // A partly written message cannot be withdrawn: do not wait for it.
     await unlessFired(this.#signal, 'sending', this.#sender.sendBatch(messages, { signal: this.#signal }))
     this.#written += messages.length
   }

@@ -28,7 +28,7 @@ export function summarize(durations: readonly number[]): Summary {
   }
 }
 
-/** `min 40 µs`, `median 52 µs`, ….  */
+/** Returns texts such as `min 40 µs`, `median 52 µs`.  */
 export function summaryParts({ min, mean, p50, p90, p99, max }: Summary): string[] {
   return [
     `min ${formatDuration(min)}`,

@@ -40,8 +40,8 @@ export function formatDuration(ms: number): string {
 }
 
 /**
- * The time of day of a time since 1970 in milliseconds, here; with its date where that is not today. A time that no clock can show
- * is given as its number of seconds.
+ * Returns a time, in Unix milliseconds, as local time of day, with the date if it is not today. A time outside the
+ * range of Date is returned as its number of seconds.
  */
 export function clockTime(ms: number, nowMs = Date.now()): string {
   const time = new Date(ms)

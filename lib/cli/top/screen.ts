@@ -25,7 +25,7 @@ export interface ScreenState {
   readonly time: string
 }
 
-/** Longer names are cut, so that the columns behind them stay on the screen. */
+/** Maximum width of a name. Longer names are cut, so that the columns after them stay on the screen. */
 const NAME_COLUMNS = 24
 
 type Paint = (text: string, ...styles: Style[]) => string

@@ -233,7 +233,7 @@ export class SpoolStore implements Store {
       this.#giveUp(record, this.#failure ?? cause)
       return
     }
-    // Neither kept nor given up, as far as this process knows: the messages stay pending.
+    // This process cannot know whether the messages were stored: they stay pending.
     const error = new IpcError('ERR_IPC_SYSTEM', `${this.#name}: ${describeError(cause)}`, { cause, reason })
     for (const [owner, count] of record.owners) owner.drop(error, count)
   }
@@ -263,7 +263,7 @@ export class SpoolStore implements Store {
     }
   }
 
-  /** Uses the spool no more. */
+  /** Stops using the spool, and reports the failure. */
   #fail(what: string, cause: unknown): void {
     if (this.#failure !== undefined) return
     const code = isIpcError(cause) ? cause.code : 'ERR_IPC_SYSTEM'
