@@ -313,7 +313,9 @@ export class Spool implements SpoolLog {
    *
    * @throws TypeError while a sender uses the spool
    * @throws {IpcError} ERR_IPC_BUFFER_FULL (`maxBytes`, or reason `disk-full`), ERR_IPC_INVALID_MESSAGE,
-   *   ERR_IPC_MESSAGE_TOO_LARGE, ERR_IPC_CLOSED, ERR_IPC_SYSTEM. ERR_IPC_SYSTEM with reason `maybe-kept`: only opening the spool again shows whether it stored the messages; with reason `spool-failed`: it did not store them. After both, the spool accepts no more messages.
+   *   ERR_IPC_MESSAGE_TOO_LARGE, ERR_IPC_CLOSED, ERR_IPC_SYSTEM. With reason `maybe-kept` of the last
+   *   one, only opening the spool again shows whether it stored the messages; with reason `spool-failed`, it did not store
+   *   them. After both, the spool accepts no more messages.
    */
   async add(messages: SOCMessage | readonly SOCMessage[]): Promise<number> {
     if (this.#events !== undefined) throw new TypeError('the spool has a sender: send messages through that')

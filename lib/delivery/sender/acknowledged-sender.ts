@@ -105,7 +105,9 @@ export class AcknowledgedSender {
    * of an accepted message does not end the process: the message is counted as dropped, and `onDrop` is called.
    *
    * @throws {IpcError} ERR_IPC_BUFFER_FULL (`reason`: the `onFull` that decided), ERR_IPC_CLOSED, ERR_IPC_TIMEOUT
-   *   (`close` ran out of time), ERR_IPC_MESSAGE_TOO_LARGE, ERR_IPC_INVALID_MESSAGE, ERR_IPC_SYSTEM (the spool failed; with reason `maybe-kept` the message is still pending: when the spool is opened again, it is either delivered or no longer in the spool)
+   *   (`close` ran out of time), ERR_IPC_MESSAGE_TOO_LARGE, ERR_IPC_INVALID_MESSAGE, ERR_IPC_SYSTEM (the spool failed;
+   *   with reason `maybe-kept` the message is still pending: when the spool is opened again, it is either delivered or no
+   *   longer in the spool)
    */
   send(message: SOCMessage): Promise<SendResult> {
     return this.sendBatch([message])
