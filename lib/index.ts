@@ -47,6 +47,8 @@ export type {
   IpcErrorReason,
   LimitReason,
   RefusalReason,
+  RejectionReason,
+  RemoteErrorCode,
   SwarmViolation,
 } from './base/error-reasons.js'
 export { IpcError, type IpcErrorCode, type IpcErrorDetails, type RemoteError } from './base/errors.js'

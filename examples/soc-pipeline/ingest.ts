@@ -159,7 +159,12 @@ class Ingest {
     }
     await this.#sender.flush()
     this.#doing = doing
-    return { command: 'burst', events, seconds: (performance.now() - begin) / 1000 }
+    return {
+      command: 'burst',
+      events,
+      seconds: (performance.now() - begin) / 1000,
+      times: Math.round(events / Math.max(1, this.#lines.length)),
+    }
   }
 
   /** Measures round trips to soc-respond on one warm connection, one after the other. */

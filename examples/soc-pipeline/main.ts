@@ -93,7 +93,7 @@ async function run(args: DemoArguments, directory: string): Promise<number> {
   await pipeline.start()
   // From here on it reads: what comes before is not in the figures.
   const begin = performance.now()
-  if (!quiet) view.print(diagram(pipeline))
+  if (!quiet) for (const line of diagram(pipeline)) view.print(line)
   view.start()
   const timer = setTimeout(
     () => {
@@ -164,13 +164,16 @@ function sourceText({ files, seconds, sentinel }: DemoArguments): string {
   return `${nameOfInput(files) ?? ''}${limit}: ${files.join(', ')}`
 }
 
-/** soc-ingest (pid 1) --soc-ingest-to-correlate--> soc-correlate (pid 2) … */
-function diagram(pipeline: Pipeline): string {
+/** The processes from top to bottom, with the pipe that each writes to. */
+function diagram(pipeline: Pipeline): string[] {
   const pipes: Partial<Record<StageName, string>> = {
-    'soc-ingest': ` --${EVENT_PIPE}--> `,
-    'soc-correlate': ` --${INCIDENT_PIPE}--> `,
+    'soc-ingest': EVENT_PIPE,
+    'soc-correlate': INCIDENT_PIPE,
   }
-  return pipeline.processes.map(([name, pid]) => `${name} (pid ${pid})${pipes[name] ?? ''}`).join('')
+  return pipeline.processes.flatMap(([name, pid]) => {
+    const pipe = pipes[name]
+    return [`  ${name} (pid ${pid})`, ...(pipe === undefined ? [] : [`    │ ${pipe}`, '    ▼'])]
+  })
 }
 
 /**

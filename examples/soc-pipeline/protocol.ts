@@ -169,7 +169,13 @@ export type Report =
 
 /** The outcome of a command; when the demo was stopped meanwhile, with what there was by then. */
 export type Done =
-  | { readonly command: 'burst'; readonly events: number; readonly seconds: number }
+  | {
+      readonly command: 'burst'
+      readonly events: number
+      readonly seconds: number
+      /** How often it sent the whole sample. */
+      readonly times: number
+    }
   | { readonly command: 'ask'; readonly requests: number; readonly latency: Latency }
 
 /** From the live view to a stage. */

@@ -24,6 +24,9 @@ const STRANGER = 61_234
 /** As stranger.ts reports it. */
 const NOT_CLOSED = 'not closed: the other end reads'
 const REQUESTS = 2000
+/** The flow in which soc-correlate is killed, and how far into it. */
+const FLOW_SECONDS = 0.8
+const KILL_AFTER_MS = 400
 /** When each scene begins, as parts of the whole time, and how long the burst lasts of it. */
 const AT = { stranger: 0.1, kill: 0.25, actions: 0.5, burst: 0.64, ask: 0.86 }
 const BURST = 2 / 15
@@ -111,11 +114,16 @@ function attemptOf(path: string): Promise<Attempt | string> {
 
 async function kill(pipeline: Pipeline, announce: (text: string) => void): Promise<Outcome | undefined> {
   const pid = pipeline.processes.find(([name]) => name === 'soc-correlate')?.[1]
-  const before = pipeline.counts.correlate?.finished ?? 0
-  announce(`kill: SIGKILL for soc-correlate (pid ${pid ?? 'unknown'}) in the middle of its work`)
+  announce('kill: events at full rate, and soc-correlate dies in the middle of them')
+  const flow = pipeline.do({ command: 'burst', seconds: FLOW_SECONDS })
+  await sleep(KILL_AFTER_MS)
+  announce(`kill: SIGKILL for soc-correlate (pid ${pid ?? 'unknown'})`)
   const begin = performance.now()
   if (!(await pipeline.killAndRestart('soc-correlate'))) return undefined
-  const text = `soc-correlate killed after about ${plural(before, 'event')}, back in ${duration(Math.round((performance.now() - begin) * 1000))}; what it had not acknowledged comes again`
+  const downMicros = Math.round((performance.now() - begin) * 1000)
+  const done = await flow
+  if (done?.command !== 'burst') return undefined
+  const text = `soc-correlate killed in the middle of ${plural(done.events, 'event')}, and back in ${duration(downMicros)}: what it had not finished came again, and all are settled`
   announce(`kill: ${text}`)
   return { scene: 'kill', text, ok: true }
 }
@@ -138,7 +146,7 @@ async function burst(
   announce(`burst: ${seconds.toFixed(1)} s of the sample at full rate`)
   const done = await pipeline.do({ command: 'burst', seconds })
   if (done?.command !== 'burst') return undefined
-  const text = `${plural(done.events, 'event')} in ${done.seconds.toFixed(1)} s, each settled: ${number(done.events / done.seconds)} a second`
+  const text = `${plural(done.events, 'event')} (the sample ${plural(done.times, 'time')}) in ${done.seconds.toFixed(1)} s, each settled: ${number(done.events / done.seconds)} a second`
   announce(`burst: ${text}`)
   return { scene: 'burst', text, ok: done.events > 0 }
 }

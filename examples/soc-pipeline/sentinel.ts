@@ -2,6 +2,7 @@
 // takes as an incident. Fields that are absent or of another kind are left out, so that a newer program is understood too.
 
 import { monotonicMicros, type EventPayload, type IncidentPayload, type Severity } from './protocol.js'
+import { parseLine } from './sources/parse-line.js'
 
 type Fields = Readonly<Record<string, unknown>>
 
@@ -14,11 +15,18 @@ function textOf(fields: Fields, name: string): string {
   return typeof value === 'string' ? value : typeof value === 'number' ? String(value) : ''
 }
 
-/** Makes an event of an event of the Go collector: whatever JSON object it is, the rules look at it as it came. */
+/**
+ * Makes an event of an event of the Go collector. What happened is in its own `payload`, as the line of a log; an event
+ * without one is looked at as it came.
+ */
 export function fromSentinelEvent(payload: unknown): EventPayload | undefined {
   if (!isFields(payload)) return undefined
   const sensor = textOf(payload, 'sensor_id') || textOf(payload, 'source')
-  return { sentAt: monotonicMicros(), origin: `sensor ${sensor || 'unknown'}`, form: 'json', event: payload }
+  const origin = `sensor ${sensor || 'unknown'}`
+  const line = textOf(payload, 'payload')
+  const parsed = parseLine(line, origin)
+  if (typeof parsed === 'object') return parsed.message.payload as EventPayload
+  return { sentAt: monotonicMicros(), origin, form: 'json', event: payload }
 }
 
 /** Makes an event of the kind that the Go correlator takes. */

@@ -53,11 +53,10 @@ export function summarize(
     addsUp: wrong.length === 0 && failed.length === 0,
     lines: [
       'summary',
-      ...chainPicture(counts),
       row('soc-ingest', readText(ingest, input, unparsed)),
       row(
         'hop 1',
-        `${plural(ingest.settled, 'event')} settled, ${number(correlate.finished)} finished; ${latencyText(correlate.latency)}`,
+        `${plural(ingest.settled, 'event')} settled, ${number(correlate.finished)} finished; ${latencyText(correlate.latency)}${correlate.recovered > 0 ? ', which includes the kill' : ''}`,
       ),
       row(
         '',
@@ -75,6 +74,11 @@ export function summarize(
       ...ruleLines(respond.rules),
       ...outcomes.map(({ scene, text, ok }) => row(scene, ok ? text : `FAILED: ${text}`)),
       row('time', `${seconds.toFixed(1)} s of reading, ${plural(events / seconds, 'event')} a second`),
+      '',
+      ...chainPicture(counts),
+      ...(ingest.settled === events && correlate.finished === events
+        ? [`  ${plural(events, 'event')} sent, settled and finished: none lost, none twice`]
+        : []),
       wrong.length === 0 && failed.length === 0
         ? 'adds up: yes'
         : `adds up: no: ${[...wrong.map(([text, left, right]) => `${text} (${number(left)} against ${number(right)})`), ...failed.map(({ scene }) => `the scene ${scene}`)].join('; ')}`,

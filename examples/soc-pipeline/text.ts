@@ -31,3 +31,20 @@ export function duration(micros: number | undefined): string {
   if (micros < 1e6) return `${(micros / 1e3).toFixed(micros < 1e4 ? 2 : micros < 1e5 ? 1 : 0)} ms`
   return `${(micros / 1e6).toFixed(1)} s`
 }
+
+const HANGING = 6
+
+/** A line broken at spaces, so that each part fits. All but the first are indented; in the summary as far as its text. */
+export function wrapped(line: string, width: number): string {
+  const lines: string[] = []
+  const [, column = ''] = /^( {2,}(?:\S+(?: \S+)* {2,})?)\S/.exec(line) ?? []
+  const indent = ' '.repeat(column.length > 0 && column.length < width / 2 ? column.length : HANGING)
+  let rest = line
+  while (rest.length > width) {
+    const at = rest.lastIndexOf(' ', width)
+    const end = at > indent.length ? at : width
+    lines.push(rest.slice(0, end).trimEnd())
+    rest = indent + rest.slice(end).trimStart()
+  }
+  return [...lines, rest].join('\n')
+}

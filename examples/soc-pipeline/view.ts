@@ -4,7 +4,7 @@
 import { chainPicture } from './picture.js'
 import type { Latency } from './protocol.js'
 import type { AllCounts } from './pipeline.js'
-import { duration, number } from './text.js'
+import { duration, number, wrapped } from './text.js'
 
 const REDRAW_EVERY_MS = 250
 const LINE_EVERY_MS = 1000
@@ -47,8 +47,9 @@ export class View {
 
   /** Prints a line above the view. Returns false if the output accepts no more for now. */
   print(line: string): boolean {
-    if (this.#drawn === 0) return this.#output.write(`${line}\n`)
-    return this.#redraw(`${line}\n`)
+    const text = this.#output.isTTY ? wrapped(line, this.#columns - 1) : line
+    if (this.#drawn === 0) return this.#output.write(`${text}\n`)
+    return this.#redraw(`${text}\n`)
   }
 
   /** Removes the view. */
@@ -58,10 +59,14 @@ export class View {
     this.#drawn = 0
   }
 
+  get #columns(): number {
+    return this.#output.columns > 0 ? this.#output.columns : 80
+  }
+
   #redraw(above: string): boolean {
-    const columns = this.#output.columns > 0 ? this.#output.columns : 80
+    const most = this.#columns - 1
     // A wrapped line would take two lines, and redrawing would move the view up.
-    const lines = this.#viewLines().map((line) => line.slice(0, columns - 1))
+    const lines = this.#viewLines().map((line) => (line.length > most ? `${line.slice(0, most - 1)}…` : line))
     const clear = this.#drawn > 0 ? CURSOR_UP_AND_CLEAR_BELOW(this.#drawn) : ''
     this.#drawn = lines.length
     return this.#output.write(`${clear}${above}${lines.join('\n')}\n`)

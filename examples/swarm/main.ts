@@ -7,6 +7,8 @@ import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { parseArgs } from 'node:util'
 
+import { plural, wrapped } from '../soc-pipeline/text.js'
+import type { NodeState } from './protocol.js'
 import { Swarm } from './swarm.js'
 
 const HELP = `Usage: npm run demo:swarm -- [options]
@@ -19,7 +21,7 @@ Options:
   --facts N  facts that each node starts with, up to 500,000 (default: 20,000)
   --help     show this text
 
-It ends by itself after about 10 seconds. Ctrl-C skips to the check.
+It ends by itself after about 10 seconds, later on a busy machine. Ctrl-C skips to the check.
 
 Exit code: 0 if all nodes have synced and hold the same facts in the end, 1 if not, 2 for a wrong command line.
 `
@@ -52,11 +54,9 @@ async function main(): Promise<number> {
   const directory = mkdtempSync(join(tmpdir(), 'swarm-'))
   const begin = performance.now()
   const print = (who: string, text: string): void => {
-    process.stdout.write(
-      `${((performance.now() - begin) / 1000).toFixed(2).padStart(6)} s  ${who.padEnd(6)}  ${text}\n`,
-    )
+    write(`${((performance.now() - begin) / 1000).toFixed(2).padStart(6)} s  ${who.padEnd(6)}  ${text}\n`)
   }
-  process.stdout.write(introduction(directory))
+  write(introduction(directory))
   const swarm = new Swarm(directory, print)
   const interrupted = new AbortController()
   // The reader of a pipe, such as head, may go away early.
@@ -113,6 +113,8 @@ async function run(swarm: Swarm, facts: number, print: Print, interrupted: Abort
         'are short; they are summed up once a second.',
     )
     await sleep(PHASE_MS, undefined, { signal: interrupted })
+    // On a busy machine the first syncs take longer, and there would be nothing to see of them.
+    await reach(swarm, interrupted, (all) => all.every((state) => state.facts >= NAMES.length * facts))
     const states = await swarm.states()
     const victim = [...states].find(([, state]) => state?.listening === true)?.[0] ?? 'node-1'
     explain(
@@ -122,20 +124,43 @@ async function run(swarm: Swarm, facts: number, print: Print, interrupted: Abort
     print('main', `kills ${victim}, which listens, with SIGKILL`)
     await swarm.kill(victim)
     await sleep(PHASE_MS, undefined, { signal: interrupted })
+    await reach(swarm, interrupted, (all) => all.some(({ listening }) => listening))
     explain(
       '4. The killed node starts again with an empty memory. Its first sync brings back everything, its own old facts included.',
     )
     print('main', `brings ${victim} back (pid ${swarm.start(victim, 0)}), knowing nothing`)
     await sleep(PHASE_MS, undefined, { signal: interrupted })
+    await reach(swarm, interrupted, (all) => all.every((state) => state.facts >= NAMES.length * facts))
   } catch (error) {
     if (!interrupted.aborted) throw error
     print('main', 'is interrupted')
   }
 }
 
+/** Waits until the nodes that respond are as far as `isThere` says, or for {@link SETTLE_MS}. */
+async function reach(
+  swarm: Swarm,
+  interrupted: AbortSignal,
+  isThere: (states: readonly NodeState[]) => boolean,
+): Promise<void> {
+  const deadline = performance.now() + SETTLE_MS
+  while (performance.now() < deadline) {
+    const states = [...(await swarm.states()).values()].filter((state) => state !== undefined)
+    if (isThere(states)) return
+    await sleep(250, undefined, { signal: interrupted })
+  }
+}
+
+/** Writes lines, broken at spaces where a terminal has no room for them. */
+function write(text: string): void {
+  const { isTTY, columns } = process.stdout
+  const lines = isTTY && columns > 0 ? text.split('\n').map((line) => wrapped(line, columns - 1)) : [text]
+  process.stdout.write(lines.join('\n'))
+}
+
 /** Prints what the viewer is about to see. */
 function explain(text: string): void {
-  process.stdout.write(`\n${text}\n`)
+  write(`\n${text}\n`)
 }
 
 /** Waits until the nodes have synced the rest, and compares them. */
@@ -161,7 +186,7 @@ async function check(swarm: Swarm): Promise<number> {
         state === undefined
           ? 'does not respond'
           : `${state.facts.toLocaleString('en-US')} facts, digest ${state.digest}, ` +
-            `${state.trusted} trusted peers${state.listening ? ', listens' : ''}`
+            `${plural(state.trusted, 'trusted peer')}${state.listening ? ', listens' : ''}`
       process.stdout.write(`${name}: ${text}\n`)
     }
     if (!met) process.stdout.write('not every node has synced with another one\n')

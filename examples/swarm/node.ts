@@ -15,6 +15,7 @@ import {
   type Fact,
 } from 'sentinel-ipc'
 
+import { plural } from '../soc-pipeline/text.js'
 import type { NodeCommand, NodeConfig, NodeReport, NodeState } from './protocol.js'
 
 const DIAL_EVERY_MS = 250
@@ -74,7 +75,7 @@ function tell({ role, node, received, sent, durationMs, outcome, error }: Exchan
   small.sent += sent
   if (performance.now() - smallSaidAt < SAY_EVERY_MS) return
   notice(
-    `${small.count} more syncs with ${node ?? '?'}: ${small.received} in, ${small.sent} out; the last took ${durationMs.toFixed(1)} ms`,
+    `${plural(small.count, 'more sync')} with ${node ?? '?'}: ${small.received} in, ${small.sent} out; the last took ${durationMs.toFixed(1)} ms`,
   )
   small.count = small.received = small.sent = 0
   smallSaidAt = performance.now()

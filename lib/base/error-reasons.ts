@@ -16,6 +16,29 @@ export type InvalidLineReason =
   | 'too-large'
   | 'truncated'
 
+// `string & Record<never, never>` is any text that the peer chose; unlike `string`, it lets editors complete the other
+// names.
+
+/**
+ * Why a receiver rejected a message of acknowledged delivery: the reason of an invalid line, `max-deliveries`, the
+ * reason that its application gave, or `rejected` if it gave none.
+ */
+export type RejectionReason =
+  InvalidLineReason | 'max-deliveries' | 'rejected' | (string & Record<never, never>)
+
+/**
+ * The code of an error reply: one of the codes of an `Endpoint` itself, or the code of the error that the peer's
+ * handler threw.
+ */
+export type RemoteErrorCode =
+  | 'ERR_IPC_UNKNOWN_REQUEST'
+  | 'ERR_IPC_DUPLICATE_REQUEST'
+  | 'ERR_IPC_BUFFER_FULL'
+  | 'ERR_IPC_CLOSED'
+  | 'ERR_IPC_HANDLER_FAILED'
+  | 'ERR_IPC_INVALID_MESSAGE'
+  | (string & Record<never, never>)
+
 /** The policy rule or quota that refused a peer. */
 export type RefusalReason =
   | 'identity-unreadable'

@@ -3,7 +3,7 @@
 
 import { isNativeError } from 'node:util/types'
 
-import type { IpcErrorReason } from './error-reasons.js'
+import type { IpcErrorReason, RemoteErrorCode } from './error-reasons.js'
 
 /** Every code that an {@link IpcError} can carry. Each has its heading in docs/api.md. */
 export type IpcErrorCode =
@@ -40,7 +40,7 @@ export interface IpcErrorDetails {
 /** An error that the peer sent in a reply. It has no stack. */
 export interface RemoteError {
   /** The `code` of the peer's error, at most 128 characters. */
-  readonly code: string
+  readonly code: RemoteErrorCode
   /** Its message, at most 1,024 characters. */
   readonly message: string
 }

@@ -1,6 +1,8 @@
 // The types of a bridge: batches of lines, and the two interfaces that a message system implements. Implemented for
 // NATS JetStream (nats-sink.ts, nats-source.ts), and in memory for the tests.
 
+import type { RejectionReason } from '../base/error-reasons.js'
+
 /** Consecutive messages of one session within a batch, and their sender. */
 export interface BatchRun {
   /** User of the sender, as the kernel of its host reported it; -1 on Windows. */
@@ -54,10 +56,16 @@ export interface SourceItem {
   /** The batch; undefined for anything else. */
   readonly batch: Batch | undefined
   /** Without a batch: why the data is not one. */
-  readonly reason?: string
+  readonly reason?: DeadLetterReason
   /** Without a batch: the data. */
   readonly data?: Buffer
 }
+
+/**
+ * Why a message cannot be delivered: its line is too long (`too-large`), the stored data is not a batch of lines
+ * (`not-a-batch`), a line of a batch is not a message (`invalid`), or the reason that a receiver gave.
+ */
+export type DeadLetterReason = 'too-large' | 'not-a-batch' | 'invalid' | RejectionReason
 
 /** A message that cannot be delivered, kept for an operator. */
 export interface BridgeDeadLetter {
@@ -68,7 +76,7 @@ export interface BridgeDeadLetter {
   /** Its type. */
   readonly type: string
   /** Why it cannot be delivered: `too-large`, `not-a-batch`, `invalid`, or the reason of the receiver. */
-  readonly reason: string
+  readonly reason: DeadLetterReason
   /** The line, cut to the size that the system accepts. */
   readonly data: Buffer
 }
@@ -166,7 +174,7 @@ export type BridgeEvent =
       /** What happened. */
       readonly type: 'dead-letter'
       /** Why it cannot be delivered. */
-      readonly reason: string
+      readonly reason: DeadLetterReason
       /** Host that it comes from. */
       readonly host: string
       /** Its type. */

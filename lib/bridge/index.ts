@@ -11,6 +11,7 @@ export type {
   BridgeEvent,
   BridgeState,
   BridgeStats,
+  DeadLetterReason,
   OutgoingBatch,
   SavedCheckpoint,
   SinkLimits,

@@ -65,6 +65,8 @@ export let attachReader: <Reader extends object>(
   maxLineBytes: number,
   reading?: LineReading,
 ) => ConnectionInput<Connection>
+/** Whether the connection has, or had, a reader. */
+export let hasReader: (connection: Connection) => boolean
 /** Resumes reading after `onRecords` has returned false. */
 export let resumeReading: (connection: Connection) => void
 /**
@@ -218,6 +220,7 @@ export class Connection {
       else if (!connection.#socket.destroyed) input.start(maxLineBytes, reading)
       return input
     }
+    hasReader = (connection) => connection.#input !== undefined
     resumeReading = (connection) => {
       connection.#input?.resume()
     }

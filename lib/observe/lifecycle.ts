@@ -9,6 +9,7 @@
 
 import { channel } from 'node:diagnostics_channel'
 
+import type { RejectionReason } from '../base/error-reasons.js'
 import type { IpcError } from '../base/errors.js'
 import { queueMicrotask } from '../base/globals.js'
 import { callUser } from '../base/user-code.js'
@@ -164,7 +165,7 @@ export interface RejectedChange {
   /** How many messages were rejected. */
   readonly count: number
   /** The reason, as in the result of `send`. */
-  readonly reason: string
+  readonly reason: RejectionReason
 }
 
 /** An event without the object that it is about. */

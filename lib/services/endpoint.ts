@@ -169,11 +169,12 @@ export class Endpoint {
   }
 
   /**
-   * Registers the handler for a type of request. Replies are sent in the order in which handlers finish.
+   * Registers the handler for a type of request. Replies are sent in the order in which handlers finish. Their payload
+   * is the value that the handler returns, any JSON value or `rawJSON`; with `Reply` the compiler checks its type.
    *
    * @throws TypeError if the type has a handler already or is reserved (`soc_reply`, `soc_cancel`)
    */
-  respond<T = unknown>(type: string, handler: RequestHandler<T>): void {
+  respond<T = unknown, Reply = unknown>(type: string, handler: RequestHandler<T, Reply>): void {
     checkType(type)
     this.#incoming.respond(type, handler as RequestHandler)
   }

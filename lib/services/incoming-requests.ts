@@ -12,7 +12,10 @@ import { RunningHandlers, type RequestContext, type RunningHandler } from './run
  * value, `rawJSON` or undefined. An error that it throws becomes the error of the reply: its `code` and `message`,
  * never its stack.
  */
-export type RequestHandler<T = unknown> = (message: SOCMessage<T>, context: RequestContext) => unknown
+export type RequestHandler<T = unknown, Reply = unknown> = (
+  message: SOCMessage<T>,
+  context: RequestContext,
+) => Reply | Promise<Reply>
 
 export class IncomingRequests {
   readonly #name: string

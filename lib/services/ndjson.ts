@@ -2,13 +2,14 @@
 
 import { StringDecoder } from 'node:string_decoder'
 
-import { describeError, IpcError } from '../base/errors.js'
+import { describeError, IpcError, isIpcError } from '../base/errors.js'
 import { quoteText } from '../base/quote.js'
-import { MAX_MESSAGE_BYTES } from '../message/envelope.js'
+import { checkFrameSize, frameBytes, invalidPayload, MAX_MESSAGE_BYTES } from '../message/envelope.js'
 import { metaOfLine, partsOfLine, type LineParts } from '../message/line.js'
-import type { SOCMessage } from '../message/message.js'
+import { frameOf, isChecked, type SOCMessage } from '../message/message.js'
 import { metaText, readMeta } from '../message/meta.js'
 import { newSOCMessage, rawJSON } from '../message/new-message.js'
+import { countFrames } from '../wire/batch.js'
 
 /**
  * Returns a message as one line of text with its newline: the payload unchanged, the keys as on the wire, extra keys
@@ -68,6 +69,27 @@ function invalidLine(line: string, what: string, cause?: unknown): IpcError {
   })
 }
 
+/** Returns the error for a refused line with its place in the text: `number` is the number of the line, from 1. */
+export function withPlace(error: IpcError, line: string, number: number): IpcError {
+  const { code, reason, message } = error
+  return new IpcError(code, `line ${number} of the text: ${message}: ${quoteText(line, 80)}`, {
+    cause: error,
+    ...(reason !== undefined && { reason }),
+  })
+}
+
+/** Returns why a message cannot be sent; undefined if it can. */
+export function refusalOf(message: SOCMessage): IpcError | undefined {
+  try {
+    const frame = frameOf(message)
+    checkFrameSize(frame)
+    const count = isChecked(message) ? 1 : countFrames(frameBytes(frame))
+    return count === 1 ? undefined : invalidPayload(-count)
+  } catch (error) {
+    return isIpcError(error) ? error : undefined
+  }
+}
+
 /** Cuts chunks of text or bytes into lines. Holds at most one unfinished line. */
 export class LineSplitter {
   readonly #decoder = new StringDecoder('utf8')
@@ -79,6 +101,11 @@ export class LineSplitter {
    * @throws {IpcError} ERR_IPC_MESSAGE_TOO_LARGE when a line is longer than any message
    */
   push(chunk: string | Uint8Array): string[] {
+    return this.split(chunk).filter((line) => line !== '')
+  }
+
+  /** Like {@link push}, but includes blank lines, so that lines can be counted. */
+  split(chunk: string | Uint8Array): string[] {
     const text = typeof chunk === 'string' ? chunk : this.#decoder.write(Buffer.from(chunk))
     // A line of many chunks is joined once, when it is whole: strings of V8 are joined lazily.
     if (!text.includes('\n')) {
@@ -92,7 +119,7 @@ export class LineSplitter {
     }
     const lines = (this.#rest + text).split('\n')
     this.#rest = lines.pop() ?? ''
-    return lines.map((line) => line.trim()).filter((line) => line !== '')
+    return lines.map((line) => line.trim())
   }
 
   /** Returns the last line if it has no newline. */

@@ -5,6 +5,7 @@
 //   {"type":"soc_reply","id":"…","ts":1700000000,"payload":{"request":"req-1","error":{"code":"ENOENT","message":"…"}}}
 //   {"type":"soc_cancel","id":"…","ts":1700000000,"payload":{"request":"req-1"}}
 
+import type { RemoteErrorCode } from '../base/error-reasons.js'
 import { describeError, IpcError, type RemoteError } from '../base/errors.js'
 import { stringifyExact } from '../message/exact-integers.js'
 import { composed, exactIntegersOf, type SOCMessage } from '../message/message.js'
@@ -32,7 +33,7 @@ export const ReplyErrorCode = {
   failed: 'ERR_IPC_HANDLER_FAILED',
   /** The handler returned a value that JSON cannot express. */
   invalid: 'ERR_IPC_INVALID_MESSAGE',
-} as const
+} as const satisfies Readonly<Record<string, RemoteErrorCode>>
 
 const MAX_CODE_LENGTH = 128
 const MAX_MESSAGE_LENGTH = 1024

@@ -9,9 +9,10 @@ import { checkTimeout, MAX_TIMER_MS, pause, waitAtMost } from '../base/timing.js
 import { callUser, reportUserError } from '../base/user-code.js'
 import { userAbortController } from '../base/user-signal.js'
 import { Waiters } from '../base/waiters.js'
-import { endReading, type Connection } from '../connection/connection.js'
+import type { Connection } from '../connection/connection.js'
 import type { Listener } from '../connection/listener.js'
 import { forget, observe } from '../observe/registry.js'
+import { drain } from './draining.js'
 
 /** Passed to a {@link ConnectionHandler} beside the connection. */
 export interface ConnectionContext {
@@ -165,9 +166,10 @@ export class Server {
   /**
    * Closes the listener and drains. For another 20 ms, connections and messages in transit are accepted; then the
    * server stops reading from all connections. A receiver hands out the messages that it has read, then its stream
-   * ends, so that a handler that loops over its messages finishes on its own. Handlers can still send: replies and
-   * acknowledgements reach the peer before the connection closes. Handlers that have not finished after `timeoutMs` are
-   * aborted: their connection is destroyed and their signal fires. Safe to call again; never rejects.
+   * ends, so that a handler that loops over its messages finishes on its own. The connection of a `Publisher`'s
+   * subscriber that has no reader closes after the messages already published are written. Handlers can still send:
+   * replies and acknowledgements reach the peer before the connection closes. Handlers that have not finished after
+   * `timeoutMs` are aborted: their connection is destroyed and their signal fires. Safe to call again; never rejects.
    *
    * A plain sender cannot know how far its messages were read: where a receiver is slow, some stay unread in the
    * kernel. Use an `AcknowledgedSender` if no message may be lost.
@@ -193,7 +195,7 @@ export class Server {
     this.#state = 'draining'
     this.#accepting.abort()
     this.#listener.close()
-    for (const connection of [...this.#open.keys()]) endReading(connection)
+    for (const connection of [...this.#open.keys()]) drain(connection)
     if (this.#open.size > 0) {
       const leftMs = Math.max(1, Math.min(endMs - monotonicMs(), MAX_TIMER_MS))
       await waitAtMost(this.#drained.wait(), leftMs, () => {

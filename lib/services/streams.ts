@@ -4,12 +4,12 @@
 import { Readable, Writable } from 'node:stream'
 import type { ReadableStream, WritableStream } from 'node:stream/web'
 
-import { toError } from '../base/errors.js'
+import { hasCode, toError, type IpcError } from '../base/errors.js'
 import { checkOptions, flag, oneOf, text, type OptionTable } from '../base/options.js'
 import type { Receiver } from '../endpoints/receiver.js'
 import type { Sender } from '../endpoints/sender.js'
 import type { SOCMessage } from '../message/message.js'
-import { LineSplitter, lineOf, messageOf, payloadMessage } from './ndjson.js'
+import { LineSplitter, lineOf, messageOf, payloadMessage, refusalOf, withPlace } from './ndjson.js'
 
 /** Options of {@link readableFrom} and {@link readableStreamFrom}. */
 export interface ReadableOptions {
@@ -125,14 +125,13 @@ function payloadLine({ rawPayload }: SOCMessage): string {
 export function writableTo(sender: Sender, options: WritableOptions = {}): Writable {
   const { as = 'object', type, keepOpen = false } = checkOptions('writableTo', options, WRITABLE_OPTIONS)
   if (type !== undefined && as === 'object') throw new TypeError("writableTo: type needs as: 'text'")
-  const splitter = new LineSplitter()
-  const toMessage = type === undefined ? messageOf : (line: string) => payloadMessage(type, line)
-  const messagesOf = (chunks: readonly unknown[]): readonly SOCMessage[] =>
+  const lines = new SentLines(sender, type)
+  const send = (chunks: readonly unknown[]): Promise<void> =>
     as === 'object'
-      ? (chunks as readonly SOCMessage[])
-      : chunks.flatMap((chunk) => splitter.push(chunk as string | Uint8Array)).map(toMessage)
+      ? sender.sendBatch(chunks as readonly SOCMessage[])
+      : lines.send(chunks as readonly (string | Uint8Array)[])
   const finish = async (): Promise<void> => {
-    if (as === 'text') await sender.sendBatch(splitter.end().map(toMessage))
+    if (as === 'text') await lines.end()
     if (!keepOpen) await sender.close()
   }
   return new Writable({
@@ -140,10 +139,10 @@ export function writableTo(sender: Sender, options: WritableOptions = {}): Writa
       ? { objectMode: true, highWaterMark: OBJECTS_WAITING }
       : { decodeStrings: false, highWaterMark: 1 << 16 }),
     write(chunk: unknown, _encoding, done) {
-      settle(() => sender.sendBatch(messagesOf([chunk])), done)
+      settle(() => send([chunk]), done)
     },
     writev(chunks, done) {
-      settle(() => sender.sendBatch(messagesOf(chunks.map(({ chunk }): unknown => chunk))), done)
+      settle(() => send(chunks.map(({ chunk }): unknown => chunk)), done)
     },
     final(done) {
       settle(finish, done)
@@ -153,6 +152,58 @@ export function writableTo(sender: Sender, options: WritableOptions = {}): Writa
       done(error)
     },
   })
+}
+
+/** Sends the lines of a text. An error about a line states its number. */
+class SentLines {
+  readonly #sender: Sender
+  readonly #toMessage: (line: string) => SOCMessage
+  readonly #splitter = new LineSplitter()
+  /** Number of lines so far. */
+  #count = 0
+
+  constructor(sender: Sender, type: string | undefined) {
+    this.#sender = sender
+    this.#toMessage = type === undefined ? messageOf : (line) => payloadMessage(type, line)
+  }
+
+  async send(chunks: readonly (string | Uint8Array)[]): Promise<void> {
+    await this.#sendLines(chunks.flatMap((chunk) => this.#splitter.split(chunk)))
+  }
+
+  async end(): Promise<void> {
+    await this.#sendLines(this.#splitter.end())
+  }
+
+  async #sendLines(lines: readonly string[]): Promise<void> {
+    const before = this.#count
+    this.#count += lines.length
+    try {
+      await this.#sender.sendBatch(lines.filter((line) => line !== '').map(this.#toMessage))
+    } catch (error) {
+      throw isOfLine(error) ? this.#placed(error, lines, before) : error
+    }
+  }
+
+  /** Looks for the first line that cannot be sent. */
+  #placed(error: IpcError, lines: readonly string[], before: number): IpcError {
+    for (const [i, line] of lines.entries()) {
+      if (line !== '' && !this.#canBeSent(line)) return withPlace(error, line, before + i + 1)
+    }
+    return error
+  }
+
+  #canBeSent(line: string): boolean {
+    try {
+      return refusalOf(this.#toMessage(line)) === undefined
+    } catch {
+      return false
+    }
+  }
+}
+
+function isOfLine(error: unknown): error is IpcError {
+  return hasCode(error, 'ERR_IPC_INVALID_MESSAGE') || hasCode(error, 'ERR_IPC_MESSAGE_TOO_LARGE')
 }
 
 /** Calls `done` when the work is done, with the error if it threw or rejected. */

@@ -6,6 +6,7 @@ import { writerOf, type Connection } from '../connection/connection.js'
 import { Fifo } from '../base/fifo.js'
 import { Waiters } from '../base/waiters.js'
 import type { FrameWriter } from '../wire/frame-writer.js'
+import { onDraining } from './draining.js'
 import type { Lines, SharedBatch, TypeFilter } from './shared-batch.js'
 
 /**
@@ -92,6 +93,9 @@ export class Subscriber {
     observeOn(connection, 'subscriber', this)
     void connection.whenClosed().then(() => {
       this.#end()
+    })
+    onDraining(connection, () => {
+      void this.#finish()
     })
   }
 
@@ -258,6 +262,14 @@ export class Subscriber {
     this.#queued -= lines
     this.#dropped += lines
     return gone
+  }
+
+  /** Accepts no more messages, and closes the connection when the pending ones are written. */
+  async #finish(): Promise<void> {
+    if (this.#state === 'ended') return
+    this.#onEnded(this)
+    await this.drained()
+    await this.connection.close().catch(() => undefined)
   }
 
   #end(): void {

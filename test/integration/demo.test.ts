@@ -256,8 +256,13 @@ describe('the scenes', () => {
       expect(stdout).toMatch(attack)
     }
     expect(stdout).toMatch(/^HIGH .*temporary-program .*harmless-program/m)
-    expect(stdout).toMatch(/burst: [\d,]+ events in [\d.]+ s, each settled/)
-    expect(stdout).toMatch(/by the one killed/)
+    expect(stdout).toMatch(
+      /kill: soc-correlate killed in the middle of [\d,]+ events, and back in .*, and all are settled$/m,
+    )
+    expect(stdout).toMatch(/burst: [\d,]+ events \(the sample \d+ times\) in [\d.]+ s, each settled/)
+    expect(stdout).toMatch(
+      /by the one killed\n {2}[\d,]+ events sent, settled and finished: none lost, none twice\nadds up/,
+    )
     expect(stdout).toMatch(/^adds up: yes$/m)
     expect(code).toBe(0)
     expect(socketDirectories()).toEqual([])

@@ -45,6 +45,9 @@ describe('the demo', () => {
     // It explains what a viewer sees, step by step.
     expect(stdout).toContain('without a server')
     for (const step of [1, 2, 3, 4, 5]) expect(stdout).toMatch(new RegExp(`^${step}\\. [A-Z]`, 'm'))
+    // Two first syncs are there to be watched before anything is killed, however busy the machine is.
+    const before = stdout.slice(0, stdout.indexOf('\n3. '))
+    expect(before.match(/synced with node-\d: [2-6]\d{3} in/g)?.length).toBeGreaterThanOrEqual(2)
     expect(stdout).toMatch(/kills node-\d, which listens/)
     // The one that came back knowing nothing gets what the two that lived began with, and what it had told them by then.
     expect(stdout).toMatch(/synced with node-\d: [6-9]\d{3} in/)

@@ -1,6 +1,7 @@
 // Dead letters, messages that the receiver rejected: keeps them in a separate spool, if there is one, and reports them.
 
 import { frameBytes } from '../../message/envelope.js'
+import type { RejectionReason } from '../../base/error-reasons.js'
 import { IpcError } from '../../base/errors.js'
 import { callUser } from '../../base/user-code.js'
 import { priorityOf } from '../../endpoints/message-queue.js'
@@ -13,7 +14,7 @@ export interface DeadLetter {
   /** The rejected message. */
   readonly message: SOCMessage
   /** The reason reported to its sender: the one given to `reject`, or `max-deliveries`. */
-  readonly reason: string
+  readonly reason: RejectionReason
   /** How many times it was handed out. */
   readonly deliveries: number
 }

@@ -1,6 +1,7 @@
 // Options, events and counts of an acknowledged sender: their meaning, their defaults, and their checks.
 
 import { DIAL_TABLE, diallerOf, type DialOptions } from '../../connection/dial.js'
+import type { RejectionReason } from '../../base/error-reasons.js'
 import type { IpcError } from '../../base/errors.js'
 import {
   callback,
@@ -41,7 +42,7 @@ export interface DeliveryRejection {
   /** How many messages were rejected. */
   readonly count: number
   /** As in {@link SendResult}. */
-  readonly reason: string
+  readonly reason: RejectionReason
 }
 
 /** Options of {@link AcknowledgedSender}. The address and the policy are the same options as for `dial`. */

@@ -1,5 +1,6 @@
 // The outcomes of a message, and the promise of a call of `send`: one for all messages of the call.
 
+import type { RejectionReason } from '../../base/error-reasons.js'
 import type { IpcError } from '../../base/errors.js'
 
 /**
@@ -19,7 +20,7 @@ export interface SendResult {
    * With `rejected`: the reason of the first rejection. `too-large`, `too-deep`, `not-json` … for a line that the
    * receiver refuses, `max-deliveries`, or the reason that the receiving application gave.
    */
-  readonly reason?: string
+  readonly reason?: RejectionReason
   /** With `rejected`: the number of rejected messages. */
   readonly rejected?: number
 }
@@ -27,7 +28,7 @@ export interface SendResult {
 /** The outcome of messages that were not given up. */
 export interface Outcome {
   readonly status: 'acknowledged' | 'written' | 'rejected'
-  readonly reason?: string
+  readonly reason?: RejectionReason
 }
 
 export const ACKNOWLEDGED: Outcome = { status: 'acknowledged' }
@@ -58,7 +59,7 @@ export class Completion {
   #reject!: (error: IpcError) => void
   #left: number
   #status: SendStatus = 'acknowledged'
-  #reason: string | undefined
+  #reason: RejectionReason | undefined
   #rejected = 0
   #error: IpcError | undefined
 
@@ -73,7 +74,7 @@ export class Completion {
   }
 
   /** Counts messages of the call with this outcome. */
-  settle(status: SendStatus, messages: number, reason?: string): void {
+  settle(status: SendStatus, messages: number, reason?: RejectionReason): void {
     if (status === 'rejected') {
       this.#rejected += messages
       this.#reason ??= reason

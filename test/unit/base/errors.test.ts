@@ -3,7 +3,7 @@
 import { runInNewContext } from 'node:vm'
 import { describe, expect, expectTypeOf, it } from 'vitest'
 
-import type { IpcErrorReason } from '../../../lib/base/error-reasons.js'
+import type { IpcErrorReason, RejectionReason, RemoteErrorCode } from '../../../lib/base/error-reasons.js'
 import {
   abortedError,
   describeError,
@@ -12,7 +12,10 @@ import {
   isError,
   isIpcError,
   toError,
+  type RemoteError,
 } from '../../../lib/base/errors.js'
+import type { BridgeDeadLetter, DeadLetterReason } from '../../../lib/bridge/bridge.js'
+import type { DeadLetter, SendResult } from '../../../lib/delivery/index.js'
 
 describe('IpcError', () => {
   it('is an Error with a code and a name', () => {
@@ -43,6 +46,20 @@ describe('IpcError', () => {
     expect(reason === 'to-many-invalid').toBe(false)
     // @ts-expect-error: nor may one be made up
     expect(new IpcError('ERR_IPC_CLOSED', 'x', { reason: 'made-up' }).code).toBe('ERR_IPC_CLOSED')
+  })
+
+  it('lists what our own ends say beside what a peer may say, in reasons and codes that cross a connection', () => {
+    expectTypeOf<'max-deliveries' | 'too-large'>().toExtend<RejectionReason>()
+    expectTypeOf<RejectionReason>().not.toEqualTypeOf<string>()
+    expectTypeOf<SendResult['reason']>().toEqualTypeOf<RejectionReason | undefined>()
+    expectTypeOf<DeadLetter['reason']>().toEqualTypeOf<RejectionReason>()
+    expectTypeOf<BridgeDeadLetter['reason']>().toEqualTypeOf<DeadLetterReason>()
+    expectTypeOf<RemoteError['code']>().toEqualTypeOf<RemoteErrorCode>()
+    expectTypeOf<RemoteErrorCode>().not.toEqualTypeOf<string>()
+    // A peer's own text is one too, and all of them are strings.
+    const text: RejectionReason = 'no such rule'
+    expect(text).toBe('no such rule')
+    expectTypeOf<RejectionReason>().toExtend<string>()
   })
 
   it('tells codes apart', () => {

@@ -3,7 +3,7 @@
 import { describe, expect, it } from 'vitest'
 
 import { IpcError } from '../../../lib/base/errors.js'
-import { newSOCMessage, rawJSON } from '../../../lib/message/new-message.js'
+import { newSOCMessage, rawJSON, type RawJSON } from '../../../lib/message/new-message.js'
 import { endpoints, payloadOf, rawEndpoint } from '../../support/endpoints.js'
 import { rejectionOf, until } from '../../support/wait.js'
 
@@ -32,6 +32,17 @@ describe('Endpoint.request', () => {
     expect((await asker.request('raw')).rawPayload).toBe('{"n":12345678901234567890}')
     expect(asker.stats).toMatchObject({ pending: 0, pendingBytes: 0, unknownReplies: 0 })
     expect(replier.stats).toMatchObject({ handling: 0, handlingBytes: 0, handled: 4, refused: 0 })
+  })
+
+  it('has the compiler check what a typed handler returns', async () => {
+    const { asker, replier } = await endpoints()
+    replier.respond<{ text: string }, number>('length', ({ payload }) => payload.text.length)
+    replier.respond<unknown, number | RawJSON>('raw', () => rawJSON('7'))
+    // @ts-expect-error: a string is not a number
+    replier.respond<unknown, number>('wrong', () => 'seven')
+    expect((await asker.request<number>('length', { text: 'four' })).payload).toBe(4)
+    expect((await asker.request<number>('raw')).payload).toBe(7)
+    expect((await asker.request('wrong')).payload).toBe('seven')
   })
 
   it('works both ways at once, beside messages', async () => {

@@ -8,6 +8,8 @@ import { newSOCMessage, rawJSON } from '../../../lib/message/new-message.js'
 import { Receiver } from '../../../lib/endpoints/receiver.js'
 import { Sender } from '../../../lib/endpoints/sender.js'
 import { Publisher, type PublisherOptions } from '../../../lib/services/publisher.js'
+import { Endpoint } from '../../../lib/services/endpoint.js'
+import { serve } from '../../../lib/services/server.js'
 import type { Subscriber } from '../../../lib/services/subscriber.js'
 import { temporaryDirectory } from '../../support/directory.js'
 import { idsFrom, numbered } from '../../support/messages.js'
@@ -312,5 +314,71 @@ describe('A subscriber that does not read', () => {
     await publisher.close({ timeoutMs: 20 })
     const all = Array.from({ length: total }, (_, i) => i)
     expect(await Promise.all(reading)).toEqual([all, all])
+  })
+})
+
+describe('a server whose handlers only publish', () => {
+  it('drains: subscribers get what was published before, then the end', async () => {
+    const directory = temporaryDirectory()
+    const publisher = new Publisher({ maxPendingBytes: 64 << 20 })
+    const server = serve(await listening(directory), async (connection) => {
+      publisher.add(connection)
+      await connection.whenClosed()
+    })
+    const client = await dial('test', { directory })
+    await until(() => [...publisher.subscribers].length === 1)
+    const [subscriber] = publisher.subscribers
+    const count = 3000
+    for (let i = 0; i < count; ++i) {
+      publisher.publish(newSOCMessage('soc_event', 'x'.repeat(1000), { id: String(i) }))
+    }
+    await until(() => subscriber?.stats.pending !== 0)
+    const closing = server.close()
+    await until(() => [...publisher.subscribers].length === 0)
+    publisher.publish(newSOCMessage('soc_event', 'too late', { id: 'late' }))
+    const ids: string[] = []
+    for await (const { id } of new Receiver(client, 'slow')) ids.push(id)
+    expect(ids).toEqual(Array.from({ length: count }, (_, i) => String(i)))
+    expect(await closing).toEqual({ served: 1, aborted: 0 })
+  })
+
+  it('leaves a connection alone that has an endpoint too, which still replies', async () => {
+    const directory = temporaryDirectory()
+    const publisher = new Publisher()
+    let finish = (): void => undefined
+    const finished = new Promise<void>((resolve) => (finish = resolve))
+    const server = serve(await listening(directory), async (connection) => {
+      publisher.add(connection)
+      const endpoint = new Endpoint(connection, 'server')
+      endpoint.respond('ask', async () => {
+        await finished
+        return 'late'
+      })
+      await endpoint.whenClosed()
+    })
+    const endpoint = new Endpoint(await dial('test', { directory }), 'client')
+    const reply = endpoint.request<string>('ask')
+    await until(() => [...publisher.subscribers].length === 1)
+    const closing = server.close()
+    await new Promise((resolve) => setTimeout(resolve, 100))
+    finish()
+    expect((await reply).payload).toBe('late')
+    expect(await closing).toEqual({ served: 1, aborted: 0 })
+    await endpoint.close()
+  })
+
+  it('gives a connection up after its time that is subscribed no more, as the handler holds it', async () => {
+    const directory = temporaryDirectory()
+    const publisher = new Publisher()
+    const server = serve(await listening(directory), async (connection) => {
+      publisher.add(connection).unsubscribe()
+      await connection.whenClosed()
+    })
+    const client = await dial('test', { directory })
+    onTestFinished(() => {
+      client.destroy()
+    })
+    await until(() => server.stats.accepted === 1)
+    expect(await server.close({ timeoutMs: 100 })).toEqual({ served: 0, aborted: 1 })
   })
 })

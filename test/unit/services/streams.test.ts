@@ -1,5 +1,6 @@
 // Streams over receivers and senders: pipelines with files of NDJSON and gzip, back-pressure, errors, web streams.
 
+import { once } from 'node:events'
 import { createReadStream, createWriteStream, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { Readable, Writable } from 'node:stream'
@@ -91,6 +92,29 @@ describe('streams', () => {
     const error = await rejectionOf(pipeline(Readable.from([`${line}\n`]), stream))
     expect(error).toMatchObject({ code: 'ERR_IPC_INVALID_MESSAGE' })
     expect(sender.connection.closed).toBe(true)
+  })
+
+  it.each<[string, string | undefined, string, string]>([
+    ['a payload that is not JSON', 'row', '{"a":', 'not-json'],
+    ['a payload with what follows it', 'row', '{"a":1},"extra":1', 'not-json'],
+    ['a line that is no message', undefined, '{"id":"x"}', 'not-a-message'],
+    [
+      'a message whose payload is too deep',
+      undefined,
+      `{"type":"t","payload":${'['.repeat(300)}${']'.repeat(300)}}`,
+      'too-deep',
+    ],
+  ])('says which line of a text it refuses: %s', async (_what, type, bad, reason) => {
+    const { sender } = await ends()
+    const stream = writableTo(sender, { as: 'text', ...(type !== undefined && { type }) })
+    const failed = once(stream, 'error')
+    const good = type === undefined ? '{"type":"t","ts":1}' : '{"a":1}'
+    stream.write(`${good}\n\n${good}\n${good.slice(0, 4)}`)
+    stream.write(`${good.slice(4)}\n\r\n${good}\n${bad}\n${good}\n`)
+    const [error] = (await failed) as [unknown]
+    expect(error).toMatchObject({ code: 'ERR_IPC_INVALID_MESSAGE', reason })
+    expect((error as Error).message).toMatch(/^line 7 of the text: /)
+    expect((error as Error).message).toContain(JSON.stringify(bad.slice(0, 20)).slice(1, -1).slice(0, 10))
   })
 
   it('refuse a line without end in bounded memory', async () => {

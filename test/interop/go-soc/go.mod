@@ -1,0 +1,3 @@
+module go-soc
+
+go 1.18
