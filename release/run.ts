@@ -19,8 +19,9 @@ export function run(command: string, args: readonly string[], options: SpawnSync
   if (result.error !== undefined) throw new Error(`${command} cannot run: ${result.error.message}`)
   if (result.status !== 0) {
     const how = result.signal ?? `exit code ${result.status ?? '?'}`
-    const said = typeof result.stderr === 'string' && result.stderr !== '' ? `\n${result.stderr}` : ''
-    throw new Error(`${command} ${args.join(' ')}\nended with ${how}${said}`)
+    // Linters and test runners print what is wrong on standard output.
+    const said = [result.stdout, result.stderr].filter((text) => typeof text === 'string' && text !== '')
+    throw new Error([`${command} ${args.join(' ')}`, `ended with ${how}`, ...said].join('\n'))
   }
   return typeof result.stdout === 'string' ? result.stdout : ''
 }

@@ -63,7 +63,7 @@ export class BatchSpool {
     return this.#spool.fits(bytes + this.#spool.overheadBytes)
   }
 
-  /** Stores batches. Resolves when they are durable; if it rejects, nothing was stored. */
+  /** Keeps batches. Resolves once they are durable; if it rejects, nothing is kept, or with reason `maybe-kept` it may be. */
   async keep(batches: readonly GatheredBatch[]): Promise<void> {
     const note = JSON.stringify(batches.map(noteOf))
     const value = Buffer.concat([

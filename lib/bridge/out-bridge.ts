@@ -131,6 +131,9 @@ export class OutBridge extends BridgeBase {
           this.#room.wake()
           if (!this.#gatherer.empty) this.#schedule()
         },
+        onFailed: (error) => {
+          void this.fail(error)
+        },
       })
     this.counts.received = this.#spool?.recovered ?? 0
     this.#window = new PutWindow(

@@ -1,7 +1,7 @@
 // The spool of an outgoing bridge: gathered messages are stored there, accepted when they are durable, and passed on
 // from there to the window.
 
-import { hasCode } from '../base/errors.js'
+import { hasCode, isIpcError, type IpcError } from '../base/errors.js'
 import { pause } from '../base/timing.js'
 import type { Spool } from '../spool/spool.js'
 import { BatchSpool } from './batch-spool.js'
@@ -22,6 +22,8 @@ export interface KeeperOptions {
   readonly onKept: () => void
   /** Called when the window has stored a record, which frees room for another. */
   readonly onSettled: () => void
+  /** The spool takes nothing more until it is opened again. What was not accepted stays with the senders. */
+  readonly onFailed: (error: IpcError) => void
 }
 
 export class SpoolKeeper {
@@ -120,6 +122,10 @@ export class SpoolKeeper {
         return
       } catch (error) {
         if (hasCode(error, 'ERR_IPC_CLOSED')) return
+        if (isIpcError(error) && (error.reason === 'maybe-kept' || error.reason === 'spool-failed')) {
+          this.#options.onFailed(error)
+          return
+        }
         await pause(RETRY_MS, this.#life.signal, 'the bridge').catch(() => undefined)
       }
     }

@@ -1,6 +1,6 @@
 // Runs one command line: finds the command, parses its arguments, turns errors into one line and an exit code.
 
-import { isError } from '../base/errors.js'
+import { describeError, hasCode, isError } from '../base/errors.js'
 import { AbortController } from '../base/globals.js'
 import { nearestOf } from '../base/options.js'
 import { auditCommand } from './commands/audit.js'
@@ -15,9 +15,10 @@ import { requestCommand } from './commands/request.js'
 import { sendCommand } from './commands/send.js'
 import { spoolCommand } from './commands/spool.js'
 import { topCommand } from './commands/top.js'
-import { parseArguments, type Command, type Context } from './kit/command.js'
-import { errorLine, exitCodeOf, ExitCode, usageError } from './kit/exit-code.js'
+import { parseArguments, type Arguments, type Command, type Context } from './kit/command.js'
+import { CommandError, errorLine, exitCodeOf, ExitCode, usageError } from './kit/exit-code.js'
 import { commandHelp, programHelp } from './kit/help.js'
+import { nearestName } from './kit/names.js'
 import { Output, type TextStream } from './kit/output.js'
 
 /** All commands, in the order of the help. */
@@ -91,11 +92,31 @@ async function dispatch(args: readonly string[], context: Context, version: () =
     default: {
       const command = commandOf(name)
       const parsed = parseArguments(command, rest)
-      if (!parsed.flag('help')) return command.run(parsed, context)
+      if (!parsed.flag('help')) {
+        return command.run(parsed, context).catch((error: unknown) => {
+          throw explained(error, command, parsed, context)
+        })
+      }
       await context.out.write(commandHelp(command))
       return ExitCode.ok
     }
   }
+}
+
+/** An error that no listener is there, with a name that is near and has one. */
+function explained(error: unknown, { positionals }: Command, args: Arguments, { env }: Context): unknown {
+  if (!hasCode(error, 'ERR_IPC_NOT_LISTENING')) return error
+  for (const [index, { kind }] of positionals.entries()) {
+    const name = args.at(index)
+    // The one that the error is about; a path names no other.
+    if (kind !== 'name' || name === '' || name.includes('/') || !error.message.includes(`${name}.sock`))
+      continue
+    const near = nearestName(name, args.text('directory'), env)
+    if (near === undefined) continue
+    const text = `${describeError(error)} [${error.code}]; did you mean ${near}?`
+    return new CommandError(ExitCode.notListening, text, error)
+  }
+  return error
 }
 
 function commandOf(name: string): Command {

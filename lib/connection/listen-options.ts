@@ -39,12 +39,11 @@ export interface ListenOptions extends AddressOptions {
   /** New connections of each user within any one second; further ones are turned away. Default: no limit. */
   readonly maxNewConnectionsPerSecondPerUser?: number
   /**
-   * Bytes that all connections of one user may make this process hold: unfinished lines, messages and errors that the
-   * application has not taken, and the messages that acknowledging receivers and endpoints are processing. Beyond that
-   * limit, the user's connections that the application waits for are read one at a time, and the others not at all,
-   * until half of the limit is free. At twice the limit, the connection with the longest unfinished line is closed if
-   * that line makes no progress, with the reason `user-budget`. Other users are not affected. From 1 MiB; Infinity: no
-   * limit. Default: 64 MiB.
+   * Bytes that all connections of one user may make this process hold: lines whose end has not come, messages and errors
+   * that the application has not taken, and what acknowledging receivers and endpoints have under way. Beyond that, those of
+   * these connections that the application reads are read one at a time, and the others not at all, until half of it is free.
+   * At twice that, only the longest unfinished line is read, and its connection closed if it gets no further (`user-budget`).
+   * Other users are not affected. From 1 MiB; Infinity: no limit. Default: 64 MiB.
    */
   readonly maxBytesPerUser?: number
   /**

@@ -3,10 +3,11 @@
 //
 //   open ──held > maxBytes──▶ full ──held ≤ half of it──▶ open
 //
-// While an account is full, one connection of the user reads at a time, for a turn: an unfinished line needs further
-// reads. Only connections that the application waits for get a turn. The others stop at the bound and leave room. At
-// twice the bound, the connection with the longest line that makes no progress is closed. Connections of other users
-// are not affected.
+// While an account is full, one connection of the user reads at a time, for a turn: a line that has not ended needs further
+// reads. Only connections that the application waits for get a turn. The others stop at the bound and leave room. Beyond
+// twice the bound, only the line that reaches beyond it may end: a message in the application's hands takes as much room as its
+// line, so further lines wait until the application has finished some. If that line gets no further, its connection is closed.
+// Connections of other users are not affected.
 
 import { clearTimeout, monotonicMs, setTimeout } from '../base/globals.js'
 
@@ -36,7 +37,7 @@ export interface AccountHolder {
 const TURN_MS = 5
 /** Turns in a row for a connection that makes progress: enough for the rest of a long line. */
 const MAX_TURNS = 20
-/** At this many times the bound, connections whose lines make no progress are closed. */
+/** At this many times its bound, a user may only end one line, and loses its connection if that gets no further. */
 const HARD_FACTOR = 2
 /** Milliseconds without progress before that: the sender may merely be waiting for a processor. */
 const STUCK_MS = 250
@@ -101,7 +102,10 @@ export class UserAccount {
   change(holder: AccountHolder | undefined, bytes: number, unfinished: number): void {
     this.#held += bytes
     this.#unfinished += unfinished
-    if (holder !== undefined && holder === this.#turn) this.#hasRead = true
+    if (holder !== undefined && holder === this.#turn) {
+      this.#hasRead = true
+      if (this.#overHardBound && !this.#mayGoOn(holder)) this.#passTurn()
+    }
     const { maxBytes } = this.#limits
     if (this.#state === 'open' && this.#held > maxBytes) {
       this.#stopAll()
@@ -150,7 +154,10 @@ export class UserAccount {
     this.#timer = undefined
     this.#turn?.setStopped(true)
     this.#turn = this.#state === 'full' ? this.#next() : undefined
-    if (this.#turn === undefined) return
+    if (this.#turn === undefined) {
+      this.#stuckSinceMs = undefined
+      return
+    }
     this.#readers.delete(this.#turn)
     this.#readers.add(this.#turn) // last in line for another turn
     this.#turnsLeft = MAX_TURNS
@@ -158,8 +165,12 @@ export class UserAccount {
     this.#watchTurn()
   }
 
+  get #hardBound(): number {
+    return this.#limits.maxBytes * HARD_FACTOR
+  }
+
   get #overHardBound(): boolean {
-    return this.#held >= this.#limits.maxBytes * HARD_FACTOR
+    return this.#held >= this.#hardBound
   }
 
   /**
@@ -168,15 +179,24 @@ export class UserAccount {
    */
   #next(): AccountHolder | undefined {
     const longest = this.#longest()
-    const others = !this.#overHardBound
     for (const reader of this.#readers) {
-      if (!mayHaveTurn(reader)) continue
-      if (reader === longest || (others && reader.unfinishedBytes === 0)) return reader
+      if ((reader === longest || reader.unfinishedBytes === 0) && this.#mayGoOn(reader)) return reader
     }
     return undefined
   }
 
-  /** Returns the connection with the longest line, among those that may have a turn. */
+  /**
+   * What a connection reads would not wait for the application, and there is room for the rest of its line: the others hold no
+   * more than the hard bound. So all of them hold at most one line more, and if nothing waits for the application, the last one
+   * that has read may go on.
+   */
+  #mayGoOn(reader: AccountHolder): boolean {
+    if (!mayHaveTurn(reader)) return false
+    if (!this.#overHardBound) return true
+    return reader.unfinishedBytes > 0 && this.#held - reader.unfinishedBytes <= this.#hardBound
+  }
+
+  /** Of the connections that may have a turn, the one with the longest line. */
   #longest(): AccountHolder | undefined {
     let [longest, most]: [AccountHolder | undefined, number] = [undefined, 0]
     for (const reader of this.#readers) {
@@ -204,7 +224,7 @@ export class UserAccount {
     this.#hasRead = false
     this.#timer = setTimeout(() => {
       const turn = this.#turn
-      if (this.#hasRead && --this.#turnsLeft > 0 && turn !== undefined && mayHaveTurn(turn)) {
+      if (this.#hasRead && --this.#turnsLeft > 0 && turn !== undefined && this.#mayGoOn(turn)) {
         this.#watchTurn()
         return
       }
@@ -216,7 +236,7 @@ export class UserAccount {
   }
 }
 
-/** Whether a connection may have a turn: the application waits for its input and has taken everything before. */
+/** The application waits for what it reads. */
 function mayHaveTurn(reader: AccountHolder): boolean {
   return reader.wantsReading && reader.queuedBytes === 0
 }

@@ -3,6 +3,7 @@
 
 import { offAbort, onAbort } from '../base/abort.js'
 import { abortedError, IpcError, rejected } from '../base/errors.js'
+import { Fifo } from '../base/fifo.js'
 import type { SOCMessage } from '../message/message.js'
 import type { RefusedLines } from '../wire/record-decoder.js'
 
@@ -36,15 +37,10 @@ const REFUSED_BYTES = 96
 /** Additional memory of each sequence of consecutive refused lines. */
 const REFUSED_RUN_BYTES = 416
 const ERROR_BYTES = 1024
-/** Number of entries handed out at which the array is compacted. */
-const COMPACT_AT = 64
 
 export class ReadQueue {
-  #entries: (ReadRun | RefusedLines | IpcError)[] = []
-  #head = 0
-  /**
-   * Bytes added since the queue was last empty: the messages of a read share memory until the last of them is taken.
-   */
+  readonly #entries = new Fifo<ReadRun | RefusedLines | IpcError>()
+  /** Bytes added since the queue was last empty: the messages of a read share memory until the last of them is gone. */
   #bytes = 0
   /** The first waiting reader has a slot of its own: usually there is no other, and an array would take memory. */
   #answer: Answer | undefined
@@ -125,12 +121,12 @@ export class ReadQueue {
 
   /** The oldest entry: a run, or the error of a line or of the connection. */
   get first(): ReadRun | IpcError | undefined {
-    const entry = this.#entries[this.#head]
+    const entry = this.#entries.first
     return entry === undefined || 'messages' in entry || entry instanceof IpcError ? entry : entry.error
   }
 
   get empty(): boolean {
-    return this.#head === this.#entries.length
+    return this.#entries.length === 0
   }
 
   /** Approximate memory of the entries not yet requested. */
@@ -165,14 +161,14 @@ export class ReadQueue {
 
   /** Removes the first entry: a run that was handed out, or an error. */
   shift(): void {
-    const entry = this.#entries[this.#head]
+    const entry = this.#entries.first
     if (entry === undefined) return
     if (!('messages' in entry) && !(entry instanceof IpcError)) {
       entry.shift()
       if (entry.length > 0) return
     }
-    ++this.#head
-    this.#compact()
+    this.#entries.shift()
+    if (this.#entries.length === 0) this.#bytes = 0
   }
 
   /** Notes that `messages` more messages of the run have been handed out or skipped. */
@@ -213,10 +209,11 @@ export class ReadQueue {
 
   /** Discards all messages and returns their number. Errors stay. */
   clear(): number {
-    const runs = this.#entries.slice(this.#head).filter((entry) => 'messages' in entry)
-    const messages = runs.reduce((sum, run) => sum + run.messages.length - run.at, 0)
-    this.#entries = this.#entries.slice(this.#head).filter((entry) => !('messages' in entry))
-    this.#head = 0
+    let messages = 0
+    for (const entry of this.#entries.clear()) {
+      if ('messages' in entry) messages += entry.messages.length - entry.at
+      else this.#entries.push(entry)
+    }
     this.#bytes = 0
     return messages
   }
@@ -234,17 +231,6 @@ export class ReadQueue {
 
   resume(): void {
     this.#resume?.()
-  }
-
-  #compact(): void {
-    if (this.#head === this.#entries.length) {
-      this.#entries.length = 0
-      this.#head = 0
-      this.#bytes = 0
-    } else if (this.#head >= COMPACT_AT && this.#head * 2 >= this.#entries.length) {
-      this.#entries = this.#entries.slice(this.#head)
-      this.#head = 0
-    }
   }
 }
 

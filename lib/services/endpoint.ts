@@ -8,6 +8,7 @@ import { Waiters } from '../base/waiters.js'
 import { charge, checkConnection, isCrowded, type Connection } from '../connection/connection.js'
 import { Receiver } from '../endpoints/receiver.js'
 import type { SendOptions } from '../endpoints/sender.js'
+import { memoryOf } from '../message/held-reads.js'
 import type { SOCMessage } from '../message/message.js'
 import {
   checkCloseOptions,
@@ -21,7 +22,6 @@ import {
   type RequestOptions,
 } from './endpoint-options.js'
 import { IncomingRequests, type RequestHandler } from './incoming-requests.js'
-import { memoryOf } from './kept-reads.js'
 import { MessageFeed } from './message-feed.js'
 import { setLatencySource } from '../observe/latency.js'
 import { observeOn } from '../observe/registry.js'

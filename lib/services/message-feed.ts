@@ -1,14 +1,14 @@
 // The messages of an endpoint that are neither requests nor replies, queued until the application reads them.
 
 import { Fifo } from '../base/fifo.js'
+import { HeldReads, type HeldRead } from '../message/held-reads.js'
 import type { SOCMessage } from '../message/message.js'
-import { KeptReads, type KeptRead } from './kept-reads.js'
 
 type Result = IteratorResult<SOCMessage, undefined>
 
 interface Kept {
   readonly message: SOCMessage
-  readonly read: KeptRead
+  readonly read: HeldRead
 }
 
 /** Approximate bytes that a queued message takes besides its line. */
@@ -32,7 +32,9 @@ export class MessageFeed implements AsyncIterableIterator<SOCMessage, undefined,
   #state: FeedState = 'unread'
   #failure: Error | undefined
   readonly #messages = new Fifo<Kept>()
-  readonly #reads = new KeptReads()
+  readonly #reads = new HeldReads()
+  /** The read that the messages pushed now came in. */
+  #read = this.#reads.begin(0)
   #dropped = 0
   #waiting: { readonly resolve: (result: Result) => void; readonly reject: (error: Error) => void }[] = []
 
@@ -70,7 +72,7 @@ export class MessageFeed implements AsyncIterableIterator<SOCMessage, undefined,
 
   /** Begins another run: the messages pushed from now on belong to it, and it keeps this much memory alive. */
   beginRun(bytes: number): void {
-    this.#reads.begin(bytes)
+    this.#read = this.#reads.begin(bytes)
   }
 
   push(message: SOCMessage): void {
@@ -80,7 +82,8 @@ export class MessageFeed implements AsyncIterableIterator<SOCMessage, undefined,
     } else if (this.#state === 'unread' && (this.bytes >= this.#maxBytes || this.#isCrowded())) {
       ++this.#dropped
     } else {
-      this.#messages.push({ message, read: this.#reads.hold() })
+      this.#read.hold()
+      this.#messages.push({ message, read: this.#read })
     }
   }
 
@@ -124,7 +127,7 @@ export class MessageFeed implements AsyncIterableIterator<SOCMessage, undefined,
   #shift(): SOCMessage | undefined {
     const kept = this.#messages.shift()
     if (kept === undefined) return undefined
-    this.#reads.release(kept.read)
+    kept.read.release()
     this.#onTaken()
     return kept.message
   }

@@ -2,7 +2,7 @@
 
 import type { AbortController } from '../base/globals.js'
 import { userAbortController } from '../base/user-signal.js'
-import { KeptReads, type KeptRead } from './kept-reads.js'
+import { HeldReads, type HeldRead } from '../message/held-reads.js'
 
 /** Approximate bytes that a running handler takes besides its message. */
 const OVERHEAD_BYTES = 384
@@ -22,13 +22,13 @@ export interface RequestContext {
 export class RunningHandler implements RequestContext {
   readonly id: string
   /** The read that its message keeps alive. */
-  readonly read: KeptRead
-  /** Whether it has returned and is no longer counted. Set by {@link RunningHandlers}. */
+  readonly read: HeldRead
+  /** It has returned, and is not counted any more. For {@link RunningHandlers} to set. */
   finished = false
   #controller: AbortController | undefined
   #cancelled: { readonly reason: unknown } | undefined
 
-  constructor(id: string, read: KeptRead) {
+  constructor(id: string, read: HeldRead) {
     this.id = id
     this.read = read
   }
@@ -59,7 +59,9 @@ export class RunningHandler implements RequestContext {
 export class RunningHandlers {
   readonly #maxBytes: number
   readonly #byId = new Map<string, RunningHandler>()
-  readonly #reads = new KeptReads()
+  readonly #reads = new HeldReads()
+  /** The read that the requests started now came in. */
+  #read = this.#reads.begin(0)
 
   constructor(maxBytes: number) {
     this.#maxBytes = maxBytes
@@ -76,7 +78,7 @@ export class RunningHandlers {
 
   /** Begins another run: the requests from now on belong to it, and it keeps this much memory alive. */
   beginRun(bytes: number): void {
-    this.#reads.begin(bytes)
+    this.#read = this.#reads.begin(bytes)
   }
 
   has(id: string): boolean {
@@ -85,11 +87,12 @@ export class RunningHandlers {
 
   /** Whether a handler for one more request of this run fits within the bound. A single handler always fits. */
   fits(): boolean {
-    return this.#byId.size === 0 || this.bytes + this.#reads.cost + OVERHEAD_BYTES <= this.#maxBytes
+    return this.#byId.size === 0 || this.bytes + this.#read.cost + OVERHEAD_BYTES <= this.#maxBytes
   }
 
   start(id: string): RunningHandler {
-    const handler = new RunningHandler(id, this.#reads.hold())
+    this.#read.hold()
+    const handler = new RunningHandler(id, this.#read)
     this.#byId.set(id, handler)
     return handler
   }
@@ -98,7 +101,7 @@ export class RunningHandlers {
     if (handler.finished) return
     handler.finished = true
     this.#byId.delete(handler.id)
-    this.#reads.release(handler.read)
+    handler.read.release()
   }
 
   cancel(id: string, reason: unknown): void {

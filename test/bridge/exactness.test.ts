@@ -1,8 +1,9 @@
 // What a bridge promises, against a message system in memory that loses, repeats, refuses and forgets: every message once, in
 // the order of its session, whatever happens in between and whichever side is killed.
 
+import { writevSync } from 'node:fs'
 import { join } from 'node:path'
-import { describe, expect, it, onTestFinished } from 'vitest'
+import { describe, expect, it, onTestFinished, vi } from 'vitest'
 
 import { InBridge } from '../../lib/bridge/in-bridge.js'
 import { OutBridge } from '../../lib/bridge/out-bridge.js'
@@ -10,10 +11,11 @@ import { AcknowledgedSender } from '../../lib/delivery/sender/acknowledged-sende
 import { Sender } from '../../lib/endpoints/sender.js'
 import { dial } from '../../lib/connection/dial.js'
 import { newSOCMessage, rawJSON } from '../../lib/message/new-message.js'
+import { LogFiles } from '../../lib/spool/log-files.js'
 import { Spool } from '../../lib/spool/spool.js'
 import { receiving } from '../support/delivery.js'
 import { temporaryDirectory } from '../support/directory.js'
-import { until } from '../support/wait.js'
+import { rejectionOf, until } from '../support/wait.js'
 import { MemoryBroker, MemorySink, MemorySource } from './memory-broker.js'
 
 const quick = { minBackoffMs: 1, maxBackoffMs: 5 }
@@ -255,6 +257,33 @@ describe('the way out', () => {
     broker.isUp = true
     await until(() => ids.length >= 1000)
     expectExact(ids, 1, 1000)
+  })
+})
+
+describe('a spool whose disk fails for good', () => {
+  it('ends the way out, and the next one delivers everything once', async () => {
+    const directory = temporaryDirectory()
+    const broker = new MemoryBroker()
+    const { ids } = await receiving(directory)
+    await wayIn(directory, broker)
+    const path = join(directory, 'spool')
+    const out = await wayOut(directory, broker, { spool: await Spool.open({ directory: path }) })
+    const sender = localSender(directory)
+    await sender.send(message(0, 0))
+    vi.spyOn(LogFiles.prototype, 'write').mockImplementationOnce(({ descriptor }, buffers, position) => {
+      writevSync(descriptor, buffers, position)
+      return Promise.reject(new Error('EIO'))
+    })
+    vi.spyOn(LogFiles.prototype, 'truncate').mockRejectedValue(new Error('EIO'))
+    onTestFinished(() => void vi.restoreAllMocks())
+    const sent = sender.sendBatch([message(0, 1), message(0, 2)])
+    expect(await rejectionOf(out.ended)).toMatchObject({ code: 'ERR_IPC_SYSTEM', reason: 'maybe-kept' })
+    expect(out.state).toBe('failed')
+    vi.restoreAllMocks()
+    await wayOut(directory, broker, { spool: await Spool.open({ directory: path }) })
+    await sent
+    await until(() => ids.length >= 3)
+    expectExact(ids, 1, 3)
   })
 })
 

@@ -9,6 +9,7 @@ import { BRIDGE_HELP } from '../../lib/bridge/command.js'
 import { COMMANDS } from '../../lib/cli/program.js'
 import { temporaryDirectory } from '../support/directory.js'
 import { listening } from '../support/pair.js'
+import { commandLine, quoted, Screen, whyNoScreen } from './support/screen.js'
 import { main, run, start } from './support/command.js'
 
 const manifest = JSON.parse(readFileSync(new URL('../../package.json', import.meta.url), 'utf8')) as {
@@ -27,7 +28,7 @@ describe('sentinel-ipc', () => {
     const { code, stdout } = await run(['--help'])
     expect(code).toBe(0)
     for (const { name, summary } of COMMANDS)
-      expect(stdout).toMatch(new RegExp(`^ +${name} +${summary}$`, 'm'))
+      expect(stdout).toMatch(new RegExp(`^ +${name}( [A-Z\\[\\].]+)* {2,}${summary}$`, 'm'))
     expect(await run([])).toMatchObject({ code: 2, stdout: '', stderr: stdout })
   })
 
@@ -57,6 +58,10 @@ describe('sentinel-ipc', () => {
     [['listen', 'a', '--allow-user', 'no-such-user'], 'policy.users: this system has no "no-such-user"'],
     [['send', 'a', '--payload', '1'], '--payload and --id need --type'],
     [['send', 'a', '--spool', 'x'], '--spool needs --ack'],
+    [
+      ['send', 'a', '--type', 'x', '--payload', '{bad'],
+      "--payload takes JSON, not '{bad'; text needs quotes of its own",
+    ],
     [['ping', 'a', '--interval', 'soon'], "--interval takes a duration such as 500ms, 5s or 2m, not 'soon'"],
     [['bridge', '--chek'], 'bridge has no option --chek; did you mean --check?'],
     [['bridge', '--json'], 'bridge has no --json'],
@@ -77,6 +82,21 @@ describe('sentinel-ipc', () => {
     )
     const debug = await run(['ping', 'nothing'], { env: { ...env, SENTINEL_IPC_DEBUG: '1' } })
     expect(debug.stderr).toMatch(/\n {4}at /)
+  })
+
+  it('names what is near to a name without a listener, and what else to do', async () => {
+    const directory = temporaryDirectory()
+    await listening(directory)
+    const text = async (...args: string[]): Promise<string> => (await run([...args, '-d', directory])).stderr
+    expect(await text('ping', 'tset')).toMatch(
+      / does not exist .* \[ERR_IPC_NOT_LISTENING\]; did you mean test\?\n$/,
+    )
+    expect(await text('ping', 'otherwise')).toContain('; start the listener')
+    expect(await text('audit', 'tset')).toBe(
+      "sentinel-ipc: no process exposes its events as tset: call exposeStats('tset') in it\n",
+    )
+    const missing = await run(['listen', 'a', '-d', join(directory, 'not/there')])
+    expect(missing.stderr).toMatch(/ENOENT.*; create that directory \(mkdir -p -m 700\), or give another one/)
   })
 
   it('ends quietly when the reader of its output has gone', () => {
@@ -209,5 +229,33 @@ describe('completion', () => {
     writeFileSync(script, stdout)
     const { stderr, status } = spawnSync('zsh', ['-n', script], { encoding: 'utf8' })
     expect([stderr, status]).toEqual(['', 0])
+  })
+
+  const whyNoZsh = zsh ? whyNoScreen : ' (skipped: no zsh here)'
+  it.skipIf(whyNoZsh !== '')(`for zsh completes at the Tab key${whyNoZsh}`, async () => {
+    const directory = temporaryDirectory()
+    await listening(directory)
+    const script = join(directory, '_sentinel-ipc')
+    writeFileSync(script, (await run(['completion', 'zsh'])).stdout)
+    const screen = Screen.open(120, 30, { SENTINEL_IPC_DIRECTORY: directory, ZDOTDIR: directory })
+    screen.run('zsh -f')
+    await screen.shows(/\S/) // its prompt: what is typed before that is lost
+    screen.type(
+      `sentinel-ipc() { ${commandLine()} "$@"; }; autoload -U compinit; compinit -u; source ${quoted(script)}; clear`,
+    )
+    screen.press('Enter')
+    screen.type('echo $ZSH_NAME is ready')
+    screen.press('Enter')
+    await screen.shows(/^zsh is ready$/m)
+    const completes = async (typed: string, text: string | RegExp): Promise<void> => {
+      screen.type(typed)
+      screen.press('Tab')
+      await screen.shows(text)
+      screen.press('C-u', 'C-l')
+    }
+    await completes('sentinel-ipc lis', 'sentinel-ipc listen')
+    await completes('sentinel-ipc send te', 'sentinel-ipc send test')
+    await completes('sentinel-ipc listen --ful', 'sentinel-ipc listen --full')
+    await completes('sentinel-ipc spool --', 'go on, and print what changes')
   })
 })

@@ -32,7 +32,7 @@ describe('spool', () => {
     const { code, stdout, stderr } = await run(['spool', spool.directory])
     expect([code, stderr]).toEqual([0, ''])
     expect(stdout).toMatch(/^waiting +2 messages, /m)
-    expect(stdout).toMatch(/^oldest +number 2, waiting for /m)
+    expect(stdout).toMatch(/^oldest +number 2, waits for /m)
     expect(stdout).toMatch(/^settled +through number 1; the next number is 4$/m)
     expect(stdout).toContain(segmentOf(spool))
     expect(stdout).toMatch(/^no damage$/m)

@@ -301,6 +301,20 @@ export const deliveryMutations: readonly Mutation[] = [
     tests: [FAULTY],
   },
   {
+    name: 'a spool whose disk has failed for good ends the sender',
+    file: sender('spool-store'),
+    from: "if (reason === 'maybe-kept' || reason === 'spool-failed') this.#fail('append', cause)",
+    to: '',
+    tests: [FAULTY],
+  },
+  {
+    name: 'messages that a spool may have kept do not count as dropped',
+    file: sender('spool-store'),
+    from: "if (reason !== 'maybe-kept') {",
+    to: 'if (reason !== undefined) {',
+    tests: [FAULTY],
+  },
+  {
     name: 'a disk that hangs does not make close wait',
     file: sender('acknowledged-sender'),
     from: 'if (!(await settlesWithin(released, RELEASE_WITHIN_MS))) {',

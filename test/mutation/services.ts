@@ -16,9 +16,9 @@ export const servicesMutations: readonly Mutation[] = [
   {
     name: 'services: a kept message is charged for its read',
     claim: BOUNDED,
-    file: 'lib/services/kept-reads.ts',
-    from: '    this.#runBytes = runBytes\n',
-    to: '    this.#runBytes = Math.min(runBytes, 200)\n',
+    file: 'lib/message/held-reads.ts',
+    from: 'return Math.max(lines, first',
+    to: 'return Math.min(200, first',
     tests: HOSTILE,
   },
   {
@@ -33,7 +33,7 @@ export const servicesMutations: readonly Mutation[] = [
     name: 'handlers that run are bounded',
     claim: BOUNDED,
     file: 'lib/services/running-handlers.ts',
-    from: 'this.bytes + this.#reads.cost + OVERHEAD_BYTES <= this.#maxBytes',
+    from: 'this.bytes + this.#read.cost + OVERHEAD_BYTES <= this.#maxBytes',
     to: 'OVERHEAD_BYTES <= Infinity + this.#maxBytes',
     tests: [...HOSTILE, ...WAITS],
   },

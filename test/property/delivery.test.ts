@@ -1,18 +1,19 @@
-// Both ends of acknowledged delivery against a reference: any interleaving of sending, reading, settling, lost connections and
-// replaced receivers must give every message the outcome that the reference gives it, hand out no message that is settled,
+// Both ends of acknowledged delivery against a reference: any interleaving of sending, reading, settling, lost connections,
+// replaced receivers and, with a spool, replaced senders must give every message the outcome that the reference gives it, hand out no message that is settled,
 // and keep the sums.
 
 import fc from 'fast-check'
 import { expect, it } from 'vitest'
 
 import { AcknowledgedSender } from '../../lib/delivery/sender/acknowledged-sender.js'
+import type { AcknowledgedSenderStats } from '../../lib/delivery/sender/options.js'
 import type { SendResult } from '../../lib/delivery/sender/outcome.js'
 import { AcknowledgingReceiver } from '../../lib/delivery/receiver/acknowledging-receiver.js'
 import { DeliveryLedger } from '../../lib/delivery/receiver/ledger.js'
 import { listen, type Listener } from '../../lib/connection/listener.js'
 import type { SOCMessage } from '../../lib/message/message.js'
 import { newSOCMessage } from '../../lib/message/new-message.js'
-import { expectBalance } from '../support/delivery.js'
+import { imbalanceOf } from '../support/delivery-sums.js'
 import { MemorySpool } from '../support/memory-spool.js'
 import { temporaryDirectory } from '../support/directory.js'
 import { until } from '../support/wait.js'
@@ -55,14 +56,18 @@ class Reference {
 type Step =
   | { readonly kind: 'send'; readonly count: number; readonly large: boolean }
   | { readonly kind: 'take' | 'accept' | 'reject' | 'release'; readonly pick: number }
-  | { readonly kind: 'cut' | 'close' | 'turn' | 'pause' }
+  | { readonly kind: 'cut' | 'close' | 'restart' | 'turn' | 'pause' }
 
 /** Both ends, with manual settlement by one application that reads every connection there is. */
 class Ends {
   readonly reference = new Reference()
   readonly receivers: AcknowledgingReceiver[] = []
   readonly results = new Map<string, Promise<SendResult>>()
-  readonly sender: AcknowledgedSender
+  sender: AcknowledgedSender
+  /** The counts of earlier senders, without what they left to the next one. */
+  readonly #earlier: AcknowledgedSenderStats[] = []
+  readonly #directory: string
+  readonly #spool: MemorySpool | undefined
   readonly #ledger = new DeliveryLedger()
   readonly #listener: Listener
   readonly #batches: boolean
@@ -75,19 +80,42 @@ class Ends {
   #sent = 0
   failure: unknown
 
-  private constructor(listener: Listener, sender: AcknowledgedSender, batches: boolean) {
+  private constructor(directory: string, listener: Listener, spooled: boolean, batches: boolean) {
+    this.#directory = directory
     this.#listener = listener
-    this.sender = sender
+    this.#spool = spooled ? new MemorySpool() : undefined
     this.#batches = batches
+    this.sender = this.#newSender()
     void this.#accept()
   }
 
   static async start(spooled: boolean, batches: boolean): Promise<Ends> {
     const directory = temporaryDirectory()
     const listener = await listen('test', { directory })
-    const spool = spooled ? { spool: new MemorySpool() } : {}
-    const options = { directory, minBackoffMs: 1, maxBackoffMs: 4, ...spool }
-    return new Ends(listener, new AcknowledgedSender('test', options), batches)
+    return new Ends(directory, listener, spooled, batches)
+  }
+
+  #newSender(): AcknowledgedSender {
+    const spool = this.#spool && { spool: this.#spool.detach() }
+    const options = { directory: this.#directory, minBackoffMs: 1, maxBackoffMs: 4, ...spool }
+    return new AcknowledgedSender('test', options)
+  }
+
+  /** Another sender goes on with what is in the spool. */
+  async restart(): Promise<void> {
+    if (this.#spool === undefined) return
+    await this.sender.close({ timeoutMs: 1 })
+    const { stats } = this.sender
+    this.#earlier.push({ ...stats, accepted: stats.accepted - stats.pending, pending: 0 })
+    this.sender = this.#newSender()
+    expect(this.sender.stats.recovered).toBe(stats.pending)
+  }
+
+  /** Fails the test unless all counts add up. */
+  checkSums(settled: boolean): void {
+    const senders = [...this.#earlier, this.sender.stats]
+    const receivers = this.receivers.map(({ stats }) => stats)
+    expect(imbalanceOf({ senders, receivers, settled })).toEqual([])
   }
 
   send(count: number, large: boolean): void {
@@ -214,7 +242,13 @@ const step: fc.Arbitrary<Step> = fc.oneof(
   {
     weight: 5,
     arbitrary: fc.record({
-      kind: fc.constantFrom('cut' as const, 'close' as const, 'turn' as const, 'pause' as const),
+      kind: fc.constantFrom(
+        'cut' as const,
+        'close' as const,
+        'restart' as const,
+        'turn' as const,
+        'pause' as const,
+      ),
     }),
   },
 )
@@ -240,11 +274,12 @@ it.each([
             } else if (each.kind === 'turn') await new Promise(setImmediate)
             else if (each.kind === 'pause') await new Promise((resolve) => setTimeout(resolve, 3))
             else if (each.kind === 'cut') ends.cut()
+            else if (each.kind === 'restart') await ends.restart()
             else await ends.close()
-            expectBalance(ends.sender.stats, ends.receivers)
+            ends.checkSums(false)
           }
           await ends.finish()
-          expectBalance(ends.sender.stats, ends.receivers, 'settled')
+          ends.checkSums(true)
         } finally {
           await ends.stop()
         }

@@ -7,6 +7,7 @@ import { ADDRESS_OPTIONS, POLICY_OPTIONS, policyOf, TIMEOUT_OPTION, timeoutOf } 
 import type { Arguments, Command, Context } from '../kit/command.js'
 import { CommandError, ExitCode } from '../kit/exit-code.js'
 import { loadLibrary } from '../kit/load.js'
+import { nearestName, STATS_SUFFIX } from '../kit/names.js'
 import type { Output, Style } from '../kit/output.js'
 import { clockTime, parseCount } from '../kit/units.js'
 import { unlessFired } from '../kit/waiting.js'
@@ -37,7 +38,7 @@ export const auditCommand: Command = {
   run,
 }
 
-async function run(args: Arguments, { out, err, signal }: Context): Promise<ExitCode> {
+async function run(args: Arguments, { out, err, env, signal }: Context): Promise<ExitCode> {
   const name = args.at(0)
   const wanted = new Set(args.list('event'))
   const given = args.text('count')
@@ -46,11 +47,21 @@ async function run(args: Arguments, { out, err, signal }: Context): Promise<Exit
   const policy = policyOf(args)
   const directory = args.text('directory')
   const timeoutMs = timeoutOf(args)
-  const reader = await library.openStats(name, {
+  const opened = library.openStats(name, {
     ...(policy !== undefined && { policy }),
     ...(directory !== undefined && { directory }),
     timeoutMs,
     signal,
+  })
+  const reader = await opened.catch((error: unknown) => {
+    if (!hasCode(error, 'ERR_IPC_NOT_LISTENING')) throw error
+    const near = nearestName(name, directory, env, STATS_SUFFIX)
+    const advice = near === undefined ? `call exposeStats('${name}') in it` : `did you mean ${near}?`
+    throw new CommandError(
+      ExitCode.notListening,
+      `no process exposes its events as ${name}: ${advice}`,
+      error,
+    )
   })
   try {
     const events = await reader.follow({ timeoutMs, signal })

@@ -68,6 +68,12 @@ async function run(args: Arguments, context: Context): Promise<ExitCode> {
   const single = args.text('payload') !== undefined || args.text('id') !== undefined
   if (single && args.text('type') === undefined) throw usageError('--payload and --id need --type')
   if (args.text('spool') !== undefined && !args.flag('ack')) throw usageError('--spool needs --ack')
+  const payload = args.text('payload')
+  if (payload !== undefined && !isJson(payload)) {
+    throw usageError(
+      `--payload takes JSON, not '${payload.slice(0, 80)}'; text needs quotes of its own: '"text"'`,
+    )
+  }
   const address = addressOf(args.at(0), args)
   const retries = args.text('retries')
   const library = await loadLibrary()
@@ -99,7 +105,16 @@ async function run(args: Arguments, context: Context): Promise<ExitCode> {
   return counts.invalid + result.rejected > 0 ? ExitCode.failed : ExitCode.ok
 }
 
-/** Time that pending messages have after SIGINT. */
+function isJson(text: string): boolean {
+  try {
+    JSON.parse(text)
+    return true
+  } catch {
+    return false
+  }
+}
+
+/** How long what is under way may still take after SIGINT. */
 const INTERRUPTED_MS = 200
 
 async function closeOutlet(outlet: Outlet, timeoutMs: number, signal: AbortSignal): Promise<OutletResult> {

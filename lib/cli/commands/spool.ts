@@ -107,7 +107,7 @@ async function print(directory: string, inspection: SpoolInspection, out: Output
       'oldest',
       oldest === undefined
         ? '-'
-        : `number ${groupDigits(oldest.first)}, waiting for ${formatDuration(oldest.ageMs)}`,
+        : `number ${groupDigits(oldest.first)}, waits for ${formatDuration(oldest.ageMs)}`,
     ],
     [
       'settled',

@@ -58,6 +58,7 @@ export function exitCodeOf(error: unknown): ExitCode {
 
 /** Hints to add to errors of the library, which does not know the options of the command. */
 const HINTS: Readonly<Partial<Record<IpcErrorCode, string>>> = {
+  ERR_IPC_CLOSED: "it has ended, or refuses this user; 'sentinel-ipc doctor' with its name tells which",
   ERR_IPC_NOT_LISTENING: "start the listener, or run 'sentinel-ipc doctor' to see what stands at the address",
   ERR_IPC_PEER_REJECTED: 'name the peer with --allow-user, --allow-group or --allow-unit',
   ERR_IPC_UNSAFE_PATH: "run 'sentinel-ipc doctor' to see each directory on the way",
@@ -68,11 +69,24 @@ const HINTS: Readonly<Partial<Record<IpcErrorCode, string>>> = {
 export function errorLine(error: unknown): string {
   const text = oneLine(describeError(error))
   if (!isIpcError(error)) return text
-  const hint = HINTS[error.code]
+  const hint = HINTS[error.code] ?? hintOf(error.cause)
   return `${withCause(text, error.cause)} [${error.code}]${hint === undefined ? '' : `; ${hint}`}`
 }
 
-/** Returns the text of an error, followed by the system error that caused it unless the text already contains it. */
+/** What to do about an error of the system. */
+function hintOf(cause: unknown): string | undefined {
+  if (!isError(cause)) return undefined
+  switch ((cause as NodeJS.ErrnoException).code) {
+    case 'ENOENT':
+      return 'create that directory (mkdir -p -m 700), or give another one with --directory'
+    case 'ENOTDIR':
+      return 'give a directory'
+    default:
+      return undefined
+  }
+}
+
+/** The error with the one of the system behind it, where its text does not say that already. */
 function withCause(text: string, cause: unknown): string {
   if (!isError(cause)) return text
   const { code } = cause as NodeJS.ErrnoException

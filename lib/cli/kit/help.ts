@@ -36,13 +36,18 @@ export function commandHelp(command: Command): string {
 
 /** The help of the whole program. */
 export function programHelp(commands: readonly Command[]): string {
-  const width = Math.max(...commands.map(({ name }) => name.length)) + 2
+  const usages = commands.map((command) => [command.name, ...command.positionals.map(argumentText)].join(' '))
+  const width = Math.max(...usages.map((usage) => usage.length)) + 2
   return `Usage: sentinel-ipc COMMAND [arguments]
 
 Secure, very fast local IPC from the command line.
 
 Commands:
-${commands.map(({ name, summary }) => `  ${pad(name, width)}${summary}`).join('\n')}
+${commands.map(({ summary }, index) => `  ${pad(usages[index] ?? '', width)}${summary}`).join('\n')}
+
+Try it, in two terminals:
+  sentinel-ipc listen events
+  sentinel-ipc send events --type soc_event --payload '{"EventID":4625}'
 
 'sentinel-ipc COMMAND --help' explains a command. 'sentinel-ipc --version' prints the version.
 

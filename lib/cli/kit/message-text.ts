@@ -53,7 +53,9 @@ export class MessageColumns {
     const { type, timestamp, peer } = message
     const out = this.#out
     const style = type === 'soc_incident' ? 'red' : type === 'soc_heartbeat' ? 'dim' : 'cyan'
-    const cells = [out.style(clockTime(timestamp * 1000), 'dim'), out.style(this.#typeCell(type), style)]
+    // A message that states no time has 0.
+    const time = timestamp === 0 ? '-'.padEnd(8) : clockTime(timestamp * 1000)
+    const cells = [out.style(time, 'dim'), out.style(this.#typeCell(type), style)]
     if (this.#parts.peer && peer !== undefined)
       cells.push(out.style(`uid ${peer.uid} pid ${peer.pid}`, 'dim'))
     // Only the part of a long payload that can be shown is read: a character takes a column; a combining mark or a

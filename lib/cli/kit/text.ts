@@ -69,13 +69,6 @@ export function cut(text: string, columns: number): string {
   return result
 }
 
-/** Cuts a text in the middle, for paths and command lines, whose two ends are both informative. */
-export function cutMiddle(text: string, columns: number): string {
-  if (widthOf(text) <= columns) return text
-  const half = Math.max(1, Math.floor((columns - 1) / 2))
-  return `${text.slice(0, columns - 1 - half)}…${text.slice(-half)}`
-}
-
 /**
  * Breaks a text between words into lines of at most `columns` columns. All lines but the first are indented. A word
  * longer than a line is broken.

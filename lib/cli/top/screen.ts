@@ -96,7 +96,7 @@ function processLines(views: readonly View[], paint: Paint): string[] {
     new Set(head.map((_, index) => index).filter((index) => index > 0)),
   )
   return [
-    paint(first, 'dim'),
+    ...(rows.length === 0 ? [] : [paint(first, 'dim')]),
     ...rest,
     ...missing.map(({ name, error }) => `${cut(name, NAME_COLUMNS)}  ${paint(error, 'red')}`),
   ]

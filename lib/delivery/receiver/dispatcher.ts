@@ -9,9 +9,9 @@
 
 import { abortable } from '../../base/abort.js'
 import { abortedError, IpcError, rejected } from '../../base/errors.js'
+import { HeldReads, type HeldRead } from '../../message/held-reads.js'
 import type { SOCMessage } from '../../message/message.js'
 import type { DeadLetters } from './dead-letters.js'
-import { HeldReads, type HeldRead } from './held-reads.js'
 import { keysOf } from './key-order.js'
 import { END, rejection, type Hand, type Reader, type Result, type Wait } from './reader.js'
 import { ReceivedRun } from './received-run.js'
@@ -45,7 +45,9 @@ export class Dispatcher {
   readonly #options: DispatchOptions
   readonly #events: DispatchEvents
   readonly #tally = new Tally()
-  readonly #reads: HeldReads
+  readonly #reads = new HeldReads()
+  /** Bytes of these that were reported. */
+  #reported = 0
   readonly #returned: ReturnedMessages
   readonly #selection: Selection
   readonly #settlements: Settlements
@@ -58,9 +60,6 @@ export class Dispatcher {
   constructor(options: DispatchOptions, deadLetters: DeadLetters, events: DispatchEvents) {
     this.#options = options
     this.#events = events
-    this.#reads = new HeldReads((bytes) => {
-      events.onHeld(bytes)
-    })
     const serve = (): void => {
       this.#serve()
     }
@@ -242,12 +241,20 @@ export class Dispatcher {
       else if ('run' in next) answer({ value: this.#handOut(next, reader, one), done: false })
       else answer(rejection(next))
     }
-    this.#reads.settle()
+    this.#reportHeld()
     if (this.#tally.wasFull && !this.full) this.#events.onRoom()
     if (!this.#finished && this.#state !== 'open' && this.#isFinished()) {
       this.#finished = true
       this.#events.onFinished()
     }
+  }
+
+  /** When a step is complete: a message that is given back leaves one run for another. */
+  #reportHeld(): void {
+    const change = this.#reads.bytes - this.#reported
+    if (change === 0) return
+    this.#reported += change
+    this.#events.onHeld(change)
   }
 
   #isFinished(): boolean {

@@ -12,6 +12,7 @@ import {
 } from '../../connection/connection.js'
 import { INVALID_REASONS, MESSAGE_STATE, MessageTypeCode, RecordWord } from '../../binding/abi.js'
 import { IpcError } from '../../base/errors.js'
+import type { HeldRead } from '../../message/held-reads.js'
 import type { SOCMessage } from '../../message/message.js'
 import { requestPoll } from '../../wire/busy-poll.js'
 import { fieldBytes, lineReading, type LineReading, type PayloadOptions } from '../../wire/line-reading.js'
@@ -19,7 +20,6 @@ import { threadWindow } from '../../wire/read-window.js'
 import { PageCutter, RefusedLines } from '../../wire/record-decoder.js'
 import type { ConnectionInput } from '../../connection/connection-input.js'
 import { isControl } from '../protocol/control.js'
-import type { HeldRead } from './held-reads.js'
 
 export interface LineInputOptions extends PayloadOptions {
   readonly onInvalid: 'throw' | 'skip'

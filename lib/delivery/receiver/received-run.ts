@@ -3,8 +3,8 @@
 //     waiting ──> in hand ──> done (accepted, rejected, or released: then a copy waits, or the sender sends it again)
 //        └──────────────────────^  (known already, or thrown away)
 
+import type { HeldRead } from '../../message/held-reads.js'
 import { bindDelivery, type Delivery, type SOCMessage } from '../../message/message.js'
-import type { HeldRead } from './held-reads.js'
 
 const IN_HAND = 1
 const DONE = 2

@@ -1,32 +1,39 @@
-// A process that serves connections: replies to `ping`, and takes no more of a connection after `hold`. Reports its memory and
-// its listener's counts when asked.
+// A process that serves connections: replies to `ping`, and takes no more of a connection after `hold`. With `acknowledging`, it
+// keeps a message of type `work` in hand instead. Reports its memory and its listener's counts when asked.
 
 import { setFlagsFromString } from 'node:v8'
 import { runInNewContext } from 'node:vm'
 
-import { listen, newSOCMessage, Receiver, Sender, type Connection, type ListenOptions } from 'sentinel-ipc'
+import { AcknowledgingReceiver, listen, newSOCMessage, Receiver, Sender } from 'sentinel-ipc'
+import type { Connection, ListenOptions } from 'sentinel-ipc'
 
-const { directory, options } = JSON.parse(process.argv[2] ?? '{}') as {
+const { directory, options, acknowledging } = JSON.parse(process.argv[2] ?? '{}') as {
   directory: string
   options: ListenOptions
+  acknowledging: boolean
 }
 setFlagsFromString('--expose-gc')
 const collect = runInNewContext('gc') as () => void
 
 const listener = await listen('victim', { directory, ...options })
 /** What the application has yet to take, and means to. */
-const held: Receiver[] = []
+const held: Pick<Receiver, 'next'>[] = []
 /** Errors by their code, or the reason behind it. */
 const endings: Record<string, number> = {}
 
+function receiverOf(connection: Connection): Pick<Receiver, 'next'> {
+  // Asking for the next message accepts the one before.
+  return acknowledging ? new AcknowledgingReceiver(connection, 'victim') : new Receiver(connection, 'victim')
+}
+
 async function serve(connection: Connection): Promise<void> {
-  const receiver = new Receiver(connection, 'victim')
+  const receiver = receiverOf(connection)
   const sender = new Sender(connection, 'victim')
   for (;;) {
     try {
       const { value, done } = await receiver.next()
       if (done === true) return
-      if (value.type === 'hold') {
+      if (value.type === 'hold' || value.type === 'work') {
         held.push(receiver)
         return
       }
@@ -52,6 +59,9 @@ process.on('message', (question) => {
     }
   }
   collect()
-  process.send?.({ rss: process.memoryUsage.rss(), stats: listener.stats, endings })
+  // V8 frees the memory of buffers on another thread.
+  setTimeout(() => {
+    process.send?.({ rss: process.memoryUsage.rss(), stats: listener.stats, endings })
+  }, 50)
 })
 process.send?.({ address: listener.address })

@@ -1,12 +1,13 @@
 // Makes a listener hold as much as it can, as the user given: lines that never end, messages that the application does not take,
-// connections that leave messages behind, or invalid lines. Reports when all of it was offered.
+// connections that leave messages behind, a long message
+// each that the application has in hand, or invalid lines. Reports when all of it was offered.
 
 import { connect, type Socket } from 'node:net'
 
 const { address, uid, kind, connections, bytes } = JSON.parse(process.argv[2] ?? '{}') as {
   address: string
   uid?: number
-  kind: 'lines' | 'messages' | 'leaving' | 'invalid'
+  kind: 'lines' | 'messages' | 'leaving' | 'working' | 'invalid'
   connections: number
   bytes: number
 }
@@ -21,6 +22,7 @@ const offers = {
   lines: '{"type":"'.padEnd(bytes, 'x'),
   messages: '{"type":"hold"}\n' + message.repeat(bytes / message.length),
   leaving: '{"type":"hold"}\n' + message.repeat(bytes / message.length),
+  working: `${'{"type":"work","payload":"'.padEnd(bytes, 'x')}"}\n`,
   invalid: 'x\n'.repeat(bytes / 2),
 }
 

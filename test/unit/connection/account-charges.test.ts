@@ -42,6 +42,45 @@ async function accepted(
   return { raw, server, receiver: new Receiver(server, 'r', options) }
 }
 
+const BOUND = 1 << 20
+/** The longest line, with the window that it came in. */
+const LINE_ROOM = (1 << 20) + (1 << 17)
+const LONG_LINES = 30
+
+/** Connections that have begun a long line each before the account is full, and then send the rest. */
+async function beginLongLines(listener: Listener, serve: (server: Connection) => void): Promise<void> {
+  const begun = 20_000
+  const peers: Socket[] = []
+  for (let i = 0; i < LONG_LINES; ++i) {
+    const { raw, server } = await connectedTo(listener)
+    serve(server)
+    raw.resume()
+    raw.write(`{"type":"ask","id":"${i}","payload":"`.padEnd(begun, 'x'))
+    peers.push(raw)
+  }
+  await until(() => listener.stats.heldBytes >= LONG_LINES * begun)
+  for (const raw of peers) raw.write(`${'x'.repeat(900_000)}"}\n`)
+}
+
+/** The application finishes what it has, once no more comes; in the end it has had every line. */
+async function finishInTurns<Item>(
+  listener: Listener,
+  items: Item[],
+  finish: (item: Item) => void,
+): Promise<void> {
+  let finished = 0
+  while (finished < LONG_LINES) {
+    await until(() => items.length > 0)
+    await sleep(20)
+    expect(listener.stats.heldBytes).toBeLessThanOrEqual(2 * BOUND + LINE_ROOM)
+    for (const item of items.splice(0)) {
+      finish(item)
+      ++finished
+    }
+  }
+  await until(() => listener.stats.heldBytes === 0)
+}
+
 async function drain(receiver: Receiver): Promise<void> {
   while ((await receiver.next()).done !== true);
 }
@@ -231,6 +270,18 @@ describe('the connection of an acknowledging receiver is charged', () => {
     await until(() => inHand.length > before)
   })
 
+  it('so that one message in hand of each connection takes at most twice the bound and one line', async () => {
+    const listener = await listening(temporaryDirectory(), { maxBytesPerUser: BOUND })
+    const inHand: { readonly receiver: AcknowledgingReceiver; readonly message: SOCMessage }[] = []
+    await beginLongLines(listener, (server) => {
+      const receiver = new AcknowledgingReceiver(server, 'r', { autoAck: false })
+      void receiver.next().then(({ value }) => value && inHand.push({ receiver, message: value }))
+    })
+    await finishInTurns(listener, inHand, ({ receiver, message }) => {
+      receiver.acknowledge(message)
+    })
+  })
+
   it('for invalid lines, of all connections of its user together', async () => {
     const { raw, receiver } = await acknowledging({}, { maxInvalidPerSecondPerUser: 5 })
     raw.write('x\n'.repeat(10))
@@ -343,6 +394,17 @@ describe('the connection of an endpoint is charged', () => {
     expect(listener.stats.heldBytes).toBeLessThan(2 << 20)
     for (const each of finish.splice(0)) each()
     await until(() => finish.length > 0)
+  })
+
+  it('so that one request at work of each connection takes at most twice the bound and one line', async () => {
+    const listener = await listening(temporaryDirectory(), { maxBytesPerUser: BOUND })
+    const atWork: (() => void)[] = []
+    await beginLongLines(listener, (server) => {
+      new Endpoint(server, 'e').respond('ask', () => new Promise<void>((resolve) => atWork.push(resolve)))
+    })
+    await finishInTurns(listener, atWork, (finish) => {
+      finish()
+    })
   })
 
   it('so that messages that are not read are dropped at the bound, and keep no request from its handler', async () => {

@@ -23,21 +23,23 @@ class Holder implements AccountHolder {
   unfinishedBytes = 0
   stopped = false
   overruns = 0
+  /** Of its test: earlier accounts go on passing turns. */
+  readonly #account = account
 
   constructor(queuedBytes = 0, unfinishedBytes = 0) {
-    account.add(this)
+    this.#account.add(this)
     this.queue(queuedBytes)
     this.extend(unfinishedBytes)
   }
 
   queue(bytes: number): void {
     this.queuedBytes += bytes
-    account.change(this, bytes, 0)
+    this.#account.change(this, bytes, 0)
   }
 
   extend(bytes: number): void {
     this.unfinishedBytes += bytes
-    account.change(this, bytes, bytes)
+    this.#account.change(this, bytes, bytes)
   }
 
   setStopped(stopped: boolean): void {
@@ -46,8 +48,8 @@ class Holder implements AccountHolder {
 
   overrun(): void {
     ++this.overruns
-    account.remove(this)
-    account.change(this, -this.unfinishedBytes, -this.unfinishedBytes)
+    this.#account.remove(this)
+    this.#account.change(this, -this.unfinishedBytes, -this.unfinishedBytes)
   }
 }
 
@@ -133,6 +135,35 @@ describe('an account', () => {
     }
     line.extend(-1515)
     expect(line.overruns).toBe(0)
+  })
+
+  it('lets one line reach beyond twice its bound, and further ones only when the application has finished messages', () => {
+    const [inHand, longest, line] = [new Holder(1500), new Holder(0, 300), new Holder(0, 250)]
+    expect(reading(inHand, longest, line)).toEqual([longest])
+    longest.extend(600)
+    expect(reading(inHand, longest, line)).toEqual([longest])
+    // It has ended, and is in hand.
+    longest.queue(900)
+    longest.extend(-900)
+    expect(account.held).toBe(2650)
+    expect(reading(inHand, longest, line)).toEqual([])
+    inHand.queue(-300)
+    expect(reading(inHand, longest, line)).toEqual([])
+    inHand.queue(-200)
+    expect(reading(inHand, longest, line)).toEqual([line])
+  })
+
+  it('judges a line only by the time in which it might have got further', async () => {
+    const [inHand, line, short] = [new Holder(1500), new Holder(0, 600), new Holder(0, 10)]
+    await new Promise((resolve) => setTimeout(resolve, 100))
+    inHand.queue(1000)
+    await until(() => reading(inHand, line, short).length === 0)
+    await new Promise((resolve) => setTimeout(resolve, 300))
+    inHand.queue(-1000)
+    expect(reading(inHand, line, short)).toEqual([line])
+    await new Promise((resolve) => setTimeout(resolve, 50))
+    expect(line.overruns).toBe(0)
+    await until(() => line.overruns === 1)
   })
 
   it('knows whom it waits for', () => {

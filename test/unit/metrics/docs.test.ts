@@ -7,7 +7,8 @@ import { fileURLToPath } from 'node:url'
 import { promisify } from 'node:util'
 import { expect, it, onTestFinished } from 'vitest'
 
-import { METRICS } from '../../../lib/metrics/definitions.js'
+import { METRICS, type MetricName } from '../../../lib/metrics/definitions.js'
+import { openTelemetryName } from '../../../lib/metrics/opentelemetry.js'
 
 const root = fileURLToPath(new URL('../../../', import.meta.url))
 const page = readFileSync(join(root, 'docs/metrics.md'), 'utf8')
@@ -22,6 +23,34 @@ it('documents every metric', () => {
     [...Object.keys(METRICS), HISTOGRAM].sort(),
   )
 })
+
+/** What an operator looks for, and the names to find it by. */
+const LOOKED_FOR: Readonly<Record<string, readonly string[]>> = {
+  messages: ['messages_received_total', 'messages_sent_total'],
+  bytes: ['received_bytes_total', 'sent_bytes_total'],
+  batches: ['received_batches_total', 'sent_batches_total'],
+  'refusals by reason': ['refusals_total'],
+  'invalid by reason': ['invalid_lines_total'],
+  pending: ['pending_messages'],
+  'dropped by reason': ['dropped_messages_total'],
+  'settled by outcome': ['settled_messages_total'],
+  deliveries: ['deliveries_total'],
+  redials: ['redials_total'],
+}
+
+it.each(Object.entries(LOOKED_FOR))(
+  'has a metric for %s, in both conventions and on the page',
+  (words, names) => {
+    const [subject = '', label] = words.split(' by ')
+    for (const name of names) {
+      expect(name).toContain(subject.replace(/s$/, ''))
+      const { labels } = METRICS[name as MetricName]
+      if (label !== undefined) expect(labels).toContain(label)
+      expect(openTelemetryName(name as MetricName)).toBe(name.replace(/_total$/, '').replaceAll('_', '.'))
+      expect(page).toContain(`\`${name}\``)
+    }
+  },
+)
 
 it('has a dashboard of these metrics alone', () => {
   const dashboard = JSON.parse(readFileSync(join(root, 'docs/grafana-dashboard.json'), 'utf8')) as {

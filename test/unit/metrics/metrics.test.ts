@@ -3,6 +3,7 @@
 import { connect } from 'node:net'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { metrics } from '@opentelemetry/api'
+
 import { Registry } from 'prom-client'
 import { describe, expect, it, onTestFinished } from 'vitest'
 
@@ -116,6 +117,31 @@ describe('prom-client', () => {
     expect(receiver.stats.batches).toBeGreaterThanOrEqual(1)
     await sender.close()
     await receiver.close()
+  })
+
+  it('counts the redials of acknowledged senders, and not their first connections', async () => {
+    const registry = registered()
+    const before = (await scrape(registry))['sentinel_ipc_redials_total'] ?? NaN
+    const directory = temporaryDirectory()
+    const listener = await listening(directory)
+    const sender = new AcknowledgedSender('test', { directory, maxBackoffMs: 10 })
+    const redials = async (): Promise<number> =>
+      ((await scrape(registry))['sentinel_ipc_redials_total'] ?? NaN) - before
+    for (let connections = 1; connections <= 3; ++connections) {
+      const sent = sender.send(newSOCMessage('soc_event', connections))
+      const connection = await listener.accept()
+      const receiver = new AcknowledgingReceiver(connection, 'receiver')
+      await receiver.next()
+      const asked = receiver.next().catch(() => undefined) // this acknowledges the one before
+      expect(await sent).toMatchObject({ status: 'acknowledged' })
+      await sleep(60) // scrapes within 50 ms are one
+      expect(await redials()).toBe(connections - 1)
+      connection.destroy()
+      await asked
+    }
+    await sender.close()
+    await sleep(60)
+    expect(await redials()).toBe(2) // also after it has gone
   })
 
   it('has the times of requests as a histogram', async () => {
