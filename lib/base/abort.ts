@@ -1,18 +1,18 @@
-// Waits that an AbortSignal withdraws. However many waits share a signal, it gets one listener from us: Node warns of a
-// leak from the eleventh on, and adding a listener costs more than adding to a set.
+// Waits that an AbortSignal withdraws. All waits on a signal share one listener: Node warns of a leak from the eleventh
+// listener on, and adding a listener costs more than adding to a set.
 
 import { abortedError } from './errors.js'
 
 interface Waits {
   /** Called once, in the order of adding, when the signal fires. */
   readonly callbacks: Set<() => void>
-  /** Our one listener on the signal. */
+  /** The shared listener on the signal. */
   readonly fire: () => void
 }
 
 const waitsOf = new WeakMap<AbortSignal, Waits>()
 
-/** Has `callback` called when the signal fires, unless {@link offAbort} comes first. It must not throw. */
+/** Calls `callback` when the signal fires, unless {@link offAbort} removes it first. `callback` must not throw. */
 export function onAbort(signal: AbortSignal, callback: () => void): void {
   let waits = waitsOf.get(signal)
   if (waits === undefined) {
@@ -30,7 +30,9 @@ export function onAbort(signal: AbortSignal, callback: () => void): void {
   waits.callbacks.add(callback)
 }
 
-/** Undoes {@link onAbort}. The last one takes our listener off the signal, so that the signal can be collected. */
+/**
+ * Undoes {@link onAbort}. Removing the last callback also removes the listener, so that the signal can be collected.
+ */
 export function offAbort(signal: AbortSignal, callback: () => void): void {
   const waits = waitsOf.get(signal)
   if (waits === undefined) return
@@ -41,8 +43,8 @@ export function offAbort(signal: AbortSignal, callback: () => void): void {
 }
 
 /**
- * A promise that the signal can withdraw. `start` begins the wait and returns a function that undoes it, which is called
- * when the signal fires first. `what` names the wait in the error.
+ * Returns a promise that the signal can reject. `start` begins the wait and returns a function that undoes it; that
+ * function is called if the signal fires first. `what` names the wait in the error.
  *
  * @throws {IpcError} ERR_IPC_ABORTED when the signal fires first, or has fired already; then `start` is not called
  */

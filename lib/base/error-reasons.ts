@@ -1,5 +1,5 @@
-// The closed set of reasons that an IpcError can carry, by subject. docs/api.md says what each means; the layouts shared with the
-// addon and the protocols above take their names from here.
+// The closed set of reasons that an IpcError can carry, by subject. docs/api.md explains each. The layouts shared with
+// the addon and the protocols above use these names.
 
 /** Why a received line is not a message, or a payload does not make one. */
 export type InvalidLineReason =
@@ -16,16 +16,20 @@ export type InvalidLineReason =
   | 'too-large'
   | 'truncated'
 
-// `string & Record<never, never>` is a text of the peer's choice, beside which editors still offer the names.
+// `string & Record<never, never>` is any text that the peer chose; unlike `string`, it lets editors complete the other
+// names.
 
 /**
- * Why a receiver refused a message of acknowledged delivery for good: a line that it does not take, `max-deliveries`,
- * `rejected` if its application gave no reason, or the reason that it gave.
+ * Why a receiver rejected a message of acknowledged delivery: the reason of an invalid line, `max-deliveries`, the
+ * reason that its application gave, or `rejected` if it gave none.
  */
 export type RejectionReason =
   InvalidLineReason | 'max-deliveries' | 'rejected' | (string & Record<never, never>)
 
-/** The code of an error reply: one of those that an `Endpoint` makes itself, or the code of what the peer's handler threw. */
+/**
+ * The code of an error reply: one of the codes of an `Endpoint` itself, or the code of the error that the peer's
+ * handler threw.
+ */
 export type RemoteErrorCode =
   | 'ERR_IPC_UNKNOWN_REQUEST'
   | 'ERR_IPC_DUPLICATE_REQUEST'
@@ -35,7 +39,7 @@ export type RemoteErrorCode =
   | 'ERR_IPC_INVALID_MESSAGE'
   | (string & Record<never, never>)
 
-/** The rule of a policy, or the quota, by which a peer was refused. */
+/** The policy rule or quota that refused a peer. */
 export type RefusalReason =
   | 'identity-unreadable'
   | 'no-user'
@@ -52,14 +56,14 @@ export type RefusalReason =
   | 'too-many-connections-of-user'
   | 'too-many-new-connections'
 
-/** The limit by which this side ended a connection. */
+/** The limit that made this side end a connection. */
 export type LimitReason =
   'idle' | 'no-first-message' | 'unfinished-message' | 'too-many-invalid' | 'user-budget'
 
-/** Why there was no room: the option `onFull` that decided, or the spool. */
+/** Why a message was refused or dropped for lack of room: the policy `onFull`, or the spool. */
 export type FullReason = 'reject' | 'drop-oldest' | 'drop-newest' | 'shed' | 'full' | 'disk-full'
 
-/** What a peer did against the protocol of acknowledged delivery. */
+/** How a peer violated the protocol of acknowledged delivery. */
 export type DeliveryViolation =
   | 'bad-statement'
   | 'bad-ack'
@@ -76,7 +80,7 @@ export type DeliveryViolation =
   | 'rejections'
   | 'flood'
 
-/** What a node of a swarm did against the protocol of the swarm. */
+/** How a node violated the protocol of the swarm. */
 export type SwarmViolation =
   | 'bad-message'
   | 'bad-handshake'

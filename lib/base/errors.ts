@@ -29,7 +29,7 @@ export interface IpcErrorDetails {
   readonly cause?: unknown
   /** The rule that decided, as a short stable name: `duplicate-key`, `not-listed` … */
   readonly reason?: IpcErrorReason
-  /** In an invalid line: bytes from its start to the fault. */
+  /** Of an invalid line: the byte offset of the fault from the start of the line. */
   readonly offset?: number
   /** The first bytes of an invalid line, escaped and cut short, safe to log. */
   readonly sample?: string
@@ -37,9 +37,9 @@ export interface IpcErrorDetails {
   readonly remote?: RemoteError
 }
 
-/** An error as it crosses the connection: without a stack. */
+/** An error that the peer sent in a reply. It has no stack. */
 export interface RemoteError {
-  /** The `code` of the error at the peer, at most 128 characters. */
+  /** The `code` of the peer's error, at most 128 characters. */
   readonly code: RemoteErrorCode
   /** Its message, at most 1,024 characters. */
   readonly message: string
@@ -55,10 +55,10 @@ const BRAND = Symbol.for('sentinel-ipc.IpcError')
 export class IpcError extends Error {
   /** What went wrong. See {@link IpcErrorCode}. */
   readonly code: IpcErrorCode
-  // Declared only: a class field would be there, undefined, on every error.
-  /** The rule that decided, as a short stable name. Without one where the code says it all. */
+  // Declared only: a class field would add an own property with the value undefined to every error.
+  /** The rule that decided, as a short stable name. Absent where the code alone identifies the failure. */
   declare readonly reason?: IpcErrorReason
-  /** Of an invalid line: the byte at which the fault is. */
+  /** Of an invalid line: the byte offset of the fault from the start of the line. */
   declare readonly offset?: number
   /** Of an invalid line: its first bytes, escaped and cut short. */
   declare readonly sample?: string
@@ -75,8 +75,8 @@ export class IpcError extends Error {
   }
 }
 
-// Out here, as a class that mentions itself in its body gets another name in the bundle, which users would see.
-// On the prototype, as the errors of the language have it.
+// Outside of the class body: the bundler renames a class that refers to itself in its body, and users would see that
+// name. On the prototype, as with the built-in errors.
 Object.defineProperties(IpcError.prototype, {
   name: { value: 'IpcError', configurable: true, writable: true },
   [BRAND]: { value: true },
@@ -111,12 +111,12 @@ export function isError(value: unknown): value is Error {
   )
 }
 
-/** Any thrown value as an Error; one that is not an Error becomes the message of a new one. */
+/** Returns a thrown value as an Error. A value that is not an Error becomes the message of a new one. */
 export function toError(value: unknown): Error {
   return isError(value) ? value : new Error(describeError(value))
 }
 
-/** What an error says, in one line: its message, or the thrown value as text. Never throws. */
+/** Returns the message of an error, or another thrown value as text. Never throws. */
 export function describeError(value: unknown): string {
   try {
     return isError(value) ? value.message : String(value)
@@ -125,7 +125,7 @@ export function describeError(value: unknown): string {
   }
 }
 
-/** The error for a wait that its AbortSignal ended. The signal's reason becomes the cause. */
+/** Returns the error for a wait that its AbortSignal ended. The signal's reason becomes the cause. */
 export function abortedError(signal: AbortSignal, what: string): IpcError {
   return new IpcError('ERR_IPC_ABORTED', `${what} was aborted`, { cause: signal.reason })
 }
@@ -135,7 +135,9 @@ export function hasCode(error: unknown, ...codes: IpcErrorCode[]): error is IpcE
   return isIpcError(error) && codes.includes(error.code)
 }
 
-/** A promise that rejects. The caller knows that what it caught is an Error. */
+/**
+ * Returns a promise that rejects with this error. Typed, for callers that know that the value they caught is an Error.
+ */
 export function rejected(error: Error): Promise<never> {
   return Promise.reject(error)
 }

@@ -1,6 +1,6 @@
-// A queue in an array, whose taken entries are removed many at once: `Array.shift` moves all the others each time.
+// A queue in an array. Taken entries are removed many at a time, because `Array.shift` moves all the others each time.
 
-/** The array is compacted once this many entries were taken, and half of it. */
+/** The array is compacted when at least this many entries, and at least half of the array, have been taken. */
 const COMPACT_AT = 256
 
 /** First in, first out, each step in constant time. */

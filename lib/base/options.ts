@@ -8,7 +8,10 @@
 
 import { quoteText } from './quote.js'
 
-/** Throws a TypeError or RangeError if a value is not allowed. `name` is what the error calls it: `listen: backlog`. */
+/**
+ * Throws a TypeError or RangeError if a value is not allowed. `name` identifies the value in the error: `listen:
+ * backlog`.
+ */
 export type OptionCheck = (value: unknown, name: string) => void
 
 /** A check for every key of some options. */
@@ -20,7 +23,7 @@ export type Checked<Options> = { readonly [Key in keyof Options]: Exclude<Option
 /**
  * Checks options against their table and returns a copy of them.
  *
- * @param what the function or class that takes them, for the errors
+ * @param what the function or class that the options belong to, for the errors
  * @throws TypeError for an unknown key, or a value of the wrong kind; RangeError for a value that is out of range
  */
 export function checkOptions<Options extends object>(
@@ -51,7 +54,7 @@ function unknownKey(key: string, known: readonly string[]): string {
   return `has no option ${quoteText(key, 40)}; ${hint}`
 }
 
-/** The one of `known` that differs in the fewest letters, if it is near enough to be a slip of the keyboard. */
+/** Returns the entry of `known` that differs in the fewest letters, if it is close enough to be a typing error. */
 export function nearestOf(key: string, known: readonly string[]): string | undefined {
   let nearest: string | undefined
   let least = Math.max(2, Math.ceil(key.length / 3)) + 1
@@ -76,7 +79,7 @@ function editDistance(from: string, to: string): number {
   return row[to.length] as number
 }
 
-/** A value in a few words, for error texts: `"text"`, `12`, `an array`, `a Socket`. */
+/** Describes a value in a few words, for error texts: `"text"`, `12`, `an array`, `a Socket`. */
 export function describeValue(value: unknown): string {
   switch (typeof value) {
     case 'string':
@@ -163,10 +166,10 @@ export function oneOf(...allowed: readonly (string | number | boolean)[]): Optio
   }
 }
 
-/** Any value: something else checks it. */
+/** Any value. For options that are checked elsewhere. */
 export const anything: OptionCheck = () => undefined
 
-/** The TypeError for a value of the wrong kind. */
+/** Returns the TypeError for a value of the wrong kind. */
 export function wrongKind(name: string, wanted: string, value: unknown): TypeError {
   return new TypeError(`${name} must be ${wanted}, not ${describeValue(value)}`)
 }

@@ -1,5 +1,6 @@
-// Text of others in error messages and logs. A peer, or a file name that it chose, must not decide what a terminal or a log
-// shows: JSON leaves C1 controls, changes of the writing direction and line separators as they are, so they are escaped too.
+// Quotes foreign text in error messages and logs. A peer, or a file name that it chose, must not control what a
+// terminal or a log shows: JSON leaves C1 controls, changes of the writing direction and line separators as they are,
+// so they are escaped too.
 
 /** Returns the text in quotes, in printable ASCII only, and cut to `maxLength` UTF-16 units before it is escaped. */
 export function quoteText(text: string, maxLength: number): string {

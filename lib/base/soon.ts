@@ -2,7 +2,7 @@
 
 import { queueMicrotask } from './globals.js'
 
-/** Runs its work in a microtask, once however often it is asked for until then. */
+/** Runs its work in a microtask. All calls of `ask` until then share one run. */
 export class Soon {
   readonly #run: () => void
   #asked = false

@@ -1,4 +1,4 @@
-// Time-outs and waits, the same everywhere.
+// Time-outs and waits that the whole package shares.
 
 import { abortable } from './abort.js'
 import { clearTimeout, setTimeout } from './globals.js'
@@ -6,7 +6,7 @@ import { clearTimeout, setTimeout } from './globals.js'
 /** Milliseconds that one `send` or `dial` may take (Go: `DefaultTimeout`). */
 export const DEFAULT_TIMEOUT_MS = 5000
 
-/** The longest time that a timer of Node's can wait (setTimeout). */
+/** The longest delay that a timer of Node supports (setTimeout). */
 export const MAX_TIMER_MS = 0x7fff_ffff
 
 /**
@@ -25,7 +25,7 @@ export function pause(ms: number, signal: AbortSignal | undefined, what: string)
 
 const sleeping = new Int32Array(new SharedArrayBuffer(4))
 
-/** Keeps this thread from doing anything for `ms` milliseconds. For the end of a process, when no event loop runs. */
+/** Blocks this thread for `ms` milliseconds. For the end of a process, when the event loop no longer runs. */
 export function sleepSync(ms: number): void {
   Atomics.wait(sleeping, 0, 0, ms)
 }

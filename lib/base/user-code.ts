@@ -1,9 +1,10 @@
-// Calls functions that the user gave us: callbacks of options, handlers, listeners.
+// Calls user code: callbacks of options, handlers, listeners.
 //
-// They run in a microtask of their own, after our state has changed, so that neither a throw nor a call back into the
-// library can break an invariant. What they throw, and what a promise that they return rejects with, is published on the
-// diagnostics channel `sentinel-ipc:user-error`. Where nothing subscribes to it, it becomes a warning of the process
-// (`process.on('warning')`, type SentinelIpcWarning), at most one per callback name and second.
+// User code runs in a microtask of its own, after the library's own state has changed, so that neither a throw nor a
+// call back into the library can break an invariant. An exception, or the reason of a rejected promise that it
+// returned, is published on the diagnostics channel `sentinel-ipc:user-error`. Where nothing subscribes to it, it
+// becomes a warning of the process (`process.on('warning')`, type SentinelIpcWarning), at most one per callback name
+// and second.
 
 import { channel } from 'node:diagnostics_channel'
 
@@ -24,7 +25,9 @@ const userError = channel('sentinel-ipc:user-error')
 /** By callback name: when it was last warned about, and how many warnings have been left out since. */
 const warned = new Map<string, { readonly atMs: number; omitted: number }>()
 
-/** Calls user code in a microtask of its own, in the order of these calls. `name` is what reports call it. */
+/**
+ * Calls user code in a microtask of its own, in the order of these calls. `name` identifies the callback in reports.
+ */
 export function callUser<Values extends unknown[]>(
   name: string,
   callback: (...values: Values) => unknown,

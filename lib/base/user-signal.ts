@@ -1,5 +1,5 @@
-// AbortSignals that go to user code. What a listener on an ordinary one throws is an uncaught exception in Node
-// (EventTarget, "error handling") and ends the process; here it is reported like any other error of user code.
+// AbortSignals for user code. If a listener of an ordinary signal throws, Node ends the process with an uncaught
+// exception (EventTarget, "error handling"). Here the error is reported like any other error of user code.
 
 import { AbortController } from './globals.js'
 import { reportUserError } from './user-code.js'
@@ -8,13 +8,13 @@ type Listener = Parameters<AbortSignal['addEventListener']>[1]
 type AddOptions = Parameters<AbortSignal['addEventListener']>[2]
 type RemoveOptions = Parameters<AbortSignal['removeEventListener']>[2]
 
-/** Makes a controller whose signal reports what its listeners throw. `name` is what reports call them. */
+/** Makes a controller whose signal reports the errors of its listeners. `name` identifies the listeners in reports. */
 export function userAbortController(name: string): AbortController {
   const controller = new AbortController()
   const { signal } = controller
   const add = signal.addEventListener.bind(signal)
   const remove = signal.removeEventListener.bind(signal)
-  /** By listener: what was added in its place. */
+  /** By listener: the guarded function that was added in its place. */
   const guards = new WeakMap<object, (event: Event) => void>()
   const guard = (listener: Listener | null): ((event: Event) => void) | null => {
     if (listener === null) return null

@@ -10,7 +10,7 @@ interface Waiter {
 export class Waiters {
   #waiters: Waiter[] = []
 
-  /** Resolves once {@link wake} is called with `mark` or more; rejects with the error of {@link fail}. */
+  /** Resolves when {@link wake} is called with `mark` or more; rejects with the error of {@link fail}. */
   wait(mark = 0): Promise<void> {
     return new Promise((resolve, reject) => {
       this.#waiters.push({ mark, resolve, reject })

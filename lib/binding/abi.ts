@@ -1,6 +1,6 @@
-// The numbers and names on which TypeScript and the addon agree: the layouts of memory that both see, and values with a
-// meaning of their own. The other half is native/abi/abi.h; test/unit/binding/abi.test.ts compares the two through the loaded
-// addon, so a change on one side alone fails.
+// The numbers and names that TypeScript and the addon share: layouts of memory that both access, and values with a
+// special meaning. The other half is native/abi/abi.h; test/unit/binding/abi.test.ts compares the two through the
+// loaded addon, so a change on one side alone fails.
 
 import type { InvalidLineReason, RefusalReason } from '../base/error-reasons.js'
 
@@ -43,15 +43,18 @@ export const RecordFlag = {
   typeEscaped: 4,
   /** The id holds escapes. */
   idEscaped: 8,
-  /** No name in the payload can be `__proto__`. May be unset although none is. */
+  /** The payload has no key `__proto__`. The flag may be missing from a payload without one. */
   plainNames: 16,
   /** The stream began with a byte order mark, which was skipped. On its first line only. */
   afterMark: 32,
-  /** There may be an integer of 16 characters or more. May be set although there is none. */
+  /** The payload may contain an integer of 16 characters or more. The flag may be set for a payload without one. */
   longNumber: 64,
   /** The envelope has extra keys, within the bounds of {@link EnvelopeExtra}. */
   hasMeta: 128,
-  /** They stand between `ts` and `payload`, and the envelope up to there is byte for byte what this package writes. */
+  /**
+   * The extra keys stand between `ts` and `payload`, and the envelope up to there is byte for byte what this package
+   * writes.
+   */
   metaInPlace: 256,
 } as const
 
@@ -97,7 +100,7 @@ export const TOO_LARGE_STATE = LineState.tooLarge
 const reasons: Readonly<
   Record<keyof typeof LineState, readonly [name: InvalidLineReason, sentence: string]>
 > = {
-  message: ['not-json', ''], // never read: it is a message
+  message: ['not-json', ''], // never read: the line is a message
   syntax: ['not-json', 'it is not JSON'],
   encoding: ['not-utf8', 'it is not UTF-8'],
   depth: ['too-deep', 'it is nested too deeply'],
@@ -140,7 +143,7 @@ export const Progress = {
   count: 6,
 } as const
 
-/** Nothing has arrived. */
+/** In place of a number of bytes: nothing has arrived. */
 export const NOTHING_RECEIVED = -0x8000_0000
 
 /** In place of a number of records: attach a larger window, then read again. */
@@ -168,17 +171,17 @@ export const LayoutWord = {
   count: 6,
 } as const
 
-/** Of a frame to be laid out: the text is the whole frame already. */
+/** In place of a {@link MessageTypeCode}: the text is the whole frame already. */
 export const WHOLE_FRAME = 0
 
 /** More bytes than any envelope takes. */
 export const ENVELOPE_BYTES = 96
 
-/** Indices of the words by which receivers ask the event loop to poll, and learn whether it paid. */
+/** Indices of the words through which receivers ask the event loop to poll, and see whether polling paid off. */
 export const PollWord = {
-  /** Poll this long for the next message, in any case. */
+  /** Microseconds to poll for the next message, unconditionally. */
   microseconds: 0,
-  /** 1: poll for the usual time, if that has paid lately. */
+  /** 1: poll for the usual time, provided that polling has paid off lately. */
   ifItPays: 1,
   /** Polls that ended with a message, modulo 2^32. */
   gained: 2,
@@ -206,7 +209,7 @@ export const FAILURE_KINDS = [
 ] as const
 export type FailureKind = (typeof FAILURE_KINDS)[number]
 
-/** The rule that decided about a peer. */
+/** The decisions about a peer: admitted, or the rule that refused it. */
 export const VERDICTS = [
   'admitted',
   'identity-unreadable',

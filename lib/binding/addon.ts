@@ -10,7 +10,7 @@ export interface NativePeer {
   readonly uid: number | null
   readonly gid: number | null
   readonly groups: readonly number[]
-  /** '' where the system does not say. */
+  /** '' where the system does not report it. */
   readonly executable: string
   readonly unit: string
   readonly label: string
@@ -66,7 +66,7 @@ export interface NativeAcceptor {
   take(most: number): NativeClient[]
   /** The refusals since the last report, when one is due: every 100 ms, and after `stop`. Dropped unless `wanted`. */
   takeRefusals(wanted: boolean): { readonly refusals: NativeRefusal[]; readonly omitted: number } | undefined
-  /** Releases the quota of a connection that has ended: by uid, or by sid on Windows. */
+  /** Releases the quota of a connection that has ended. `user` is the uid, or on Windows the SID. */
   release(user: number | string): void
   stats(): {
     readonly admitted: number
@@ -151,16 +151,22 @@ interface Addon {
    * takes at most NUMBER_BYTES more.
    */
   readonly numberLines: (lines: Uint8Array, end: number, out: Uint8Array, at: number, first: number) => number
-  /** The number of messages in the lines of [begin, end); or the negative state of the first line that is not a message. */
+  /**
+   * Returns the number of messages in the lines of [begin, end), or the negative state of the first line that is not a
+   * message.
+   */
   readonly checkFrames: (bytes: Uint8Array, begin: number, end: number, maxLineBytes: number) => number
   /** Returns how many bytes the kernel took, or a negative error number. */
   readonly writeBatch: (descriptor: number, bytes: Uint8Array, begin: number, end: number) => number
-  /** A client; with a reason instead of a descriptor when the policy refuses the server. */
+  /** Returns a client, or a reason instead of a descriptor if the policy refuses the server. */
   readonly connect: (
     path: string,
     policy: NativePolicy,
   ) => NativeClient | (NativePeer & { readonly reason: RefusalReason })
-  /** The indices of those whose peer has closed for good and left nothing to read. Entries below 0 are skipped. */
+  /**
+   * Returns the indices of the descriptors whose peer has closed both directions and left nothing to read. Entries
+   * below 0 are skipped.
+   */
   readonly findGone: (descriptors: Int32Array) => number[]
   /**
    * Opens a directory that only this user can enter, checked from the root down, and resolves with a number for it. With a
@@ -180,18 +186,18 @@ interface Addon {
   readonly closeDirectory: (directory: number) => void
   /** Closes a descriptor of `openFile`: in a worker, `closeSync` would warn of it. Safe to call again. */
   readonly closeFile: (descriptor: number) => void
-  /** Counts while the machine is suspended too; no user can set it. */
+  /** Returns the time since boot, time suspended included. No user can set this clock. */
   readonly millisecondsSinceBoot: () => number
-  /** Differs from one start of the machine to the next; '' where the system does not say. */
+  /** Returns an id that differs from one boot of the machine to the next; '' where the system has none. */
   readonly bootId: () => string
   /**
    * Sends a datagram to a Unix socket at a path, or at an abstract name that begins with '@'. Throws `would-block` when its
    * queue is full, and `not-supported` on Windows.
    */
   readonly sendDatagram: (address: string, text: string) => void
-  /** The path that a listening descriptor stands at, or ''. */
+  /** Returns the path that a listening descriptor is bound to, or ''. */
   readonly addressOf: (descriptor: number) => string
-  /** Null if no user or group has that name. */
+  /** Returns null if no user or group has that name. */
   readonly resolveUser: (name: string) => number | null
   readonly resolveGroup: (name: string) => number | null
   readonly resolveSid: (account: string) => string | null

@@ -1,4 +1,5 @@
-// Finds the binary of the addon and loads it. If that fails, says why and what to do. Must not know what the addon has.
+// Finds the binary of the addon and loads it. If that fails, says why and what to do. Must not know what the addon
+// exports.
 
 import { existsSync, readFileSync } from 'node:fs'
 import { createRequire } from 'node:module'
@@ -9,12 +10,12 @@ import { describeError, IpcError, isError } from '../base/errors.js'
 
 const supported = ['linux', 'darwin', 'win32']
 
-/** Runtimes that load addons but have no event loop of libuv's, by their key in `process.versions`. */
+/** Runtimes that load addons but lack libuv's event loop, by their key in `process.versions`. */
 const foreignRuntimes = { bun: 'Bun', deno: 'Deno' }
 
 /**
- * Refuses a runtime that would end the process at the first call of libuv: those they have are stubs that abort. Their
- * sockets do not take over a descriptor either, so there is nothing to fall back to.
+ * Refuses a runtime that would end the process at the first call of libuv, because its libuv functions are stubs that
+ * abort. Its sockets cannot adopt a descriptor either, so there is no fallback.
  */
 function checkRuntime(): void {
   for (const [key, name] of Object.entries(foreignRuntimes)) {
@@ -28,7 +29,7 @@ function checkRuntime(): void {
   }
 }
 
-/** What a binary must fit, in words. */
+/** Describes the host that a binary must match. */
 function describeHost(): string {
   const { platform, arch, version, versions } = process
   const parts = [`${platform} ${arch}`]
@@ -51,7 +52,7 @@ function packageRoot(): string {
   return dirname(here)
 }
 
-/** Whether a folder is that of this package, and not of a program that a bundler put this file into. */
+/** Whether a folder is the root of this package, rather than of a program that this file was bundled into. */
 function isOwnRoot(folder: string): boolean {
   const file = join(folder, 'package.json')
   if (!existsSync(file)) return false
@@ -66,7 +67,7 @@ function explainBundle(): string {
   )
 }
 
-/** Why no addon may be loaded in this process, and how to start it instead. */
+/** Returns why this process may not load addons, and how to start it instead. */
 function explainDisabledAddons(root: string): string {
   const rule =
     'permission' in process

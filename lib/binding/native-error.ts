@@ -42,7 +42,7 @@ export function wouldBlock(error: unknown): boolean {
   return isNativeFailure(error) && error.kind === 'would-block'
 }
 
-/** Whether this system cannot do what was asked of the addon. */
+/** Whether the addon reported that this system does not support the operation. */
 export function isUnsupported(error: unknown): boolean {
   return isNativeFailure(error) && error.kind === 'not-supported'
 }

@@ -1,11 +1,12 @@
-// Batches in a spool: each record holds one line that describes its batches, then their lines. A record is kept whole or not at
-// all, and one at a time, so that no message can be there while an earlier one of its session is missing.
+// Batches in a spool: each record holds one line that describes its batches, then their lines. Records are kept one at
+// a time, each whole or not at all, so that the spool never contains a message while an earlier one of its session is
+// missing.
 
 import { IpcError } from '../base/errors.js'
 import type { Spool } from '../spool/spool.js'
 import type { GatheredBatch, Origin, Stretch } from './batches.js'
 
-/** Bytes read back at once. */
+/** Bytes read back at a time. */
 const READ_BYTES = 1 << 20
 
 type StretchNote = readonly [
@@ -25,7 +26,7 @@ interface BatchNote {
   readonly stretches: readonly StretchNote[]
 }
 
-/** Finds the origin of a stretch that was read back. */
+/** Finds the origin of a stretch read back from the spool. */
 export type FindOrigin = (from: Pick<Origin, 'uid' | 'sid' | 'pid' | 'unit' | 'session'>) => Origin
 
 /** The batches of one record. */
@@ -76,7 +77,7 @@ export class BatchSpool {
     await this.#spool.append({ count, value, priorities: [0, count, 0] }).durable
   }
 
-  /** Calls `onBatch` with each batch that is kept, oldest first. For the start. */
+  /** Calls `onBatch` with each stored batch, oldest first. For the start of a bridge. */
   forEach(onBatch: (batch: GatheredBatch) => void): void {
     for (let from = this.#spool.settledThrough + 1; ;) {
       const records = this.#spool.read(from, READ_BYTES)
@@ -88,7 +89,7 @@ export class BatchSpool {
     }
   }
 
-  /** The next record; undefined if there is none now. */
+  /** Returns the next record; undefined if there is none at present. */
   next(): SpooledBatches | undefined {
     const [record] = this.#spool.read(this.#readFrom, 1)
     if (record === undefined) return undefined
@@ -96,7 +97,7 @@ export class BatchSpool {
     return { batches: this.#batchesOf(record.lines), through: this.#readFrom - 1 }
   }
 
-  /** The message system has all records through this one. */
+  /** Settles all records through this line: the message system has them. */
   settle(through: number): void {
     this.#spool.settle(this.#spool.settledThrough + 1, through)
   }

@@ -1,11 +1,11 @@
-// Batches of lines in memory on their way out: which messages of which sessions they hold, and how one is split that the
-// message system finds too large.
+// Batches of lines in memory on their way out: which messages of which sessions they hold, and how a batch is split
+// that is too large for the message system.
 
 import type { AcknowledgingReceiver } from '../delivery/receiver/acknowledging-receiver.js'
 import { offsetOfLine } from '../delivery/protocol/lines.js'
 import type { SOCMessage } from '../message/message.js'
 
-/** One session of a local sender, as the way out knows it. */
+/** One session of a local sender, as an outgoing bridge tracks it. */
 export interface Origin {
   readonly uid: number
   readonly sid?: string
@@ -14,15 +14,15 @@ export interface Origin {
   readonly session: string
   /** The last number that was gathered. */
   gathered: number
-  /** Messages through this number may be accepted: the spool has them, or without one the message system. */
+  /** Messages through this number may be accepted: the spool has them, or without a spool the message system. */
   safe: number
   /** The last number that entered the window; undefined before the first. */
   entered: number | undefined
-  /** Every number through this one is stored, or will never come. */
+  /** Every number through this one is stored, or will never arrive. */
   stored: number
-  /** Index of the last draft that holds a message of it. */
+  /** Index of the last draft that holds a message of the session. */
   draft: number
-  /** Messages gathered and not stored. */
+  /** Messages gathered but not stored. */
   pending: number
 }
 
@@ -33,7 +33,7 @@ export interface Stretch {
   count: number
 }
 
-/** Messages that a local receiver handed out and that are accepted once they are safe. */
+/** Messages that a local receiver handed out, to be accepted when they are safe. */
 export interface Taken {
   readonly receiver: AcknowledgingReceiver
   readonly messages: readonly SOCMessage[]
@@ -45,7 +45,7 @@ export interface GatheredBatch {
   readonly stretches: readonly Stretch[]
   readonly count: number
   readonly lines: Buffer
-  /** What to accept when the batch is safe. Empty for one that comes from a spool. */
+  /** The messages to accept when the batch is safe. Empty for a batch read from a spool. */
   readonly taken: readonly Taken[]
 }
 
@@ -68,15 +68,18 @@ export function splitBatch(batch: GatheredBatch, at: number): [GatheredBatch, Ga
   ]
 }
 
-/** What the headers of a batch say about one run: its keys, numbers and session, all at their longest. */
+/** Maximum bytes of header that describe one run: its keys, numbers and session, each of maximum length. */
 const RUN_BYTES = 192
 
-/** At most how many bytes of headers a stretch of this session takes. Each backslash of a unit's name is escaped. */
+/**
+ * Returns the maximum bytes of headers that a stretch of this session needs. Each backslash of a unit's name is
+ * escaped.
+ */
 export function headerBytesOf({ sid = '', unit = '' }: Pick<Origin, 'sid' | 'unit'>): number {
   return RUN_BYTES + sid.length + 2 * unit.length
 }
 
-/** Lines and headers. */
+/** Returns the bytes of the lines and headers. */
 function bytesOf({ lines, stretches }: GatheredBatch): number {
   let bytes = lines.length
   for (const { origin } of stretches) bytes += headerBytesOf(origin)
@@ -90,7 +93,7 @@ export function fitBatch(batch: GatheredBatch, maxBytes: number): GatheredBatch[
   return [...fitBatch(before, maxBytes), ...fitBatch(after, maxBytes)]
 }
 
-/** Accepts the messages of a batch that is safe now. */
+/** Accepts the messages of a batch that is now safe. */
 export function acceptBatch({ stretches, taken }: GatheredBatch): void {
   for (const { origin, first, count } of stretches) origin.safe = Math.max(origin.safe, first + count - 1)
   for (const { receiver, messages } of taken) receiver.acknowledge(messages)

@@ -1,9 +1,9 @@
-// What a bridge to a message system is made of: batches of lines, and the two small interfaces that such a system implements.
-// NATS JetStream does (nats-sink.ts, nats-source.ts); so does a double in memory in the tests.
+// The types of a bridge: batches of lines, and the two interfaces that a message system implements. Implemented for
+// NATS JetStream (nats-sink.ts, nats-source.ts), and in memory for the tests.
 
 import type { RejectionReason } from '../base/error-reasons.js'
 
-/** Consecutive messages of one session within a batch, and who sent them. */
+/** Consecutive messages of one session within a batch, and their sender. */
 export interface BatchRun {
   /** User of the sender, as the kernel of its host reported it; -1 on Windows. */
   readonly uid: number
@@ -11,17 +11,20 @@ export interface BatchRun {
   readonly sid?: string
   /** Process id of the sender when it connected. For logs only. */
   readonly pid: number
-  /** Unit of systemd that the sender belongs to, where known. */
+  /** Unit of systemd that the sender belongs to, if known. */
   readonly unit?: string
   /** Session of the sender: 32 hexadecimal digits. */
   readonly session: string
-  /** The number of the session that went out before this run; 0 if none. */
+  /** The number of the session's message sent before this run; 0 if none was. */
   readonly previous: number
   /** Number of the first message. */
   readonly first: number
   /** How many messages the run has. */
   readonly count: number
-  /** Every number through `previous` is stored, or will never come. Otherwise `previous` must have been read first. */
+  /**
+   * Whether every number through `previous` is stored or will never arrive. If false, a reader must have read
+   * `previous` before it accepts the run.
+   */
   readonly anchored: boolean
 }
 
@@ -31,36 +34,36 @@ export interface Batch {
   readonly host: string
   /** Type of all messages. */
   readonly type: string
-  /** Whose messages these are, in the order of the lines. */
+  /** The senders of the messages, in the order of the lines. */
   readonly runs: readonly BatchRun[]
   /**
-   * The messages as lines, each with its newline. Empty for a batch whose one message became a dead letter: it only states
-   * that the number will not come.
+   * The messages as lines, each with its newline. Empty for a batch whose one message became a dead letter: it only
+   * states that the number will not arrive.
    */
   readonly lines: Buffer
 }
 
-/** A batch on its way to a {@link BatchSink}. */
+/** A batch for a {@link BatchSink}. */
 export interface OutgoingBatch extends Batch {
-  /** The same for each attempt to store this copy. Another copy of the batch has another id. */
+  /** Id of this copy of the batch, the same in every attempt to store it. Another copy has another id. */
   readonly id: string
 }
 
-/** What a {@link BatchSource} reads: a batch, or something else that is stored among them. */
+/** An item that a {@link BatchSource} reads: a batch, or other data stored among the batches. */
 export interface SourceItem {
   /** Its place in the order in which the system stored it, from 1. */
   readonly position: number
   /** The batch; undefined for anything else. */
   readonly batch: Batch | undefined
-  /** With no batch: why it is not one. */
+  /** Without a batch: why the data is not one. */
   readonly reason?: DeadLetterReason
-  /** With no batch: the bytes. */
+  /** Without a batch: the data. */
   readonly data?: Buffer
 }
 
 /**
- * Why a message cannot be delivered: its line does not fit (`too-large`), what is stored is not a batch of lines
- * (`not-a-batch`), a line in a batch is not a message (`invalid`), or the reason of a receiver.
+ * Why a message cannot be delivered: its line is too long (`too-large`), the stored data is not a batch of lines
+ * (`not-a-batch`), a line of a batch is not a message (`invalid`), or the reason that a receiver gave.
  */
 export type DeadLetterReason = 'too-large' | 'not-a-batch' | 'invalid' | RejectionReason
 
@@ -74,13 +77,13 @@ export interface BridgeDeadLetter {
   readonly type: string
   /** Why it cannot be delivered: `too-large`, `not-a-batch`, `invalid`, or the reason of the receiver. */
   readonly reason: DeadLetterReason
-  /** The line, or as much of the bytes as the system takes. */
+  /** The line, cut to the size that the system accepts. */
   readonly data: Buffer
 }
 
-/** Largest sizes that a {@link BatchSink} takes. */
+/** The largest sizes that a {@link BatchSink} accepts. */
 export interface SinkLimits {
-  /** Most bytes of a batch of several messages: its lines, and about 200 for each of its runs. */
+  /** Maximum bytes of a batch of several messages: its lines, and about 200 for each of its runs. */
   readonly maxBatchBytes: number
   /** Longest single line in bytes, with its newline. */
   readonly maxLineBytes: number
@@ -88,19 +91,20 @@ export interface SinkLimits {
 
 /** A message system that stores batches. */
 export interface BatchSink {
-  /** Its limits as far as they are known. They may change while it is not ready. */
+  /** The limits of the sink, as far as known. They may change while it is not ready. */
   readonly limits: SinkLimits
   /**
-   * Resolves as soon as the system takes batches. Rejects for good if it never will. Calls `onRetry` with each error after
-   * which it tries again.
+   * Resolves when the system accepts batches. Rejects if it never will, for example because of wrong credentials. Calls
+   * `onRetry` with each error after which it tries again.
    */
   ready(signal: AbortSignal, onRetry: (error: Error) => void): Promise<void>
   /**
-   * Stores a batch and resolves with its position, which is higher than that of every batch stored before. If a batch with
-   * this id is stored already, it may resolve with the position of that one instead. Several calls are under way at once.
+   * Stores a batch and resolves with its position, which is higher than that of every batch stored before. If a batch
+   * with this id is stored already, it may resolve with the position of that one instead. Several calls may be in
+   * progress at once.
    *
-   * @throws any error if it was not stored, or if that is unknown; IpcError ERR_IPC_MESSAGE_TOO_LARGE if it never
-   *   will be
+   * @throws any error if the batch was not stored, or if that is unknown; IpcError ERR_IPC_MESSAGE_TOO_LARGE if it can
+   * never be stored
    */
   put(batch: OutgoingBatch): Promise<number>
   /** Stores a dead letter, cut to what fits. */
@@ -111,28 +115,33 @@ export interface BatchSink {
 
 /** The checkpoint that a {@link BatchSource} keeps for its bridge. */
 export interface SavedCheckpoint {
-  /** As it was given to `saveCheckpoint`. */
+  /** The bytes passed to `saveCheckpoint`. */
   readonly checkpoint: Buffer
-  /** The system has begun anew since, for example because its storage was replaced: positions start at 1 again. */
+  /** Whether the system's storage was replaced or reset since, so that positions start at 1 again. */
   readonly restarted: boolean
 }
 
-/** A message system that stored batches are read from. */
+/** A message system to read stored batches from. */
 export interface BatchSource {
   /**
-   * Connects, and returns the latest checkpoint; undefined if there is none. Rejects for good if it never can. Calls `onRetry`
-   * with each error after which it tries again.
+   * Connects, and resolves with the latest checkpoint; undefined if there is none. Rejects if it never can, for example
+   * because of wrong credentials. Calls `onRetry` with each error after which it tries again.
    */
   open(signal: AbortSignal, onRetry: (error: Error) => void): Promise<SavedCheckpoint | undefined>
-  /** Everything after a position, in rising order, each item once, until the signal fires. Waits for a lost connection. */
+  /**
+   * Yields every item after a position, in rising order, each once, until the signal fires. While the connection is
+   * lost, it waits.
+   */
   read(after: number, signal: AbortSignal): AsyncIterable<SourceItem>
-  /** A checkpoint covers everything through this position: the system need not deliver it again. */
+  /**
+   * Acknowledges all items through a position, which a saved checkpoint covers: the system need not deliver them again.
+   */
   acknowledge(through: number): void
   /**
    * Replaces the checkpoint.
    *
-   * @throws {IpcError} ERR_IPC_ADDRESS_IN_USE if another bridge has replaced it: this one must stop; any other error: try
-   *   again
+   * @throws {IpcError} ERR_IPC_ADDRESS_IN_USE if another bridge has replaced the checkpoint, so that this one must
+   * stop; any other error if the attempt should be repeated
    */
   saveCheckpoint(checkpoint: Buffer): Promise<void>
   /** Stores a dead letter, cut to what fits. */
@@ -142,9 +151,9 @@ export interface BatchSource {
 }
 
 /**
- * What a bridge is doing.
+ * The state of a bridge.
  *
- *     starting ──▶ running ◀──▶ waiting      waiting: the message system is away; messages pile up within bounds
+ *     starting ──▶ running ◀──▶ waiting      waiting: the message system is unreachable; messages accumulate within bounds
  *         └───────────┴────────────┴──▶ closed | failed
  */
 export type BridgeState = 'starting' | 'running' | 'waiting' | 'closed' | 'failed'
@@ -172,35 +181,38 @@ export type BridgeEvent =
       readonly messageType: string
     }
 
-/** Counts since a bridge was opened. */
+/** Counts since the bridge was opened. */
 export interface BridgeStats {
-  /** Messages taken in. */
+  /** Messages received by the bridge. */
   readonly received: number
-  /** Messages that the other side has: stored in the message system, or settled by the local receiver. */
+  /** Messages that the other side has: stored in the message system, or settled by the local receiver. Grows only. */
   readonly delivered: number
-  /** Messages taken in and neither delivered nor dead letters. */
+  /** Messages received that are neither delivered nor dead letters. */
   readonly pending: number
   /** Bytes of the pending messages that are in memory. */
   readonly pendingBytes: number
-  /** Messages that had been taken before, and were skipped. */
+  /** Messages received again and skipped. */
   readonly duplicates: number
   /** Messages that became dead letters. */
   readonly deadLetters: number
   /** Batches stored or read. */
   readonly batches: number
-  /** Out: batches sent again. In: messages skipped because an earlier one of their session was missing; they come again. */
+  /**
+   * Out: batches sent again. In: messages skipped because an earlier one of their session was missing; they are read
+   * again later.
+   */
   readonly repeated: number
 }
 
 /** One direction of a bridge. */
 export interface Bridge {
-  /** What it is doing. */
+  /** The state of the bridge. */
   readonly state: BridgeState
   /** Counts since it was opened. */
   readonly stats: BridgeStats
-  /** Resolves when it has ended; rejects with the reason if it failed. */
+  /** Resolves when the bridge has ended; rejects with the error if it failed. */
   readonly ended: Promise<void>
-  /** Takes no more messages, delivers the pending ones, and ends. Messages not delivered in time stay at their source. */
+  /** Stops receiving, delivers the pending messages, and ends. Messages not delivered in time stay at their source. */
   close(options?: BridgeCloseOptions): Promise<void>
   /** Calls `close`. */
   [Symbol.asyncDispose](): Promise<void>
@@ -208,6 +220,6 @@ export interface Bridge {
 
 /** Options of {@link Bridge.close}. */
 export interface BridgeCloseOptions {
-  /** Milliseconds that delivering may take. Default: 5000. */
+  /** Milliseconds that delivery of the pending messages may take. Default: 5000. */
   readonly timeoutMs?: number
 }

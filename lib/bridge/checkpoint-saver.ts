@@ -1,5 +1,5 @@
-// Writes the checkpoints of a way in: the first one claims the way, later ones follow what is settled, spaced so that they cost
-// the message system little. Only what a checkpoint covers is acknowledged.
+// Saves the checkpoints of an incoming bridge: the first one claims the consumer, later ones record what is settled,
+// spaced so that they cost the message system little. Only items that a checkpoint covers are acknowledged.
 
 import { hasCode, toError } from '../base/errors.js'
 import { clearTimeout, monotonicMs, setTimeout } from '../base/globals.js'
@@ -10,16 +10,16 @@ import type { InboundItem } from './inbound-log.js'
 import type { BridgeLife } from './life.js'
 import type { SessionTable } from './session-table.js'
 
-/** A failed checkpoint is tried again this much later. */
+/** Milliseconds until a failed checkpoint is tried again. */
 const RETRY_MS = 500
-/** A checkpoint costs what its bytes cost: at most this many a millisecond are written. */
+/** Bytes of checkpoints written per millisecond at most: the interval grows with their size. */
 const CHECKPOINT_BYTES_PER_MS = 1 << 10
 
 /** What a {@link CheckpointSaver} reports. */
 export interface CheckpointEvents {
-  /** A checkpoint covers everything through this local number. */
+  /** A saved checkpoint covers everything through this local number. */
   readonly onSaved: (number: number) => void
-  /** Another bridge has claimed the way in. */
+  /** Another bridge has claimed the consumer. */
   readonly onLost: (error: Error) => void
 }
 
@@ -56,7 +56,7 @@ export class CheckpointSaver {
     return this.#settled
   }
 
-  /** Claims the way in by saving the first checkpoint. The connection may be lost in the middle of it. */
+  /** Claims the consumer by saving the first checkpoint. Tries again if the connection is lost. */
   async claim(): Promise<void> {
     for (;;) {
       try {
@@ -69,7 +69,7 @@ export class CheckpointSaver {
     }
   }
 
-  /** Notes that an item is settled, in the order of the items, and saves a checkpoint soon. */
+  /** Notes that an item is settled, and saves a checkpoint soon. Items must be settled in their order. */
   settle({ position, first, count, progress }: InboundItem): void {
     for (const [key, number] of progress) this.#table.note(key, number)
     this.#settled = { ...this.#settled, position, number: first + count - 1 }

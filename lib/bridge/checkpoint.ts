@@ -1,5 +1,5 @@
-// The state of a way in, as it is stored in the message system: how far everything is settled, and which number came last.
-// A line of JSON, then the table of sessions.
+// The state of an incoming bridge, as stored in the message system: the position and the local number through which
+// everything is settled. A line of JSON, then the table of sessions.
 
 import { isError } from '../base/errors.js'
 import { IpcError } from '../base/errors.js'
@@ -8,9 +8,9 @@ import type { SessionTable } from './session-table.js'
 export interface Checkpoint {
   /** Everything in the message system through this position is settled. */
   readonly position: number
-  /** Session of the messages on the local way. */
+  /** Session of the messages to the local receiver. */
   readonly session: string
-  /** Number of the last message on the local way that is settled through. */
+  /** Number of the local session through which everything is settled. */
   readonly number: number
 }
 

@@ -1,5 +1,5 @@
-// sentinel-ipc bridge: runs one direction of a bridge, or checks what it will find. A plain function, so that it can be tested
-// without a process.
+// sentinel-ipc bridge: runs one direction of a bridge, or checks the server for it. A plain function, so that it can be
+// tested without a process.
 
 import { readFileSync } from 'node:fs'
 import { hostname } from 'node:os'
@@ -27,13 +27,13 @@ export interface TextOutput {
   write(text: string): unknown
 }
 
-/** What a command reads and writes besides its arguments. */
+/** The outputs and the signal of a command. */
 export interface CommandContext {
-  /** Takes results. */
+  /** Receives results. */
   readonly stdout: TextOutput
-  /** Takes events and errors. */
+  /** Receives events and errors. */
   readonly stderr: TextOutput
-  /** Ends the command in an orderly way when it fires. */
+  /** Ends the command cleanly when it fires. */
   readonly signal: AbortSignal
 }
 
@@ -86,7 +86,7 @@ const OPTIONS = {
 
 type Values = ReturnType<typeof parseArgs<{ options: typeof OPTIONS }>>['values']
 
-/** The command was called in a way that cannot be right. */
+/** The arguments are invalid. */
 class UsageError extends Error {}
 
 const USAGE = 2

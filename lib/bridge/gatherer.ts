@@ -1,12 +1,16 @@
-// Gathers messages of local senders into batches of one type each. The messages of one session leave in their order, whatever
-// their types; those of different sessions may pass each other, which keeps batches large where many senders mix types.
+// Gathers messages of local senders into batches of one type each. The messages of one session leave in their order,
+// whatever their types; messages of different sessions may overtake each other, which keeps batches large where many
+// senders mix types.
 
 import type { AcknowledgingReceiver } from '../delivery/receiver/acknowledging-receiver.js'
 import { sizeBound, type SOCMessage } from '../message/message.js'
 import { FrameText } from '../wire/batch.js'
 import { headerBytesOf, type GatheredBatch, type Origin, type Stretch, type Taken } from './batches.js'
 
-/** Most stretches of a batch, and most bytes of headers that list them: JetStream takes headers of 64 KiB. */
+/**
+ * Maximum number of stretches in a batch, and maximum bytes of the headers that list them: JetStream accepts headers of
+ * up to 64 KiB.
+ */
 const MAX_STRETCHES = 128
 const MAX_HEADER_BYTES = 1 << 15
 
@@ -26,9 +30,9 @@ class Draft {
   readonly stretches: Stretch[] = []
   readonly taken: Taken[] = []
   count = 0
-  /** Of the messages. */
+  /** Bytes of the messages. */
   bytes = 0
-  /** Of the headers that list the stretches. */
+  /** Bytes of the headers that list the stretches. */
   headerBytes = 0
 
   constructor(index: number, type: string) {
@@ -36,14 +40,17 @@ class Draft {
     this.type = type
   }
 
-  /** Whether a message of this session belongs to the last stretch, or there is room for another one. */
+  /** Whether a message of this session continues the last stretch, or another stretch still fits. */
   takes(origin: Origin, number: number): boolean {
     const { stretches, headerBytes } = this
     if (continues(stretches.at(-1), origin, number)) return true
     return stretches.length < MAX_STRETCHES && headerBytes + headerBytesOf(origin) <= MAX_HEADER_BYTES
   }
 
-  /** The stretch that the message with this number belongs to. */
+  /**
+   * Returns the stretch for the message with this number: the last one if the message continues it, otherwise a new
+   * one.
+   */
   stretchFor(origin: Origin, number: number): Stretch {
     const last = this.stretches.at(-1)
     if (continues(last, origin, number)) return last
@@ -60,7 +67,7 @@ class Draft {
     const buffer = bound <= SMALL_BYTES ? Buffer.allocUnsafe(bound) : Buffer.allocUnsafeSlow(bound)
     const end = text.encode(buffer, 0)
     text.clear()
-    // A batch may wait for long: do not keep the room that was reserved and not used.
+    // A batch may wait for long, so it must not keep reserved memory that it does not use.
     const lines = end * 2 < bound ? Buffer.from(buffer.subarray(0, end)) : buffer.subarray(0, end)
     return { type, stretches, count, lines, taken }
   }
@@ -69,10 +76,10 @@ class Draft {
 export class Gatherer {
   readonly #limits: () => GatherLimits
   #drafts: Draft[] = []
-  /** The drafts of each type that have room, oldest first. */
+  /** By type: the drafts that have room, oldest first. */
   readonly #open = new Map<string, Draft[]>()
   #nextIndex = 0
-  /** About the size of what is gathered. */
+  /** Approximate bytes of the gathered messages. */
   #bytes = 0
 
   constructor(limits: () => GatherLimits) {
@@ -114,7 +121,7 @@ export class Gatherer {
     }
   }
 
-  /** The oldest batch; undefined if nothing is gathered. */
+  /** Takes the oldest batch; undefined if nothing is gathered. */
   take(): GatheredBatch | undefined {
     const draft = this.#drafts.shift()
     if (draft === undefined) return undefined
@@ -123,7 +130,7 @@ export class Gatherer {
     return draft.finish()
   }
 
-  /** The oldest draft with room that is not in front of what the session has gathered already. */
+  /** Returns the oldest draft with room that does not come before an earlier message of the session. */
   #draftFor(type: string, origin: Origin, number: number): Draft {
     let open = this.#open.get(type)
     if (open === undefined) this.#open.set(type, (open = []))
@@ -146,7 +153,7 @@ export class Gatherer {
     return draft
   }
 
-  /** Nothing is added to a draft any more. */
+  /** Closes a draft for further messages. */
   #shut(draft: Draft): void {
     const open = this.#open.get(draft.type)
     const at = open?.indexOf(draft) ?? -1
@@ -156,7 +163,7 @@ export class Gatherer {
   }
 }
 
-/** Whether the message with this number belongs to the end of a stretch. */
+/** Whether the message with this number continues a stretch. */
 function continues(stretch: Stretch | undefined, origin: Origin, number: number): stretch is Stretch {
   return stretch?.origin === origin && stretch.first + stretch.count === number
 }

@@ -1,8 +1,9 @@
-// The way in: reads batches from a message system and sends their messages to a local listener.
+// The incoming direction: reads batches from a message system and sends their messages to a local listener.
 //
-// Everything is a function of the order in which the message system stored the batches: which messages are repetitions, and
-// which number each one gets locally. A checkpoint in the message system says how far all of it is settled. So a bridge that
-// takes over after a crash sends the same messages under the same numbers, and the receiver's ledger knows those it had.
+// The order in which the message system stored the batches determines everything: which messages are repetitions, and
+// which local number each message gets. A checkpoint in the message system records how far everything is settled. A
+// bridge that takes over after a crash therefore sends the same messages under the same numbers, and the receiver's
+// ledger recognizes those that it had.
 
 import { randomHex } from '../base/crypto.js'
 import { toError } from '../base/errors.js'
@@ -42,16 +43,23 @@ export interface InBridgeOptions {
   readonly to: string
   /** How to dial there: directory, policy. Default: as `dial`. */
   readonly dial?: Omit<DialOptions, 'signal'>
-  /** Where messages come from. The bridge closes it. */
+  /** The source of the messages. The bridge closes it. */
   readonly source: BatchSource
-  /** Most bytes in memory that are not settled; beyond, nothing more is read from the message system. Default 16 MiB. */
+  /**
+   * Maximum bytes of unsettled messages in memory. At the limit, the bridge stops reading from the message system.
+   * Default: 16 MiB.
+   */
   readonly maxBytes?: number
   /**
-   * Sessions of senders remembered, on all hosts. Past it the one unused for longest is forgotten: if it repeats messages
-   * after that, they are delivered again. A checkpoint takes 22 bytes for each. Default 16,384.
+   * Maximum number of sender sessions remembered, over all hosts. Beyond it, the session unused for longest is
+   * forgotten: messages that it repeats after that are delivered again. A checkpoint takes 22 bytes for each session.
+   * Default: 16,384.
    */
   readonly maxSessions?: number
-  /** Milliseconds between checkpoints, at least. What is settled after the last one is read again after a crash. Default 100. */
+  /**
+   * Minimum milliseconds between checkpoints. Messages settled after the last checkpoint are read again after a crash.
+   * Default: 100.
+   */
   readonly checkpointMs?: number
   /** Called with each event of the bridge. */
   readonly onEvent?: (event: BridgeEvent) => void
@@ -85,7 +93,7 @@ export class InBridge extends BridgeBase {
   readonly #source: BatchSource
   readonly #maxBytes: number
   readonly #keys: SessionKeys
-  /** As of the last item read. */
+  /** The sessions as of the last item read. */
   readonly #table: SessionTable
   readonly #log: InboundLog
   readonly #saver: CheckpointSaver
@@ -139,7 +147,8 @@ export class InBridge extends BridgeBase {
   }
 
   /**
-   * Connects to the message system, reads the checkpoint, and begins to deliver. Resolves once it has the checkpoint.
+   * Connects to the message system, reads the checkpoint, and begins to deliver. Resolves when it has read and claimed
+   * the checkpoint.
    *
    * @throws TypeError, RangeError for options that are not allowed; IpcError ERR_IPC_INVALID_MESSAGE for a checkpoint
    *   that cannot be read; what the source throws
@@ -157,7 +166,7 @@ export class InBridge extends BridgeBase {
         life.to('waiting', error)
       })
       bridge = new InBridge(given, life, saved)
-      // Claims the way in: the checkpoint of an earlier bridge that still runs is refused from now on.
+      // Claims the consumer: from now on, checkpoints of an earlier bridge that still runs are refused.
       await bridge.#saver.claim()
     } catch (error) {
       await given.source.close()
@@ -174,7 +183,7 @@ export class InBridge extends BridgeBase {
   }
 
   /**
-   * Reads no more, waits until the local receiver has settled what was read, and writes a checkpoint.
+   * Stops reading, waits until the local receiver has settled everything that was read, and saves a checkpoint.
    *
    * @internal
    */
@@ -223,7 +232,7 @@ export class InBridge extends BridgeBase {
     this.#addPartly(position, batch, lines, progress)
   }
 
-  /** Which messages of a batch are handed out, and how far the sessions are after it. */
+  /** Returns which messages of a batch are to be delivered, and how far its sessions are after it. */
   #judge(batch: Batch): { stretches: Stretch[]; progress: [string, number][] } {
     const stretches: Stretch[] = []
     const progress: [string, number][] = []
@@ -239,7 +248,7 @@ export class InBridge extends BridgeBase {
         this.counts.duplicates += known
         this.#table.note(key, last)
         progress.push([key, last])
-        // A batch without lines only says that its numbers do not come.
+        // A batch without lines only states that its numbers will not arrive.
         if (known < run.count && batch.lines.length > 0)
           stretches.push({ begin: at + known, end: at + run.count })
       }
@@ -248,7 +257,7 @@ export class InBridge extends BridgeBase {
     return { stretches, progress }
   }
 
-  /** Adds the lines that are messages. The others become dead letters. */
+  /** Adds the lines that are messages. All other lines become dead letters. */
   #addPartly(position: number, batch: Batch, lines: Buffer, progress: InboundItem['progress']): void {
     const { good, bad } = sortLines(lines)
     const item = this.#log.add(position, Buffer.concat(good), good.length, progress, bad.length)

@@ -1,5 +1,5 @@
-// Checks of lines that come from a message system, where anyone with permission may have stored them: each must be a message that
-// a sender of this package could have sent.
+// Checks lines from a message system, where anyone with permission may have stored them: each must be a message that a
+// sender of this package could have sent.
 
 import { CONTROL_ID } from '../delivery/protocol/control.js'
 import { SOCMsgType } from '../message/type.js'
@@ -10,11 +10,11 @@ const CLOSING_BRACE = 0x7d
 /** The id may be written with escapes. */
 const SUSPICIOUS = [CONTROL_ID, '\\u']
 
-/** Whether these are `count` lines that can all be numbered and sent. */
+/** Whether these are exactly `count` lines, all of which can be numbered and sent. */
 export function areDeliverable(lines: Buffer, count: number): boolean {
   if (countFrames(lines) !== count) return false
   for (let at = lines.indexOf(NEWLINE); at >= 0; at = lines.indexOf(NEWLINE, at + 1)) {
-    // The number goes in front of the last byte.
+    // The number is inserted in front of the last byte.
     if (lines[at - 1] !== CLOSING_BRACE) return false
   }
   return !isSuspicious(lines) || linesOf(lines).every((line) => !isControlLine(line))
@@ -32,7 +32,10 @@ function isSuspicious(lines: Buffer): boolean {
   return SUSPICIOUS.some((text) => lines.includes(text))
 }
 
-/** Control messages of delivery belong to one connection: one from afar would speak for the bridge. */
+/**
+ * Whether a line is a control message of delivery. Such messages belong to one connection: a stored one would speak in
+ * the bridge's name.
+ */
 function isControlLine(line: Buffer): boolean {
   if (!isSuspicious(line)) return false
   const { type, id } = JSON.parse(line.toString()) as { type?: unknown; id?: unknown }

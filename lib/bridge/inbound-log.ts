@@ -1,5 +1,5 @@
-// The messages of a way in between the message system and the local receiver, as the log that an AcknowledgedSender sends
-// from. The message system keeps them; here they are in memory until they are settled.
+// The messages between the message system and the local receiver, as the log that an AcknowledgedSender sends from. The
+// message system stores them; this log keeps them in memory until they are settled.
 
 import { IpcError } from '../base/errors.js'
 import { setImmediate } from '../base/globals.js'
@@ -18,16 +18,16 @@ export interface InboundItem {
   readonly first: number
   readonly count: number
   readonly bytes: number
-  /** Sessions of which it has the latest message, and the number of that. */
+  /** Sessions whose latest message it contains, and the number of that message. */
   readonly progress: readonly (readonly [key: string, number: number])[]
-  /** Messages that are not settled, and dead letters of it that are not stored. */
+  /** Unsettled messages of the item, plus its dead letters that are not stored yet. */
   left: number
 }
 
 export interface InboundEvents {
-  /** The oldest items are settled; called in their order. */
+  /** Called with each settled item, in the order of the items. */
   onSettled(item: InboundItem): void
-  /** The receiver has refused a message for good. Call `done` once it is kept as a dead letter. */
+  /** Called when the receiver has rejected a message. Call `done` when it is stored as a dead letter. */
   onRejected(line: Buffer, item: InboundItem, number: number, reason: string, done: () => void): void
 }
 
@@ -62,7 +62,8 @@ export class InboundLog implements SpoolLog {
   }
 
   /**
-   * What a checkpoint covers. Beyond it messages are read again after a crash, so the receiver must remember them.
+   * The number that a checkpoint covers. Later messages are read again after a crash, so the receiver must remember
+   * them.
    */
   get recordedThrough(): number {
     return this.#recordedThrough
@@ -73,8 +74,8 @@ export class InboundLog implements SpoolLog {
   }
 
   /**
-   * Any number may have been sent: by a process before this one, which had read more of the message system. A receiver that
-   * has settled such a number may say so before it is here again.
+   * An earlier process may have sent any number, because it may have read more of the message system. A receiver that
+   * has settled such a number may report it before this process has read that message again.
    */
   get next(): number {
     return Number.MAX_SAFE_INTEGER
@@ -88,7 +89,7 @@ export class InboundLog implements SpoolLog {
     return this.#bytes
   }
 
-  /** Items that are not settled. */
+  /** Number of unsettled items. */
   get items(): number {
     return this.#items.length
   }
@@ -97,7 +98,9 @@ export class InboundLog implements SpoolLog {
     this.#sender = events
   }
 
-  /** Adds the next item: valid lines without numbers. `dead`: its dead letters that are not stored yet. */
+  /**
+   * Adds the next item: valid lines without numbers. `dead` is the number of its dead letters that are not stored yet.
+   */
   add(
     position: number,
     lines: Buffer,
@@ -127,7 +130,7 @@ export class InboundLog implements SpoolLog {
     return item
   }
 
-  /** A dead letter of an item is stored. */
+  /** Notes that a dead letter of an item was stored. */
   onDeadLetterKept(item: InboundItem): void {
     --item.left
     this.#advance()
@@ -188,10 +191,13 @@ export class InboundLog implements SpoolLog {
   }
 
   async close(): Promise<void> {
-    // What is not settled is still in the message system.
+    // The message system still has everything that is not settled.
   }
 
-  /** Once a turn of the event loop, so that the items of one read share a write to the receiver, and its acknowledgement. */
+  /**
+   * Announces new items once per turn of the event loop, so that the items of one read share a write to the receiver
+   * and an acknowledgement.
+   */
   #announce(): void {
     if (this.#announced) return
     this.#announced = true
@@ -201,7 +207,7 @@ export class InboundLog implements SpoolLog {
     })
   }
 
-  /** Settles what the receiver has settled from an earlier process. */
+  /** Settles the messages that the receiver has already settled for an earlier process. */
   #settleKnown({ first, count }: InboundItem): void {
     const last = first + count - 1
     if (count === 0 || first > this.#settled.highest) return
@@ -249,7 +255,7 @@ export class InboundLog implements SpoolLog {
     for (const item of this.#items.splice(0, done)) this.#events.onSettled(item)
   }
 
-  /** A line with its newline, as it goes to the receiver. */
+  /** Returns a line with its newline, as it is sent to the receiver. */
   #lineOf(number: number): Buffer {
     const record = this.#records[this.#indexOfRecord(number)]
     if (record === undefined) return Buffer.alloc(0)

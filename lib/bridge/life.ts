@@ -1,4 +1,4 @@
-// What both directions of a bridge share: the state, the events, the counts, and the end.
+// The parts that both directions of a bridge share: state, events, counts, and the end.
 //
 //     starting ──▶ running ◀──▶ waiting
 //         └───────────┴────────────┴──▶ closed | failed
@@ -9,7 +9,7 @@ import { checkTimeout, pause } from '../base/timing.js'
 import { callUser } from '../base/user-code.js'
 import type { Bridge, BridgeCloseOptions, BridgeEvent, BridgeState, BridgeStats } from './bridge.js'
 
-/** Interval between two tries of {@link BridgeLife.retry}. */
+/** Milliseconds between two attempts of {@link BridgeLife.retry}. */
 const RETRY_MS = 500
 const CLOSE_TABLE: OptionTable<BridgeCloseOptions> = { timeoutMs: milliseconds }
 
@@ -29,7 +29,7 @@ export class BridgeLife {
       this.#resolve = resolve
       this.#reject = reject
     })
-    // The caller need not wait: the state and an event say the same.
+    // The caller need not await it: the state and an event report the same.
     this.ended.catch(() => undefined)
   }
 
@@ -52,7 +52,7 @@ export class BridgeLife {
     this.emit({ type: 'state', state, error })
   }
 
-  /** Ends the bridge: nothing new begins. */
+  /** Ends the bridge: no new work begins. */
   end(error?: Error): void {
     if (this.isOver) return
     this.#error = error
@@ -61,7 +61,7 @@ export class BridgeLife {
     this.emit({ type: 'state', state: this.#state, error })
   }
 
-  /** Everything is released: settles `ended`. */
+  /** Settles `ended`. Call when everything is released. */
   finish(): void {
     if (this.#error === undefined) this.#resolve()
     else this.#reject(this.#error)
@@ -85,7 +85,7 @@ export class BridgeLife {
   }
 }
 
-/** The counts that grow with each batch. Those of the moment are worked out when they are read. */
+/** The counts that grow with each batch. `load` computes the others when they are read. */
 type Counts = Record<'received' | 'delivered' | 'duplicates' | 'deadLetters' | 'batches', number>
 
 /** The part of a bridge that does not depend on its direction. */
@@ -100,24 +100,27 @@ export abstract class BridgeBase implements Bridge {
     this.life = life
   }
 
-  /** What it is doing. */
+  /** The state of the bridge. */
   get state(): BridgeState {
     return this.life.state
   }
 
-  /** Resolves when it has ended; rejects with the reason if it failed. */
+  /** Resolves when the bridge has ended; rejects with the error if it failed. */
   get ended(): Promise<void> {
     return this.life.ended
   }
 
-  /** Counts since it was opened. Outwards, `received` includes what an earlier process left in the spool. */
+  /**
+   * Counts since it was opened. For an outgoing bridge, `received` includes the messages that an earlier process left
+   * in the spool.
+   */
   get stats(): BridgeStats {
     return { ...this.counts, ...this.load }
   }
 
   /**
-   * Takes no more messages, delivers the pending ones, and ends. Messages not delivered in time stay where they came from:
-   * in the message system, with the local senders, or in the spool.
+   * Stops receiving, delivers the pending messages, and ends. Messages not delivered in time stay where they are: in
+   * the message system, with the local senders, or in the spool.
    *
    * @throws TypeError, RangeError for options that are not allowed
    */
@@ -141,7 +144,7 @@ export abstract class BridgeBase implements Bridge {
   }
 
   /**
-   * The counts of this moment.
+   * The counts that are computed when they are read.
    *
    * @internal
    */

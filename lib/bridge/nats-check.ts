@@ -1,4 +1,4 @@
-// Looks at what a bridge will find in NATS, without changing anything: server, streams, subjects, limits, consumer.
+// Checks a NATS server for a bridge, without changing anything: server, streams, subjects, limits, consumer.
 
 import {
   DiscardPolicy,
@@ -18,7 +18,7 @@ import { consumerFault } from './nats-consumer.js'
 import { checkNatsOptions, type NatsOptions, type NatsSettings } from './nats-options.js'
 import { subjectOf } from './nats-subjects.js'
 
-/** Something that {@link checkNats} found. */
+/** One finding of {@link checkNats}. */
 export interface NatsFinding {
   /** `error`: the bridge cannot work, or may lose messages. `warning`: it works, with a cost. `ok`: as it should be. */
   readonly level: 'error' | 'warning' | 'ok'
@@ -28,11 +28,11 @@ export interface NatsFinding {
 
 /** Options of {@link checkNats}. */
 export interface NatsCheckOptions extends NatsOptions {
-  /** The durable consumer of a way in. Default: only what a way out needs is checked. */
+  /** The durable consumer of an incoming bridge. Default: only the needs of an outgoing bridge are checked. */
   readonly consumer?: string
   /**
-   * With a consumer: the host whose messages the way in takes; default: all. Otherwise the name of this host for a way out:
-   * whether it may publish its messages is checked; default: not checked.
+   * With a consumer: the host whose messages the incoming bridge reads; default: all hosts. Without one: name of this
+   * host for an outgoing bridge, to check the permission to publish its messages; default: not checked.
    */
   readonly host?: string
 }
@@ -51,7 +51,7 @@ const NEARLY_FULL = 0.8
 type Report = (level: NatsFinding['level'], text: string) => void
 
 /**
- * Says what is wrong with server, streams, subjects and limits before anything flows. Changes nothing.
+ * Reports problems with the server, its streams, subjects and limits before any message flows. Changes nothing.
  *
  * @throws TypeError, RangeError for options that are not allowed
  */
@@ -128,7 +128,7 @@ async function checkServer(
         `the stream ${owner} takes ${subject}, which belongs into ${name}: take another --prefix`,
       )
     }
-    // A way out needs no permission to look at checkpoints.
+    // An outgoing bridge needs no permission to read checkpoints.
     if (consumer === undefined && first.endsWith('_state')) continue
     const existing = await found(() => manager.streams.info(name))
     if (existing !== undefined) checkTakes(existing, first, report)
@@ -161,7 +161,7 @@ async function checkRoom(manager: JetStreamManager, bytes: number, report: Repor
   }
 }
 
-/** Publishes what the stream must refuse: its answer shows that the message got there. */
+/** Publishes a message that the stream must refuse: its error shows that the message reached it. */
 async function checkPermission(
   nc: NatsConnection,
   { prefix, stream }: NatsSettings,
@@ -182,7 +182,7 @@ async function checkPermission(
   }
 }
 
-/** Whether a stream takes and acknowledges messages whose subjects begin with `first`. */
+/** Whether a stream accepts and acknowledges messages whose subjects begin with `first`. */
 function checkTakes({ config }: StreamInfo, first: string, report: Report): void {
   const { name, mirror, sealed, no_ack } = config
   // The client's types claim that every stream has subjects.
@@ -259,7 +259,7 @@ async function ownerOf(manager: JetStreamManager, subject: string): Promise<stri
   return undefined
 }
 
-/** Undefined for what does not exist. */
+/** Returns undefined if the object does not exist. */
 async function found<Value>(ask: () => Promise<Value>): Promise<Value | undefined> {
   try {
     return await ask()

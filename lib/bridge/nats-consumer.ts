@@ -1,15 +1,16 @@
-// What a consumer of JetStream must be like, so that a way in that finds one instead of making it misses nothing.
+// Checks the configuration of an existing JetStream consumer, so that an incoming bridge that did not create it misses
+// no messages.
 
 import { AckPolicy, type ConsumerConfig } from '@nats-io/jetstream'
 
 import { tokenOf } from './nats-subjects.js'
 
-/** The subjects that a way in reads: those of one host, or of all. */
+/** Returns the subjects that an incoming bridge reads: those of one host, or of all hosts. */
 export function filterOf(prefix: string, host: string | undefined): string {
   return host === undefined ? `${prefix}.>` : `${prefix}.${tokenOf(host)}.>`
 }
 
-/** Why a way in cannot use a consumer; undefined if it can. */
+/** Returns why an incoming bridge cannot use a consumer; undefined if it can. */
 export function consumerFault(
   config: Readonly<ConsumerConfig>,
   prefix: string,

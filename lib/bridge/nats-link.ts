@@ -32,7 +32,7 @@ const MESSAGE_TOO_LARGE = 10054
 const HEADERS_TOO_LARGE = 10097
 export const WRONG_LAST_SEQUENCE = 10071
 
-/** Called with each error after which something is tried again. */
+/** Called with each error after which the operation is tried again. */
 export type OnRetry = (error: Error) => void
 
 interface Publish {
@@ -42,7 +42,7 @@ interface Publish {
   readonly reject: (error: Error) => void
 }
 
-/** What JetStream says about a stored message. */
+/** JetStream's acknowledgement of a stored message. */
 export interface PublishAck {
   readonly seq: number
   readonly duplicate: boolean
@@ -86,7 +86,7 @@ export class NatsLink {
     return this.#state === 'up'
   }
 
-  /** Bytes that a message may have, headers included; the default of servers until one was reached. */
+  /** Maximum bytes of a message, headers included. Until a server was reached, the default of NATS servers. */
   get maxPayload(): number {
     return this.#nc?.info?.max_payload ?? 1 << 20
   }
@@ -101,7 +101,7 @@ export class NatsLink {
     return this.#nc
   }
 
-  /** Has `listener` called each time that the connection is lost. Returns a function that undoes it. */
+  /** Calls `listener` each time the connection is lost. Returns a function that removes it. */
   onDown(listener: () => void): () => void {
     this.#onDown.add(listener)
     return () => {
@@ -110,9 +110,10 @@ export class NatsLink {
   }
 
   /**
-   * Resolves once the connection is up.
+   * Resolves when the connection is up.
    *
-   * @throws {IpcError} ERR_IPC_ABORTED; the error of the client if it never will be: wrong credentials, for instance
+   * @throws {IpcError} ERR_IPC_ABORTED; the error of the client if it never can be, for example because of wrong
+   * credentials
    */
   async ready(signal: AbortSignal, onRetry: OnRetry = ignore): Promise<void> {
     this.#connecting ??= this.#connect(signal, onRetry)
@@ -127,7 +128,7 @@ export class NatsLink {
   }
 
   /**
-   * Resolves once the connection is up and all streams are there, made where they are absent.
+   * Resolves when the connection is up and all streams exist. Creates missing streams.
    *
    * @throws as {@link ready}; IpcError ERR_IPC_SYSTEM if a stream cannot be made
    */
@@ -154,7 +155,7 @@ export class NatsLink {
   }
 
   /**
-   * Publishes to JetStream. Resolves with its acknowledgement.
+   * Publishes to JetStream and resolves with its acknowledgement.
    *
    * @throws {IpcError} ERR_IPC_MESSAGE_TOO_LARGE, ERR_IPC_TIMEOUT, ERR_IPC_CLOSED (no connection); RefusedByStream
    */
@@ -243,7 +244,7 @@ export class NatsLink {
     }
   }
 
-  /** A message that the server does not permit has no acknowledgement, not even a negative one. */
+  /** The server sends no acknowledgement, not even a negative one, for a message that it does not permit. */
   #onServerError(error: Error): void {
     if (!(error instanceof PermissionViolationError) || error.operation !== 'publish') return
     for (const [token, { subject, reject }] of this.#publishes) {
@@ -298,7 +299,7 @@ export class NatsLink {
   #expire(): void {
     const nowMs = monotonicMs()
     for (const [token, { deadlineMs, reject }] of this.#publishes) {
-      // In the order of publishing, and all have the same time.
+      // In the order of publishing; all have the same time-out.
       if (deadlineMs > nowMs) return
       this.#publishes.delete(token)
       reject(
@@ -320,7 +321,7 @@ export class NatsLink {
     try {
       return await streams.add(stream)
     } catch (error) {
-      // Another bridge was faster, with other limits.
+      // Another bridge has created it meanwhile, with other limits.
       if (hasApiCode(error, STREAM_NAME_IN_USE)) return streams.info(stream.name)
       throw error
     }
@@ -333,7 +334,7 @@ export function hasApiCode(error: unknown, code: number): boolean {
 }
 
 function ignore(): void {
-  // The caller does not want to know.
+  // The caller is not interested in retries.
 }
 
 function notConnected(): IpcError {
@@ -350,7 +351,7 @@ function isTooLarge(error: unknown): boolean {
   return /max_payload/i.test(describeError(error))
 }
 
-/** Trying again with the same options will not help. */
+/** Whether an error is permanent: trying again with the same options cannot succeed. */
 function isForGood(error: unknown): boolean {
   const { name = '', message = '' } = Object(error) as { name?: string; message?: string }
   return (

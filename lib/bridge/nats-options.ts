@@ -1,5 +1,5 @@
-// Options that both directions of a bridge to NATS share, with their defaults, and the streams that are made where they are
-// absent.
+// Options that both directions of a bridge to NATS share, with their defaults, and the configuration of the streams
+// that it creates.
 
 import { DiscardPolicy, RetentionPolicy, StorageType, type StreamConfig } from '@nats-io/jetstream'
 import type { NodeConnectionOptions } from '@nats-io/transport-node'
@@ -12,24 +12,24 @@ export interface NatsOptions {
   /** Addresses of servers: `nats://host:port`, or `tls://…`. Default: `connection.servers`, else the client's own default. */
   readonly servers?: string | readonly string[]
   /**
-   * Options of the NATS client, as they are: `authenticator` (nkey, credentials file), `user`, `pass`, `token`, `tls`,
-   * `reconnectTimeWait`, `name` … Reconnection never gives up unless `maxReconnectAttempts` says otherwise.
+   * Options passed to the NATS client: `authenticator` (nkey, credentials file), `user`, `pass`, `token`, `tls`,
+   * `reconnectTimeWait`, `name` … Reconnection never gives up unless `maxReconnectAttempts` is set.
    */
   readonly connection?: NodeConnectionOptions
-  /** First token of the subjects: `<prefix>.<host>.<type>`. Default `sentinel`. */
+  /** First part of the subjects: `<prefix>.<host>.<type>`. Default: `sentinel`. */
   readonly prefix?: string
   /** The stream of the messages. Default: the prefix in upper case. `<stream>_STATE` and `<stream>_DEAD` belong to it. */
   readonly stream?: string
   /**
-   * Most bytes of the stream, if it is made here. When it is full it refuses messages, and senders wait; none is deleted
-   * before its time. Default 1 GiB.
+   * Maximum bytes of the stream, if the bridge creates it. A full stream refuses messages, and senders wait; no message
+   * is deleted before its time. Default: 1 GiB.
    */
   readonly streamBytes?: number
-  /** How long the stream keeps messages, if it is made here, in milliseconds. Default 7 days. */
+  /** How long the stream keeps messages, if the bridge creates it, in milliseconds. Default: 7 days. */
   readonly streamAgeMs?: number
-  /** Copies of the streams, if they are made here, from 1 to 5. Default 1. */
+  /** Replicas of the streams, if the bridge creates them, from 1 to 5. Default: 1. */
   readonly replicas?: number
-  /** Milliseconds that the server may take to acknowledge a message. Default 5000. */
+  /** Milliseconds that the server may take to acknowledge a message. Default: 5000. */
   readonly ackTimeoutMs?: number
 }
 
@@ -94,7 +94,9 @@ export function checkNatsOptions(what: string, options: NatsOptions): NatsSettin
 
 export type NewStream = Partial<StreamConfig> & { readonly name: string; readonly subjects: string[] }
 
-/** The stream of the messages. It refuses what does not fit, so that nothing unread is lost and senders wait. */
+/**
+ * The stream of the messages. When it is full it refuses messages, so that no unread message is lost and senders wait.
+ */
 export function messageStream({ prefix, stream, config }: NatsSettings): NewStream {
   return {
     name: stream,
@@ -108,7 +110,7 @@ export function messageStream({ prefix, stream, config }: NatsSettings): NewStre
   }
 }
 
-/** Dead letters: the oldest go first. */
+/** The stream of the dead letters. When it is full, the oldest are deleted. */
 export function deadLetterStream({ prefix, stream, config }: NatsSettings): NewStream {
   return {
     name: `${stream}_DEAD`,
@@ -122,7 +124,7 @@ export function deadLetterStream({ prefix, stream, config }: NatsSettings): NewS
   }
 }
 
-/** Checkpoints: the latest of each consumer, for ever. */
+/** The stream of the checkpoints. Keeps the latest one of each consumer forever. */
 export function stateStream({ prefix, stream, config }: NatsSettings): NewStream {
   return {
     name: `${stream}_STATE`,

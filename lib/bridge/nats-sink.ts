@@ -1,4 +1,4 @@
-// The way out into NATS JetStream: a batch is one message, `<prefix>.<host>.<type>`.
+// The outgoing direction to NATS JetStream: a batch is one message with the subject `<prefix>.<host>.<type>`.
 
 import { headers } from '@nats-io/transport-node'
 
@@ -14,7 +14,7 @@ import {
 } from './nats-options.js'
 import { setBatchHeaders, subjectOf } from './nats-subjects.js'
 
-/** Most bytes of a batch: large enough that the cost of a message is shared, small enough to spread over a window. */
+/** Maximum bytes of a batch: large enough to share the cost of a message, small enough that several are in flight. */
 const BATCH_BYTES = 160 * 1024
 /** Room for the headers that do not depend on the runs of a batch, and for the one run of a single message. */
 const HEADER_BYTES = 2048
@@ -23,7 +23,7 @@ const HEADER_BYTES = 2048
 export class NatsSink implements BatchSink {
   readonly #settings: NatsSettings
   readonly #link: NatsLink
-  /** The stream's own limit of a message; -1: none. */
+  /** The `max_msg_size` of the stream; -1 for none. */
   #maxMessageBytes = -1
   readonly #subjects = new Map<string, string>()
 
@@ -43,7 +43,7 @@ export class NatsSink implements BatchSink {
     }
   }
 
-  /** Resolves once the server is connected and the streams are there. Makes those that are absent. */
+  /** Resolves when the server is connected and the streams exist. Creates missing streams. */
   async ready(signal: AbortSignal, onRetry?: (error: Error) => void): Promise<void> {
     const streams = [messageStream(this.#settings), deadLetterStream(this.#settings)]
     const [info] = await this.#link.readyWith(streams, signal, onRetry)
@@ -73,7 +73,7 @@ export class NatsSink implements BatchSink {
     const key = `${host}\0${type}`
     let subject = this.#subjects.get(key)
     if (subject === undefined) {
-      // Types are the senders' choice: do not keep any number of them.
+      // Senders choose the types, so the cache must be bounded.
       if (this.#subjects.size >= 1024) this.#subjects.clear()
       this.#subjects.set(key, (subject = subjectOf(this.#settings.prefix, host, type)))
     }

@@ -1,8 +1,8 @@
-// The way in from NATS JetStream: a durable consumer that several processes may use in turn, and one at a time.
+// The incoming direction from NATS JetStream: a durable consumer that several processes may use in turn, one at a time.
 //
-// The server delivers in the order of the stream, but what a lost connection or an earlier process has left unacknowledged
-// comes again later, behind newer messages. So whenever deliveries may be missing, what lies between is read from the stream
-// itself, by position.
+// The server delivers in the order of the stream, but messages that a lost connection or an earlier process left
+// unacknowledged are delivered again later, behind newer ones. Whenever deliveries may be missing, the gap is therefore
+// read from the stream itself, by position.
 
 import {
   AckPolicy,
@@ -38,9 +38,9 @@ import { Header, itemOf } from './nats-subjects.js'
 
 /** Options of {@link NatsSource}. */
 export interface NatsSourceOptions extends NatsOptions {
-  /** Name of the durable consumer, made where it is absent. Each has a checkpoint of its own. */
+  /** Name of the durable consumer, which is created if it does not exist. Each consumer has a checkpoint of its own. */
   readonly consumer: string
-  /** Takes the messages of this host only. Default: of all. */
+  /** Reads the messages of this host only. Default: of all hosts. */
   readonly host?: string
 }
 
@@ -58,14 +58,17 @@ export const SOURCE_TABLE: OptionTable<NatsSourceOptions> = {
 const CONSUMER_NOT_FOUND = 10014
 const ACK_WAIT_NS = 30e9
 const MAX_ACK_PENDING = 1 << 14
-/** Messages of one request: more of them while they are small, as each request costs a round trip. */
+/**
+ * Range of the number of messages per request. Small messages are requested in larger numbers, because each request
+ * costs a round trip.
+ */
 const LEAST_FETCHED = 64
 const MOST_FETCHED = 1024
-/** About the most bytes of one request, which the client holds in memory. */
+/** Approximate maximum bytes of one request, which the client holds in memory. */
 const FETCH_BYTES = 8 << 20
 const FETCH_EXPIRES_MS = 5000
 const RETRY_MS = 200
-/** If an earlier process left more than this unsettled, the consumer is made anew where that begins. */
+/** If an earlier process left more messages than this unsettled, the consumer is created anew at the first of them. */
 const MOST_READ_SINGLY = 2048
 
 /** Reads batches from a stream of NATS JetStream. */
@@ -80,10 +83,13 @@ export class NatsSource implements BatchSource {
   /** Sequence of the latest checkpoint in its stream. */
   #checkpointSeq = 0
   #created = ''
-  /** Messages handed out that are not acknowledged, by position. */
+  /** By position: messages handed out and not acknowledged. */
   readonly #unacknowledged = new Map<number, JsMsg>()
   #acknowledged = 0
-  /** An acknowledgement covers all messages before its own. A consumer that was made elsewhere may want each one by itself. */
+  /**
+   * Whether an acknowledgement covers all messages before its own. A consumer created elsewhere may require one for
+   * each message.
+   */
   #isCumulative = false
 
   /** @throws TypeError, RangeError for options that are not allowed */
@@ -99,7 +105,7 @@ export class NatsSource implements BatchSource {
     this.#filter = filterOf(this.#settings.prefix, host)
   }
 
-  /** Connects, makes the streams that are absent, and reads the checkpoint of the consumer. */
+  /** Connects, creates missing streams, and reads the checkpoint of the consumer. */
   async open(signal: AbortSignal, onRetry?: (error: Error) => void): Promise<SavedCheckpoint | undefined> {
     for (;;) {
       const [info] = await this.#ready(signal, onRetry)
@@ -119,7 +125,7 @@ export class NatsSource implements BatchSource {
     }
   }
 
-  /** The messages of the stream, in its order, each once. */
+  /** Yields the messages of the stream, in its order, each once. */
   async *read(after: number, signal: AbortSignal): AsyncIterable<SourceItem> {
     this.#acknowledged = after
     const cursor = { last: after }
@@ -151,7 +157,7 @@ export class NatsSource implements BatchSource {
     if (latest !== undefined) this.#ack(latest)
   }
 
-  /** Stores the checkpoint unless another process has stored one meanwhile. */
+  /** Stores the checkpoint, unless another process has stored one since. */
   async saveCheckpoint(checkpoint: Buffer): Promise<void> {
     const hdrs = headers()
     const id = `${this.#writer}.${++this.#writes}`
@@ -195,7 +201,10 @@ export class NatsSource implements BatchSource {
     return this.#link.manager.streams.getMessage(stream, { last_by_subj: this.#checkpointSubject })
   }
 
-  /** The checkpoint is not the one that was expected: either an earlier try of this process got there, or another process. */
+  /**
+   * Handles a checkpoint other than the expected one: an earlier attempt of this process has stored it, or another
+   * process.
+   */
   async #claimAgain(cause: Error): Promise<never> {
     const stored = await this.#readCheckpoint()
     const writer = stored?.header.get(Header.writer) ?? ''
@@ -210,7 +219,7 @@ export class NatsSource implements BatchSource {
     throw cause
   }
 
-  /** Finds the consumer, or makes it so that it goes on after a position. */
+  /** Finds the consumer, or creates it so that it continues after a position. */
   async #openConsumer(last: number): Promise<ConsumerInfo> {
     const { stream } = this.#settings
     const { consumers, streams } = this.#link.manager
@@ -223,18 +232,18 @@ export class NatsSource implements BatchSource {
         const why = `the consumer ${this.#consumer} of ${stream} ${fault}: give the bridge another name`
         throw new IpcError('ERR_IPC_SYSTEM', why)
       }
-      // In other streams the messages would go with the consumer.
+      // In other streams, deleting the consumer would delete its messages.
       if (found.delivered.stream_seq - last <= MOST_READ_SINGLY || !isLog) return found
       await consumers.delete(stream, this.#consumer)
     }
     return consumers.add(stream, {
       durable_name: this.#consumer,
-      // A work queue insists on an acknowledgement of each message.
+      // A work queue requires an acknowledgement of each message.
       ack_policy: isLog ? AckPolicy.All : AckPolicy.Explicit,
       ack_wait: ACK_WAIT_NS,
       max_ack_pending: MAX_ACK_PENDING,
       filter_subject: this.#filter,
-      // A work queue has only what is not acknowledged.
+      // A work queue only has unacknowledged messages.
       ...(last === 0 || !isLog
         ? { deliver_policy: DeliverPolicy.All }
         : { deliver_policy: DeliverPolicy.StartSequence, opt_start_seq: last + 1 }),
@@ -250,7 +259,7 @@ export class NatsSource implements BatchSource {
     }
   }
 
-  /** What the stream holds behind the cursor, through a position. */
+  /** Yields the messages of the stream from the cursor through a position. */
   async *#readTo(cursor: { last: number }, through: number): AsyncIterable<SourceItem> {
     while (cursor.last < through) {
       // The first message with such a subject from `seq` on: what the types of the client lack.
@@ -268,7 +277,7 @@ export class NatsSource implements BatchSource {
     }
   }
 
-  /** Deliveries of the consumer, from the one after `delivered` on, until the connection is lost. */
+  /** Yields the deliveries of the consumer, from the one after `delivered` on, until the connection is lost. */
   async *#follow(
     cursor: { last: number },
     delivered: number,
@@ -323,7 +332,10 @@ export class NatsSource implements BatchSource {
   }
 }
 
-/** How many messages to request after a request of `wanted` was filled with messages of `bytesEach` on average. */
+/**
+ * Returns how many messages to request after a request for `wanted` messages was filled with messages of `bytesEach`
+ * bytes on average.
+ */
 function nextFetch(wanted: number, bytesEach: number): number {
   const most = Math.min(MOST_FETCHED, 2 * wanted, Math.floor(FETCH_BYTES / Math.max(1, bytesEach)))
   return Math.max(LEAST_FETCHED, most)

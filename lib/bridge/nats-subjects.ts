@@ -1,4 +1,4 @@
-// Subjects of NATS, and the headers of a batch: how a batch becomes a message of JetStream, and back.
+// Subjects of NATS, and the headers of a batch: converts a batch to a message of JetStream and back.
 
 import type { MsgHdrs } from '@nats-io/transport-node'
 
@@ -19,7 +19,10 @@ export const Header = {
 const VERSION = '1'
 const NEWLINE = 10
 
-/** One token of a subject: everything but letters, digits, `-` and `_` becomes `%` and two digits for each byte of UTF-8. */
+/**
+ * Returns one token of a subject: characters other than letters, digits, `-` and `_` become `%` and two hexadecimal
+ * digits for each byte of UTF-8.
+ */
 export function tokenOf(text: string): string {
   if (text === '') return '%'
   return text.replace(/[^A-Za-z0-9_-]+/gu, (part) =>
@@ -27,7 +30,7 @@ export function tokenOf(text: string): string {
   )
 }
 
-/** The text of a token; undefined if {@link tokenOf} did not make it. */
+/** Returns the text of a token; undefined if {@link tokenOf} did not make it. */
 export function textOf(token: string): string | undefined {
   if (token === '%') return ''
   try {
@@ -42,7 +45,7 @@ export function subjectOf(prefix: string, host: string, type: string): string {
   return `${prefix}.${tokenOf(host)}.${tokenOf(type)}`
 }
 
-/** The runs as JSON in ASCII, which a header can carry. */
+/** Returns the runs as JSON in ASCII, which a header can carry. */
 export function encodeRuns(runs: readonly BatchRun[]): string {
   return JSON.stringify(runs).replace(
     /[^\x20-\x7e]/g,
@@ -63,7 +66,7 @@ function countOf(runs: readonly BatchRun[]): number {
   return count
 }
 
-/** A stored message as an item. The host is that of the subject, which the server's permissions guard. */
+/** Converts a stored message to an item. The host is taken from the subject, which the server's permissions protect. */
 export function itemOf(
   prefix: string,
   message: { readonly seq: number; readonly subject: string; readonly data: Uint8Array },
@@ -95,11 +98,11 @@ interface SubjectParts {
   readonly type: string
 }
 
-/** Subjects read lately: a stream has few, compared with its messages. */
+/** Cache of parsed subjects: a stream has few subjects compared with its messages. */
 const recent = new Map<string, SubjectParts>()
 const MOST_RECENT = 1024
 
-/** Host and type of a subject; undefined if {@link subjectOf} did not make it with this prefix. */
+/** Returns host and type of a subject; undefined if {@link subjectOf} did not make it with this prefix. */
 function partsOf(prefix: string, subject: string): SubjectParts | undefined {
   const key = `${prefix} ${subject}`
   let parts = recent.get(key)
@@ -140,7 +143,7 @@ function isRun(value: unknown): value is BatchRun {
   )
 }
 
-/** Lines, of which the last must end in a newline too; -1 if it does not. */
+/** Returns the number of lines; -1 if the last one does not end in a newline. */
 function newlinesIn(lines: Buffer): number {
   if (lines[lines.length - 1] !== NEWLINE) return -1
   let count = 0

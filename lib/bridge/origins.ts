@@ -1,5 +1,5 @@
-// The sessions of local senders, as the way out knows them. A sender without acknowledgement numbers gets a session that is
-// made up for its connection, so that its messages too can be told from repetitions.
+// The sessions of local senders, as an outgoing bridge tracks them. A sender that does not number its messages gets a
+// generated session for its connection, so that its messages can be distinguished from repetitions too.
 
 import { randomHex } from '../base/crypto.js'
 import type { PeerIdentity } from '../peer/peer.js'
@@ -11,17 +11,17 @@ export class Origins {
   readonly #origins = new Map<string, Origin>()
   readonly #most: number
 
-  /** @param most sessions remembered beyond those with messages on their way */
+  /** @param most maximum number of remembered sessions that have no message in transit */
   constructor(most: number) {
     this.#most = most
   }
 
-  /** The session of a sender, by its user and its id. */
+  /** Returns the session of a sender, by its user and its id. */
   readonly find = ({ uid, sid, pid, unit, session }: Identity): Origin => {
     const key = `${sid ?? uid} ${session}`
     let origin = this.#origins.get(key)
     if (origin !== undefined) {
-      // To the end: the first ones are those unused for longest.
+      // Moved to the end, so that the sessions unused for longest come first.
       this.#origins.delete(key)
     } else {
       origin = {
@@ -43,7 +43,7 @@ export class Origins {
     return origin
   }
 
-  /** The session of a peer. */
+  /** Returns the session of a peer. */
   of(peer: PeerIdentity, session: string): Origin {
     const { uid, sid, pid, unit } = peer
     return this.find({
@@ -55,12 +55,15 @@ export class Origins {
     })
   }
 
-  /** A session for a connection whose sender does not number its messages. */
+  /** Makes a session for a connection whose sender does not number its messages. */
   invent(peer: PeerIdentity): Origin {
     return this.of(peer, randomHex(16))
   }
 
-  /** A session with nothing on its way begins anew where its sender goes on: that is as good as remembering it. */
+  /**
+   * Forgets sessions without messages in transit. Such a session can be recreated from the sender's next number, so
+   * nothing is lost.
+   */
   #forget(): void {
     for (const [key, { pending }] of this.#origins) {
       if (pending > 0) continue

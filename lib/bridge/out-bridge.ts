@@ -1,5 +1,6 @@
-// The way out: listens for local senders and stores their messages in a message system. What keeps the promise is in
-// put-window.ts; this file takes messages, bounds what is held, and accepts messages once they are safe.
+// The outgoing direction: listens for local senders and stores their messages in a message system. put-window.ts
+// guarantees order and completeness; this file receives messages, bounds the memory, and accepts messages when they are
+// safe.
 
 import { randomHex } from '../base/crypto.js'
 import { setImmediate, setTimeout } from '../base/globals.js'
@@ -38,29 +39,35 @@ export interface OutBridgeOptions {
   readonly from: string
   /** How to listen there: directory, policy, quotas. Default: as `listen`. */
   readonly listen?: ListenOptions
-  /** Where messages go. The bridge closes it. */
+  /** The destination of the messages. The bridge closes it. */
   readonly sink: BatchSink
   /** Name of this host in the message system. */
   readonly host: string
   /**
-   * Keeps messages on the disk while the message system is away, and accepts them as soon as they are there. For this
-   * bridge alone, which closes it. Default: none: a message is accepted once the message system has it.
+   * Stores messages on disk, so that they are accepted when they are durable there even while the message system is
+   * unreachable. Used by this bridge alone, which closes it. Default: none, so a message is accepted when the message
+   * system has it.
    */
   readonly spool?: Spool
-  /** Most batches on their way at once. Default 32. */
+  /** Maximum number of batches in flight. Default: 32. */
   readonly maxInFlight?: number
-  /** Most messages of a batch. 1: each message is stored for itself. Default 4096. */
+  /** Maximum number of messages in a batch. With 1, each message is stored on its own. Default: 4096. */
   readonly maxBatchMessages?: number
   /**
-   * Milliseconds that messages wait for others to share a batch with, unless something is on its way already. It adds to the
-   * latency, and saves the message system a message for each. Default 0: none.
+   * Milliseconds that messages wait for others to share a batch with when no batch is in flight. Adds to the latency,
+   * and reduces the number of batches. Default: 0.
    */
   readonly gatherMs?: number
-  /** Most bytes in memory; beyond, nothing more is read from local senders. Default 16 MiB. */
+  /**
+   * Maximum bytes of messages in memory. At the limit, the bridge stops reading from local senders. Default: 16 MiB.
+   */
   readonly maxBytes?: number
-  /** Longest first wait before a failed batch is stored again, in milliseconds. It doubles; half of it is chance. Default 50. */
+  /**
+   * Longest first wait before a failed batch is stored again, in milliseconds. The wait doubles with each attempt, and
+   * is randomized between half and all of it. Default: 50.
+   */
   readonly minBackoffMs?: number
-  /** Longest such wait. Default 5000. */
+  /** Upper limit of that wait, in milliseconds. Default: 5000. */
   readonly maxBackoffMs?: number
   /** Called with each event. */
   readonly onEvent?: (event: BridgeEvent) => void
@@ -98,7 +105,7 @@ export class OutBridge extends BridgeBase {
   readonly #idle = new Waiters()
   #server: Server | undefined
   #scheduled = false
-  /** Bytes in memory that are on their way to the message system without a spool. */
+  /** Bytes in memory that are being stored in the message system without a spool. */
   #puttingBytes = 0
 
   private constructor(options: OutBridgeOptions) {
@@ -108,7 +115,7 @@ export class OutBridge extends BridgeBase {
     this.#refused = new RefusedLines(sink, host, this.life)
     this.#maxBytes = options.maxBytes ?? 16 << 20
     this.#gatherMs = options.gatherMs ?? 0
-    // Records of the spool are of about this size at most, so that it takes several.
+    // Approximate maximum size of a spool record, so that the spool has room for several.
     const groupBytes = spool === undefined ? Infinity : Math.max(1, spool.maxBytes >>> 4)
     const maxBatchBytes = (): number => Math.min(sink.limits.maxBatchBytes, groupBytes)
     this.#gatherer = new Gatherer(() => ({ maxBatchBytes: maxBatchBytes(), maxBatchMessages }))
@@ -158,7 +165,8 @@ export class OutBridge extends BridgeBase {
   }
 
   /**
-   * Listens for local senders and begins to store. Resolves once it listens, whether the message system is there or not.
+   * Listens for local senders and begins to store. Resolves when it listens, whether or not the message system is
+   * reachable.
    *
    * @throws TypeError, RangeError for options that are not allowed; IpcError as `listen`
    */
@@ -193,7 +201,7 @@ export class OutBridge extends BridgeBase {
   }
 
   /**
-   * Listens no more and stores what was taken.
+   * Stops listening and stores the messages received.
    *
    * @internal
    */
@@ -205,7 +213,7 @@ export class OutBridge extends BridgeBase {
       })
     }
     this.#window.close()
-    // Handlers wait for their messages: nothing settles those any more.
+    // Handlers wait for their messages, which will not be settled any more.
     this.#room.wake()
     this.life.end(error)
     await server
@@ -214,7 +222,7 @@ export class OutBridge extends BridgeBase {
     this.life.finish()
   }
 
-  /** Takes the messages of one connection until it ends. */
+  /** Receives the messages of one connection until it ends. */
   async #serve(connection: Connection): Promise<void> {
     const { maxLineBytes } = this.#sink.limits
     const receiver = new AcknowledgingReceiver(connection, 'bridge', {
@@ -238,7 +246,7 @@ export class OutBridge extends BridgeBase {
     while (!this.life.isOver && !connection.closed && receiver.stats.inHand > 0) await this.#room.wait()
   }
 
-  /** What a receiver hands out; its refused lines become dead letters. */
+  /** Yields the batches of a receiver. Refused lines become dead letters. */
   async *#batchesOf(receiver: AcknowledgingReceiver): AsyncGenerator<SOCMessage[]> {
     const batches = receiver.batches()
     for (;;) {
@@ -280,7 +288,7 @@ export class OutBridge extends BridgeBase {
     return this.#heldBytes >= this.#maxBytes
   }
 
-  /** In a turn of its own, so that the messages of one read share a batch. */
+  /** Runs in a later turn of the event loop, so that the messages of one read share a batch. */
   #schedule(): void {
     if (this.#scheduled) return
     this.#scheduled = true

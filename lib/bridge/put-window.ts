@@ -1,11 +1,12 @@
-// Batches on their way into the message system: several at once, and stored in their order all the same.
+// The batches in flight to the message system: several at once, and still stored in their order.
 //
 //     queued ──put──▶ sent ──acknowledged──▶ acknowledged ──all before it are in place──▶ in place (out of the window)
 //        ^─────────────┴──one failed, or was stored before the one in front of it─────┘
 //
-// A batch is in place when its copy stands behind that of its predecessor. When one fails, all behind it go again ("go back
-// N"): first with the same id, which tells where the earlier copy stands; if that is before the predecessor, as a new copy.
-// Readers skip what is not in place, because the number before it is missing, so no order of copies can mislead them.
+// A batch is in place when its copy stands behind the copy of its predecessor. When one fails, it and all behind it are
+// sent again ("go back N"): first with the same id, for which the system returns the position of the earlier copy; if
+// that is before the predecessor, as a new copy. Readers skip a copy that is not in place, because the number before it
+// is missing, so no order of copies can mislead them.
 
 import { hasCode, toError } from '../base/errors.js'
 import { pause } from '../base/timing.js'
@@ -15,7 +16,7 @@ import type { BatchRun, BatchSink } from './bridge.js'
 /** A batch in the window. */
 export interface Placed {
   readonly batch: GatheredBatch
-  /** Call once it is in place. */
+  /** Called when the batch is in place. */
   readonly onPlaced: (() => void) | undefined
 }
 
@@ -29,9 +30,9 @@ export interface PutWindowOptions {
 }
 
 export interface PutWindowEvents {
-  /** The next batch; undefined if there is none. */
+  /** Returns the next batch; undefined if there is none. */
   next(): Placed | undefined
-  /** A batch is in place, or its one message is a dead letter. */
+  /** Called when a batch is in place, or its one message is a dead letter. */
   onPlaced(batch: GatheredBatch, deadLetter: boolean): void
   onWaiting(error: Error): void
   onRunning(): void
@@ -45,7 +46,7 @@ class Entry {
   /** The last number before each stretch. */
   readonly previous: readonly number[]
   state: 'queued' | 'sent' | 'acknowledged' = 'queued'
-  /** Which copy this is. */
+  /** Number of this copy. */
   copy = 0
   position = 0
   tries = 0
@@ -73,7 +74,7 @@ export class PutWindow {
   #entered = 0
   /** Position of the last batch in place. */
   #last = 0
-  /** Acknowledgements of an earlier generation say nothing any more. */
+  /** Acknowledgements of an earlier generation are ignored. */
   #generation = 0
   #state: 'open' | 'waiting' | 'closed' = 'waiting'
   #repeated = 0
@@ -96,7 +97,7 @@ export class PutWindow {
     return this.#repeated
   }
 
-  /** Puts what there is, as far as the window allows. */
+  /** Puts waiting batches, as far as the window allows. */
   pump(): void {
     while (this.#state === 'open' && this.#inFlight < this.#options.maxInFlight) {
       if (this.#cursor === this.#entries.length && !this.#enter()) return
@@ -123,9 +124,9 @@ export class PutWindow {
 
   #entryOf(batch: GatheredBatch, onPlaced: (() => void) | undefined): Entry {
     const previous = batch.stretches.map(({ origin, first, count }) => {
-      // A session that enters for the first time: its sender, or the spool, goes on behind what is safe.
+      // A session that enters for the first time continues after the messages that are safe.
       if (origin.entered === undefined) origin.stored = origin.entered = first - 1
-      // A message that was released comes again: it follows the one before it.
+      // A released message enters again, after the message before it.
       const before = Math.min(origin.entered, first - 1)
       origin.entered = Math.max(origin.entered, first + count - 1)
       return before
@@ -237,7 +238,7 @@ export class PutWindow {
     this.#entries.splice(this.#entries.indexOf(entry), 1, ...entries)
   }
 
-  /** All that is not in place goes again. */
+  /** Queues all batches that are not in place again. */
   #requeue(): void {
     ++this.#generation
     for (const entry of this.#entries) entry.state = 'queued'

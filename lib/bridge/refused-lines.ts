@@ -1,5 +1,5 @@
-// Lines of local senders that the way out cannot take: too large, or not messages. What is known of each becomes a dead letter.
-// The messages behind it do not wait for that.
+// Lines of local senders that the bridge cannot carry: too large, or not messages. Each becomes a dead letter with the
+// known part of the line. Later messages do not wait for that.
 
 import { randomHex } from '../base/crypto.js'
 import { hasCode, isIpcError, type IpcError } from '../base/errors.js'
@@ -23,7 +23,9 @@ export class RefusedLines {
     this.#life = life
   }
 
-  /** Keeps the line that an error of a receiver reports. Returns false if the error is about something else. */
+  /**
+   * Stores the line that a receiver's error reports as a dead letter. Returns false if the error is not about a line.
+   */
   take(error: unknown): boolean {
     if (!isRefusal(error)) return false
     const { reason = 'invalid', sample = '' } = error

@@ -1,5 +1,5 @@
-// How far the messages of each session were read: what makes a repetition known, and shows that one is missing. Part of the
-// checkpoint of a way in. Given the same batches in the same order, two tables are equal.
+// How far the messages of each session were read, to recognize repetitions and missing messages. Part of the checkpoint
+// of an incoming bridge. Given the same batches in the same order, two tables are equal.
 
 import { sha256 } from '../base/crypto.js'
 import type { BatchRun } from './bridge.js'
@@ -7,7 +7,10 @@ import type { BatchRun } from './bridge.js'
 const KEY_BYTES = 16
 const ENTRY_BYTES = KEY_BYTES + 6
 
-/** What to do with a run: hand out the messages from this number on; `missing`: an earlier one has not been read. */
+/**
+ * The decision about a run: the number from which on its messages are new, or `missing` if an earlier message has not
+ * been read.
+ */
 export type Verdict = number | 'missing'
 
 export class SessionTable {
@@ -16,7 +19,7 @@ export class SessionTable {
   readonly #through = new Map<string, number>()
   #forgotten = 0
 
-  /** @param most sessions remembered */
+  /** @param most maximum number of sessions remembered */
   constructor(most: number) {
     this.#most = most
   }
@@ -30,14 +33,14 @@ export class SessionTable {
     return this.#forgotten
   }
 
-  /** The first number of a run that is new; past its end if none is. */
+  /** Returns the first number of a run that is new; a number past its end if none is. */
   judge(key: string, run: BatchRun): Verdict {
     const through = this.#through.get(key)
     if (!run.anchored && (through ?? -1) < run.previous) return 'missing'
     return Math.max(run.first, (through ?? 0) + 1)
   }
 
-  /** Messages of a session through this number were read. */
+  /** Notes that the messages of a session through this number were read. */
   note(key: string, number: number): void {
     const before = this.#through.get(key) ?? 0
     this.#through.delete(key)
@@ -74,7 +77,7 @@ export class SessionTable {
   }
 }
 
-/** Turns host, user and session into the keys of a table. Short ones, as checkpoints list them all. */
+/** Makes the keys of a table from host, user and session. Short, because checkpoints contain all of them. */
 export class SessionKeys {
   readonly #most: number
   readonly #keys = new Map<string, string>()

@@ -1,4 +1,5 @@
-// The spool of a way out: what was gathered is kept there, accepted as soon as it is durable, and handed from there to the window.
+// The spool of an outgoing bridge: gathered messages are stored there, accepted when they are durable, and passed on
+// from there to the window.
 
 import { hasCode, isIpcError, type IpcError } from '../base/errors.js'
 import { pause } from '../base/timing.js'
@@ -10,16 +11,16 @@ import type { BridgeLife } from './life.js'
 import type { Origins } from './origins.js'
 import type { Placed } from './put-window.js'
 
-/** A spool that could not keep messages is tried again this much later, or as soon as it has room. */
+/** Milliseconds until a failed write to the spool is tried again; earlier if room becomes free. */
 const RETRY_MS = 200
 
 /** Options of a {@link SpoolKeeper}. */
 export interface KeeperOptions {
-  /** Most bytes of lines in a record, about. */
+  /** Approximate maximum bytes of lines in a record. */
   readonly maxGroupBytes: () => number
-  /** More batches are durable: the window may take them. */
+  /** Called when more batches are durable, so that the window may take them. */
   readonly onKept: () => void
-  /** The window has stored a record, which leaves room for another. */
+  /** Called when the window has stored a record, which frees room for another. */
   readonly onSettled: () => void
   /** The spool takes nothing more until it is opened again. What was not accepted stays with the senders. */
   readonly onFailed: (error: IpcError) => void
@@ -33,7 +34,7 @@ export class SpoolKeeper {
   /** Messages found in the spool when it was opened. */
   readonly recovered: number
   #keeping = false
-  /** Batches of a record that were read and have not entered the window. */
+  /** Batches of a record that was read which have not entered the window yet. */
   #read: Placed[] = []
   #heldBytes = 0
 
@@ -58,12 +59,12 @@ export class SpoolKeeper {
     return this.#spool.lost
   }
 
-  /** Bytes that were taken from the gatherer and are not durable yet. */
+  /** Bytes taken from the gatherer that are not durable yet. */
   get heldBytes(): number {
     return this.#heldBytes
   }
 
-  /** The next batch for the window; undefined if there is none now. */
+  /** Returns the next batch for the window; undefined if there is none at present. */
   next(): Placed | undefined {
     const ready = this.#read.shift()
     if (ready !== undefined) return ready
@@ -83,7 +84,7 @@ export class SpoolKeeper {
     return this.#read.shift()
   }
 
-  /** Gives everything gathered to the spool, one record after the other, and accepts it. */
+  /** Stores everything gathered in the spool, one record after the other, and accepts it. */
   async keep(): Promise<void> {
     if (this.#keeping) return
     this.#keeping = true
@@ -112,7 +113,7 @@ export class SpoolKeeper {
     return this.#spool.close()
   }
 
-  /** Until it is kept: later messages must not get there first. */
+  /** Repeats until the group is stored: later messages must not be stored before it. */
   async #keepGroup(group: readonly GatheredBatch[]): Promise<void> {
     while (!this.#life.isOver) {
       try {

@@ -1,4 +1,5 @@
-// The command `sentinel-ipc`. Knows the process; everything else is in program.ts.
+// The command `sentinel-ipc`. Handles the process: signals, streams and the exit code. Everything else is in
+// program.ts.
 
 import { existsSync, readFileSync } from 'node:fs'
 import { dirname, join } from 'node:path'
@@ -44,5 +45,5 @@ const program = runProgram(process.argv.slice(2), {
   signal: onSignals(),
   version,
 })
-// Not by running dry: standard input may be a terminal that is never closed.
+// Exits explicitly, because standard input may be a terminal that is never closed.
 void program.then((exitCode) => process.exit(exitCode))

@@ -37,7 +37,7 @@ export const COMMANDS: readonly Command[] = [
   completionCommand(() => COMMANDS),
 ]
 
-/** The part of `process` that a command line runs with. */
+/** The parts of `process` that a command line uses. */
 export interface Surroundings {
   readonly stdout: TextStream
   readonly stderr: TextStream
@@ -66,7 +66,7 @@ export async function runProgram(args: readonly string[], surroundings: Surround
   }
   await out.flush()
   await err.flush()
-  // The reader of the output has what it wanted.
+  // If the reader has closed the output, it has what it wanted.
   return unread.signal.aborted && !signal.aborted ? ExitCode.ok : exitCode
 }
 

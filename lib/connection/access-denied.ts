@@ -1,5 +1,5 @@
-// Explains why the system refused access to an address: which file or directory refuses, whose it is, who this process is,
-// and what to change. Looks at the files only after the refusal.
+// Explains why the system refused access to an address: the file or directory that refuses, its owner and mode, the
+// user of this process, and the remedy. Inspects files only after a refusal.
 
 import { lstatSync, type Stats } from 'node:fs'
 import { dirname, sep } from 'node:path'
@@ -7,14 +7,14 @@ import { dirname, sep } from 'node:path'
 import { hasCode, IpcError } from '../base/errors.js'
 
 /**
- * Makes ERR_IPC_ACCESS_DENIED of a system error EACCES or EPERM from dialling or listening; any other error comes back as
- * it is.
+ * Returns ERR_IPC_ACCESS_DENIED for a system error EACCES or EPERM from dialling or listening; returns any other error
+ * unchanged.
  */
 export function explainDenial(error: unknown, what: 'dial' | 'listen', address: string): unknown {
   if (!hasCode(error, 'ERR_IPC_SYSTEM', 'ERR_IPC_UNSAFE_PATH')) return error
   const cause = error.cause as NodeJS.ErrnoException | undefined
   if (cause?.code !== 'EACCES' && cause?.code !== 'EPERM') return error
-  // A lock file of another user is an unsafe path. One that could not be made is a matter of permissions.
+  // A lock file of another user is an unsafe path. A lock file that could not be created is a matter of permissions.
   if (error.code === 'ERR_IPC_UNSAFE_PATH' && exists(`${address}.lock`)) return error
   return new IpcError(
     'ERR_IPC_ACCESS_DENIED',
@@ -52,7 +52,7 @@ function reasonOf(what: 'dial' | 'listen', address: string, cause: NodeJS.ErrnoE
   )
 }
 
-/** The first directory on the way to `path` in which this process may not look anything up. */
+/** Returns the first directory on the way to `path` that this process may not search. */
 function firstUnsearchable(path: string): string | undefined {
   const parts = path.split(sep)
   for (let count = 2; count <= parts.length; ++count) {

@@ -1,9 +1,9 @@
 // Notices that the path of a listening socket no longer leads to it: a cleaner removed the file, or another process
-// replaced it. Such a listener looks alive and gets no clients.
+// replaced it. Such a listener appears to be alive but gets no clients.
 
 import { lstatSync } from 'node:fs'
 
-/** What stands at the address of a listener that lost it. */
+/** What is at the address of a listener that lost it. */
 export type AddressFound = 'nothing' | 'another-file'
 
 /** The file that a listener bound, by device and inode. The open socket keeps the inode from being used again. */
@@ -17,7 +17,10 @@ export class BoundFile {
     this.#identity = identityOf(path)
   }
 
-  /** What stands at the path instead of the socket. Undefined if the socket is there, or nothing can be said. */
+  /**
+   * Returns what is at the path instead of the socket; undefined if the socket is there, or if that cannot be
+   * determined.
+   */
   lostTo(): AddressFound | undefined {
     const now = identityOf(this.#path)
     if (this.#identity === undefined || now === undefined || now === this.#identity) return undefined
@@ -27,7 +30,10 @@ export class BoundFile {
 
 const NO_FILE = ''
 
-/** Undefined if it cannot be determined: on Windows, or after this process gave up the right to search the directory. */
+/**
+ * Returns device and inode of the file at a path; undefined if they cannot be determined: on Windows, or after this
+ * process gave up the right to search the directory.
+ */
 function identityOf(path: string): string | undefined {
   if (path === '' || process.platform === 'win32') return undefined
   try {

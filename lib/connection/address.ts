@@ -16,9 +16,9 @@ import { describeValue, flag, text, type OptionTable } from '../base/options.js'
 export interface AddressOptions {
   /**
    * Directory of the socket: `<directory>/<name>.sock`. `listen` makes its last component (mode 0700) if it does not
-   * exist. A relative path is resolved at the call. A shipped Go peer listens in `$TMPDIR/sentinel-soc`. On Windows pipes
-   * have no directories: nothing is made, and the name of the pipe contains a hash of the directory's name, so that
-   * pipes of two directories differ.
+   * exist. A relative path is resolved at the call. The released Go peer listens in `$TMPDIR/sentinel-soc`. On Windows
+   * pipes have no directories: nothing is made, and the name of the pipe contains a hash of the directory's name, so
+   * that pipes of two directories differ.
    */
   readonly directory?: string
   /**
@@ -28,13 +28,13 @@ export interface AddressOptions {
   readonly path?: string
   /**
    * Declares that other users may write to the directory of the socket although it is not sticky, like a volume that
-   * containers share (a Kubernetes emptyDir has mode 0777). `listen` refuses such a directory otherwise. The directory must
-   * still belong to this user or to root, and those above it are checked as ever.
+   * containers share (a Kubernetes emptyDir has mode 0777). Without it, `listen` refuses such a directory. The
+   * directory must still belong to this user or to root, and the directories above it are checked as usual.
    *
-   * What it gives up: everyone who can write there can remove or replace the socket at any time, so that no client finds
-   * this listener, and can listen there first. They cannot pose as either end: both still check who the other is. `listen`
-   * notices a removed socket (`onAddressLost`, `reclaim`). `dial` takes any directory and ignores this option, so that both
-   * ends can share their options. Needs /proc; no effect on Windows. Default: false.
+   * Consequence: every user who can write there can remove or replace the socket at any time, so that no client finds
+   * this listener, and can listen there first. Such a user cannot impersonate either end, because both still check the
+   * peer. `listen` notices a removed socket (`onAddressLost`, `reclaim`). `dial` takes any directory and ignores this
+   * option, so that both ends can share their options. Needs /proc; no effect on Windows. Default: false.
    */
   readonly sharedDirectory?: boolean
 }
@@ -57,8 +57,8 @@ const NAME = /^[A-Za-z0-9][A-Za-z0-9._-]{0,199}$/
 const DIRECTORY_VARIABLE = 'SENTINEL_IPC_DIRECTORY'
 
 /**
- * The address of the pipe `name`: `/tmp/sentinel-<name>.sock`, on Windows `\\.\pipe\sentinel-<name>` (Go: `Listen`), or
- * where the options or the environment say.
+ * Returns the address of the pipe `name`: the one that the options or the environment select, or else
+ * `/tmp/sentinel-<name>.sock`, on Windows `\\.\pipe\sentinel-<name>` (Go: `Listen`).
  *
  * @throws TypeError if the name is anything but 1 to 200 letters, digits, `.`, `_` and `-`, starting with a letter or
  *   digit; for an invalid directory or path
@@ -81,7 +81,7 @@ export function resolveAddress(name: string, options: AddressOptions): string {
 }
 
 /**
- * The directory of the socket: from the options, or from the environment.
+ * Returns the directory of the socket, from the options or from the environment; undefined if neither names one.
  *
  * @throws TypeError if it is not text, or relative in the environment
  */
@@ -128,6 +128,6 @@ function pipeName(name: string, path: string | undefined, directory: string | un
   }
   const pipe = `\\\\.\\pipe\\sentinel-${name}`
   if (directory === undefined) return pipe
-  // Windows ignores case, in names of directories and of pipes.
+  // Windows ignores case in names of directories and of pipes.
   return `${pipe}-${sha256().update(directory.toLowerCase()).digest('hex').slice(0, 16)}`
 }

@@ -24,7 +24,7 @@ export interface ListenerStats {
   readonly refused: number
   /** Connections open now, including clients let in that `accept` has not returned yet. */
   readonly open: number
-  /** Pauses because descriptors or memory had run out. */
+  /** Pauses because the process had run out of descriptors or memory. */
   readonly exhausted: number
   /** Bytes held for the connections of all users now, as `maxBytesPerUser` counts them. */
   readonly heldBytes: number
@@ -32,7 +32,7 @@ export interface ListenerStats {
   readonly usersOverBudget: number
 }
 
-// The accept thread writes to wake us up; the bytes mean nothing.
+// The accept thread writes to wake the event loop up; the bytes have no meaning.
 const wakeUpBytes = Buffer.allocUnsafeSlow(64)
 
 /** @throws {IpcError} as `listen` */
@@ -52,10 +52,10 @@ export class Admission {
   #file: BoundFile
   #origin: ConnectionOrigin
   readonly #accounts: UserAccounts
-  /** Acceptors of an address that was lost: their connections still count. */
+  /** Earlier acceptors, whose address was lost. Their connections still count. */
   #earlier: NativeAcceptor[] = []
   #keepsAlive = true
-  /** The acceptor has stopped, and no other one has claimed the address yet. */
+  /** Whether the acceptor has stopped, and no other one has claimed the address yet. */
   #stopped = false
 
   /**
@@ -77,12 +77,12 @@ export class Admission {
     this.#origin = this.#createOrigin()
   }
 
-  /** Where the connections of the clients that are taken now come from. */
+  /** The origin of connections of clients taken from now on. */
   get origin(): ConnectionOrigin {
     return this.#origin
   }
 
-  /** The next admitted client. It must be wrapped before the next call. */
+  /** Takes the next admitted client, which must be wrapped in a connection before the next call. */
   take(): NativeClient | undefined {
     return this.#acceptor.take(1)[0]
   }
@@ -104,7 +104,7 @@ export class Admission {
     return { ...sum, ...this.#accounts.totals() }
   }
 
-  /** What stands at the address instead of this listener's socket, if it is lost. */
+  /** Returns what is at the address instead of this listener's socket; undefined if it is not lost. */
   lostTo(): AddressFound | undefined {
     return this.#file.lostTo()
   }
@@ -144,7 +144,7 @@ export class Admission {
     else this.#wakeUp.unref()
   }
 
-  /** Stops listening and hangs up on the clients not taken. `onStopped` is called for the last refusals. */
+  /** Stops listening and disconnects the clients not taken. `onStopped` is called for the last refusals. */
   stop(onStopped: () => void): void {
     this.#acceptor.stop()
     onStopped()

@@ -1,7 +1,7 @@
-// Events for a security monitor, published on node:diagnostics_channel. While nothing subscribes, an event costs a look at
-// a flag.
+// Events for a security monitor, published on node:diagnostics_channel. Without a subscriber, an event costs one check
+// of a flag.
 //
-// Subscribers are called in a microtask of their own, in the order of the events. Node reports what a subscriber throws as
+// Subscribers are called in a microtask of their own, in the order of the events. If a subscriber throws, Node reports
 // an uncaught exception (diagnostics_channel, `channel.publish`).
 
 import { channel, type Channel } from 'node:diagnostics_channel'
@@ -90,11 +90,11 @@ export interface CloseEvent {
 export interface AddressLostEvent {
   /** The address that no longer leads to the listener. */
   readonly address: string
-  /** What stands there now. */
+  /** What is at the path now. */
   readonly found: AddressFound
   /** Whether the listener has claimed the address again (`reclaim`). */
   readonly reclaimed: boolean
-  /** Why it could not. */
+  /** Why the address could not be claimed again. */
   readonly error?: Error
 }
 
@@ -138,7 +138,7 @@ export function publishInvalid(event: InvalidEvent): void {
   publish(invalid, event)
 }
 
-/** Whether anything subscribes to invalid lines: making their errors is not free. */
+/** Whether anything subscribes to invalid lines. Their errors are made only then, because that takes time. */
 export function wantsInvalid(): boolean {
   return invalid.hasSubscribers
 }

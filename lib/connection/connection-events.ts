@@ -1,4 +1,4 @@
-// What a connection reports: its end on the audit channel, and its life as lifecycle events.
+// Reports the events of a connection: its end on the audit channel, and its lifecycle events.
 
 import {
   isObserved,

@@ -1,5 +1,5 @@
-// The reading half of a connection: hands lines to the reader, charges what it makes this process hold to the account of
-// its user, and reads only while both want it to.
+// The reading half of a connection: hands lines to the reader, charges the memory that they take to the account of the
+// user, and reads only while both allow it.
 //
 //   reading ◀──▶ not wanted      the reader has enough, and then wants more
 //      ▲  ▲            │
@@ -13,7 +13,7 @@ import type { LineReading } from '../wire/line-reading.js'
 import { openStream, type ConnectionSocket } from '../wire/socket.js'
 import type { AccountHolder, UserAccount } from './user-account.js'
 
-/** Takes what connections receive, for a reader of each. One object serves all readers of a kind. */
+/** Receives the lines of connections on behalf of their readers. One object serves all readers of a kind. */
 export interface RecordReader<Reader> {
   /**
    * Lines have arrived: until this returns, `count` of them are in the read window, with their records in `records`.
@@ -25,17 +25,17 @@ export interface RecordReader<Reader> {
    * everything: until `finishReading`, replies can be sent to a peer that still reads.
    */
   onEnd(reader: Reader, error: IpcError | undefined): boolean
-  /** The application waits for what comes. When it begins to, call `asked`. */
+  /** Returns whether the application waits for input. When it begins to wait, call `asked`. */
   isAwaited(reader: Reader): boolean
 }
 
-/** What a connection that has ended still holds, for an account that must not count it for ever. */
+/** The bytes that an ended connection still holds, so that they do not stay charged forever. */
 interface Remainder {
   readonly account: UserAccount
   bytes: number
 }
 
-/** Readers that were dropped before the application had taken everything. */
+/** Notices readers that were garbage-collected before the application had taken everything. */
 const dropped = new FinalizationRegistry<Remainder>(({ account, bytes }) => {
   account.change(undefined, -bytes, 0)
 })
@@ -47,16 +47,18 @@ export class ConnectionInput<Owner> implements AccountHolder {
   readonly #kind: RecordReader<object>
   readonly #onOverrun: (owner: Owner, error: IpcError) => void
   #account: UserAccount | undefined
-  /** The reader wants more. */
+  /** Whether the reader wants more. */
   #wanted = true
-  /** The account lets others read for now. */
+  /** Whether the account lets other connections read instead. */
   #stopped = false
   #ended = false
-  /** The reader is taking lines just now: what it decides takes effect when it returns. */
+  /** Whether the reader is being called: its decisions take effect when it returns. */
   #delivering = false
-  /** Charged to the account: what readers have reported, and the line that has not ended. */
+  /** Bytes charged to the account that the reader reported; `#unfinished` is charged for the unfinished line. */
   #queued = 0
-  /** Of `#queued`: what the application has to take or to finish before more is read into a full account. */
+  /**
+   * The part of `#queued` that the application has to take or finish before a full account lets this connection read.
+   */
   #awaitingApplication = 0
   #unfinished = 0
   #remainder: Remainder | undefined
@@ -97,7 +99,7 @@ export class ConnectionInput<Owner> implements AccountHolder {
     return this.#awaitingApplication
   }
 
-  /** The account of the user is full. */
+  /** Whether the account of the user is full. */
   get crowded(): boolean {
     return this.#account?.full === true
   }
@@ -106,7 +108,10 @@ export class ConnectionInput<Owner> implements AccountHolder {
     return this.#unfinished
   }
 
-  /** The account of the user lets others read, as `application` or the peer has to act first; undefined: it does not. */
+  /**
+   * Who has to act before the account lets this connection read: the `application` or the `peer`. Undefined if the
+   * account lets it read.
+   */
   get stoppedFor(): 'application' | 'peer' | undefined {
     if (!this.#stopped) return undefined
     return this.#account?.awaitsApplication === true ? 'application' : 'peer'
@@ -119,7 +124,7 @@ export class ConnectionInput<Owner> implements AccountHolder {
     if (!this.#stopped) this.#socket.resume()
   }
 
-  /** Goes on after `onRecords` has returned false. */
+  /** Resumes reading after `onRecords` has returned false. */
   resume(): void {
     if (this.#ended) return
     this.#wanted = true
@@ -127,7 +132,7 @@ export class ConnectionInput<Owner> implements AccountHolder {
     else this.#socket.resume()
   }
 
-  /** The application waits for what comes, and did not before. */
+  /** Notes that the application has begun to wait for input. */
   asked(): void {
     if (this.#stopped) this.#account?.wanting(this)
   }
@@ -162,7 +167,7 @@ export class ConnectionInput<Owner> implements AccountHolder {
   }
 
   /**
-   * Charges bytes that this connection makes the process hold beside lines that have not ended; negative: no longer.
+   * Charges bytes that this connection makes the process hold, besides unfinished lines. Negative bytes are released.
    * `awaiting`: of these, bytes that the application has to take or to finish.
    */
   charge(bytes: number, awaiting = bytes): void {
@@ -172,12 +177,12 @@ export class ConnectionInput<Owner> implements AccountHolder {
     this.#account?.change(this, bytes, 0)
   }
 
-  /** Whether the user may send so many invalid lines more. */
+  /** Counts invalid lines. Returns whether the user stays within the limit. */
   takeInvalid(count: number): boolean {
     return this.#account?.takeInvalid(count) ?? true
   }
 
-  /** Nothing more is read. Returns whether the application has not taken everything. */
+  /** Ends reading. Returns whether the application has yet to take something. */
   end(error: IpcError | undefined): boolean {
     if (!this.#ended) this.#account?.remove(this)
     this.#ended = true
@@ -185,8 +190,8 @@ export class ConnectionInput<Owner> implements AccountHolder {
   }
 
   /**
-   * The connection has closed. What this side gave up is not charged any more. What the application has yet to take stays
-   * charged, or a peer could connect anew for each part.
+   * Settles the account of a closed connection. Memory that this side gave up is released. Messages that the
+   * application has yet to take stay charged; otherwise a peer could reconnect to get around the bound.
    */
   close(byThisSide: boolean): void {
     const account = this.#account
@@ -204,7 +209,7 @@ export class ConnectionInput<Owner> implements AccountHolder {
     }
   }
 
-  /** Charges the line that has not ended, and lines of the last read that the reader has not taken. */
+  /** Charges the unfinished line, and lines of the last read that the reader has not taken. */
   #chargeLine(received: number): void {
     const window = threadWindow
     const before = this.#unfinished

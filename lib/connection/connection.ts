@@ -1,5 +1,5 @@
-// One connected peer: its socket, who is at the other end, and the reading and writing that senders and receivers
-// share. dial.ts and listener.ts make connections.
+// One connected peer: its socket, its identity, and the reading and writing that senders and receivers share. dial.ts
+// and listener.ts make connections.
 //
 //   open ──end of stream──▶ ended
 //    │                        │
@@ -31,13 +31,13 @@ import type { UserAccount } from './user-account.js'
 
 export type { RecordReader } from './connection-input.js'
 
-/** Where a connection comes from. One object serves all connections of a listener. */
+/** The origin of a connection. One object serves all connections of a listener. */
 export interface ConnectionOrigin {
-  /** Makes another connection to the same address. Only of connections that were dialled. */
+  /** Makes another connection to the same address. Undefined for accepted connections. */
   readonly redial?: (signal?: AbortSignal) => Promise<Connection>
-  /** The option `onEvent` of what made it. */
+  /** The option `onEvent` of the `listen` or `dial` that made it. */
   readonly onEvent: OnEvent | undefined
-  /** The account of the user at the other end, of connections that were accepted. */
+  /** Returns the account of the peer's user. Undefined for dialled connections. */
   readonly accountOf?: (peer: PeerIdentity) => UserAccount
   /** Called when a connection has ended. */
   readonly onClosed?: (connection: Connection) => void
@@ -45,19 +45,19 @@ export interface ConnectionOrigin {
   readonly busyPoll: PollRequest
 }
 
-// What other files of this package may do with a connection, and users may not. Set by the static block of Connection,
-// and not re-exported by index.ts.
+// Internal operations on a connection, for other files of this package. Set by the static block of Connection, and not
+// re-exported by index.ts.
 /** Wraps a connected descriptor, which the connection then owns. */
 export let openConnection: (client: NativeClient, address: string, origin: ConnectionOrigin) => Connection
 /**
- * Checks that an argument is a connection. `what` is the function or class that takes it, for the error.
+ * Checks that an argument is a connection. `what` names the function or class in the error.
  *
  * @throws TypeError if it is anything else, or a connection of another copy of this package
  */
 export let checkConnection: (connection: unknown, what: string) => asserts connection is Connection
-/** The one writer of a connection. */
+/** Returns the writer of a connection. Each connection has one. */
 export let writerOf: (connection: Connection) => FrameWriter
-/** Starts reading lines of at most `maxLineBytes`. A connection has one reader for its whole life, and one such input. */
+/** Starts reading lines of at most `maxLineBytes`. A connection can have one reader in its life. */
 export let attachReader: <Reader extends object>(
   connection: Connection,
   reader: Reader,
@@ -65,29 +65,32 @@ export let attachReader: <Reader extends object>(
   maxLineBytes: number,
   reading?: LineReading,
 ) => ConnectionInput<Connection>
-/** Whether something reads from the connection, or has. */
+/** Whether the connection has, or had, a reader. */
 export let hasReader: (connection: Connection) => boolean
-/** Goes on reading after `onRecords` has returned false. */
+/** Resumes reading after `onRecords` has returned false. */
 export let resumeReading: (connection: Connection) => void
-/** Stops reading as if the peer had ended the stream: the reader gets what was read, then the end. Writing goes on. */
+/**
+ * Stops reading as if the peer had ended the stream: the reader gets the lines read so far, then the end. Writing
+ * continues.
+ */
 export let endReading: (connection: Connection) => void
 /**
- * Charges bytes that a connection makes this process hold to the account of its user; negative: no longer. `awaiting`: of
- * these, bytes that the application has to take or to finish; default: all. While the account is full, the connections of the
- * user are hardly read, and those with such bytes not at all.
+ * Charges bytes that a connection makes this process hold to the account of its user. Negative bytes are released.
+ * `awaiting` is the part that the application has to take or finish; default: all. While the account is full, the
+ * connections of the user are hardly read, and connections with awaiting bytes not at all.
  */
 export let charge: (connection: Connection, bytes: number, awaiting?: number) => void
 /** Whether the account of its user is full. */
 export let isCrowded: (connection: Connection) => boolean
-/** The application has taken everything that the peer sent before it stopped sending. */
+/** Notes that the application has taken everything that the peer sent before it stopped sending. */
 export let finishReading: (connection: Connection) => void
 /** The busy-poll setting that receivers on this connection inherit. */
 export let busyPollOf: (connection: Connection) => PollRequest
-/** Makes another connection to the same address. Undefined unless this one was dialled. */
+/** Returns the function that makes another connection to the same address; undefined unless this one was dialled. */
 export let redialOf: (connection: Connection) => ConnectionOrigin['redial']
 /** Closes at once, with a reason for the audit channel. */
 export let closeBecause: (connection: Connection, reason: CloseReason) => void
-/** Has `listener` called once, when the connection has ended. */
+/** Calls `listener` once, when the connection has ended. */
 export let onClosed: (connection: Connection, listener: () => void) => void
 
 /** Options of {@link Connection.whenClosed}. */
@@ -98,10 +101,10 @@ export interface WhenClosedOptions {
 
 const WHEN_CLOSED_TABLE: OptionTable<WhenClosedOptions> = { signal }
 
-/** Marks connections of any copy of this package, so that a stranger of another copy can be named. */
+/** Marks connections of any copy of this package, so that the error can name a connection of another copy as such. */
 const BRAND = Symbol.for('sentinel-ipc.Connection')
 
-// Also set once by the static block: a class that mentions itself in its body gets another name in the bundle.
+// Also set by the static block: the bundler would rename a class that refers to itself in its body.
 let lastId = 0
 /** Connections without a reader. */
 let unread: HangupSweep<Connection>
@@ -109,16 +112,16 @@ let socketEvents: SocketEvents<Connection>
 let overrun: (connection: Connection, error: IpcError) => void
 
 /**
- * A connection to a checked peer (Go: `net.Conn`), made by `dial` or by a `Listener`. A `Sender` or `BufferedSender` writes
- * to it, a `Receiver` reads from it; nothing is read before there is a `Receiver`.
+ * A connection to a checked peer (Go: `net.Conn`), made by `dial` or by a `Listener`. A `Sender` or `BufferedSender`
+ * writes to it, a `Receiver` reads from it; nothing is read before a `Receiver` exists.
  *
  * A connection keeps the process alive while a receiver reads from it, and while bytes wait to be written; see
  * {@link unref}.
  */
 export class Connection {
-  /** A number that no other connection of this thread has had, from 1. Events and traces carry it. */
+  /** A number from 1, unique among all connections of this thread. Events and traces carry it. */
   readonly id = ++lastId
-  /** Who is at the other end, as the kernel reported when the connection was made. */
+  /** The process at the other end, as the kernel reported it when the connection was made. */
   readonly peer: PeerIdentity
   /** Path of the socket, or (Windows) name of the pipe. */
   readonly address: string
@@ -194,7 +197,8 @@ export class Connection {
     writerOf = (connection) => {
       const isNew = connection.#writer === undefined
       const giveUp = (reason: 'send-timeout' | 'peer-closed'): void => {
-        // A reader may still have to read what the peer sent before it closed; the end of the stream then closes.
+        // A reader may still have to read lines that the peer sent before it closed; the end of the stream then closes
+        // the connection.
         const unread =
           reason === 'peer-closed' && connection.#input !== undefined && connection.#state === 'open'
         if (unread) connection.#closeReason ??= reason
@@ -241,7 +245,7 @@ export class Connection {
     }
     closeBecause = (connection, reason) => {
       connection.#closeReason ??= reason
-      // Before the socket closes: it ends a write under way as if it had succeeded.
+      // Before the socket closes, because closing ends a write in progress as if it had succeeded.
       connection.#writer?.fail(connection.#closedError())
       connection.#socket.destroy()
     }
@@ -251,12 +255,12 @@ export class Connection {
     }
   }
 
-  /** Milliseconds since it was made. */
+  /** Milliseconds since the connection was opened. */
   get ageMs(): number {
     return Math.floor(monotonicMs()) - this.#openedMs
   }
 
-  /** Whether nothing can be sent or received any more. */
+  /** Whether the connection is closed: nothing can be sent or received any more. */
   get closed(): boolean {
     return this.#state === 'closed' || this.#socket.destroyed
   }
@@ -274,7 +278,7 @@ export class Connection {
   }
 
   /**
-   * Resolves when the connection has ended, however it ended. Without a `Receiver`, a peer that closed is noticed within
+   * Resolves when the connection has ended for any reason. Without a `Receiver`, a peer that closed is noticed within
    * about a second, and only if it left nothing unread.
    *
    * @throws {IpcError} ERR_IPC_ABORTED when the signal fires first
@@ -298,9 +302,9 @@ export class Connection {
   }
 
   /**
-   * Closes the connection once the kernel has taken the bytes being written; the peer still receives all of them.
-   * Rejects sends that wait for their turn: close the sender instead to have them sent. Waits at most
-   * {@link DEFAULT_TIMEOUT_MS}. Safe to call again; resolves when the connection is closed.
+   * Closes the connection when the kernel has taken the bytes being written; the peer still receives all of them. Sends
+   * that wait for their turn reject: close the sender instead to have them sent. Waits at most {@link
+   * DEFAULT_TIMEOUT_MS}. Safe to call again; resolves when the connection is closed.
    *
    * @throws {IpcError} ERR_IPC_TIMEOUT or ERR_IPC_CLOSED if something could not be written; the connection is closed all
    *   the same
@@ -329,8 +333,8 @@ export class Connection {
   }
 
   /**
-   * Lets the process end although this connection is read from or written to. For programs in which IPC is a side line, such
-   * as a logger. Returns the connection.
+   * Allows the process to exit although this connection is read from or written to. For programs in which IPC is
+   * incidental, such as a logger. Returns the connection.
    */
   unref(): this {
     this.#socket.unref()
@@ -374,7 +378,7 @@ export class Connection {
     this.#state = 'closed'
     unread.remove(this)
     forgetConnection(this)
-    // Queues the event before anything that waits for the end hears of it.
+    // Queues the event before waiters for the end are notified.
     const reason = this.#closeReason ?? 'closed'
     reportEnd(this, this.#origin.onEvent, { reason, error: this.#error }, () => this.#counts())
     this.#peerExit?.connectionEnded()

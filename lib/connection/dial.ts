@@ -1,4 +1,4 @@
-// Connects to a pipe, once or until a listener is there.
+// Connects to a pipe, once or until a listener exists.
 
 import { abortedError, hasCode, IpcError } from '../base/errors.js'
 import { monotonicMs } from '../base/globals.js'
@@ -23,7 +23,7 @@ import { openConnection, type Connection } from './connection.js'
 
 /** Options of {@link dial}. */
 export interface DialOptions extends AddressOptions {
-  /** Who must be listening there. Default: the user of this process. */
+  /** The peers that may be listening there. Default: the user of this process. */
   readonly policy?: PeerPolicy
   /** Withdraws the dial. Has no effect on the connection once it is made. */
   readonly signal?: AbortSignal
@@ -31,12 +31,12 @@ export interface DialOptions extends AddressOptions {
   readonly timeoutMs?: number
   /**
    * How long receivers on the connection poll for a message before they sleep; false: not at all. Default: up to 50 µs,
-   * while that has paid lately.
+   * while polling has paid off lately.
    */
   readonly busyPoll?: BusyPollOptions | false
   /**
-   * Called with what happens to the connection, and with the retries of `dialWithRetry`: see {@link LifecycleEvent}. Also on
-   * the diagnostics channel `sentinel-ipc:lifecycle`.
+   * Called with the lifecycle events of the connection, and the retries of `dialWithRetry`: see {@link LifecycleEvent}.
+   * The events are also published on the diagnostics channel `sentinel-ipc:lifecycle`.
    */
   readonly onEvent?: OnEvent
 }
@@ -55,7 +55,7 @@ const FIRST_WAIT_MS = 1
 const LONGEST_WAIT_MS = 50
 const RETRY_WAIT_MS = 500
 
-/** Whom to dial: checked, resolved and looked up once, so that a later chdir(2) or change of the options has no effect. */
+/** The target of a dial: checked and resolved once, so that a later chdir(2) or change of the options has no effect. */
 interface Target {
   readonly address: string
   readonly policy: NativePolicy
@@ -64,7 +64,7 @@ interface Target {
   readonly onEvent: OnEvent | undefined
 }
 
-/** Takes options that {@link checkOptions} has checked. */
+/** Makes a target from options that {@link checkOptions} has checked. */
 function targetOf(name: string, options: DialOptions): Target {
   return {
     address: resolveAddress(name, options),
@@ -90,8 +90,7 @@ export async function dial(name: string, options?: DialOptions): Promise<Connect
 
 /**
  * Returns a function that dials the same address each time it is called. Name, options and policy are checked and
- * resolved now. For what dials again after a connection is lost. `what` is the function or class that takes the options,
- * for errors.
+ * resolved now. For code that dials again after a connection is lost. `what` names the function or class in errors.
  *
  * @throws as {@link dial}, for options that can never work
  */
@@ -112,7 +111,7 @@ async function connect(target: Target, signal: AbortSignal | undefined): Promise
     if (signal?.aborted === true) throw abortedError(signal, what)
     const client = tryConnect(address, policy)
     if (client !== undefined) {
-      // The signal of this dial was for this dial.
+      // A redial does not inherit the signal of this dial.
       return openConnection(client, address, { busyPoll, onEvent, redial: (again) => connect(target, again) })
     }
     const leftMs = deadlineMs - monotonicMs()
@@ -123,12 +122,12 @@ async function connect(target: Target, signal: AbortSignal | undefined): Promise
           'it accepts too slowly, or its backlog is too small',
       )
     }
-    // At random, so that clients that were turned away together do not come back together.
+    // A random wait, so that clients that were turned away together do not return together.
     await pause(Math.min(leftMs, waitMs * (0.5 + Math.random())), signal, what)
   }
 }
 
-/** Undefined if the listener's queue is full. */
+/** Returns undefined if the listener's queue is full. */
 function tryConnect(address: string, policy: NativePolicy): NativeClient | undefined {
   let result
   try {
@@ -148,9 +147,10 @@ function tryConnect(address: string, policy: NativePolicy): NativeClient | undef
 const checkRetries = wholeNumber(0, Number.MAX_SAFE_INTEGER)
 
 /**
- * Dials up to `maxRetries` times, at least once, waiting 500 ms, 1 s, 1.5 s … between tries, for starting up beside a peer
+ * Dials up to `maxRetries` times, at least once, waiting 500 ms, 1 s, 1.5 s … between tries, for a start beside a peer
  * that may not be ready (Go: `DialWithRetry`). Tries again after ERR_IPC_NOT_LISTENING and ERR_IPC_TIMEOUT, and after
- * ERR_IPC_ACCESS_DENIED, as a listener opens its socket to others just after making it. Any other error ends it at once.
+ * ERR_IPC_ACCESS_DENIED, as a listener opens its socket to others just after making it. Any other error is thrown at
+ * once.
  *
  * @throws as {@link dial}; the error of the last try
  */

@@ -1,5 +1,6 @@
-// Finds connections without a reader whose peers have hung up, which would otherwise never show. Asks the kernel about all
-// of them at once, every second, and only while there are any; no byte is read. Does not keep the process alive.
+// Finds connections without a reader whose peers have hung up; without a reader this would go unnoticed. Asks the
+// kernel about all of them in one call, every second, while there are any; reads no byte. Does not keep the process
+// alive.
 
 import { clearInterval, setInterval } from '../base/globals.js'
 import { addon } from '../binding/addon.js'
@@ -15,7 +16,7 @@ export class HangupSweep<Connection> {
 
   /**
    * @param descriptorOf returns the open descriptor of a connection, or -1 once it is closed
-   * @param onGone is called when the peer has closed for good and left nothing to read
+   * @param onGone is called when the peer has closed both directions and left nothing to read
    */
   constructor(descriptorOf: (connection: Connection) => number, onGone: (connection: Connection) => void) {
     this.#descriptorOf = descriptorOf

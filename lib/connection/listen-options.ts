@@ -34,7 +34,7 @@ export interface ListenOptions extends AddressOptions {
   readonly backlog?: number
   /** Connections open at once; further clients are turned away. Default 4096. */
   readonly maxConnections?: number
-  /** The same for each user. Default: `maxConnections`. */
+  /** The same limit for each user. Default: `maxConnections`. */
   readonly maxConnectionsPerUser?: number
   /** New connections of each user within any one second; further ones are turned away. Default: no limit. */
   readonly maxNewConnectionsPerSecondPerUser?: number
@@ -52,27 +52,27 @@ export interface ListenOptions extends AddressOptions {
    */
   readonly maxInvalidPerSecondPerUser?: number
   /**
-   * Pauses for a millisecond whenever 48 of 64 clients in a row were turned away, so that a flood of them leaves the
-   * processors to others; admitted clients then wait that much longer. False lets the accept thread turn away as many as one
-   * processor can. Default: true.
+   * Pauses for a millisecond whenever 48 of 64 consecutive clients were turned away, so that a flood does not occupy a
+   * processor; admitted clients then wait that much longer. With false, the accept thread turns away as many clients as
+   * one processor can. Default: true.
    */
   readonly throttleRefusals?: boolean
   /**
    * Permissions of the socket file: 0o600 (only this user can connect; the default), 0o660 (and members of `group`) or
-   * 0o666 (everyone). The file is made with 0600 and opened then. A client that can connect must still pass the policy. On
-   * Windows there is no such mode: the pipe lets in the users that the policy names.
+   * 0o666 (everyone). The file is made with 0600 and opened then. A client that can connect must still pass the policy.
+   * Not on Windows: there the pipe admits the users that the policy names.
    */
   readonly mode?: 0o600 | 0o660 | 0o666
-  /** Group of the socket file, by id or name, for mode 0o660 or 0o666. Default: the one the system gives it. */
+  /** Group of the socket file, by id or name, for mode 0o660 or 0o666. Default: the group that the system assigns. */
   readonly group?: number | string
   /**
-   * A descriptor that is already listening, as systemd passes it (sd_listen_fds(3): the first is 3), instead of an address.
-   * The listener then owns it; its socket file stays. `name` serves only for messages then.
+   * A descriptor that is already listening, as systemd passes it (sd_listen_fds(3): the first is 3), instead of an
+   * address. The listener then owns it; its socket file is not removed. `name` is then used in messages only.
    */
   readonly fd?: number
   /**
-   * How long receivers on its connections poll for a message before they sleep; false: not at all. Default: up to 50 µs,
-   * while that has paid lately.
+   * How long receivers on its connections poll for a message before they sleep; false: not at all. Default: up to 50
+   * µs, while polling has paid off lately.
    */
   readonly busyPoll?: BusyPollOptions | false
   /**
@@ -81,21 +81,23 @@ export interface ListenOptions extends AddressOptions {
    */
   readonly waitMs?: number
   /**
-   * Interval in milliseconds at which to check that the path still leads to this listener; Infinity: only in
-   * {@link Listener.check}. Default 5000. A cleaner of /tmp may remove the file, and then no client comes any more.
+   * Interval in milliseconds at which to check that the path still leads to this listener; Infinity: only in {@link
+   * Listener.check}. Default 5000. A cleaner of /tmp may remove the file, and then clients can no longer connect.
    */
   readonly addressCheckMs?: number
   /**
-   * Called with what happens to the listener and to the connections that it accepts: see {@link LifecycleEvent}. Also on the
-   * diagnostics channel `sentinel-ipc:lifecycle`.
+   * Called with the lifecycle events of the listener and of the connections that it accepts: see {@link
+   * LifecycleEvent}. The events are also published on the diagnostics channel `sentinel-ipc:lifecycle`.
    */
   readonly onEvent?: OnEvent
-  /** Called when the path does not lead to this listener any more. Also on `sentinel-ipc:address-lost`. */
+  /**
+   * Called when the path no longer leads to this listener. The event is also published on `sentinel-ipc:address-lost`.
+   */
   readonly onAddressLost?: (event: AddressLostEvent) => void
   /**
-   * Claims a lost address again. Clients that were queued and not yet accepted are hung up on; accepted connections stay,
-   * and count against the limits of the old claim only. Where another listener has taken the address, it tries again at
-   * every check. Default: false.
+   * Whether to claim a lost address again. Queued clients that were not accepted yet are disconnected; accepted
+   * connections stay, and count against the limits of the old claim only. If another listener has taken the address,
+   * the claim is tried again at every check. Default: false.
    */
   readonly reclaim?: boolean
 }
@@ -135,7 +137,7 @@ const MAX_QUEUED = 256
 
 const WINDOWS = process.platform === 'win32'
 
-/** Everything that a listener needs, checked and resolved once. */
+/** The checked and resolved options of a listener. */
 export interface ListenPlan {
   /** Path of the socket, or (Windows) name of the pipe; '' if an adopted descriptor has none. */
   readonly address: string
@@ -223,7 +225,7 @@ function policyOf(options: ListenOptions): NativePolicy {
   const named = options.policy?.users !== undefined || options.policy?.groups !== undefined
   if (WINDOWS || options.fd !== undefined || !named || (options.mode ?? 0o600) !== 0o600) return policy
   const { uid } = addon.ownUser()
-  // Root can connect whatever the mode.
+  // Root can connect regardless of the mode.
   const others = [...policy.users].filter((user) => user !== uid && user !== 0).map((user) => `uid ${user}`)
   others.push(...Array.from(policy.groups, (group) => `gid ${group}`))
   if (others.length === 0) return policy

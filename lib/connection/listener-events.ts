@@ -1,4 +1,4 @@
-// What a listener reports: on its audit channels, to its callbacks, and as lifecycle events.
+// Reports the events of a listener: on the audit channels, to its callbacks, and as lifecycle events.
 
 import { callUser } from '../base/user-code.js'
 import { isObserved, report, type LifecycleChange } from '../observe/lifecycle.js'
@@ -12,7 +12,7 @@ export class ListenerEvents {
   readonly #plan: Pick<ListenPlan, 'address' | 'onEvent' | 'onAddressLost'>
   /** The last loss of the address that was reported, so that each one is reported once. */
   #toldLoss: string | undefined
-  /** Of users whose account was full. */
+  /** The pauses of users whose account was full. */
   readonly #pauses = new Map<UserAccount, Pauses>()
 
   constructor(plan: Pick<ListenPlan, 'address' | 'onEvent' | 'onAddressLost'>) {
@@ -27,7 +27,7 @@ export class ListenerEvents {
     this.#report({ type: 'closed', accepted, refused })
   }
 
-  /** The account of a user has become full, or no longer is. */
+  /** Notes that the account of a user has become full, or no longer is. */
   accountChanged(user: number | string, account: UserAccount): void {
     if (account.full) this.#pausesOf(user, account)?.begin()
     else this.#pauses.get(account)?.end()
@@ -48,7 +48,7 @@ export class ListenerEvents {
     if (onAddressLost !== undefined) callUser('onAddressLost', onAddressLost, event)
   }
 
-  /** Undefined while nothing listens. */
+  /** Returns undefined while nothing listens to events. */
   #pausesOf(user: number | string, account: UserAccount): Pauses | undefined {
     let pauses = this.#pauses.get(account)
     if (pauses !== undefined || !isObserved(this.#plan.onEvent)) return pauses

@@ -1,5 +1,5 @@
-// A listening address. The accept thread (native/admission/acceptor.h) checks clients and turns strangers away; here the
-// admitted ones become connections when `accept` asks for them.
+// A listening address. The accept thread (native/admission/acceptor.h) checks clients and turns strangers away; here
+// the admitted clients become connections when `accept` requests them.
 //
 //   listening ──the path leads elsewhere──▶ address-lost
 //       ▲  └──────────────┐ ┌─────────────────┘ │
@@ -7,7 +7,7 @@
 //                         ▼ ▼
 //                        closed
 //
-// With an address lost, connections stay and clients already queued are served. Only `reclaim` stops the acceptor then,
+// With an address lost, connections stay and clients already queued are served. Only `reclaim` then stops the acceptor,
 // to start another one.
 
 import { abortable, offAbort, onAbort } from '../base/abort.js'
@@ -26,13 +26,13 @@ import { planOf, type ListenOptions, type ListenPlan } from './listen-options.js
 
 /** Options of one accept. */
 export interface AcceptOptions {
-  /** Withdraws the call. No client is lost by it. */
+  /** Withdraws the call. No client is lost. */
   readonly signal?: AbortSignal
 }
 
 const ACCEPT_TABLE: OptionTable<AcceptOptions> = { signal }
 
-/** Accepts in a row before the event loop gets a turn. */
+/** Consecutive accepts before the event loop gets a turn. */
 const ACCEPTS_PER_TURN = 64
 /** Interval at which `listen` checks whether the address is free. */
 const WAIT_STEP_MS = 100
@@ -97,7 +97,7 @@ export class Listener implements AsyncIterable<Connection> {
     return this.#admission.stats()
   }
 
-  /** Whether the path was found not to lead to this listener any more. See `reclaim` and {@link check}. */
+  /** Whether a check found that the path no longer leads to this listener. See `reclaim` and {@link check}. */
   get addressLost(): boolean {
     return this.#state === 'address-lost'
   }
@@ -105,7 +105,7 @@ export class Listener implements AsyncIterable<Connection> {
   /**
    * Waits for the next client that the policy admits (Go: `Accept`).
    *
-   * @throws {IpcError} ERR_IPC_CLOSED when the listener is or gets closed, ERR_IPC_ABORTED
+   * @throws {IpcError} ERR_IPC_CLOSED if the listener is closed, now or while waiting; ERR_IPC_ABORTED
    * @throws TypeError for an unknown option
    */
   async accept(options?: AcceptOptions): Promise<Connection> {
@@ -113,7 +113,7 @@ export class Listener implements AsyncIterable<Connection> {
     const what = `accept at ${this.address}`
     if (this.#state === 'closed') throw this.#closedError()
     if (signal?.aborted === true) throw abortedError(signal, what)
-    // A loop of accepts that never has to wait would keep timers and other sockets from their turn.
+    // A loop of accepts that never has to wait would starve timers and other sockets.
     if (this.#waiters.size === 0 && this.#acceptsThisTurn < ACCEPTS_PER_TURN) {
       const client = this.#admission.take()
       if (client !== undefined) return this.#open(client)
@@ -136,7 +136,7 @@ export class Listener implements AsyncIterable<Connection> {
     let served = 0
     for (const waiter of this.#waiters) {
       if (served++ === ACCEPTS_PER_TURN) return
-      // One at a time: each is wrapped before anything else can happen.
+      // One at a time, because each client must be wrapped before anything else happens.
       const client = this.#admission.take()
       if (client === undefined) return
       this.#waiters.delete(waiter)
@@ -156,7 +156,7 @@ export class Listener implements AsyncIterable<Connection> {
     return connection
   }
 
-  /** Connections as they come, until the listener is closed. */
+  /** Yields connections as they arrive, until the listener is closed. */
   async *[Symbol.asyncIterator](): AsyncGenerator<Connection, void, undefined> {
     while (this.#state !== 'closed') {
       let connection
@@ -170,7 +170,7 @@ export class Listener implements AsyncIterable<Connection> {
     }
   }
 
-  // In a method, as the compiler takes the state for unchanged across an await.
+  // A method, because the compiler assumes that the state is unchanged across an await.
   #isClosed(): boolean {
     return this.#state === 'closed'
   }
@@ -206,13 +206,15 @@ export class Listener implements AsyncIterable<Connection> {
     return { address: this.address, found, reclaimed: true }
   }
 
-  /** After a failed `reclaim`, only the next try can serve a waiting accept. */
+  /**
+   * Keeps the process alive by the timer after a failed `reclaim`: only the next attempt can serve a waiting accept.
+   */
   #holdTimer(): void {
     if (this.#admission.needsTimer) this.#addressTimer?.ref()
     else this.#addressTimer?.unref()
   }
 
-  /** Lets the process end although the listener waits for clients. Returns the listener. */
+  /** Allows the process to exit although the listener waits for clients. Returns the listener. */
   unref(): this {
     this.#admission.keepAlive(false)
     this.#holdTimer()
@@ -227,8 +229,8 @@ export class Listener implements AsyncIterable<Connection> {
   }
 
   /**
-   * Stops listening and removes the socket (Go: `Close`). Accepted connections stay open; clients still queued are hung up
-   * on. Safe to call again.
+   * Stops listening and removes the socket (Go: `Close`). Accepted connections stay open; queued clients are
+   * disconnected. Safe to call again.
    */
   close(): void {
     if (this.#state === 'closed') return
@@ -257,8 +259,8 @@ export class Listener implements AsyncIterable<Connection> {
 }
 
 /**
- * Listens on a pipe (Go: `Listen`). The first listener keeps the address: a second one is refused while the first one
- * lives, and the socket of a dead one is replaced. By default only this user can connect.
+ * Listens on a pipe (Go: `Listen`). The first listener keeps the address: a second listener is refused while the first
+ * one lives, and the socket of a dead listener is replaced. By default only this user can connect.
  *
  * @throws {IpcError} ERR_IPC_ADDRESS_IN_USE, ERR_IPC_ACCESS_DENIED, ERR_IPC_UNSAFE_PATH, ERR_IPC_PATH_TOO_LONG,
  *   ERR_IPC_ABORTED, ERR_IPC_SYSTEM

@@ -1,5 +1,5 @@
-// What all connections of one user make this process hold, in bytes, against one bound, so that a user gains nothing by
-// opening many connections. Must not know sockets.
+// Bounds the bytes that all connections of one user make this process hold, so that a user gains nothing by opening
+// many connections. Must not know sockets.
 //
 //   open ──held > maxBytes──▶ full ──held ≤ half of it──▶ open
 //
@@ -19,25 +19,27 @@ export interface AccountLimits {
 
 /** A connection, as the account of its user sees it. */
 export interface AccountHolder {
-  /** It would read if the account let it, and the application waits for what comes. */
+  /** Whether it would read if the account let it, and the application waits for input. */
   readonly wantsReading: boolean
   /** Bytes that the application has not taken yet. */
   readonly queuedBytes: number
-  /** Bytes of a line whose end has not come. */
+  /** Bytes of its unfinished line. */
   readonly unfinishedBytes: number
-  /** Stops reading, or lets it go on. */
+  /** Stops or resumes reading. */
   setStopped(stopped: boolean): void
-  /** Closes the connection: its line is the longest of a user who holds twice the bound, and gets no further. */
+  /**
+   * Closes the connection, because its line is the longest of a user who holds twice the bound, and makes no progress.
+   */
   overrun(): void
 }
 
-/** How long one connection reads alone before it is looked at again. */
+/** Milliseconds that one connection reads alone before its progress is checked. */
 const TURN_MS = 5
-/** One that does read may go on for so many turns: enough for the rest of a long line. */
+/** Turns in a row for a connection that makes progress: enough for the rest of a long line. */
 const MAX_TURNS = 20
 /** At this many times its bound, a user may only end one line, and loses its connection if that gets no further. */
 const HARD_FACTOR = 2
-/** How long such a line may get no further: its sender may only lack a processor. */
+/** Milliseconds without progress before that: the sender may merely be waiting for a processor. */
 const STUCK_MS = 250
 const SECOND_MS = 1000
 
@@ -47,16 +49,16 @@ export class UserAccount {
   readonly #onChange: (account: UserAccount) => void
   #state: 'open' | 'full' = 'open'
   #held = 0
-  /** Of these, the bytes of lines whose end has not come. */
+  /** The part of `#held` in unfinished lines. */
   #unfinished = 0
   /** Connections that are read, in the order of their turns. */
   readonly #readers = new Set<AccountHolder>()
   #turn: AccountHolder | undefined
   #turnsLeft = 0
-  /** The holder of the turn has read since it was last looked at. */
+  /** Whether the holder of the turn has read since the last check. */
   #hasRead = false
   #timer: NodeJS.Timeout | undefined
-  /** Since when the longest line has not got further at the hard bound. */
+  /** When the longest line stopped making progress at the hard bound. */
   #stuckSinceMs: number | undefined
   #secondBegan = -Infinity
   #invalidThisSecond = 0
@@ -72,17 +74,17 @@ export class UserAccount {
     return this.#held
   }
 
-  /** The connections of the user take turns. */
+  /** Whether the account is full, so that the connections of the user take turns. */
   get full(): boolean {
     return this.#state === 'full'
   }
 
-  /** It holds mostly what the application has not taken yet, rather than lines that the user has not finished. */
+  /** Whether most of the held bytes are messages that the application has not taken, rather than unfinished lines. */
   get awaitsApplication(): boolean {
     return this.#unfinished * 2 < this.#held
   }
 
-  /** A connection is read from now on. */
+  /** Adds a connection that is read from now on. */
   add(holder: AccountHolder): void {
     this.#readers.add(holder)
     if (this.#state === 'open') return
@@ -90,13 +92,13 @@ export class UserAccount {
     this.wanting(holder)
   }
 
-  /** A connection is not read any more. What it holds stays charged. */
+  /** Removes a connection that is no longer read. The bytes that it holds stay charged. */
   remove(holder: AccountHolder): void {
     this.#readers.delete(holder)
     if (this.#turn === holder) this.#passTurn()
   }
 
-  /** A connection holds `bytes` more or fewer; of these, `unfinished` belong to a line whose end has not come. */
+  /** Charges or releases `bytes` of a connection; `unfinished` is the part that belongs to its unfinished line. */
   change(holder: AccountHolder | undefined, bytes: number, unfinished: number): void {
     this.#held += bytes
     this.#unfinished += unfinished
@@ -111,16 +113,16 @@ export class UserAccount {
       this.#reopen()
       return
     }
-    // What was taken may let its connection have a turn.
+    // The connection whose messages were taken may now get a turn.
     if (this.#state === 'full' && this.#turn === undefined && bytes < 0) this.#passTurn()
   }
 
-  /** A connection that did not want to read does so again, or the application waits for it again. */
+  /** Notes that a connection wants to read again, or that the application waits for it again. */
   wanting(holder: AccountHolder): void {
     if (this.#state === 'full' && this.#turn === undefined && holder.wantsReading) this.#passTurn()
   }
 
-  /** Counts invalid lines. Returns false once there are more than the user may send in a second. */
+  /** Counts invalid lines. Returns false if there are more than the user may send in a second. */
   takeInvalid(count: number): boolean {
     const now = monotonicMs()
     if (now - this.#secondBegan >= SECOND_MS) {
@@ -172,8 +174,8 @@ export class UserAccount {
   }
 
   /**
-   * The next connection that may read: the one with the longest line, so that this ends, and below the hard bound those
-   * without a line that has begun. Not those whose messages wait for the application.
+   * Returns the next connection that may read: the one with the longest line, so that it gets finished, or below the
+   * hard bound also one without an unfinished line. Connections whose messages wait for the application are excluded.
    */
   #next(): AccountHolder | undefined {
     const longest = this.#longest()
@@ -204,7 +206,7 @@ export class UserAccount {
     return longest
   }
 
-  /** Gives a connection up that has had its turn, if its line is in the way. */
+  /** Closes a connection that has had its turn, if its line blocks the account. */
   #judge(turn: AccountHolder | undefined): void {
     if (this.#hasRead || !this.#overHardBound) {
       this.#stuckSinceMs = undefined
@@ -212,7 +214,7 @@ export class UserAccount {
     }
     this.#stuckSinceMs ??= monotonicMs()
     if (monotonicMs() - this.#stuckSinceMs < STUCK_MS) return
-    // Others may be as long.
+    // Several connections may have lines of that length.
     if (turn?.unfinishedBytes !== this.#longest()?.unfinishedBytes) return
     this.#stuckSinceMs = undefined
     turn?.overrun()
@@ -229,7 +231,7 @@ export class UserAccount {
       this.#judge(turn)
       this.#passTurn()
     }, TURN_MS)
-    // The connection whose turn it is keeps the process alive, if anything does.
+    // Only the connection keeps the process alive, never this timer.
     this.#timer.unref()
   }
 }

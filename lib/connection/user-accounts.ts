@@ -2,7 +2,7 @@
 
 import { UserAccount, type AccountLimits } from './user-account.js'
 
-/** What the accounts of a listener come to. */
+/** The sums over the accounts of a listener. */
 export interface AccountTotals {
   readonly heldBytes: number
   readonly usersOverBudget: number
@@ -19,7 +19,7 @@ export class UserAccounts {
     this.#onChange = onChange
   }
 
-  /** The account of a user: uid, or SID on Windows. */
+  /** Returns the account of a user, which is a uid, or on Windows a SID. */
   of(user: number | string): UserAccount {
     let account = this.#accounts.get(user)
     if (account === undefined) {

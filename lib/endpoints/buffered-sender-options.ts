@@ -15,14 +15,14 @@ export interface BufferedSenderOptions {
   /** What to do with a message when the buffer is full. Default `reject`: `send` throws. See {@link OnFull}. */
   readonly onFull?: OnFull
   /**
-   * Called with accepted messages that could not be written, and the reason. Runs in a microtask of its own, after the counts
-   * have changed; what it throws is published on the diagnostics channel `sentinel-ipc:user-error`. Default: the messages are
-   * only counted.
+   * Called with accepted messages that could not be written, and the error. Runs in a microtask of its own, after the
+   * counts have changed; an error that it throws is published on the diagnostics channel `sentinel-ipc:user-error`.
+   * Default: the messages are only counted.
    */
   readonly onDrop?: (messages: readonly SOCMessage[], error: IpcError) => void
   /**
-   * Called with what happens to the sender: see {@link LifecycleEvent}. Also on the diagnostics channel
-   * `sentinel-ipc:lifecycle`.
+   * Called with the lifecycle events of the sender: see {@link LifecycleEvent}. The events are also published on the
+   * diagnostics channel `sentinel-ipc:lifecycle`.
    */
   readonly onEvent?: OnEvent
 }
@@ -45,7 +45,7 @@ export interface BufferedSenderStats {
   readonly accepted: number
   /** Messages handed to the kernel. */
   readonly written: number
-  /** Accepted messages that are not yet, or only partly, with the kernel. */
+  /** Accepted messages that the kernel does not have completely. */
   readonly pending: number
   /** Accepted messages that were dropped: the sum of {@link droppedBy}. */
   readonly dropped: number
@@ -56,8 +56,8 @@ export interface BufferedSenderStats {
 /** Options of {@link BufferedSender.close}. */
 export interface BufferedSenderCloseOptions {
   /**
-   * Milliseconds that the writing may take. Messages still pending after that are dropped, counted and reported. Default:
-   * {@link DEFAULT_TIMEOUT_MS}.
+   * Milliseconds to wait until pending messages are written. Messages still pending after that are dropped, counted and
+   * reported. Default: {@link DEFAULT_TIMEOUT_MS}.
    */
   readonly timeoutMs?: number
 }

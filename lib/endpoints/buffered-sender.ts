@@ -118,7 +118,7 @@ export class BufferedSender {
 
   /**
    * Accepts a message and writes it at the end of the current tick (Go: `Send`). Never waits and makes no system call.
-   * When the buffer is full, `onFull` decides; a message that it drops counts as accepted, is counted as dropped and
+   * When the buffer is full, `onFull` decides; a message that it drops is counted as accepted and as dropped, and
    * reported.
    *
    * @throws {IpcError} ERR_IPC_BUFFER_FULL, ERR_IPC_CLOSED, ERR_IPC_MESSAGE_TOO_LARGE: the message was not accepted
@@ -139,7 +139,7 @@ export class BufferedSender {
   }
 
   /**
-   * Resolves when all messages accepted so far are with the kernel.
+   * Resolves when the kernel has all messages accepted so far.
    *
    * @throws {IpcError} ERR_IPC_CLOSED if the connection is lost first; ERR_IPC_ABORTED if the signal fires first
    * @throws TypeError for an unknown option
@@ -174,8 +174,8 @@ export class BufferedSender {
 
   /**
    * Writes everything that is pending without the event loop, as in a handler of `process.on('exit')` or before
-   * `process.exit()`. Blocks this thread while the peer has to read first, at most for `timeoutMs` (default 1000). Returns
-   * whether the kernel has everything. On Windows nothing is waited for.
+   * `process.exit()`. Blocks this thread while the peer has to read first, for at most `timeoutMs` (default 1000).
+   * Returns whether the kernel has everything. On Windows it does not wait.
    *
    * @throws TypeError, RangeError for options that are not allowed
    */
@@ -186,7 +186,7 @@ export class BufferedSender {
   }
 
   /**
-   * Resolves when at most half of the buffer is in use. For a producer that would rather wait than have a message
+   * Resolves when at most half of the buffer is in use. For a producer that prefers to wait rather than have a message
    * rejected.
    *
    * @throws {IpcError} ERR_IPC_CLOSED if the connection is lost or the sender closed first; ERR_IPC_ABORTED if the signal
@@ -272,7 +272,7 @@ export class BufferedSender {
     else if (writer.blocked) this.#observed()?.paused()
   }
 
-  /** Undefined while nothing listens. */
+  /** Returns undefined while nothing listens to events. */
   #observed(): EndpointEvents | undefined {
     if (isObserved(this.#onEvent)) this.#events ??= new EndpointEvents(this, 'buffered-sender', this.#onEvent)
     return this.#events

@@ -1,4 +1,5 @@
-// Reports what happens to one sender or receiver. Make one only when something listens: most endpoints never need it.
+// Reports the lifecycle events of one sender or receiver. Make one only if something listens: most endpoints never need
+// it.
 
 import type { IpcError } from '../base/errors.js'
 import type { Connection } from '../connection/connection.js'
@@ -44,7 +45,7 @@ export class EndpointEvents {
     this.#report({ type: 'retrying', error, tries, delayMs })
   }
 
-  /** `error`: why the connection was lost, or undefined for an end that was wanted. */
+  /** `error` is the reason why the connection was lost, or undefined for an intended end. */
   ended(error: Error | undefined): void {
     this.#pauses.end()
     this.#report({ type: error === undefined ? 'closed' : 'lost', error })

@@ -109,7 +109,7 @@ export class MessageQueue<Owner> {
     return this.length + messages <= this.capacity && this.#bytes + bytes <= this.maxBytes
   }
 
-  /** Adds a message, dropping others if the policy allows it. Returns false if there is no room. */
+  /** Adds a message, dropping others if the policy allows it. Returns false if the queue is full. */
   push(message: SOCMessage, owner: Owner): boolean {
     const bytes = sizeBound(message)
     if (!this.fits(1, bytes) && !this.#makeRoom(bytes, message)) return false

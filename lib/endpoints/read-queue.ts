@@ -1,5 +1,5 @@
-// Messages and errors that were read from a connection and not yet requested, in order, and the waiting readers, first
-// come, first served. Must not know connections.
+// The messages and errors that were read from a connection and not yet requested, in order, and the waiting readers,
+// served in order of arrival. Must not know connections.
 
 import { offAbort, onAbort } from '../base/abort.js'
 import { abortedError, IpcError, rejected } from '../base/errors.js'
@@ -11,18 +11,18 @@ export interface ReadRun {
   readonly messages: SOCMessage[]
   /** Number of the first message; 0 if the sender does not number them. */
   readonly first: number
-  /** Messages before this index have been handed out or passed over. */
+  /** Messages before this index have been handed out or skipped. */
   at: number
 }
 
 type Result = IteratorResult<SOCMessage, undefined> | IteratorResult<SOCMessage[], undefined>
 
-/** Resolves a reader's promise; with a promise that rejects if the result is an error. */
+/** Resolves a reader's promise; for an error, with a promise that rejects. */
 type Answer = (result: Result | Promise<never>) => void
 
 interface Waiter {
   readonly answer: Answer
-  /** It wants one message rather than a run. */
+  /** Whether it waits for one message rather than a run. */
   readonly one: boolean
 }
 
@@ -34,7 +34,7 @@ const MAX_QUEUED_BYTES = 1 << 19
 /** Memory that a message takes besides its line, and that a refused line takes in total. */
 const MESSAGE_BYTES = 192
 const REFUSED_BYTES = 96
-/** Memory that refused lines in a row take besides. */
+/** Additional memory of each sequence of consecutive refused lines. */
 const REFUSED_RUN_BYTES = 416
 const ERROR_BYTES = 1024
 
@@ -42,19 +42,19 @@ export class ReadQueue {
   readonly #entries = new Fifo<ReadRun | RefusedLines | IpcError>()
   /** Bytes added since the queue was last empty: the messages of a read share memory until the last of them is gone. */
   #bytes = 0
-  /** The first reader that waits has a slot of its own: mostly there is no other, and an array takes memory. */
+  /** The first waiting reader has a slot of its own: usually there is no other, and an array would take memory. */
   #answer: Answer | undefined
   #wantsOne = false
   #others: Waiter[] | undefined
   #resume: (() => void) | undefined
   #endGiven = false
 
-  /** A reader waits. */
+  /** Whether a reader waits. */
   get any(): boolean {
     return this.#answer !== undefined
   }
 
-  /** The first reader wants one message rather than a run. */
+  /** Whether the first reader waits for one message rather than a run. */
   get wantsOne(): boolean {
     return this.#wantsOne
   }
@@ -66,7 +66,7 @@ export class ReadQueue {
   wait(one: true, signal?: AbortSignal, name?: string): Promise<IteratorResult<SOCMessage, undefined>>
   wait(one: false, signal?: AbortSignal, name?: string): Promise<IteratorResult<SOCMessage[], undefined>>
   wait(one: boolean, signal?: AbortSignal, name = ''): Promise<Result> {
-    // Without the function that rejects: thousands of connections may wait, and each such function takes memory.
+    // The promise's reject function is not kept: thousands of connections may wait, and each function takes memory.
     return new Promise<Result>((answer) => {
       const waiter = signal === undefined ? answer : this.#withdrawable(answer, signal, name)
       if (this.#answer === undefined) {
@@ -106,7 +106,7 @@ export class ReadQueue {
     this.#takeAnswer()?.(END)
   }
 
-  /** A reader has got the end: it has asked for more after the last message. */
+  /** Whether a reader was given the end, because it requested more after the last message. */
   get endGiven(): boolean {
     return this.#endGiven
   }
@@ -129,12 +129,12 @@ export class ReadQueue {
     return this.#entries.length === 0
   }
 
-  /** What waits to be asked for takes so much memory, roughly. */
+  /** Approximate memory of the entries not yet requested. */
   get bytes(): number {
     return this.#bytes
   }
 
-  /** Enough waits to be asked for: reading should stop. */
+  /** Whether enough waits to be requested, so that reading should stop. */
   get full(): boolean {
     return this.#bytes >= MAX_QUEUED_BYTES
   }
@@ -159,7 +159,7 @@ export class ReadQueue {
     this.#entries.push(error)
   }
 
-  /** Removes the first entry: a run that was handed out, or one error. */
+  /** Removes the first entry: a run that was handed out, or an error. */
   shift(): void {
     const entry = this.#entries.first
     if (entry === undefined) return
@@ -171,12 +171,12 @@ export class ReadQueue {
     if (this.#entries.length === 0) this.#bytes = 0
   }
 
-  /** `messages` of the run have been handed out or passed over. */
+  /** Notes that `messages` more messages of the run have been handed out or skipped. */
   advance(run: ReadRun, messages: number): void {
     run.at += messages
   }
 
-  /** One message of a run, which is removed with its last one. */
+  /** Takes one message of a run. The run is removed with its last message. */
   takeOne(run: ReadRun): SOCMessage {
     const message = run.messages[run.at] as SOCMessage
     this.advance(run, 1)
@@ -184,7 +184,7 @@ export class ReadQueue {
     return message
   }
 
-  /** The rest of a run. */
+  /** Takes the rest of a run. */
   takeRun(run: ReadRun): SOCMessage[] {
     const rest = run.at === 0 ? run.messages : run.messages.slice(run.at)
     this.shift()
@@ -234,7 +234,7 @@ export class ReadQueue {
   }
 }
 
-/** Runs as an iterator. Leaving a loop over it calls `close`. */
+/** Returns an iterator over runs. Leaving a loop over it calls `close`. */
 export function iterateRuns(
   next: () => Promise<IteratorResult<SOCMessage[], undefined>>,
   close: () => Promise<void>,

@@ -39,22 +39,26 @@ export interface ReceiverOptions extends PayloadOptions {
    * ERR_IPC_TIMEOUT (reason `idle`). Default: unlimited.
    */
   readonly idleTimeoutMs?: number
-  /** Milliseconds from the making of the receiver to its first message, likewise (reason `no-first-message`). Default: unlimited. */
+  /**
+   * Milliseconds from the construction of the receiver to its first message, with the same effect (reason
+   * `no-first-message`). Default: unlimited.
+   */
   readonly firstMessageTimeoutMs?: number
   /**
-   * Milliseconds from the first byte of a line to its end, while this side reads, after which the connection is closed and
-   * `next` rejects with ERR_IPC_TIMEOUT (reason `unfinished-message`). A peer that sends a byte now and then cannot hold a
-   * connection open with it. `Infinity` for no limit. Default: 30,000.
+   * Milliseconds from the first byte of a line to its end, while this side reads, after which the connection is closed
+   * and `next` rejects with ERR_IPC_TIMEOUT (reason `unfinished-message`). Occasional bytes do not extend it, so a slow
+   * peer cannot hold a connection open with an unfinished line. `Infinity` for no limit. Default: 30,000.
    */
   readonly messageTimeoutMs?: number
   /**
-   * Polls for messages before the thread goes to sleep: the shortest latency at the price of a processor. `false` never
-   * polls. Default: the setting of the connection or its listener; there, up to 50 µs as long as that pays.
+   * Polls for messages before the thread goes to sleep: shortest latency, at the cost of a processor. `false`: never
+   * polls. Default: the setting of the connection or its listener, which by default polls for up to 50 µs while that
+   * pays off.
    */
   readonly busyPoll?: BusyPollOptions | false
   /**
-   * Called with what happens to the receiver: see {@link LifecycleEvent}. Also on the diagnostics channel
-   * `sentinel-ipc:lifecycle`.
+   * Called with the lifecycle events of the receiver: see {@link LifecycleEvent}. The events are also published on the
+   * diagnostics channel `sentinel-ipc:lifecycle`.
    */
   readonly onEvent?: OnEvent
 }
@@ -72,11 +76,11 @@ const TABLE: OptionTable<ReceiverOptions> = {
   integers: integerKind,
 }
 
-/** Enough for an unlucky peer; a hostile one is gone before it costs much. */
+/** Enough for a peer with a bug; a hostile peer is disconnected before it costs much. */
 const DEFAULT_MAX_INVALID = 1000
 const DEFAULT_MESSAGE_TIMEOUT_MS = 30_000
 
-/** Everything that a receiver needs, checked once. */
+/** The checked options of a receiver. */
 export interface ReceiverPlan {
   readonly skipInvalid: boolean
   readonly maxMessageBytes: number
@@ -88,7 +92,7 @@ export interface ReceiverPlan {
   readonly onEvent: OnEvent | undefined
 }
 
-/** One object for all receivers without options, as there may be thousands. */
+/** One object for all receivers without options, because there may be thousands. */
 const DEFAULT_PLAN: ReceiverPlan = planFrom({})
 
 /** @throws TypeError, RangeError for options that are not allowed */

@@ -30,8 +30,9 @@ import { observeOn } from '../observe/registry.js'
 export type { ReceiverOptions } from './receiver-options.js'
 
 /**
- * The messages of a receiver whose types and payloads are known: `Receiver<{ logon: Logon; count: number }>` hands out a
- * union that `type` discriminates. The compiler believes you; nothing is checked at run time. See `validated` for that.
+ * The messages of a receiver whose types and payloads are known: `Receiver<{ logon: Logon; count: number }>` hands out
+ * a union that `type` discriminates. The compiler trusts the declaration; nothing is checked at run time. `validated`
+ * checks payloads.
  */
 export type ReceivedMessage<Messages> = {
   [Type in keyof Messages & string]: SOCMessage<Messages[Type]> & {
@@ -48,7 +49,7 @@ export interface ReceiverStats {
   readonly invalid: number
   /** Bytes read. */
   readonly bytes: number
-  /** Reads that brought them. */
+  /** Reads that returned these bytes. */
   readonly batches: number
   /** 1 if the stream began with a UTF-8 byte order mark, which was skipped; otherwise 0. */
   readonly byteOrderMarks: number
@@ -80,7 +81,7 @@ export class Receiver<
   readonly name: string
   readonly #connection: Connection
   readonly #plan: ReceiverPlan
-  /** Made when it is first needed: most connections are idle, and their peers finish their lines. */
+  /** Made on first use: most connections are idle, and most peers finish their lines. */
   #silence: SilenceLimit | undefined
   readonly #input: ConnectionInput<Connection>
   readonly #busyPoll: PollRequest
@@ -99,7 +100,7 @@ export class Receiver<
   /** Bytes of the queue that are charged to the account of the user. */
   #charged = 0
 
-  // One object for all receivers, as thousands of closures would take memory.
+  // One object for all receivers: thousands of closures would take memory.
   static readonly #recordReader: RecordReader<Receiver> = {
     onRecords: (receiver, count, received) => receiver.#onRecords(count, received),
     onEnd: (receiver, error) => receiver.#onEnd(error),
@@ -141,7 +142,7 @@ export class Receiver<
     return this.#connection
   }
 
-  /** Counts since it was made. */
+  /** Counts since the receiver was made. */
   get stats(): ReceiverStats {
     return {
       received: this.#received,
@@ -153,12 +154,12 @@ export class Receiver<
   }
 
   /**
-   * The next message; `done` at the end of the stream (Go: `Next`, which returns io.EOF there). A last line without a
+   * Returns the next message; `done` at the end of the stream (Go: `Next`, which returns io.EOF). A last line without a
    * newline counts if it is a whole message.
    *
    * @throws {IpcError} ERR_IPC_INVALID_MESSAGE or ERR_IPC_MESSAGE_TOO_LARGE for a line that is not a message: call again for
-   *   the next one. ERR_IPC_CLOSED once if the connection broke, ERR_IPC_TIMEOUT once if the peer was silent for too long;
-   *   then `done`. ERR_IPC_ABORTED if the signal fired.
+   *   the next one. ERR_IPC_CLOSED once if the connection broke, ERR_IPC_TIMEOUT once if the peer was silent for too
+   *   long; then `done`. ERR_IPC_ABORTED if the signal fired.
    * @throws TypeError for an unknown option
    */
   next(options?: ReceiveOptions): Promise<IteratorResult<Message, undefined>> {
@@ -196,9 +197,9 @@ export class Receiver<
   }
 
   /**
-   * Messages in runs, as they were read: the fastest way to take many. Errors come at their place between the runs, as
-   * with {@link next}; a loop that an error ended may be started again. When the signal fires, the wait rejects with
-   * ERR_IPC_ABORTED; no message is lost by it.
+   * Iterates over the messages in runs, as they were read: the fastest way to receive many. Errors occur at their place
+   * between the runs, as with {@link next}; after an error, a new loop continues with the next run. When the signal
+   * fires, the wait rejects with ERR_IPC_ABORTED; no message is lost by it.
    *
    * @throws TypeError for an unknown option
    */
@@ -213,7 +214,7 @@ export class Receiver<
     ) as AsyncIterableIterator<Message[], undefined, undefined>
   }
 
-  /** Closes the connection (Go: `Close`). Messages that were read can still be asked for. */
+  /** Closes the connection (Go: `Close`). Messages that were read before can still be requested. */
   async close(): Promise<void> {
     await hangUp(this.#connection)
   }
@@ -244,7 +245,7 @@ export class Receiver<
     }
   }
 
-  /** Undefined while nothing listens. */
+  /** Returns undefined while nothing listens to events. */
   #observed(): EndpointEvents | undefined {
     const { onEvent } = this.#plan
     if (isObserved(onEvent)) this.#events ??= new EndpointEvents(this, 'receiver', onEvent)
@@ -321,7 +322,7 @@ export class Receiver<
     if (!this.#plan.skipInvalid) this.#queue.addRefused(lines)
   }
 
-  /** A read has been taken, with or without the end of a line. */
+  /** Notes for the silence limits that a read was processed, with or without the end of a line. */
   #noteSilence(lines: boolean): void {
     const unfinished = threadWindow.carried > 0
     if (unfinished && this.#silence === undefined && this.#plan.limits.messageMs !== Infinity)
@@ -336,7 +337,10 @@ export class Receiver<
     })
   }
 
-  /** The account of its user keeps the peer from being read: it is not silent, unless its own line is what is in the way. */
+  /**
+   * Whether the silence is not the peer's fault, because the account of its user stops the reading; its own unfinished
+   * line is no excuse.
+   */
   #isExcused(why: Silence): boolean {
     const { stoppedFor } = this.#input
     return stoppedFor === 'application' || (stoppedFor === 'peer' && why !== 'unfinished-message')
@@ -348,7 +352,7 @@ export class Receiver<
     if (why === 'unfinished-message') this.#silence?.heard(false, true)
   }
 
-  /** Ends the connection, and the stream with an error that says why. */
+  /** Ends the connection, and the stream with an error that states the reason. */
   #hangUp(reason: LimitReason, code: IpcErrorCode, why: string): void {
     if (this.#state === 'ended') return
     this.#silence?.end()

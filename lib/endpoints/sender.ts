@@ -1,5 +1,5 @@
-// Sends messages one by one or in batches, and reports when the kernel has them. Delivery is at most once: what happens to
-// a message after that is up to the receiver.
+// Sends messages one by one or in batches, and reports when the kernel has them. Delivery is at most once: after that,
+// the fate of a message depends on the receiver.
 
 import { checkConnection, redialOf, writerOf, type Connection } from '../connection/connection.js'
 import { monotonicMs } from '../base/globals.js'
@@ -23,30 +23,33 @@ import { isObserved, type OnEvent } from '../observe/lifecycle.js'
 import { EndpointEvents } from './endpoint-events.js'
 import { WaitingSends, type WaitingSend } from './waiting-sends.js'
 
-/** How often `sendWithRetry` tries (Go: `MaxRetries`). */
+/** Number of attempts of `sendWithRetry` (Go: `MaxRetries`). */
 export const MAX_RETRIES = 3
 
 /** Options of {@link Sender}. */
 export interface SenderOptions {
   /** Milliseconds that one send may take. Default: {@link DEFAULT_TIMEOUT_MS}. */
   readonly timeoutMs?: number
-  /** Sends that may wait while the peer reads nothing. One more rejects with ERR_IPC_BUFFER_FULL. Default: 4096. */
+  /**
+   * Maximum number of sends that wait while the peer does not read. Further sends reject with ERR_IPC_BUFFER_FULL.
+   * Default: 4096.
+   */
   readonly maxPending?: number
   /**
-   * Bytes of the messages in these sends, counted as in `BufferedSenderOptions.maxBytes`. A send that is alone may be larger.
-   * One more rejects with ERR_IPC_BUFFER_FULL. Default: 8 MiB.
+   * Maximum bytes of the messages in waiting sends, counted as in `BufferedSenderOptions.maxBytes`. Further sends
+   * reject with ERR_IPC_BUFFER_FULL. A single send may be larger if no other waits. Default: 8 MiB.
    */
   readonly maxPendingBytes?: number
   /**
-   * Called with what happens to the sender: see {@link LifecycleEvent}. Also on the diagnostics channel
-   * `sentinel-ipc:lifecycle`.
+   * Called with the lifecycle events of the sender: see {@link LifecycleEvent}. The events are also published on the
+   * diagnostics channel `sentinel-ipc:lifecycle`.
    */
   readonly onEvent?: OnEvent
 }
 
 /** Options of one send. */
 export interface SendOptions {
-  /** Withdraws the send. If it had begun already, the message may reach the peer all the same. */
+  /** Withdraws the send. If it has begun already, the message may still reach the peer. */
   readonly signal?: AbortSignal
 }
 
@@ -111,8 +114,8 @@ export class Sender {
    * written at once; further ones of the same tick go out together. Several sends may be under way: their frames keep
    * their order and never mix.
    *
-   * When the time runs out while part of the message may be on the wire, the connection is closed, because
-   * nothing can follow half a message.
+   * If the time-out expires while part of the message may be on the wire, the connection is closed, because nothing can
+   * follow a partial message.
    *
    * @throws {IpcError} ERR_IPC_TIMEOUT, ERR_IPC_CLOSED, ERR_IPC_ABORTED (the message may have been sent),
    *   ERR_IPC_BUFFER_FULL, ERR_IPC_MESSAGE_TOO_LARGE, ERR_IPC_INVALID_MESSAGE
@@ -143,26 +146,26 @@ export class Sender {
   }
 
   /**
-   * Sends messages in their order with as few system calls as possible. Resolves when the kernel has all of them. Sparing
-   * a promise each, it is the fastest way to send many.
+   * Sends messages in their order with as few system calls as possible. Resolves when the kernel has all of them. The
+   * fastest way to send many messages, because it needs only one promise.
    *
    * @throws as {@link send}. Messages before the one that failed may have been sent.
    */
   sendBatch(messages: readonly SOCMessage[], options?: SendOptions): Promise<void> {
     const refusal = notAnArray(messages)
     if (refusal !== undefined) return rejected(refusal)
-    // The caller may use the array again before all of them are written.
+    // A copy, because the caller may reuse the array before all messages are written.
     if (options !== undefined) return this.#sendWith('sendBatch', [...messages], options)
     return messages.length === 0 ? Promise.resolve() : this.#sendAll([...messages])
   }
 
   /**
    * Sends a message, up to {@link MAX_RETRIES} times in all, waiting 100, 200 ms … between tries (Go: `SendWithRetry`).
-   * When the connection is dead it is dialled again first, if it was dialled; on a connection that a listener accepted
-   * there is no address to dial, so its end ends the tries. A message that the kernel had taken before the connection
-   * died is not sent again; one that it had in part is.
+   * If the connection is dead, it is first dialled again, provided that it was dialled; for a connection that a listener
+   * accepted there is no address to dial, so the attempts end with it. A message that the kernel had taken completely
+   * before the connection died is not sent again; a partly taken one is.
    *
-   * @throws as {@link send}; the error of the last try
+   * @throws as {@link send}; the error of the last attempt
    */
   async sendWithRetry(message: SOCMessage, options?: SendOptions): Promise<void> {
     const { signal } = checkOptions('sendWithRetry', options, SEND_TABLE)
@@ -186,8 +189,8 @@ export class Sender {
 
   /**
    * Writes everything that waits without the event loop, as in a handler of `process.on('exit')` or before
-   * `process.exit()`. Blocks this thread while the peer has to read first, at most for `timeoutMs` (default 1000). Returns
-   * whether the kernel has everything. On Windows nothing is waited for.
+   * `process.exit()`. Blocks this thread while the peer has to read first, for at most `timeoutMs` (default 1000).
+   * Returns whether the kernel has everything. On Windows it does not wait.
    *
    * @throws TypeError, RangeError for options that are not allowed
    */
@@ -198,7 +201,7 @@ export class Sender {
   }
 
   /**
-   * Waits for the sends under way, then closes the connection (Go: `Close`). Safe to call again.
+   * Waits for the pending sends, then closes the connection (Go: `Close`). Safe to call again.
    *
    * @throws {IpcError} ERR_IPC_TIMEOUT or ERR_IPC_CLOSED if messages could not be written; the sender is closed anyway
    */
@@ -221,7 +224,7 @@ export class Sender {
     }
   }
 
-  /** Undefined while nothing listens. */
+  /** Returns undefined while nothing listens to events. */
   #observed(): EndpointEvents | undefined {
     if (isObserved(this.#onEvent)) this.#events ??= new EndpointEvents(this, 'sender', this.#onEvent)
     return this.#events
@@ -253,7 +256,7 @@ export class Sender {
     return messages.length === 0 ? Promise.resolve() : this.#sendAll(messages, signal)
   }
 
-  /** Moves waiting sends into the writer, as far as it takes them. */
+  /** Moves waiting sends into the writer until it is blocked. */
   #serveWaiting(): void {
     const writer = this.#writer
     while (!writer.blocked && writer.failure === undefined) {
@@ -272,7 +275,7 @@ export class Sender {
     }
   }
 
-  /** Returns false if the writer got blocked before all messages of the send were in. */
+  /** Returns false if the writer became blocked before it had all messages of the send. */
   #appendAll(send: WaitingSend): boolean {
     const writer = this.#writer
     try {

@@ -1,4 +1,4 @@
-// How long a peer may take: until its first message, between two reads, and to finish a line that it has begun.
+// Limits how long a peer may take: until its first message, between two reads, and to finish a line that it has begun.
 
 import { Deadline } from '../wire/deadline.js'
 
@@ -7,7 +7,7 @@ export type Silence = 'no-first-message' | 'idle' | 'unfinished-message'
 
 /** The limits in milliseconds; Infinity for none. */
 export interface SilenceLimits {
-  /** Until the first message, from when this is made. */
+  /** From the construction of the limit to the first message. */
   readonly firstMessageMs: number
   /** Between two reads. */
   readonly idleMs: number
@@ -15,14 +15,14 @@ export interface SilenceLimits {
   readonly messageMs: number
 }
 
-/** Watches the silence of one peer. Time in which this process stands still, or does not read, does not count. */
+/** Watches the silence of one peer. Time in which this process is stalled or does not read is not counted. */
 export class SilenceLimit {
   readonly #limits: SilenceLimits
   readonly #onSilence: (why: Silence, afterMs: number) => void
   #first: Deadline | undefined
   #idle: Deadline | undefined
   #line: Deadline | undefined
-  /** The peer has begun a line, and not ended it. */
+  /** Whether the peer has begun a line and not ended it. */
   #inLine = false
 
   /** `onSilence` is called at most once. */
@@ -46,13 +46,13 @@ export class SilenceLimit {
     }
   }
 
-  /** A message has arrived. */
+  /** Call when a message has arrived. */
   understood(): void {
     this.#first?.clear()
     this.#first = undefined
   }
 
-  /** This side does not read now, so the silence is not the peer's. */
+  /** Stops the idle time: while this side does not read, the peer is not at fault. */
   pause(): void {
     this.#idle?.clear()
     this.#idle = undefined

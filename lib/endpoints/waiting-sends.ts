@@ -16,19 +16,19 @@ export interface WaitingSendLimits {
 export interface WaitingSend {
   /** Empty once the send has been withdrawn. */
   messages: readonly SOCMessage[]
-  /** Messages before this index are with the writer. */
+  /** The writer has the messages before this index. */
   next: number
-  /** It still waits. */
+  /** Whether it still waits. */
   waiting: boolean
   /** Counted only if it has to wait. */
   bytes: number
-  /** On a clock that leaves out the standstills of this process: see `#dueAtOf`. */
+  /** On a clock that excludes stalls of this process: see `#dueAtOf`. */
   readonly dueAt: number
   readonly resolve: () => void
   readonly reject: (error: Error) => void
 }
 
-/** Sends that no longer wait are removed once there are this many of them, and more than waiting ones. */
+/** Sends that no longer wait are removed when there are at least this many, and more than waiting ones. */
 const COMPACT_AT = 64
 
 export class WaitingSends {
@@ -59,8 +59,8 @@ export class WaitingSends {
   }
 
   /**
-   * Adds a send; `onFirst` is called if no other waits, and serves it. The promise settles as the writer, the signal or the
-   * time decide.
+   * Adds a send; `onFirst` is called if no other waits, and serves it. The writer, the signal or the time-out settles
+   * the promise.
    */
   add(messages: readonly SOCMessage[], signal: AbortSignal | undefined, onFirst: () => void): Promise<void> {
     return new Promise((resolve, reject) => {
@@ -83,7 +83,7 @@ export class WaitingSends {
     })
   }
 
-  /** Resolves when all sends that wait now are with the writer; rejects if the writer fails before. */
+  /** Resolves when the writer has all sends that wait now; rejects if the writer fails before. */
   idle(): Promise<void> {
     const last = this.#sends.at(-1)
     if (this.#length === 0 || last === undefined) return Promise.resolve()
@@ -93,7 +93,7 @@ export class WaitingSends {
     })
   }
 
-  /** Takes out a send, which is with the writer or has been withdrawn. */
+  /** Removes a send that the writer has, or that was withdrawn. */
   remove(send: WaitingSend): void {
     if (!send.waiting) return
     send.waiting = false
@@ -122,7 +122,7 @@ export class WaitingSends {
     this.#deadline.set(Math.max(0, this.#dueAtOf(oldest) - monotonicMs()))
   }
 
-  /** A standstill of this process moves the time of everything that waited through it. */
+  /** Returns the due time of a send, moved by the stalls of this process while it waited. */
   #dueAtOf(send: WaitingSend): number {
     return send.dueAt + this.#deadline.movedMs()
   }

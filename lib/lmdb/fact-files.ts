@@ -1,5 +1,5 @@
-// The directory and the files of a fact store, before LMDB opens them: that no other user can read, replace or redirect
-// them, and that none is shorter than its database. Must not know what the facts are.
+// Checks the directory and the files of a fact store before LMDB opens them: no other user can read, replace or
+// redirect them, and the data file is not shorter than its database. Must not know what the facts are.
 
 import { fstatSync, readSync, writeSync } from 'node:fs'
 import { resolve } from 'node:path'
@@ -17,8 +17,8 @@ const LOCK = 'lock.mdb'
 const LOCK_BYTES = 1 << 14
 
 /**
- * Makes the directory of a fact store and its files if they are absent, and checks them, by the rules of
- * {@link PrivateDirectory}. The path then leads to these files until `close`: nobody else can change it. On Windows it makes
+ * Makes the directory of a fact store and its files if they are absent, and checks them, by the rules of {@link
+ * PrivateDirectory}. The path then leads to these files until `close`: no other user can change it. On Windows it makes
  * and checks the directory, whose access list its files inherit.
  *
  * @throws {IpcError} ERR_IPC_UNSAFE_PATH (reason `unsafe-fact-store`) if another user could read, replace or redirect
@@ -62,7 +62,7 @@ async function makeIfAbsent(files: PrivateDirectory, name: string, bytes: number
       throw Object.assign(new Error(`${name} has no room`), { code: 'ENOSPC' })
     }
   } catch (error) {
-    // Otherwise the next process would take it for one that has its blocks.
+    // Otherwise the next process would assume that the file has its blocks.
     await files.removeFile(name)
     throw error
   } finally {
@@ -70,13 +70,13 @@ async function makeIfAbsent(files: PrivateDirectory, name: string, bytes: number
   }
 }
 
-/** Where the first page says that it is a database, and what else is read of it (mdb.c: MDB_meta). */
+/** Bytes to read from a page of metadata: the page header and MDB_meta (mdb.c). */
 const META_BYTES = 24 + 136
 const MAGIC = 0xbeefc0de
 const REMEDY = 'restore it, or move it away to begin anew with the facts of the peers'
 
 /**
- * A page that the database has and the file has not would end the process with SIGBUS when it is read.
+ * Checks that the file contains all pages of its database: reading a missing one would end the process with SIGBUS.
  *
  * Opening and closing `data.mdb` is harmless, because LMDB takes no locks on it. The size is read after the pages: another
  * process may add to the database meanwhile, and a file is never shorter than an earlier state of its database.
@@ -111,7 +111,7 @@ function readExpectedSize(descriptor: number): number | undefined {
   return expected
 }
 
-/** The code of the system error behind an error of the addon. */
+/** Returns the code of the system error behind an error of the addon. */
 function causeOf(error: unknown): unknown {
   const known = fromNative(error)
   return isError(known) ? (known.cause as NodeJS.ErrnoException | undefined)?.code : undefined

@@ -1,5 +1,5 @@
-// The values of a fact store on disk, to bytes and back: a fact, and the place of one. They are packed tight and written many
-// to a block of memory, as a sync makes hundreds of thousands of them. Must not know LMDB.
+// Encodes and decodes the values of a fact store on disk: facts, and places of facts. They are packed tightly, many to
+// a block of memory, because a sync makes hundreds of thousands of them. Must not know LMDB.
 
 import { unitsOf, type Fact, type FactLevel } from '../swarm/index.js'
 
@@ -12,7 +12,7 @@ export interface Place {
   readonly position: number
 }
 
-/** Turns values into bytes and back, as LMDB's `encoder` option wants it. */
+/** Turns values into bytes and back, in the form of LMDB's option `encoder`. */
 export interface Codec<T> {
   encode(value: T): Buffer
   decode(bytes: Buffer): T

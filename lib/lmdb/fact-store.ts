@@ -24,7 +24,10 @@ import { openFactFiles } from './fact-files.js'
 import { FactTables, LEVELS } from './fact-tables.js'
 import { isFull, WriteQueue } from './write-queue.js'
 
-/** Bytes on the disk that a batch may need for each unit: its text, the pages that it splits; and a margin. */
+/**
+ * Bytes on the disk that a batch may need per UTF-16 unit, for its text and the pages that it splits. MIN_ROOM_BYTES is
+ * a margin on top.
+ */
 const ROOM_PER_UNIT = 6
 const MIN_ROOM_BYTES = 1 << 20
 
@@ -244,7 +247,7 @@ export class LmdbFactStore implements FactStore {
     return this.#writes.run(action)
   }
 
-  /** @throws {FactError} ERR_FACT_STORE_FULL while there is still room enough for LMDB to go on with */
+  /** @throws {FactError} ERR_FACT_STORE_FULL before the file system is so full that LMDB itself would fail */
   #checkRoom(units: number): void {
     if (this.#writes.hasRoom(units * ROOM_PER_UNIT + MIN_ROOM_BYTES)) return
     throw new FactError(

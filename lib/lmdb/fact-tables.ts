@@ -1,5 +1,5 @@
-// The tables of a fact store in LMDB: one a level, keyed by position; others find the position of an id, and the facts of a
-// domain. Reads are of the last commit; what changes must run within a write of write-queue.ts.
+// The tables of a fact store in LMDB: one for each level, keyed by position; further tables map ids to places, and
+// domains to facts. Reads see the last commit. Changes must run within a write of write-queue.ts.
 
 import type { Database, RootDatabase, RootDatabaseOptions } from 'lmdb'
 
@@ -51,7 +51,7 @@ export class FactTables {
     return this.#places.doesExist(id)
   }
 
-  /** A fact, and where it stands; undefined if it is not in the store. */
+  /** Returns a fact and its place; undefined if the store does not have it. */
   find(id: string): { readonly place: Place; readonly fact: Fact } | undefined {
     const place = this.#places.get(id)
     const stored = place === undefined ? undefined : this.level(place.level).get(place.position)
@@ -72,7 +72,7 @@ export class FactTables {
     return [...this.#genes.getKeys()].flatMap((id) => this.find(id)?.fact ?? [])
   }
 
-  /** The position of the fact added last; 0 if there never was one. */
+  /** Returns the position of the fact added last; 0 if none was ever added. */
   last(): number {
     return (this.#meta.get('last') as number | undefined) ?? 0
   }

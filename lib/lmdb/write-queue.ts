@@ -1,5 +1,5 @@
-// Writes to an LMDB database one at a time, each as a transaction. A write that fails rejects only for its caller.
-// Must not know what is written.
+// Writes to an LMDB database one at a time, each as a transaction. A failed write rejects for its own caller only. Must
+// not know what is written.
 
 import { statfsSync } from 'node:fs'
 

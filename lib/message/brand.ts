@@ -1,4 +1,5 @@
-// Tells the messages of this copy of the package from those of another one, and from anything else. Must not know messages.
+// Distinguishes messages of this copy of the package from those of another copy, and from other values. Must not know
+// messages.
 
 /** The same in every copy of this package. */
 export const SOC_MESSAGE = Symbol.for('sentinel-ipc.SOCMessage')

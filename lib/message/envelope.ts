@@ -5,15 +5,15 @@ import { IpcError } from '../base/errors.js'
 import { INVALID_REASONS, TOO_LARGE_STATE } from '../binding/abi.js'
 
 /**
- * Longest message in bytes, as a line without its newline. The Go `Receiver` takes no more: its scanner's buffer of 1 MiB
- * has to hold the newline too.
+ * Longest message in bytes, as a line without its newline. The Go `Receiver` accepts no longer ones: its scanner's
+ * buffer of 1 MiB has to hold the newline too.
  */
 export const MAX_MESSAGE_BYTES = (1 << 20) - 1
 
 /** A message to be written: text, or text around bytes that are written untouched. */
 export type Frame = string | readonly [head: string, payload: Buffer, tail: string]
 
-/** Stands in front of the payload. */
+/** The text in front of the payload. */
 export const PAYLOAD_KEY = ',"payload":'
 
 let lastType = ''

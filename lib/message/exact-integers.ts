@@ -12,14 +12,14 @@ import { hidePrototypeKey } from './payload.js'
  */
 const LONG_INTEGER = /(?<![\d.eE+-])-?\d{16,1000}(?![\d.eE])/g
 
-/** Stands in front of the digits of an integer that was made a string. Not to be guessed by a peer. */
+/** Marks an integer that was made a string: it stands in front of the digits. Random, so that no peer can guess it. */
 let mark: string | undefined
 
 function newMark(): string {
   return `bigint ${randomHex(16)} `
 }
 
-/** The value of a valid JSON text: integers beyond 2^53 as BigInt, and a key `__proto__` as data. */
+/** Parses a valid JSON text: integers beyond 2^53 become BigInts, and a key `__proto__` stays data. */
 export function parseExact(text: string): unknown {
   mark ??= newMark()
   const strings = new StringSkipper(text)
@@ -33,7 +33,7 @@ export function parseExact(text: string): unknown {
   return JSON.parse(marked + text.slice(copied), revive)
 }
 
-/** The JSON text of a value that {@link parseExact} may have returned; undefined for undefined. */
+/** Returns the JSON text of a value that {@link parseExact} may have returned; undefined for undefined. */
 export function stringifyExact(value: unknown): string | undefined {
   let found = false
   const text = JSON.stringify(value, (_key, part: unknown) => {
@@ -44,7 +44,7 @@ export function stringifyExact(value: unknown): string | undefined {
   return found ? text?.replaceAll(new RegExp(`"${mark}(-?\\d+)"`, 'g'), '$1') : text
 }
 
-/** Tells which positions of a JSON text stand in a string. They must be asked for in rising order. */
+/** Finds out which positions of a JSON text lie within a string. Positions must be queried in rising order. */
 class StringSkipper {
   readonly #text: string
   /** Past the last string that was skipped. */

@@ -1,11 +1,11 @@
-// The fields that a receiver asked for, and where the addon found them in the lines of a read. Values are made when they
-// are asked for. Must not know messages.
+// The fields that a receiver requested, and where the addon found them in the lines of a read. Values are made on
+// demand. Must not know messages.
 
 import { wrongKind } from '../base/options.js'
 import { FieldWord } from '../binding/abi.js'
 import { checkPointer } from './json-pointer.js'
 
-/** The pointers that a receiver asked for. */
+/** The pointers that a receiver requested. */
 export class FieldSet {
   readonly pointers: readonly string[]
   /** Words of a row of these fields; see {@link FieldWord}. */
@@ -30,18 +30,18 @@ export class FieldSet {
     this.#indexes = indexes
   }
 
-  /** The index of a pointer in the list; undefined if it was not asked for. */
+  /** Returns the index of a pointer in the list; undefined if it was not requested. */
   indexOf(pointer: string): number | undefined {
     return this.#indexes.get(pointer)
   }
 }
 
-/** Where the fields of the lines of one step of a read are: one object for all of its messages. */
+/** The positions of the fields in the lines of one step of a read. All messages of the step share the object. */
 export class FieldTable {
   readonly set: FieldSet
   /** Rows in the order of the lines; see {@link FieldWord}. */
   readonly #words: Int32Array
-  /** Where the row that was found last begins. */
+  /** Index of the first word of the row found last. */
   #row = 0
 
   /** Takes over the rows, whose `lineStart` must be set. */
@@ -50,17 +50,17 @@ export class FieldTable {
     this.#words = words
   }
 
-  /** Where the row of the line that begins at `lineStart` of the read window begins. */
+  /** Returns the index of the row for the line that begins at `lineStart` of the read window. */
   rowOf(lineStart: number): number {
     const words = this.#words
     const row = this.#row
     if (words[row] === lineStart) return row
-    // Messages are mostly looked at in their order.
+    // Messages are mostly processed in their order.
     const next = row + this.set.rowWords
     return (this.#row = next < words.length && words[next] === lineStart ? next : this.#search(lineStart))
   }
 
-  /** Where the value of a field begins in the read window; equal to its end if it is missing. */
+  /** Returns where the value of a field begins in the read window; equal to its end if the field is missing. */
   startOf(row: number, field: number): number {
     return this.#words[row + FieldWord.first + field * FieldWord.each] as number
   }

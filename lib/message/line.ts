@@ -1,5 +1,5 @@
-// Takes lines apart that this package has written: spooled lines, and lines of text as `lineOf` makes them. The keys stand in
-// the order type, id, ts, extra keys, payload, seq. Must not know sockets.
+// Splits lines that this package has written into their parts: spooled lines, and lines of text as `lineOf` makes them.
+// The keys stand in the order type, id, ts, extra keys, payload, seq. Must not know sockets.
 
 import { PAYLOAD_KEY } from './envelope.js'
 import { composed, type SOCMessage } from './message.js'
@@ -23,8 +23,8 @@ const TAIL = /(?:,"seq":\d{1,16})?\}$/
 const TOKEN = /"(?:[^"\\]|\\.)*"|[^"[\]{},]+|[[\]{},]/sy
 
 /**
- * The parts of a line without its newline; undefined for a line in another layout. Looks into neither the extra keys nor the
- * payload, which may be invalid.
+ * Returns the parts of a line without its newline; undefined for a line in another layout. Does not check the extra
+ * keys or the payload, which may be invalid.
  */
 export function partsOfLine(line: string): LineParts | undefined {
   const head = HEAD.exec(line)
@@ -42,7 +42,10 @@ export function partsOfLine(line: string): LineParts | undefined {
   }
 }
 
-/** Where the key `payload` begins, or `end` if there is none; undefined if the brackets in front of it do not match. */
+/**
+ * Returns where the key `payload` begins, or `end` if there is none; undefined if the brackets in front of it do not
+ * match.
+ */
 function findPayload(line: string, start: number, end: number): number | undefined {
   let depth = 0
   for (let at = start; at < end; at = TOKEN.lastIndex) {
@@ -57,13 +60,14 @@ function findPayload(line: string, start: number, end: number): number | undefin
   return depth === 0 ? end : undefined
 }
 
-/** The extra keys of a line. @throws SyntaxError if they are not JSON */
+/** Returns the extra keys of a line. @throws SyntaxError if they are not JSON */
 export function metaOfLine({ metaText }: LineParts): Meta | undefined {
   return metaText === '' ? undefined : readMeta(`{${metaText.slice(1)}}`)
 }
 
 /**
- * The message of a line that this package has written. Its payload and its extra keys are kept as they stand there.
+ * Returns the message of a line that this package has written, with the payload and the extra keys exactly as in the
+ * line.
  *
  * @throws SyntaxError for a line that is not JSON
  */
@@ -73,12 +77,12 @@ export function messageOfLine(line: string): SOCMessage {
   const content = payload === undefined ? undefined : rawJSON(payload)
   const meta = metaOfLine(parts)
   if (meta === undefined) return newSOCMessage(type, content, { id, timestamp })
-  // Not checked like those of the application: the keys may have come from a peer, and have been written already.
+  // Not checked like the meta of the application: the keys may come from a peer, and have been written before.
   const made: MadeMeta = { meta, text: metaText }
   return composed({ type, id, made }, 0, timestamp, payload ?? '', 0)
 }
 
-/** The parts of an object whose keys stand in another order. */
+/** Returns the parts of an object whose keys stand in another order. */
 function partsOfObject(line: string): LineParts {
   const parsed = JSON.parse(line) as { type: string; id?: string; ts?: number; payload?: unknown }
   const { type, id = '', ts: timestamp = 0, payload } = parsed

@@ -1,5 +1,5 @@
-// The SOC message: its parts, and how it becomes a line. new-message.ts makes new ones; wire/record-decoder.ts makes those
-// of received lines. Must not know sockets.
+// The SOC message: its parts, and how it becomes a line. new-message.ts makes new messages; wire/record-decoder.ts
+// makes messages of received lines. Must not know sockets.
 
 import { inspect, type InspectOptions } from 'node:util'
 
@@ -25,7 +25,8 @@ export interface Delivery {
   deliveriesOf(message: SOCMessage): number
 }
 
-// Set by the static block of SOCMessage, which alone can reach its private fields. For this package's own files.
+// The following functions are set by the static block of SOCMessage, which alone can access its private fields. For
+// this package only.
 /**
  * Makes a message from the parts of a line on a page. Positional, because it is called for every line received. `id` is
  * undefined if it is sliced from the page when needed. Equal payload positions mean that there is no payload.
@@ -75,14 +76,17 @@ export let exactIntegersOf: (message: SOCMessage) => number
  * keeps alive too. It never changes.
  */
 export let sizeBound: (message: SOCMessage) => number
-/** The memory that a received message keeps alive, shared with the other messages of its read; 0 for one made here. */
+/**
+ * Returns the memory that a received message keeps alive, shared with the other messages of its read; 0 for a message
+ * of this process.
+ */
 export let keptBytes: (message: SOCMessage) => number
 
-/** Says who settles a received message. */
+/** Sets the object that settles a received message. */
 export let bindDelivery: (message: SOCMessage, delivery: Delivery) => void
-/** A second object for the same received message, which is settled on its own. */
+/** Returns a second object for the same received message. The two are settled independently. */
 export let copyOf: (message: SOCMessage) => SOCMessage
-/** Who settles a message. */
+/** Returns the object that settles a message; undefined for a message that is not acknowledged. */
 export let deliveryOf: (message: SOCMessage) => Delivery | undefined
 
 /**
@@ -101,8 +105,8 @@ export class SOCMessage<T = unknown> {
   /** Unix time in whole seconds (Go: `ts`); 0 if the line had none. */
   readonly timestamp: number
   /**
-   * Who sent the message, as the kernel reported it when the connection was made; never what the sender wrote. Undefined
-   * for messages made in this process.
+   * The process that sent the message, as the kernel reported it when the connection was made. Never taken from the
+   * line itself. Undefined for messages made in this process.
    */
   readonly peer: PeerIdentity | undefined
   /**
@@ -111,7 +115,7 @@ export class SOCMessage<T = unknown> {
    * @internal
    */
   protected readonly notCloneable: symbol = NOT_CLONEABLE
-  /** Cut from the page, or put together from the stamp, when asked for. Known if the stamp is there for its meta only. */
+  /** Cut from the page, or put together from the stamp, on first use. Always set if the stamp only carries the meta. */
   #id: string | undefined
   #stamp: Stamp | undefined
   #value: unknown = UNPARSED
@@ -233,7 +237,7 @@ export class SOCMessage<T = unknown> {
       )
   }
 
-  /** The id that the sender gave it; '' if the line had none. By default decimal Unix nanoseconds. */
+  /** The id that the sender chose; '' if the line had none. By default decimal Unix nanoseconds. */
   get id(): string {
     return (this.#id ??= this.#stamp === undefined ? this.#cutId() : this.#stamp.text + String(this.#idStart))
   }
@@ -295,9 +299,9 @@ export class SOCMessage<T = unknown> {
   }
 
   /**
-   * Extra keys of the envelope, which the sender gave in {@link NewMessageOptions.meta} or a peer in another language wrote:
-   * a frozen object without a prototype, whose values are JSON values, frozen too. Empty for a message without extra keys.
-   * Parsed at the first use. Nothing vouches for them but the peer.
+   * Extra keys of the envelope, which the sender gave in {@link NewMessageOptions.meta} or a peer in another language
+   * wrote: a frozen object without a prototype, whose values are JSON values, frozen too. Empty for a message without
+   * extra keys. Parsed at the first use. The peer chose them: do not base security decisions on them.
    *
    * At most 32 keys with 4096 bytes as `"key":value`: if a line has more, all of its extra keys are ignored.
    */
@@ -309,7 +313,7 @@ export class SOCMessage<T = unknown> {
     const made = this.#stamp?.made
     if (made !== undefined || (this.#flags & MessageFlag.hasMeta) === 0) return made
     const meta = readMeta(this.#envelope())
-    // First: with a stamp, the id would not be cut from the page any more.
+    // Before the stamp is set: with a stamp, the id would no longer be cut from the page.
     this.#id = this.id
     const read = { meta, text: metaText(meta) }
     this.#stamp = metaStamp(read)
@@ -340,8 +344,8 @@ export class SOCMessage<T = unknown> {
   }
 
   /**
-   * Gives a message back that an `AcknowledgingReceiver` handed out: it is handed out again, at the earliest in `delayMs`
-   * milliseconds (default 0). Does nothing if the message is settled already.
+   * Returns a message to the `AcknowledgingReceiver` that handed it out. The receiver hands it out again, after
+   * `delayMs` milliseconds at the earliest (default 0). Does nothing if the message is settled already.
    *
    * @throws TypeError for a message that is not from an `AcknowledgingReceiver`; RangeError for an invalid delay
    */
@@ -354,8 +358,8 @@ export class SOCMessage<T = unknown> {
   }
 
   /**
-   * Refuses a message that an `AcknowledgingReceiver` handed out, for good: its sender hears `rejected` and the reason, of
-   * which at most 128 characters. Does nothing if the message is settled already.
+   * Refuses a message that an `AcknowledgingReceiver` handed out, for good: its sender learns that it was rejected, and
+   * the reason, of which at most 128 characters are sent. Does nothing if the message is settled already.
    *
    * @param reason default `rejected`
    * @throws TypeError for a message that is not from an `AcknowledgingReceiver`
@@ -377,7 +381,7 @@ export class SOCMessage<T = unknown> {
   }
 
   #frame(): Frame {
-    // The addon found that the line is exactly what the code below would make: pass it on as it came.
+    // The addon found that the line is exactly what the code below would make, so it is passed on unchanged.
     if ((this.#flags & MessageFlag.canonical) !== 0)
       return this.#slice(this.#lineStart, this.#payloadEnd) + '}\n'
     const opened = openFrame(this.type, this.id, this.timestamp)
@@ -413,7 +417,7 @@ export class SOCMessage<T = unknown> {
     }
   }
 
-  /** How `util.inspect` and `console.log` show a message. */
+  /** Returns the text that `util.inspect` and `console.log` show. */
   [inspect.custom](_depth: number, options: InspectOptions): string {
     return `SOCMessage ${inspect(this.toJSON(), options)}`
   }

@@ -1,5 +1,5 @@
-// Extra keys of an envelope: what an application says about a message, such as a `traceparent`. Go peers ignore them.
-// Must not know messages.
+// Extra keys of an envelope: metadata of the application, such as a `traceparent`. Go peers ignore them. Must not know
+// messages.
 
 import { wrongKind } from '../base/options.js'
 import { quoteText } from '../base/quote.js'
@@ -12,12 +12,12 @@ export type Meta = Readonly<Record<string, unknown>>
 /** The meta of messages without any. */
 export const NO_META: Meta = Object.freeze(Object.create(null) as Meta)
 
-/** Keys that the package reads and writes itself, or whose names its messages have. */
+/** Keys that the package uses itself, or that are names of properties of a message. */
 const OURS = ['type', 'id', 'ts', 'timestamp', 'payload', 'seq', 'source']
 const OUR_KEYS: ReadonlySet<string> = new Set(OURS.map(fold))
 const ENVELOPE_KEYS: ReadonlySet<string> = new Set(['type', 'id', 'ts', 'payload', 'seq'])
 
-/** As Go's decoder compares keys, at least: it takes the long s (U+017F) for an s, and the Kelvin sign for a k. */
+/** Folds a key as Go's decoder does when it compares keys: the long s (U+017F) equals an s, and the Kelvin sign a k. */
 function fold(key: string): string {
   return key.toUpperCase().toLowerCase()
 }

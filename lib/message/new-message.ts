@@ -28,7 +28,7 @@ export class RawJSON {
   }
 }
 
-/** By its brand, as it may have been made by another copy of this package. */
+/** Checks the brand, because another copy of this package may have made the object. */
 function isRawJSON(payload: unknown): payload is RawJSON {
   return (
     typeof payload === 'object' &&
@@ -39,9 +39,9 @@ function isRawJSON(payload: unknown): payload is RawJSON {
 
 /**
  * Marks a text, or the bytes of a text, as JSON to be sent untouched as a payload (Go: `json.RawMessage`). Line breaks
- * around the value are left out. The rest is checked natively just before it is written: a `send` of anything but one JSON
- * value on one line rejects with ERR_IPC_INVALID_MESSAGE and writes nothing of it. Bytes are not copied until they are
- * written; do not change them before the send has resolved.
+ * around the value are removed. The rest is checked natively just before it is written: if it is not one JSON value on
+ * one line, `send` rejects with ERR_IPC_INVALID_MESSAGE and writes nothing of the message. Bytes are not copied until
+ * they are written; do not change them before the send has resolved.
  *
  * @throws TypeError if `content` is neither a string nor a Buffer or other Uint8Array
  */
@@ -63,7 +63,7 @@ function withoutBreaks(length: number, unitAt: (at: number) => number): [start: 
   let breaks = false
   for (; start < end && isBlank(unitAt(start)); ++start) breaks ||= isBreak(unitAt(start))
   for (; end > start && isBlank(unitAt(end - 1)); --end) breaks ||= isBreak(unitAt(end - 1))
-  // Nothing but white space is refused like any other invalid JSON.
+  // A text of white space alone is refused later, like any other invalid JSON.
   return breaks && start < end ? [start, end] : [0, length]
 }
 
@@ -107,7 +107,7 @@ export interface NewMessageOptions {
  *
  * @param payload any JSON value, {@link rawJSON}, or undefined for none
  * @throws TypeError for an empty type, an unknown option, an id that is not a string, a value that JSON cannot express,
- *   `rawJSON` that is empty or has half a surrogate pair in it unescaped, or a reserved key in `meta`
+ *   empty `rawJSON` or `rawJSON` with an unescaped half of a surrogate pair, or a reserved key in `meta`
  * @throws RangeError for a timestamp that is not a safe integer, or too much `meta`
  */
 export function newSOCMessage<T = unknown>(

@@ -10,7 +10,7 @@ import { detached } from './payload.js'
  */
 export const PAGE_BYTES = 4096
 
-/** Where the fields of a page's lines are. */
+/** The positions of the fields in the lines of a page. */
 export class PageFields {
   readonly set: FieldSet
   readonly #table: FieldTable
@@ -23,12 +23,12 @@ export class PageFields {
     this.#origin = origin
   }
 
-  /** The row of the line that begins at a position on the page. */
+  /** Returns the row for the line that begins at a position on the page. */
   rowOf(lineStart: number): number {
     return this.#table.rowOf(lineStart + this.#origin)
   }
 
-  /** Where the value of a field begins on the page; equal to its end if it is missing. */
+  /** Returns where the value of a field begins on the page; equal to its end if the field is missing. */
   startOf(row: number, field: number): number {
     return this.#table.startOf(row, field) - this.#origin
   }
@@ -46,7 +46,7 @@ export class ReadPage {
   #bytes: Buffer | undefined
   /** The text of [start, end), once it is needed. */
   #text: string | undefined
-  /** Undefined if the receiver asked for no fields. */
+  /** Undefined if the receiver requested no fields. */
   readonly fields: PageFields | undefined
 
   private constructor(
@@ -89,7 +89,7 @@ export class ReadPage {
     return text.slice(start - this.#start, end - this.#start)
   }
 
-  /** The same as a text that keeps nothing else alive. */
+  /** Returns the same text as a copy that keeps nothing else alive. */
   asciiCopy(start: number, end: number): string {
     if (this.#text === undefined) return this.bytes.toString('latin1', start, end)
     return detached(this.#text.slice(start - this.#start, end - this.#start))

@@ -19,7 +19,7 @@ export function sizeAround(characters: number): number {
 /** How much longer extra keys may get when they are written anew: `1e20` as 100000000000000000000. */
 const META_ROOM = EnvelopeExtra.mostBytes * 6
 
-/** Extra keys are written anew. Takes the flags of a message. */
+/** Whether the extra keys of a message with these flags are written anew. */
 function rewritesMeta(flags: number): boolean {
   return (flags & (MessageFlag.hasMeta | MessageFlag.metaInPlace)) === MessageFlag.hasMeta
 }
@@ -36,17 +36,17 @@ export function bytesOfLine(size: number, flags: number): number {
 
 /** Facts about a message that are known when it is made. Those that the addon found are bits of its record. */
 export const MessageFlag = {
-  /** Its line stands on a page, and is passed on byte for byte. */
+  /** Its line stands on a page and can be passed on byte for byte. */
   canonical: RecordFlag.canonical,
   /** The bytes of its line are ASCII, so that its page can be cut as text. */
   ascii: RecordFlag.ascii,
   /** No name in its payload can be `__proto__`. */
   plainNames: RecordFlag.plainNames,
-  /** It may have integers beyond 2^53, and they are to be BigInts. */
+  /** It may contain integers beyond 2^53, and they become BigInts. */
   exactIntegers: RecordFlag.longNumber,
   /** Its line has extra keys. */
   hasMeta: RecordFlag.hasMeta,
-  /** They stand where we write them. */
+  /** The extra keys stand where this package writes them. */
   metaInPlace: RecordFlag.metaInPlace,
   /** Its payload is known to be valid JSON on one line, and its line not nested too deeply. No bit of a record. */
   checked: 1 << 16,
@@ -65,7 +65,7 @@ export function metaStamp(made: MadeMeta): Stamp {
   return { text: '', millions: 0, rest: 0, type: '', typeCode: WHOLE_FRAME, id: undefined, made }
 }
 
-/** The type and the id of a message whose maker chose the id; for one made out of a received message, its peer. */
+/** The type and the id of a message whose maker chose the id, and the peer if it was made from a received message. */
 export interface NamedOrigin {
   readonly type: string
   readonly id: string

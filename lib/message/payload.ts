@@ -17,15 +17,17 @@ export function stringifyPayload(payload: unknown): string | undefined {
 // Each letter of the key may be written as an escape.
 const SUSPICIOUS = /__proto__|\\u00[4-7]/
 
-/** Nesting levels that a receiver takes, the envelope's among them; native/frames/line_checker.h has it too. */
+/**
+ * Nesting levels that a receiver accepts, the envelope included. The same as kMaxDepth of native/frames/json_walker.h.
+ */
 const MAX_DEPTH = 256
 
 /** No shorter text is nested too deeply: each level takes a bracket at both ends. */
 export const LEAST_DEEP_LENGTH = 2 * MAX_DEPTH
 
 /**
- * Whether a JSON text may be nested too deeply for a receiver. It is not if it has too few brackets, as nearly all texts
- * have; the addon looks closely at the others when they are sent.
+ * Whether a JSON text may be nested too deeply for a receiver. Nearly all texts have too few brackets for that; the
+ * addon checks the others when they are sent.
  */
 export function mayBeTooDeep(text: string): boolean {
   // Each bracket that opens a level needs another one that closes it.

@@ -1,4 +1,4 @@
-// The values of JSON texts that take no parser, straight from the bytes of a page. Must not know messages.
+// Reads simple JSON values directly from the bytes of a page, without a parser. Must not know messages.
 
 import type { ReadPage } from './page.js'
 
@@ -8,10 +8,10 @@ const DIGIT_0 = 0x30
 const LETTER_T = 0x74
 const LETTER_F = 0x66
 const LETTER_N = 0x6e
-/** An integer of so many digits is exact. */
+/** An integer of this many digits is exact as a number. */
 const MAX_DIGITS = 15
 
-/** The value at [start, end) of a page is not a scalar, or takes a parser. */
+/** Returned for a value that is not a scalar, or that needs a parser. */
 export const NOT_PLAIN = Symbol('not plain')
 
 /** A string without escapes, a short integer, true, false or null; {@link NOT_PLAIN} for anything else. */

@@ -6,7 +6,7 @@ import type { Meta } from './meta.js'
 
 /** The parts of the module `@opentelemetry/api` that are used. */
 export interface TraceApi<Context> {
-  /** Gives the context that is active. */
+  /** Access to the active context. */
   readonly context: {
     /** The active context. */
     active(): Context
@@ -21,11 +21,11 @@ export interface TraceApi<Context> {
 }
 
 /**
- * The meta for a new message, with the active trace context added: `traceparent`, and whatever else the configured
- * propagator writes. Without an active span or a configured propagator nothing is added.
+ * Returns the meta for a new message with the active trace context added: `traceparent`, and the other keys that the
+ * configured propagator writes. Without an active span or a configured propagator nothing is added.
  *
  * @param api the module `@opentelemetry/api`
- * @param meta what else the message carries
+ * @param meta further keys for the message
  */
 export function injectTrace<Context>(api: TraceApi<Context>, meta: Meta = {}): Meta {
   const carrier: Record<string, string> = {}
@@ -34,8 +34,8 @@ export function injectTrace<Context>(api: TraceApi<Context>, meta: Meta = {}): M
 }
 
 /**
- * The trace context that a received message carries, on top of the active one: pass it to `tracer.startSpan` as the parent,
- * or to `context.with`. The active context itself if the message has none.
+ * Returns the trace context of a received message, on top of the active context: pass it to `tracer.startSpan` as the
+ * parent, or to `context.with`. Returns the active context if the message carries none.
  *
  * The peer chose it: if you do not trust the peer, start a new trace and link to it.
  *

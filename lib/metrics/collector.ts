@@ -1,5 +1,6 @@
-// Keeps the totals of a thread: adds up what its live objects count at each scrape, and what those that end counted last. Costs
-// nothing between scrapes but a look at each object that ends and each refusal, invalid line and ended connection.
+// Keeps the totals of a thread: at each scrape it adds the growth of the counts of live objects, and when an object
+// ends, its last growth. Between scrapes it only works for objects that end, refusals, invalid lines and ended
+// connections.
 
 import { subscribe, unsubscribe } from 'node:diagnostics_channel'
 
@@ -25,16 +26,16 @@ export const LATENCY_BOUNDS = [
   25e-6, 50e-6, 1e-4, 25e-5, 5e-4, 1e-3, 25e-4, 5e-3, 0.01, 0.05, 0.1, 0.5, 1, 5,
 ] as const
 
-/** Times that requests of endpoints took. */
+/** Durations of the requests of endpoints. */
 export interface LatencyHistogram {
-  /** How many took at most each of {@link LATENCY_BOUNDS}, in that order. */
+  /** Number of requests that took at most each of {@link LATENCY_BOUNDS}, in that order. */
   readonly atMost: readonly number[]
   readonly count: number
   /** In seconds, within 10 %. */
   readonly sum: number
 }
 
-/** Reasons come from this package, but a peer chooses which of them: their number is bounded all the same. */
+/** Maximum number of label values of a metric. A peer influences which reasons occur. */
 const MAX_LABELS = 200
 const OTHER = 'other'
 
@@ -57,7 +58,7 @@ class Totals {
 
 export class Collector {
   readonly #totals = new Totals()
-  /** What each live object had counted at the last look. */
+  /** The counts of each live object at the last look. */
   readonly #seen = new WeakMap<Observed, Map<string, number>>()
   readonly #atMost = LATENCY_BOUNDS.map(() => 0)
   #latencyCount = 0
@@ -83,7 +84,7 @@ export class Collector {
     ],
   ]
 
-  /** Begins to count. There is one collector a thread. */
+  /** Begins to count. A thread has one collector. */
   start(): void {
     listenForLeaving((entry) => {
       this.#look(entry, undefined)
@@ -109,7 +110,7 @@ export class Collector {
     return (Object.keys(METRICS) as MetricName[]).map((name) => {
       const { kind, labels } = METRICS[name]
       const found = (kind === 'gauge' ? gauges : this.#totals).of(name)
-      // One without labels is there from the start, so that a rate over it is.
+      // A metric without labels exists from the start, so that a rate over it does too.
       const entries = found.size === 0 && labels.length === 0 ? [['', 0] as const] : [...found]
       return {
         name,
@@ -123,7 +124,7 @@ export class Collector {
     return { atMost: [...this.#atMost], count: this.#latencyCount, sum: this.#latencySumMs / 1000 }
   }
 
-  /** Adds what an object has counted since the last look; its gauges only if they are wanted. */
+  /** Adds the growth of an object's counts since the last look, and its gauges if `gauges` is given. */
   #look({ kind, object }: Entry, gauges: Totals | undefined): void {
     let seen = this.#seen.get(object)
     if (seen === undefined) this.#seen.set(object, (seen = new Map<string, number>()))
@@ -150,7 +151,7 @@ export class Collector {
   #count(metric: MetricName, event: unknown, more?: string): void {
     const fields = event as Readonly<Record<string, unknown>>
     this.#totals.add(metric, [String(fields['reason'])], 1)
-    // Events are published at a bounded rate; of those left out the number alone is known.
+    // Events are published at a bounded rate; for the omitted ones only their number is known.
     if (more !== undefined) this.#totals.add(metric, [OTHER], Number(fields[more] ?? 0))
   }
 
@@ -174,7 +175,7 @@ function toRecord(names: readonly string[], key: string): Record<string, string>
 let shared: Collector | undefined
 let users = 0
 
-/** The collector of this thread, which counts from the first call on until everyone has released it. */
+/** Returns the collector of this thread, which counts from the first call until all callers have released it. */
 export function acquireCollector(): { readonly collector: Collector; readonly release: () => void } {
   shared ??= new Collector()
   if (users++ === 0) shared.start()

@@ -1,13 +1,16 @@
-// The metrics: their names, meaning and labels, and what each kind of object contributes to them. The one list that the
-// exporters, the dashboard and the documentation follow.
+// The metrics: names, meaning and labels, and the contribution of each kind of object. The exporters, the dashboard and
+// the documentation follow this list.
 
 import type { ObservedKind } from '../observe/registry.js'
 
-/** A metric. Names are without prefix and in the words of Prometheus; OpenTelemetry's follow from them. */
+/**
+ * A metric. Names have no prefix and follow the conventions of Prometheus; the names for OpenTelemetry are derived from
+ * them.
+ */
 export interface MetricDefinition {
   readonly kind: 'counter' | 'gauge'
   readonly help: string
-  /** As UCUM has it, for OpenTelemetry. */
+  /** The unit in UCUM, for OpenTelemetry. */
   readonly unit: string
   readonly labels: readonly string[]
 }
@@ -55,7 +58,7 @@ export const METRICS = {
 /** Name of a metric in {@link METRICS}. */
 export type MetricName = keyof typeof METRICS
 
-/** What one object counts towards one metric. */
+/** The contribution of one object to one metric. */
 export interface Sample {
   readonly metric: MetricName
   /** Values of the metric's labels, in their order. */
@@ -65,7 +68,7 @@ export interface Sample {
 
 type Stats = Readonly<Record<string, unknown>>
 
-/** What objects of each kind contribute. Values come from their `stats`, which only grow where the metric is a counter. */
+/** The contributions of each kind of object. Values come from its `stats`; for counters they never decrease. */
 export const CONTRIBUTIONS: Readonly<Record<ObservedKind, (stats: Stats) => Sample[]>> = {
   connection: () => [],
   writer: (stats) => [

@@ -1,13 +1,13 @@
-// What happens to connections, as lines of a logger of the application. Silent unless it is called.
+// Writes the audit events of connections to the application's logger. Nothing is logged unless logEvents is called.
 
 import { followAudit, type AuditRecord } from '../stats/audit-feed.js'
 import { callUser } from '../base/user-code.js'
 
-/** A logger of pino's shape: methods that take an object and a text. */
+/** A logger with the interface of pino: methods that take an object and a text. */
 export interface Logger {
-  /** For what happens all day. */
+  /** Logs a routine event. */
   info(fields: object, text: string): void
-  /** For what deserves a look. */
+  /** Logs an event that an operator should look at. */
   warn(fields: object, text: string): void
 }
 
@@ -22,10 +22,10 @@ const TEXTS: Readonly<Record<string, readonly [level: 'info' | 'warn', text: str
 }
 
 /**
- * Logs the audit events of this thread: who was let in or turned away, and why; invalid lines, drops, ends of connections.
- * Payloads are not logged.
+ * Logs the audit events of this thread: admitted and refused clients with the reason, invalid lines, dropped messages,
+ * ended connections. Payloads are not logged.
  *
- * @returns a function that ends it
+ * @returns a function that stops the logging
  * @throws TypeError if `logger` lacks `info` or `warn`
  */
 export function logEvents(logger: Logger): () => void {

@@ -1,5 +1,5 @@
-// The metrics for a meter of @opentelemetry/api, by the conventions there: dots, units in UCUM, no `_total`. Nothing of it is
-// imported: the application hands in its meter.
+// Exports the metrics to a meter of @opentelemetry/api, by the conventions of OpenTelemetry: dots, units in UCUM, no
+// `_total`. Imports nothing of that package: the application passes its meter.
 
 import { callUser } from '../base/user-code.js'
 import { listenForLatencies } from '../observe/latency.js'
@@ -7,27 +7,27 @@ import { acquireCollector, LATENCY_BOUNDS } from './collector.js'
 import { METRICS, type MetricName } from './definitions.js'
 import type { MetricsOptions } from './prometheus.js'
 
-/** What a callback is given. */
+/** The argument of a callback (OpenTelemetry: `ObservableResult`). */
 export interface OpenTelemetryResult {
   /** Reports a value. */
   observe(value: number, attributes?: Readonly<Record<string, string>>): void
 }
 
-/** The part of an instrument of OpenTelemetry that is used. */
+/** The methods of OpenTelemetry's `Observable` that are used. */
 export interface OpenTelemetryInstrument {
-  /** Has `callback` called when the meter is read. */
+  /** Registers a callback that the meter calls when it is read. */
   addCallback(callback: (result: OpenTelemetryResult) => void): void
-  /** Ends that. */
+  /** Removes a callback. */
   removeCallback(callback: (result: OpenTelemetryResult) => void): void
 }
 
-/** The part of a histogram of OpenTelemetry that is used. */
+/** The methods of OpenTelemetry's `Histogram` that are used. */
 export interface OpenTelemetryHistogram {
   /** Records a value. */
   record(value: number): void
 }
 
-/** The part of OpenTelemetry's `Meter` that is used (tried with @opentelemetry/api 1). */
+/** The methods of OpenTelemetry's `Meter` that are used (tested with @opentelemetry/api 1). */
 export interface OpenTelemetryMeter {
   /** Makes a counter that is read by callbacks. */
   createObservableCounter(
@@ -51,10 +51,11 @@ export interface OpenTelemetryMeter {
 }
 
 /**
- * Adds the metrics of this thread to a meter of OpenTelemetry. They are counted when the meter is read, but for the times of
- * requests: there is no observable histogram, so each is recorded when the reply comes, in a microtask of its own.
+ * Adds the metrics of this thread to a meter of OpenTelemetry. They are collected when the meter is read. The durations
+ * of requests are the exception: OpenTelemetry has no observable histogram, so each duration is recorded when the reply
+ * arrives, in a microtask of its own.
  *
- * @returns a function that ends it
+ * @returns a function that removes the callbacks and stops the recording
  * @throws TypeError if `meter` is not a meter of OpenTelemetry
  */
 export function registerOpenTelemetry(meter: OpenTelemetryMeter, options: MetricsOptions = {}): () => void {

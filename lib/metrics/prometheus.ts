@@ -1,11 +1,11 @@
-// The metrics for prom-client, as metrics of a registry of the application. Nothing of prom-client is imported: a registry takes
-// any object with a name and `get()`.
+// Exports the metrics to a registry of prom-client. Imports nothing of that package: a registry accepts any object with
+// a name and `get()`.
 
 import { monotonicMs } from '../base/globals.js'
 import { METRICS, type MetricName } from './definitions.js'
 import { acquireCollector, LATENCY_BOUNDS, type Collector, type LatencyHistogram } from './collector.js'
 
-/** The part of prom-client's `Registry` that is used (tried with prom-client 15). */
+/** The methods of prom-client's `Registry` that are used (tested with prom-client 15). */
 export interface PrometheusRegistry {
   /** Adds a metric. */
   registerMetric(metric: never): void
@@ -15,7 +15,7 @@ export interface PrometheusRegistry {
 
 /** Options of {@link registerPrometheus} and {@link registerOpenTelemetry}. */
 export interface MetricsOptions {
-  /** What names begin with. Default: `sentinel_ipc_`, for OpenTelemetry `sentinel_ipc.`. */
+  /** Prefix of all metric names. Default: `sentinel_ipc_`, for OpenTelemetry `sentinel_ipc.`. */
   readonly prefix?: string
 }
 
@@ -32,15 +32,15 @@ interface PrometheusMetric {
   readonly type: 'counter' | 'gauge' | 'histogram'
   readonly aggregator: 'sum'
   get(): Promise<Omit<PrometheusMetric, 'get' | 'reset'> & { readonly values: readonly Value[] }>
-  /** Counts are those of the objects; they cannot be set back. */
+  /** Does nothing: the counts belong to the objects and cannot be reset. */
   reset(): void
 }
 
-/** Scrapes read all metrics one after the other; they all get the values of one moment. */
+/** A scrape reads the metrics one after the other. Reads within this time get the values of one moment. */
 const SAME_SCRAPE_MS = 50
 
 /**
- * Adds the metrics of this thread to a registry of prom-client. They are counted when the registry is read.
+ * Adds the metrics of this thread to a registry of prom-client. They are collected when the registry is read.
  *
  * @returns a function that removes them
  * @throws TypeError if `registry` is not a registry of prom-client

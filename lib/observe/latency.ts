@@ -1,15 +1,15 @@
-// Counts durations in buckets that grow by a fifth each, so that percentiles are right within 10 %. One count costs a few
-// nanoseconds and no memory.
+// Counts durations in buckets, each a fifth wider than the one before, so that percentiles are accurate within 10 %.
+// Counting takes a few nanoseconds and no memory.
 
 /** A summary of durations, in milliseconds. */
 export interface LatencyStats {
   /** Durations counted. */
   readonly count: number
-  /** Half of them were this long or shorter. Percentiles are right within 10 %. */
+  /** The median. Percentiles are accurate within 10 %. */
   readonly p50: number
-  /** 99 % of them were. */
+  /** The 99th percentile. */
   readonly p99: number
-  /** The longest. */
+  /** The longest duration. */
   readonly max: number
 }
 
@@ -21,7 +21,10 @@ const BUCKETS = 104
 
 const listeners = new Set<(ms: number) => void>()
 
-/** Has `listener` called with each duration that is counted, until the returned function is called. It must not throw. */
+/**
+ * Calls `listener` with each duration that is counted, until the returned function is called. `listener` must not
+ * throw.
+ */
 export function listenForLatencies(listener: (ms: number) => void): () => void {
   listeners.add(listener)
   return () => {
@@ -56,7 +59,7 @@ export class Latency {
     return this.#sumMs
   }
 
-  /** How many of them were at most `ms`, within 10 % of it. */
+  /** Returns how many durations were at most `ms`, which is accurate within 10 %. */
   atMost(ms: number): number {
     const last = Math.floor(Math.log(ms / LEAST_MS) / GROWTH)
     let count = 0
@@ -79,12 +82,12 @@ export class Latency {
 
 const sources = new WeakMap<object, () => Latency | undefined>()
 
-/** Says where the durations that an object measures are counted; undefined before the first. */
+/** Registers the counter of an object's durations. `source` returns undefined before the first one. */
 export function setLatencySource(object: object, source: () => Latency | undefined): void {
   sources.set(object, source)
 }
 
-/** The durations that an object has measured; undefined if there are none. */
+/** Returns the durations of an object; undefined if it has measured none. */
 export function latencyOf(object: object): Latency | undefined {
   return sources.get(object)?.()
 }

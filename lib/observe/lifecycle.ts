@@ -1,5 +1,6 @@
-// What happens to listeners, connections, senders and receivers, in one shape: given to the option `onEvent`, and published
-// on the diagnostics channel `sentinel-ipc:lifecycle`. An event that nothing listens to costs a look at a flag.
+// The lifecycle events of listeners, connections, senders and receivers, in one shape: passed to the option `onEvent`,
+// and published on the diagnostics channel `sentinel-ipc:lifecycle`. Without a listener or subscriber, an event costs
+// one check of a flag.
 //
 //   listener     listening ──▶ (address-lost | paused ──▶ resumed)* ──▶ closed
 //   connection   connected ──▶ closed | lost
@@ -14,7 +15,7 @@ import { queueMicrotask } from '../base/globals.js'
 import { callUser } from '../base/user-code.js'
 import type { PeerIdentity } from '../peer/peer.js'
 
-/** What an event is about. */
+/** The kind of object that an event is about. */
 export type LifecycleRole =
   | 'listener'
   | 'connection'
@@ -36,19 +37,19 @@ export type CloseReason =
   | 'too-many-invalid'
   | 'user-budget' // see maxBytesPerUser of listen
 
-/** What every event says: whom it is about. */
+/** The object that an event is about. Part of every event. */
 export interface LifecycleSource {
   /** The kind of object. */
   readonly role: LifecycleRole
-  /** Its name in errors; of a listener or connection, the address. */
+  /** The name of the object in errors; the address for a listener or connection. */
   readonly name: string
-  /** Path of the socket, or (Windows) name of the pipe; '' where it is not known. */
+  /** Path of the socket, or (Windows) name of the pipe; '' if unknown. */
   readonly address: string
   /** The `id` of the connection, which is unique in this thread. Undefined while there is none. */
   readonly connection: number | undefined
 }
 
-/** What a connection came to. */
+/** Totals of a connection at its end. */
 export interface ConnectionCounts {
   /** Bytes read. */
   readonly bytesIn: number
@@ -68,7 +69,10 @@ export interface ListeningChange {
   readonly type: 'listening'
 }
 
-/** A connection was made. Of an acknowledged sender: a peer was reached and has acknowledged. */
+/**
+ * A connection was made. For an acknowledged sender: a peer was reached, and it has acknowledged or is sent messages
+ * without acknowledgement.
+ */
 export interface ConnectedChange {
   /** What happened. */
   readonly type: 'connected'
@@ -78,32 +82,35 @@ export interface ConnectedChange {
   readonly acknowledging?: boolean
 }
 
-/** A try failed, and another one follows. */
+/** An attempt failed, and another one follows. */
 export interface RetryingChange {
   /** What happened. */
   readonly type: 'retrying'
-  /** Why the try failed. */
+  /** Why the attempt failed. */
   readonly error: IpcError
-  /** Failed tries in a row. */
+  /** Failed attempts in a row. */
   readonly tries: number
-  /** Milliseconds until the next one. */
+  /** Milliseconds until the next attempt. */
   readonly delayMs: number
 }
 
-/** Something has to wait. At most ten times a second for each object. */
+/** A sender, receiver or listener has to wait. Reported at most ten times a second for each object. */
 export interface PausedChange {
   /** What happened. */
   readonly type: 'paused'
   /**
-   * Who has to act: the `peer`, which reads too slowly for a sender; the `application`, which takes too little from a
-   * receiver; or, of a listener, both for the connections of a user who holds more than `maxBytesPerUser`.
+   * The cause. `peer`: the peer reads too slowly for a sender. `application`: the application reads too slowly from a
+   * receiver. `user-budget`: the connections of one user exceed `maxBytesPerUser` of the listener.
    */
   readonly reason: 'peer' | 'application' | 'user-budget'
   /** With `user-budget`: the uid, or (Windows) SID. */
   readonly user?: number | string
 }
 
-/** What had to wait goes on: a receiver or listener reads again (`resumed`), and nothing of a sender waits (`drained`). */
+/**
+ * The end of a pause: a receiver or listener reads again (`resumed`), or no message of a sender waits any more
+ * (`drained`).
+ */
 export interface ResumedChange {
   /** What happened. */
   readonly type: 'resumed' | 'drained'
@@ -123,7 +130,7 @@ export interface EndedChange {
   readonly reason?: CloseReason
   /** The error behind it, if there is one. */
   readonly error?: Error | undefined
-  /** Of a connection: what it came to. */
+  /** Of a connection: its totals. */
   readonly counts?: ConnectionCounts
   /** Of a listener: clients let in. */
   readonly accepted?: number
@@ -131,7 +138,7 @@ export interface EndedChange {
   readonly refused?: number
 }
 
-/** The path of a listener does not lead to it any more. */
+/** The path of a listener no longer leads to it. */
 export interface AddressLostChange {
   /** What happened. */
   readonly type: 'address-lost'
@@ -139,11 +146,11 @@ export interface AddressLostChange {
   readonly found: 'nothing' | 'another-file'
   /** Whether the listener has claimed the address again. */
   readonly reclaimed: boolean
-  /** Why it could not. */
+  /** Why the address could not be claimed again. */
   readonly error?: Error | undefined
 }
 
-/** Of an acknowledged sender: see its option `onSilentPeer`. `failed` is its end. */
+/** Of an acknowledged sender: `degraded` and `failed`, as its option `onSilentPeer` decides. `failed` is final. */
 export interface DegradedChange {
   /** What happened. */
   readonly type: 'degraded' | 'failed'
@@ -151,17 +158,17 @@ export interface DegradedChange {
   readonly error: IpcError
 }
 
-/** Of an acknowledged sender: its receiver has refused messages for good. */
+/** Of an acknowledged sender: the receiver has rejected messages. */
 export interface RejectedChange {
   /** What happened. */
   readonly type: 'rejected'
   /** How many messages were rejected. */
   readonly count: number
-  /** Why. */
+  /** The reason, as in the result of `send`. */
   readonly reason: RejectionReason
 }
 
-/** What happened, without whom it happened to. */
+/** An event without the object that it is about. */
 export type LifecycleChange =
   | ListeningChange
   | ConnectedChange
@@ -173,15 +180,17 @@ export type LifecycleChange =
   | DegradedChange
   | RejectedChange
 
-/** One event: what happened, and to whom. */
+/** One event: the object, and what happened to it. */
 export type LifecycleEvent = LifecycleSource & LifecycleChange
 
-/** The option `onEvent`. Called in a microtask of its own; what it throws is reported as an error of user code. */
+/**
+ * The option `onEvent`. Called in a microtask of its own; an error that it throws is reported as an error of user code.
+ */
 export type OnEvent = (event: LifecycleEvent) => void
 
 const lifecycle = channel('sentinel-ipc:lifecycle')
 
-/** Whether an event would reach anything. */
+/** Whether an event would reach a listener or subscriber. */
 export function isObserved(onEvent: OnEvent | undefined): boolean {
   return onEvent !== undefined || lifecycle.hasSubscribers
 }

@@ -1,5 +1,5 @@
-// Turns the pauses of one object into events, at a bounded rate: a fast peer makes hundreds of them a second. A pause that
-// lasts is always reported.
+// Turns the pauses of one object into events, at a bounded rate: a fast peer causes hundreds of pauses a second. A long
+// pause is always reported.
 //
 //   running ──begin──▶ pausing ──reported less than 100 ms ago? then after them──▶ reported
 //      ▲ └──────end, unreported───┘                                                   │
@@ -9,7 +9,7 @@ import { clearTimeout, monotonicMs, setTimeout } from '../base/globals.js'
 
 const REPORT_EVERY_MS = 100
 
-/** What a pause is reported to. */
+/** The callbacks for pauses. */
 export interface PauseEvents {
   readonly onPaused: () => void
   readonly onResumed: (pausedMs: number, pauses: number) => void

@@ -1,10 +1,10 @@
-// The live objects of this thread that have counts, for whatever shows them: exposeStats(), metrics. The registry keeps
-// nothing alive: an object that is not closed and not used any more disappears from it as from memory.
+// The live objects of this thread that have counts, for exposeStats() and metrics. The registry keeps no object alive:
+// an object that the application forgot to close disappears when it is garbage-collected.
 //
-// What belongs to a connection hangs on that connection, so that thousands of them cost one set entry each. Open connections
-// are held by the addon anyway, so they are held here too, until they end.
+// Objects that use a connection are stored with that connection, so that each of thousands costs one map entry. Open
+// connections are the exception: the addon holds them anyway, so the registry holds them too, until they end.
 
-/** What an object is. */
+/** The kind of an object. */
 export type ObservedKind =
   | 'connection'
   | 'writer'
@@ -29,7 +29,7 @@ export interface Entry {
   readonly object: Observed
 }
 
-/** A connection, as far as the registry knows it. */
+/** The properties of a connection that the registry uses. */
 export interface ObservedConnection {
   /** Unique among the connections of the thread. */
   readonly id: number
@@ -41,11 +41,14 @@ export interface ConnectionEntry<Connection extends ObservedConnection> {
   readonly parts: readonly Entry[]
 }
 
-/** The objects on a connection. Most have one, and thousands may be idle, so that one has no array. */
+/**
+ * The objects on a connection. Most connections have one, and thousands may be idle, so that a single object needs no
+ * array.
+ */
 type Parts = Observed | Observed[] | undefined
 
 const connections = new Map<ObservedConnection, Parts>()
-/** The kind of the objects of each class, so that no object has to say its own. */
+/** The kind of the objects of each class, so that objects need no field for it. */
 const kinds = new Map<unknown, ObservedKind>()
 
 /** Registers a connection until {@link forgetConnection}. */
@@ -53,11 +56,13 @@ export function observeConnection(connection: ObservedConnection): void {
   connections.set(connection, undefined)
 }
 
-/** Called with each object that leaves the registry, for those who keep totals. */
+/** Called with each object that leaves the registry, for totals. */
 type LeaveListener = (entry: Entry) => void
 let onLeave: LeaveListener | undefined
 
-/** Has `listener` called with each object just before it leaves the registry; undefined ends that. It must not throw. */
+/**
+ * Calls `listener` with each object just before it leaves the registry; undefined ends that. `listener` must not throw.
+ */
 export function listenForLeaving(listener: LeaveListener | undefined): void {
   onLeave = listener
 }
@@ -86,7 +91,7 @@ export function observeOn(connection: ObservedConnection, kind: ObservedKind, ob
   else connections.set(connection, parts === undefined ? object : [parts, object])
 }
 
-/** The open connections, oldest first. */
+/** Yields the open connections, oldest first. */
 export function* observedConnections<Connection extends ObservedConnection>(): Generator<
   ConnectionEntry<Connection>
 > {
@@ -107,7 +112,7 @@ let lastId = 0
 /** Entries at which dead ones are removed: twice as many as there were alive. */
 let sweepAt = 64
 
-/** Registers an object that belongs to no single connection, until {@link forget} or until it is garbage. */
+/** Registers an object that belongs to no single connection, until {@link forget} or until it is garbage-collected. */
 export function observe(kind: ObservedKind, object: Observed): void {
   if (others.length >= sweepAt) {
     others = others.filter((entry) => entry.object.deref() !== undefined)
@@ -125,7 +130,7 @@ export function forget(object: Observed): void {
   })
 }
 
-/** The live objects that belong to no single connection, oldest first. */
+/** Yields the live objects that belong to no single connection, oldest first. */
 export function* observedObjects(): Generator<Entry & { readonly id: number }> {
   for (const { id, kind, object } of others) {
     const live = object.deref()

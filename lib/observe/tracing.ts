@@ -1,14 +1,14 @@
-// Tracing channels for what goes through connections: `sentinel-ipc:send` for each batch that is written, and
-// `sentinel-ipc:receive` for the lines of each read that are handed over. Nothing is made while nothing subscribes, and the
-// question is asked once a batch or read, never for each message.
+// Tracing channels for the traffic of connections: `sentinel-ipc:send` for each batch that is written, and
+// `sentinel-ipc:receive` for the lines of each read that are handed over. Without subscribers no object is made. The
+// check happens once per batch or read, never per message.
 
 import { tracingChannel } from 'node:diagnostics_channel'
 
 import type { PeerIdentity } from '../peer/peer.js'
 
 /**
- * What the events of `tracing:sentinel-ipc:send:*` and `tracing:sentinel-ipc:receive:*` carry: one object for all events of
- * a batch.
+ * The message of the events of `tracing:sentinel-ipc:send:*` and `tracing:sentinel-ipc:receive:*`. All events of a
+ * batch share one object.
  */
 export interface BatchTrace {
   /** The `id` of the connection. */
@@ -17,7 +17,7 @@ export interface BatchTrace {
   readonly address: string
   /** The peer at the other end. */
   readonly peer: PeerIdentity
-  /** Lines in the batch; of a read, lines that end in it, valid or not. */
+  /** Lines in the batch; for a read, the lines that end in it, valid or not. */
   readonly lines: number
   /** Bytes of the batch or the read; 0 if the lines are the rest of an earlier read. */
   readonly bytes: number

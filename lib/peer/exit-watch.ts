@@ -1,5 +1,5 @@
-// Reports the end of the process behind a connection, by a native thread that waits on pidfds for this whole thread of
-// JavaScript.
+// Reports the end of the process behind a connection. One native thread waits on the pidfds of all watches of this
+// JavaScript thread.
 
 import type { AbortController } from '../base/globals.js'
 import { userAbortController } from '../base/user-signal.js'
@@ -16,7 +16,7 @@ export interface PeerExitWatch {
 }
 
 const ID_BYTES = 8
-/** Ids that are read at once. */
+/** Ids read at a time. */
 const MOST_IDS = 512
 
 /** The watches of this thread, and the native thread behind them. */

@@ -1,4 +1,4 @@
-// Who may be at the other end: identities as the kernel gives them, and policies that name the peers to let in.
+// Peer identities as the kernel reports them, and policies that name the peers to admit.
 
 import type { RefusalReason } from '../base/error-reasons.js'
 import { IpcError } from '../base/errors.js'
@@ -8,17 +8,17 @@ import { addon, type NativePeer, type NativePolicy } from '../binding/addon.js'
 import { fromNative } from '../binding/native-error.js'
 
 /**
- * Who is at the other end, as the kernel recorded when the connection was made (Linux: SO_PEERCRED and
- * SO_PEERGROUPS, unix(7); Windows: the user of the token of the process at the other end of the pipe). On the dialling side
- * it is the process that called `listen`.
+ * The process at the other end, as the kernel recorded it when the connection was made (Linux: SO_PEERCRED and
+ * SO_PEERGROUPS, unix(7); Windows: the user of the token of the process at the other end of the pipe). On the dialling
+ * side it is the process that called `listen`.
  */
 export interface PeerIdentity {
   /**
    * Process id; 0 in another pid namespace, see {@link PeerPolicy.foreignNamespaces}. For logs only: ids are reused, so
-   * never decide by it.
+   * never base a decision on one.
    */
   readonly pid: number
-  /** Effective user id; -1, which no user has, on Windows. */
+  /** Effective user id; on Windows -1, which no user has. */
   readonly uid: number
   /** Effective group id; -1 on Windows. */
   readonly gid: number
@@ -26,8 +26,8 @@ export interface PeerIdentity {
   readonly groups: readonly number[]
   /**
    * Path of the program that the process ran when the connection was accepted (Linux 6.5 and later: /proc/PID/exe while
-   * SO_PEERPIDFD shows that the process is alive; Windows). A hint, see {@link PeerPolicy.executables}. Undefined where it
-   * may not be read, as with processes of other users.
+   * SO_PEERPIDFD shows that the process is alive; Windows). A hint, see {@link PeerPolicy.executables}. Undefined where
+   * this process may not read it, as for processes of other users.
    */
   readonly executable?: string
   /**
@@ -42,17 +42,17 @@ export interface PeerIdentity {
 }
 
 /**
- * Which peers to let in: those whose user is in `users`, or whose group or any supplementary group is in `groups`. Users and
- * groups are numbers or names; names are looked up once. Without either: the user of this process. All others are refused.
- * On Windows `users` are names of accounts and `sids` security identifiers of users; numbers and the other rules have no
- * meaning there but for `executables`.
+ * The peers to admit: peers whose user is in `users`, or whose group or any supplementary group is in `groups`. Users
+ * and groups are numbers or names; names are looked up once. Without `users` and `groups`, only the user of this
+ * process is admitted. On Windows `users` are names of accounts and `sids` security identifiers of users; of the other
+ * rules only `executables` is supported there.
  *
- * `labels`, `units` and `executables` narrow that further: where given, the peer's must be known and listed. Prefer `labels`,
- * which the kernel assigns and guards; then `units`; `executables` are a hint only.
+ * `labels`, `units` and `executables` restrict this further: if one is given, the peer's value must be known and
+ * listed. Prefer `labels`, which the kernel assigns and guards; then `units`; `executables` are a hint only.
  *
- * Refused whatever the lists say: a user of another user namespace that has no id here (Linux: the overflow id, 65534), by
- * such a group, and a peer whose identity cannot be read. A peer in another pid namespace (pid 0) is refused without
- * `foreignNamespaces`.
+ * Always refused, regardless of the lists: a user of another user namespace without an id in this one (Linux: the
+ * overflow id, 65534), and a peer whose identity cannot be read. The overflow id never matches `groups`. A peer in
+ * another pid namespace (pid 0) is refused without `foreignNamespaces`.
  */
 export interface PeerPolicy {
   /** Users that are admitted, by id or name (Windows: account name). */
@@ -75,9 +75,9 @@ export interface PeerPolicy {
   /** Security identifiers of users (`S-1-5-…`). On Windows only; refused elsewhere. */
   readonly sids?: readonly string[]
   /**
-   * `by-uid`: lets in peers of other pid namespaces, such as containers that share the directory of the socket, by user and
-   * group alone. Their `pid` is 0, and neither executable nor unit is known, so rules about these refuse them. The user
-   * must have an id here; containers that are user namespaces of their own need a mapping. Default: such peers are
+   * `by-uid`: admits peers of other pid namespaces, such as containers that share the directory of the socket, by user
+   * and group alone. Their `pid` is 0, and neither executable nor unit is known, so rules about these refuse them. The
+   * user must have an id here; containers that are user namespaces of their own need a mapping. Default: such peers are
    * refused.
    */
   readonly foreignNamespaces?: 'by-uid'
@@ -152,7 +152,8 @@ function checkForeignNamespaces(value: unknown): boolean {
 }
 
 /**
- * Checks a policy and looks up its names. Without users and groups it is the (effective) user of this process.
+ * Checks a policy and looks up its names. Without users and groups, the policy admits the effective user of this
+ * process.
  *
  * @throws TypeError for names that do not exist, unknown keys, and a policy that lets no peer in
  */
@@ -223,14 +224,17 @@ function resolveSids(what: 'users' | 'sids', entries: unknown): string[] {
   })
 }
 
-/** The id of a group given by number or name. */
+/** Returns the id of a group, given by number or name. */
 export function resolveGroupId(group: number | string): number {
   return resolveIds('group', [group], addon.resolveGroup)[0] as number
 }
 
 let lastIdentity: PeerIdentity | undefined
 
-/** The identity of an admitted peer; frozen, as its messages and the connections that it makes in a row share it. */
+/**
+ * Returns the identity of an admitted peer. Frozen, because its messages and consecutive connections of the same peer
+ * share it.
+ */
 export function toPeerIdentity(native: NativePeer): PeerIdentity {
   const { pid, groups, executable, unit, label, sid } = native
   const { uid, gid } = sid === '' ? native : { uid: -1, gid: -1 }
@@ -261,7 +265,7 @@ export function toPeerIdentity(native: NativePeer): PeerIdentity {
   }))
 }
 
-/** What tells one user from another: the uid, and on Windows the SID. */
+/** Returns the key of a peer's user: the uid, on Windows the SID. */
 export function userOf(peer: PeerIdentity): number | string {
   return peer.sid ?? peer.uid
 }
@@ -269,7 +273,7 @@ export function userOf(peer: PeerIdentity): number | string {
 /** Longest name of a program, unit or label in an error. The peer may have chosen it. */
 const MAX_NAME = 256
 
-/** An identity in words, for errors and logs. */
+/** Describes an identity for errors and logs. */
 export function describePeer(peer: NativePeer): string {
   const where = peer.executable === '' ? '' : `, executable ${quoteText(peer.executable, MAX_NAME)}`
   const unit = peer.unit === '' ? '' : `, unit ${quoteText(peer.unit, MAX_NAME)}`
@@ -290,7 +294,10 @@ const EXPLANATIONS: Readonly<Partial<Record<RefusalReason, string>>> = {
   'label-unknown': 'the policy lists labels, but no security module has labelled this process',
 }
 
-/** Why a peer was refused and what to do about it, as the end of a sentence; '' where the reason says it all. */
+/**
+ * Returns why a peer was refused and what to do about it, as the end of a sentence; '' if the reason needs no
+ * explanation.
+ */
 export function explainRefusal(reason: RefusalReason): string {
   const explanation = EXPLANATIONS[reason]
   return explanation === undefined ? '' : `: ${explanation}`

@@ -5,7 +5,7 @@ import { MAX_TIMER_MS } from '../base/timing.js'
 
 /** An entry of {@link Deadlines}. */
 export interface Timed {
-  /** When it is late, on the clock of `monotonicMs`. Infinity: never. */
+  /** When the entry expires, on the clock of `monotonicMs`. Infinity: never. */
   readonly deadlineMs: number
   /** Its place in the heap; -1 while it has none. For {@link Deadlines} alone. */
   heapAt: number
@@ -18,7 +18,7 @@ export class Deadlines<Entry extends Timed> {
   #timer: NodeJS.Timeout | undefined
   #dueMs = Infinity
 
-  /** @param onLate called with an entry that was removed because it is late */
+  /** @param onLate called with each expired entry, which has been removed */
   constructor(onLate: (entry: Entry) => void) {
     this.#onLate = onLate
   }
@@ -30,7 +30,7 @@ export class Deadlines<Entry extends Timed> {
     if (entry.deadlineMs < this.#dueMs) this.#arm(entry.deadlineMs)
   }
 
-  /** The timer stays armed: arming it again for each entry would cost more than a call in vain. */
+  /** The timer stays armed: arming it anew for each entry would cost more than a needless call. */
   remove(entry: Entry): void {
     const at = entry.heapAt
     if (at < 0) return
@@ -55,13 +55,13 @@ export class Deadlines<Entry extends Timed> {
     clearTimeout(this.#timer)
     this.#dueMs = dueMs
     const waitMs = Math.min(Math.max(1, Math.ceil(dueMs - monotonicMs())), MAX_TIMER_MS)
-    // After the event loop has read what has arrived: while this process was busy, the peer may well have replied.
+    // Expires only after the event loop has read pending input: while this process was busy, the peer may have replied.
     this.#timer = setTimeout(() => {
       setImmediate(() => {
         this.#expire()
       })
     }, waitMs)
-    // The connection keeps the process alive, not a deadline of it.
+    // Only the connection keeps the process alive, never a deadline.
     this.#timer.unref()
   }
 

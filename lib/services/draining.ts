@@ -1,15 +1,16 @@
-// How a server that drains tells those that only write to a connection: nothing that they could read ends for them.
+// Notifies code that only writes to a connection when its server drains. Code that reads notices the end of its stream
+// instead.
 
 import { endReading, hasReader, type Connection } from '../connection/connection.js'
 
 const listeners = new WeakMap<Connection, () => void>()
 
-/** Has `listener` called when the server of a connection drains, unless the connection has a reader, whose stream ends. */
+/** Calls `listener` when the server of a connection drains, unless the connection has a reader, whose stream ends. */
 export function onDraining(connection: Connection, listener: () => void): void {
   listeners.set(connection, listener)
 }
 
-/** The connection is read no further. */
+/** Ends reading from the connection, and calls its listener if it has no reader. */
 export function drain(connection: Connection): void {
   endReading(connection)
   if (!hasReader(connection)) listeners.get(connection)?.()

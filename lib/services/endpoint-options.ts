@@ -10,9 +10,9 @@ export interface EndpointOptions {
   /** Milliseconds that a request waits for its reply; each request can override it. Default: 5000. */
   readonly timeoutMs?: number
   /**
-   * Bytes that may wait, roughly and with overhead, in each of four places: requests without a reply, handlers running,
-   * replies that the peer does not take, and messages that the application has not asked for. What the peer sent counts
-   * with the whole read that it came in, as one message keeps that alive. Default: 8 MiB.
+   * Approximate bytes, with overhead, that may wait in each of four places: requests without a reply, running handlers,
+   * replies that the peer has not read, and messages that the application has not read. A received message counts with
+   * the whole read that it arrived in, because it keeps that alive. Default: 8 MiB.
    */
   readonly maxPendingBytes?: number
   /** Options of the receiver that reads the connection. */
@@ -23,7 +23,7 @@ export interface EndpointOptions {
 export interface RequestOptions {
   /** How long to wait for the reply, in milliseconds; Infinity: as long as the connection lasts. */
   readonly timeoutMs?: number
-  /** Withdraws the request when it fires. The signal of the peer's handler fires then. */
+  /** Withdraws the request when it fires. The signal of the peer's handler then fires too. */
   readonly signal?: AbortSignal
 }
 
@@ -37,13 +37,13 @@ export interface EndpointCloseOptions {
 export interface EndpointStats {
   /** Requests that have no reply yet. */
   readonly pending: number
-  /** Bytes that the requests without a reply take, roughly. */
+  /** Approximate bytes of the requests without a reply. */
   readonly pendingBytes: number
   /** How long the peer took to reply to requests, errors included. */
   readonly latency: LatencyStats
-  /** Handlers at work. */
+  /** Running handlers. */
   readonly handling: number
-  /** Bytes that the requests being handled take, roughly, with the reads that they came in. */
+  /** Approximate bytes of the requests being handled, with the reads that they arrived in. */
   readonly handlingBytes: number
   /** Requests of the peer that a handler was called for. */
   readonly handled: number
@@ -51,7 +51,7 @@ export interface EndpointStats {
   readonly refused: number
   /** Replies without a request: late ones, duplicates, forged ids. */
   readonly unknownReplies: number
-  /** Replies that could not be sent: the connection had ended, or the peer took nothing in time. */
+  /** Replies that could not be sent, because the connection had ended or the peer did not read in time. */
   readonly unsentReplies: number
   /** Messages dropped because {@link EndpointOptions.maxPendingBytes} of them waited while `messages` was not read. */
   readonly dropped: number

@@ -1,6 +1,6 @@
-// Both directions of one connection: messages, requests to the peer, and the peer's requests. Here is the life of an
-// endpoint; what it sends is in outbox.ts, requests are in outgoing-requests.ts and incoming-requests.ts, messages in
-// message-feed.ts, and the wire format in reply.ts.
+// Both directions of one connection: messages, requests to the peer, and the peer's requests. This file contains the
+// life of an endpoint; outbox.ts sends, outgoing-requests.ts and incoming-requests.ts handle requests, message-feed.ts
+// messages, and reply.ts has the wire format.
 
 import { abortedError, hasCode, IpcError, rejected } from '../base/errors.js'
 import { checkTimeout, waitAtMost } from '../base/timing.js'
@@ -42,8 +42,8 @@ type EndpointState = 'open' | 'closing' | 'peer-ended' | 'closed'
  * Sends and receives messages, requests and replies over one connection, which needs no other sender or receiver.
  *
  * A message is a request if a handler is registered for its type and it has an id, or if its id begins with `req-`, as
- * the ids of {@link request} do. A peer in another language asks by sending such a message, and replies with a message of
- * type `soc_reply` (see reply.ts for the lines). All other messages come out of {@link messages}.
+ * the ids of {@link request} do. A peer in another language makes a request by sending such a message, and replies with
+ * a message of type `soc_reply` (docs/services.md shows the lines). All other messages come out of {@link messages}.
  *
  * An invalid line ends the connection unless the receiver skips them (`receiver: { onInvalid: 'skip' }`).
  */
@@ -62,9 +62,12 @@ export class Endpoint {
   readonly #idle = new Waiters()
   #state: EndpointState = 'open'
   #closing: Promise<void> | undefined
-  /** Memory of a run that is not taken further for lack of room. */
+  /** Memory of a run whose processing waits for room. */
   #stuckBytes = 0
-  /** Charged to the account of the peer's user, and of that, what the application or the peer has to take. */
+  /**
+   * Bytes charged to the account of the peer's user; and the part of them that the application or the peer has yet to
+   * read.
+   */
   #charged = 0
   #chargedAwaiting = 0
 
@@ -106,12 +109,12 @@ export class Endpoint {
   }
 
   /**
-   * The messages that are neither requests nor replies. Ends with the connection; rejects once if it broke or an invalid
-   * line came. Leaving a loop does not close the connection.
+   * Iterates over the messages that are neither requests nor replies. Ends with the connection; rejects once if the
+   * connection broke or an invalid line arrived. Leaving a loop does not close the connection.
    *
-   * While a loop reads them too slowly, the connection is read no further once {@link EndpointOptions.maxPendingBytes}
-   * wait, and replies that stand behind them wait too: do not await a request in the loop where the peer may send faster
-   * than you read. While they are not read at all, further ones are dropped and counted.
+   * If a loop reads too slowly, the endpoint stops reading the connection when {@link EndpointOptions.maxPendingBytes}
+   * wait, and replies behind those messages wait too: do not await a request in the loop if the peer may send faster
+   * than you read. While no loop reads, further messages are dropped and counted.
    */
   get messages(): AsyncIterableIterator<SOCMessage, undefined, undefined> {
     return this.#feed
@@ -143,9 +146,9 @@ export class Endpoint {
   }
 
   /**
-   * Sends a request and resolves with its reply, whose `payload` is the value that the peer's handler returned, and whose
-   * `id` is that of the request. Any number may be under way within {@link EndpointOptions.maxPendingBytes}. One that is withdrawn, by `timeoutMs` or `signal`, is
-   * cancelled at the peer.
+   * Sends a request and resolves with its reply, whose `payload` is the value that the peer's handler returned, and
+   * whose `id` is that of the request. Any number may be under way within {@link EndpointOptions.maxPendingBytes}. A
+   * request that `timeoutMs` or `signal` withdraws is also cancelled at the peer.
    *
    * @param payload as for `newSOCMessage`
    * @throws {IpcError} ERR_IPC_REMOTE with `remote: { code, message }` when the peer replied with an error,
@@ -166,8 +169,8 @@ export class Endpoint {
   }
 
   /**
-   * Registers the handler of a type of requests. Replies go out in the order in which handlers finish. Their payload is what
-   * the handler returns, any JSON value or `rawJSON`; `Reply` has the compiler check that.
+   * Registers the handler for a type of request. Replies are sent in the order in which handlers finish. Their payload
+   * is the value that the handler returns, any JSON value or `rawJSON`; with `Reply` the compiler checks its type.
    *
    * @throws TypeError if the type has a handler already or is reserved (`soc_reply`, `soc_cancel`)
    */
@@ -177,7 +180,7 @@ export class Endpoint {
   }
 
   /**
-   * Takes no more requests in either direction, waits for those under way, and closes the connection. Safe to call again.
+   * Refuses new requests in both directions, waits for the pending ones, and closes the connection. Safe to call again.
    *
    * @throws {IpcError} ERR_IPC_TIMEOUT when requests or handlers were still under way after `timeoutMs` (default 5000):
    *   those requests reject, the signals of those handlers fire, and the connection is closed all the same
@@ -240,12 +243,12 @@ export class Endpoint {
     this.#stuckBytes = 0
   }
 
-  /** Charges the peer's user for what it makes this endpoint hold. Call it when that has changed. */
+  /** Charges the peer's user for the memory that this endpoint holds. Call when that has changed. */
   #charge(): void {
     const { bytes, unread } = this.#feed
     const others = this.#incoming.bytes + this.#outbox.unsentBytes + this.#stuckBytes
     const total = others + bytes
-    // Messages that are not read are dropped in a full account, so that they keep no request from being read.
+    // In a full account, messages that no loop reads are dropped, so that they do not block requests.
     const awaiting = unread ? others : total
     if (total === this.#charged && awaiting === this.#chargedAwaiting) return
     const [more, moreAwaiting] = [total - this.#charged, awaiting - this.#chargedAwaiting]
@@ -295,7 +298,7 @@ export class Endpoint {
       this.#end(undefined)
       return
     }
-    // No reply can come any more, but the peer may have closed its sending side alone and still read ours.
+    // No reply can arrive any more, but the peer may have closed only its sending side, and still read.
     if (this.#state === 'open') this.#enter('peer-ended')
     this.#feed.end(undefined)
     this.#outgoing.failAll(this.#closedError())
@@ -303,7 +306,7 @@ export class Endpoint {
   }
 
   /**
-   * Messages read before are taken first: the end of the stream follows them, with the reason why the connection
+   * Messages read before are processed first: the end of the stream follows them, with the reason why the connection
    * broke.
    */
   #onConnectionClosed(): void {
@@ -340,7 +343,7 @@ export class Endpoint {
     try {
       await this.#outbox.close()
     } catch (error) {
-      // The peer may close first: everything it waited for was sent.
+      // The peer may close first, because everything that it waited for was sent.
       if (!hasCode(error, 'ERR_IPC_CLOSED')) late ??= error as IpcError
     }
     this.#end(late)

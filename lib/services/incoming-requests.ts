@@ -8,8 +8,9 @@ import * as wire from './reply.js'
 import { RunningHandlers, type RequestContext, type RunningHandler } from './running-handlers.js'
 
 /**
- * Handles a request. What it returns, or its promise resolves with, is the value of the reply: any JSON value, `rawJSON`
- * or undefined. What it throws becomes the error of the reply: its `code` and `message`, never its stack.
+ * Handles a request. The result, or the value that its promise resolves with, becomes the value of the reply: any JSON
+ * value, `rawJSON` or undefined. An error that it throws becomes the error of the reply: its `code` and `message`,
+ * never its stack.
  */
 export type RequestHandler<T = unknown, Reply = unknown> = (
   message: SOCMessage<T>,
@@ -35,7 +36,7 @@ export class IncomingRequests {
     this.#running = new RunningHandlers(maxBytes)
   }
 
-  /** Handlers at work. */
+  /** Running handlers. */
   get size(): number {
     return this.#running.size
   }
@@ -68,7 +69,7 @@ export class IncomingRequests {
     this.#closed = true
   }
 
-  /** Says that the messages taken from now on are of another run, which keeps this much memory alive. */
+  /** Begins another run: the messages taken from now on belong to it, and it keeps this much memory alive. */
   beginRun(bytes: number): void {
     this.#running.beginRun(bytes)
   }
@@ -87,7 +88,7 @@ export class IncomingRequests {
     return true
   }
 
-  /** Takes the peer's message that withdraws a request. */
+  /** Handles the peer's message that withdraws a request. */
   takeCancellation(message: SOCMessage): void {
     const id = wire.cancelledRequest(message)
     if (id === undefined || !this.#running.has(id)) return
@@ -124,7 +125,7 @@ export class IncomingRequests {
     if (running.finished) return
     let reply: SOCMessage | undefined
     try {
-      // Runs toJSON of the value, so it comes before anything changes.
+      // May run toJSON of the value, so it comes before any state changes.
       if (!running.cancelled) reply = wire.valueReply(running.id, value)
     } catch (error) {
       reply = wire.errorReply(running.id, wire.ReplyErrorCode.invalid, describeError(error))
@@ -155,7 +156,7 @@ export class IncomingRequests {
     else this.#refuse(id, wire.ReplyErrorCode.full, 'too many replies wait to be read')
   }
 
-  /** `id`: of the request, if an error may go in place of a reply that cannot be sent. */
+  /** `id` is the id of the request if an error may be sent in place of a reply that cannot be sent. */
   #write(message: SOCMessage, id?: string): void {
     this.#outbox.post(message, (error) => {
       if (id !== undefined && error instanceof IpcError && isAboutTheMessage(error)) {
@@ -167,7 +168,7 @@ export class IncomingRequests {
   }
 }
 
-/** Whether only this message could not be sent, so that another one can. */
+/** Whether the failure concerns this message only, so that another message can still be sent. */
 function isAboutTheMessage({ code }: IpcError): boolean {
   return code === 'ERR_IPC_MESSAGE_TOO_LARGE' || code === 'ERR_IPC_INVALID_MESSAGE'
 }

@@ -1,4 +1,4 @@
-// The messages of an endpoint that are neither requests nor replies, queued until the application asks for them.
+// The messages of an endpoint that are neither requests nor replies, queued until the application reads them.
 
 import { Fifo } from '../base/fifo.js'
 import { HeldReads, type HeldRead } from '../message/held-reads.js'
@@ -11,7 +11,7 @@ interface Kept {
   readonly read: HeldRead
 }
 
-/** Bytes that a queued message takes beside its line, roughly. */
+/** Approximate bytes that a queued message takes besides its line. */
 const OVERHEAD_BYTES = 192
 
 const END: Result = { value: undefined, done: true }
@@ -39,7 +39,7 @@ export class MessageFeed implements AsyncIterableIterator<SOCMessage, undefined,
   #waiting: { readonly resolve: (result: Result) => void; readonly reject: (error: Error) => void }[] = []
 
   /**
-   * @param isCrowded whether the peer's user has used its room up
+   * @param isCrowded returns whether the account of the peer's user is full
    * @param onTaken called when a message was taken, or messages are no longer read
    */
   constructor(maxBytes: number, isCrowded: () => boolean, onTaken: () => void) {
@@ -48,27 +48,29 @@ export class MessageFeed implements AsyncIterableIterator<SOCMessage, undefined,
     this.#onTaken = onTaken
   }
 
-  /** The application does not read, so that messages are dropped rather than waited for. */
+  /** Whether the application does not read, so that excess messages are dropped instead of waited for. */
   get unread(): boolean {
     return this.#state === 'unread'
   }
 
-  /** Messages dropped because the queue was full, or no room left for the peer's user, while it was not read. */
+  /**
+   * Messages dropped while the application did not read, because the queue or the account of the peer's user was full.
+   */
   get dropped(): number {
     return this.#dropped
   }
 
-  /** Memory of the queued messages and of the reads that they keep alive, roughly. */
+  /** Approximate memory of the queued messages and of the reads that they keep alive. */
   get bytes(): number {
     return this.#reads.bytes + this.#messages.length * OVERHEAD_BYTES
   }
 
-  /** The application reads too slowly: the endpoint should stop reading the connection. */
+  /** Whether the application reads too slowly, so that the endpoint should stop reading the connection. */
   get full(): boolean {
     return this.#state === 'read' && this.bytes >= this.#maxBytes
   }
 
-  /** Says that the messages pushed from now on are of another run, which keeps this much memory alive. */
+  /** Begins another run: the messages pushed from now on belong to it, and it keeps this much memory alive. */
   beginRun(bytes: number): void {
     this.#read = this.#reads.begin(bytes)
   }

@@ -11,7 +11,10 @@ import { metaText, readMeta } from '../message/meta.js'
 import { newSOCMessage, rawJSON } from '../message/new-message.js'
 import { countFrames } from '../wire/batch.js'
 
-/** A message as one line of text with its newline: its payload as it came, its keys as on the wire, the extra ones as well. */
+/**
+ * Returns a message as one line of text with its newline: the payload unchanged, the keys as on the wire, extra keys
+ * included.
+ */
 export function lineOf(message: SOCMessage): string {
   const { type, id, timestamp, meta, rawPayload } = message
   const idText = id === '' ? '' : `,"id":${JSON.stringify(id)}`
@@ -20,8 +23,8 @@ export function lineOf(message: SOCMessage): string {
 }
 
 /**
- * The message of a line as {@link lineOf} writes it. The text of the payload is kept, so that numbers of any size pass as
- * they are; it is checked when the message is sent.
+ * Returns the message of a line in the form that {@link lineOf} writes. The text of the payload is kept, so that
+ * numbers of any size pass unchanged; it is checked when the message is sent.
  *
  * @throws {IpcError} ERR_IPC_INVALID_MESSAGE for a line that is not a message
  */
@@ -44,7 +47,7 @@ function messageOfParts(parts: LineParts): SOCMessage {
   return newSOCMessage(type, content, { id, timestamp, ...(meta !== undefined && { meta }) })
 }
 
-/** The message of a line whose keys stand in another order. */
+/** Returns the message of a line whose keys stand in another order. */
 function messageOfValue(line: string, value: unknown): SOCMessage {
   const message = value as Partial<Record<'type' | 'id' | 'ts' | 'payload', unknown>> | null
   if (typeof message !== 'object' || message === null) throw invalidLine(line, 'not an object')
@@ -54,7 +57,7 @@ function messageOfValue(line: string, value: unknown): SOCMessage {
   return newSOCMessage(type, payload, { id, timestamp: ts as number, meta: readMeta(line) })
 }
 
-/** The message of a type whose payload is a line. */
+/** Returns a message of this type with the line as its payload. */
 export function payloadMessage(type: string, line: string): SOCMessage {
   return newSOCMessage(type, rawJSON(line))
 }
@@ -66,7 +69,7 @@ function invalidLine(line: string, what: string, cause?: unknown): IpcError {
   })
 }
 
-/** The error for a refused line, which says where in the text it is: `number` is its number, from 1. */
+/** Returns the error for a refused line with its place in the text: `number` is the number of the line, from 1. */
 export function withPlace(error: IpcError, line: string, number: number): IpcError {
   const { code, reason, message } = error
   return new IpcError(code, `line ${number} of the text: ${message}: ${quoteText(line, 80)}`, {
@@ -75,7 +78,7 @@ export function withPlace(error: IpcError, line: string, number: number): IpcErr
   })
 }
 
-/** Why a message cannot be sent; undefined if it can. */
+/** Returns why a message cannot be sent; undefined if it can. */
 export function refusalOf(message: SOCMessage): IpcError | undefined {
   try {
     const frame = frameOf(message)
@@ -93,7 +96,7 @@ export class LineSplitter {
   #rest = ''
 
   /**
-   * The lines that end in this chunk, without their ends; blank ones are left out.
+   * Returns the lines that end in this chunk, without line endings. Blank lines are left out.
    *
    * @throws {IpcError} ERR_IPC_MESSAGE_TOO_LARGE when a line is longer than any message
    */
@@ -101,7 +104,7 @@ export class LineSplitter {
     return this.split(chunk).filter((line) => line !== '')
   }
 
-  /** As {@link push}, but with the blank lines, so that lines can be counted. */
+  /** Like {@link push}, but includes blank lines, so that lines can be counted. */
   split(chunk: string | Uint8Array): string[] {
     const text = typeof chunk === 'string' ? chunk : this.#decoder.write(Buffer.from(chunk))
     // A line of many chunks is joined once, when it is whole: strings of V8 are joined lazily.
@@ -119,7 +122,7 @@ export class LineSplitter {
     return lines.map((line) => line.trim())
   }
 
-  /** The last line, if it has no newline. */
+  /** Returns the last line if it has no newline. */
   end(): string[] {
     const line = (this.#rest + this.#decoder.end()).trim()
     this.#rest = ''

@@ -1,5 +1,5 @@
-// What an endpoint writes: messages of the application, and its own requests, replies and cancellations, whose bytes are
-// counted until the kernel has them. Must not know what a reply is.
+// The messages that an endpoint writes: those of the application, and its own requests, replies and cancellations,
+// whose bytes are counted until the kernel has them. Must not know what a reply is.
 
 import type { Connection } from '../connection/connection.js'
 import { Sender, type SendOptions } from '../endpoints/sender.js'
@@ -32,17 +32,17 @@ export class Outbox {
     return this.#unsentBytes
   }
 
-  /** More waits than the bound allows: the peer does not read what it asks for. */
+  /** Whether more waits than the bound allows, because the peer does not read. */
   get full(): boolean {
     return this.#unsentBytes > this.#maxBytes
   }
 
-  /** Whether a message is within the bound. A single one always is. */
+  /** Whether a message fits within the bound. A single message always fits. */
   fits(message: SOCMessage): boolean {
     return this.#unsentBytes === 0 || this.#unsentBytes + sizeBound(message) <= this.#maxBytes
   }
 
-  /** Sends a message of the application, which waits for the promise itself. */
+  /** Sends a message of the application, which awaits the promise itself. */
   send(message: SOCMessage, options?: SendOptions): Promise<void> {
     return this.#sender.send(message, options)
   }
@@ -53,7 +53,7 @@ export class Outbox {
    */
   post(message: SOCMessage, onFailure: (error: unknown) => void, counted = true): void {
     const sent = this.#sender.send(message)
-    // The sender returns one promise for all sends that the kernel took at once. It is waited for only the first time.
+    // The sender returns one promise for all sends that the kernel took at once. It is awaited only once.
     if (sent === this.#taken) return
     const bytes = counted ? sizeBound(message) : 0
     this.#unsentBytes += bytes

@@ -39,7 +39,7 @@ export class OutgoingRequests {
     return this.#pending.bytes
   }
 
-  /** The same, before they are summed up; undefined before the first reply. */
+  /** The durations behind {@link latency}; undefined before the first reply. */
   get measured(): Latency | undefined {
     return this.#pending.measured
   }
@@ -82,7 +82,7 @@ export class OutgoingRequests {
     return reply
   }
 
-  /** Takes a reply of the peer. */
+  /** Handles a reply of the peer. */
   takeReply(message: SOCMessage): void {
     const reply = wire.readReply(message)
     const request = reply === undefined ? undefined : this.#pending.takeReplied(reply.request)
@@ -100,7 +100,7 @@ export class OutgoingRequests {
     this.#pending.failAll(error)
   }
 
-  /** Sends no more cancellations: the connection is closed. */
+  /** Stops sending cancellations, because the connection is closed. */
   stop(): void {
     this.#closed = true
   }

@@ -7,7 +7,7 @@ import type { SOCMessage } from '../message/message.js'
 import { Latency, type LatencyStats } from '../observe/latency.js'
 import { Deadlines, type Timed } from './deadlines.js'
 
-/** Bytes that a request in waiting takes beside its message, roughly. */
+/** Approximate bytes that a pending request takes besides its message. */
 const OVERHEAD_BYTES = 256
 
 const NONE: LatencyStats = { count: 0, p50: 0, p99: 0, max: 0 }
@@ -55,7 +55,7 @@ export class PendingRequests {
     return this.#byId.size
   }
 
-  /** How long replies took, before they are summed up; undefined before the first. */
+  /** The durations behind {@link latency}; undefined before the first reply. */
   get measured(): Latency | undefined {
     return this.#latency
   }
@@ -65,12 +65,12 @@ export class PendingRequests {
     return this.#latency?.stats ?? NONE
   }
 
-  /** About how much memory they take. */
+  /** Approximate memory of the pending requests. */
   get bytes(): number {
     return this.#bytes
   }
 
-  /** Whether a request of this many bytes is within the bound. A single one always is. */
+  /** Whether a request of this many bytes fits within the bound. A single request always fits. */
   fits(messageBytes: number): boolean {
     return this.#byId.size === 0 || this.#bytes + messageBytes + OVERHEAD_BYTES <= this.#maxBytes
   }
@@ -110,14 +110,14 @@ export class PendingRequests {
     })
   }
 
-  /** Takes a request out because it was replied to; undefined if there is none with this id. */
+  /** Removes and returns a request that was replied to; undefined if there is none with this id. */
   takeReplied(id: string): PendingRequest | undefined {
     const request = this.take(id)
     if (request !== undefined) (this.#latency ??= new Latency()).add(monotonicMs() - request.sentMs)
     return request
   }
 
-  /** Takes a request out; undefined if there is none with this id. */
+  /** Removes and returns a request; undefined if there is none with this id. */
   take(id: string): PendingRequest | undefined {
     const request = this.#byId.get(id)
     if (request !== undefined) this.#remove(request)

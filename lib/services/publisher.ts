@@ -1,4 +1,5 @@
-// Publishes messages to any number of connections: lays each out once, and lets no subscriber hold up the others.
+// Publishes messages to any number of connections: encodes each message once, and prevents subscribers from delaying
+// one another.
 
 import { IpcError } from '../base/errors.js'
 import {
@@ -21,7 +22,7 @@ import { Subscriber, type PublisherOnFull } from './subscriber.js'
 export interface PublisherOptions {
   /** Bytes that may wait for one subscriber, beside what the kernel has taken. Default: 1 MiB. */
   readonly maxPendingBytes?: number
-  /** What happens when they are reached. Default: `drop-oldest`. See {@link PublisherOnFull}. */
+  /** What to do when `maxPendingBytes` is reached. Default: `drop-oldest`. See {@link PublisherOnFull}. */
   readonly onFull?: PublisherOnFull
 }
 
@@ -41,9 +42,9 @@ const CLOSE_OPTIONS: OptionTable<{ readonly timeoutMs?: number }> = { timeoutMs:
 const DEFAULT_MAX_PENDING_BYTES = 1 << 20
 
 /**
- * Publishes to subscribers. At most once: a subscriber that is too slow or ends misses messages, and its counts say how
- * many. Messages that are published in one turn of the event loop go out together, in their order, one system call a
- * subscriber.
+ * Publishes to subscribers. Delivery is at most once: a subscriber that is too slow or ends misses messages, and its
+ * counts show how many. Messages that are published in one turn of the event loop go out together, in their order, one
+ * system call a subscriber.
  */
 export class Publisher {
   readonly #maxPendingBytes: number
@@ -75,7 +76,7 @@ export class Publisher {
 
   /**
    * Publishes to a connection from now on, until it ends. The connection may also have a sender, a receiver or an
-   * endpoint. A subscriber that hangs up without being read from is noticed within about a second.
+   * endpoint. If the connection has no reader, a subscriber that hangs up is noticed within about a second.
    *
    * @throws {IpcError} ERR_IPC_CLOSED when the publisher or the connection is closed
    * @throws TypeError if `connection` is not a connection of this copy of the package or is a subscriber already, or for
@@ -90,7 +91,7 @@ export class Publisher {
       throw new IpcError('ERR_IPC_CLOSED', `the connection to ${connection.address} is closed`)
     }
     if (this.#subscribers.has(connection)) throw new TypeError('the connection is a subscriber already')
-    // It gets messages published after it was added, and none before.
+    // The subscriber gets only messages published after it was added.
     this.#flush()
     const subscriber = new Subscriber(connection, filter, this.#maxPendingBytes, this.#onFull, () => {
       this.#subscribers.delete(connection)
@@ -116,9 +117,9 @@ export class Publisher {
   }
 
   /**
-   * Publishes nothing more, waits until the subscribers have received their waiting messages, and closes their
-   * connections. Safe to call again; never rejects. Messages that a subscriber has not taken after `timeoutMs` (default
-   * 5000) are dropped and counted.
+   * Stops publishing, waits until the kernel has the subscribers' waiting messages, and closes their connections. Safe
+   * to call again; never rejects. Messages that a subscriber has not taken after `timeoutMs` (default 5000) are dropped
+   * and counted.
    *
    * @throws TypeError, RangeError for options that are not allowed
    */

@@ -16,7 +16,7 @@ import { newSOCMessage, RawJSON, rawJSON } from '../message/new-message.js'
 export const REPLY_TYPE = 'soc_reply'
 /** The type of the message that withdraws a request: its reply is no longer awaited. A peer may ignore it. */
 export const CANCEL_TYPE = 'soc_cancel'
-/** How the ids of requests begin, so that a request of an unknown type is not taken for a message. */
+/** Prefix of the ids of requests, so that a request of an unknown type is not mistaken for a message. */
 export const REQUEST_ID_PREFIX = 'req-'
 
 /** Codes of the error replies that an endpoint makes itself. */
@@ -25,7 +25,7 @@ export const ReplyErrorCode = {
   unknownType: 'ERR_IPC_UNKNOWN_REQUEST',
   /** A request with this id is being handled. */
   duplicateId: 'ERR_IPC_DUPLICATE_REQUEST',
-  /** The handlers running, or the replies not yet sent, have reached their bound. */
+  /** The running handlers or the unsent replies have reached their bound. */
   full: 'ERR_IPC_BUFFER_FULL',
   /** The endpoint is closing. */
   closed: 'ERR_IPC_CLOSED',
@@ -38,7 +38,7 @@ export const ReplyErrorCode = {
 const MAX_CODE_LENGTH = 128
 const MAX_MESSAGE_LENGTH = 1024
 
-/** A reply as it came. */
+/** A received reply. */
 export type Reply =
   | { readonly request: string; readonly error: RemoteError }
   | { readonly request: string; readonly message: SOCMessage }
@@ -46,7 +46,7 @@ export type Reply =
 /**
  * Makes the reply to a request.
  *
- * @throws TypeError for a value that JSON cannot express, and whatever its `toJSON` throws
+ * @throws TypeError for a value that JSON cannot express; any error of its `toJSON`
  */
 export function valueReply(request: string, value: unknown): SOCMessage {
   if (value instanceof RawJSON) {
@@ -64,13 +64,13 @@ export function errorReply(request: string, code: string, message: string): SOCM
   return newSOCMessage(REPLY_TYPE, { request, error: limited(code, message) })
 }
 
-/** The code and the message of whatever a handler threw. Never throws, and never shows a stack. */
+/** Returns code and message of the value that a handler threw. Never throws, and never exposes a stack. */
 export function remoteErrorOf(thrown: unknown): RemoteError {
   let code: unknown
   try {
     code = (thrown as { code?: unknown } | null | undefined)?.code
   } catch {
-    // A getter that throws: an error without a code.
+    // A getter that throws counts as an error without a code.
   }
   return limited(
     typeof code === 'string' && code !== '' ? code : ReplyErrorCode.failed,
@@ -83,7 +83,7 @@ export function cancellation(request: string): SOCMessage {
   return newSOCMessage(CANCEL_TYPE, { request })
 }
 
-/** The id of the request that a cancellation withdraws; undefined if the payload is not one. */
+/** Returns the id of the request that a cancellation withdraws; undefined if the payload is not a cancellation. */
 export function cancelledRequest(message: SOCMessage): string | undefined {
   const request = (message.payload as { request?: unknown } | null | undefined)?.request
   return typeof request === 'string' ? request : undefined
@@ -92,12 +92,15 @@ export function cancelledRequest(message: SOCMessage): string | undefined {
 const HEAD = '{"request":"'
 const VALUE = ',"value":'
 
-/** Reads a reply; undefined if the payload is not one. */
+/** Reads a reply; returns undefined if the payload is not one. */
 export function readReply(message: SOCMessage): Reply | undefined {
   return readUsualReply(message) ?? readAnyReply(message)
 }
 
-/** Reads a reply that is laid out as ours and Go's are: the text of the value is cut from it without parsing the rest. */
+/**
+ * Reads a reply in the layout that this package and Go write: the text of the value is cut out without parsing the
+ * rest.
+ */
 function readUsualReply(message: SOCMessage): Reply | undefined {
   const text = message.rawPayload
   if (text?.startsWith(HEAD) !== true) return undefined
@@ -109,7 +112,7 @@ function readUsualReply(message: SOCMessage): Reply | undefined {
   return parses(reply) ? { request, message: reply } : undefined
 }
 
-/** Parses the payload, which then stays parsed. */
+/** Whether the payload is valid JSON. The parsed value is cached. */
 function parses(message: SOCMessage): boolean {
   try {
     return message.payload !== parses
@@ -132,7 +135,7 @@ function readAnyReply(message: SOCMessage): Reply | undefined {
   return { request, message: replyWith(message, request, text ?? '', 0, text?.length ?? 0) }
 }
 
-/** The reply as the requester gets it: with the id of the request, and the value as its payload. */
+/** Makes the reply for the requester: with the id of the request, and the value as its payload. */
 function replyWith(reply: SOCMessage, request: string, text: string, begin: number, end: number): SOCMessage {
   const { type, timestamp, peer } = reply
   return composed(
@@ -145,8 +148,8 @@ function replyWith(reply: SOCMessage, request: string, text: string, begin: numb
 }
 
 /**
- * Marks payloads in which no name can be `__proto__`, so that parsing need not check: two searches for rare
- * characters are faster.
+ * Marks payloads without a key `__proto__`, so that parsing need not check: two searches for rare characters are
+ * faster.
  */
 function flagsOf(text: string): number {
   const plain = !text.includes('__proto__') && !text.includes('\\u00')
@@ -157,7 +160,7 @@ function limited(code: string, message: string): RemoteError {
   return { code: code.slice(0, MAX_CODE_LENGTH), message: message.slice(0, MAX_MESSAGE_LENGTH) }
 }
 
-/** The error that a request rejects with when the reply carries one. */
+/** Returns the error that a request rejects with when the reply carries an error. */
 export function remoteFailure(name: string, type: string, remote: RemoteError): IpcError {
   return new IpcError(
     'ERR_IPC_REMOTE',
@@ -166,7 +169,7 @@ export function remoteFailure(name: string, type: string, remote: RemoteError): 
   )
 }
 
-/** A text of the peer's with control characters escaped, so that it cannot forge lines of a log. */
+/** Escapes control characters in a text from the peer, so that it cannot forge lines of a log. */
 function printable(text: string): string {
   return text.replace(
     /[\p{Cc}\u2028\u2029]/gu,

@@ -4,17 +4,17 @@ import type { AbortController } from '../base/globals.js'
 import { userAbortController } from '../base/user-signal.js'
 import { HeldReads, type HeldRead } from '../message/held-reads.js'
 
-/** Bytes that a running handler takes beside its message, roughly. */
+/** Approximate bytes that a running handler takes besides its message. */
 const OVERHEAD_BYTES = 384
 
 /** Passed to a {@link RequestHandler} beside the request. */
 export interface RequestContext {
-  /** Fires when no reply is wanted any more: the asker withdrew the request, or the connection has ended. */
+  /** Fires when the reply is no longer wanted: the peer withdrew the request, or the connection has ended. */
   readonly signal: AbortSignal
 }
 
 /**
- * One handler at work. The signal is made when it is first asked for, as most handlers never ask.
+ * One running handler. The signal is made on first access, because most handlers never use it.
  *
  *     running ──reply──▶ finished
  *        └──cancel──▶ cancelled ──the handler returns──▶ finished, without a reply
@@ -54,7 +54,7 @@ export class RunningHandler implements RequestContext {
 
 /**
  * Handlers by the id of their request. A cancelled one counts until it returns: a handler that ignores its signal still
- * takes memory, and a peer could otherwise have any number of them by asking and withdrawing.
+ * takes memory, and a peer could otherwise start any number of them by sending and withdrawing requests.
  */
 export class RunningHandlers {
   readonly #maxBytes: number
@@ -71,12 +71,12 @@ export class RunningHandlers {
     return this.#byId.size
   }
 
-  /** About how much memory they take, the work of the handlers aside. */
+  /** Approximate memory of the running handlers, except what they allocate themselves. */
   get bytes(): number {
     return this.#reads.bytes + this.#byId.size * OVERHEAD_BYTES
   }
 
-  /** Says that the requests from now on are of another run, which keeps this much memory alive. */
+  /** Begins another run: the requests from now on belong to it, and it keeps this much memory alive. */
   beginRun(bytes: number): void {
     this.#read = this.#reads.begin(bytes)
   }
@@ -85,7 +85,7 @@ export class RunningHandlers {
     return this.#byId.has(id)
   }
 
-  /** Whether a handler of one more request of this run is within the bound. A single one always is. */
+  /** Whether a handler for one more request of this run fits within the bound. A single handler always fits. */
   fits(): boolean {
     return this.#byId.size === 0 || this.bytes + this.#read.cost + OVERHEAD_BYTES <= this.#maxBytes
   }

@@ -17,8 +17,8 @@ import { drain } from './draining.js'
 /** Passed to a {@link ConnectionHandler} beside the connection. */
 export interface ConnectionContext {
   /**
-   * Fires when the server gives this connection up: `close` has waited `timeoutMs` and the handler has not returned. The
-   * connection is destroyed already.
+   * Fires when the server aborts this connection: `close` has waited `timeoutMs`, and the handler has not returned. The
+   * connection is already destroyed.
    */
   readonly signal: AbortSignal
 }
@@ -29,9 +29,9 @@ export type ConnectionHandler = (connection: Connection, context: ConnectionCont
 /** Options of {@link serve}. */
 export interface ServeOptions {
   /**
-   * Called with what a handler threw, and with the failure of an accept (then without a connection). What it throws
-   * itself is reported as an error of user code. Default: the error is reported like that at once: on the diagnostics
-   * channel `sentinel-ipc:user-error`, or where nothing subscribes to it, as a warning of the process.
+   * Called with the error of a handler, and with the error of a failed accept (then without a connection). An error
+   * that the callback throws is reported as an error of user code. Default: the error itself is reported that way: on
+   * the diagnostics channel `sentinel-ipc:user-error`, or where nothing subscribes to it, as a warning of the process.
    */
   readonly onError?: (error: unknown, connection: Connection | undefined) => void
   /** Closes the server when it fires, as {@link Server.close} without options. */
@@ -48,7 +48,7 @@ export interface ServerCloseOptions {
 export interface ServerCloseResult {
   /** Connections whose handler finished, with or without an error. */
   readonly served: number
-  /** Connections that were given up because their handler did not finish in time. */
+  /** Connections aborted because their handler did not finish in time. */
   readonly aborted: number
 }
 
@@ -62,25 +62,28 @@ export interface ServerStats {
   readonly served: number
   /** Served connections that ended with an error. */
   readonly failed: number
-  /** Connections given up by `close`. */
+  /** Connections aborted by `close`. */
   readonly aborted: number
-  /** Accepts that failed, for instance because the process has no descriptor left. */
+  /** Failed accepts, for example because the process ran out of descriptors. */
   readonly acceptErrors: number
 }
 
 const OPTIONS: OptionTable<ServeOptions> = { onError: callback, signal }
 const CLOSE_OPTIONS: OptionTable<ServerCloseOptions> = { timeoutMs: milliseconds }
 
-/** How long `close` goes on accepting and reading, to get data that clients sent earlier and the kernel still holds. */
+/**
+ * Milliseconds for which `close` continues to accept and read, to receive data that clients sent earlier and the kernel
+ * still holds.
+ */
 const CATCH_UP_MS = 20
-/** And turns of the event loop after that, where it was busy: one to accept, one to read, and the same again. */
+/** Minimum turns of the event loop in that time, in case it is busy: one to accept, one to read, and the same again. */
 const CATCH_UP_TURNS = 4
-/** Waits between accepts that fail one after the other. */
+/** Milliseconds between consecutive failed accepts. */
 const FIRST_RETRY_MS = 10
 const LONGEST_RETRY_MS = 1000
 
 /**
- * The life of a server. A listener that is closed by itself changes nothing here: there are only no new connections.
+ * The life of a server. Closing only the listener does not change the state; no new connections arrive then.
  *
  *     serving ──close()──▶ catching-up ──20 ms──▶ draining ──last handler has finished, or timeoutMs──▶ closed
  */
@@ -105,7 +108,7 @@ class Serving implements ConnectionContext {
   }
 }
 
-// Set by the static block of Server, which keeps its constructor to itself.
+// Set by the static block of Server, whose constructor is private.
 let createServer: (listener: Listener, handler: ConnectionHandler, options: ServeOptions) => Server
 
 /** Runs a handler for each connection of a listener. Made by {@link serve}. */
@@ -161,15 +164,15 @@ export class Server {
   }
 
   /**
-   * Closes the listener and drains. For 20 ms more, connections and messages that were on their way are taken; then no
-   * connection is read any further. A receiver hands out the messages that it has read, then the stream ends, so that a
-   * handler that loops over its messages finishes by itself; the connection of a subscriber of a `Publisher` that is not read
-   * from closes once it has what was published. A handler can still send: replies and acknowledgements reach the
-   * peer before its connection closes. Handlers that have not finished after `timeoutMs` are given up: their connection is
-   * destroyed and their signal fires. Safe to call again; never rejects.
+   * Closes the listener and drains. For another 20 ms, connections and messages in transit are accepted; then the
+   * server stops reading from all connections. A receiver hands out the messages that it has read, then its stream
+   * ends, so that a handler that loops over its messages finishes on its own. The connection of a `Publisher`'s
+   * subscriber that has no reader closes after the messages already published are written. Handlers can still send:
+   * replies and acknowledgements reach the peer before the connection closes. Handlers that have not finished after
+   * `timeoutMs` are aborted: their connection is destroyed and their signal fires. Safe to call again; never rejects.
    *
-   * A plain sender cannot know how far its messages were read: where a receiver is slow, some stay unread in the kernel.
-   * Use an `AcknowledgedSender` where none may be lost.
+   * A plain sender cannot know how far its messages were read: where a receiver is slow, some stay unread in the
+   * kernel. Use an `AcknowledgedSender` if no message may be lost.
    *
    * @throws TypeError, RangeError for options that are not allowed
    */
@@ -226,7 +229,7 @@ export class Server {
   }
 
   #take(connection: Connection): void {
-    // Accepted in the very turn in which the server was closed.
+    // Accepted in the same turn in which the server was closed.
     if (!this.#accepts) {
       connection.destroy()
       return
@@ -248,7 +251,7 @@ export class Server {
       failure = { error }
       connection.destroy()
     }
-    // Counted already if the server has given it up.
+    // Already counted if the server has aborted it.
     if (!this.#open.delete(connection)) return
     ++this.#served
     if (failure !== undefined) {
@@ -280,10 +283,11 @@ export class Server {
 }
 
 /**
- * Serves the connections of a listener until it is closed (Go: the loop over `Accept` with a goroutine each). The handler
- * runs once for each connection, and the connection closes when the handler returns. Whatever goes wrong on a connection
- * (the handler throws, a line is invalid, a limit is reached, the peer resets it) ends that connection, reaches `onError`
- * and touches nothing else. An accept that fails, for instance with EMFILE, reaches `onError` too and is tried again.
+ * Serves the connections of a listener until it is closed (Go: the loop over `Accept` with a goroutine each). The
+ * handler runs once for each connection, and the connection closes when the handler returns. Any failure of a
+ * connection (the handler throws, a line is invalid, a limit is reached, the peer resets it) ends that connection, is
+ * passed to `onError`, and affects nothing else. A failed accept, for example with EMFILE, is passed to `onError` too,
+ * and tried again.
  *
  * The listener then belongs to the server, which closes it.
  *

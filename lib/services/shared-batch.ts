@@ -1,4 +1,4 @@
-// Messages laid out once as lines, for any number of subscribers: the batch under way, and the lines that come of it.
+// Messages encoded once as lines, for any number of subscribers: the batch being built, and its lines.
 
 import { invalidPayload, frameBytes } from '../message/envelope.js'
 import { frameOf, isChecked, type SOCMessage } from '../message/message.js'
@@ -19,7 +19,7 @@ export interface TypeFilter {
 /** Whole lines that never change. */
 export class Lines {
   readonly bytes: Buffer
-  /** How many lines they are. */
+  /** Number of lines. */
   readonly count: number
   #ends: Int32Array | undefined
 
@@ -29,7 +29,7 @@ export class Lines {
     this.#ends = ends
   }
 
-  /** Where each line ends, behind its newline. Looked for when first asked: few subscribers ever need it. */
+  /** Offset of the end of each line, after its newline. Computed on first access: few subscribers need it. */
   get ends(): Int32Array {
     return (this.#ends ??= this.#findEnds())
   }
@@ -51,8 +51,8 @@ export class Lines {
 }
 
 /**
- * The lines of one batch. Their memory is recycled: use `lines` until {@link SharedBatch.release}, and `kept` to keep them
- * for longer.
+ * The lines of one batch. Their memory is recycled: use `lines` only until {@link SharedBatch.release}, and `kept` to
+ * keep them longer.
  */
 export class SharedBatch {
   readonly lines: Lines
@@ -80,12 +80,12 @@ export class SharedBatch {
     return selections.get(filter.key)
   }
 
-  /** A socket still reads the lines: their memory is not used again. */
+  /** Notes that a socket still reads the lines, so that their memory is not reused. */
   hold(): void {
     this.#held = true
   }
 
-  /** The lines have been offered to all subscribers. */
+  /** Releases the memory. Call when the lines have been offered to all subscribers. */
   release(): void {
     if (!this.#held) returnSlab(this.#slab)
   }
@@ -105,7 +105,7 @@ export class SharedBatch {
   }
 }
 
-/** The batch under way. */
+/** The batch being built. */
 export class BatchDraft {
   readonly #text = new FrameText()
   #types: string[] = []
@@ -115,7 +115,7 @@ export class BatchDraft {
     return this.#types.length === 0
   }
 
-  /** It is large enough to go. */
+  /** Whether the batch is large enough to be sent. */
   get full(): boolean {
     return this.#size >= BATCH_BYTES
   }
@@ -132,7 +132,7 @@ export class BatchDraft {
     this.#types.push(message.type)
   }
 
-  /** Lays the batch out; a new one begins. */
+  /** Encodes the batch, and begins a new one. */
   take(): SharedBatch {
     const slab = takeSlab(this.#text.complete())
     const batch = new SharedBatch(slab, this.#text.encode(slab, 0), this.#types)

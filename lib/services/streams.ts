@@ -1,5 +1,5 @@
-// Receivers and senders as streams, of Node and of the web, with back-pressure both ways: a slow reader stops the
-// receiver, which stops the peer; a peer that takes nothing stops the writer.
+// Receivers and senders as streams of Node and of the web, with back-pressure in both directions: a slow reader stops
+// the receiver, which stops the peer; a peer that does not read stops the writer.
 
 import { Readable, Writable } from 'node:stream'
 import type { ReadableStream, WritableStream } from 'node:stream/web'
@@ -25,13 +25,13 @@ export interface ReadableOptions {
 /** Options of {@link writableTo} and {@link writableStreamTo}. */
 export interface WritableOptions {
   /**
-   * `object`: takes messages. `text`: takes text or bytes of NDJSON, in chunks of any size, as `readableFrom` writes it.
-   * Default: `object`.
+   * `object`: accepts messages. `text`: accepts text or bytes of NDJSON, in chunks of any size, in the form that
+   * `readableFrom` writes. Default: `object`.
    */
   readonly as?: 'object' | 'text'
   /** With `as: 'text'`: each line is the payload of a message of this type, instead of a message. */
   readonly type?: string
-  /** Whether the connection stays open when the stream finishes. Default: false, the sender is closed. */
+  /** Whether the connection stays open when the stream finishes. Default: false, so the sender is closed. */
   readonly keepOpen?: boolean
 }
 
@@ -41,13 +41,13 @@ const WRITABLE_OPTIONS: OptionTable<WritableOptions> = {
   type: text,
   keepOpen: flag,
 }
-/** Chunks that may wait in a stream of messages: about one read. */
+/** `highWaterMark` of a stream of messages: about the messages of one read. */
 const OBJECTS_WAITING = 256
 
 /**
- * The messages of a receiver as a stream. It ends with the connection, and fails with the receiver's error; an invalid
- * line fails it too unless the receiver skips them. Destroying the stream closes the connection. Nothing else may
- * read from the receiver.
+ * Returns the messages of a receiver as a stream. The stream ends with the connection, and fails with the receiver's
+ * error; an invalid line makes it fail too, unless the receiver skips invalid lines. Destroying the stream closes the
+ * connection. Nothing else may read from the receiver.
  *
  * @throws TypeError for options that are not allowed
  */
@@ -87,7 +87,7 @@ export function readableFrom(receiver: Receiver, options: ReadableOptions = {}):
       }
       const lines = payloads ? value.map(payloadLine) : value.map(lineOf)
       const chunk = lines.join('')
-      // An empty chunk would not have read() called again.
+      // After an empty chunk, Node would not call read() again.
       if (chunk === '') continue
       stream.push(chunk)
       return
@@ -104,7 +104,7 @@ export function readableFrom(receiver: Receiver, options: ReadableOptions = {}):
       })
     },
     destroy(error, done) {
-      // At its end the connection may still be written to.
+      // After the end of the stream, the connection may still be written to.
       if (!ended) receiver.connection.destroy()
       done(error)
     },
@@ -116,9 +116,9 @@ function payloadLine({ rawPayload }: SOCMessage): string {
 }
 
 /**
- * A stream that sends what is written to it. A write is done when the kernel has its messages, so that `pipeline` goes no
- * faster than the peer reads. Finishing the stream closes the sender, unless `keepOpen`; destroying it with an error
- * destroys the connection.
+ * Returns a stream that sends the messages written to it. A write completes when the kernel has its messages, so that
+ * `pipeline` is no faster than the peer reads. Finishing the stream closes the sender, unless `keepOpen`; destroying it
+ * with an error destroys the connection.
  *
  * @throws TypeError for options that are not allowed
  */
@@ -154,12 +154,12 @@ export function writableTo(sender: Sender, options: WritableOptions = {}): Writa
   })
 }
 
-/** Sends the lines of a text. An error about one of them says which. */
+/** Sends the lines of a text. An error about a line states its number. */
 class SentLines {
   readonly #sender: Sender
   readonly #toMessage: (line: string) => SOCMessage
   readonly #splitter = new LineSplitter()
-  /** Lines of the text so far. */
+  /** Number of lines so far. */
   #count = 0
 
   constructor(sender: Sender, type: string | undefined) {
@@ -206,9 +206,9 @@ function isOfLine(error: unknown): error is IpcError {
   return hasCode(error, 'ERR_IPC_INVALID_MESSAGE') || hasCode(error, 'ERR_IPC_MESSAGE_TOO_LARGE')
 }
 
-/** Calls `done` once the work is done, or with the error that it failed with, thrown or rejected. */
+/** Calls `done` when the work is done, with the error if it threw or rejected. */
 function settle(work: () => Promise<void>, done: (error?: Error | null) => void): void {
-  // Its errors are of writing; one that `done` throws must not come back to it.
+  // Only errors of the work may reach `done`; an error that `done` throws must not call it again.
   new Promise<void>((resolve) => {
     resolve(work())
   }).then(

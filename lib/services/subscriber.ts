@@ -1,5 +1,5 @@
-// One subscriber of a publisher: its lines go to the connection's writer at once, or wait in a queue of its own, bounded in
-// bytes, while the subscriber does not take them.
+// One subscriber of a publisher: its lines go to the connection's writer at once, or wait in a queue of its own,
+// bounded in bytes, while the subscriber does not read.
 
 import { observeOn } from '../observe/registry.js'
 import { writerOf, type Connection } from '../connection/connection.js'
@@ -10,24 +10,26 @@ import { onDraining } from './draining.js'
 import type { Lines, SharedBatch, TypeFilter } from './shared-batch.js'
 
 /**
- * What happens to the messages of a subscriber that does not take them fast enough, once `maxPendingBytes` wait.
- * - `drop-oldest`: the oldest waiting ones make room, many at once where the bound allows it. For a feed of states.
- * - `drop-newest`: further ones are dropped until the subscriber takes some. For a feed that must have no hole before its end.
- * - `disconnect`: its connection is destroyed, so that it notices.
+ * What happens to the messages of a subscriber that reads too slowly, when `maxPendingBytes` wait.
+ * - `drop-oldest`: the oldest waiting messages are dropped, many at once where the bound allows it. For a feed of
+ * states.
+ * - `drop-newest`: new messages are dropped until the subscriber reads some. For a feed that must have no gap before
+ * its end.
+ * - `disconnect`: the connection of the subscriber is destroyed, so that it notices.
  */
 export type PublisherOnFull = 'drop-oldest' | 'drop-newest' | 'disconnect'
 
 /** Counts of one subscriber: offered = written + pending + dropped. */
 export interface SubscriberStats {
-  /** Messages published since it was added, of the types that it wants. */
+  /** Messages of its types published since the subscriber was added. */
   readonly offered: number
-  /** Messages that the kernel has. */
+  /** Messages handed to the kernel. */
   readonly written: number
-  /** Messages that wait, and their bytes. */
+  /** Messages that wait for the subscriber. */
   readonly pending: number
   /** Bytes that wait for the subscriber. */
   readonly pendingBytes: number
-  /** Messages that it did not get. */
+  /** Messages dropped. */
   readonly dropped: number
 }
 
@@ -61,10 +63,10 @@ export class Subscriber {
   readonly #queue = new Fifo<Range>()
   #queuedBytes = 0
   #queued = 0
-  /** With the writer, which waits for the kernel. */
+  /** Bytes handed to the writer that the kernel does not have yet. */
   #handedBytes = 0
   #handed = 0
-  /** 'drop-newest' drops until the subscriber takes some. */
+  /** Whether 'drop-newest' drops, until the subscriber reads some. */
   #refusing = false
   #offered = 0
   #written = 0
@@ -97,7 +99,7 @@ export class Subscriber {
     })
   }
 
-  /** The types it gets; undefined: all. */
+  /** The types that the subscriber gets; undefined: all. */
   get types(): ReadonlySet<string> | undefined {
     return this.#filter?.types
   }
@@ -113,7 +115,7 @@ export class Subscriber {
     }
   }
 
-  /** Gets nothing more; what waits for it is dropped. The connection stays open. Safe to call again. */
+  /** Ends the subscription; waiting messages are dropped. The connection stays open. Safe to call again. */
   unsubscribe(): void {
     this.#end()
   }
@@ -124,7 +126,7 @@ export class Subscriber {
   }
 
   /**
-   * Takes the lines of a batch. For {@link Publisher} alone.
+   * Offers the lines of a batch to the subscriber. For {@link Publisher} alone.
    *
    * @internal
    */
@@ -134,7 +136,7 @@ export class Subscriber {
     if (lines === undefined) return
     this.#offered += lines.count
     const writer = this.#writer
-    // What a sender of the same connection has not had checked yet goes out first.
+    // Unchecked messages of a sender on the same connection are written first.
     if (writer.checking) writer.flush()
     if (this.#state === 'flowing' && !writer.blocked && writer.failure === undefined) {
       this.#hand(lines.bytes, lines.count)
@@ -151,7 +153,9 @@ export class Subscriber {
     this.#handed += count
   }
 
-  /** After a flush: whether the kernel has all that was handed to the writer. */
+  /**
+   * Updates the counts and the state after a flush, by whether the kernel has everything that was handed to the writer.
+   */
   #settle(): SubscriberState {
     if (this.#writer.failure !== undefined) {
       this.#end()
@@ -181,7 +185,7 @@ export class Subscriber {
     this.#drained.wake()
   }
 
-  /** Hands as many queued lines to the writer as make a batch. */
+  /** Hands queued lines to the writer until its batch is full. */
   #handQueued(): void {
     const writer = this.#writer
     while (this.#queue.length > 0 && !writer.full) {
@@ -233,7 +237,7 @@ export class Subscriber {
     let excess = this.#queuedBytes + this.#handedBytes - this.#maxPendingBytes
     while (excess > 0 && this.#queue.length > 0) {
       const first = this.#queue.first as Range
-      // A whole batch, where much is left: to find the lines of each batch would cost the publisher time.
+      // Drops a whole batch if enough remains: finding the lines within each batch would cost the publisher time.
       if (first.bytes <= excess || this.#queuedBytes - first.bytes >= this.#maxPendingBytes / 2) {
         excess -= first.bytes
         this.#dropped += first.to - first.from
@@ -260,7 +264,7 @@ export class Subscriber {
     return gone
   }
 
-  /** Gets nothing more, and closes once it has taken what it got. */
+  /** Accepts no more messages, and closes the connection when the pending ones are written. */
   async #finish(): Promise<void> {
     if (this.#state === 'ended') return
     this.#onEnded(this)

@@ -1,7 +1,7 @@
 // Checks the payloads of received messages with schemas, one for each type.
 //
-// This stands above the receivers rather than in an option of theirs: a check runs user code for each message and may
-// wait, which the path that reads batches must not, and so it works with everything that hands out messages.
+// A layer above the receivers rather than an option of theirs: a check runs user code for each message and may wait,
+// which the path that reads batches must not do. As a layer it also works with every source of messages.
 
 import { describeError, IpcError } from '../base/errors.js'
 import { checkOptions, describeValue, oneOf, wrongKind, type OptionTable } from '../base/options.js'
@@ -29,15 +29,15 @@ export type ValidatedMessage<Checks extends Schemas> = {
   }
 }[keyof Checks & string]
 
-/** What hands out messages: a `Receiver`, an `AcknowledgingReceiver`, the `messages` of an `Endpoint`. */
+/** A source of messages: a `Receiver`, an `AcknowledgingReceiver`, or the `messages` of an `Endpoint`. */
 export interface MessageSource {
   /** The next message. */
   next(): Promise<IteratorResult<SOCMessage, undefined>>
-  /** Leaves the source; a receiver closes its connection. */
+  /** Ends the iteration; a receiver closes its connection. */
   return?(): Promise<unknown>
-  /** Named in errors. */
+  /** The name for errors. */
   readonly name?: string
-  /** Named in audit events. */
+  /** The connection for audit events. */
   readonly connection?: Connection
 }
 
@@ -45,7 +45,9 @@ export interface MessageSource {
 export interface ValidatedOptions {
   /** What to do with a violation. `throw` rejects one `next()`, and the next call goes on; `skip` only counts it. Default: `throw`. */
   readonly onInvalid?: 'throw' | 'skip'
-  /** Violations tolerated before the source is left, which closes a receiver; `Infinity` for any number. Default: 1000. */
+  /**
+   * Violations tolerated before the iteration ends, which closes a receiver; `Infinity` for any number. Default: 1000.
+   */
   readonly maxInvalid?: number
 }
 
@@ -132,7 +134,7 @@ class Validation<Checks extends Schemas> implements ValidatedMessages<Checks> {
   /** @throws {IpcError} ERR_IPC_CLOSED when there were too many */
   async #refuse(message: SOCMessage, error: IpcError): Promise<void> {
     ++this.#invalid
-    // Its sender gets the reason, and does not send it again.
+    // The sender is told the reason, and does not send the message again.
     if (deliveryOf(message) !== undefined) message.reject(error.message)
     const { peer } = message
     if (peer !== undefined && wantsInvalid()) {
@@ -149,9 +151,10 @@ class Validation<Checks extends Schemas> implements ValidatedMessages<Checks> {
 }
 
 /**
- * The messages of a source whose payloads pass the schema of their type. A type without a schema is a violation too. In a
- * `for await` loop the first violation ends the loop, unless it is skipped; `next()` can be called again for the next
- * message. A violation is published on `sentinel-ipc:invalid`, and rejects an acknowledged message, with the reason.
+ * The messages of a source whose payloads pass the schema of their type. A type without a schema is a violation too. In
+ * a `for await` loop the first violation ends the loop, unless it is skipped; `next()` can be called again for the next
+ * message. A violation is published on `sentinel-ipc:invalid`; a message of an acknowledged sender is also rejected,
+ * with the reason.
  *
  * @throws {IpcError} from `next()`: ERR_IPC_INVALID_MESSAGE with reason `schema`, or `unknown-type`, with the path and the
  *   text of the issues, which `cause` lists; ERR_IPC_CLOSED with reason `too-many-invalid`; and as the source
@@ -188,7 +191,7 @@ async function check(
   }
   try {
     const checking = schema['~standard'].validate(message.payload)
-    // Not awaited where it need not be: most schemas check at once.
+    // Awaited only if it is a promise: most schemas validate synchronously.
     const result = 'then' in checking ? await checking : checking
     if (result.issues === undefined) return { value: result.value }
     return { error: violation(name, message, 'schema', describeIssues(result), result.issues) }

@@ -1,12 +1,12 @@
-// The clock by which messages age, in milliseconds of real time; no user can set it. While the machine runs, it
-// follows the time since boot, including suspension. Only the wall clock knows how long the machine was off, and it
-// may be wrong (a board without a battery starts in 1970, then jumps), so the time taken from it is bounded.
+// The clock by which messages age, in milliseconds of real time; no user can set it. While the machine runs, it follows
+// the time since boot, including suspension. Only the wall clock shows how long the machine was off, and it may be
+// wrong (a board without a battery starts in 1970, then jumps), so the time derived from it is bounded.
 
 import { addon } from '../binding/addon.js'
 
 /** The clocks of the machine. */
 export interface SystemClock {
-  /** Differs from one start of the machine to the next; '' where the system does not say. */
+  /** An id that differs from one boot of the machine to the next; '' where the system has none. */
   readonly bootId: string
   /** Milliseconds since the start of the machine. */
   sinceBootMs(): number
@@ -22,7 +22,7 @@ export function systemClock(): SystemClock {
   }
 }
 
-/** The last moment that the log knows of. */
+/** The last moment recorded in the log. */
 export interface LastMoment {
   readonly bootId: string
   /** Spool time at the boot of that moment. */
@@ -42,9 +42,9 @@ export class SpoolClock {
   readonly baseMs: number
 
   /**
-   * Goes on from the last moment in the log.
+   * Continues from the last moment in the log.
    *
-   * @param maxGapMs how long the machine was off at most, whatever the wall clock says
+   * @param maxGapMs maximum time that the machine is assumed to have been off, regardless of the wall clock
    */
   constructor(system: SystemClock, last: LastMoment | undefined, maxGapMs: number) {
     this.#system = system

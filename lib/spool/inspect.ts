@@ -17,7 +17,7 @@ export interface SpoolSegment {
   readonly liveBytes: number
 }
 
-/** Messages that were kept together. */
+/** Messages that were stored together. */
 export interface InspectedRecord {
   /** Number of its first message. */
   readonly first: number
@@ -39,7 +39,7 @@ export interface SpoolInspection {
   readonly session: string | undefined
   /** The durability that the spool was opened with last. */
   readonly durability: 'process' | 'fsync' | undefined
-  /** The machine has been started since the spool was last opened. */
+  /** Whether the machine was rebooted since the spool was last opened. */
   readonly rebooted: boolean
   /** Every message up to this number is settled. */
   readonly settledThrough: number

@@ -40,7 +40,7 @@ export class LogFiles {
   }
 
   /**
-   * Opens a directory, and claims it unless it is only to be read.
+   * Opens a directory, and claims it unless `access` is `read`.
    *
    * @throws {IpcError} ERR_IPC_UNSAFE_PATH, ERR_IPC_ADDRESS_IN_USE (reason `spool-in-use`), ERR_IPC_SYSTEM
    */
@@ -87,7 +87,7 @@ export class LogFiles {
     await truncateFile(descriptor, size)
   }
 
-  /** Resolves once the content and the size of a segment are on the disk. */
+  /** Resolves when the content and the size of a segment are on the disk. */
   async sync({ descriptor }: Segment): Promise<void> {
     await syncFile(descriptor)
   }
@@ -103,7 +103,7 @@ export class LogFiles {
     }
   }
 
-  /** Reads as many bytes as there are, at most `size`. */
+  /** Reads up to `size` bytes, fewer only at the end of the file. */
   async read({ descriptor }: Segment, position: number, size: number): Promise<Buffer> {
     const bytes = Buffer.allocUnsafeSlow(size)
     let filled = 0
@@ -121,7 +121,7 @@ export class LogFiles {
     await this.#files.removeFile(name)
   }
 
-  /** Resolves once new segments survive a loss of power. */
+  /** Resolves when new segments survive a loss of power. */
   syncNames(): Promise<void> {
     return this.#files.sync()
   }

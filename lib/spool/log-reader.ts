@@ -1,4 +1,4 @@
-// Reads records back from the segments, neighbours in one read, and checks them.
+// Reads records back from the segments, adjacent records in one read, and checks them.
 
 import { readSync } from 'node:fs'
 import { crc32 } from 'node:zlib'
@@ -9,7 +9,8 @@ import type { Segment } from './log-files.js'
 
 export class LogReader {
   /**
-   * The values of records, with their headers; undefined for a damaged record. Stops before a record that cannot be read.
+   * Returns the values of records, with their headers; undefined for a damaged record. Stops before a record that
+   * cannot be read.
    *
    * @throws the error of the system if not even the first record can be read
    */
@@ -26,7 +27,7 @@ export class LogReader {
         for (const entry of entries.slice(begin, end))
           values.push(bytes && checkedValue(bytes, entry, offset))
       } catch (error) {
-        // One bad place must not hide the records before it.
+        // A bad sector must not hide the records before it.
         if (!mayCombine || end === begin + 1) {
           if (begin === 0) throw error
           return values
@@ -38,7 +39,7 @@ export class LogReader {
   }
 }
 
-/** The end of the records that stand one after the other in one segment. */
+/** Returns the end of the adjacent records in one segment. */
 function neighbours(entries: readonly IndexEntry[], begin: number): number {
   let end = begin + 1
   for (; end < entries.length; ++end) {

@@ -1,6 +1,6 @@
 // Appends records to the log in groups: one writev for all waiting records, and with durability `fsync` one fdatasync,
-// on Node's thread pool. Begins a new segment when one is full. A failed write is undone: it rejects its own records and
-// changes nothing else.
+// on Node's thread pool. Begins a new segment when one is full. A failed write is undone, and rejects only its own
+// records.
 //
 //   idle ──enqueue──▶ writing ──done, nothing waits──▶ idle
 //                      │ │  ▲
@@ -15,7 +15,7 @@ import { isDiskFull, type LogFiles, type Segment } from './log-files.js'
 import { RecordKind, writeHeader, type HeaderFields } from './record.js'
 import type { Reserve } from './reserve.js'
 
-/** A group of records is closed at this size. */
+/** Size at which a group of records is closed. */
 const GROUP_BYTES = 8 << 20
 const GROUP_RECORDS = 512
 
@@ -23,16 +23,16 @@ const GROUP_RECORDS = 512
 export interface WriteJob {
   /** Makes the record for a segment: its header names it. */
   readonly make: (segment: Segment) => Buffer
-  /** It must be on the disk, where `sync` asks for that, before `onWritten` is called. */
+  /** Whether the record must be on the disk, if the writer's `sync` is set, before `onWritten` is called. */
   readonly sync: boolean
-  /** It helps to free space, so it may use the reserve when the disk is full. */
+  /** Whether the record helps to free space, so that it may use the reserve when the disk is full. */
   readonly urgent: boolean
   readonly onWritten: (segment: Segment, offset: number, size: number) => void
-  /** `remains`: whether the record may be in the log all the same, because the write could not be undone. */
+  /** `remains`: whether the record may still be in the log, because the failed write could not be undone. */
   readonly onFailed: (error: IpcError, remains: boolean) => void
 }
 
-/** A job that writes a record of lines: `value` holds them behind room for the header. */
+/** Makes a job that writes a record of lines. `value` contains room for the header, then the lines. */
 export function linesJob(
   value: Buffer,
   fields: Omit<HeaderFields, 'kind' | 'segment'>,
@@ -54,7 +54,7 @@ export interface LogWriterOptions {
   readonly reserve: Reserve
   readonly nextSequence: number
   readonly segmentBytes: number
-  /** Whether durable means on the disk. */
+  /** Whether records must be on the disk to be durable. */
   readonly sync: boolean
   /** The first record of a new segment: the state of the spool. */
   readonly start: (segment: Segment) => Buffer
@@ -70,12 +70,12 @@ export class LogWriter {
   #active: Segment | undefined
   /** A new segment whose first write failed. */
   #begun: Segment | undefined
-  /** The state of this process has been on the disk once. */
+  /** Whether a start record of this process is on the disk. */
   #synced = false
   #waiting: WriteJob[] = []
   #running: Promise<void> | undefined
   #diskFull = false
-  /** Set once a failed write could not be undone. */
+  /** Set when a failed write could not be undone. */
   #failure: IpcError | undefined
 
   constructor(options: LogWriterOptions) {
@@ -84,7 +84,7 @@ export class LogWriter {
     this.#nextSequence = options.nextSequence
   }
 
-  /** The disk was full when messages were last written. */
+  /** Whether the disk was full when messages were last written. */
   get diskFull(): boolean {
     return this.#diskFull
   }
@@ -94,7 +94,7 @@ export class LogWriter {
     this.#running ??= this.#run()
   }
 
-  /** The next record begins a new segment. */
+  /** Makes the next record begin a new segment. */
   seal(): void {
     this.#active = undefined
   }
@@ -148,7 +148,7 @@ export class LogWriter {
     try {
       await reserve.take()
     } catch (error) {
-      // If something else is wrong, the write itself will tell.
+      // For any other error, the write itself reports it.
       if (!isDiskFull(error)) return GROUP_RECORDS
       const refused = countFirst(this.#waiting, (job) => !job.urgent)
       for (const job of this.#waiting.splice(0, refused)) jobs.push(job)
@@ -208,8 +208,8 @@ export class LogWriter {
 
   async #write(segment: Segment, buffers: Buffer[], jobs: readonly WriteJob[]): Promise<void> {
     const isNew = segment.size === 0
-    // The first segment of each process is always on the disk first: the next process must learn from it whether the
-    // last numbers may have been lost with the power.
+    // The first segment of each process is always synced: the next process reads from it whether the last numbers may
+    // have been lost in a power failure.
     const mustSync = (this.#options.sync && (isNew || jobs.some(({ sync }) => sync))) || !this.#synced
     try {
       await this.#files.write(segment, buffers, segment.size)

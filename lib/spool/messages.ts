@@ -1,4 +1,4 @@
-// Converts between messages and the lines that a spool keeps.
+// Converts between messages and the lines of a spool.
 
 import { addon } from '../binding/addon.js'
 import { priorityOf } from '../endpoints/message-queue.js'
@@ -21,11 +21,11 @@ export interface SpooledMessage {
 /** A record is full when its lines reach this many bytes. */
 const RECORD_BYTES = 1 << 16
 
-/** Most bytes that a number adds to a line (native/frames/line_numbers.h). */
+/** Maximum bytes that a number adds to a line. The same as in native/frames/line_numbers.h. */
 const NUMBER_BYTES = 24
 
 /**
- * Messages as entries of a good size, whose lines are numbered from `first` on.
+ * Returns messages as entries of suitable size, whose lines are numbered from `first` on.
  *
  * @throws {IpcError} ERR_IPC_INVALID_MESSAGE, ERR_IPC_MESSAGE_TOO_LARGE
  */

@@ -1,4 +1,4 @@
-// Options of a spool: what they mean, their defaults, and their checks.
+// Options of a spool: their meaning, defaults and checks.
 
 import {
   callback,
@@ -20,11 +20,11 @@ export interface SpoolDamage {
   readonly what: 'tail' | 'record' | 'start'
   /** File name of the segment. */
   readonly segment: string
-  /** Where in the file the damage begins, and how long it is. */
+  /** Offset in the file at which the damage begins. */
   readonly offset: number
   /** Length of the damage, in bytes. */
   readonly bytes: number
-  /** Number of the first message of the damaged record, and how many it held; absent if that is damaged too. */
+  /** Number of the first message of the damaged record; absent if that is damaged too. */
   readonly first?: number
   /** How many messages the damaged record held; absent if that is damaged too. */
   readonly count?: number
@@ -48,7 +48,7 @@ export interface SpoolOptions {
   readonly durability?: 'process' | 'fsync'
   /** Size in bytes at which a file of the log is full and the next one begins. Default: 64 MiB, or 1/256 of `maxBytes` if that is more. */
   readonly segmentBytes?: number
-  /** Called for each damage that is found. Default: a process warning. */
+  /** Called with each damage found. Default: a warning of the process. */
   readonly onDamage?: (damage: SpoolDamage) => void
 }
 

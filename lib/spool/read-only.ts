@@ -1,4 +1,4 @@
-// Reads the messages of a spool without claiming it. While its owner writes, they are those of the moment.
+// Reads the messages of a spool without claiming it. While its owner writes, the messages are those of the moment.
 
 import { systemClock } from './clock.js'
 import { LogFiles } from './log-files.js'
@@ -8,7 +8,7 @@ import { blankLines, HEADER_BYTES } from './record.js'
 import { Recovery } from './recovery.js'
 
 /**
- * The messages that wait in a spool, oldest first, from a number on. Damaged records are left out.
+ * Yields the waiting messages of a spool, oldest first, from a number on. Damaged records are left out.
  *
  * @throws {IpcError} as `Spool.inspect`
  */

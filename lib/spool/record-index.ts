@@ -14,13 +14,13 @@ export interface IndexEntry {
   readonly keptAtMs: number
   /** Lines neither settled nor given up. */
   live: number
-  /** Lines by priority when the record was written; an estimate once some are settled. */
+  /** Lines by priority when the record was written; an estimate if some are settled. */
   readonly priorities: readonly [number, number, number]
-  /** Bytes of the lines that are left; an estimate once some are settled. */
+  /** Bytes of the remaining lines; an estimate if some are settled. */
   lineBytes: number
   durable: boolean
   removed: boolean
-  /** 1 for each line that is settled or given up; undefined while none is. */
+  /** 1 for each line that is settled or given up; undefined if none is. */
   gone: Uint8Array | undefined
   segment: Segment | undefined
   /** Where its header begins in the segment, and its size with the header. */
@@ -81,7 +81,7 @@ export class RecordIndex {
     return entry
   }
 
-  /** Notes where a record stands in the log, at first or after it was copied. */
+  /** Records the place of a record in the log, after it was written or copied. */
   place(entry: IndexEntry, segment: Segment, offset: number, size: number): void {
     const before = entry.segment
     ++segment.records
@@ -152,7 +152,10 @@ export class RecordIndex {
     return settled
   }
 
-  /** Records from the one that contains a number on, or else the next one. Do not change the index meanwhile. */
+  /**
+   * Yields the records from the one that contains a number, or else from the next one. Do not change the index during
+   * the iteration.
+   */
   *from(number: number): Generator<IndexEntry> {
     const entries = this.#entries
     for (let i = this.#find(number); i < entries.length; ++i) {
@@ -187,7 +190,10 @@ export class RecordIndex {
     return ranges
   }
 
-  /** About how many bytes these would give back: all of them, or their lines of a lower priority. */
+  /**
+   * Returns approximately how many bytes giving up these records would free: all of them, or only lines of a lower
+   * priority.
+   */
   reclaimable(entries: readonly IndexEntry[], below: number | undefined): number {
     let bytes = 0
     for (const { lineBytes, count, priorities } of entries) {
@@ -208,7 +214,7 @@ export class RecordIndex {
     if (--segment.records === 0) this.onEmpty(segment)
   }
 
-  /** Drops removed entries: those at the front, and once they are the majority those between others too. */
+  /** Drops removed entries: those at the front, and when they are the majority also those in between. */
   #compact(): void {
     while (this.#entries[this.#head]?.removed === true) {
       ++this.#head
@@ -224,7 +230,7 @@ export class RecordIndex {
   }
 }
 
-/** Bytes that a copy of the record would take; a settled line still takes its newline. */
+/** Returns the bytes that a copy of the record would take; a settled line still takes its newline. */
 function weightOf({ lineBytes, count, live }: IndexEntry): number {
   return HEADER_BYTES + lineBytes + count - live
 }

@@ -3,8 +3,9 @@
 //   0 magic | 4 checksum of bytes 8 to 64 | 8 checksum of the body | 12 kind | 16 bytes of the body | 20 lines
 //   24 number of the first line | 32 spool time | 40 wall clock | 48 lines by priority, three times | 60 segment
 //
-// The header's checksum covers the body's. So a flipped bit in the body leaves the header readable, which says how many
-// messages are lost. Neither valid UTF-8 nor a JSON line contains the magic number, so no message can imitate a record.
+// The header's checksum covers the body's. So a flipped bit in the body leaves the header readable, which shows how
+// many messages are lost. Neither valid UTF-8 nor a JSON line contains the magic number, so no message can imitate a
+// record.
 
 import { crc32 } from 'node:zlib'
 
@@ -82,7 +83,7 @@ export function readHeader(bytes: Buffer, offset: number, segment: number): Reco
   }
 }
 
-/** Where the next magic number stands from an offset on; -1 if nowhere. */
+/** Returns the offset of the next magic number; -1 if there is none. */
 export function findMagic(bytes: Buffer, offset: number): number {
   return bytes.indexOf(MAGIC, offset)
 }

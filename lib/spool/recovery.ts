@@ -1,5 +1,5 @@
-// Reads what a log holds when it is opened: every record in every segment, in the order in which they were written. Cuts
-// the torn end off the last segment, and leaves all other damage in place.
+// Reads a log when it is opened: every record in every segment, in the order in which they were written. Cuts the torn
+// end off the last segment, and leaves all other damage in place.
 
 import { isSameBoot, type LastMoment, type SystemClock } from './clock.js'
 import type { LogFiles, Segment } from './log-files.js'
@@ -16,7 +16,7 @@ export interface StartState {
   readonly bootId: string
   /** Spool time at the boot. */
   readonly baseMs: number
-  /** Numbers were sent only once they were on the disk. */
+  /** Whether numbers were sent only when they were on the disk. */
   readonly fsync: boolean
   readonly settledThrough: number
   readonly next: number
@@ -63,7 +63,7 @@ export class Recovery {
   #newest: Segment | undefined
   #last: LastMoment | undefined
   #next = 1
-  /** Numbers from here on are missing if the next record begins later. */
+  /** The number from which on messages are missing if the next record begins later. */
   #gapFrom: number | undefined
 
   constructor(files: LogFiles, system: SystemClock, access: 'read' | 'write') {
@@ -98,7 +98,7 @@ export class Recovery {
     try {
       return await this.#files.openSegment(sequence, this.#access)
     } catch (error) {
-      // The spool's owner may delete a segment while another process reads.
+      // The owner of the spool may delete a segment while another process reads.
       const { code } = ((error as Error).cause ?? {}) as NodeJS.ErrnoException
       if (this.#access === 'read' && code === 'ENOENT') return undefined
       throw error
@@ -171,7 +171,7 @@ export class Recovery {
         this.#next = Math.max(this.#next, after)
       }
       this.#gapFrom = undefined
-      // Any other damage stays: until the next start record is on the disk, only the damage itself tells which numbers
+      // Any other damage stays: until the next start record is on the disk, only the damage itself shows which numbers
       // must not be used again. Nothing is appended to this segment.
       if (torn && this.#access === 'write') {
         await this.#files.truncate(segment, offset)
@@ -191,7 +191,7 @@ export class Recovery {
     })
   }
 
-  /** Numbers in damaged places, except settled ones and those of which a copy exists. */
+  /** Counts the numbers in damaged places, except settled ones and those with a copy. */
   #countLost(): number {
     const known = new Ranges()
     for (const [first, through] of this.#settled.list()) known.add(first, through)

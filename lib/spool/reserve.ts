@@ -1,4 +1,4 @@
-// A file that takes up disk space in advance. When the disk is full, that space is given back so that settlements can
+// A file that takes up disk space in advance. When the disk is full, that space is released, so that settlements can
 // still be recorded and the log can shrink; otherwise a full disk could never be emptied.
 //
 //   not held ──take──▶ held ──release (the disk is full)──▶ not held
@@ -21,18 +21,18 @@ export class Reserve {
     return this.#held
   }
 
-  /** Finds the reserve that an earlier process left. Without one, the spool begins without. Never rejects. */
+  /** Finds the reserve of an earlier process. If there is none, the spool begins without a reserve. Never rejects. */
   async find(): Promise<void> {
     this.#file = await this.#files.openReserve('write').catch(() => undefined)
     this.#held = this.#file !== undefined && this.#file.size >= RESERVE_BYTES
   }
 
-  /** Takes the space again. Rejects if there is none. */
+  /** Takes the space. Rejects if the disk has none. */
   async take(): Promise<void> {
     if (this.#held) return
     this.#file ??= await this.#files.openReserve('create')
     try {
-      // Random, so that a file system that compresses its files takes up the space, too.
+      // Random data, so that a compressing file system uses the space too.
       await this.#files.write(this.#file, [Buffer.from(randomHex(RESERVE_BYTES / 2))], 0)
     } catch (error) {
       await this.#files.truncate(this.#file, 0).catch(() => undefined)
@@ -41,7 +41,7 @@ export class Reserve {
     this.#held = true
   }
 
-  /** Gives the space back. Resolves with false if it was not held. */
+  /** Releases the space. Resolves with false if it was not held. */
   async release(): Promise<boolean> {
     if (!this.#held || this.#file === undefined) return false
     this.#held = false

@@ -7,7 +7,7 @@ import { findMagic, HEADER_BYTES, MAGIC_BYTES, readHeader, type RecordHeader } f
 
 const CHUNK_BYTES = 1 << 20
 
-/** A whole record. The body is valid until the next one is asked for. */
+/** A complete record. The body is valid until the next one is requested. */
 export interface FoundRecord {
   readonly kind: 'record'
   readonly offset: number
@@ -22,7 +22,7 @@ export interface FoundDamage {
   readonly bytes: number
   /** The header, if only the body is damaged or short. */
   readonly header: RecordHeader | undefined
-  /** The file ends before the record does. */
+  /** Whether the file ends before the record does. */
   readonly short: boolean
 }
 

@@ -1,5 +1,5 @@
-// Keeps the log small: deletes segments that hold nothing, leaves a large one that is settled for a new one, and copies
-// what little an old segment holds to the end of the log, so that it can be deleted.
+// Keeps the log small: deletes segments without live records, begins a new segment when a large one is settled, and
+// copies the few live records of an old segment to the end of the log, so that it can be deleted.
 
 import type { SpoolClock } from './clock.js'
 import type { LogFiles, Segment } from './log-files.js'
@@ -8,7 +8,7 @@ import { blankLines, HEADER_BYTES } from './record.js'
 import type { IndexEntry, RecordIndex } from './record-index.js'
 import type { WaitingRecords } from './waiting-records.js'
 
-/** A segment of this size is left for a new one once nothing in it is needed, so that the disk shrinks. */
+/** A settled segment of at least this size is replaced by a new one, so that disk space is freed. */
 const SHRINK_BYTES = 1 << 20
 /** The same while the disk is full. */
 const SHRINK_FULL_BYTES = 1 << 14
@@ -23,7 +23,7 @@ export interface SegmentCleanerOptions {
   readonly segments: readonly Segment[]
   /** See {@link SegmentCleaner.newest}. */
   readonly newest: Segment | undefined
-  /** Begins a new segment with the state as it is. Rejects if it cannot be written. */
+  /** Begins a new segment with the current state. Rejects if it cannot be written. */
   readonly checkpoint: () => Promise<void>
   /** Called when a later attempt may free more: soon after a copy, later after a write that failed. */
   readonly onMore: (when: 'soon' | 'later') => void
@@ -49,14 +49,14 @@ export class SegmentCleaner {
     return this.#segments.length > 0
   }
 
-  /** A new segment is written to. */
+  /** Adds a new segment, to which the writer now appends. */
   add(segment: Segment): void {
     this.#segments = [...this.#segments, segment]
     this.#newest = segment
     this.deleteSettled()
   }
 
-  /** No segment is cleared from now on. */
+  /** Stops clearing segments. */
   close(): void {
     this.#closed = true
   }
@@ -66,11 +66,11 @@ export class SegmentCleaner {
     while (this.#chores.size > 0) await Promise.allSettled(this.#chores)
   }
 
-  /** Deletes segments that hold nothing. The state that they hold stands at the head of a newer one, too. */
+  /** Deletes segments without live records. The state in them is also at the head of a newer segment. */
   deleteSettled(): void {
     const newest = this.#newest
     if (newest === undefined) return
-    // One after the newest has a damaged start record, and may hold newer state; or it is empty.
+    // A segment after the newest has a damaged start record, and may contain newer state; or it is empty.
     const isNeeded = (segment: Segment): boolean =>
       segment === newest || segment.records > 0 || (segment.sequence > newest.sequence && segment.size > 0)
     const settled = this.#segments.filter((segment) => !isNeeded(segment))
@@ -79,7 +79,10 @@ export class SegmentCleaner {
     for (const segment of settled) this.#chore(this.#options.files.remove(segment))
   }
 
-  /** Leaves a segment that holds nothing any more, or copies what little an old one holds, so that it can be deleted. */
+  /**
+   * Begins a new segment if the current one has no live records, or copies the few live records of an old one, so that
+   * it can be deleted.
+   */
   shrink(): void {
     const { writer, checkpoint, onMore } = this.#options
     const newest = this.#newest
@@ -92,7 +95,10 @@ export class SegmentCleaner {
     if (!this.#closed) this.#clear()
   }
 
-  /** Files that are mostly settled messages take at most about as much room as the messages themselves. */
+  /**
+   * Clears an old segment if it is mostly settled, so that settled messages take at most about as much room as live
+   * ones.
+   */
   #clear(): void {
     const newest = this.#newest
     if (this.#clearing || newest === undefined) return
@@ -128,7 +134,7 @@ export class SegmentCleaner {
     onMore('soon')
   }
 
-  /** False: there is no room for the copy. */
+  /** Resolves with false if there is no room for the copy. */
   #copy(entry: IndexEntry, value: Buffer): Promise<boolean> {
     const { index, writer, clock } = this.#options
     const { first, count, keptAtMs: timeMs, gone } = entry
@@ -137,7 +143,7 @@ export class SegmentCleaner {
       Buffer.alloc(HEADER_BYTES),
       gone === undefined ? lines : blankLines(lines, gone),
     ])
-    // The sum tells that lines are missing; the shares are estimates from then on.
+    // The sum shows that lines are missing; the shares are estimates then.
     const priorities: [number, number, number] =
       gone === undefined ? [...entry.priorities] : [0, entry.live, 0]
     const wallMs = clock.wallMs()

@@ -1,4 +1,4 @@
-// Collects the numbers that are settled or given up, and has them recorded in the log a moment later, many at a time.
+// Collects the numbers that are settled or given up, and records them in the log a moment later, many at a time.
 //
 //   noted ──20 ms──▶ being recorded ──written──▶ recorded
 //     ▲                   └──write fails──┐
@@ -7,12 +7,12 @@
 import { clearTimeout, setTimeout } from '../base/globals.js'
 import { Ranges, type Range } from './ranges.js'
 
-/** Settlements of this time are recorded together. */
+/** Settlements within this time are recorded together. */
 const RECORD_AFTER_MS = 20
-/** After a write that failed, they are tried again this much later. */
+/** Milliseconds until a failed write is tried again. */
 const RETRY_AFTER_MS = 1000
 
-/** Writes ranges into the log, and calls one of the two. */
+/** Writes ranges into the log, and calls one of the two callbacks. */
 export type WriteRanges = (
   ranges: readonly Range[],
   outcome: { readonly onWritten: () => void; readonly onFailed: () => void },
@@ -30,7 +30,7 @@ export class SettledNotes {
   /**
    * @param write writes ranges into the log
    * @param settledThrough the number through which everything is settled now
-   * @param onRecorded called each time after the timer had them written: a good moment to shrink the log
+   * @param onRecorded called each time the timer has had them written: a good moment to shrink the log
    */
   constructor(write: WriteRanges, settledThrough: () => number, onRecorded: () => void) {
     this.#write = write
@@ -39,7 +39,7 @@ export class SettledNotes {
     this.#onRecorded = onRecorded
   }
 
-  /** Everything through this number is recorded as settled: it does not come again after a crash. */
+  /** Everything through this number is recorded as settled: it does not reappear after a crash. */
   get recordedThrough(): number {
     return this.#recordedThrough
   }
@@ -50,12 +50,12 @@ export class SettledNotes {
     this.soon()
   }
 
-  /** Records what waits, and lets the log shrink, in a moment. */
+  /** Schedules the recording, after which the log may shrink. */
   soon(): void {
     this.#schedule(RECORD_AFTER_MS)
   }
 
-  /** The same, once the disk may work again. */
+  /** Schedules the recording for a time when the disk may work again. */
   later(): void {
     this.#schedule(RETRY_AFTER_MS)
   }
@@ -66,7 +66,7 @@ export class SettledNotes {
     clearTimeout(this.#timer)
   }
 
-  /** Records what waits now. */
+  /** Records the waiting numbers now. */
   flush(): void {
     if (this.#waiting.size === 0) return
     const ranges = [...this.#waiting.list()]

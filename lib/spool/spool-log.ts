@@ -2,7 +2,10 @@
 
 import type { IpcError } from '../base/errors.js'
 
-/** Messages with consecutive numbers, as lines that end in a newline. An empty line: settled, or given up. */
+/**
+ * Messages with consecutive numbers, as lines that end in a newline. An empty line stands for a message that is settled
+ * or given up.
+ */
 export interface SpoolRecord {
   /** Number of the first line. */
   readonly first: number
@@ -10,11 +13,11 @@ export interface SpoolRecord {
   readonly count: number
   /** The lines, each with its newline. */
   readonly lines: Buffer
-  /** Some lines are empty. */
+  /** Whether some lines are empty. */
   readonly patchy: boolean
 }
 
-/** Messages that are about to be kept. */
+/** Messages that are about to be stored. */
 export interface SpoolEntry {
   /** How many messages it holds. */
   readonly count: number
@@ -39,8 +42,8 @@ export interface SpoolLog {
   /** Every message up to this number is settled or given up. */
   readonly settledThrough: number
   /**
-   * Every message up to this number stays settled or given up even if this process is killed. Until then a receiver must
-   * remember them, as they may come again. Default: all that are settled.
+   * Every message up to this number stays settled or given up even if this process is killed. A receiver must remember
+   * settled messages beyond it, because they may be sent again. Default: `settledThrough`.
    */
   readonly recordedThrough?: number
   /** The number that the next line gets. */
@@ -50,13 +53,13 @@ export interface SpoolLog {
    * `attach` reports them lost, so that a sender's sums include them.
    */
   readonly messages: number
-  /** What the kept records count for against `maxBytes`. */
+  /** The size with which the stored records count towards `maxBytes`. */
   readonly bytes: number
-  /** Maximum size of the kept messages in bytes. */
+  /** Maximum size of the stored messages in bytes. */
   readonly maxBytes: number
   /** Bytes that the spool needs in front of the lines of an entry. */
   readonly headerBytes: number
-  /** What an entry counts for besides its lines. */
+  /** Bytes that an entry counts in addition to its lines. */
   readonly overheadBytes: number
   /**
    * Registers the sender that uses the spool. Losses are reported to it, including those found when the spool was
@@ -74,27 +77,27 @@ export interface SpoolLog {
    */
   makeRoom(bytes: number, through: number, below: number | undefined): number
   /**
-   * Keeps an entry under the next numbers. `durable` resolves once it is as safe as `durability` promises, in the order of
-   * the calls; if it rejects, the messages are gone and their numbers stay unused. The exception is an error with reason
-   * `maybe-kept`: the next process may find them, so they still count as `messages`. With this reason and with `spool-failed`,
-   * the log takes nothing more.
+   * Stores an entry under the next numbers. `durable` resolves when it is as durable as `durability` promises, in the
+   * order of the calls. If it rejects, the messages were not stored and their numbers stay unused; but after an error
+   * with reason `maybe-kept` the next process may find them, so they still count as `messages`. After this reason and
+   * after `spool-failed`, the log accepts no more entries.
    */
   append(entry: SpoolEntry): {
     /** Number of the first message. */
     readonly first: number
-    /** Resolves when the messages survive what `durability` says. */
+    /** Resolves when the messages survive the failures that `durability` names. */
     readonly durable: Promise<void>
   }
-  /** Durable records from a number on, of about this many bytes in total; at least one if there is one. */
+  /** Returns durable records from a number on, of about this many bytes in total; at least one if there is one. */
   read(from: number, maxBytes: number): SpoolRecord[]
   /**
    * Settles the messages of a range, in any order of ranges. Returns how many of them were not settled before. The log
-   * records it a moment later: after a crash in between, the messages are there again. `rejection` is the receiver's reason
-   * if it rejected them.
+   * records it a moment later: after a crash in between, the messages are unsettled again. `rejection` is the
+   * receiver's reason if it rejected them.
    */
   settle(first: number, through: number, rejection?: string): number
   /** Gives up durable messages after number `through` that are older than `maxAgeMs`. */
   expire(through: number): void
-  /** Writes what waits, and releases the directory. */
+  /** Writes pending data, and releases the directory. */
   close(): Promise<void>
 }

@@ -1,7 +1,8 @@
-// A spool: messages wait here, in order, until they are settled, and survive the process. An append-only log of segments
-// with an index in memory. This file numbers messages and joins the parts: recovery.ts reads the log when it is opened,
-// log-writer.ts appends to it, state-records.ts makes the records that hold no messages, waiting-records.ts reads messages
-// back, retention.ts gives them up, settled-notes.ts has settlements recorded, segment-cleaner.ts keeps the log small.
+// A spool: messages wait here, in order, until they are settled, and survive the process. An append-only log of
+// segments with an index in memory. This file numbers messages and joins the parts: recovery.ts reads the log when it
+// is opened, log-writer.ts appends to it, state-records.ts makes the records that hold no messages, waiting-records.ts
+// reads messages back, retention.ts gives them up, settled-notes.ts records settlements, segment-cleaner.ts keeps the
+// log small.
 //
 //   appended ──written──▶ durable ──settle, makeRoom, expire──▶ gone ──all of its segment──▶ deleted from the disk
 //       ├──write fails──▶ gone
@@ -30,11 +31,11 @@ import type { SpoolEntry, SpoolEvents, SpoolLog, SpoolRecord } from './spool-log
 import { StateRecords, type SpoolState } from './state-records.js'
 import { damagedError, WaitingRecords } from './waiting-records.js'
 
-/** What a {@link Spool} holds. */
+/** The content of a {@link Spool}, in numbers. */
 export interface SpoolStats {
   /** Messages that wait. */
   readonly messages: number
-  /** Their bytes. */
+  /** Bytes of the messages that wait. */
   readonly bytes: number
   /** Maximum size of the kept messages in bytes. */
   readonly maxBytes: number
@@ -44,7 +45,7 @@ export interface SpoolStats {
   readonly settledThrough: number
 }
 
-/** How long a stop of the machine may count at most where messages never expire. */
+/** Maximum time that the machine is assumed to have been off, if messages never expire. */
 const MAX_GAP_MS = 86_400_000
 
 /**
@@ -59,7 +60,7 @@ export class Spool implements SpoolLog {
   readonly maxBytes: number
   readonly headerBytes = HEADER_BYTES
   readonly overheadBytes = OVERHEAD_BYTES
-  /** What a kept message survives. See {@link SpoolOptions.durability}. */
+  /** The failures that a stored message survives. See {@link SpoolOptions.durability}. */
   readonly durability: 'process' | 'fsync'
   readonly #options: Required<SpoolOptions>
   readonly #files: LogFiles
@@ -72,7 +73,7 @@ export class Spool implements SpoolLog {
   readonly #notes: SettledNotes
   readonly #cleaner: SegmentCleaner
   #next: number
-  /** Messages found damaged, not reported to a sender yet. */
+  /** Messages found damaged that were not reported to a sender yet. */
   #untold: number
   #events: SpoolEvents | undefined
   #closing: Promise<void> | undefined
@@ -94,7 +95,7 @@ export class Spool implements SpoolLog {
     const maxGapMs = options.maxAgeMs === Infinity ? MAX_GAP_MS : options.maxAgeMs / 2
     this.#clock = new SpoolClock(system, last, maxGapMs)
     // After a loss of power, numbers may be missing from the log that were sent already. In a new session, receivers do
-    // not take the messages that get them now for the old ones.
+    // not mistake the messages that get these numbers now for the old ones.
     const goesOn = start !== undefined && last !== undefined && (start.fsync || isSameBoot(system, last))
     this.session = goesOn ? start.session : randomHex(16)
     const { index } = recovered
@@ -171,9 +172,9 @@ export class Spool implements SpoolLog {
   }
 
   /**
-   * Reads a spool without claiming it, while its owner uses it or not.
+   * Reads a spool without claiming it, whether or not its owner uses it.
    *
-   * @throws {IpcError} as {@link open}, but for ERR_IPC_ADDRESS_IN_USE
+   * @throws {IpcError} as {@link open}, except ERR_IPC_ADDRESS_IN_USE
    */
   static async inspect(directory: string): Promise<SpoolInspection> {
     return inspect(directory, systemClock())
@@ -265,7 +266,7 @@ export class Spool implements SpoolLog {
               resolve()
             },
             onFailed: (error, remains) => {
-              // What may be in the log is still pending, for the next process.
+              // A message that may be in the log stays pending, for the next process.
               if (!remains) {
                 this.#index.remove(entry)
                 this.#notes.add(first, first + count - 1)
@@ -308,12 +309,13 @@ export class Spool implements SpoolLog {
   }
 
   /**
-   * Adds messages. Resolves with the number of the first one once all are as safe as `durability` promises.
+   * Adds messages. Resolves with the number of the first one when all are as durable as `durability` promises.
    *
    * @throws TypeError while a sender uses the spool
    * @throws {IpcError} ERR_IPC_BUFFER_FULL (`maxBytes`, or reason `disk-full`), ERR_IPC_INVALID_MESSAGE,
-   *   ERR_IPC_MESSAGE_TOO_LARGE, ERR_IPC_CLOSED, ERR_IPC_SYSTEM. With reason `maybe-kept` of the last one, only opening the
-   *   spool again shows whether it has the messages; with `spool-failed` it does not. Both mean that it takes nothing more.
+   *   ERR_IPC_MESSAGE_TOO_LARGE, ERR_IPC_CLOSED, ERR_IPC_SYSTEM. With reason `maybe-kept` of the last
+   *   one, only opening the spool again shows whether it stored the messages; with reason `spool-failed`, it did not store
+   *   them. After both, the spool accepts no more messages.
    */
   async add(messages: SOCMessage | readonly SOCMessage[]): Promise<number> {
     if (this.#events !== undefined) throw new TypeError('the spool has a sender: send messages through that')
@@ -334,9 +336,9 @@ export class Spool implements SpoolLog {
   }
 
   /**
-   * The durable messages that are neither settled nor given up, oldest first, from a number on.
+   * Yields the durable messages that are neither settled nor given up, oldest first, from a number on.
    *
-   * @throws {IpcError} ERR_IPC_CLOSED once the spool is closed; ERR_IPC_SYSTEM if the disk cannot be read
+   * @throws {IpcError} ERR_IPC_CLOSED if the spool is closed; ERR_IPC_SYSTEM if the disk cannot be read
    */
   async *entries(from = this.settledThrough + 1): AsyncGenerator<SpooledMessage> {
     for (let next = from; ;) {
@@ -347,7 +349,10 @@ export class Spool implements SpoolLog {
     }
   }
 
-  /** Records what is settled, and ends the claim. What is not settled stays for the next one to open it. Never rejects. */
+  /**
+   * Records settlements, and ends the claim. Unsettled messages stay for the next process that opens the spool. Never
+   * rejects.
+   */
   close(): Promise<void> {
     return (this.#closing ??= this.#close())
   }
@@ -370,7 +375,7 @@ export class Spool implements SpoolLog {
     this.#files.close()
   }
 
-  /** Puts a changed state into the log before anything depends on it. */
+  /** Writes a changed state into the log before anything depends on it. */
   async #begin({ damages, start, last }: Recovered): Promise<void> {
     const { onDamage } = this.#options
     for (const damage of damages) callUser('onDamage', onDamage, damage)
@@ -382,8 +387,8 @@ export class Spool implements SpoolLog {
     try {
       await this.#states.checkpoint()
     } catch (error) {
-      // On a full disk, the first record that fits begins the segment. Until then no number is given that the log does not
-      // know, because recovery leaves the damage in place.
+      // On a full disk, the first record that fits begins the segment. Until then no number is assigned that the log
+      // does not cover, because recovery leaves the damage in place.
       if ((error as IpcError).reason !== 'disk-full') throw error
     }
   }
@@ -410,10 +415,10 @@ export class Spool implements SpoolLog {
   }
 }
 
-/** Opens a spool with the time that `system` says. */
+/** Opens a spool with the clocks of `system`. Tests pass clocks of their own. */
 export const openSpool = Spool.openWith.bind(Spool)
 
-/** A promise whose rejection need not be handled. */
+/** Returns the promise, whose rejection need not be handled. */
 function observed(promise: Promise<void>): Promise<void> {
   promise.catch(() => undefined)
   return promise

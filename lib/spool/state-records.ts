@@ -9,7 +9,7 @@ import type { Range } from './ranges.js'
 import { controlRecord, RecordKind } from './record.js'
 import type { StartState } from './recovery.js'
 
-/** The part of the state that the spool and its index know. */
+/** The part of the state that the spool and its index provide. */
 export type SpoolState = Omit<StartState, 'version' | 'bootId' | 'baseMs'>
 
 export class StateRecords {
@@ -30,7 +30,7 @@ export class StateRecords {
     return this.#make(RecordKind.start, state, sequence)
   }
 
-  /** Begins a new segment with the state as it is. Rejects if it cannot be written. */
+  /** Begins a new segment with the current state. Rejects if it cannot be written. */
   checkpoint(): Promise<void> {
     this.#writer().seal()
     return new Promise((resolve, reject) => {

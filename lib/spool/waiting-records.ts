@@ -17,7 +17,7 @@ export interface WaitingRecordsOptions {
   /** Damage that was reported before, as `segment:offset`. */
   readonly reported: readonly string[]
   readonly onDamage: (damage: SpoolDamage) => void
-  /** Called when numbers are settled or given up, which the log does not say yet. */
+  /** Called when numbers are settled or given up, which the log does not contain yet. */
   readonly onGone: (first: number, through: number) => void
   /** Called when messages are lost to damage. */
   readonly onLost: (count: number, reason: 'storage', error: IpcError) => void
@@ -41,12 +41,12 @@ export class WaitingRecords {
     return this.#reported
   }
 
-  /** Nothing can be read from now on. */
+  /** Makes further reads throw ERR_IPC_CLOSED. */
   close(): void {
     this.#closed = true
   }
 
-  /** The durable entries from a number on, of about this many bytes in total. */
+  /** Returns the durable entries from a number on, of about this many bytes in total. */
   #durableFrom(from: number, maxBytes: number): IndexEntry[] {
     const entries: IndexEntry[] = []
     let bytes = 0
@@ -68,7 +68,10 @@ export class WaitingRecords {
     }
   }
 
-  /** The value of one record, with its header. Gives up a damaged record and returns undefined. Throws as `read`. */
+  /**
+   * Returns the value of one record, with its header. Gives up a damaged record and returns undefined. Throws as
+   * `read`.
+   */
   value(entry: IndexEntry): Buffer | undefined {
     const [value] = this.#readValues([entry])
     if (value === undefined) this.#giveUpDamaged(entry)
@@ -96,7 +99,7 @@ export class WaitingRecords {
     try {
       value = this.#readValues([entry])[0]
     } catch {
-      return 0 // what cannot be read now is kept
+      return 0 // a record that cannot be read now is kept
     }
     if (value === undefined) return 0
     const lines = value.subarray(HEADER_BYTES)

@@ -1,5 +1,5 @@
-// Hands the events of the audit channels to those who follow them. Subscribes while there is at least one, as some events
-// cost something only while they are wanted.
+// Passes the events of the audit channels to followers. Subscribes only while there is a follower, because some events
+// cost time only while something subscribes.
 
 import { subscribe, unsubscribe } from 'node:diagnostics_channel'
 
@@ -24,7 +24,7 @@ export interface AuditRecord {
   readonly timeMs: number
   /** Path of the socket, or (Windows) name of the pipe; absent for `user-error`. */
   readonly address?: string
-  /** What else the event says. */
+  /** Further fields of the event. */
   readonly [key: string]: unknown
 }
 
@@ -40,7 +40,7 @@ const listeners = AUDIT_CHANNELS.map((event) => {
   return [`sentinel-ipc:${event}`, onEvent] as const
 })
 
-/** Has `follower` called with every event until the returned function is called. It must not throw. */
+/** Calls `follower` with every event until the returned function is called. `follower` must not throw. */
 export function followAudit(follower: Follower): () => void {
   if (followers.size === 0) for (const [name, onEvent] of listeners) subscribe(name, onEvent)
   followers.add(follower)
@@ -50,7 +50,7 @@ export function followAudit(follower: Follower): () => void {
   }
 }
 
-/** An event with its errors as plain objects: they lose their message as JSON. */
+/** Replaces the errors of an event by plain objects, because JSON omits the message of an Error. */
 function plain(value: unknown): unknown {
   if (isError(value)) {
     const { code } = value as NodeJS.ErrnoException

@@ -1,9 +1,9 @@
-// How late timers are, as a sign of how busy the event loop is. Runs only while snapshots are taken.
+// Measures how late timers fire, as a sign of how busy the event loop is. Runs only while snapshots are taken.
 
 import { clearInterval, monotonicMs, setInterval } from '../base/globals.js'
 
 const EVERY_MS = 100
-/** Without a reader for this long, it stops. */
+/** The measurement stops after this time without a reader. */
 const UNREAD_MS = 10_000
 
 export class LoopLag {
@@ -12,7 +12,7 @@ export class LoopLag {
   #worstMs = 0
   #readMs = 0
 
-  /** The longest delay since the last call, in milliseconds. */
+  /** Returns the longest delay since the last call, in milliseconds. */
   take(): number {
     const now = monotonicMs()
     this.#readMs = now

@@ -1,4 +1,4 @@
-// What exposeStats() tells about a process at one moment: its connections, and everything else that has counts. Plain JSON,
+// The snapshot of exposeStats(): the connections of a process, and every other object that has counts. Plain JSON,
 // within the size of one message.
 
 import { monotonicMs } from '../base/globals.js'
@@ -22,9 +22,9 @@ export interface ConnectionSnapshot {
   readonly pid: number
   /** User id of the peer; -1 on Windows. */
   readonly uid: number
-  /** Program of the peer, where the system says. */
+  /** Program of the peer, where the system reports it. */
   readonly executable?: string
-  /** Unit of systemd of the peer, where the system says. */
+  /** Unit of systemd of the peer, where the system reports it. */
   readonly unit?: string
   /** Milliseconds since it was opened. */
   readonly ageMs: number
@@ -42,9 +42,9 @@ export interface ConnectionSnapshot {
   readonly pending: number
   /** Messages dropped because the peer was too slow. */
   readonly dropped: number
-  /** Whether the kernel takes no more bytes, as the peer does not read. */
+  /** Whether the kernel accepts no more bytes because the peer does not read. */
   readonly blocked: boolean
-  /** How long replies to requests took, of an `Endpoint` that made some. */
+  /** Durations of requests, if an `Endpoint` on this connection made any. */
   readonly latency?: LatencyStats
   /** The objects that use it: `receiver`, `endpoint` … */
   readonly uses: readonly string[]
@@ -54,7 +54,7 @@ export interface ConnectionSnapshot {
 export interface ObjectSnapshot {
   /** The number that events and traces of the connection carry: unique within the process's thread. */
   readonly id: number
-  /** What it is. */
+  /** The kind of the object: `listener`, `server` … */
   readonly kind: string
   /** Its address, name or directory, if it has one. */
   readonly name?: string
@@ -66,7 +66,7 @@ export interface ObjectSnapshot {
 export interface StatsSnapshot {
   /** Version of this format. */
   readonly version: 1
-  /** The name that the process exposes its counts as. */
+  /** The name under which the process exposes its counts. */
   readonly name: string
   /** Process id. */
   readonly pid: number
@@ -86,7 +86,7 @@ export interface StatsSnapshot {
   readonly loopLagMs: number
   /** Open connections, the busiest ones first. */
   readonly connections: readonly ConnectionSnapshot[]
-  /** Open connections left out, as there are too many. */
+  /** Open connections left out because there are too many. */
   readonly omitted: number
   /** Listeners, servers, acknowledged senders, spools. */
   readonly objects: readonly ObjectSnapshot[]
@@ -97,7 +97,7 @@ const MOST = 1000
 /** Longest text of a peer or of the application in a snapshot. */
 const MOST_TEXT = 200
 
-/** Takes a snapshot of this thread, without the connections of those who read it at `ownAddress`. */
+/** Takes a snapshot of this thread, without the connections of the readers at `ownAddress`. */
 export function takeSnapshot(name: string, ownAddress: string, loopLagMs: number): StatsSnapshot {
   const { user, system } = process.cpuUsage()
   const all = [...observedConnections<Connection>()]
@@ -164,7 +164,7 @@ function toSnapshot({ connection, parts }: ConnectionEntry<Connection>): Connect
 
 type Counts = Omit<ConnectionSnapshot, 'id' | 'address' | 'pid' | 'uid' | 'executable' | 'unit' | 'ageMs'>
 
-/** Adds up what the parts of one connection count. */
+/** Adds up the counts of the objects on one connection. */
 class Sums {
   #received = 0
   #receivedBytes = 0
@@ -201,7 +201,7 @@ class Sums {
         this.#pending += count('waiting') + count('inHand')
         break
       case 'subscriber':
-        // It hands lines to the writer, which does not count them.
+        // A subscriber hands lines to the writer, which does not count them as messages.
         this.#sent += count('written')
         this.#pending += count('pending')
         this.#dropped += count('dropped')

@@ -20,7 +20,7 @@ export interface ReadStatsOptions {
 const READ_TABLE: OptionTable<ReadStatsOptions> = { timeoutMs: milliseconds, signal }
 const OPEN_TABLE: OptionTable<DialOptions> = { ...DIAL_TABLE, policy: anything }
 
-// Set by the static block of StatsReader, which keeps its constructor to itself.
+// Set by the static block of StatsReader, whose constructor is private.
 let createStatsReader: (endpoint: Endpoint) => StatsReader
 
 /** Reads the counts and follows the audit events of one process. Made by {@link openStats}. */
@@ -41,10 +41,10 @@ export class StatsReader {
   }
 
   /**
-   * The counts now.
+   * Reads the current counts.
    *
    * @throws {IpcError} ERR_IPC_TIMEOUT, ERR_IPC_ABORTED, ERR_IPC_CLOSED, ERR_IPC_REMOTE; ERR_IPC_INVALID_MESSAGE if the
-   *   peer replies with something else
+   * reply is not a snapshot of this version
    */
   async read(options?: ReadStatsOptions): Promise<StatsSnapshot> {
     const checked = checkOptions('read', options, READ_TABLE)
@@ -64,8 +64,9 @@ export class StatsReader {
   }
 
   /**
-   * The audit events of the process from now on, until the connection ends. `missed` in an event says how many before it
-   * were left out, as this side was too slow. Their texts are the peer's: escape them before you show them.
+   * Follows the audit events of the process from now on, until the connection ends. `missed` in an event counts the
+   * events left out before it because this side was too slow. Texts in events may come from peers: escape them before
+   * you show them.
    *
    * @throws {IpcError} as {@link read}
    */

@@ -39,12 +39,12 @@ const TABLE: OptionTable<ExposeStatsOptions> = {
 
 /** Readers at once; each of them costs little. */
 const MOST_READERS = 16
-/** Readers that ask more often get the same snapshot again. */
+/** Within this time, readers get the same snapshot again. */
 const SNAPSHOT_EVERY_MS = 50
 /** Audit events that wait for one follower; further ones are counted and dropped. */
 const MOST_WAITING = 1000
 
-// Set by the static block of StatsServer, which keeps its constructor to itself.
+// Set by the static block of StatsServer, whose constructor is private.
 let createStatsServer: (name: string, listener: Listener, onStop: AbortSignal | undefined) => StatsServer
 
 /** Exposes the counts of this thread until it is closed. Made by {@link exposeStats}. Does not keep the process alive. */
@@ -63,7 +63,7 @@ export class StatsServer {
     this.#server = serve(
       listener.unref(),
       (connection) => this.#serve(connection.unref()),
-      // Clients come and go, and what they do wrong ends their connection.
+      // A client's mistake ends its own connection, and needs no report.
       { onError: () => undefined, ...(onStop !== undefined && { signal: onStop }) },
     )
   }
@@ -107,12 +107,14 @@ export class StatsServer {
     return this.#snapshot
   }
 
-  /** Sends audit events to a follower. A slow one misses some, and learns how many. */
+  /**
+   * Returns a function that sends audit events to a follower. A slow follower misses some, and is sent their number.
+   */
   #forward(endpoint: Endpoint): (record: AuditRecord) => void {
     let waiting = 0
     let omitted = 0
     return (record) => {
-      // The visits of readers would hide everything else.
+      // The connections of readers would drown out all other events.
       if (record.address === this.address && record.event !== 'reject') return
       if (waiting >= MOST_WAITING) {
         ++omitted
@@ -131,9 +133,9 @@ export class StatsServer {
 
 /**
  * Exposes the counts of this thread, for `sentinel-ipc top`, `sentinel-ipc audit` and {@link readStats}: of every
- * connection, listener, server and acknowledged sender, whenever they were made. They are served at an address of their
- * own, `<name>.stats`, under a policy of its own; by default only the user of this process can read them. Costs nothing
- * while nothing reads them. Does not keep the process alive.
+ * connection, listener, server and acknowledged sender, including those made before this call. They are served at an
+ * address of their own, `<name>.stats`, under a policy of its own; by default only the user of this process can read
+ * them. Costs nothing while nothing reads them. Does not keep the process alive.
  *
  * @param name name of the process or service, as for `listen`
  * @throws as `listen`

@@ -1,5 +1,5 @@
-// Notices when the socket file of a listener was removed or replaced: it compares the file at the path with the one that
-// was there when the node began to listen. Must not know what is done about it.
+// Notices when the socket file of a listener was removed or replaced: compares the file at the path with the file that
+// the node bound. Must not know how its owner reacts.
 
 import { isError } from '../base/errors.js'
 import { lstat } from 'node:fs/promises'
@@ -22,7 +22,10 @@ export class AddressWatch {
     this.#bound = bound
   }
 
-  /** Remembers the file that is at the path now. Undefined where addresses are not files, or it is gone already. */
+  /**
+   * Remembers the file at the path. Returns undefined on systems whose addresses are not files, or if the file is gone
+   * already.
+   */
   static async begin(path: string): Promise<AddressWatch | undefined> {
     if (process.platform === 'win32') return undefined
     const bound = await fileAt(path).catch(() => undefined)
@@ -43,7 +46,7 @@ export class AddressWatch {
   }
 }
 
-/** Undefined if there is no file. */
+/** Returns the device and inode of a file; undefined if it does not exist. */
 async function fileAt(path: string): Promise<FileId | undefined> {
   try {
     const { dev, ino } = await lstat(path, { bigint: true })

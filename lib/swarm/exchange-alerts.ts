@@ -7,13 +7,13 @@ import { describeThrown } from './alerts/alert-bus.js'
 import type { ExchangeContext, ExchangeReport, Progress } from './exchange/exchange.js'
 import { classify, quoted } from './protocol/protocol-error.js'
 
-/** What a Go dialer that sends too much can do about it. */
+/** Advice for a Go dialer that sends too much. */
 const GO_HINT =
   '. A Go dialer sends all its facts of level 0 in one line, which takes at most 1,048,575 bytes and 10,000 facts, so nothing ' +
   'of it was taken and every further dial will fail too. On that node, delete facts or move them to level 1, 2 or 3; or run ' +
   'this package there, which sends pages'
 
-/** Alerts on an exchange that failed. */
+/** Raises the alert about a failed exchange. */
 export function alertAboutFailure(
   { alert }: ExchangeContext,
   role: ExchangeReport['role'],
@@ -37,7 +37,7 @@ export function alertAboutFailure(
   })
 }
 
-/** Gives up the peers that were silent for too long, and alerts on each. */
+/** Expires the peers that were silent for too long, and raises an alert for each. */
 export function expireSilentPeers({ registry, alert }: ExchangeContext): void {
   for (const fallen of registry.checkTimeouts()) {
     const genes = registry.geneBackup(fallen.id)?.genes.length ?? 0
@@ -51,7 +51,7 @@ export function expireSilentPeers({ registry, alert }: ExchangeContext): void {
   }
 }
 
-/** Saves the registry, and alerts if that fails or takes longer than `timeoutMs`. Never rejects. */
+/** Saves the registry, and raises an alert if that fails or takes longer than `timeoutMs`. Never rejects. */
 export async function saveRegistry({ registry, alert }: ExchangeContext, timeoutMs: number): Promise<void> {
   let timer: NodeJS.Timeout | undefined
   const late = new Promise<never>((_, reject) => {

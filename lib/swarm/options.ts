@@ -31,14 +31,14 @@ import { MAX_BATCH } from './protocol/parse-messages.js'
 /** Options of {@link SwarmTransport}. */
 export interface SwarmTransportOptions {
   /**
-   * Directory of the socket, `<directory>/swarm.sock` (Go: `rlmDir`). All nodes name the same one. A relative path is
-   * resolved when the transport is made. On Windows there is one swarm a machine, at `\\.\pipe\sentinel_swarm`, whatever the
-   * directory.
+   * Directory of the socket, `<directory>/swarm.sock` (Go: `rlmDir`). All nodes of a swarm use the same directory. A
+   * relative path is resolved when the transport is made. On Windows there is one swarm per machine, at
+   * `\\.\pipe\sentinel_swarm`, regardless of the directory.
    */
   readonly directory: string
   /**
-   * Declares that other users may write to the directory although it is not sticky, like a volume that containers share. See
-   * `AddressOptions` of the package for what that gives up. Default: false.
+   * Declares that other users may write to the directory although it is not sticky, like a volume that containers
+   * share. `AddressOptions` of the package describes the consequences. Default: false.
    */
   readonly sharedDirectory?: boolean
   /** This node's registry of peers. */
@@ -63,15 +63,15 @@ export interface SwarmTransportOptions {
   readonly dialTimeoutMs?: number
   /** Milliseconds that one exchange may take in all. Default: 5000. If it is cut off, the next dial continues it. */
   readonly exchangeTimeoutMs?: number
-  /** Exchanges that a listener carries on at once; further peers are hung up on. Default: 64. */
+  /** Exchanges that a listener runs at once; the connections of further peers are closed. Default: 64. */
   readonly maxExchanges?: number
-  /** The same for the peers of one user, so that one user cannot keep out the others. Default: `maxExchanges`. */
+  /** The same limit for the peers of one user, so that one user cannot lock out the others. Default: `maxExchanges`. */
   readonly maxExchangesPerUser?: number
-  /** New exchanges of one user within any second; further ones are hung up on. Default: 64. */
+  /** New exchanges of one user within any second; further connections are closed. Default: 64. */
   readonly maxNewExchangesPerSecondPerUser?: number
   /**
-   * Facts that this node takes in one page (on the wire: `max_batch`), at most 10,000. Default: 2000. A page also has at most
-   * about 128 Ki UTF-16 units of text.
+   * Facts that this node accepts in one page (on the wire: `max_batch`), at most 10,000. Default: 2000. A page also has
+   * at most about 128 Ki UTF-16 units of text.
    */
   readonly maxBatch?: number
   /**
@@ -82,13 +82,13 @@ export interface SwarmTransportOptions {
   /** Whether a listener whose socket was removed or replaced claims the address again. Default: false. */
   readonly reclaimAddress?: boolean
   /**
-   * Called with the result of each exchange, in a microtask of its own. What it throws becomes the alert `callback-failed`
-   * and changes nothing else.
+   * Called with the result of each exchange, in a microtask of its own. An error that it throws is reported as the
+   * alert `callback-failed`, and has no other effect.
    */
   readonly onExchange?: (report: ExchangeReport) => unknown
   /**
-   * Called with the events of the listener and of each connection, accepted or dialled, in the shape that `onEvent` of `listen`
-   * and `dial` has.
+   * Called with the events of the listener and of each connection, accepted or dialled, in the same form as for
+   * `onEvent` of `listen` and `dial`.
    */
   readonly onEvent?: OnEvent
 }
@@ -124,7 +124,10 @@ const DEFAULT_BATCH = 2000
 
 const count = wholeNumber(1, 1_000_000)
 
-/** Checks that something has the methods of an interface, whichever class or copy of the package it comes from. */
+/**
+ * Checks that a value has the methods of an interface, regardless of its class or of the copy of the package that made
+ * it.
+ */
 function having(what: string, ...methods: readonly string[]): OptionCheck {
   return (value, name) => {
     const given = Object(value) as Record<string, unknown>

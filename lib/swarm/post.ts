@@ -1,5 +1,5 @@
-// This node's post at the swarm's address: claims it, accepts peers there, notices when its socket was removed or replaced,
-// and claims the address again. Must not know exchanges.
+// This node as the listener of the swarm: claims the address, accepts peers there, notices when its socket was removed
+// or replaced, and claims the address again. Must not know exchanges.
 
 import { hasCode, IpcError } from '../base/errors.js'
 import type { Connection } from '../connection/connection.js'
@@ -8,7 +8,7 @@ import { listen, type Listener } from '../connection/listener.js'
 import { AddressWatch } from './address-watch.js'
 import type { Alert } from './alerts/alert-bus.js'
 
-/** What {@link SwarmTransport.checkAddress} found: `lost` also if the address could not be claimed again. */
+/** The result of {@link SwarmTransport.checkAddress}. `lost` includes an address that could not be claimed again. */
 export type AddressCheck = 'held' | 'lost' | 'reclaimed' | 'not-listening'
 
 /**
@@ -36,7 +36,7 @@ export class Post {
   readonly #options: PostOptions
   #state: State = IDLE
   #signal: AbortSignal | undefined
-  /** The loss of the address was reported, and it is still lost. */
+  /** Whether the current loss of the address was reported. */
   #lossReported = false
   /** One check at a time: two could claim the address twice. */
   #checking: Promise<AddressCheck> | undefined
@@ -53,7 +53,7 @@ export class Post {
     return this.#state.name === 'idle'
   }
 
-  /** Resolves once it is known whether this node listens. */
+  /** Resolves when it is known whether this node listens. */
   async decided(): Promise<void> {
     if (this.#state.name === 'claiming') await this.#state.settled
   }
@@ -78,7 +78,7 @@ export class Post {
         for await (const connection of listener) onPeer(connection)
       } finally {
         listener.close()
-        // A check that found the address lost has another listener by now, or is about to.
+        // If a check found the address lost, it has made another listener, or is about to.
         if (this.#state === state) this.#state = IDLE
       }
       await this.#checking

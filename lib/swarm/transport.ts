@@ -27,7 +27,7 @@ const SOCKET_NAME = 'swarm'
 const WINDOWS_PIPE = '\\\\.\\pipe\\sentinel_swarm'
 /** How long an exchange waits for the registry's storage. */
 const SAVE_TIMEOUT_MS = 5000
-/** Abandoned exchanges that may still wait for the store. Each keeps what it holds in memory, so there must be few. */
+/** Abandoned exchanges that may still wait for the store. Each keeps its memory, so there must be few. */
 const MAX_STUCK = 8
 
 /** Finds peers on this machine and exchanges facts with them (Go: `SwarmTransport`). */
@@ -37,7 +37,7 @@ export class SwarmTransport {
   readonly #context: ExchangeContext
   readonly #userCode: UserCode
   readonly #post: Post
-  /** Exchanges that were given up because the fact store did not return. */
+  /** Exchanges that were abandoned because the fact store did not return. */
   #stuck = 0
 
   /**
@@ -105,18 +105,19 @@ export class SwarmTransport {
   }
 
   /**
-   * Connects to the node that listens and exchanges facts with it (Go: `Dial`). Returns true when everything that could be
-   * exchanged was; false if no node listens, if this node itself listens, or if the genomes differ.
+   * Connects to the node that listens and exchanges facts with it (Go: `Dial`). Returns true if the exchange was
+   * completed; false if no node listens, if this node itself listens, if the genomes differ, or if one of the two nodes
+   * has rejected the other.
    *
    * @throws {IpcError} if the exchange broke off: ERR_IPC_TIMEOUT (reason `store-stuck`: the fact store did not return),
    *   ERR_IPC_CLOSED, ERR_IPC_ABORTED, ERR_IPC_INVALID_MESSAGE (`reason` names the rule that the peer broke),
-   *   ERR_IPC_MESSAGE_TOO_LARGE. What was stored by then stays, and the next dial continues there. Also as `dial` of the
-   *   package.
+   *   ERR_IPC_MESSAGE_TOO_LARGE. Facts stored by then stay, and the next dial continues there. Also the errors of `dial`
+   *   of the package.
    * @throws {FactError} ERR_FACT_STORE_FULL, ERR_FACT_STORE_CLOSED
    */
   async dial(options?: SwarmSignalOptions): Promise<boolean> {
     const { signal } = checkOptions('dial', options, SIGNAL_TABLE)
-    // The socket is there before `listen` returns: without this the node could dial itself.
+    // The socket exists before `listen` returns: without this wait, the node could dial itself.
     await this.#post.decided()
     if (this.isListening) return false
     const { policy, dialTimeoutMs, onEvent } = this.#settings
@@ -223,7 +224,7 @@ export class SwarmTransport {
     work.then(onReturn, onReturn)
   }
 
-  /** The registry's clocks are user code: what they throw must not end a timer's process. */
+  /** The registry's clocks are user code: an exception thrown in a timer would end the process. */
   #expireSilentPeers(): void {
     this.#userCode.guard('the peer registry', () => {
       expireSilentPeers(this.#context)

@@ -1,5 +1,5 @@
-// How the transport calls code that the application gave it: in a microtask of its own, after the transport's own state is
-// settled, and with one way to report what it throws. Must not know what the code is for.
+// Calls the application's callbacks for the transport: in a microtask of their own, after the transport's state has
+// changed, and with one way to report their errors. Must not know the purpose of a callback.
 
 import { describeThrown, limitAlerts, type Alert, type AlertBus } from './alerts/alert-bus.js'
 
@@ -15,13 +15,13 @@ export class UserCode {
     this.#bus = bus
   }
 
-  /** Raises an alert, within the limit of the rate. */
+  /** Raises an alert, within the rate limit. */
   readonly alert = (alert: Alert): void => {
     this.#limited(alert)
   }
 
   /**
-   * Calls a callback in a microtask of its own. What it throws, or its promise rejects with, becomes the alert
+   * Calls a callback in a microtask of its own. An exception, or the rejection of its promise, becomes the alert
    * `callback-failed`.
    */
   call<Argument>(
@@ -37,7 +37,7 @@ export class UserCode {
       })
   }
 
-  /** Runs an action that calls user code on its way, and reports what it throws in the same way. */
+  /** Runs an action that calls user code, and reports its exceptions in the same way. */
   guard(name: string, action: () => void): void {
     try {
       action()
@@ -58,7 +58,7 @@ export class UserCode {
     try {
       this.#bus?.emit(alert)
     } catch (error) {
-      // There is no alert about alerts. A warning once is all that is left.
+      // An alert cannot report a failure of the alert bus, so a warning of the process does, once.
       if (this.#warned) return
       this.#warned = true
       process.emitWarning(`the alert bus of a swarm threw: ${describeThrown(error)}`, {

@@ -1,17 +1,17 @@
-// Variables that a service manager sets for one process: read strictly, because a wrong value means that something else
+// Variables that a service manager sets for one process. Read strictly: an invalid value means that something other
 // than systemd set it.
 
 import { IpcError } from '../base/errors.js'
 import { quoteText } from '../base/quote.js'
 
-/** A variable of the environment; undefined if it is absent or empty. */
+/** Returns a variable of the environment; undefined if it is absent or empty. */
 export function variable(name: string): string | undefined {
   const value = process.env[name]
   return value === '' ? undefined : value
 }
 
 /**
- * A variable as a whole number from 0; undefined if it is absent or empty.
+ * Returns a variable as a whole number from 0; undefined if it is absent or empty.
  *
  * @throws {IpcError} ERR_IPC_SYSTEM for anything else
  */

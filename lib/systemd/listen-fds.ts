@@ -14,8 +14,8 @@ export interface ListenFd {
 /** Options of {@link listenFds}. */
 export interface ListenFdsOptions {
   /**
-   * Removes `LISTEN_PID`, `LISTEN_FDS` and `LISTEN_FDNAMES` from the environment, so that the programs that this one starts
-   * do not take the descriptors for theirs. A second call then returns nothing. Default: true.
+   * Removes `LISTEN_PID`, `LISTEN_FDS` and `LISTEN_FDNAMES` from the environment, so that programs started by this one
+   * do not mistake the descriptors for their own. A second call then returns nothing. Default: true.
    */
   readonly unset?: boolean
 }
@@ -28,15 +28,16 @@ const FIRST = 3
 const MOST = 1 << 20
 
 /**
- * The listening sockets that systemd passed to this process, in the order of the socket unit (sd_listen_fds_with_names(3));
- * none if it was not started by socket activation, or if they are for another process (`LISTEN_PID`).
+ * Returns the listening sockets that systemd passed to this process, in the order of the socket unit
+ * (sd_listen_fds_with_names(3)); an empty array if it was not started by socket activation, or if they are for another
+ * process (`LISTEN_PID`).
  *
  *     const [socket] = listenFds()
  *     const listener = await listen('soc', socket === undefined ? { directory: '/run/soc' } : { fd: socket.fd })
  *
- * Node has marked the descriptors close-on-exec when it started, so no child process inherits them.
+ * Node marks inherited descriptors close-on-exec at its start, so no child process inherits them.
  *
- * @throws {IpcError} ERR_IPC_SYSTEM when the variables are not as systemd sets them
+ * @throws {IpcError} ERR_IPC_SYSTEM if a variable has a value that systemd never sets
  * @throws TypeError for an unknown option
  */
 export function listenFds(options?: ListenFdsOptions): ListenFd[] {

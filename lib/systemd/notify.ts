@@ -10,7 +10,7 @@ import { addon } from '../binding/addon.js'
 import { fromNative, isUnsupported, wouldBlock } from '../binding/native-error.js'
 import { variable } from './environment.js'
 
-/** What {@link notify} tells systemd. */
+/** A state to report to systemd with {@link notify}. */
 export interface ServiceState {
   /** The service has started, or has reloaded its configuration: `READY=1`. */
   readonly ready?: boolean
@@ -37,19 +37,19 @@ const STATE: OptionTable<ServiceState> = {
   extendTimeoutMs: milliseconds,
 }
 
-/** systemd ignores longer notifications in silence (NOTIFY_BUFFER_MAX). */
+/** systemd silently ignores longer notifications (NOTIFY_BUFFER_MAX). */
 const MAX_BYTES = 4096
-/** Between attempts while systemd is too busy to take another datagram. */
+/** Milliseconds between attempts while the queue of systemd's socket is full. */
 const RETRY_MS = 10
 
 /**
  * Sends a notification to systemd (sd_notify(3)): `notify({ ready: true, status: 'listening' })`, or its text,
- * `notify('READY=1')`. Resolves with true once systemd has it, and with false where no service manager asked for
- * notifications (no `$NOTIFY_SOCKET`) and on Windows.
+ * `notify('READY=1')`. Resolves with true when systemd's socket has it; with false if no service manager asked for
+ * notifications (no `$NOTIFY_SOCKET`), and on Windows.
  *
- * systemd takes notifications only from the processes that `NotifyAccess=` of the unit names.
+ * systemd accepts notifications only from the processes that `NotifyAccess=` of the unit allows.
  *
- * @throws {IpcError} ERR_IPC_SYSTEM when the socket cannot be reached or takes nothing for 5 seconds,
+ * @throws {IpcError} ERR_IPC_SYSTEM if the socket cannot be reached, or its queue stays full for 5 seconds,
  *   ERR_IPC_PATH_TOO_LONG
  * @throws TypeError for a state that is not allowed; RangeError for more than 4096 bytes
  */

@@ -1,5 +1,5 @@
-// Keeps the watchdog of systemd quiet while the event loop runs: sd_watchdog_enabled(3), sd_notify(3). systemd kills and
-// restarts a service (`WatchdogSec=`) that says nothing for too long, such as one whose event loop hangs.
+// Keeps the watchdog of systemd quiet while the event loop runs: sd_watchdog_enabled(3), sd_notify(3). systemd kills
+// and restarts a service (`WatchdogSec=`) that sends no notification in time, such as one whose event loop hangs.
 
 import { clearInterval, setInterval } from '../base/globals.js'
 import { callback, checkOptions, type OptionTable } from '../base/options.js'
@@ -11,8 +11,9 @@ import { notify } from './notify.js'
 /** Options of {@link watchdog}. */
 export interface WatchdogOptions {
   /**
-   * Asked before each notification whether the service is well. While it returns, or its promise resolves with, false,
-   * systemd hears nothing; the same if it throws or takes longer than an interval. Default: a running event loop is enough.
+   * Called before each notification; returns whether the service is healthy, or a promise for that. No notification is
+   * sent if the result is false, if it throws, or while it takes longer than an interval. Default: a running event loop
+   * counts as healthy.
    */
   readonly check?: () => boolean | Promise<boolean>
   /** Called when a notification could not be sent. Default: a warning of the process. */
@@ -21,9 +22,9 @@ export interface WatchdogOptions {
 
 /** A running watchdog. */
 export interface Watchdog {
-  /** Milliseconds between notifications: half of what systemd waits. */
+  /** Milliseconds between notifications: half of the interval that systemd allows. */
   readonly intervalMs: number
-  /** Sends no more notifications. systemd then restarts the service, unless that ends first. Safe to call again. */
+  /** Stops the notifications. systemd then restarts the service, unless it ends before. Safe to call again. */
   stop(): void
   /** Calls `stop`. */
   [Symbol.dispose](): void
@@ -32,11 +33,11 @@ export interface Watchdog {
 const OPTIONS: OptionTable<WatchdogOptions> = { check: callback, onError: callback }
 
 /**
- * Notifies systemd at half of the interval that it expects (`WATCHDOG_USEC`), from now on, as long as the event loop runs.
- * Undefined where the watchdog is not enabled, or is that of another process (`WATCHDOG_PID`). Does not keep the process
- * alive.
+ * Starts to notify systemd at half of the interval that it expects (`WATCHDOG_USEC`), for as long as the event loop
+ * runs. Returns undefined if the watchdog is not enabled, or is for another process (`WATCHDOG_PID`). Does not keep the
+ * process alive.
  *
- * @throws {IpcError} ERR_IPC_SYSTEM when the variables are not as systemd sets them
+ * @throws {IpcError} ERR_IPC_SYSTEM if a variable has a value that systemd never sets
  * @throws TypeError for options that are not allowed
  */
 export function watchdog(options?: WatchdogOptions): Watchdog | undefined {

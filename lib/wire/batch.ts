@@ -15,7 +15,7 @@ import { addon } from '../binding/addon.js'
 
 /** Most batches have fewer frames. */
 const LAYOUT_FRAMES = 1024
-/** A text of at most this many units stays within the limit in UTF-8. */
+/** A text of at most this many UTF-16 units cannot exceed the limit in UTF-8. */
 const SMALL_TEXT = (MAX_MESSAGE_BYTES - ENVELOPE_BYTES) / 3
 
 const spareLayouts: Int32Array[] = []
@@ -39,7 +39,7 @@ interface Laid {
   readonly frames: number
 }
 
-/** What a batch is made of. A text is written as it is. */
+/** A part of a batch. A text is written unchanged. */
 type Part = Laid | Run | string
 
 /** Bytes that are written as they are. */
@@ -47,7 +47,7 @@ export interface Run {
   readonly bytes: Buffer
   readonly start: number
   readonly end: number
-  /** The bytes never change, so they need not be copied. */
+  /** Whether the bytes never change, so that they need not be copied. */
   readonly kept: boolean
 }
 
@@ -55,7 +55,7 @@ export interface Run {
 export class FrameText {
   /** Complete parts. */
   #parts: Part[] = NO_PARTS
-  /** The part under way: either a text and the layout of its frames, or a run of adjacent frames. */
+  /** The part being built: either a text and the layout of its frames, or a run of adjacent frames. */
   #text = ''
   #layout: Int32Array | undefined
   #frames = 0
@@ -70,7 +70,7 @@ export class FrameText {
     return this.#bytesBound + 1
   }
 
-  /** The whole batch, once complete, if it is one run of bytes that can be written from where it stands. */
+  /** The complete batch, if it is a single run of bytes that can be written in place. */
   get soleRun(): Run | undefined {
     const [only] = this.#parts
     return this.#parts.length === 1 && typeof only === 'object' && 'bytes' in only && only.kept
@@ -171,7 +171,8 @@ export class FrameText {
     }
     const layout = this.#layout as Int32Array
     if (this.#frames === 1 && layout[LayoutWord.type] === WHOLE_FRAME) {
-      // The text between two payloads of bytes, as where received messages are passed on: the layout serves the next one.
+      // The text between two payloads of bytes, as when received messages are forwarded: the next text reuses the
+      // layout.
       this.#parts.push(this.#text)
     } else {
       this.#parts.push({ text: this.#text, layout, frames: this.#frames })
@@ -181,7 +182,7 @@ export class FrameText {
     this.#frames = 0
   }
 
-  /** Writes the batch at `begin`, where there must be as much room as {@link complete} returned. Returns its end. */
+  /** Writes the batch at `begin`, where there must be as much room as {@link complete} returned. Returns the end. */
   encode(slab: Buffer, begin: number): number {
     let end = begin
     for (const part of this.#parts) {
@@ -209,8 +210,8 @@ export class FrameText {
 }
 
 /**
- * The number of messages in `[begin, end)` of these lines; or, if any line is not a valid message, the negative state of
- * the first one, as in {@link INVALID_REASONS}.
+ * Returns the number of messages in `[begin, end)` of these lines; or, if a line is not a valid message, the negative
+ * state of the first such line, an index of {@link INVALID_REASONS}.
  */
 export function countFrames(lines: Uint8Array, begin = 0, end = lines.length): number {
   return addon.checkFrames(lines, begin, end, MAX_MESSAGE_BYTES)

@@ -1,4 +1,4 @@
-// Busy polling: waiting for a message in a loop instead of asleep, because waking a thread takes longer than the rest
+// Busy polling: waiting for a message in a loop instead of sleeping, because waking a thread takes longer than the rest
 // of a round trip. A receiver requests it whenever a caller begins to wait; the addon polls while the event loop is
 // idle. Must not know descriptors.
 
@@ -7,8 +7,8 @@ import { PollWord } from '../binding/abi.js'
 
 /**
  * Waits for messages in a loop (busy polling). This occupies a processor while it lasts, so each side should have one
- * of its own. Polling becomes rare where fewer than half of the messages come in time, and where other processes want
- * the processor. Has no effect on Windows.
+ * of its own. Polling becomes rare if fewer than half of the messages arrive in time, or if other processes need the
+ * processor. Has no effect on Windows.
  */
 export interface BusyPollOptions {
   /**
@@ -38,7 +38,7 @@ export function toPollRequest(options: BusyPollOptions | false | undefined): Pol
   return maxMicroseconds
 }
 
-/** What the receivers of this thread request; the longest time counts. Shared with the addon. */
+/** The requests of the receivers of this thread, of which the longest time counts. Shared with the addon. */
 export const pollWords = new Int32Array(PollWord.count)
 
 /** Requests polling on behalf of a caller that begins to wait for a message. */

@@ -1,10 +1,10 @@
-// A time limit on something that a peer does. It runs out only if the peer is late, not if this process is: time in which
-// the event loop stood still does not count, and I/O that is ready is handled before the limit is enforced.
+// A time limit for a peer. It expires only if the peer is late, not if this process is: time in which the event loop
+// was stalled is not counted, and I/O that is ready is handled before the limit is enforced.
 
 import { clearImmediate, clearTimeout, monotonicMs, setImmediate, setTimeout } from '../base/globals.js'
 import { MAX_TIMER_MS } from '../base/timing.js'
 
-/** A timer that fires this much too late shows that the event loop stood still. */
+/** A timer that fires this much too late indicates a stall of the event loop. */
 const STALL_MS = 50
 
 /**
@@ -18,10 +18,10 @@ export class Deadline {
   #timer: NodeJS.Timeout | undefined
   #looking: NodeJS.Immediate | undefined
   #limitMs = 0
-  /** How much of its own standstill this process may still forgive itself. */
+  /** Milliseconds of stalls that may still extend the deadline. */
   #graceMs = 0
   #dueAt = 0
-  /** How far standstills have moved `#dueAt`, in all. */
+  /** Milliseconds by which stalls have moved `#dueAt` in total. */
   #movedMs = 0
   /** When the timer should fire. Moving a deadline does not touch the timer: it is restarted if it fires too early. */
   #firesAt = Infinity
@@ -35,15 +35,15 @@ export class Deadline {
   }
 
   /**
-   * How far standstills of this process have moved this deadline so far, in milliseconds; includes one that the timer has yet
-   * to notice. For owners that keep due times of their own.
+   * Returns by how many milliseconds stalls of this process have moved this deadline so far, including a stall that the
+   * timer has not noticed yet. For owners that keep due times of their own.
    */
   movedMs(): number {
     this.#forgive(monotonicMs())
     return this.#movedMs
   }
 
-  /** Lets the time run out in `ms`, counted from now. Moves the deadline if there is one. */
+  /** Sets the deadline to `ms` milliseconds from now. Replaces an earlier deadline. */
   set(ms: number): void {
     this.#limitMs = ms
     this.#graceMs = ms
@@ -68,13 +68,13 @@ export class Deadline {
 
   #schedule(now: number): void {
     clearTimeout(this.#timer)
-    // Rounding may take the longest time over what a timer can wait, and such a timer fires at once.
+    // Rounding up may exceed the longest delay of a timer, and such a timer would fire at once.
     const ms = Math.min(Math.max(1, Math.ceil(this.#dueAt - now)), MAX_TIMER_MS)
     this.#firesAt = now + ms
     this.#timer = setTimeout(() => {
       this.#onTime()
     }, ms)
-    // The connection keeps the process alive, if anything does.
+    // Only the connection keeps the process alive, never this timer.
     this.#timer.unref()
   }
 
@@ -90,7 +90,7 @@ export class Deadline {
   #forgive(now: number): void {
     const lateMs = now - this.#firesAt
     if (lateMs <= STALL_MS) return
-    this.#firesAt = now // the same standstill is forgiven once
+    this.#firesAt = now // the same stall counts once
     const graceMs = Math.min(lateMs, this.#graceMs)
     this.#graceMs -= graceMs
     const dueAt = Math.max(this.#dueAt, now + graceMs)

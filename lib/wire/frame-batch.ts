@@ -1,5 +1,5 @@
-// The batch of one connection's writer: frames that are known to be valid, followed by frames that nothing has checked
-// yet. It is laid out as bytes at once, without the frames that turn out to be invalid. Must not know sockets.
+// The batch of one connection's writer: frames known to be valid, followed by unchecked frames. Both are laid out as
+// bytes together, without the frames that turn out to be invalid. Must not know sockets.
 
 import { countFrames, FrameText, type Run } from './batch.js'
 import { takeSlab } from './slabs.js'
@@ -13,7 +13,7 @@ const BATCH_BYTES = 1 << 16
 /** Called with a message whose frame turned out to be invalid. The rest of the batch is written without it. */
 export type OnRefused = (error: IpcError, message: SOCMessage) => void
 
-/** The messages of [begin, end), which nothing has checked yet. */
+/** The unchecked messages of [begin, end). */
 interface UncheckedRun {
   readonly messages: readonly SOCMessage[]
   readonly begin: number
@@ -26,9 +26,9 @@ export interface BatchBytes {
   readonly bytes: Buffer
   readonly begin: number
   readonly end: number
-  /** The memory to give back once nothing reads the bytes any more, if they stand in a slab. */
+  /** The slab to return when nothing reads the bytes any more; undefined if they are not in a slab. */
   readonly slab: Buffer | undefined
-  /** Reports the frames that were left out. To be called last, as it calls user code. */
+  /** Reports the frames that were left out. Call it last, because it calls user code. */
   readonly reportRefused: () => void
 }
 
@@ -48,12 +48,12 @@ export class FrameBatch {
     return this.#size === 0
   }
 
-  /** The batch is large enough to be written. */
+  /** Whether the batch is large enough to be written. */
   get full(): boolean {
     return this.#size >= BATCH_BYTES
   }
 
-  /** Some frames must be checked before they are written, and may be refused. */
+  /** Whether some frames must be checked before they are written, and may be refused. */
   get checking(): boolean {
     return this.#uncheckedRuns.length > 0
   }

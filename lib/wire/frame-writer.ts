@@ -1,5 +1,5 @@
-// Puts the frames of one connection on the wire: writes each batch with one system call, and knows whether the kernel has
-// taken it. A frame goes out whole, or the connection is given up.
+// Puts the frames of one connection on the wire: writes each batch with one system call, and tracks whether the kernel
+// has taken it. A frame is written whole, or the connection is closed.
 
 import { IpcError } from '../base/errors.js'
 import { monotonicMs, queueMicrotask } from '../base/globals.js'
@@ -12,19 +12,19 @@ import { Deadline } from './deadline.js'
 import { FrameBatch, type OnRefused } from './frame-batch.js'
 import { returnSlab } from './slabs.js'
 
-/** A remainder up to this size is copied, so that its slab is free again. A larger one keeps the slab. */
+/** A remainder up to this size is copied, so that its slab becomes free. A larger one keeps the slab. */
 const SMALL_REMAINDER = 1 << 14
 const DONE = Promise.resolve()
-/** Between two tries of a write without the event loop. */
+/** Milliseconds between two attempts of a write without the event loop. */
 const SYNC_RETRY_MS = 1
 
-/** What a writer writes to. */
+/** The socket of a writer. */
 export interface WritableSocket {
   readonly descriptor: number
   readonly destroyed: boolean
-  /** Writes bytes that the kernel did not take, as soon as it does. */
+  /** Writes bytes that the kernel did not accept, when it accepts them. */
   write(bytes: Buffer, done: (error?: Error | null) => void): void
-  /** Tries at once to write what waits. */
+  /** Tries to write the waiting bytes at once. */
   writeNow(): void
 }
 
@@ -54,13 +54,13 @@ type State = 'ready' | 'blocked' | 'failed'
 
 /** Counts of a writer. */
 export interface WriterStats {
-  /** Messages added, but for those that {@link FrameWriter.appendLines} takes as lines. */
+  /** Messages added, except those that were added as lines by {@link FrameWriter.appendLines}. */
   readonly messages: number
-  /** Bytes that the kernel was given. */
+  /** Bytes given to the kernel. */
   readonly bytes: number
-  /** Batches that these were given in. */
+  /** Batches in which they were given. */
   readonly batches: number
-  /** Whether the kernel takes no more for now. */
+  /** Whether the kernel accepts no more for now. */
   readonly blocked: boolean
 }
 
@@ -72,7 +72,7 @@ export class FrameWriter {
   readonly #batch = new FrameBatch()
   #state: State = 'ready'
   #failure: IpcError | undefined
-  /** Something was lost when it failed. */
+  /** Whether unwritten bytes were lost when the writer failed. */
   #lost = false
   #outcome: Outcome | undefined
   #timeoutMs = Infinity
@@ -82,7 +82,7 @@ export class FrameWriter {
   #messages = 0
   #bytes = 0
   #batches = 0
-  /** Called in order each time the writer is ready again, and a last time once it has failed. */
+  /** Called in order each time the writer is ready again, and a last time when it has failed. */
   readonly #clients = new Set<() => void>()
 
   /** @param source is the connection, for traces */
@@ -102,17 +102,17 @@ export class FrameWriter {
     return { messages: this.#messages, bytes: this.#bytes, batches: this.#batches, blocked }
   }
 
-  /** The kernel takes no more for now: nothing may be added. */
+  /** Whether the kernel accepts no more for now, so that nothing may be added. */
   get blocked(): boolean {
     return this.#state === 'blocked'
   }
 
-  /** Something was written in this tick already, so it pays to wait for more. */
+  /** Whether something was written in this tick already, so that it pays to wait for more. */
   get corked(): boolean {
     return this.#corked
   }
 
-  /** The batch is large enough to be written. */
+  /** Whether the batch is large enough to be written. */
   get full(): boolean {
     return this.#batch.full
   }
@@ -122,12 +122,12 @@ export class FrameWriter {
     return this.#failure
   }
 
-  /** Something was added that the kernel does not have. */
+  /** Whether something was added that the kernel does not have. */
   get pending(): boolean {
     return this.#lost || !this.#batch.empty || this.#state === 'blocked'
   }
 
-  /** Some frames of the batch must be checked before they are written, and may be refused. */
+  /** Whether some frames of the batch must be checked before they are written, and may be refused. */
   get checking(): boolean {
     return this.#batch.checking
   }
@@ -137,7 +137,7 @@ export class FrameWriter {
     this.#serving = false
   }
 
-  /** Has `onReady` called whenever the writer was blocked and no longer is, and when it fails. */
+  /** Calls `onReady` each time the writer is no longer blocked, and when it fails. */
   register(onReady: () => void): void {
     this.#clients.add(onReady)
   }
@@ -172,8 +172,8 @@ export class FrameWriter {
   }
 
   /**
-   * Resolves when the kernel has everything that was added so far. Rejects with ERR_IPC_TIMEOUT, and gives the connection
-   * up, if that takes longer than `timeoutMs`; with ERR_IPC_CLOSED if the connection fails.
+   * Resolves when the kernel has everything added so far. Rejects with ERR_IPC_TIMEOUT, and closes the connection, if
+   * that takes longer than `timeoutMs`; rejects with ERR_IPC_CLOSED if the connection fails.
    */
   settled(timeoutMs: number): Promise<void> {
     if (this.#failure !== undefined) return Promise.reject(this.#failure)
@@ -186,7 +186,7 @@ export class FrameWriter {
     return (this.#outcome ??= createOutcome()).promise
   }
 
-  /** Flushes when the microtasks of the current tick have run, and lets sends until then join the batch. */
+  /** Flushes when the microtasks of the current tick have run, so that sends until then join the batch. */
   cork(): void {
     if (this.#corked) return
     this.#corked = true
@@ -228,7 +228,7 @@ export class FrameWriter {
     }
   }
 
-  /** Gives up: everything that waits for the writer gets this error. */
+  /** Fails the writer: everything that waits for it rejects with this error. */
   fail(error: IpcError): void {
     if (this.#state === 'failed') return
     this.#lost = this.pending
@@ -296,7 +296,7 @@ export class FrameWriter {
     if (this.#timeoutMs === Infinity || this.#deadline?.running === true) return
     this.#deadline ??= new Deadline(() => {
       this.#giveUp(
-        // Part of a frame may be on the wire. Anything written after it would be torn, so nothing is.
+        // Part of a frame may be on the wire. Anything written after it would be corrupted, so nothing is written.
         new IpcError(
           'ERR_IPC_TIMEOUT',
           `the peer did not take a message within ${this.#timeoutMs} ms, and the connection was closed`,

@@ -1,4 +1,4 @@
-// What a receiver wants of its lines besides their payloads: fields that the addon finds, and exact integers.
+// How the lines of a receiver are read: the fields that the addon finds, and exact integers.
 
 import type { OptionCheck } from '../base/options.js'
 import { oneOf } from '../base/options.js'
@@ -42,10 +42,10 @@ const USUAL_FLAGS =
   MessageFlag.hasMeta |
   MessageFlag.metaInPlace
 
-/** That of a receiver without such options. */
+/** The reading of a receiver without such options. */
 export const PLAIN_READING: LineReading = { fields: undefined, keptFlags: USUAL_FLAGS }
 
-/** Checks the options; `what` takes them. @throws TypeError or RangeError for an invalid one */
+/** Checks the options of the class `what`. @throws TypeError or RangeError for an invalid one */
 export function lineReading(what: string, { fields, integers }: PayloadOptions): LineReading {
   if (fields === undefined && integers === undefined) return PLAIN_READING
   if (integers !== undefined) integerKind(integers, `${what}: integers`)

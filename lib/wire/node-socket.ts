@@ -1,5 +1,5 @@
-// A connection that is read by one of Node's own sockets, as on Windows. Node's module for them is loaded with the first
-// one: that takes milliseconds, and a program that imports this package may never connect.
+// A connection that is read by a socket of Node, as on Windows. Node's module for sockets is loaded with the first one:
+// that takes milliseconds, and a program that imports this package may never connect.
 
 import type { Socket } from 'node:net'
 
@@ -31,7 +31,7 @@ let ownedSocketClass: OwnedSocketClass | undefined
 function defineOwnedSocket(): OwnedSocketClass {
   const { Socket } = process.getBuiltinModule('node:net')
   const arrivals = Buffer.allocUnsafeSlow(ARRIVAL_BYTES)
-  // One function for all sockets, as thousands of closures would take memory. Node calls it as a method of the socket.
+  // One function for all sockets: thousands of closures would take memory. Node calls it as a method of the socket.
   const onread = {
     buffer: arrivals,
     callback(this: Socket, size: number): boolean {
@@ -70,7 +70,7 @@ export class NodeSocket<Owner> implements ConnectionSocket {
   readonly #socket: Socket
   readonly #owner: Owner
   readonly #events: SocketEvents<Owner>
-  /** The addon keeps lines of the last read, which are handed over before reading goes on. */
+  /** Whether the addon keeps lines of the last read, which are handed over before reading resumes. */
   #holding = false
 
   constructor(descriptor: number, owner: Owner, events: SocketEvents<Owner>) {
@@ -88,7 +88,7 @@ export class NodeSocket<Owner> implements ConnectionSocket {
 
   resume(): void {
     if (!this.#holding) this.#socket.resume()
-    // Not at once: the window may have the lines of another connection just now.
+    // Not at once: the window may contain the lines of another connection at this moment.
     else
       queueMicrotask(() => {
         this.#drain()

@@ -1,5 +1,5 @@
-// A connection whose readiness the addon reports. It reads straight into the thread's window, and takes a fraction of the
-// memory and time of one of Node's sockets.
+// A connection whose readiness the addon reports. It reads directly into the thread's window, and takes a fraction of
+// the memory and time of a socket of Node.
 
 import { constants } from 'node:os'
 
@@ -33,7 +33,7 @@ function start(readiness: NativeReadiness): void {
   started = true
 }
 
-/** The peer has closed without reading everything. This is reported once everything that it sent has been read. */
+/** The peer has closed without reading everything. Reported when everything that it sent has been read. */
 const RESET = -constants.errno.ECONNRESET
 
 /** Bytes that the kernel has not taken yet. */
@@ -50,8 +50,8 @@ interface PendingWrite {
  *     holding <──> draining
  *
  * `holding`: paused, and the addon keeps lines of the last read. `draining`: these are about to be handed over; then
- * reading goes on. `ended`: the peer sends no more, but may still read. `finishing`: the application has nothing more to
- * answer. Writing does not depend on this until `closed`.
+ * reading resumes. `ended`: the peer sends no more, but may still read. `finishing`: the application has nothing more
+ * to reply. Writing is independent of this state until `closed`.
  */
 type State = 'paused' | 'reading' | 'holding' | 'draining' | 'ended' | 'finishing' | 'closed'
 
@@ -77,7 +77,7 @@ export class PolledSocket<Owner> implements ConnectionSocket {
   resume(): void {
     if (this.#state === 'holding') {
       this.#state = 'draining'
-      // Not at once: the window may have the lines of another connection just now.
+      // Not at once: the window may contain the lines of another connection at this moment.
       queueMicrotask(() => {
         this.#drain()
       })
@@ -125,10 +125,10 @@ export class PolledSocket<Owner> implements ConnectionSocket {
     })
   }
 
-  /** The addon has read. `records` is what {@link Addon.readRecords} returns. */
+  /** Called when the addon has read. `records` is the result of {@link Addon.readRecords}. */
   onRead(records: number): void {
     if (this.#state !== 'reading') return
-    // No function is made if there is room, as there mostly is.
+    // The closure is made only if there is no room, which is rare.
     const count =
       records === NO_ROOM ? threadWindow.withRoom(records, () => addon.readRecords(this.descriptor)) : records
     const received = threadWindow.progress[Progress.received] as number
@@ -147,14 +147,14 @@ export class PolledSocket<Owner> implements ConnectionSocket {
     this.#goOn(passOnKept(this.descriptor, this.#owner, this.#events))
   }
 
-  /** The owner has taken lines, and may have closed this socket meanwhile. */
+  /** Continues after the owner has taken lines. It may have closed this socket meanwhile. */
   #goOn(after: AfterLines): void {
     if (this.#state !== 'reading') return
     if (after !== 'reading') this.#state = after
     this.#want()
   }
 
-  /** The kernel may take bytes again. */
+  /** Called when the kernel may accept bytes again. */
   onWritable(): void {
     const pending = this.#pending
     if (pending === undefined) return
@@ -163,7 +163,7 @@ export class PolledSocket<Owner> implements ConnectionSocket {
     pending.at += Math.max(written, 0)
     if (written >= 0 && pending.at < bytes.length) return
     this.#pending = undefined
-    // `done` is likely to write more. If the peer is gone, it may have left something to read.
+    // `done` is likely to write more. A peer that is gone may have left something to read.
     if (written >= 0) done()
     else done(systemError(written, 'send'))
     if (this.#pending !== undefined) return
@@ -174,7 +174,7 @@ export class PolledSocket<Owner> implements ConnectionSocket {
   finish(): void {
     if (this.#state !== 'ended') return
     this.#state = 'finishing'
-    // The application may answer the last message in this tick.
+    // The application may reply to the last message in this tick.
     if (this.#pending !== undefined) return
     setImmediate(() => {
       if (this.#pending === undefined) this.destroy()
@@ -189,7 +189,7 @@ export class PolledSocket<Owner> implements ConnectionSocket {
     if (!keep || this.#peerIsGone()) this.finish()
   }
 
-  /** The peer has not just stopped sending: it cannot read either. */
+  /** Whether the peer has not only stopped sending, but cannot read either. */
   #peerIsGone(): boolean {
     return !this.destroyed && addon.findGone(Int32Array.of(this.descriptor)).length > 0
   }

@@ -1,6 +1,5 @@
-// The memory that all connections of a thread read into, one at a time, and the records in which the addon describes what
-// it found there. A window that is full of lines is given to their messages as it is, without a copy, and a new one
-// takes its place.
+// The memory that all connections of a thread read into, one at a time, and the records in which the addon describes
+// the lines there. A window that is full of lines is given to their messages without a copy, and replaced by a new one.
 
 import { FieldWord, NO_ROOM, NOTHING_RECEIVED, Progress, READ_BYTES, RecordWord } from '../binding/abi.js'
 import { addon } from '../binding/addon.js'
@@ -9,8 +8,9 @@ import { addon } from '../binding/addon.js'
 const HEADROOM_BYTES = 1 << 12
 const RECORDS = 1024
 /**
- * Small copies share blocks of this size, as memory of their own would take longer than the copy. Node's pool is not used:
- * a single line would keep all of it, and its size is up to Node (64 KiB since version 26) and to the program.
+ * Small copies share blocks of this size, because allocating memory for each would take longer than the copy. Node's
+ * pool is not used: a single line would keep all of it, and its size is up to Node (64 KiB since version 26) and to the
+ * program.
  */
 const BLOCK_BYTES = 1 << 13
 /** The window shrinks after this many reads in a row that did not need its size. Long lines may come between short ones. */
@@ -32,7 +32,7 @@ export class ReadWindow {
   #fieldRows: Int32Array | undefined
   /** Reads in a row that did not need the window's size. */
   #roomyReads = 0
-  /** The block that small copies are put into, and how much of it they fill. */
+  /** The block for small copies, and the number of its bytes in use. */
   #block = Buffer.allocUnsafeSlow(BLOCK_BYTES)
   #blockUsed = 0
   /** See {@link takeExcess}. */
@@ -59,7 +59,7 @@ export class ReadWindow {
     return received === NOTHING_RECEIVED ? 0 : Math.min(0, received)
   }
 
-  /** The last step left records of the same read for another step. */
+  /** Whether the last step left records of the same read for another step. */
   get hasMore(): boolean {
     return this.progress[Progress.more] === 1
   }
@@ -77,7 +77,7 @@ export class ReadWindow {
     return this.progress[Progress.textEnd] as number
   }
 
-  /** Repeats a step that had no room, in a window that has. Returns the number of records. */
+  /** Repeats a step that had no room, in a larger window. Returns the number of records. */
   withRoom(records: number, step: () => number): number {
     if (records !== NO_ROOM) return records
     this.#replace()
@@ -90,8 +90,8 @@ export class ReadWindow {
   }
 
   /**
-   * The bytes of lines, which are never written to again: the window itself if they fill much of it, otherwise a copy
-   * that begins with them.
+   * Returns the bytes of lines, which are never modified afterwards: the window itself if they fill much of it,
+   * otherwise a copy that begins with them.
    */
   keepBytes(begin: number, size: number): Buffer {
     if (size >= READ_BYTES / 2 && size >= this.#bytes.length / 4) {
@@ -106,8 +106,8 @@ export class ReadWindow {
   }
 
   /**
-   * Memory that {@link keepBytes} has kept beside the lines themselves since the last call. One line can keep a whole block
-   * or window alive, so that a peer could make this process hold many times what it sent.
+   * Returns the memory that {@link keepBytes} has kept besides the lines themselves since the last call. One line can
+   * keep a whole block or window alive, so a peer could make this process hold many times the bytes that it sent.
    */
   takeExcess(): number {
     const excess = this.#excess
@@ -123,7 +123,7 @@ export class ReadWindow {
     this.#fieldRows = rows
   }
 
-  /** A copy of the rows of the last step's records, each of which has `rowWords` words. */
+  /** Returns a copy of the rows of the last step's records, each of which has `rowWords` words. */
   keepFieldRows(count: number, rowWords: number): Int32Array {
     const rows = (this.#fieldRows as Int32Array).slice(0, count * rowWords)
     for (let i = 0; i < count; ++i) {
@@ -134,7 +134,7 @@ export class ReadWindow {
     return rows
   }
 
-  /** Call this once all records of a read have been taken, before the next read. */
+  /** Call when all records of a read have been taken, before the next read. */
   settle(): void {
     const larger = this.#bytes.length > windowBytes(this.carried)
     this.#roomyReads = larger ? this.#roomyReads + 1 : 0

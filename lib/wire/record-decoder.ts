@@ -1,5 +1,5 @@
-// Turns the records of checked lines into messages, and those of refused lines into errors when they are asked for. Cuts
-// the lines of a read into pages, whose messages share their text.
+// Turns the records of checked lines into messages, and the records of refused lines into errors on demand. Cuts the
+// lines of a read into pages, whose messages share their text.
 
 import { IpcError } from '../base/errors.js'
 import { INVALID_REASONS, MESSAGE_STATE, RecordFlag, RecordWord, TOO_LARGE_STATE } from '../binding/abi.js'
@@ -12,15 +12,18 @@ import type { PeerIdentity } from '../peer/peer.js'
 import { PLAIN_READING, type LineReading } from './line-reading.js'
 import type { ReadWindow } from './read-window.js'
 
-/** Takes decoded lines in their order. One object serves all owners of a kind. */
+/** Receives decoded lines in their order. One object serves all owners of a kind. */
 export interface LineConsumer<Owner> {
-  /** Messages that stood one after the other. */
+  /** Called with consecutive messages. */
   readonly onRun: (owner: Owner, messages: SOCMessage[]) => void
-  /** `count` lines that were refused, one after the other. Call {@link RefusedLines.keep} here to keep them. */
+  /** Called for `count` consecutive refused lines. Call {@link RefusedLines.keep} here to keep them. */
   readonly onRefused: (owner: Owner, window: ReadWindow, at: number, count: number) => void
 }
 
-/** Lines of reads up to this size become text at once: that takes less than a copy of their bytes and text of it later. */
+/**
+ * Reads up to this size are converted to text at once: that costs less than copying their bytes and converting them
+ * later.
+ */
 const SMALL_READ_BYTES = 1 << 13
 
 /** Hands the `count` lines of the window's last step to `owner`, cut into runs. The stream was opened for `reading`. */
@@ -64,7 +67,7 @@ export class PageCutter {
   readonly #begin: number
   readonly #size: number
   readonly #keptFlags: number
-  /** Where the fields of the lines are, if the receiver asked for any. */
+  /** The positions of the fields in the lines, if the receiver requested any. */
   readonly #table: FieldTable | undefined
   /** The bytes of all lines of the step, once a page needs them. */
   #bytes: Buffer | undefined
@@ -120,8 +123,8 @@ function isAscii(records: Int32Array, at: number): boolean {
 }
 
 /**
- * Where the page ends that begins with the record at `at`: just past a line ending. Either all of its lines are ASCII, or
- * none is.
+ * Returns the end of the page that begins with the record at `at`, just after a line ending. Either all of its lines
+ * are ASCII, or none is.
  */
 function pageEndOf(records: Int32Array, at: number, endAt: number): number {
   const begin = records[at + RecordWord.lineStart] as number
@@ -189,10 +192,13 @@ function cut(window: ReadWindow, start: number, end: number, escaped: boolean): 
 
 /** First bytes of a refused line that its error shows. */
 const SAMPLE_BYTES = 64
-/** Words that {@link RefusedLines} keeps of a record. */
+/** Words of a record that {@link RefusedLines} keeps. */
 const KEPT_WORDS = 3
 
-/** Refused lines in a row. Their errors are made one by one when they are asked for: an error takes a hundred times as much. */
+/**
+ * Consecutive refused lines. Their errors are made one by one on demand, because an error takes a hundred times the
+ * memory.
+ */
 export class RefusedLines {
   readonly #name: string
   readonly #samples: Buffer
@@ -227,7 +233,7 @@ export class RefusedLines {
     return new RefusedLines(name, exact, words)
   }
 
-  /** Lines that were not passed over. */
+  /** Number of lines that were not skipped. */
   get length(): number {
     return this.#words.length / KEPT_WORDS - this.#next
   }
@@ -242,7 +248,7 @@ export class RefusedLines {
     for (let i = this.#next; i < this.#next + this.length; ++i) yield this.#makeError(i)
   }
 
-  /** Passes over the first line. */
+  /** Skips the first line. */
   shift(): void {
     ++this.#next
     this.#error = undefined
@@ -264,7 +270,7 @@ export class RefusedLines {
   }
 }
 
-/** Bytes as a quoted text that is safe to log: the peer must not choose what a log or a terminal shows. */
+/** Returns bytes as a quoted text that is safe to log: the peer must not control what a log or a terminal shows. */
 function escapeSample(latin1: string): string {
   return JSON.stringify(latin1).replace(/[^\x20-\x7e]/g, escapeUnit)
 }

@@ -1,5 +1,5 @@
 // A pool of buffers in which frames are laid out, reused by the whole thread. If each batch is written immediately, one
-// slab is enough; a sender that keeps lines until they are acknowledged takes more. Must not know frames.
+// slab is enough; a sender that keeps lines until they are acknowledged needs more. Must not know frames.
 
 interface Size {
   readonly bytes: number

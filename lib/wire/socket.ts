@@ -1,11 +1,11 @@
-// What carries a connection: the contract that polled-socket.ts and node-socket.ts keep, and the way in which both hand
-// the lines of a read to their owner.
+// The socket of a connection: the contract that polled-socket.ts and node-socket.ts implement, and the way in which
+// both hand the lines of a read to their owner.
 
 import { addon } from '../binding/addon.js'
 import type { LineReading } from './line-reading.js'
 import { threadWindow, type ReadWindow } from './read-window.js'
 
-/** What a socket reports to its owner. One object serves all owners of a kind. */
+/** The callbacks for the owner of a socket. One object serves all owners of a kind. */
 export interface SocketEvents<Owner> {
   /**
    * Lines have arrived: `count` of them stand in the thread's read window, described by its records, until this returns.
@@ -13,7 +13,7 @@ export interface SocketEvents<Owner> {
    */
   readonly onRecords: (owner: Owner, count: number, received: number) => boolean
   /**
-   * The peer sends no more. Returns true to keep the socket open for answers to a peer that still reads; the owner then
+   * The peer sends no more. Returns true to keep the socket open for replies to a peer that still reads; the owner then
    * calls `finish`.
    */
   readonly onEnd: (owner: Owner) => boolean
@@ -31,17 +31,17 @@ export interface ConnectionSocket {
   /** Stops reading for now. */
   pause(): void
   /**
-   * Writes as soon as the kernel takes the bytes. `done` is always called: with an error if they did not get out. One
-   * write at a time.
+   * Writes when the kernel accepts the bytes. `done` is always called, with an error if they were not written. Only one
+   * write may be pending.
    */
   write(bytes: Buffer, done: (error?: Error | null) => void): void
-  /** Tries at once to write what waits, without the event loop. Does nothing where that cannot be done (Windows). */
+  /** Tries to write the waiting bytes at once, without the event loop. Does nothing on Windows. */
   writeNow(): void
-  /** Lets the process end although this socket waits for something. */
+  /** Allows the process to exit although this socket waits for something. */
   unref(): void
   /** Undoes `unref`. */
   ref(): void
-  /** After the end of the stream: closes once what is being written has been written. */
+  /** After the end of the stream: closes when the pending write is complete. */
   finish(): void
   /** Closes at once. */
   destroy(error?: Error): void
@@ -55,13 +55,13 @@ export function openStream(descriptor: number, maxLineBytes: number, { fields }:
 
 const NO_POINTERS: readonly string[] = []
 
-/** What becomes of a stream after its owner has taken lines. */
+/** The state of a stream after its owner has taken lines. */
 export type AfterLines =
-  /** The owner wants more: read on. */
+  /** The owner wants more: continue to read. */
   | 'reading'
   /** The owner wants no more for now. */
   | 'paused'
-  /** The same, and lines of the last read are kept: hand them over with {@link passOnKept} before reading on. */
+  /** The same, and lines of the last read are kept: hand them over with {@link passOnKept} before reading continues. */
   | 'holding'
 
 /**
@@ -97,7 +97,7 @@ class LineDelivery {
     const window = this.#window
     try {
       let wanted = events.onRecords(owner, count, received)
-      // An owner that wants no more must not be given the rest of a read of thousands of lines.
+      // If the owner wants no more, the rest of a read of thousands of lines must be held back.
       while (window.hasMore && wanted) wanted = events.onRecords(owner, addon.moreRecords(descriptor), 0)
       if (!window.hasMore) return wanted ? 'reading' : 'paused'
       addon.suspendRecords(descriptor)
@@ -131,7 +131,7 @@ class LineDelivery {
 
 const delivery = new LineDelivery(threadWindow)
 
-/** Call this before the descriptor is closed. Lines that were read already are still handed over. */
+/** Call before the descriptor is closed. Lines that were read before are still handed over. */
 export function closeStream(descriptor: number): void {
   delivery.close(descriptor)
 }

@@ -23,9 +23,9 @@ enum class LineState : std::int32_t {
   kIdInvalid = 7,         // `id` is not a string
   kTimestampInvalid = 8,  // `ts` is not an integer within 2^53
   kDuplicateKey = 9,      // an envelope key occurs twice
-  kTooLarge = 10,         // longer than a line may be; start and end delimit its first bytes
+  kTooLarge = 10,         // longer than the limit; start and end delimit its first bytes
   kTruncated = 11,        // the stream ended in the middle of it
-  kAmbiguousKey = 12,     // a key differs from an envelope key only in case: Go takes it for that key
+  kAmbiguousKey = 12,     // a key differs from an envelope key only in case, so that Go would treat it as that key
 };
 
 enum class MessageType : std::int32_t { kOther = 0, kEvent = 1, kIncident = 2, kAck = 3, kHeartbeat = 4 };
@@ -45,26 +45,29 @@ struct FrameRecord {
   static constexpr std::size_t kPayloadEnd = 10;
   static constexpr std::size_t kTimestampLow = 11;
   static constexpr std::size_t kTimestampHigh = 12;
-  static constexpr std::size_t kErrorOffset = 13;  // of an invalid line: where in it
+  static constexpr std::size_t kErrorOffset = 13;  // of an invalid line: the fault's offset from its start
   // The number that the sender stated under the key `seq`: from 1 to 2^53 - 1; 0 if there is none.
   static constexpr std::size_t kSequenceLow = 14;
   static constexpr std::size_t kSequenceHigh = 15;
   static constexpr std::size_t kWords = 16;
 
   static constexpr std::int32_t kAscii = 1;  // the line is pure ASCII: a byte is a character
-  // The line is byte for byte what our encoder writes for this message, including its line ending.
+  // The line is byte for byte what this package's encoder writes for the message, including the
+  // line ending.
   static constexpr std::int32_t kCanonical = 2;
   static constexpr std::int32_t kTypeEscaped = 4;  // `type` holds escapes
   static constexpr std::int32_t kIdEscaped = 8;    // `id` holds escapes
-  // No name in the payload can be `__proto__`. May be unset although none is.
+  // The payload has no key `__proto__`. May be missing from a payload without one.
   static constexpr std::int32_t kPlainNames = 16;
   // The stream began with a byte order mark, which was skipped. On its first line only.
   static constexpr std::int32_t kAfterMark = 32;
-  // There may be an integer of 16 characters or more. May be set although there is none.
+  // The payload may contain an integer of 16 characters or more. May be set for a payload without
+  // one.
   static constexpr std::int32_t kLongNumber = 64;
   // The envelope has extra keys, within the bounds of EnvelopeExtra.
   static constexpr std::int32_t kHasMeta = 128;
-  // They stand between `ts` and `payload`, and the envelope up to there is byte for byte what our encoder writes.
+  // The extra keys stand between `ts` and `payload`, and the envelope up to there is byte for byte
+  // what this package's encoder writes.
   static constexpr std::int32_t kMetaInPlace = 256;
 };
 
@@ -74,7 +77,8 @@ struct EnvelopeExtra {
   static constexpr std::size_t kMostBytes = 4096;  // of all `"key":value`
 };
 
-// Word indices of the row that belongs to the record of a line, on a stream whose reader asked for fields.
+// Word indices of the row that belongs to the record of a line, on a stream whose reader requested
+// fields.
 struct FieldWord {
   static constexpr std::size_t kLineStart = 0;  // as in the record; written by JavaScript
   // Of each field, where its value begins and ends; 0 and 0 if it is missing. Strings with their quotes.
@@ -110,10 +114,11 @@ struct FrameLayout {
   static constexpr std::size_t kEnvelopeBytes = 96;  // more than any envelope takes
 };
 
-// Word indices of the memory through which JavaScript asks the event loop to busy-poll, and sees whether it paid.
+// Word indices of the memory through which JavaScript requests busy polling from the event loop,
+// and sees whether it paid off.
 struct PollWord {
-  static constexpr std::size_t kMicroseconds = 0;  // poll this long for the next message, in any case
-  static constexpr std::size_t kIfItPays = 1;      // 1: poll for the usual time, if that has paid lately
+  static constexpr std::size_t kMicroseconds = 0;  // poll this long for the next message, unconditionally
+  static constexpr std::size_t kIfItPays = 1;      // 1: poll for the usual time, if that has paid off lately
   static constexpr std::size_t kGained = 2;        // polls that ended with a message, modulo 2^32
   static constexpr std::size_t kLost = 3;          // polls that ended without one, modulo 2^32
   static constexpr std::size_t kWords = 4;

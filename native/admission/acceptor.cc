@@ -93,8 +93,8 @@ int Acceptor::AcceptBatch() {
       continue;
     }
     if (client.failure().kind == FailureKind::kWouldBlock) break;
-    // Everything else is waited out: a listener that tries again twenty times a second is better than one that
-    // gives up on an unforeseen error.
+    // All other errors lead to a pause: a listener that tries again twenty times a second is better
+    // than one that gives up on an unforeseen error.
     Exhaust();
     const std::lock_guard<std::mutex> lock(mutex_);
     ++stats_.exhausted;

@@ -1,6 +1,6 @@
-// The accept thread: takes clients off a listening address, checks the identity of each against the policy and the
-// quotas, closes those that fail, and queues the others for the event loop. A flood of strangers is turned away
-// here and never reaches JavaScript. Must not know Node-API or frames.
+// The accept thread: takes clients off a listening address, checks the identity of each against the
+// policy and the quotas, closes those that fail, and queues the others for the event loop. A flood
+// of refused clients ends here and never reaches JavaScript. Must not know Node-API or frames.
 //
 // The states of the thread (Intake; Stop leads from any of them to kStopping):
 //
@@ -35,13 +35,13 @@
 
 namespace sentinel {
 
-// The user whose quota a peer's connections count against. Only for a peer that the policy admits, which always has
-// a user.
+// Returns the user whose quota a peer's connections count towards. Only for a peer that the policy
+// admits, which always has a user.
 UserKey KeyOf(const PeerIdentity& peer);
 
 struct AcceptorLimits {
   std::size_t max_connections = 4096;           // open at once
-  std::size_t max_connections_per_user = 4096;  // of them, by one user
+  std::size_t max_connections_per_user = 4096;  // the same for each user
   // New connections of one user in any one second; 0 for no limit.
   std::size_t max_new_per_second_per_user = 0;
   // Whether the thread pauses after it has turned away many at once, so that a flood does not take the processor
@@ -63,7 +63,7 @@ struct Refusal {
 
 struct RefusalReport {
   std::vector<Refusal> refusals;
-  std::uint64_t omitted = 0;  // refused too, but beyond what a report holds
+  std::uint64_t omitted = 0;  // further refusals, for which the report had no room
 };
 
 struct AcceptorStats {
@@ -83,16 +83,17 @@ class Acceptor {
   Acceptor& operator=(const Acceptor&) = delete;
   ~Acceptor();  // stops
 
-  // Takes at most `most` admitted clients. If that empties the queue, the next client is notified again.
+  // Takes at most `most` admitted clients. If that empties the queue, the next client causes a
+  // notification again.
   std::vector<AdmittedClient> Take(std::size_t most);
-  // Takes the refusals since the last report. Empty until the next report is due, however often this is called, so
-  // that a flood costs the event loop no more than a report every 100 ms. The last report is due after Stop.
+  // Takes the refusals since the last report. Empty until the next report is due, so that a flood
+  // costs the event loop at most one report every 100 ms. The last report is due after Stop.
   RefusalReport TakeRefusals();
   // Releases the quota that an ended connection of this user held. May be called after Stop.
   void Release(const UserKey& user);
   AcceptorStats Stats();
 
-  // Ends the thread, closes the address and all clients not yet taken. May be called again.
+  // Ends the thread, and closes the address and all clients not yet taken. May be called again.
   void Stop();
 
  private:
@@ -106,18 +107,18 @@ class Acceptor {
            OwnedDescriptor notify_thread_end);
 
   void Run();
-  // Accepts until the kernel's queue is empty, ours is full, or a batch is done. Returns how many of the batch were
-  // refused.
+  // Accepts until the kernel's queue is empty, `queue_` is full, or a batch is done. Returns how
+  // many of the batch were refused.
   int AcceptBatch();
   // Returns true if the client was admitted.
   bool Consider(OwnedDescriptor client);
-  // Queues the client, which is moved from then; or returns the quota that forbids it.
+  // Queues the client, which is then moved from; or returns the quota that forbids it.
   Verdict Admit(OwnedDescriptor& client, PeerIdentity& peer);
   Verdict ApplyQuota(const UserKey& user) const;
   void Refuse(Verdict verdict, PeerIdentity peer, int code);
   // Checks the room in the queue and returns the next state.
   Intake UpdateIntake();
-  // Rests until the pause is over.
+  // Waits until the pause is over.
   void Exhaust();
   void EndPause();
   void NotifyLoop();

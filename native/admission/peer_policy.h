@@ -42,9 +42,9 @@ enum class Verdict : std::uint8_t {
   kLabelUnknown,  // the policy lists labels, and the peer has none
   kLabelNotListed,
   // Admitted by the policy, but beyond a limit of the listener:
-  kTooManyConnections,  // on connections open at once
-  kTooManyOfUser,       // on those of one user
-  kTooFast,             // on new connections of one user in any second
+  kTooManyConnections,  // limit on open connections
+  kTooManyOfUser,       // limit on open connections of one user
+  kTooFast,             // limit on new connections of one user in any second
 };
 
 // A short stable name of the verdict, which users see as `reason`. Empty for a number that is not a verdict.

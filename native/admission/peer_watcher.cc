@@ -48,7 +48,7 @@ void PeerWatcher::Stop() {
 void PeerWatcher::Watch(std::uint64_t number, OwnedDescriptor process) {
   {
     const std::lock_guard<std::mutex> lock(mutex_);
-    // Not make_shared: without run-time types it asks for libstdc++ 9, which RHEL 8 does not have.
+    // Not make_shared: without run-time types it requires libstdc++ 9, which RHEL 8 does not have.
     watched_[number] = std::make_unique<const OwnedDescriptor>(std::move(process));
   }
   Wake(waker_.get());

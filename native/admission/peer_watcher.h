@@ -37,7 +37,7 @@ class PeerWatcher {
   PeerWatcher(OwnedDescriptor waker, OwnedDescriptor notify_thread_end)
       : waker_(std::move(waker)), notify_(std::move(notify_thread_end)) {}
   void Run();
-  // Reports a watch whose process has ended. False when that must be tried again.
+  // Reports a watch whose process has ended. Returns false if that must be tried again.
   bool Report(std::uint64_t number);
 
   const OwnedDescriptor waker_;

@@ -10,8 +10,8 @@
 namespace sentinel {
 namespace {
 
-// The one character beyond ASCII that Go's case folding maps to a letter of our keys: U+017F to s. (U+212A is a k,
-// which none of them has.)
+// The only character beyond ASCII that Go's case folding maps to a letter of the reserved keys:
+// U+017F to s. (U+212A folds to k, which no reserved key contains.)
 constexpr unsigned kLongS = 0x17f;
 
 // Compares bytes with a text in small letters, whatever the case of their ASCII letters.
@@ -24,9 +24,9 @@ bool SameFolded(const std::uint8_t* bytes, std::string_view small) {
   return true;
 }
 
-// A key may be written with escapes ("\u0074ype") and is the same key to every JSON parser. It must be to this one
-// too, or a second `type` could hide from the check for duplicates. The short escapes stand for no character of our
-// keys.
+// A key may be written with escapes ("\u0074ype") and is the same key to every JSON parser. It must
+// be to this one too, or a second `type` could hide from the check for duplicates. No reserved key
+// contains a character with a short escape.
 EnvelopeKey IdentifyEscaped(const std::uint8_t* name, std::size_t size) {
   std::array<std::uint8_t, sizeof("payload")> decoded{};
   std::size_t length = 0;

@@ -1,4 +1,5 @@
-// Tells the keys of the envelope of a SOC message from others, as Go's decoder would too. Must not know lines.
+// Distinguishes the reserved keys of the envelope of a SOC message from other keys, in the same way
+// as Go's decoder. Must not know lines.
 
 #ifndef SENTINEL_ENVELOPE_KEY_H_
 #define SENTINEL_ENVELOPE_KEY_H_
@@ -19,9 +20,9 @@ enum class EnvelopeKey : unsigned {
   kAmbiguous = 6  // equals a reserved key only if case is ignored
 };
 
-// Go's decoder matches keys without regard to case, and the last match wins. A key that equals one of ours only
-// that way would make the line another message to a Go peer, so it is ambiguous. The same as IdentifyKey, for a key
-// that is not spelled as ours.
+// Go's decoder matches keys without regard to case, and the last match wins. A key that equals a
+// reserved key only that way would make the line a different message to a Go peer, so it is
+// ambiguous. The same as IdentifyKey, for a key that is not spelled exactly like a reserved one.
 EnvelopeKey IdentifyOtherKey(const std::uint8_t* name, std::size_t size, bool may_have_escapes);
 
 // Identifies the key whose `size` bytes stand at `name`, within its quotes. `may_have_escapes` is false if no

@@ -71,8 +71,9 @@ std::uint64_t CommonOf16(const std::uint8_t* bytes) {
   return Mask(_mm_or_si128(pairs, _mm_or_si128(Equal(text, 'r'), Equal(text, 't'))));
 }
 
-// Returns the bits of `second` whose bytes need a closer look. It compares all bytes rather than loop over the
-// marked ones, because the processor could not predict the number of iterations.
+// Returns the bits of `second` whose bytes must be checked individually. It compares all bytes
+// instead of looping over the marked ones, because the processor could not predict the number of
+// iterations.
 std::uint64_t Uncommon(const std::uint8_t* bytes, std::uint64_t second) {
   if (second == 0) return 0;
   return second & ~(CommonOf16(bytes) | CommonOf16(bytes + 16) << 16U | CommonOf16(bytes + 32) << 32U |

@@ -77,7 +77,7 @@ class FieldFinder {
  private:
   // Written when it opens; the last two if it is in the set.
   struct Container {
-    std::uint64_t child_sizes = 0;  // 0 if nothing in it is wanted
+    std::uint64_t child_sizes = 0;  // 0 if no field lies in it
     std::uint32_t start = 0;
     std::uint32_t elements = 0;  // that have begun
     std::uint16_t node = FieldSet::kNone;

@@ -1,5 +1,5 @@
-// The fields of payloads that a receiver asked for, as JSON Pointers (RFC 6901), arranged as a tree of names.
-// Immutable once it is made. std only.
+// The fields of payloads that a receiver requested, as JSON Pointers (RFC 6901), arranged as a tree
+// of names. Immutable once it is made. std only.
 
 #ifndef SENTINEL_FIELD_SET_H_
 #define SENTINEL_FIELD_SET_H_

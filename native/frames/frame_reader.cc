@@ -25,7 +25,7 @@ void AddTooLarge(std::size_t start, std::size_t sample_end, std::size_t limit, R
   record[FrameRecord::kErrorOffset] = static_cast<std::int32_t>(limit);
 }
 
-// Whatever the check objects to, the cause is that the line's end is missing.
+// Regardless of the error that the check found, the cause is that the line's end is missing.
 void MarkTruncated(std::int32_t* record) {
   if (record[FrameRecord::kState] == static_cast<std::int32_t>(LineState::kMessage)) return;
   record[FrameRecord::kState] = static_cast<std::int32_t>(LineState::kTruncated);

@@ -1,6 +1,7 @@
-// Turns the bytes of one connection, however they were split on the way, into records of checked lines. Keeps the
-// unfinished last line between reads. No byte is searched twice for a newline, and a line over the limit is
-// discarded in constant memory. std and simdjson only, so that it can be fuzzed alone.
+// Turns the bytes of one connection, regardless of how they were split in transit, into records of
+// checked lines. Keeps the unfinished last line between reads. No byte is searched twice for a
+// newline, and a line over the limit is discarded in constant memory. std and simdjson only, so
+// that it can be fuzzed alone.
 
 #ifndef SENTINEL_FRAME_READER_H_
 #define SENTINEL_FRAME_READER_H_
@@ -43,7 +44,7 @@ struct ReadWindow {
 //    └───────────────────── newline ───────┘ <────────┘  all lines scanned
 class FrameReader {
  public:
-  // What of the start of the stream has been seen.
+  // How much of the start of the stream has been seen.
   //
   //   kNothing ── a byte order mark ──> kAfterMark ── the first record ──> kPast
   //      └──────────────────── any other line ──────────────────────────────^
@@ -75,7 +76,8 @@ class FrameReader {
   Room Prepare(std::size_t least);
   // Takes `size` bytes at the place that Prepare returned.
   Progress Push(std::size_t size, LineScanner& scanner, RecordSink& sink);
-  // Goes on with the lines that the last step left. After a Suspend it needs a Prepare(0) that returned room.
+  // Continues with the lines that the last step left. After a Suspend it needs a Prepare(0) that
+  // returned room.
   Progress Continue(LineScanner& scanner, RecordSink& sink);
   // Keeps the lines that the last step left for a later Continue, so that other connections may use the window.
   void Suspend();
@@ -85,10 +87,10 @@ class FrameReader {
 
   // Bytes that are kept: of an unfinished line, and of the lines in front of it after a Suspend.
   std::size_t carried() const;
-  // A Suspend waits for its Continue.
+  // Whether a Suspend waits for its Continue.
   bool suspended() const { return suspended_; }
   Start start() const { return start_; }
-  // Nothing of the stream so far matters for its next bytes.
+  // Whether no state of the stream affects its next bytes.
   bool idle() const { return carried() == 0 && !discarding_ && !suspended_; }
 
  private:
@@ -112,9 +114,9 @@ class FrameReader {
   std::vector<std::uint8_t> carry_;  // the kept bytes, unless they stand in the window
   bool discarding_ = false;          // within a line that was reported as too large
   Start start_ = Start::kNothing;
-  bool suspended_ = false;     // the kept bytes begin with the lines that Continue goes on with
-  std::size_t next_ = 0;       // where Continue goes on,
-  std::size_t lines_end_ = 0;  // where the lines end that it goes on with,
+  bool suspended_ = false;     // the kept bytes begin with the lines for Continue
+  std::size_t next_ = 0;       // where Continue begins,
+  std::size_t lines_end_ = 0;  // where its lines end,
   std::size_t end_ = 0;        // and where the bytes end
 };
 

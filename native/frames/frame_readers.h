@@ -1,5 +1,6 @@
-// The frame readers of an environment's connections, by descriptor. A connection has a reader of its own only while
-// it has an unfinished line, as there may be thousands without one. std and simdjson only.
+// The frame readers of an environment's connections, by descriptor. A connection has a reader of
+// its own only while it has an unfinished line, because thousands may have none. std and simdjson
+// only.
 
 #ifndef SENTINEL_FRAME_READERS_H_
 #define SENTINEL_FRAME_READERS_H_
@@ -19,8 +20,8 @@ class FrameReaders {
  public:
   explicit FrameReaders(std::shared_ptr<ReadWindow> window) : window_(std::move(window)) {}
 
-  // Begins a stream whose lines may have at most this many bytes; at least 1. `fields` is null if none are asked
-  // for.
+  // Begins a stream whose lines may have at most this many bytes; at least 1. `fields` is null if
+  // none are requested.
   void Open(std::size_t stream, std::size_t max_line_bytes, std::unique_ptr<const FieldSet> fields) {
     if (stream >= streams_.size()) streams_.resize(stream + 1);
     constexpr std::size_t kMost = UINT32_MAX;
@@ -41,7 +42,7 @@ class FrameReaders {
     }
     return found.reader.get();
   }
-  // The number of fields that the reader of a stream asked for.
+  // Returns the number of fields that the reader of a stream requested.
   std::size_t FieldsOf(std::size_t stream) const {
     return stream < streams_.size() && streams_[stream].fields != nullptr ? streams_[stream].fields->size() : 0;
   }

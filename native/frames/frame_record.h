@@ -1,5 +1,5 @@
-// Where the records of checked lines go: fixed-width words that JavaScript reads in place. abi/abi.h has their
-// layout.
+// The memory for the records of checked lines: fixed-width words that JavaScript reads in place.
+// abi/abi.h has their layout.
 
 #ifndef SENTINEL_FRAME_RECORD_H_
 #define SENTINEL_FRAME_RECORD_H_
@@ -12,8 +12,8 @@
 
 namespace sentinel {
 
-// Where records go: room for a fixed number of them, in memory that JavaScript sees. On a stream whose reader asked
-// for fields, each record of a message has a row of fields beside it.
+// Collects records: room for a fixed number of them, in memory that JavaScript reads. On a stream
+// whose reader requested fields, each record of a message has a row of fields beside it.
 class RecordSink {
  public:
   RecordSink(std::int32_t* words, std::size_t capacity) : words_(words), capacity_(capacity) {}
@@ -25,7 +25,8 @@ class RecordSink {
 
   bool full() const { return count_ == capacity_; }
   std::size_t count() const { return count_; }
-  // The words of the next record, all zero but for where its line starts. Not to be called when full.
+  // Returns the words of the next record, all zero except the start of its line. Must not be called
+  // when full.
   std::int32_t* Add(std::size_t line_start) {
     std::int32_t* record = words_ + count_ * FrameRecord::kWords;
     ++count_;
@@ -33,7 +34,7 @@ class RecordSink {
     record[FrameRecord::kLineStart] = static_cast<std::int32_t>(line_start);
     return record;
   }
-  // The row of the last record, all zero. Only for a stream with fields.
+  // Returns the row of the last record, all zero. Only for a stream with fields.
   std::int32_t* BeginRow() {
     std::int32_t* const row = rows_ + (count_ - 1) * row_words_;
     std::fill_n(row, row_words_, 0);

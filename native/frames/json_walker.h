@@ -105,7 +105,8 @@ struct JsonWalker {
   // Since it was last set to 0: the highest bit is set if a name may be `__proto__`.
   std::uint32_t unusual_names = 0;
   bool long_number = false;  // since it was last set to false: a number took kLongNumber characters or more
-  // Of the containers around a value, the innermost last. Written when one opens.
+  // The closing characters of the containers around a value, the innermost last. Written when a
+  // container opens.
   std::array<std::uint8_t, kMaxDepth> closers;
 
   JsonWalker(const std::uint8_t* bytes, const std::uint32_t* structurals) : text(bytes), cursor(structurals) {}
@@ -125,6 +126,20 @@ struct JsonWalker {
     const std::size_t colon = cursor[1];
     unusual |= ((text[quote + 1] >> 2U) ^ (std::uint32_t{'_'} >> 2U)) - 1;
     return text[colon] == ':' && StringEnd(text, quote, colon) != 0 ? cursor + 2 : nullptr;
+  }
+
+  // Begins the next item of the container that ends with `closer`: reports it, and returns the cursor at its value,
+  // or nullptr for a member without a valid name. `depth` is that of the container.
+  template <typename Visitor>
+  static const std::uint32_t* BeginItem(const std::uint8_t* text, const std::uint32_t* cursor, std::uint8_t closer,
+                                        std::size_t depth, std::uint32_t& unusual, Visitor& visitor) {
+    if (closer != '}') {
+      visitor.Element(depth);
+      return cursor;
+    }
+    const std::uint32_t* const value = SkipName(text, cursor, unusual);
+    if (value != nullptr) visitor.Name(depth, text, cursor[0], cursor[1]);
+    return value;
   }
 
   // Walks the value at the cursor, and sets `value` to where it is.
@@ -156,14 +171,9 @@ LineState JsonWalker::Walk(Span& value, Visitor& visitor) {
       } else {
         visitor.Open(depth, at);
         closers[depth++] = closer;
-        if (closer == '}') {
-          const std::uint32_t* const member = SkipName(bytes, next, names);
-          if (member == nullptr) return FailAt(*next, LineState::kSyntax);
-          visitor.Name(depth - 1, bytes, next[0], next[1]);
-          next = member;
-        } else {
-          visitor.Element(depth - 1);
-        }
+        const std::uint32_t* const item = BeginItem(bytes, next, closer, depth - 1, names, visitor);
+        if (item == nullptr) return FailAt(*next, LineState::kSyntax);
+        next = item;
         continue;
       }
     } else {
@@ -187,14 +197,9 @@ LineState JsonWalker::Walk(Span& value, Visitor& visitor) {
       visitor.Close(depth - 1, end);
     }
     if (bytes[at] != ',') return FailAt(at, LineState::kSyntax);
-    if (closers[depth - 1] == '}') {
-      const std::uint32_t* const member = SkipName(bytes, next, names);
-      if (member == nullptr) return FailAt(*next, LineState::kSyntax);
-      visitor.Name(depth - 1, bytes, next[0], next[1]);
-      next = member;
-    } else {
-      visitor.Element(depth - 1);
-    }
+    const std::uint32_t* const item = BeginItem(bytes, next, closers[depth - 1], depth - 1, names, visitor);
+    if (item == nullptr) return FailAt(*next, LineState::kSyntax);
+    next = item;
   }
 }
 

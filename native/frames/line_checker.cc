@@ -80,13 +80,15 @@ std::int32_t LineChecker::FlagsOf(const Envelope& envelope, std::size_t line_sta
   }
   const std::uint8_t* const text = walker_.text;
   if (flags != 0 || text[line_end] != '\n') return HasMeta(envelope) ? flags | FrameRecord::kHasMeta : flags;
-  // An envelope that was taken in one go is canonical if nothing stands in front of it or behind the payload.
+  // An envelope that TakeOwnEnvelope recognised is canonical if nothing stands in front of it or
+  // behind the payload.
   if (envelope.own && envelope.type.start == line_start + sizeof(R"({"type":")") - 1 &&
       envelope.payload.end + 1 == line_end) {
     return FrameRecord::kCanonical;
   }
-  // Our encoder writes {"type":"T","id":"I","ts":N,"payload":P}, and leaves an empty id out. If the parts stand in
-  // that order and the line has exactly their bytes, there is nothing else in it.
+  // The encoder of this package writes {"type":"T","id":"I","ts":N,"payload":P}, and omits an empty
+  // id. If the parts stand in that order and the line has exactly their bytes, there is nothing
+  // else in it.
   const bool in_order = envelope.type.start < envelope.timestamp.start &&
                         envelope.timestamp.start < envelope.payload.start &&
                         (envelope.id.size() == 0 ||
@@ -148,8 +150,9 @@ LineState LineChecker::CheckEnvelope(std::size_t end, Envelope& envelope) {
   return envelope.type.size() == 0 ? walker_.FailAt(open, LineState::kTypeMissing) : LineState::kMessage;
 }
 
-// Takes the envelope up to the payload's value in one go, if it reads as our encoder writes it. The structural
-// characters are where the text has them only if no string was left open before, so each position is compared.
+// Takes the envelope up to the payload's value at once, if it has the form that this package's
+// encoder writes. The structural characters are where the text has them only if no string was left
+// open before, so each position is compared.
 bool LineChecker::TakeOwnEnvelope(std::size_t end, Envelope& envelope) {
   constexpr std::string_view kOpen = R"({"type":")";
   constexpr std::string_view kBeforeId = R"(","id":")";
@@ -179,7 +182,7 @@ bool LineChecker::TakeOwnEnvelope(std::size_t end, Envelope& envelope) {
   // A number without sign or leading zero, short enough to be safe. CheckMember handles the others.
   if (timestamp.size() == 0 || timestamp.size() >= kMaxSafeDigits || walker_.text[timestamp.start] == '0')
     return false;
-  // Most lines of a block have the same one.
+  // Most lines of a block have the same timestamp.
   if (timestamp.size() != last_timestamp_.size() ||
       std::memcmp(walker_.text + timestamp.start, walker_.text + last_timestamp_.start, timestamp.size()) != 0) {
     std::int64_t seconds = 0;
@@ -202,7 +205,8 @@ bool LineChecker::TakeOwnEnvelope(std::size_t end, Envelope& envelope) {
   return true;
 }
 
-// Takes `"seq":N}` in one go behind a comma, if the line ends there as a numbering sender writes it.
+// Takes `"seq":N}` at once behind a comma, if the line ends there, in the form that a numbering
+// sender writes.
 bool LineChecker::TakeOwnSequence(std::size_t end, Envelope& envelope) {
   constexpr std::string_view kKey = R"("seq":)";
   const std::uint32_t* const at = walker_.cursor;

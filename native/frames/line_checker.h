@@ -15,9 +15,9 @@ namespace sentinel {
 
 class LineChecker {
  public:
-  // `text` is the start of the block that the positions in `structurals` count from. Three more values must follow
-  // the last position, each that of a newline at or behind the end of every line. `finder` is null if no fields are
-  // asked for.
+  // `text` is the start of the block that the positions in `structurals` count from. Three more
+  // values must follow the last position, each that of a newline at or behind the end of every
+  // line. `finder` is null if no fields are requested.
   LineChecker(const std::uint8_t* text, const std::uint32_t* structurals, bool has_escapes, std::size_t origin,
               FieldFinder* finder)
       : walker_(text, structurals), has_escapes_(has_escapes), origin_(origin), finder_(finder) {}
@@ -33,7 +33,7 @@ class LineChecker {
   }
 
  private:
-  // Members of the envelope that are not ours.
+  // Members of the envelope whose keys are not reserved.
   struct Extras {
     std::size_t keys = 0;
     std::size_t bytes = 0;
@@ -50,7 +50,7 @@ class LineChecker {
     std::int64_t seconds = 0;
     std::uint64_t sequence = 0;
     unsigned seen = 0;  // bit per EnvelopeKey
-    bool own = false;   // up to the payload it reads as our encoder writes it
+    bool own = false;   // up to the payload it has the form that this package's encoder writes
   };
 
   LineState CheckEnvelope(std::size_t end, Envelope& envelope);
@@ -75,7 +75,7 @@ class LineChecker {
   // Rare, and therefore not part of each Envelope: set if its `seen` has the bit.
   Extras extras_;
   std::size_t sequence_at_ = 0;  // where the key is
-  // The last timestamp that was taken in one go.
+  // The last timestamp that TakeOwnEnvelope converted.
   Span last_timestamp_;
   std::int64_t last_seconds_ = 0;
 };

@@ -50,7 +50,7 @@ std::size_t ContentEnd(const std::uint8_t* window, std::size_t start, std::size_
   return newline > start && window[newline - 1] == '\r' ? newline - 1 : newline;
 }
 
-// The first byte of [start, end) that is not UTF-8, or `end`.
+// Returns the position of the first byte of [start, end) that is not UTF-8, or `end`.
 std::size_t FindBadUtf8(const std::uint8_t* text, std::size_t start, std::size_t end) {
   const auto continues = [&](std::size_t at) { return at < end && (text[at] & 0xc0U) == 0x80U; };
   std::size_t at = start;
@@ -94,7 +94,7 @@ std::size_t FindBadString(const std::uint8_t* text, std::size_t start, std::size
   return open ? quote : start;
 }
 
-// Refuses a line that simdjson's first stage or its length alone condemns.
+// Refuses a line because of an error of simdjson's first stage or because of its length.
 void RefuseLine(const std::uint8_t* window, std::size_t start, std::size_t end, std::size_t limit, LineState state,
                 RecordSink& sink) {
   std::size_t offset = 0;

@@ -16,7 +16,7 @@ namespace sentinel {
 
 class FieldFinder;
 
-// What the lines of a stream are checked against.
+// The rules for the lines of a stream.
 struct LineRules {
   std::size_t max_line_bytes = 0;
   const FieldSet* fields = nullptr;  // that the rows of the sink have room for; null: none
@@ -41,12 +41,12 @@ class LineScanner {
   std::size_t ScanBlock(const std::uint8_t* window, std::size_t begin, std::size_t end, RecordSink& sink);
   std::size_t ScanOneByOne(const std::uint8_t* window, std::size_t begin, std::size_t end, RecordSink& sink);
 
-  // Translates an error of simdjson's for a line.
+  // Translates an error of simdjson to the state of a line.
   LineState StateOf(int error, std::size_t line_bytes) const;
 
   std::unique_ptr<Stage> stage_;
   std::unique_ptr<FieldFinder> finder_;  // once a stream has fields
-  LineRules rules_;                      // of the scan under way
+  LineRules rules_;                      // of the current scan
 };
 
 }  // namespace sentinel

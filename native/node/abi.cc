@@ -138,7 +138,7 @@ void AddNames(Value object, const char* group, const char* (*name_of)(Enum)) {
   object.Set(group, names);
 }
 
-// abi() → what lib/binding/abi.ts exports, by the same names
+// abi() → the exports of lib/binding/abi.ts, by the same names
 Value Abi(const Invocation& call) {
   const Value abi = Value::Object(call.env());
   AddGroup(abi, "RecordWord", kRecordWords);

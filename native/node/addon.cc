@@ -1,5 +1,6 @@
-// The entry of the addon: what it exports, and its end with the environment. Only node/ knows Node-API: its files
-// check arguments, convert, call the layers below and throw. lib/binding/addon.ts has the types of the exports.
+// The entry point of the addon: defines its exports, and cleans up when the environment ends. Only
+// node/ knows Node-API: its files check arguments, convert, call the layers below and throw.
+// lib/binding/addon.ts has the types of the exports.
 
 #include <memory>
 

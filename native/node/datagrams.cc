@@ -6,7 +6,7 @@
 namespace sentinel {
 namespace {
 
-// sendDatagram(address, text): throws if the system has not taken it
+// sendDatagram(address, text): throws if the system did not accept it
 Value SendDatagramFromScript(const Invocation& call) {
   if (!call[0].IsString() || !call[1].IsString()) {
     ThrowMisuse(call.env(), "sendDatagram: wrong arguments");

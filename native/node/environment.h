@@ -45,7 +45,7 @@ struct RecordMemory {
 
 struct Environment {
   LineScanner scanner;
-  // Not std::make_shared: that asks for a newer C++ library than the oldest supported systems have.
+  // Not std::make_shared: that requires a newer C++ library than the oldest supported systems have.
   const std::shared_ptr<ReadWindow> window{std::make_unique<ReadWindow>()};
   FrameReaders readers{window};
   RecordMemory memory;
@@ -59,8 +59,8 @@ struct Environment {
   bool watches_readiness = false;
   // Called to keep the event loop alive or to stop doing so; empty before readiness.start.
   std::function<void(bool)> keep_loop_alive;
-  // Read once, at the start: later there might be no descriptor left to read them with, and an unmapped peer must
-  // not pass because of it.
+  // Read once, at the start: later the process might have no free descriptor to read them, and an
+  // unmapped peer must not be admitted because of that.
   const UnmappedIds unmapped = ReadUnmappedIds();
   std::set<EnvironmentMember*> members;
 

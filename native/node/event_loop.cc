@@ -122,12 +122,12 @@ class ReadinessHandles {
       const int timer_ms = uv_backend_timeout(ready_.loop);
       if (timer_ms == 0) return;  // the event loop has work now
       const std::int64_t microseconds = TakeRequest();
-      // Leave descriptors that are ready already to the event loop, which gives each its turn. They say nothing
-      // about whether waiting pays.
+      // Leave descriptors that are ready already to the event loop, which gives each its turn. They
+      // do not show whether polling pays off.
       if (microseconds == 0 || ReadableNow(loop) || !contention_.MayPoll(MicrosecondsAt(Clock::now()))) return;
       switch (WaitFor(loop, timer_ms == 1 ? std::min(microseconds, kTimerMicroseconds) : microseconds)) {
         case Wait::kRead:
-          // The callback may have replied and be waiting again. Timers may be due by now.
+          // The callback may have replied and may be waiting again. Timers may be due by now.
           NoteCame();
           uv_update_time(ready_.loop);
           break;

@@ -140,7 +140,7 @@ Value CloseFile(const Invocation& call) {
 // millisecondsSinceBoot() → number, of a clock that no user can set
 Value SinceBoot(const Invocation& call) { return call.Number(MillisecondsSinceBoot()); }
 
-// bootId() → text, '' where the system does not say
+// bootId() → text, '' if the system has no such id
 Value BootIdFromScript(const Invocation& call) { return Value::Text(call.env(), BootId()); }
 
 }  // namespace

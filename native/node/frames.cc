@@ -13,8 +13,8 @@
 namespace sentinel {
 namespace {
 
-// Whether the payload of a record extends from its key to the closing brace of the message. Text passed as a
-// payload must not smuggle in other keys.
+// Whether the payload of a record extends from its key to the closing brace of the message. Text
+// passed as a payload must not be able to add other keys.
 bool IsMessageAlone(const std::uint8_t* bytes, const std::int32_t* record) {
   if (record[FrameRecord::kState] != static_cast<std::int32_t>(LineState::kMessage)) return false;
   const std::int32_t payload_end = record[FrameRecord::kPayloadEnd];
@@ -23,8 +23,8 @@ bool IsMessageAlone(const std::uint8_t* bytes, const std::int32_t* record) {
                      [](std::uint8_t byte) { return byte == ' ' || byte == '\t' || byte == '\r'; });
 }
 
-// layOutFrames(bytes: Uint8Array, begin, text, words: Int32Array, count) → where the frames end. `words` describes
-// them as FrameLayout has it.
+// layOutFrames(bytes: Uint8Array, begin, text, words: Int32Array, count) → where the frames end.
+// `words` describes them in the layout of FrameLayout.
 Value LayOutFramesFromScript(const Invocation& call) {
   const std::optional<View<std::uint8_t>> bytes = call[0].ToView<std::uint8_t>();
   const std::optional<View<std::int32_t>> words = call[3].ToView<std::int32_t>();
@@ -49,9 +49,9 @@ Value LayOutFramesFromScript(const Invocation& call) {
   return call.Number(static_cast<double>(end));
 }
 
-// checkFrames(bytes: Uint8Array, begin, end, maxLineBytes) → the number of messages; or, if any line is not a
-// message as our encoder writes it, with the payload last, the negative LineState of the first such line. The last
-// line must end in a newline too.
+// checkFrames(bytes: Uint8Array, begin, end, maxLineBytes) → the number of messages; or, if any
+// line is not a message in the form of this package's encoder, with the payload last, the negative
+// LineState of the first such line. The last line must end in a newline too.
 Value CheckFrames(const Invocation& call) {
   const std::optional<View<std::uint8_t>> bytes = call[0].ToView<std::uint8_t>();
   if (!bytes.has_value()) {

@@ -84,8 +84,8 @@ Value OwnUserFromScript(const Invocation& call) {
   return object;
 }
 
-// findGone(descriptors: Int32Array) → the indices of those whose peer has closed for good and left nothing to read.
-// Entries below 0 are skipped.
+// findGone(descriptors: Int32Array) → the indices of those whose peer has closed both directions
+// and left nothing to read. Entries below 0 are skipped.
 Value FindGoneFromScript(const Invocation& call) {
   const std::optional<View<std::int32_t>> numbers = call[0].ToView<std::int32_t>();
   if (!numbers.has_value()) {
@@ -108,8 +108,8 @@ Value AddressOfFromScript(const Invocation& call) {
   return Value::Text(call.env(), AddressOf(FromLoopNumber(static_cast<int>(call[0].ToSize()))));
 }
 
-// new PeerWatcher(); takeNotifyDescriptor() → number, once; watch(id, descriptor) → WatchState; forget(id).
-// There is no way to stop it but the end of the environment.
+// new PeerWatcher(); takeNotifyDescriptor() → number, once; watch(id, descriptor) → WatchState;
+// forget(id). It runs until the environment ends.
 class PeerWatcherObject final : public ThreadOwner<PeerWatcher> {
  public:
   static void Define(Value exports) {

@@ -114,7 +114,7 @@ std::int32_t TakeBytes(Environment& environment, std::size_t stream, FrameReader
   return Report(environment, stream, &reader, {progress, sink.count(), static_cast<std::int32_t>(size)});
 }
 
-// The JSON Pointers of a list of texts. Returns nullptr unless they are valid.
+// Makes a field set of a list of JSON Pointers. Returns nullptr unless all of them are valid.
 std::unique_ptr<const FieldSet> ToFieldSet(const Value& pointers) {
   std::vector<std::string> texts;
   for (std::uint32_t i = 0; i < pointers.Length(); ++i) texts.push_back(pointers.At(i).ToText());
@@ -171,7 +171,7 @@ Value PushRecords(const Invocation& call) {
   return call.Number(TakeBytes(environment, stream, *reader, size));
 }
 
-// moreRecords(descriptor): goes on with the last read, when FrameProgress::kMore is set
+// moreRecords(descriptor): continues with the last read, if FrameProgress::kMore is set
 Value MoreRecords(const Invocation& call) {
   Environment& environment = Environment::Of(call.env());
   const std::size_t stream = call[0].ToSize();

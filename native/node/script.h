@@ -30,7 +30,7 @@ struct View {
   std::size_t size = 0;
 };
 
-// How long a text is.
+// The length of a text.
 struct TextSize {
   std::size_t units = 0;  // of UTF-16
   std::size_t bytes = 0;  // of UTF-8
@@ -216,7 +216,7 @@ void RunOnPool(napi_env env, const char* name, std::function<void()> work, std::
 
 // Ends the call with an exception, which JavaScript sees when the function returns.
 void ThrowValue(Value error);
-// Throws a TypeError: our own TypeScript has passed arguments that it never should.
+// Throws a TypeError for arguments that this package's TypeScript never passes.
 void ThrowMisuse(napi_env env, const char* message);
 
 }  // namespace sentinel

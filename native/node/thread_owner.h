@@ -13,7 +13,8 @@
 
 namespace sentinel {
 
-// Stops the thread before its environment ends, and then closes what JavaScript has not taken over.
+// Stops the thread before its environment ends, and then closes descriptors that JavaScript has not
+// taken over.
 template <typename Thread>
 class ThreadOwner : public EnvironmentMember {
  public:

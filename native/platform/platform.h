@@ -1,6 +1,6 @@
-// The contract with the operating system: what the rest of the addon may ask of it, in plain types. The build
-// chooses the implementation: posix/ with linux/ or darwin/, or win32/. Must not know Node-API, JSON or policy.
-// Nothing here throws: a call returns a value or a Failure.
+// The contract with the operating system: the functions that the rest of the addon may use, in
+// plain types. The build chooses the implementation: posix/ with linux/ or darwin/, or win32/. Must
+// not know Node-API, JSON or policy. Nothing here throws: a call returns a value or a Failure.
 
 #ifndef SENTINEL_PLATFORM_H_
 #define SENTINEL_PLATFORM_H_
@@ -80,9 +80,9 @@ Result<PeerIdentity> ReadPeerIdentity(Descriptor connected);
 // whose user or group is admitted.
 void ReadPeerDetails(Descriptor connected, PeerIdentity& peer);
 
-// A handle of the process at the other end that stays with that process even when its id is used again, and
-// that becomes readable when it has ended. kNotSupported where the system has no such thing; kPeerUnknown when the
-// process is gone already.
+// A handle of the process at the other end that stays with that process even when its id is used
+// again, and that becomes readable when it has ended. kNotSupported if the system has no such
+// handle; kPeerUnknown if the process is already gone.
 Result<OwnedDescriptor> OpenPeerProcess(Descriptor connected);
 
 // The user that this process acts as: a number or a security identifier, depending on the system. The other is
@@ -111,7 +111,7 @@ struct ListenRequest {
       false;  // other users may write to the last directory of `path`, although it is not sticky
   int backlog = 511;
   bool group_access = false;           // members of the socket's group may connect too
-  bool public_access = false;          // all users may
+  bool public_access = false;          // all users may connect
   std::optional<std::uint32_t> group;  // the group of the socket; by default the one that the system assigns
   // Users besides this one whom the access list of the address admits, on systems that have one (Windows).
   std::vector<std::string> security_ids;
@@ -147,10 +147,10 @@ Result<std::unique_ptr<ServerEndpoint>> Listen(const ListenRequest& request);
 // is one and that this process has not taken it over already (kAddressInUse). Its address stays when the endpoint
 // goes. On failure the descriptor stays open: its owner keeps it.
 Result<std::unique_ptr<ServerEndpoint>> Adopt(Descriptor listening);
-// The path that a listening descriptor stands at; empty when it has none.
+// The path that a listening descriptor is bound to; empty if it has none.
 std::string AddressOf(Descriptor listening);
 
-// Connects without waiting. kWouldBlock: the server's queue is full, ask again later.
+// Connects without waiting. kWouldBlock: the server's queue is full, try again later.
 Result<OwnedDescriptor> Connect(const std::string& path);
 
 // Wakes a thread of the addon that waits for descriptors. Unlike a notify pair it cannot fail for lack of memory.
@@ -188,8 +188,8 @@ class ReadinessSet {
   virtual Descriptor descriptor() const = 0;
   // Sets the readiness that a descriptor is watched for. Watch for kNothing before closing it; that cannot fail.
   virtual Status Watch(Descriptor connected, Interest before, Interest now) = 0;
-  // Fills `ready` with at most kMostAtOnce descriptors that are ready now, without waiting. Where more are ready
-  // they take turns. One may occur twice.
+  // Fills `ready` with at most kMostAtOnce descriptors that are ready now, without waiting. If more
+  // are ready, they take turns. A descriptor may occur twice.
   virtual void Take(std::vector<Readiness>& ready) = 0;
 };
 extern const bool kWatchesReadiness;
@@ -199,9 +199,9 @@ Result<std::unique_ptr<ReadinessSet>> CreateReadinessSet();
 // `ready` for each descriptor. Returns false on failure, after a short pause.
 bool WaitReadable(const std::vector<Descriptor>& descriptors, int timeout_ms, std::vector<bool>& ready);
 
-// The indices of those connected descriptors whose peer has closed for good and left nothing to read. Reads
-// nothing; does not wait. A peer that only sends no more, and still reads, has not gone. Entries that are kNone are
-// passed over.
+// The indices of the connected descriptors whose peer has closed both directions and left nothing
+// to read. Reads nothing and does not wait. A peer that only stopped sending, and still reads, is
+// not gone. Entries that are kNone are skipped.
 std::vector<std::size_t> FindGone(const std::vector<Descriptor>& connected);
 
 // A one-way stream from a thread of the addon to the event loop: `loop` is given to Node, `thread` stays.
@@ -213,7 +213,8 @@ Result<NotifyPair> CreateNotifyPair();
 // Writes one byte, without waiting. Also returns true if the stream is full, because then the loop has a
 // notification pending, or if its other end is closed. Returns false if memory has run out: try again later.
 bool Notify(Descriptor thread_end);
-// Writes a number in 8 bytes, least significant first. False when there is no room or no memory: try again later.
+// Writes a number in 8 bytes, least significant first. Returns false if there is no room or no
+// memory: try again later.
 bool NotifyNumber(Descriptor thread_end, std::uint64_t number);
 
 // Sends one datagram to a Unix socket, without waiting: to a path, or to an abstract name that begins with '@'
@@ -289,7 +290,7 @@ std::string BootId();
 // Pauses briefly in a polling loop, so that the processor that writes the shared memory can access it.
 void RestProcessor();
 
-// How often the scheduler has preempted this thread; 0 where the system does not tell.
+// How often the scheduler has preempted this thread; 0 if the system does not report it.
 std::int64_t InvoluntarySwitches();
 
 // Runs `body(argument)` on a new thread that receives no signals, and waits for a thread to end.

@@ -13,14 +13,14 @@ namespace sentinel {
 // Why a call to the operating system failed.
 enum class FailureKind {
   kSystem,        // the system call `operation` failed with `code`
-  kWouldBlock,    // not now: ask again
-  kExhausted,     // descriptors or memory have run out: wait, then ask again
+  kWouldBlock,    // not now: try again
+  kExhausted,     // descriptors or memory have run out: wait, then try again
   kUnsafePath,    // another user could interfere with the address
   kPathTooLong,   // the address does not fit the system's limit
   kAddressInUse,  // another listener has the address
   kNotListening,  // there is no listener
   kPeerUnknown,   // the identity of the peer cannot be read, so it is refused
-  kNotFound,      // there is none of that name
+  kNotFound,      // no object has that name
   kNotSupported,  // this system cannot do it
 };
 

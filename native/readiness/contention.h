@@ -1,7 +1,7 @@
-// Decides whether polling takes the processor from others that want it: from the peer, if both share one, or from a
-// third process. The kernel tells: it preempts a thread that polls, which would otherwise have gone to sleep by
-// itself. The time that preempted polls took is a debt, and it is paid off slowly. A thread polls while its debt is
-// small:
+// Decides whether polling takes the processor from others that need it: from the peer, if both
+// share one, or from a third process. Preemptions show that: the kernel preempts a thread that
+// polls, which would otherwise have gone to sleep by itself. The time that preempted polls took is
+// a debt, and it is paid off slowly. A thread polls while its debt is small:
 //
 //             debt above kMostDebt
 //   polling ──────────────────────────▶ sleeping

@@ -1,5 +1,5 @@
-// Decides whether to poll for the next message, by whether polling has paid lately. While it pays, every wait
-// polls; otherwise only one wait in many does. There are two kinds:
+// Decides whether to poll for the next message, by whether polling has paid off lately. While it
+// does, every wait polls; otherwise only one wait in many. There are two kinds:
 //
 // - Of its own accord a thread polls while most messages arrive within the time that sleeping and waking up would
 //   take. A message that comes late shows that the other process had to be woken first. Once that process polls
@@ -64,9 +64,9 @@ class PollHistory {
   }
 
   std::int64_t soon_microseconds_;
-  // A message that is late or does not come weighs as much as so many that came in time.
+  // A late or missing message weighs as much as this many messages in time.
   int weight_;
-  // At most 2 to the power of this many waits are passed over.
+  // At most 2 to the power of this many waits are skipped.
   int most_doubts_;
   int doubts_ = 0;
   int lateness_ = 0;

@@ -19,7 +19,7 @@ import {
   type Workload,
 } from './workloads.js'
 
-/** How much longer than its duration a workload may take. */
+/** Milliseconds that a workload may take beyond its duration. */
 const GRACE_MS = 10_000
 
 /** A stream. */
@@ -70,7 +70,10 @@ function rateOf({ messages, elapsedMs }: Received): Rate {
   return { perSecond: Math.round((messages / Math.max(1, elapsedMs)) * 1000) }
 }
 
-/** Runs the other process beside some work. It is ended with the work, or when it hangs, or when the signal fires. */
+/**
+ * Runs the other process during some work. It is terminated when the work ends, when it hangs, or when the signal
+ * fires.
+ */
 async function withPeer<Result>(
   workload: Workload,
   signal: AbortSignal,

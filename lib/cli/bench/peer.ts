@@ -1,11 +1,11 @@
-// The other process of bench: does its part of one workload, and ends with its connection.
+// The other process of bench: does its part of one workload, and exits when its connection ends.
 
 import { connect, type Socket } from 'node:net'
 
 import { loadLibrary } from '../kit/load.js'
 import { echoNet, echoOurs, streamNet, streamOurs, type Workload } from './workloads.js'
 
-/** The environment variable that makes `bench` this other process. */
+/** The environment variable that makes the command run as this other process. */
 export const PEER_VARIABLE = 'SENTINEL_IPC_BENCH_PEER'
 
 export async function runPeer(order: string): Promise<void> {

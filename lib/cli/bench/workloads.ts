@@ -1,5 +1,5 @@
-// What bench measures, over this library and over net with NDJSON: a stream of messages one way, and one message there and back
-// at a time. Both sides parse every payload; both run in processes of their own.
+// The workloads of bench, over this library and over net with NDJSON: a stream of messages in one direction, and round
+// trips of single messages. Both sides parse every payload and run in separate processes.
 
 import type { Socket } from 'node:net'
 
@@ -48,7 +48,7 @@ export async function streamNet(socket: Socket, workload: Workload): Promise<voi
       () => `${JSON.stringify({ type: 'soc_event', id: String(Date.now()), ts: 0, payload })}\n`,
     )
     const room = socket.write(lines.join(''))
-    // With room, the event loop must get a turn all the same: it frees what was written.
+    // Even with room, the event loop needs a turn, to free the memory of written chunks.
     await new Promise<void>((resolve) => {
       if (room) setImmediate(resolve)
       else socket.once('drain', resolve)
@@ -57,7 +57,7 @@ export async function streamNet(socket: Socket, workload: Workload): Promise<voi
   await new Promise<void>((resolve) => socket.end(resolve))
 }
 
-/** What a receiver counted. */
+/** The counts of a receiver. */
 export interface Received {
   readonly messages: number
   readonly elapsedMs: number
@@ -86,7 +86,7 @@ export async function receiveOurs(library: Library, connection: Connection): Pro
   return count.end()
 }
 
-/** Calls back with each line, parsed. */
+/** Calls `onMessage` with each parsed line. */
 export function readLines(
   socket: Socket,
   onMessage: (message: { payload: { n: number } }) => void,

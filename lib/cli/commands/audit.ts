@@ -1,4 +1,4 @@
-// `sentinel-ipc audit NAME`: follows who comes, goes and is refused at a process that exposes its counts.
+// `sentinel-ipc audit NAME`: follows the audit events of a process that exposes its counts.
 
 import { hasCode } from '../../base/errors.js'
 import { quoteText } from '../../base/quote.js'
@@ -80,7 +80,7 @@ async function run(args: Arguments, { out, err, env, signal }: Context): Promise
     }
     return ExitCode.ok
   } catch (error) {
-    // SIGINT is how this command ends.
+    // SIGINT is the regular end of this command.
     if (signal.aborted && hasCode(error, 'ERR_IPC_ABORTED')) return ExitCode.ok
     throw error
   } finally {
@@ -124,7 +124,7 @@ function isEmptyList(value: unknown): boolean {
   return Array.isArray(value) && value.length === 0
 }
 
-/** Plain words as they are, everything else quoted and escaped. */
+/** Returns plain words unchanged, everything else quoted and escaped. */
 function shown(value: unknown): string {
   const text = typeof value === 'string' ? value : JSON.stringify(value)
   return /^[\w./:@,-]+$/.test(text) ? text : quoteText(text, 300)

@@ -1,5 +1,5 @@
-// `sentinel-ipc bridge`: carries messages to NATS JetStream, or from there. The work is in lib/bridge; here are its options for
-// help and completion.
+// `sentinel-ipc bridge`: carries messages to or from NATS JetStream. lib/bridge does the work; this file has the
+// options for help and completion.
 
 import { isError } from '../../base/errors.js'
 import type { Arguments, Command, Context, OptionSpec } from '../kit/command.js'

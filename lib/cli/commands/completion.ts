@@ -48,7 +48,7 @@ function withValue(
   return [...names].sort().join('|')
 }
 
-/** What a command takes besides options, as a word of the shell function below. */
+/** Returns the kind of a command's arguments, as a word for the shell function below. */
 function kindOf({ positionals }: Command): string {
   const [first] = positionals
   if (first?.choices !== undefined) return `words:${first.choices.join(' ')}`
@@ -107,7 +107,7 @@ complete -F _sentinel_ipc sentinel-ipc
 `
 }
 
-/** Text inside single quotes and square brackets of an _arguments specification. */
+/** Escapes a text for single quotes and square brackets in an _arguments specification. */
 function zshText(text: string): string {
   return text.replaceAll("'", "'\\''").replaceAll(/[[\]:]/g, '\\$&')
 }

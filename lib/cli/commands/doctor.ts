@@ -1,4 +1,4 @@
-// `sentinel-ipc doctor [NAME]`: what would happen and why, with one cause and one remedy.
+// `sentinel-ipc doctor [NAME]`: examines why something does not work, and names one cause with its remedy.
 
 import {
   addressOf,

@@ -19,7 +19,7 @@ import { parsePointers } from '../kit/pointer.js'
 import { parseCount, plural } from '../kit/units.js'
 import { fired } from '../kit/waiting.js'
 
-/** How long connections may take to end after SIGINT. */
+/** Milliseconds that connections may take to end after SIGINT. */
 const DRAIN_MS = 1000
 
 export const listenCommand: Command = {
@@ -54,7 +54,7 @@ export const listenCommand: Command = {
   run,
 }
 
-/** What arrived, and what of it was printed. */
+/** Counts of what arrived and what was printed. */
 interface Counts {
   connections: number
   printed: number

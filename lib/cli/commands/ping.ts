@@ -1,4 +1,4 @@
-// `sentinel-ipc ping NAME`: how long connecting, or a request, takes.
+// `sentinel-ipc ping NAME`: measures how long connecting, or a request, takes.
 
 import { isIpcError, toError } from '../../base/errors.js'
 import { monotonicMs } from '../../base/globals.js'
@@ -42,10 +42,10 @@ export const pingCommand: Command = {
   run,
 }
 
-/** Beyond this many, single replies and errors are not printed. */
+/** Maximum number of replies and errors that are printed one by one. */
 const MOST_LINES = 20
 
-/** One round trip. Rejects if there is none in time. */
+/** Makes one round trip. Rejects if it does not complete in time. */
 type Probe = () => Promise<void>
 
 async function run(args: Arguments, context: Context): Promise<ExitCode> {
@@ -89,7 +89,7 @@ async function run(args: Arguments, context: Context): Promise<ExitCode> {
   return failed > 0 ? ExitCode.failed : ExitCode.ok
 }
 
-/** `connected 120 of 300, median 450 µs, 18 s left`. */
+/** Returns a line such as `connected 120 of 300, median 450 µs, 18 s left`. */
 function progressText(
   what: string,
   durations: readonly number[],

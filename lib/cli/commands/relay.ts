@@ -66,7 +66,7 @@ async function run(args: Arguments, context: Context): Promise<ExitCode> {
     acknowledged,
     spool: args.text('spool'),
     retries: retries === undefined ? 1 : parseCount(retries, 'retries'),
-    // An acknowledged relay waits for its receiver, however long.
+    // An acknowledged relay waits for its receiver without a limit.
     timeoutMs: acknowledged ? Infinity : timeoutOf(args),
     signal,
   })
@@ -128,7 +128,10 @@ async function relayAll(
   }
 }
 
-/** Each message gets the outcome here that it has got there. One that was given up is released: its sender repeats it. */
+/**
+ * Settles each message with the outcome that it has at TO. A message that was given up is released, so that its sender
+ * repeats it.
+ */
 async function relayAcknowledged(
   connection: Connection,
   library: Library,

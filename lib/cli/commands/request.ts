@@ -1,4 +1,4 @@
-// `sentinel-ipc request NAME TYPE`: asks an endpoint and prints its reply.
+// `sentinel-ipc request NAME TYPE`: sends a request to an endpoint and prints the reply.
 
 import {
   addressOf,
@@ -68,7 +68,10 @@ async function run(args: Arguments, { out, input, signal }: Context): Promise<Ex
   }
 }
 
-/** JSON for people: indented, unless that would change it (numbers that JavaScript cannot hold, keys given twice). */
+/**
+ * Returns JSON indented for people, or unchanged if that would alter it (numbers that JavaScript cannot represent,
+ * duplicate keys).
+ */
 function indented(text: string, value: unknown): string {
   const lines = JSON.stringify(value) === text ? JSON.stringify(value, undefined, 2).split('\n') : [text]
   return lines.map(printable).join('\n')

@@ -52,10 +52,10 @@ export const sendCommand: Command = {
   run,
 }
 
-/** So many invalid lines are named. */
+/** Maximum number of invalid lines that are reported one by one. */
 const MOST_COMPLAINTS = 3
 
-/** What became of the input. */
+/** Counts of the input. */
 interface Counts {
   messages: number
   bytes: number
@@ -126,7 +126,10 @@ async function closeOutlet(outlet: Outlet, timeoutMs: number, signal: AbortSigna
   }
 }
 
-/** A line of progress; for a person who types the messages, it would be in the way: a hint instead. */
+/**
+ * Starts a progress line. If a person types the messages, it prints a hint instead, because progress would overwrite
+ * the typed text.
+ */
 function startProgress({ input, err }: Context, counts: Counts): Progress | undefined {
   if (input.isTTY) {
     const hint =
@@ -161,7 +164,7 @@ async function sendInput(
   const type = args.text('type')
   const splitter = new library.LineSplitter()
   let lines = 0
-  /** Returns what ends the command, or complains. */
+  /** Returns the error that ends the command, or prints a complaint. */
   const invalid = (error: unknown): CommandError | undefined => {
     const text = `line ${lines} of the input: ${errorLine(error)}`
     if (!args.flag('skip-invalid')) return new CommandError(ExitCode.failed, text, error)
@@ -184,7 +187,7 @@ async function sendInput(
       }
     }
     counts.waitsFor = 'the listener to read'
-    // Also those before a line that ends the command.
+    // Also the messages before a line that ends the command.
     if (messages.length > 0) await outlet.send(messages)
     counts.waitsFor = 'input'
     counts.messages += messages.length
@@ -200,7 +203,7 @@ async function sendInput(
     for await (const chunk of input) await sendAll(splitter.push(chunk as Buffer), (chunk as Buffer).length)
     await sendAll(splitter.end(), 0)
   } catch (error) {
-    // Destroying the input in the middle of a read ends the loop with an error of the stream.
+    // Destroying the input during a read ends the loop with an error of the stream.
     if (!signal.aborted) throw error
   } finally {
     signal.removeEventListener('abort', stop)
@@ -231,7 +234,7 @@ async function report(
   if (args.flag('quiet') || !err.isTerminal) return
   const size = bytes > 0 ? ` (${formatBytes(bytes)})` : ''
   const parts = [`sent ${plural(messages, 'message')}${size} in ${formatDuration(elapsedMs)}`]
-  // Shorter runs are mostly start-up.
+  // In shorter runs, start-up dominates the rate.
   if (elapsedMs > 500 && messages > 1)
     parts.push(`${formatCount(Math.round((messages / elapsedMs) * 1000))}/s`)
   if (args.flag('ack')) {

@@ -1,4 +1,4 @@
-// `sentinel-ipc spool DIR`: what a spool holds, without claiming it; and sending its messages once more.
+// `sentinel-ipc spool DIR`: shows the content of a spool without claiming it, and resends its messages.
 
 import { existsSync, readdirSync, statSync } from 'node:fs'
 import { join, resolve } from 'node:path'
@@ -156,9 +156,9 @@ function changeLine(before: SpoolInspection, now: SpoolInspection, out: Output):
 }
 
 /**
- * Reads anew each time the files of a directory have changed, until the signal fires.
+ * Yields a new reading each time the files of a directory have changed, until the signal fires.
  *
- * @param seen their stamp before the last reading: what changed during that counts as well
+ * @param seen the stamp of the files before the last reading, so that what changed during it counts as well
  */
 async function* changes<State>(
   directory: string,
@@ -176,7 +176,7 @@ async function* changes<State>(
   }
 }
 
-/** Names and sizes of the files, which change with every write: cheap to look at. */
+/** Returns names and sizes of the files, which change with every write and are inexpensive to read. */
 function stampOf(directory: string): string {
   const names = readdirSync(directory).filter((name) => name.endsWith('.log'))
   return names

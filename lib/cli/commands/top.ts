@@ -1,4 +1,5 @@
-// `sentinel-ipc top [NAME…]`: rates and queues of processes that expose their counts, as a screen, as JSON, or as a page.
+// `sentinel-ipc top [NAME…]`: shows rates and queues of processes that expose their counts, on a screen, as JSON, or as
+// a page.
 
 import { AbortController } from '../../base/globals.js'
 import { pause } from '../../base/timing.js'
@@ -48,7 +49,7 @@ export const topCommand: Command = {
   run,
 }
 
-/** How long one process may take. */
+/** Milliseconds that reading one process may take. */
 const READ_TIMEOUT_MS = 2000
 
 async function run(args: Arguments, context: Context): Promise<ExitCode> {
@@ -109,7 +110,7 @@ async function once(
   return views.some(isMissing) ? ExitCode.failed : ExitCode.ok
 }
 
-/** A line of JSON per reading. */
+/** Prints one line of JSON per reading. */
 async function stream(sources: Sources, intervalMs: number, { out, signal }: Context): Promise<ExitCode> {
   while (!signal.aborted) {
     const views = await sources.read(READ_TIMEOUT_MS)

@@ -1,4 +1,4 @@
-// From an error of `listen` or `dial`, and the files around the address, to one cause and one remedy.
+// Derives one cause and one remedy from an error of `listen` or `dial` and the files around the address.
 
 import { dirname } from 'node:path'
 
@@ -6,7 +6,7 @@ import { describeError, hasCode, isError } from '../../base/errors.js'
 import { describeSelf, type Listeners, type Place } from './files.js'
 import type { Report } from './report.js'
 
-/** What was tried, and what is known about the address. */
+/** A failed attempt, and the facts about the address. */
 export interface Attempt {
   readonly what: 'listen' | 'dial'
   readonly error: unknown

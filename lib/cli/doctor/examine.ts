@@ -1,5 +1,5 @@
-// Examines one address: what stands there, who listens, and what happens if this user tries. Trying is the proof; the facts
-// around it explain the outcome.
+// Examines one address: the files, the listener, and an attempt to dial or listen. The attempt is the proof; the other
+// facts explain its outcome.
 
 import { hasCode, describeError } from '../../base/errors.js'
 import { AbortController, clearTimeout, setTimeout } from '../../base/globals.js'
@@ -13,7 +13,7 @@ import { describeSelf, examineFiles, examineListeners, type Listeners, type Plac
 import type { Report } from './report.js'
 import { examineRoom } from './system.js'
 
-/** A listener that refuses this process hangs up within this time. */
+/** A listener that refuses this process disconnects within this time. */
 const HANG_UP_MS = 300
 
 export interface Question {
@@ -66,7 +66,7 @@ function originOf({ directory, path }: AddressOptions): string {
   return (process.env['SENTINEL_IPC_DIRECTORY'] ?? '') === '' ? 'the default' : 'from SENTINEL_IPC_DIRECTORY'
 }
 
-/** Blames the policy where the error says so. Returns whether it did. */
+/** Blames the policy if the error is about it. Returns whether it did. */
 function blamePolicy(report: Report, error: unknown): boolean {
   const text = describeError(error)
   if ((error as Error).name !== 'TypeError') return false

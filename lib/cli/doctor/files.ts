@@ -1,4 +1,4 @@
-// The files of an address: each directory on the way as the library checks it, the socket, the lock.
+// The files of an address: each directory of the path, as the library checks it, the socket, and the lock.
 
 import { lstatSync, readlinkSync, type Stats } from 'node:fs'
 import { dirname, isAbsolute, join, resolve, sep } from 'node:path'
@@ -6,14 +6,14 @@ import { dirname, isAbsolute, join, resolve, sep } from 'node:path'
 import { describeProcess, hasOtherFiles, listeningSockets, lockHolder, readText } from './proc.js'
 import type { Report } from './report.js'
 
-/** As the library itself follows at most (path_resolution(7)). */
+/** Maximum number of links followed, the same as in the library (path_resolution(7)). */
 const MOST_LINKS = 40
 
-/** What stands at an address. */
+/** The files of an address. */
 export interface Place {
   readonly address: string
   readonly directory: string
-  /** The directory does not exist, or what stands in its way. */
+  /** The first path on the way that does not exist or cannot be seen; undefined if the directory exists. */
   readonly missing: string | undefined
   readonly socket: Stats | undefined
 }
@@ -94,7 +94,7 @@ export function describeOwner({ uid, gid, mode }: Stats): string {
   return `${nameOf('/etc/passwd', uid)}:${nameOf('/etc/group', gid)} ${bits}`
 }
 
-/** The name of an id; the id itself where there is none. */
+/** Returns the name of an id; the id itself if it has no name. */
 function nameOf(file: string, id: number): string {
   const line = (readText(file) ?? '').split('\n').find((entry) => entry.split(':')[2] === String(id))
   return line?.split(':')[0] ?? String(id)
@@ -132,7 +132,7 @@ function examineLock(report: Report, path: string): void {
     const held = holder === undefined ? 'not held' : `held by ${describeProcess(holder)}`
     report.add('lock', `${path} ${describeOwner(stats)}, ${held}`)
   } catch {
-    // No lock: no listener of this library is there, or it may not be seen.
+    // No lock: no listener of this library is there, or this user may not see it.
   }
 }
 
@@ -140,7 +140,7 @@ function examineLock(report: Report, path: string): void {
 export interface Listeners {
   readonly pids: readonly number[]
   readonly count: number
-  /** One of them sees other files than this process. */
+  /** Whether one of them sees other files than this process. */
   readonly elsewhere: boolean
 }
 

@@ -1,4 +1,5 @@
-// Reads /proc and small files. Everything is undefined or empty where it cannot be read: without /proc, without the right.
+// Reads /proc and small files. Results are undefined or empty if a file cannot be read, for example without /proc or
+// without permission.
 
 import { readdirSync, readFileSync, readlinkSync, type Stats } from 'node:fs'
 
@@ -27,16 +28,16 @@ function list(path: string): readonly string[] {
   }
 }
 
-/** A socket that listens at a path, as /proc/net/unix has it. */
+/** A socket that listens at a path, from /proc/net/unix. */
 export interface ListeningSocket {
   readonly inode: string
-  /** Processes that hold it, as far as this user may see that. */
+  /** Processes that have it open, as far as this user may see them. */
   readonly pids: readonly number[]
 }
 
 const LISTENING = 0x10000 // __SO_ACCEPTCON
 
-/** The sockets that listen at a path, by the name that they were bound to; also those whose file is gone. */
+/** Returns the sockets that were bound to a path and listen, including sockets whose file is gone. */
 export function listeningSockets(path: string): readonly ListeningSocket[] {
   const found: ListeningSocket[] = []
   for (const line of (readText('/proc/net/unix') ?? '').split('\n').slice(1)) {
@@ -55,7 +56,7 @@ function holdersOf(link: string): readonly number[] {
     .filter((pid) => list(`/proc/${pid}/fd`).some((fd) => readLink(`/proc/${pid}/fd/${fd}`) === link))
 }
 
-/** The process that holds a lock on a file (flock(2)). */
+/** Returns the process that holds a lock on a file (flock(2)). */
 export function lockHolder({ ino }: Stats): number | undefined {
   for (const line of (readText('/proc/locks') ?? '').split('\n')) {
     const [, kind, , , pid, file = ''] = line.trim().split(/\s+/)

@@ -1,6 +1,6 @@
-// What doctor found: facts in the order in which it looked, and at most one cause with its remedy.
+// The findings of doctor: facts in the order of the examination, and at most one cause with its remedy.
 
-/** How good a fact is: `note` is worth knowing and no fault. */
+/** The level of a fact. `note`: worth knowing, but not a fault. */
 export type Level = 'ok' | 'note' | 'bad'
 
 export interface Fact {
@@ -66,7 +66,7 @@ export class Report {
     this.facts.push({ topic, level, text })
   }
 
-  /** The first cause counts: it hides those after it. */
+  /** Sets the cause. The first one counts, because later ones follow from it. */
   blame(cause: Cause, text: string, remedy: string): void {
     this.#diagnosis ??= { cause, text, remedy }
   }

@@ -1,4 +1,4 @@
-// Whether the library can run here at all: the version of Node, its flags, and the binary of the addon.
+// Examines whether the library can run here: the version of Node, its flags, and the binary of the addon.
 
 import { describeError } from '../../base/errors.js'
 import { loadLibrary, type Library } from '../kit/load.js'
@@ -11,7 +11,7 @@ interface Permissions {
   has(scope: string, reference?: string): boolean
 }
 
-/** Loads the library, or blames what keeps it from loading. */
+/** Loads the library, or reports why it does not load. */
 export async function examineRuntime(report: Report): Promise<Library | undefined> {
   const { version, versions, platform, arch } = process
   report.add('node', `${version}, ${platform} ${arch}, ${libcName()}`)
@@ -43,7 +43,7 @@ function libcName(): string {
   return `${libc}, Node-API ${process.versions['napi'] ?? '?'}`
 }
 
-/** The addon among the files that the process has loaded. */
+/** Returns the path of the addon among the files that the process has loaded. */
 function binaryPath(): string | undefined {
   const { sharedObjects } = process.report.getReport() as { sharedObjects?: readonly string[] }
   return sharedObjects?.find((path) => /sentinel[-_]ipc[^/\\]*\.node$/.test(path))

@@ -1,4 +1,5 @@
-// The system around the process: kernel support, security module, namespaces, limits, and room where the socket is.
+// Examines the system: kernel support, security module, namespaces, limits, and free room in the directory of the
+// socket.
 
 import { existsSync, statfsSync } from 'node:fs'
 import { release } from 'node:os'
@@ -7,7 +8,7 @@ import { formatBytes } from '../kit/units.js'
 import { readLink, readText } from './proc.js'
 import type { Report } from './report.js'
 
-/** What came with which version of Linux, and what is missing before it. */
+/** Features by version of Linux, and the consequence of a missing one. */
 const SUPPORT: readonly (readonly [since: readonly [number, number], name: string, without: string])[] = [
   [[4, 13], 'SO_PEERGROUPS', 'policies by group see the main group of a peer alone'],
   [
@@ -76,7 +77,7 @@ function examineLimits(report: Report): void {
   report.add('limits', `${limit} open files (ulimit -n), backlog of at most ${backlog}`, few ? 'note' : 'ok')
 }
 
-/** Free room where the socket is, or would be. */
+/** Reports the free room in the directory of the socket. */
 export function examineRoom(report: Report, directory: string): void {
   try {
     const { bavail, bsize, ffree, files } = statfsSync(directory)
@@ -84,6 +85,6 @@ export function examineRoom(report: Report, directory: string): void {
     const inodes = files > 0 ? `, ${ffree} files` : ''
     report.add('room', `${formatBytes(bavail * bsize)}${inodes} free in ${directory}`, full ? 'note' : 'ok')
   } catch {
-    // The walk over the directories says why.
+    // The examination of the directories reports why.
   }
 }

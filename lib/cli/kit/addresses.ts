@@ -1,4 +1,4 @@
-// The options of all commands that listen or dial: where, and who may be at the other end.
+// The options of all commands that listen or dial: the address, and the policy for the peer.
 
 import type { AddressOptions } from '../../connection/address.js'
 import type { ListenOptions } from '../../connection/listen-options.js'
@@ -7,7 +7,7 @@ import type { Arguments, OptionSpec } from './command.js'
 import { usageError } from './exit-code.js'
 import { parseDuration } from './units.js'
 
-/** Options that say where. */
+/** Options for the address. */
 export const ADDRESS_OPTIONS: Readonly<Record<string, OptionSpec>> = {
   directory: {
     value: 'DIR',
@@ -16,7 +16,7 @@ export const ADDRESS_OPTIONS: Readonly<Record<string, OptionSpec>> = {
   },
 }
 
-/** Options that say who may be at the other end. */
+/** Options for the policy. */
 export const POLICY_OPTIONS: Readonly<Record<string, OptionSpec>> = {
   'allow-user': { value: 'USER', multiple: true, help: 'user that may be at the other end, by name or id' },
   'allow-group': { value: 'GROUP', multiple: true, help: 'group whose members may be there, by name or id' },
@@ -26,7 +26,7 @@ export const POLICY_OPTIONS: Readonly<Record<string, OptionSpec>> = {
   'foreign-namespaces': { help: 'let in peers of other pid namespaces (containers) by user and group alone' },
 }
 
-/** Options that say who may reach a socket that the command makes. */
+/** Options for the permissions of a socket that the command makes. */
 export const SOCKET_OPTIONS: Readonly<Record<string, OptionSpec>> = {
   mode: {
     value: 'MODE',
@@ -44,13 +44,13 @@ export const TIMEOUT_OPTION: Readonly<Record<string, OptionSpec>> = {
   },
 }
 
-/** What `listen` and `dial` of the library take: the name, and where. */
+/** The name and the options of an address, for `listen` and `dial` of the library. */
 export interface Address {
   readonly name: string
   readonly options: AddressOptions
 }
 
-/** The address of an argument: a name, or the path of a socket, which contains a slash. */
+/** Returns the address of an argument: a name, or the path of a socket, which contains a slash. */
 export function addressOf(argument: string, args: Arguments): Address {
   const directory = args.text('directory')
   if (!argument.includes('/') && !argument.startsWith('\\\\.\\pipe\\')) {
@@ -70,7 +70,7 @@ function idOrName(text: string): number | string {
   return /^\d+$/.test(text) ? Number(text) : text
 }
 
-/** The policy that the options state; undefined for the default, the user of this process. */
+/** Returns the policy of the options; undefined for the default, the user of this process. */
 export function policyOf(args: Arguments): PeerPolicy | undefined {
   const list = (option: string): readonly string[] | undefined => {
     const values = args.list(option)
@@ -93,7 +93,7 @@ export function policyOf(args: Arguments): PeerPolicy | undefined {
   return Object.keys(policy).length === 0 ? undefined : policy
 }
 
-/** Address, policy and time-out, as `dial` takes them. */
+/** Returns address, policy and time-out as options of `dial`. */
 export function dialOptions(
   address: Address,
   args: Arguments,
@@ -104,7 +104,7 @@ export function dialOptions(
 
 const MODES = { '600': 0o600, '660': 0o660, '666': 0o666 } as const
 
-/** Address, policy and permissions, as `listen` takes them. */
+/** Returns address, policy and permissions as options of `listen`. */
 export function listenOptions(address: Address, args: Arguments): ListenOptions {
   const policy = policyOf(args)
   const given = args.text('mode')
@@ -120,7 +120,7 @@ export function listenOptions(address: Address, args: Arguments): ListenOptions 
   }
 }
 
-/** The time-out of `--timeout`, in milliseconds. Default: 5000. */
+/** Returns the time-out of `--timeout` in milliseconds. Default: `fallbackMs`. */
 export function timeoutOf(args: Arguments, fallbackMs = 5000): number {
   const text = args.text('timeout')
   return text === undefined ? fallbackMs : parseDuration(text, 'timeout')

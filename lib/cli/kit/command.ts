@@ -16,7 +16,7 @@ export interface OptionSpec {
   readonly short?: string
   /** May be given several times. */
   readonly multiple?: boolean
-  /** For completion: the values that it takes. */
+  /** For completion: the allowed values. */
   readonly choices?: readonly string[]
 }
 
@@ -32,12 +32,12 @@ export interface ArgumentSpec {
   readonly kind?: 'name' | 'directory'
 }
 
-/** What a command runs with. */
+/** The surroundings of a running command. */
 export interface Context {
   readonly out: Output
   readonly err: Output
   readonly env: NodeJS.ProcessEnv
-  /** Fires at SIGINT, at SIGTERM, and when the reader of the output has gone. */
+  /** Fires on SIGINT or SIGTERM, and when the reader of the output has closed it. */
   readonly signal: AbortSignal
   readonly input: typeof process.stdin
 }
@@ -69,7 +69,7 @@ export class Arguments {
     return Array.isArray(value) ? (value as string[]) : []
   }
 
-  /** A positional argument, which the table says is not optional. */
+  /** Returns a positional argument, which must not be optional in the table. */
   at(index: number): string {
     return this.positionals[index] ?? ''
   }
@@ -129,7 +129,7 @@ function parse(
   try {
     return parseArgs({ args: [...args], options: config, allowPositionals: true })
   } catch (error) {
-    // Node's own texts, without their advice about `--`, which is for names that begin with a dash.
+    // Node's error text, without its advice about `--`, which concerns names that begin with a dash.
     const [text = ''] = describeError(error).split(/\. To specify|\. Did you/)
     throw usageError(`${name}: ${text}; see 'sentinel-ipc ${name} --help'`)
   }

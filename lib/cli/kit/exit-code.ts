@@ -3,7 +3,7 @@
 import { describeError, isError, isIpcError, type IpcErrorCode } from '../../base/errors.js'
 import { printable } from './text.js'
 
-/** How the command ends. */
+/** The exit codes of the command. */
 export const ExitCode = {
   ok: 0,
   /** The operation failed, or found a fault. */
@@ -12,9 +12,9 @@ export const ExitCode = {
   usage: 2,
   /** There is no listener. */
   notListening: 3,
-  /** Permissions, a policy or an unsafe path refuse. */
+  /** Permissions, a policy or an unsafe path prevent it. */
   refused: 4,
-  /** The peer did not react in time. */
+  /** The peer did not respond in time. */
   timeout: 5,
   /** SIGINT or SIGTERM ended an operation before it was done. */
   interrupted: 130,
@@ -31,7 +31,7 @@ export class CommandError extends Error {
   }
 }
 
-/** Wrong arguments. The text names the argument and what it takes. */
+/** Returns the error for wrong arguments. The text names the argument and its allowed values. */
 export function usageError(message: string): CommandError {
   return new CommandError(ExitCode.usage, message)
 }
@@ -47,16 +47,16 @@ const CODES: Readonly<Partial<Record<IpcErrorCode, ExitCode>>> = {
   ERR_IPC_PATH_TOO_LONG: ExitCode.usage,
 }
 
-/** The exit code for an error. */
+/** Returns the exit code for an error. */
 export function exitCodeOf(error: unknown): ExitCode {
   if (error instanceof CommandError) return error.exitCode
   if (isIpcError(error)) return CODES[error.code] ?? ExitCode.failed
-  // The library throws these for arguments that cannot be right.
+  // The library throws these for invalid arguments.
   const name = isError(error) ? error.name : ''
   return name === 'TypeError' || name === 'RangeError' ? ExitCode.usage : ExitCode.failed
 }
 
-/** What to add to errors of the library, which do not know the options of the command. */
+/** Hints to add to errors of the library, which does not know the options of the command. */
 const HINTS: Readonly<Partial<Record<IpcErrorCode, string>>> = {
   ERR_IPC_CLOSED: "it has ended, or refuses this user; 'sentinel-ipc doctor' with its name tells which",
   ERR_IPC_NOT_LISTENING: "start the listener, or run 'sentinel-ipc doctor' to see what stands at the address",
@@ -65,7 +65,7 @@ const HINTS: Readonly<Partial<Record<IpcErrorCode, string>>> = {
   ERR_IPC_ADDRESS_IN_USE: "run 'sentinel-ipc doctor' to see who listens there",
 }
 
-/** An error in one line: what happened, the code, and what to do. */
+/** Describes an error in one line: what happened, the code, and what to do. */
 export function errorLine(error: unknown): string {
   const text = oneLine(describeError(error))
   if (!isIpcError(error)) return text

@@ -5,7 +5,7 @@ import { fstatSync } from 'node:fs'
 import { MAX_MESSAGE_BYTES } from '../../message/envelope.js'
 import { CommandError, ExitCode } from './exit-code.js'
 
-/** Bytes of the whole input, if it is a file. */
+/** Returns the size of the input in bytes, if it is a file. */
 export function inputSize(input: typeof process.stdin): number | undefined {
   try {
     const stats = fstatSync(input.fd)
@@ -15,7 +15,7 @@ export function inputSize(input: typeof process.stdin): number | undefined {
   }
 }
 
-/** All of a short input as text. */
+/** Reads a short input completely, as text. */
 export async function readAll(input: typeof process.stdin, signal: AbortSignal): Promise<string> {
   const chunks: Buffer[] = []
   let bytes = 0

@@ -1,4 +1,4 @@
-// Everything of the library that the commands use. Loading this file loads the addon. Re-exports only.
+// The parts of the library that the commands use. Loading this file loads the addon. Re-exports only.
 
 export { resolveAddress } from '../../connection/address.js'
 export { dial, dialWithRetry } from '../../connection/dial.js'

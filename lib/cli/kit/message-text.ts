@@ -5,16 +5,16 @@ import type { Output } from './output.js'
 import { cut, pad, printable, widthOf } from './text.js'
 import { clockTime } from './units.js'
 
-/** What of a message is printed. */
+/** The parts of a message to print. */
 export interface MessageParts {
-  /** JSON Pointers of the parts of the payload to print; undefined for all of it. */
+  /** JSON Pointers of the parts of the payload to print; undefined for the whole payload. */
   readonly fields: readonly string[] | undefined
   readonly peer: boolean
 }
 
 export const WHOLE_MESSAGE: MessageParts = { fields: undefined, peer: false }
 
-/** A message as one line of JSON, with its extra keys. The payload's text is as it was received. */
+/** Returns a message as one line of JSON, with its extra keys and the text of the payload as received. */
 export function jsonMessage(message: SOCMessage, parts: MessageParts): string {
   const { type, id, timestamp, meta, rawPayload, peer } = message
   const members = [`"type":${JSON.stringify(type)}`]
@@ -32,7 +32,7 @@ function picked(message: SOCMessage, fields: readonly string[]): Record<string, 
   return Object.fromEntries(fields.map((pointer) => [pointer, message.field(pointer)]))
 }
 
-/** The column of the types fits the names that are usual, and grows with longer ones up to this width. */
+/** Maximum width of the column of types. It starts with the width of the usual names and grows with longer ones. */
 const TYPE_COLUMNS = { least: 13, most: 24 }
 
 /** Lays messages out in columns: time, type, peer, payload. One line each, cut at the edge of the terminal. */
@@ -58,7 +58,8 @@ export class MessageColumns {
     const cells = [out.style(time, 'dim'), out.style(this.#typeCell(type), style)]
     if (this.#parts.peer && peer !== undefined)
       cells.push(out.style(`uid ${peer.uid} pid ${peer.pid}`, 'dim'))
-    // No more of a long payload is looked at than can be shown: a character takes a column, a mark or a surrogate none.
+    // Only the part of a long payload that can be shown is read: a character takes a column; a combining mark or a
+    // surrogate takes none.
     cells.push(this.#body(message, this.#full ? Infinity : 4 * out.columns))
     const line = cells.join('  ').trimEnd()
     return this.#full ? line : cut(line, out.columns)

@@ -1,4 +1,5 @@
-// Where commands send messages to: a plain sender on one connection, or an acknowledged one, with or without a spool.
+// The destination of messages that commands send: a plain sender on one connection, or an acknowledged sender, with or
+// without a spool.
 
 import { hasCode, IpcError, toError } from '../../base/errors.js'
 import { clearTimeout, setTimeout } from '../../base/globals.js'
@@ -18,34 +19,34 @@ export interface OutletOptions {
   readonly signal: AbortSignal
 }
 
-/** What became of the messages that were sent. */
+/** The outcomes of the messages that were sent. */
 export interface OutletResult {
   readonly acknowledged: number
   readonly rejected: number
-  /** Why the first of them was rejected. */
+  /** The reason of the first rejection. */
   readonly reason: string | undefined
   /** Still in the spool. */
   readonly spooled: number
-  /** Taken by the kernel, for a peer that does not acknowledge. */
+  /** Written to a peer that does not acknowledge. */
   readonly written: number
-  /** Why something did not arrive. */
+  /** The error because of which messages did not arrive. */
   readonly error: Error | undefined
 }
 
 export interface Outlet {
-  /** Sends messages in their order. Resolves when the next ones may come. */
+  /** Sends messages in their order. Resolves when more messages may be sent. */
   send(messages: readonly SOCMessage[]): Promise<void>
-  /** Sends one message. Resolves with its outcome once it is settled; rejects if it was given up. */
+  /** Sends one message. Resolves with its outcome when it is settled; rejects if it was given up. */
   settle(message: SOCMessage): Promise<SendResult>
-  /** Resolves when more messages may come. */
+  /** Resolves when more messages may be sent. */
   ready(): Promise<void>
-  /** What has become of the messages so far. */
+  /** Returns the outcome of the messages so far. */
   result(): OutletResult
-  /** Waits for what is under way, at most that long, and hangs up. Never rejects. */
+  /** Waits for pending messages, for at most `timeoutMs`, and closes the connection. Never rejects. */
   close(timeoutMs: number): Promise<OutletResult>
 }
 
-/** @throws {IpcError} as `dial`; for an acknowledged outlet without a spool if no listener is there in time */
+/** @throws {IpcError} as `dial`; for an acknowledged outlet without a spool, if no listener is reached in time */
 export async function openOutlet(
   library: Library,
   { name }: Address,
@@ -75,7 +76,7 @@ class PlainOutlet implements Outlet {
   }
 
   async send(messages: readonly SOCMessage[]): Promise<void> {
-    // A message that is partly on the wire cannot be called back: do not wait for it.
+    // A partly written message cannot be withdrawn: do not wait for it.
     await unlessFired(this.#signal, 'sending', this.#sender.sendBatch(messages, { signal: this.#signal }))
     this.#written += messages.length
   }
@@ -112,7 +113,7 @@ class AcknowledgedOutlet implements Outlet {
   readonly #spooled: boolean
   readonly #signal: AbortSignal
   readonly #state: { reason: string | undefined; lastError: IpcError | undefined }
-  /** Why a send was given up, other than by closing. */
+  /** The error of a send that was given up, other than by closing. */
   #error: Error | undefined
 
   private constructor(
@@ -144,7 +145,7 @@ class AcknowledgedOutlet implements Outlet {
       ...(path !== undefined && { path }),
       ...(policy !== undefined && { policy }),
       ...(spool !== undefined && { spool }),
-      // Without a spool nothing can wait for a receiver: it must be there.
+      // Without a spool, messages cannot wait for a receiver, so it must be reached in time.
       ...(spool === undefined && { giveUpAfterMs: timeoutMs }),
       onEvent: (event) => {
         if (event.type === 'rejected') state.reason ??= event.reason
@@ -184,14 +185,14 @@ class AcknowledgedOutlet implements Outlet {
 
   async close(timeoutMs: number): Promise<OutletResult> {
     const closed = await this.#sender.close({ timeoutMs }).then(() => undefined, toError)
-    // What waits in a spool has not failed.
+    // Messages that wait in a spool have not failed.
     const isLate = this.#spooled && closed !== undefined && hasCode(closed, 'ERR_IPC_TIMEOUT')
     const failure = this.#error ?? (isLate ? undefined : closed)
     const error = failure === undefined ? undefined : this.#explained(failure)
     return { ...this.result(), error }
   }
 
-  /** The last error of the connection says more than that messages were given up. */
+  /** Prefers the last error of the connection, which is more specific than "messages were given up". */
   #explained(error: Error): Error {
     const { lastError } = this.#state
     return lastError !== undefined && hasCode(error, 'ERR_IPC_CLOSED', 'ERR_IPC_TIMEOUT') ? lastError : error

@@ -1,5 +1,5 @@
-// The standard streams of the command: colours on terminals only, back-pressure, and a quiet end when the reader of a pipe
-// has gone.
+// The standard streams of the command: colours on terminals only, back-pressure, and a quiet end when the reader of a
+// pipe has closed it.
 
 import type { Writable } from 'node:stream'
 
@@ -8,14 +8,14 @@ import { printable } from './text.js'
 const STYLES = { bold: 1, dim: 2, red: 31, green: 32, yellow: 33, blue: 34, magenta: 35, cyan: 36 } as const
 export type Style = keyof typeof STYLES
 
-/** Where a command writes text. */
+/** A stream that a command writes text to. */
 export interface TextStream extends Writable {
   readonly isTTY?: boolean
   readonly columns?: number
   readonly rows?: number
 }
 
-/** Whether text written to a stream may have colours (no-color.org, FORCE_COLOR as Node has it). */
+/** Whether text written to a stream may have colours (no-color.org, FORCE_COLOR as in Node). */
 function wantsColour(stream: TextStream, env: NodeJS.ProcessEnv): boolean {
   if ((env['NO_COLOR'] ?? '') !== '') return false
   if ((env['FORCE_COLOR'] ?? '') !== '') return env['FORCE_COLOR'] !== '0'
@@ -29,7 +29,7 @@ export class Output {
   #ended = false
   readonly #onEnded: () => void
 
-  /** @param onEnded called when the reader of the stream has gone (EPIPE) */
+  /** @param onEnded called when the reader has closed the stream (EPIPE) */
   constructor(stream: TextStream, env: NodeJS.ProcessEnv, onEnded: () => void) {
     this.#stream = stream
     this.colours = wantsColour(stream, env)
@@ -41,7 +41,7 @@ export class Output {
     })
   }
 
-  /** Whether a person reads along. */
+  /** Whether the stream is a terminal. */
   get isTerminal(): boolean {
     return this.#stream.isTTY === true
   }
@@ -54,18 +54,18 @@ export class Output {
     return this.#stream.rows ?? 24
   }
 
-  /** Whether the reader has gone. */
+  /** Whether the reader has closed the stream. */
   get ended(): boolean {
     return this.#ended
   }
 
-  /** Text in a style; as it is where there are no colours. */
+  /** Returns text in a style; unchanged if the stream has no colours. */
   style(text: string, ...styles: readonly Style[]): string {
     if (!this.colours || styles.length === 0) return text
     return `\x1b[${styles.map((style) => STYLES[style]).join(';')}m${text}\x1b[0m`
   }
 
-  /** Writes text. Returns a promise only if the reader is slower than the command: wait for it. */
+  /** Writes text. Returns a promise to await if the reader is slower than the command, otherwise undefined. */
   write(text: string): Promise<void> | undefined {
     if (this.#ended || this.#stream.write(text)) return undefined
     return new Promise((resolve) => {
@@ -83,17 +83,20 @@ export class Output {
     return this.write(`${text}\n`)
   }
 
-  /** A line of JSON. On a terminal, characters that it would obey are escaped, which changes no value. */
+  /** Writes a line of JSON. On a terminal, control characters are escaped, which changes no value. */
   json(text: string): Promise<void> | undefined {
     return this.line(this.isTerminal ? printable(text) : text)
   }
 
-  /** The last line of a command that a key or a signal ended: not behind the `^C` that a terminal shows. */
+  /**
+   * Writes the last line of a command that a key or a signal ended. On a terminal it starts a new line, after the `^C`
+   * that is shown.
+   */
   lastLine(text: string, interrupted: boolean): Promise<void> | undefined {
     return this.line(interrupted && this.isTerminal ? `\n${text}` : text)
   }
 
-  /** Resolves when everything that was written has left the process, or the reader has gone. */
+  /** Resolves when everything that was written has left the process, or the reader has closed the stream. */
   flush(): Promise<void> {
     return new Promise((resolve) => {
       if (this.#ended || this.#stream.writableLength === 0) {

@@ -2,7 +2,7 @@
 
 import { formatDuration } from './units.js'
 
-/** Durations in milliseconds, summed up. */
+/** A summary of durations in milliseconds. */
 export interface Summary {
   readonly count: number
   readonly min: number
@@ -13,7 +13,7 @@ export interface Summary {
   readonly max: number
 }
 
-/** Sums up durations in milliseconds. At least one. */
+/** Summarizes durations in milliseconds, of which there must be at least one. */
 export function summarize(durations: readonly number[]): Summary {
   const sorted = [...durations].sort((one, other) => one - other)
   const at = (share: number): number => sorted[Math.max(0, Math.ceil(sorted.length * share) - 1)] ?? 0
@@ -28,7 +28,7 @@ export function summarize(durations: readonly number[]): Summary {
   }
 }
 
-/** `min 40 µs`, `median 52 µs`, ….  */
+/** Returns texts such as `min 40 µs`, `median 52 µs`.  */
 export function summaryParts({ min, mean, p50, p90, p99, max }: Summary): string[] {
   return [
     `min ${formatDuration(min)}`,
@@ -47,14 +47,14 @@ function boundAfter(value: number): number {
   return decade * 10
 }
 
-/** A bar to an eighth of a column; anything at all is seen. */
+/** Returns a bar, exact to an eighth of a column. A share above 0 is at least one eighth. */
 function barOf(share: number, width: number): string {
   const eighths = share === 0 ? 0 : Math.max(1, Math.round(share * width * 8))
   const rest = ['', '▏', '▎', '▍', '▌', '▋', '▊', '▉'][eighths % 8] ?? ''
   return '█'.repeat(Math.floor(eighths / 8)) + rest
 }
 
-/** One line a bar, from the shortest duration to the longest. */
+/** Returns one line per bar, from the shortest duration to the longest. */
 export function histogram(durations: readonly number[], width: number): string[] {
   const bars = new Map<number, number>()
   for (const duration of durations) {

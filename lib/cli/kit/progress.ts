@@ -1,4 +1,4 @@
-// Progress of a long operation on a terminal: one line that is written over and removed at the end.
+// Progress of a long operation on a terminal: one line that is redrawn, and removed at the end.
 
 import { clearInterval, monotonicMs, setInterval } from '../../base/globals.js'
 import type { Output } from './output.js'
@@ -7,7 +7,7 @@ import { formatBytes, formatCount, formatDuration, plural } from './units.js'
 
 const EVERY_MS = 200
 
-/** Draws a line of text until it is stopped. Draws nothing where no person reads along. */
+/** Draws a line of text until it is stopped. Draws nothing if the output is not a terminal. */
 export class Progress {
   readonly #output: Output
   readonly #startMs = monotonicMs()
@@ -38,17 +38,17 @@ export class Progress {
   }
 }
 
-/** How far a transfer is. */
+/** The state of a transfer. */
 export interface TransferState {
   readonly messages: number
   readonly bytes: number
-  /** What the transfer waits for while nothing moves. */
+  /** Describes the event that a stalled transfer waits for. */
   readonly waitsFor: string
 }
 
-/** The rate is that of the last seconds, so that it follows a receiver that slows down. */
+/** The rate covers the last seconds only, so that it follows a receiver that slows down. */
 const RATE_WINDOW_MS = 3000
-/** A transfer that has not moved for this long is said to wait. */
+/** A transfer without progress for this long is shown as waiting. */
 const STALLED_MS = 2000
 
 interface Sample {
@@ -57,18 +57,21 @@ interface Sample {
   readonly bytes: number
 }
 
-/** The text of the progress of a transfer. Call it regularly: rates come from its earlier calls. */
+/** Formats the progress of a transfer. Call it regularly: rates are computed from its earlier calls. */
 export class TransferText {
   readonly #totalBytes: number | undefined
   #samples: Sample[] = [{ atMs: 0, messages: 0, bytes: 0 }]
   #movedMs = 0
 
-  /** @param totalBytes size of the whole input, if it is known */
+  /** @param totalBytes size of the whole input, if known */
   constructor(totalBytes: number | undefined) {
     this.#totalBytes = totalBytes === 0 ? undefined : totalBytes
   }
 
-  /** `sent 12.3k messages, 1.5 MiB of 3.8 MiB (40%), 98.1k/s, 3 s left`, or what it waits for. */
+  /**
+   * Returns a line such as `sent 12.3k messages, 1.5 MiB of 3.8 MiB (40%), 98.1k/s, 3 s left`, or the event that the
+   * transfer waits for.
+   */
   at(elapsedMs: number, { messages, bytes, waitsFor }: TransferState): string {
     if (bytes !== this.#samples.at(-1)?.bytes) this.#movedMs = elapsedMs
     this.#samples.push({ atMs: elapsedMs, messages, bytes })

@@ -1,5 +1,5 @@
-// Text for a terminal: how wide it is, cut with an ellipsis, wrapped, and free of what a terminal would obey. Texts may contain
-// the colours that Output.style adds.
+// Text for a terminal: its width, cutting with an ellipsis, wrapping, and escaping of control characters. Texts may
+// contain the colours that Output.style adds.
 
 import { stripVTControlCharacters } from 'node:util'
 
@@ -7,8 +7,8 @@ import { stripVTControlCharacters } from 'node:util'
 const INVISIBLE = /[\p{Cc}\p{Cf}\p{Zl}\p{Zp}\p{Cs}]/gu
 
 /**
- * Text of others without anything that a terminal would obey or hide, as the escapes of JSON. Inside the strings of a JSON text
- * this changes no value.
+ * Returns foreign text with the characters that a terminal would interpret or hide as JSON escapes. Inside the strings
+ * of a JSON text this changes no value.
  */
 export function printable(text: string): string {
   return text.replace(INVISIBLE, escaped)
@@ -33,7 +33,7 @@ function widthOfCharacter(character: string): number {
   return NO_WIDTH.test(character) ? 0 : WIDE.test(character) ? 2 : 1
 }
 
-/** Columns that a text takes on a terminal, without its colours. */
+/** Returns the columns that a text takes on a terminal, ignoring its colours. */
 export function widthOf(text: string): number {
   const plain = stripVTControlCharacters(text)
   if (SIMPLE.test(plain)) return plain.length
@@ -42,13 +42,13 @@ export function widthOf(text: string): number {
   return width
 }
 
-/** Text filled up to a width; `right` aligns it as numbers are. */
+/** Pads a text to a width; `right` aligns it to the right, for numbers. */
 export function pad(text: string, width: number, right = false): string {
   const blanks = ' '.repeat(Math.max(0, width - widthOf(text)))
   return right ? blanks + text : text + blanks
 }
 
-/** Text cut to a width; an ellipsis takes the last column of one that is cut. Colours stay whole. */
+/** Cuts a text to a width. The last column of a cut text is an ellipsis. Escape sequences of colours stay complete. */
 export function cut(text: string, columns: number): string {
   if (widthOf(text) <= columns) return text
   const room = Math.max(0, columns - 1)
@@ -56,7 +56,7 @@ export function cut(text: string, columns: number): string {
   let result = ''
   let full = false
   for (const [part] of text.matchAll(/\x1b\[[\d;]*m|./gsu)) {
-    // Colours behind the cut still end what they began before it.
+    // Keep the escape sequences after the cut: they end colours that began before it.
     if (part.startsWith('\x1b')) {
       result += part
       continue
@@ -70,8 +70,8 @@ export function cut(text: string, columns: number): string {
 }
 
 /**
- * Text of one line, broken between words into lines of at most `columns`. Lines but the first are indented. A word that is longer
- * than a line is broken.
+ * Breaks a text between words into lines of at most `columns` columns. All lines but the first are indented. A word
+ * longer than a line is broken.
  */
 export function wrap(text: string, columns: number, indent = 0): string[] {
   const room = Math.max(10, columns)
@@ -106,7 +106,7 @@ function broken(line: string, columns: number): [head: string, rest: string] {
   return [line.slice(0, at), line.slice(at)]
 }
 
-/** Rows as aligned columns. Columns whose index is in `numbers` are aligned to the right. */
+/** Returns rows as aligned columns. Columns whose index is in `numbers` are aligned to the right. */
 export function table(
   rows: readonly (readonly string[])[],
   numbers: ReadonlySet<number> = new Set(),

@@ -1,11 +1,14 @@
-// Numbers for people: durations, sizes and rates, and durations as people type them.
+// Formats durations, sizes and counts for people, and parses durations that people type.
 
 import { usageError } from './exit-code.js'
 
 const UNITS_MS = { ms: 1, s: 1000, m: 60_000, h: 3_600_000 } as const
 const DURATION = /^(\d+(?:\.\d+)?)(ms|s|m|h)?$/
 
-/** Milliseconds of a text such as `500ms`, `5s`, `2m` or `1h`; without a unit it is in milliseconds. */
+/**
+ * Returns the milliseconds of a text such as `500ms`, `5s`, `2m` or `1h`. Without a unit, the number is in
+ * milliseconds.
+ */
 export function parseDuration(text: string, option: string): number {
   const [, digits, unit = 'ms'] = DURATION.exec(text) ?? []
   const ms = Number(digits) * UNITS_MS[unit as keyof typeof UNITS_MS]
@@ -37,8 +40,8 @@ export function formatDuration(ms: number): string {
 }
 
 /**
- * The time of day of a time since 1970 in milliseconds, here; with its date where that is not today. A time that no clock can show
- * is given as its number of seconds.
+ * Returns a time, in Unix milliseconds, as local time of day, with the date if it is not today. A time outside the
+ * range of Date is returned as its number of seconds.
  */
 export function clockTime(ms: number, nowMs = Date.now()): string {
   const time = new Date(ms)
@@ -72,7 +75,7 @@ export function formatCount(count: number): string {
   return `${(count / 1e9).toFixed(1)}G`
 }
 
-/** A number with thin groups of three digits: `1,234,567`. */
+/** A number with commas between groups of three digits: `1,234,567`. */
 export function groupDigits(count: number): string {
   return count.toLocaleString('en-US')
 }

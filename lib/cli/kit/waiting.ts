@@ -1,4 +1,4 @@
-// Waits of the commands: for a signal, and for work that must not outlast one.
+// Waits of the commands: for a signal, and for work that must not continue after it.
 
 import { offAbort, onAbort } from '../../base/abort.js'
 import { abortedError } from '../../base/errors.js'
@@ -12,9 +12,10 @@ export function fired(signal: AbortSignal): Promise<void> {
 }
 
 /**
- * The result of some work, or ERR_IPC_ABORTED as soon as the signal fires. The work itself goes on: end what it waits for.
+ * Returns the result of some work, or rejects with ERR_IPC_ABORTED when the signal fires. The work itself continues:
+ * the caller must end what it waits for.
  *
- * @throws {IpcError} ERR_IPC_ABORTED; what the work rejects with
+ * @throws {IpcError} ERR_IPC_ABORTED; any error of the work
  */
 export async function unlessFired<Result>(
   signal: AbortSignal,

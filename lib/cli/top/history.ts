@@ -1,4 +1,4 @@
-// What the page plots: the last minutes of each process, in numbers.
+// The data that the page plots: the last minutes of each process.
 
 import { isMissing, type ProcessView, type View } from './rates.js'
 
@@ -7,7 +7,7 @@ const MOST_POINTS = 600
 /** Connections sent to the page for each process. */
 const MOST_CONNECTIONS = 50
 
-/** One reading of one process, as short as it can be: time, in, out, pending, cpu, memory, loop lag, refused. */
+/** One reading of one process, in a compact form: time, in, out, pending, cpu, memory, loop lag, refused. */
 export type Point = readonly [number, number, number, number, number, number, number, number]
 
 interface Series {
@@ -32,7 +32,7 @@ export class History {
     }
   }
 
-  /** As the page takes it. */
+  /** Returns the data in the form that the page expects. */
   toJSON(): unknown {
     return [...this.#series].map(([name, { latest, points }]) => ({
       name,

@@ -1,4 +1,5 @@
-// The page of `top --web`: one document without anything from elsewhere. Everything that comes from peers is set as text.
+// The page of `top --web`: one document that loads nothing from elsewhere. Texts from peers are inserted as text, never
+// as markup.
 
 /** @param nonce of the content security policy of this response */
 export function pageHtml(nonce: string, intervalMs: number): string {

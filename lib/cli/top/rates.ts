@@ -1,8 +1,9 @@
-// From two snapshots of a process to what top shows: rates, shares, and the lag of acknowledged senders.
+// Computes the values that top shows from two snapshots of a process: rates, shares, and the lag of acknowledged
+// senders.
 
 import type { ConnectionSnapshot, ObjectSnapshot, StatsSnapshot } from '../../stats/snapshot.js'
 
-/** What flows through a connection, or all of a process. Rates are per second. */
+/** The traffic of a connection or of a whole process. Rates are per second. */
 interface Traffic {
   readonly inRate: number
   readonly outRate: number
@@ -12,7 +13,7 @@ interface Traffic {
   readonly dropped: number
 }
 
-/** What happens on one connection. */
+/** The values of one connection. */
 export interface ConnectionView extends Traffic {
   readonly id: number
   readonly address: string
@@ -33,7 +34,7 @@ export interface SpoolView {
   readonly full: number
 }
 
-/** What happens in one process. */
+/** The values of one process. */
 export interface ProcessView extends Traffic {
   readonly name: string
   readonly pid: number
@@ -45,7 +46,7 @@ export interface ProcessView extends Traffic {
   /** Clients that listeners turned away, per second and in all. */
   readonly refusedRate: number
   readonly refused: number
-  /** How long acknowledged senders are behind: messages without an outcome by the rate of outcomes. */
+  /** The lag of acknowledged senders: messages without an outcome, divided by the rate of outcomes. */
   readonly lagMs: number | undefined
   readonly open: number
   readonly omitted: number
@@ -53,7 +54,7 @@ export interface ProcessView extends Traffic {
   readonly spools: readonly SpoolView[]
 }
 
-/** A process that cannot be read now, and why. */
+/** A process that cannot be read at present, and the reason. */
 export interface MissingView {
   readonly name: string
   readonly error: string
@@ -65,7 +66,7 @@ export function isMissing(view: View): view is MissingView {
   return 'error' in view
 }
 
-/** Changes between two snapshots; all rates are 0 without an earlier one of the same process. */
+/** Computes the changes between two snapshots. All rates are 0 without an earlier snapshot of the same process. */
 export function viewOf(now: StatsSnapshot, given: StatsSnapshot | undefined): ProcessView {
   const before = given?.pid === now.pid ? given : undefined
   const seconds =
@@ -113,7 +114,7 @@ function spoolView(spool: ObjectSnapshot): SpoolView {
   }
 }
 
-/** Little's law; undefined where nothing waits, Infinity where nothing moves. */
+/** Little's law. Returns undefined if nothing waits, Infinity if nothing moves. */
 function lagOf(pending: number, rate: number): number | undefined {
   return pending === 0 ? undefined : (pending / Math.max(0, rate)) * 1000
 }
@@ -146,7 +147,7 @@ function connectionView(
   seconds: number,
   known: boolean,
 ): ConnectionView {
-  // One that was opened since counts from 0.
+  // A connection opened since the earlier snapshot counts from 0.
   const rate = (key: 'received' | 'sent' | 'receivedBytes' | 'sentBytes'): number =>
     known ? rounded(Math.max(0, now[key] - (before?.[key] ?? 0)) / seconds) : 0
   return {

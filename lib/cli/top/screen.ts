@@ -5,7 +5,7 @@ import { cut, table } from '../kit/text.js'
 import { formatBytes, formatCount, formatDuration } from '../kit/units.js'
 import { isMissing, type ConnectionView, type ProcessView, type View } from './rates.js'
 
-/** What connections can be sorted by, and the key for each. */
+/** The columns that connections can be sorted by, with their keys. */
 export const SORTS = {
   in: { key: 'i', label: 'IN/s', of: ({ inRate }: ConnectionView) => inRate },
   out: { key: 'o', label: 'OUT/s', of: ({ outRate }: ConnectionView) => outRate },
@@ -25,7 +25,7 @@ export interface ScreenState {
   readonly time: string
 }
 
-/** Longer names are cut, so that the columns behind them stay on the screen. */
+/** Maximum width of a name. Longer names are cut, so that the columns after them stay on the screen. */
 const NAME_COLUMNS = 24
 
 type Paint = (text: string, ...styles: Style[]) => string
@@ -106,7 +106,7 @@ function warnAbove(text: string, warn: boolean, paint: Paint): string {
   return warn ? paint(text, 'yellow') : text
 }
 
-/** A spool that is this full deserves a look. */
+/** Percentage from which a spool is highlighted. */
 const NEARLY_FULL_PERCENT = 80
 
 function spoolLines(views: readonly ProcessView[], paint: Paint): string[] {

@@ -1,4 +1,5 @@
-// The processes that top watches: found by name or by their sockets, read once a turn, and dialled again when they come back.
+// The processes that top watches: found by name or by their sockets, read once per interval, and dialled again when they
+// return.
 
 import { readdirSync } from 'node:fs'
 import { dirname } from 'node:path'
@@ -13,7 +14,7 @@ import { viewOf, type View } from './rates.js'
 /** Processes shown at once. */
 const MOST = 64
 
-/** Names of the processes in a directory, or at the default addresses, that expose their counts. */
+/** Returns the names of the processes that expose their counts, in a directory or at the default addresses. */
 export function discover(library: Library, options: DialOptions): readonly string[] {
   if (process.platform === 'win32') return []
   const address = library.resolveAddress('NAME.stats', options)
@@ -75,7 +76,7 @@ export class Sources {
   readonly #names: readonly string[]
   readonly #sources = new Map<string, Source>()
 
-  /** @param names without any, all that expose their counts, found anew at each read */
+  /** @param names if empty, all processes that expose their counts, found anew at each read */
   constructor(library: Library, options: DialOptions, names: readonly string[]) {
     this.#library = library
     this.#options = options

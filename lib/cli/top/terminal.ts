@@ -1,11 +1,11 @@
-// The terminal while top runs: the alternate screen, and keys one by one. Leaves it as it was, however top ends.
+// The terminal while top runs: the alternate screen, and single keys. Restores the terminal however top ends.
 
 import type { Output } from '../kit/output.js'
 
 const ENTER = '\x1b[?1049h\x1b[?25l'
 const LEAVE = '\x1b[?25h\x1b[?1049l'
 
-/** Takes the terminal over. Returns a function that gives it back. */
+/** Takes over the terminal. Returns a function that restores it. */
 export function takeTerminal(
   out: Output,
   input: NodeJS.ReadStream,
@@ -34,12 +34,12 @@ export function takeTerminal(
   }
 }
 
-/** Replaces what the screen shows. */
+/** Replaces the content of the screen. */
 export function show(out: Output, lines: readonly string[]): void {
   void out.write(`\x1b[H${lines.map((line) => `${line}\x1b[K`).join('\r\n')}\x1b[J`)
 }
 
-/** Single keys; arrow keys, which send escape sequences, by name. */
+/** Splits input into single keys; arrow keys, which send escape sequences, by name. */
 function keysOf(data: string): readonly string[] {
   const named = data.replaceAll('\x1b[A', '\0').replaceAll('\x1b[B', '\x01')
   return Array.from(named, (key) => (key === '\0' ? 'up' : key === '\x01' ? 'down' : key))

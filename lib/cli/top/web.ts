@@ -123,7 +123,7 @@ function respond(
   }
 }
 
-/** Compares without telling by its time how much of the token was right. */
+/** Compares in constant time, so that the duration does not reveal how much of the token is right. */
 function isToken(given: string, token: string): boolean {
   const { timingSafeEqual } = process.getBuiltinModule('node:crypto')
   const [one, other] = [Buffer.from(given), Buffer.from(token)]

@@ -2,7 +2,7 @@
 
 import { indexAtLeast, itself } from '../../base/sorted.js'
 
-/** Numbers that were taken away are removed from the array once there are this many, and half of it. */
+/** The array is compacted when at least this many numbers, and at least half of the array, were taken. */
 const COMPACT_AT = 1024
 
 export class AscendingNumbers {
@@ -28,19 +28,19 @@ export class AscendingNumbers {
     else numbers.splice(this.#indexOf(number), 0, number)
   }
 
-  /** Takes the first numbers away, `count` at most. */
+  /** Removes and returns the first numbers, at most `count`. */
   take(count: number): number[] {
     const taken = this.#numbers.slice(this.#head, this.#head + count)
     this.#drop(taken.length)
     return taken
   }
 
-  /** Takes all numbers below this one away. */
+  /** Removes and returns all numbers below this one. */
   takeBelow(number: number): number[] {
     return this.take(this.#indexOf(number) - this.#head)
   }
 
-  /** The numbers from `first` through `last`. */
+  /** Yields the numbers from `first` through `last`. */
   *within(first: number, last: number): Iterable<number> {
     const numbers = this.#numbers
     for (let at = this.#indexOf(first); at < numbers.length; ++at) {

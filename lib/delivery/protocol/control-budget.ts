@@ -1,5 +1,5 @@
-// Bounds the work that control messages of a peer make: each one that says nothing new takes a token. Tokens come with
-// time, and with what the peer does honestly, so an honest peer never runs out.
+// Bounds the work that control messages of a peer cause: each one without news takes a token. Tokens accrue with time
+// and with useful work of the peer, so an honest peer never runs out.
 
 import { monotonicMs } from '../../base/globals.js'
 import { violation } from './control.js'
@@ -14,7 +14,7 @@ export class ControlBudget {
   #filledAt = monotonicMs()
 
   /**
-   * @param burst control messages that may come at once
+   * @param burst maximum number of control messages at once
    * @param what the control messages, for the error
    */
   constructor(burst: number, what: string) {
@@ -23,12 +23,12 @@ export class ControlBudget {
     this.#tokens = burst
   }
 
-  /** The peer has done something that an honest one may say as much about. */
+  /** Adds tokens for useful work of the peer, about which it may send control messages. */
   earn(tokens: number): void {
     this.#tokens = Math.min(this.#burst, this.#tokens + tokens)
   }
 
-  /** @throws {IpcError} ERR_IPC_INVALID_MESSAGE, reason `flood`, when the peer has said too much */
+  /** @throws {IpcError} ERR_IPC_INVALID_MESSAGE, reason `flood`, if the peer has sent too many */
   spend(): void {
     if (this.#tokens < 1) this.#fill()
     if (this.#tokens < 1) {

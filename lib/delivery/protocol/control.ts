@@ -27,7 +27,7 @@ export interface Statement {
   readonly lowest: number
   /** Interval of the sender's heartbeats, and the interval at which it expects those of the receiver. */
   readonly heartbeatMs: number
-  /** These numbers will not come on this connection: they are settled or were given up. */
+  /** These numbers will not be sent on this connection: they are settled or were given up. */
   readonly gone: NumberRange | undefined
 }
 
@@ -56,16 +56,16 @@ export interface Acknowledgement {
 
 export const MIN_HEARTBEAT_MS = 10
 export const MAX_HEARTBEAT_MS = 3_600_000
-/** Most ranges in one acknowledgement. */
+/** Maximum number of ranges in one acknowledgement. */
 export const MAX_RANGES = 64
-/** Most UTF-16 units of a reason. A longer one is cut. */
+/** Maximum length of a reason in UTF-16 units. A longer one is cut. */
 export const MAX_REASON_LENGTH = 128
 // As constants of this module: in the bundle for require(), an imported one costs a call each time that it is read.
 const { Heartbeat: HEARTBEAT, Ack: ACK } = SOCMsgType
 const SESSION = /^[0-9a-f]{32}$/
 const MAX_NUMBER = Number.MAX_SAFE_INTEGER
 
-/** A unique session id. */
+/** Returns a new random session id. */
 export function newSession(): string {
   return randomHex(16)
 }
@@ -74,7 +74,7 @@ export function isSession(text: unknown): text is string {
   return typeof text === 'string' && SESSION.test(text)
 }
 
-/** Whether a message is a control message. Cheap for one that is not. */
+/** Whether a message is a control message. Fast for messages of the application. */
 export function isControl(message: SOCMessage): boolean {
   const { type } = message
   return (type === HEARTBEAT || type === ACK) && message.id === CONTROL_ID
@@ -165,12 +165,15 @@ function parseGreeting(value: unknown): Greeting {
   return { maxMessageBytes: max_bytes, maxDepth: max_depth, heartbeatMs: heartbeat_ms }
 }
 
-/** The error for a peer that breaks the protocol. */
+/** Returns the error for a peer that violates the protocol. */
 export function violation(reason: DeliveryViolation, what: string): IpcError {
   return new IpcError('ERR_IPC_INVALID_MESSAGE', `the peer sent ${what}`, { reason })
 }
 
-/** The error for a peer with another protocol version. `version` is the one it sent; undefined before version 2. */
+/**
+ * Returns the error for a peer with another protocol version. `version` is the version that it sent; undefined before
+ * version 2.
+ */
 export function otherVersion(version: unknown): IpcError {
   const theirs = typeof version === 'number' ? String(version) : version === undefined ? '1' : 'unknown'
   return new IpcError(

@@ -6,7 +6,10 @@ import { messageOfLine } from '../../message/line.js'
 import type { SOCMessage } from '../../message/message.js'
 
 const NEWLINE = 10
-/** Most bytes that a number adds to a line: `,"seq":` and 16 digits, and one to spare. native/frames/line_numbers.h */
+/**
+ * Maximum bytes that a number adds to a line: `,"seq":` and 16 digits, and one to spare. The same as in
+ * native/frames/line_numbers.h.
+ */
 export const NUMBER_BYTES = 24
 
 /** Copies the lines of [0, end) to `out` with the numbers from `first` on; returns where they end. */
@@ -14,7 +17,7 @@ export function numberLines(lines: Buffer, end: number, out: Buffer, at: number,
   return addon.numberLines(lines, end, out, at, first)
 }
 
-/** Where line `index` begins. */
+/** Returns the offset at which line `index` begins. */
 export function offsetOfLine(lines: Buffer, index: number): number {
   let offset = 0
   for (let i = 0; i < index; ++i) offset = lines.indexOf(NEWLINE, offset) + 1
@@ -45,7 +48,7 @@ export function forEachStretch(
   if (begin >= 0) onRange(begin, offset, first)
 }
 
-/** For each line, whether it is empty: settled or given up. */
+/** Returns for each line whether it is empty, because it is settled or given up. */
 export function emptyLines(lines: Buffer, count: number): Uint8Array {
   const empty = new Uint8Array(count)
   for (let index = 0, offset = 0; index < count; ++index) {
@@ -56,7 +59,7 @@ export function emptyLines(lines: Buffer, count: number): Uint8Array {
   return empty
 }
 
-/** The messages of numbered lines, except empty ones. */
+/** Returns the messages of numbered lines, without empty lines. */
 export function messagesOf(lines: Buffer): SOCMessage[] {
   const messages: SOCMessage[] = []
   for (const line of lines.toString('utf8').split('\n')) if (line !== '') messages.push(messageOfLine(line))

@@ -1,5 +1,5 @@
-// A set of message numbers that fills from below: all numbers through one, and islands beyond it. Both ends keep the
-// settled numbers in one.
+// A set of message numbers that fills from below: all numbers through a first one, and separate ranges ("islands")
+// beyond it. Both ends of a session keep the settled numbers in such a set.
 
 import { indexAtLeast } from '../../base/sorted.js'
 
@@ -75,7 +75,7 @@ export class NumberSet {
     return added
   }
 
-  /** The numbers from `first` through `last` that are not in the set, as ranges, ascending. */
+  /** Returns the numbers from `first` through `last` that are not in the set, as ascending ranges. */
   missing(first: number, last: number): Island[] {
     const ranges: Island[] = []
     let from = Math.max(first, this.#through + 1)
@@ -91,7 +91,7 @@ export class NumberSet {
     return ranges
   }
 
-  /** Index of the first island that ends at `number` or later; the number of islands if there is none. */
+  /** Returns the index of the first island that ends at `number` or later; the number of islands if there is none. */
   indexOfIsland(number: number): number {
     return indexAtLeast(this.#islands, number, lastOf)
   }

@@ -1,4 +1,4 @@
-// Checks of options that both ends of acknowledged delivery take.
+// Checks of options that both ends of acknowledged delivery have.
 
 import { describeValue, wrongKind, type OptionCheck } from '../../base/options.js'
 import type { SpoolLog } from '../../spool/spool-log.js'

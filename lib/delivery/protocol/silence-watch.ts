@@ -1,15 +1,15 @@
-// Notices that a peer has fallen silent. Shared by both ends. If this process was busy or suspended, that is not the
-// peer's silence: the watch checks again after the event loop has read what has arrived.
+// Notices that a peer has fallen silent. Shared by both ends. Time in which this process was busy or suspended is not
+// counted: the watch checks again after the event loop has read pending input.
 
 import { clearInterval, monotonicMs, setImmediate, setInterval } from '../../base/globals.js'
 
-/** A timer later than this was delayed by this process itself. */
+/** A timer that is later than this was delayed by this process. */
 const LATE_MS = 100
 
 export interface Watched {
-  /** Changes whenever something has come from the peer. */
+  /** Returns a value that changes whenever something has arrived from the peer. */
   heard(): unknown
-  /** False while it is not the peer's turn to speak. */
+  /** Returns false while this side does not read, so that silence is not the peer's fault. */
   isListening(): boolean
   /** Called once, when the peer was silent for longer than the limit. */
   onSilent(forMs: number): void
@@ -24,7 +24,7 @@ export class SilenceWatch {
   #heardAt = monotonicMs()
   #tickAt = this.#heardAt
 
-  /** @param limitMs how long the peer may be silent; Infinity: for ever */
+  /** @param limitMs milliseconds that the peer may be silent; Infinity for no limit */
   constructor(limitMs: number, watched: Watched) {
     this.#limitMs = limitMs
     this.#watched = watched

@@ -1,5 +1,6 @@
-// When a receiver acknowledges: at once for the sender's first statement, soon after messages are settled, and as a heartbeat.
-// One for each connection. The receiver sets a minimum interval, whatever the sender asks for.
+// When a receiver acknowledges: at once for the sender's first statement, soon after messages are settled, and as a
+// heartbeat. One for each connection. The receiver sets a minimum interval, regardless of the interval that the sender
+// requests.
 
 import { writerOf, type Connection } from '../../connection/connection.js'
 import { clearInterval, clearTimeout, monotonicMs, setInterval, setTimeout } from '../../base/globals.js'
@@ -12,7 +13,10 @@ export interface AcknowledgerOptions {
   readonly minHeartbeatMs: number
 }
 
-/** Ranges that did not fit follow at this pace at most: they may tell nothing new, which the sender bounds. */
+/**
+ * Minimum milliseconds between acknowledgements with ranges that did not fit: they may contain nothing new, and the
+ * sender bounds the number of such acknowledgements.
+ */
 const LEAST_LATER_MS = 5
 
 export class Acknowledger {
@@ -26,9 +30,9 @@ export class Acknowledger {
   #told = 0
   #toldAt = 0
   #written = 0
-  /** Accepted ranges are left that did not fit into the last acknowledgement. */
+  /** Whether accepted ranges are left that did not fit into the last acknowledgement. */
   #later = false
-  /** An acknowledgement is due, but the kernel takes no more; it is sent as soon as it does. */
+  /** Whether an acknowledgement is due that the kernel cannot accept yet. */
   #owed = false
   #timer: NodeJS.Timeout | undefined
   #heartbeat: NodeJS.Timeout | undefined
@@ -56,13 +60,13 @@ export class Acknowledger {
     this.#session = session
     this.#greeting = { ...takes, heartbeatMs: Math.ceil(paceMs) }
     this.#tell()
-    // Also when nothing is new: it shows that this process runs, however long the application takes.
+    // Also sent without news: it shows that this process runs, however long the application takes.
     this.#heartbeat = setInterval(() => {
       if (monotonicMs() - this.#toldAt >= paceMs / 2) this.#tell()
     }, paceMs / 2)
   }
 
-  /** Something was settled. */
+  /** Call when something was settled. */
   onSettled(): void {
     const session = this.#session
     if (session === undefined || this.#stopped) return
@@ -77,12 +81,12 @@ export class Acknowledger {
     }, delayMs)
   }
 
-  /** Reports what the sender does not know yet. */
+  /** Acknowledges what the sender does not know yet. */
   flush(): void {
     if (this.#session !== undefined && this.#session.progress > this.#told) this.#tell()
   }
 
-  /** Reports everything, and acknowledges nothing more. */
+  /** Acknowledges everything, then stops. */
   stop(): void {
     this.flush()
     while (this.#later && !this.#owed && writerOf(this.#connection).failure === undefined) this.#tell()
@@ -97,7 +101,7 @@ export class Acknowledger {
     while (this.#tellOnce());
   }
 
-  /** Returns whether rejections are left to be told now. */
+  /** Returns whether more rejections have to be reported now. */
   #tellOnce(): boolean {
     const writer = writerOf(this.#connection)
     const session = this.#session

@@ -1,5 +1,5 @@
-// The receiving side of one connection of an acknowledged sender: hands its messages to the loops that ask for them,
-// and reports their outcome to the sender. State that outlives a connection is in the ledger.
+// The receiving side of one connection of an acknowledged sender: hands its messages to the application's loops, and
+// reports their outcomes to the sender. State that outlives a connection is in the ledger.
 
 import { charge, checkConnection, type Connection } from '../../connection/connection.js'
 import { rejected, type IpcError } from '../../base/errors.js'
@@ -35,7 +35,7 @@ export class AcknowledgingReceiver implements AsyncIterableIterator<SOCMessage, 
   readonly #link: ReceiverLink
   /** The loop for calls of `next` on the receiver itself. */
   readonly #direct = new Reader()
-  /** Loops that were begun and not left. */
+  /** Loops that have begun and not been left. */
   readonly #loops = new Set<Reader>()
 
   /**
@@ -74,16 +74,18 @@ export class AcknowledgingReceiver implements AsyncIterableIterator<SOCMessage, 
   }
 
   /**
-   * The position of the message that was handed out last (of a run: its last message). Store it together with the effects of
-   * the message, and give it to {@link DeliveryLedger.resumeFrom} in the next process. Undefined before the first message,
-   * and for a sender that does not number them. Where messages are settled out of order, use {@link positionOf}.
+   * The position of the message handed out last (for a run, its last message). Store it together with the effects of
+   * the message, and pass it to {@link DeliveryLedger.resumeFrom} in the next process. Undefined before the first
+   * message, and for a sender that does not number them. If messages are settled out of order, use {@link positionOf}.
    */
   get position(): Position | undefined {
     const { last } = this.#dispatcher
     return last === 0 ? undefined : this.#positionAt(last)
   }
 
-  /** The position of a message that this receiver handed out; undefined if its sender does not number messages. */
+  /**
+   * Returns the position of a message that this receiver handed out; undefined if its sender does not number messages.
+   */
   positionOf(message: SOCMessage): Position | undefined {
     const run = deliveryOf(message)
     if (!(run instanceof ReceivedRun) || !run.isNumbered) return undefined
@@ -92,16 +94,17 @@ export class AcknowledgingReceiver implements AsyncIterableIterator<SOCMessage, 
   }
 
   /**
-   * The next message; `done` when the connection has ended. With `autoAck`, this accepts the message that the call before
-   * returned, so these calls are one loop: one call at a time, by one worker. Give further workers loops of their own.
+   * Returns the next message; `done` when the connection has ended. With `autoAck`, the call accepts the message that
+   * the previous call returned, so all calls form one loop: one call at a time, by one worker. Give further workers
+   * loops of their own.
    *
-   * @param options.signal withdraws the wait; a message that comes later goes to the next call
+   * @param options.signal withdraws the wait; a message that arrives later goes to the next call
    * @throws TypeError with `autoAck` while another call is under way, and for an unknown option; the refused call accepts
    *   nothing
    * @throws {IpcError} ERR_IPC_INVALID_MESSAGE or ERR_IPC_MESSAGE_TOO_LARGE for a line that is not a message: call again
-   *   for the next one. ERR_IPC_ABORTED if the signal fired. Once, and then it is `done`: ERR_IPC_TIMEOUT when the sender
-   *   fell silent, ERR_IPC_INVALID_MESSAGE without an offset when it broke the protocol, ERR_IPC_CLOSED when the connection
-   *   broke
+   *   for the next one. ERR_IPC_ABORTED if the signal fired. Once, followed by `done`: ERR_IPC_TIMEOUT if the sender
+   *   fell silent, ERR_IPC_INVALID_MESSAGE without an offset if it violated the protocol, ERR_IPC_CLOSED if the
+   *   connection broke
    */
   next(options?: ReceiveOptions): Promise<IteratorResult<SOCMessage, undefined>> {
     if (options === undefined) return this.#ask(this.#direct, true)
@@ -114,8 +117,8 @@ export class AcknowledgingReceiver implements AsyncIterableIterator<SOCMessage, 
   }
 
   /**
-   * Messages in runs, the fastest way to take many. With `autoAck`, asking for the next run accepts the one before. A loop that
-   * is left in the middle releases its run.
+   * Iterates over the messages in runs, the fastest way to receive many. With `autoAck`, requesting the next run
+   * accepts the previous one. A loop that is left in the middle releases its run.
    */
   batches(): AsyncIterableIterator<SOCMessage[], undefined, undefined> {
     const { reader, leave } = this.#beginLoop()
@@ -128,13 +131,13 @@ export class AcknowledgingReceiver implements AsyncIterableIterator<SOCMessage, 
   }
 
   /**
-   * Calls `handler` for each message. A message is accepted when the handler has returned (or its promise has resolved), and
-   * released when it throws; `message.reject` refuses it for good. Resolves when the connection has ended. For a receiver
-   * with `autoAck: false`.
+   * Calls `handler` for each message. A message is accepted when the handler has returned (or its promise has
+   * resolved), and released when it throws or rejects; `message.reject` rejects it for good. Resolves when the
+   * connection has ended. For a receiver with `autoAck: false`.
    *
    * @throws TypeError with `autoAck`, for a handler that is not a function, or an unknown option; RangeError for an option
    *   that is out of range
-   * @throws {IpcError} as {@link next}, except for lines that are not messages, which are counted alone
+   * @throws {IpcError} as {@link next}, except for lines that are not messages, which are only counted
    */
   async handle(handler: (message: SOCMessage) => unknown, options?: HandleOptions): Promise<void> {
     if (typeof handler !== 'function') throw wrongKind('handle: handler', 'a function', handler)
@@ -157,8 +160,8 @@ export class AcknowledgingReceiver implements AsyncIterableIterator<SOCMessage, 
   }
 
   /**
-   * Accepts messages that the application has finished. Only messages in hand count, in any order, even after the
-   * connection has ended.
+   * Accepts messages that the application has finished, in any order. Messages that are not in hand are ignored. Works
+   * even after the connection has ended.
    */
   acknowledge(messages: SOCMessage | readonly SOCMessage[]): void {
     this.#dispatcher.accept(
@@ -166,15 +169,16 @@ export class AcknowledgingReceiver implements AsyncIterableIterator<SOCMessage, 
     )
   }
 
-  /** Ends an iteration: as {@link close}. */
+  /** Ends an iteration, and calls {@link close}. */
   async return(): Promise<IteratorResult<SOCMessage, undefined>> {
     await this.close()
     return END
   }
 
   /**
-   * A loop of its own over the messages. Several loops share the messages; with `autoAck`, each accepts its own. A loop that
-   * is left in the middle, by `break` or by a throw, releases its message; the last one to leave closes the receiver.
+   * Begins a separate loop over the messages. Several loops share the messages; with `autoAck`, each accepts its own. A
+   * loop that is left in the middle, by `break` or by a throw, releases its message; the last one to leave closes the
+   * receiver.
    */
   [Symbol.asyncIterator](): AsyncIterableIterator<SOCMessage, undefined, undefined> {
     const { reader, leave } = this.#beginLoop()
@@ -186,7 +190,7 @@ export class AcknowledgingReceiver implements AsyncIterableIterator<SOCMessage, 
     return iterator
   }
 
-  /** Acknowledges settled messages, releases those in hand, and closes the connection. */
+  /** Acknowledges settled messages, releases the messages in hand, and closes the connection. */
   async close(): Promise<void> {
     this.#link.end()
     this.#dispatcher.close()

@@ -11,7 +11,7 @@ import { NUMBER_BYTES, numberLines } from '../protocol/lines.js'
 
 /** A message that was rejected: by the application, or because `maxDeliveries` was reached. */
 export interface DeadLetter {
-  /** The message that was given up. */
+  /** The rejected message. */
   readonly message: SOCMessage
   /** The reason reported to its sender: the one given to `reject`, or `max-deliveries`. */
   readonly reason: RejectionReason
@@ -29,8 +29,8 @@ export class DeadLetters {
   }
 
   /**
-   * Keeps a message. Returns undefined if that is done at once; otherwise a promise, which resolves with whether it is
-   * durable and never rejects.
+   * Stores a message. Returns undefined if there is nothing to wait for; otherwise a promise that resolves with whether
+   * the message is durable, and never rejects.
    */
   keep(letter: DeadLetter): Promise<boolean> | undefined {
     if (this.#spool === undefined) {

@@ -1,4 +1,4 @@
-// Things that are to come back after a delay, with one timer for all of them.
+// Items that return after a delay, with one timer for all of them.
 
 import { clearTimeout, monotonicMs, setTimeout } from '../../base/globals.js'
 import { MAX_TIMER_MS } from '../../base/timing.js'
@@ -29,7 +29,7 @@ export class DelayQueue<Item> {
     if (low === 0) this.#arm()
   }
 
-  /** Takes everything out. */
+  /** Removes and returns all items. */
   clear(): Item[] {
     const items = this.#entries.map(({ item }) => item)
     this.#entries = []

@@ -1,5 +1,5 @@
-// Hands out messages to the loops that ask for them: which call gets something, and when there is nothing more to come.
-// Must not know connections.
+// Hands out messages to waiting loops: decides which call gets messages, and when the stream is finished. Must not know
+// connections.
 //
 // Order: messages are handed out in the order of their numbers. A released message comes again as soon as its delay is over,
 // before messages that were never handed out.
@@ -26,18 +26,18 @@ export interface DispatchOptions {
   readonly name: string
   /** Whether asking for more accepts the messages that a loop has in hand. */
   readonly autoAck: boolean
-  /** Most messages in hand where the application settles them. */
+  /** Maximum number of messages in hand if the application settles them. */
   readonly maxUnacknowledged: number
   readonly maxDeliveries: number
   readonly orderBy: ((message: SOCMessage) => string | undefined) | undefined
 }
 
 export interface DispatchEvents {
-  /** There is room again after {@link Dispatcher.full}. */
+  /** Called when there is room again after {@link Dispatcher.full}. */
   onRoom(): void
-  /** Everything was handed out, and nothing more will come. */
+  /** Called when everything was handed out and nothing more will arrive. */
   onFinished(): void
-  /** What waits or is in hand takes so many bytes more, or fewer (negative). */
+  /** Called when the messages that wait or are in hand take more bytes, or fewer (negative). */
   onHeld(bytes: number): void
 }
 
@@ -84,12 +84,12 @@ export class Dispatcher {
     return this.#tally.counts
   }
 
-  /** Enough waits to be handed out: reading stops until `onRoom`. */
+  /** Whether enough messages wait to be handed out, so that reading stops until `onRoom`. */
   get full(): boolean {
     return this.#tally.isFull(this.#state === 'open')
   }
 
-  /** A loop waits for messages. */
+  /** Whether a loop waits for messages. */
   get isWanted(): boolean {
     return this.#waits.length > 0
   }
@@ -99,22 +99,22 @@ export class Dispatcher {
     return this.#selection.takesErrors && this.#state === 'open'
   }
 
-  /** From now on messages belong to this session. */
+  /** Sets the session of the following messages. */
   begin(session: Session): void {
     this.#session = session
     this.#selection.begin(session)
     this.#settlements.begin(session)
   }
 
-  /** Messages that were read together will come, and take this much memory. */
+  /** Begins a read, whose messages together take this much memory. */
   beginRead(bytes: number): HeldRead {
     return this.#reads.begin(bytes)
   }
 
-  /** Messages have come, with the numbers from `first` on; 0: they have none. */
+  /** Adds messages with the numbers from `first` on; 0 if they have no numbers. */
   add(messages: SOCMessage[], first: number, bytes: number, read: HeldRead): void {
     const { orderBy } = this.#options
-    // Before anything is changed: the application may close this receiver from there.
+    // Before any state changes: the application may close this receiver in the callback.
     const keys = orderBy === undefined ? undefined : keysOf(orderBy, messages)
     this.#tally.received += messages.length
     if (this.#state === 'closed') {
@@ -125,16 +125,17 @@ export class Dispatcher {
     this.#serve()
   }
 
-  /** An error, at its place between the messages. */
+  /** Adds an error at its place between the messages. */
   addError(error: IpcError): void {
     this.#selection.addError(error)
     this.#serve()
   }
 
   /**
-   * The next message for a loop, or the next run.
+   * Returns the next message for a loop, or the next run.
    *
-   * @throws TypeError for a second call of a loop that accepts by asking: it could not tell which message is finished
+   * @throws TypeError for an overlapping call of a loop with `autoAck`, because it would be unclear which message is
+   * finished
    */
   next(
     reader: Reader,
@@ -172,7 +173,7 @@ export class Dispatcher {
     this.#settlements.accept(messages, this.#options.autoAck)
   }
 
-  /** Messages in hand elsewhere were settled or released. */
+  /** Call when messages in hand elsewhere were settled or released. */
   onFreed(): void {
     this.#returned.onFreed(this.#session)
     this.#serve()
@@ -186,7 +187,10 @@ export class Dispatcher {
     this.end()
   }
 
-  /** Discards waiting messages: another connection brings them. Returns the numbers that the application has in hand. */
+  /**
+   * Discards waiting messages, because another connection carries them now. Returns the numbers that the application
+   * has in hand.
+   */
   fence(): number[] {
     this.#state = 'closed'
     this.#selection.discard()
@@ -195,12 +199,12 @@ export class Dispatcher {
     return numbers
   }
 
-  /** The numbers that the application has in hand, and those that are being kept as dead letters. */
+  /** Returns the numbers of messages that the application has in hand, or that are being stored as dead letters. */
   numbersInHand(): number[] {
     return this.#settlements.numbersInHand()
   }
 
-  /** How many of these numbers the application has in hand. */
+  /** Returns how many of these numbers the application has in hand. */
   countInHand(first: number, last: number): number {
     return this.#settlements.countInHand(first, last)
   }
@@ -212,7 +216,7 @@ export class Dispatcher {
     this.#serve()
   }
 
-  /** A call that its signal withdraws. A message that comes later goes to the next call. */
+  /** Makes a call that its signal can withdraw. A message that arrives later goes to the next call. */
   #withdrawable(reader: Reader, one: boolean, signal: AbortSignal): Promise<Result> {
     return abortable<Result>(signal, `next of ${this.#options.name}`, (resolve) => {
       // With a promise that rejects, this rejects the call.
@@ -257,7 +261,7 @@ export class Dispatcher {
     return this.#state !== 'open' && this.#selection.isEmpty
   }
 
-  /** Messages that may be handed out before something is settled. */
+  /** Returns how many messages may be handed out before something is settled. */
   #room(): number {
     const { autoAck, maxUnacknowledged } = this.#options
     return autoAck ? Infinity : Math.max(0, maxUnacknowledged - this.#tally.inHand)

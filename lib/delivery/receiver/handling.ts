@@ -9,7 +9,7 @@ import type { SOCMessage } from '../../message/message.js'
 export interface HandleOptions {
   /** Messages handled at once. Default 1. */
   readonly concurrency?: number
-  /** Milliseconds before a message whose handler failed comes again; doubled each time. Default 100. */
+  /** Milliseconds before a message whose handler failed is handled again; doubled each time. Default 100. */
   readonly retryDelayMs?: number
   /** Longest such delay. Default 30,000. */
   readonly maxRetryDelayMs?: number
@@ -59,7 +59,7 @@ export async function handleMessages(
       if (done === true) return
       message = value
     } catch (error) {
-      // A refused line is counted, and its sender knows.
+      // A refused line is counted, and its sender is told.
       if (
         hasCode(error, 'ERR_IPC_INVALID_MESSAGE', 'ERR_IPC_MESSAGE_TOO_LARGE') &&
         error.offset !== undefined

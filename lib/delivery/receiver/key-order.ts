@@ -5,19 +5,20 @@ import { reportUserError } from '../../base/user-code.js'
 import type { SOCMessage } from '../../message/message.js'
 
 /**
- * `waits`: behind an earlier message of the key. `abandoned`: an earlier message of the key comes on the next connection.
+ * `waits`: an earlier message of the key is in hand. `abandoned`: an earlier message of the key will arrive on the next
+ * connection.
  */
 export type Claim = 'claimed' | 'waits' | 'abandoned'
 
 export class KeyOrder<Item> {
-  /** For each key whose message is handed out or released, the items that wait behind it. */
+  /** By key of a message that is handed out or released: the items that wait behind it. */
   readonly #waiting = new Map<string, Item[]>()
-  /** The messages that have their key. */
+  /** The messages that hold their key. */
   readonly #keys = new Map<SOCMessage, string>()
-  /** Keys of which a message will come on the next connection: their later messages must come after it. */
+  /** Keys with a message that will arrive on the next connection. Their later messages must follow it. */
   readonly #abandoned = new Set<string>()
 
-  /** Takes the key of a message that is about to be handed out, unless the item has to wait behind another. */
+  /** Claims the key of a message that is about to be handed out, unless the item has to wait behind another. */
   claim(message: SOCMessage, key: string | undefined, item: Item): Claim {
     if (key === undefined || this.#keys.has(message)) return 'claimed'
     if (this.#abandoned.has(key)) return 'abandoned'
@@ -31,7 +32,7 @@ export class KeyOrder<Item> {
     return 'claimed'
   }
 
-  /** A message will not be settled here. Returns the items that wait behind it; nothing of its key is claimed any more. */
+  /** Abandons the key of a message that will not be settled here. Returns the items that wait behind it. */
   abandon(message: SOCMessage, key: string | undefined): Item[] {
     if (key === undefined) return []
     this.#keys.delete(message)
@@ -41,7 +42,7 @@ export class KeyOrder<Item> {
     return items
   }
 
-  /** A message keeps its key under another object: it was released, and a copy comes in its place. */
+  /** Moves a key from a released message to the copy that replaces it. */
   move(from: SOCMessage, to: SOCMessage): void {
     const key = this.#keys.get(from)
     if (key === undefined) return
@@ -49,7 +50,10 @@ export class KeyOrder<Item> {
     this.#keys.set(to, key)
   }
 
-  /** A message is settled. Returns the item that was waiting behind it; its message has the key now. */
+  /**
+   * Releases the key of a settled message. Returns the next item that waited behind it, whose message now holds the
+   * key.
+   */
   free(message: SOCMessage, messageOf: (item: Item) => SOCMessage): Item | undefined {
     const key = this.#keys.get(message)
     if (key === undefined) return undefined
@@ -60,7 +64,7 @@ export class KeyOrder<Item> {
     return next
   }
 
-  /** Takes out everything that waits. */
+  /** Removes and returns all waiting items. */
   clear(): Item[] {
     const items = [...this.#waiting.values()].flat()
     for (const key of this.#waiting.keys()) this.#waiting.set(key, [])
@@ -69,8 +73,8 @@ export class KeyOrder<Item> {
 }
 
 /**
- * The keys of messages. Runs code of the user, who may call back: use it while no state is half changed. What it throws is
- * reported, and a message whose key cannot be had is not ordered.
+ * Returns the keys of messages. Runs user code, which may call back into the library: call it only while the state is
+ * consistent. An exception is reported, and a message whose key could not be determined is not ordered.
  */
 export function keysOf(
   orderBy: (message: SOCMessage) => string | undefined,

@@ -7,9 +7,9 @@ import { Session } from './session.js'
 
 /** A position in the messages of a sender. Store it together with the effects of a message to resume exactly there. */
 export interface Position {
-  /** User of the sender, as the kernel said; -1 on Windows. */
+  /** User id of the sender, as the kernel reported it; -1 on Windows. */
   readonly uid: number
-  /** The same on Windows. */
+  /** Security identifier of the sender's user (Windows). */
   readonly sid?: string
   /** The sender's session: 32 hexadecimal digits. */
   readonly session: string
@@ -32,14 +32,14 @@ export interface ForgottenSession {
 /** Options of {@link DeliveryLedger}. */
 export interface DeliveryLedgerOptions {
   /**
-   * Sessions remembered for each user while no connection carries them. Sessions whose sender knows everything that this
-   * process has settled are not remembered and do not count. Past the limit, the session unused for longest is forgotten;
-   * see {@link onForgotten}. Default 4096.
+   * Maximum number of sessions remembered for each user while no connection carries them. Sessions whose sender knows
+   * everything that this process has settled are not remembered and do not count. Beyond the limit, the session unused
+   * for longest is forgotten; see {@link onForgotten}. Default 4096.
    */
   readonly maxSessionsPerUser?: number
   /**
-   * Called when the limit made the ledger forget a session whose sender may not know everything: if that sender comes back,
-   * messages that were finished and not acknowledged yet are handed out again.
+   * Called when the ledger has forgotten a session because of the limit, although its sender may not know everything:
+   * if that sender reconnects, messages that were finished but not acknowledged are handed out again.
    */
   readonly onForgotten?: (session: ForgottenSession) => void
 }
@@ -53,14 +53,14 @@ const TABLE: OptionTable<DeliveryLedgerOptions> = {
 export interface DeliveryLedgerStats {
   /** Sessions known now. */
   readonly sessions: number
-  /** Sessions forgotten although their sender may come back. */
+  /** Sessions forgotten although their sender may reconnect. */
   readonly forgotten: number
 }
 
 /**
- * The sessions that a receiving process knows. Share one between all `AcknowledgingReceiver`s of a listener: it is what makes a
- * message that comes again after a reconnect known. Sessions are kept per user, so a peer of another user can neither
- * claim one nor push one out.
+ * The sessions that a receiving process knows. Share one ledger between all `AcknowledgingReceiver`s of a listener: it
+ * recognizes messages that a sender repeats after a reconnect. Sessions are kept per user, so a peer of another user
+ * can neither claim one nor push one out.
  */
 export class DeliveryLedger {
   readonly #maxSessionsPerUser: number
@@ -97,9 +97,9 @@ export class DeliveryLedger {
   }
 
   /**
-   * Sets where an earlier process of this application stopped: messages of the session through `position.sequence` are
-   * finished, and are not handed out again. Messages beyond it that are finished too, because they were settled out of
-   * order, go into `finished`. Call it before the sender connects.
+   * Sets the position at which an earlier process of this application stopped: messages of the session through
+   * `position.sequence` are finished, and are not handed out again. Messages beyond it that are finished too, because
+   * they were settled out of order, go into `finished`. Call it before the sender connects.
    *
    * @throws TypeError, RangeError for an invalid position
    */
@@ -112,7 +112,7 @@ export class DeliveryLedger {
     if (sid === undefined && (!Number.isInteger(uid) || uid < 0)) {
       throw new RangeError('resumeFrom: uid must be a whole number from 0')
     }
-    // Read to its end before anything is changed: it is the user's.
+    // The iterable is user code, so it is read completely before any state changes.
     const numbers = [...finished]
     for (const number of numbers) {
       if (Number.isSafeInteger(number) && number >= 1) continue
@@ -126,8 +126,8 @@ export class DeliveryLedger {
   }
 
   /**
-   * Returns the session. If it is not known it begins with the number `next`, and with `lowest` the numbers that may come
-   * again after a crash of the sender. For receivers.
+   * Returns the session. A new session begins with the number `next`; numbers from `lowest` on may be repeated after a
+   * crash of the sender. For receivers.
    *
    * @internal
    */
@@ -135,7 +135,7 @@ export class DeliveryLedger {
     let sessions = this.#users.get(user)
     if (sessions === undefined) this.#users.set(user, (sessions = new Map<string, Session>()))
     const session = sessions.get(id) ?? new Session(user, id, lowest, next)
-    // To the end: the first ones are those unused for longest.
+    // Moved to the end, so that the sessions unused for longest come first.
     sessions.delete(id)
     sessions.set(id, session)
     if (sessions.size > this.#maxSessionsPerUser) this.#makeRoom(sessions, session)

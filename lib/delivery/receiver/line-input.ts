@@ -28,26 +28,32 @@ export interface LineInputOptions extends PayloadOptions {
 }
 
 export interface LineInputEvents {
-  /** The sender states numbers: each line must have one from now on. */
+  /** Whether the sender states numbers, so that each further line must have one. */
   readonly isNumbered: boolean
-  /** Enough waits to be handed out. */
+  /** Whether enough messages wait to be handed out. */
   readonly full: boolean
-  /** A loop waits for messages. */
+  /** Whether a loop waits for messages. */
   readonly isWanted: boolean
-  /** One more error would be kept. */
+  /** Whether one more error would be kept. */
   readonly takesErrors: boolean
-  /** Lines were read that take this much memory together. */
+  /** Begins a read, whose lines together take this much memory. */
   beginRead(bytes: number): HeldRead
-  /** Messages with the numbers from `first` on; 0: they have none. @throws {IpcError} for numbers that cannot be */
+  /**
+   * Called with messages that have the numbers from `first` on; 0 if they have no numbers. @throws {IpcError} for
+   * invalid numbers
+   */
   onRun(messages: SOCMessage[], first: number, bytes: number, read: HeldRead): void
-  /** @throws {IpcError} for a control message that cannot be */
+  /** @throws {IpcError} for an invalid control message */
   onControl(message: SOCMessage): void
-  /** A line was refused. `error` is undefined if it is not to be reported. @throws {IpcError} for too many of them */
+  /**
+   * Called when a line was refused. `error` is undefined if it is not to be reported. @throws {IpcError} for too many
+   * refused lines
+   */
   onRefused(reason: string, error: IpcError | undefined): void
-  /** The peer broke the protocol or a limit: nothing more is read. */
+  /** Called when the peer violated the protocol or a limit. Nothing more is read. */
   onFailure(error: IpcError): void
   onEnd(error: IpcError | undefined): void
-  /** Reading waits until there is room again. */
+  /** Called when reading stops until there is room again. */
   onPaused(): void
 }
 
@@ -87,7 +93,7 @@ export class LineInput {
     onRecords: (input, count, received) => input.#onRecords(count, received),
     onEnd: (input, error) => {
       input.#onEnd(error)
-      // A sender that has hung up wants no more acknowledgements on this connection.
+      // A sender that has hung up needs no more acknowledgements on this connection.
       return false
     },
     isAwaited: (input) => input.#events.isWanted,
@@ -124,7 +130,7 @@ export class LineInput {
     return this.#bytes
   }
 
-  /** Reads that brought them. */
+  /** Reads that returned these bytes. */
   get batches(): number {
     return this.#batches
   }
@@ -134,12 +140,12 @@ export class LineInput {
     return this.#invalid
   }
 
-  /** Reading waits for room. */
+  /** Whether reading waits for room. */
   get paused(): boolean {
     return this.#paused
   }
 
-  /** The account of the user lets other connections read. */
+  /** Whether the account of the user lets other connections read instead. */
   get stopped(): boolean {
     return this.#input?.stoppedFor !== undefined
   }
@@ -150,7 +156,7 @@ export class LineInput {
     resumeReading(this.#connection)
   }
 
-  /** A loop waits for messages, and none did before. */
+  /** Call when a loop begins to wait for messages. */
   asked(): void {
     this.#input?.asked()
     requestPoll(busyPollOf(this.#connection))
@@ -240,7 +246,7 @@ export class LineInput {
 
   #refuse(at: number): void {
     const [reason] = INVALID_REASONS[threadWindow.records[at + STATE] as number] ?? ['unknown']
-    // A sender that was killed may leave half a line; its next connection brings the whole line.
+    // A sender that was killed may leave a partial line; its next connection carries the whole line.
     if (reason === TRUNCATED_REASON && this.#events.isNumbered) return
     ++this.#invalid
     const wanted = !this.#skipInvalid && this.#events.takesErrors

@@ -1,6 +1,6 @@
-// One connection of an acknowledging receiver: reads lines, checks the numbers that the sender states, acknowledges what is
-// settled, and notices when the sender falls silent. State that outlives the connection is in the ledger; the messages go
-// to the dispatcher.
+// One connection of an acknowledging receiver: reads lines, checks the numbers that the sender states, acknowledges
+// settled messages, and notices when the sender falls silent. State that outlives the connection is in the ledger; the
+// messages go to the dispatcher.
 //
 //     greeting ──statement──> numbered ──┐
 //        └──a message without one──> plain ──┴──> ended
@@ -26,7 +26,7 @@ const HEARTBEATS_OF_SILENCE = 3
 
 export interface ReceiverLinkOptions extends AcknowledgerOptions, LineInputOptions {
   readonly ledger: DeliveryLedger
-  /** Infinity: by the sender's heartbeat. */
+  /** Infinity: derived from the sender's heartbeat. */
   readonly idleTimeoutMs: number
   readonly onEvent: OnEvent | undefined
 }
@@ -83,18 +83,18 @@ export class ReceiverLink {
     }
   }
 
-  /** A loop waits for messages. */
+  /** Call when a loop begins to wait for messages. */
   asked(): void {
     if (this.#state !== 'ended') this.#input.asked()
   }
 
-  /** There is room for more messages. */
+  /** Resumes reading. Call when there is room for more messages. */
   resume(): void {
     if (this.#input.paused) this.#observed()?.resumed()
     this.#input.resume()
   }
 
-  /** Reads nothing more. `error`: why the connection was lost; undefined for an end that was wanted. */
+  /** Stops reading. `error` is the reason why the connection was lost; undefined for an intended end. */
   end(error?: IpcError): void {
     if (this.#state === 'ended') return
     this.#state = 'ended'
@@ -105,7 +105,10 @@ export class ReceiverLink {
     this.#dispatcher.end()
   }
 
-  /** While messages are left to hand out, the next connection of the session must be able to stop this one. */
+  /**
+   * Leaves the session. Called only after all messages were handed out: until then, the next connection of the session
+   * must be able to stop this one.
+   */
   leaveSession(): void {
     const session = this.#flow?.session
     if (session === undefined) return
@@ -214,13 +217,13 @@ export class ReceiverLink {
 
   #fail(error: IpcError): void {
     if (this.#state === 'ended') return
-    // Messages that were read before are good; the error comes after them.
+    // Messages that were read before are valid; the error follows them.
     this.#dispatcher.addError(error)
     this.end(error)
     this.#connection.destroy()
   }
 
-  /** Undefined while nothing listens. */
+  /** Returns undefined while nothing listens to events. */
   #observed(): EndpointEvents | undefined {
     const { onEvent } = this.#options
     if (isObserved(onEvent)) {

@@ -1,5 +1,5 @@
-// The numbers that one connection states, checked against each other and against what the session knows. A number that is
-// missing between two stated ones belongs to a line that was refused here; any other hole breaks the protocol.
+// Checks the numbers that one connection states against each other and against the session. A number missing between
+// two stated ones belongs to a line that was refused here; any other hole violates the protocol.
 
 import { ControlBudget } from '../protocol/control-budget.js'
 import { violation, type NumberRange, type Statement } from '../protocol/control.js'
@@ -7,15 +7,18 @@ import { MAX_REMEMBERED, type Session } from './session.js'
 
 /** Called for numbers without a message. */
 export interface FlowEvents {
-  /** The sender gave up messages, of which this process had not settled this many. */
+  /** Called when the sender gave up messages. `messages` is the number of them that this process had not settled. */
   onLost(messages: number): void
-  /** A line was refused; its number is rejected now. */
+  /** Called when the number of a refused line is known and was rejected. */
   onRefused(): void
 }
 
-/** Statements at once. An honest sender states a jump in front of a line, and else a few numbers a second. */
+/**
+ * Maximum number of statements at once. An honest sender states a jump in front of a line, and otherwise a few numbers
+ * a second.
+ */
 const STATEMENT_BURST = 64
-/** Most refused lines whose numbers are not known yet. */
+/** Maximum number of refused lines whose numbers are not known yet. */
 const MAX_REFUSALS = 4096
 
 export class NumberFlow {
@@ -35,7 +38,7 @@ export class NumberFlow {
   }
 
   /**
-   * Lines with the numbers from `first` on have come.
+   * Call when lines with the numbers from `first` on have arrived.
    *
    * @throws {IpcError} ERR_IPC_INVALID_MESSAGE for numbers that no honest sender states
    */
@@ -51,7 +54,7 @@ export class NumberFlow {
     this.#checkLimits()
   }
 
-  /** A line was refused, for a reason, before its number could be read. */
+  /** Call when a line was refused before its number could be read. */
   onRefusal(reason: string): void {
     this.#budget.earn(1)
     if (this.#refusals.push(reason) > MAX_REFUSALS) {
@@ -79,7 +82,7 @@ export class NumberFlow {
   }
 
   #giveUp([first, last]: NumberRange): void {
-    // A sender gives up numbers in order to jump over them, so an earlier range says nothing about this connection.
+    // A sender gives up numbers in order to skip them, so an earlier range is not about this connection.
     if (first < this.#expected) {
       throw violation(
         'backwards',
@@ -91,7 +94,7 @@ export class NumberFlow {
     this.#lose(this.session.giveUp(first, last))
   }
 
-  /** Every number from the expected one through `last` is settled already, or belongs to a refused line. */
+  /** Rejects the unsettled numbers from the expected one through `last`: they belong to refused lines. */
   #refuse(last: number): void {
     for (const hole of this.session.missing(this.#expected, last)) {
       for (let number = hole.first; number <= hole.last; ++number) {

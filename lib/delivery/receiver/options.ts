@@ -39,14 +39,14 @@ export interface AcknowledgingReceiverOptions extends PayloadOptions {
   /** Invalid lines tolerated before the connection is closed. Default 1000. */
   readonly maxInvalid?: number
   /**
-   * Asking for the next message accepts the one before. Each loop (`for await`, `batches()`) has messages of its own in hand
-   * and one call at a time under way: a call that overlaps another one of its loop rejects with a TypeError. False:
-   * `acknowledge` accepts messages, in any order, and calls may overlap. Default true.
+   * Whether requesting the next message accepts the previous one. Each loop (`for await`, `batches()`) has its own
+   * messages in hand and one call at a time: a call that overlaps another one of its loop rejects with a TypeError. If
+   * false, `acknowledge` accepts messages, in any order, and calls may overlap. Default true.
    */
   readonly autoAck?: boolean
-  /** Number of settled messages after which an acknowledgement is sent at the latest. Default 1024. */
+  /** Maximum number of settled messages before an acknowledgement is sent. Default 1024. */
   readonly ackEveryMessages?: number
-  /** Milliseconds after a message is settled before it is acknowledged, at the latest. Default 5. */
+  /** Maximum milliseconds between settling a message and acknowledging it. Default 5. */
   readonly ackDelayMs?: number
   /**
    * Shortest heartbeat interval that a sender can request, in milliseconds, from 10. The sender learns it, and
@@ -59,21 +59,25 @@ export interface AcknowledgingReceiverOptions extends PayloadOptions {
    */
   readonly idleTimeoutMs?: number
   /**
-   * With `autoAck: false`: most messages in hand. No more are handed out until some are settled. Default 65,536. Messages in hand
-   * also count towards `maxBytesPerUser` of the listener: raise it if you settle larger batches than that.
+   * With `autoAck: false`: maximum number of messages in hand. No more are handed out until some are settled. Default
+   * 65,536. Messages in hand also count towards `maxBytesPerUser` of the listener: raise it if you settle larger
+   * batches than that.
    */
   readonly maxUnacknowledged?: number
   /** A message released this many times is rejected instead, with the reason `max-deliveries`. Default: never. */
   readonly maxDeliveries?: number
   /**
    * Returns the key of a message. Messages with the same key are handed out one at a time, in order, each after the one
-   * before is settled. Messages without a key are not ordered. Default: no message has a key, so a message that is
-   * released comes again after messages that were handed out meanwhile.
+   * before is settled. Messages without a key are not ordered. Default: no message has a key, so a released message
+   * follows messages that were handed out meanwhile.
    */
   readonly orderBy?: (message: SOCMessage) => string | undefined
   /** Called with each message that is rejected, by the application or by `maxDeliveries`. */
   readonly onDeadLetter?: (letter: DeadLetter) => void
-  /** Keeps rejected messages. A rejection is reported once it is stored here. Not to be shared with a sender. */
+  /**
+   * Stores rejected messages. A rejection is reported to the sender when the message is durable here. Must not be
+   * shared with a sender.
+   */
   readonly deadLetters?: SpoolLog
   /** Called with the events of this receiver (`paused`, `resumed`, `closed`, `lost`), in a microtask of its own. */
   readonly onEvent?: OnEvent
@@ -92,13 +96,13 @@ export interface AcknowledgingReceiverStats {
   readonly accepted: number
   /** Messages that the application has rejected, or that reached `maxDeliveries`. */
   readonly rejected: number
-  /** Times that a message was given back. */
+  /** Times that a message was released. */
   readonly released: number
   /** Messages that the application has in hand now. */
   readonly inHand: number
-  /** Messages read or given back that wait to be handed out. */
+  /** Messages read or released that wait to be handed out. */
   readonly waiting: number
-  /** Messages that an earlier connection of the session had brought already, and that were skipped. */
+  /** Messages skipped because an earlier connection of the session had carried them. */
   readonly duplicates: number
   /** Messages discarded because another connection took over or this one was closed; the sender sends them again. */
   readonly superseded: number
@@ -106,7 +110,7 @@ export interface AcknowledgingReceiverStats {
   readonly refused: number
   /** Times that the sender stated that it gave up messages. */
   readonly gaps: number
-  /** Messages that it gave up and this process had not settled. */
+  /** Messages that the sender gave up and this process had not settled. */
   readonly lost: number
   /** Acknowledgements written. */
   readonly acknowledgements: number
@@ -114,7 +118,7 @@ export interface AcknowledgingReceiverStats {
   readonly invalid: number
   /** Bytes read. */
   readonly bytes: number
-  /** Reads that brought them. */
+  /** Reads that returned these bytes. */
   readonly batches: number
 }
 

@@ -1,5 +1,6 @@
-// One loop over the messages of a receiver: what it has in hand, and whether one of its calls is under way. Independent of
-// other loops. Only with `autoAck`: without it, loops have nothing in hand, and their calls may overlap.
+// One loop over the messages of a receiver: the messages that it has in hand, and whether one of its calls is pending.
+// Independent of other loops. Used with `autoAck` only: without it, loops have nothing in hand, and their calls may
+// overlap.
 //
 //     idle ──ask()──> waiting ──answered()──> landing ──the caller sees the message──> idle
 //       ^──────────withdraw()───┘
@@ -24,27 +25,27 @@ export class Reader {
   /** With `autoAck`: the messages that the loop has in hand. */
   #held: Hand | undefined
   #state: 'idle' | 'waiting' | 'landing' = 'idle'
-  /** The loop was left: it is given nothing more. */
+  /** Whether the loop was left, so that it gets nothing more. */
   hasLeft = false
   readonly #onLanded = (): void => {
     this.#state = 'idle'
   }
 
   /**
-   * A call is under way. One that was answered stays so until its caller sees the message: a further call in the same turn
-   * comes from another caller.
+   * Whether a call is pending. A resolved call counts as pending until its caller sees the message: a further call in
+   * the same turn comes from another caller.
    */
   get isBusy(): boolean {
     return this.#state !== 'idle'
   }
 
-  /** The loop asks for more. Takes the messages in hand away from it: the call accepts them. */
+  /** Begins a call. Returns the messages in hand, which the call accepts. */
   ask(): Hand | undefined {
     this.#state = 'waiting'
     return this.takeHeld()
   }
 
-  /** The call ends without a message. */
+  /** Ends the call without a message. */
   withdraw(): void {
     this.#state = 'idle'
   }

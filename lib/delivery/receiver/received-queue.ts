@@ -1,4 +1,4 @@
-// Messages and errors in the order read, from the first one that was not looked at yet.
+// Messages and errors in the order in which they were read, from the first unprocessed one on.
 
 import type { IpcError } from '../../base/errors.js'
 import { Fifo } from '../../base/fifo.js'
@@ -6,7 +6,7 @@ import { ReceivedRun } from './received-run.js'
 
 /** The size that an error counts for. */
 export const ERROR_BYTES = 512
-/** Most errors that wait. Further ones are counted alone. */
+/** Maximum number of waiting errors. Further ones are only counted. */
 const MAX_ERRORS = 64
 
 export class ReceivedQueue {
@@ -37,7 +37,7 @@ export class ReceivedQueue {
     if (!(this.#entries.shift() instanceof ReceivedRun)) --this.#errors
   }
 
-  /** Takes all runs out. Errors stay, to be reported. */
+  /** Removes and returns all runs. Errors stay, to be reported. */
   takeRuns(): ReceivedRun[] {
     const runs: ReceivedRun[] = []
     for (const entry of this.#entries.clear()) {

@@ -15,7 +15,7 @@ export interface Settler {
   reject(run: ReceivedRun, index: number, reason: string): void
 }
 
-/** What a run may have besides its messages. */
+/** Optional data of a run besides its messages. */
 interface RunExtras {
   /** The keys of its messages, if the receiver orders by key. */
   readonly keys?: readonly (string | undefined)[] | undefined
@@ -24,25 +24,25 @@ interface RunExtras {
 }
 
 export class ReceivedRun implements Delivery {
-  /** Of this object alone: an application gets copies of it. */
+  /** Private to this object: the application gets copies of the array. */
   readonly messages: readonly SOCMessage[]
   /** Number of the first message; the others follow. 0: the sender does not number them. */
   readonly first: number
   /** Bytes of the lines. */
   readonly bytes: number
-  /** What its messages keep alive, until all of them are done. */
+  /** The read that its messages keep alive, until all of them are done. */
   readonly read: HeldRead | undefined
   readonly #settler: Settler
   /** The keys by which the messages are ordered; undefined if they are not. */
   readonly #keys: readonly (string | undefined)[] | undefined
   readonly #states: Uint8Array
-  /** Times that messages were handed out, by index, where that is not once. */
+  /** By index: how many times a message was handed out, if not once. */
   #deliveries: Map<number, number> | undefined
-  /** Index of the next message to be looked at. */
+  /** Index of the next message to be processed. */
   next = 0
   #left: number
   #searchFrom = 0
-  /** Some message was settled on its own, so that a range may have to be examined one by one. */
+  /** Whether a message was settled individually, so that a range must be checked message by message. */
   #mixed = false
 
   constructor(
@@ -70,7 +70,7 @@ export class ReceivedRun implements Delivery {
     return this.messages.length
   }
 
-  /** Messages that are not done. */
+  /** Number of messages that are not done. */
   get left(): number {
     return this.#left
   }
@@ -109,12 +109,12 @@ export class ReceivedRun implements Delivery {
     return this.#deliveries?.get(index) ?? 1
   }
 
-  /** Messages were settled apart from the range they were handed out in. */
+  /** Notes that messages were settled apart from the range in which they were handed out. */
   noteSettledApart(): void {
     this.#mixed = true
   }
 
-  /** A single message is done. */
+  /** Marks a single message as done. */
   finishOne(index: number): void {
     this.#mixed = true
     this.#states[index] = DONE
@@ -149,7 +149,7 @@ export class ReceivedRun implements Delivery {
     for (let index = 0; index < this.next; ++index) if (this.#states[index] === IN_HAND) yield index
   }
 
-  /** -1 for a message of another run. */
+  /** Returns the index of a message; -1 for a message of another run. */
   indexOf(message: SOCMessage): number {
     // Messages are mostly settled in their order.
     const found = this.messages.indexOf(message, this.#searchFrom)

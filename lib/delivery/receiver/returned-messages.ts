@@ -1,5 +1,5 @@
-// Messages that wait apart from the order in which they were read: released ones, those that are in hand at an earlier
-// connection, and those behind another message of their key.
+// Messages that wait outside the order in which they were read: released messages, messages in hand at an earlier
+// connection, and messages behind another one with the same key.
 //
 //                ┌──> delayed ──the time has come──┐
 //     released ──┴─────────────────────────────────┴──> due ──> handed out
@@ -38,17 +38,17 @@ export class ReturnedMessages {
     })
   }
 
-  /** Messages are ordered by key. */
+  /** Whether messages are ordered by key. */
   get isOrdered(): boolean {
     return this.#keys !== undefined
   }
 
-  /** Messages will be handed out from here, without anything more being read. */
+  /** Whether messages will be handed out from here even if nothing more is read. */
   get any(): boolean {
     return this.#due.length + this.#delayed.size + this.#parked > 0
   }
 
-  /** The next message whose time has come. */
+  /** Removes and returns the next due message. */
   shift(): Place | undefined {
     return this.#due.shift()
   }
@@ -58,12 +58,12 @@ export class ReturnedMessages {
     else this.#due.push(place)
   }
 
-  /** A message is in hand at an earlier connection: it waits until it is freed there. */
+  /** Puts a message aside that is in hand at an earlier connection, until it is freed there. */
   putAside(number: number, place: Place): void {
     this.#aside.set(number, place)
   }
 
-  /** Messages in hand elsewhere were settled or released. */
+  /** Call when messages in hand elsewhere were settled or released. */
   onFreed(session: Session | undefined): void {
     for (const [number, place] of this.#aside) {
       if (session?.isInHandElsewhere(number) === true) continue
@@ -73,19 +73,19 @@ export class ReturnedMessages {
     }
   }
 
-  /** Takes the key of a message that is about to be handed out; the message may have to wait for it. */
+  /** Claims the key of a message that is about to be handed out. The message may have to wait for it. */
   claim(place: Place): Claim {
     const claim = this.#keys?.claim(messageAt(place), place.run.keyAt(place.index), place) ?? 'claimed'
     if (claim === 'waits') ++this.#parked
     return claim
   }
 
-  /** A message keeps its key under another object: it was released, and a copy comes in its place. */
+  /** Moves a key from a released message to the copy that replaces it. */
   moveKey(from: SOCMessage, to: SOCMessage): void {
     this.#keys?.move(from, to)
   }
 
-  /** A message is settled: the next one of its key is due. */
+  /** Releases the key of a settled message, so that the next message of the key becomes due. */
   freeKey(run: ReceivedRun, index: number): void {
     if (this.#keys === undefined) return
     const next = this.#keys.free(messageAt({ run, index }), messageAt)
@@ -94,7 +94,10 @@ export class ReturnedMessages {
     this.#due.push(next)
   }
 
-  /** The next connection carries this message again, and later ones of its key follow it. Drops the later ones that wait here. */
+  /**
+   * Drops the later messages of a key that wait here: the next connection carries this message again, and the later
+   * ones follow it.
+   */
   abandonKey(place: Place): void {
     for (const later of this.#keys?.abandon(messageAt(place), place.run.keyAt(place.index)) ?? []) {
       --this.#parked
@@ -102,13 +105,13 @@ export class ReturnedMessages {
     }
   }
 
-  /** The next connection brings a message that waits here. */
+  /** Drops a waiting message because the next connection carries it again. */
   supersede(place: Place): void {
     this.abandonKey(place)
     this.drop(place, 'superseded')
   }
 
-  /** A message that waits will not be handed out here. */
+  /** Drops a waiting message, which will not be handed out here. */
   drop({ run, index }: Place, why: 'duplicates' | 'superseded'): void {
     run.finishOne(index)
     this.#tally.removeWaiting(1, run.bytesEach)
@@ -116,14 +119,17 @@ export class ReturnedMessages {
     this.freeKey(run, index)
   }
 
-  /** Drops everything that waits behind a message of its key. */
+  /** Drops all messages that wait behind another one of their key. */
   dropParked(): void {
     const parked = this.#keys?.clear() ?? []
     this.#parked = 0
     for (const place of parked) this.drop(place, 'superseded')
   }
 
-  /** Drops what came back: the next connection brings it. What waits behind one in hand stays, in its order. */
+  /**
+   * Drops the returned messages, because the next connection carries them again. Messages that wait behind one in hand
+   * stay, in their order.
+   */
   dropReturned(): void {
     const places = [...this.#due, ...this.#delayed.clear(), ...this.#aside.values()]
     this.#due = []

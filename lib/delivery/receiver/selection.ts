@@ -1,5 +1,5 @@
-// Decides which messages are handed out next: those that came back first, then the queue in order; without those that are
-// settled already, in hand elsewhere, or behind a message of their key.
+// Decides which messages are handed out next: returned messages first, then the queue in order, skipping messages that
+// are already settled, in hand elsewhere, or behind another message of their key.
 
 import type { IpcError } from '../../base/errors.js'
 import type { Hand } from './reader.js'
@@ -10,7 +10,7 @@ import type { Session } from './session.js'
 import type { Tally } from './tally.js'
 
 export interface SelectionRules {
-  /** A message in hand at an earlier connection holds up all later ones, not only itself. */
+  /** Whether a message in hand at an earlier connection delays all later ones, not only itself. */
   readonly waitsForEarlier: boolean
   /** Whether the connection still reads. */
   isOpen(): boolean
@@ -34,12 +34,12 @@ export class Selection {
     return this.#queue.takesErrors
   }
 
-  /** Nothing waits, and nothing will come back by itself. */
+  /** Whether nothing waits and nothing will return by itself. */
   get isEmpty(): boolean {
     return this.#queue.isEmpty && !this.#returned.any
   }
 
-  /** From now on messages belong to this session. */
+  /** Sets the session of the following messages. */
   begin(session: Session): void {
     this.#session = session
   }
@@ -54,7 +54,7 @@ export class Selection {
     this.#queue.push(error)
   }
 
-  /** The next messages or error; undefined if there is none now. */
+  /** Returns the next messages or error; undefined if there is none at present. */
   take(one: boolean, room: number): Hand | IpcError | undefined {
     const session = this.#session
     for (let place = this.#returned.shift(); place !== undefined; place = this.#returned.shift()) {
@@ -127,13 +127,18 @@ export class Selection {
     return undefined
   }
 
-  /** A message is in hand at an earlier connection. If this connection has ended, the next one brings it. */
+  /**
+   * Handles a message that is in hand at an earlier connection. If this connection has ended, the next one carries it.
+   */
   #putAside(number: number, place: Place): void {
     if (this.#rules.isOpen()) this.#returned.putAside(number, place)
     else this.#returned.supersede(place)
   }
 
-  /** The end of the messages from `index` on that can be handed out together. A released one goes alone. */
+  /**
+   * Returns the end of the messages from `index` on that can be handed out together. A released message is handed out
+   * alone.
+   */
   #endOfPlain(run: ReceivedRun, session: Session | undefined, index: number, room: number): number {
     const isPlain = (at: number): boolean =>
       session === undefined ||

@@ -1,5 +1,5 @@
-// One session of one sender, as a receiving process knows it: which numbers are settled and how, and which are in an
-// application's hands. Outlives the connections that carry it; must not know them.
+// One session of one sender, as a receiving process knows it: which numbers are settled and how, and which the
+// application has in hand. Outlives the connections that carry it; must not know them.
 //
 //     a number:  unknown ──> known (read) ──> in hand ──> settled ──> told
 //                               ^────── released ──┘
@@ -10,22 +10,22 @@ import { NumberSet, type Island } from '../protocol/number-set.js'
 
 /** The reader of a session: the connection that carries it now. */
 export interface SessionReader {
-  /** Another connection carries the session now. Returns the numbers that the application has in hand. */
+  /** Called when another connection carries the session now. Returns the numbers that the application has in hand. */
   onFenced(): Iterable<number>
-  /** There is something new to acknowledge. */
+  /** Called when there is something new to acknowledge. */
   onSettled(): void
-  /** Numbers in hand at an earlier reader were settled or released. */
+  /** Called when numbers in hand at an earlier reader were settled or released. */
   onFreed(): void
-  /** How many of these numbers the application has in hand from this reader. */
+  /** Returns how many of these numbers the application has in hand from this reader. */
   countInHand(first: number, last: number): number
 }
 
-/** A limit of what is remembered for one session. */
+/** A limit on the state of one session. */
 export type SessionLimit = 'islands' | 'rejections'
 
 /**
- * Most ranges of settled numbers with gaps between them, and most rejections that the sender may not know of. Both grow only
- * while an early message is not settled.
+ * Maximum number of separate ranges of settled numbers, and maximum number of rejections that the sender may not know
+ * of. Both grow only while an early message is unsettled.
  */
 export const MAX_REMEMBERED = 1 << 17
 
@@ -43,21 +43,21 @@ export class Session {
   #islandsLeft = 0
   #islandsFrom = 0
   #toldProgress = 0
-  /** How often numbers were released that are not settled. */
+  /** By unsettled number: how often it was released. */
   readonly #releases = new Map<number, number>()
   /** In hand at earlier readers. */
   readonly #former = new Set<number>()
-  /** These, and some that are not in hand any more. */
+  /** The same numbers, ascending, and some that are no longer in hand. */
   #formerOnes = new AscendingNumbers()
-  /** The current reader; the previous one was stopped. */
+  /** The current reader. Previous readers were stopped. */
   #reader: SessionReader | undefined
-  /** No number below this one comes again, as the sender stated. */
+  /** No number below this one will be sent again, as the sender stated. */
   #lowest: number
   #progress = 0
   #inHand = 0
 
   /**
-   * @param lowest no lower number comes again
+   * @param lowest no lower number will be sent again
    * @param next the number that the session begins with: those from `lowest` on were settled by an earlier process
    */
   constructor(user: number | string, id: string, lowest: number, next = lowest) {
@@ -77,12 +77,14 @@ export class Session {
     return this.#progress
   }
 
-  /** Some connection reads the session, or some application has messages of it in hand. */
+  /** Whether a connection reads the session, or the application has messages of it in hand. */
   get inUse(): boolean {
     return this.#reader !== undefined || this.#inHand > 0
   }
 
-  /** Forgetting this session would lose nothing: a new one, begun where the sender goes on, would be equal. */
+  /**
+   * Whether the session can be forgotten without loss: a new one, begun at the sender's next number, would be equal.
+   */
   get isClean(): boolean {
     return (
       this.#settled.through === this.#lowest - 1 &&
@@ -98,7 +100,7 @@ export class Session {
     return this.#rejections.size > MAX_REMEMBERED ? 'rejections' : undefined
   }
 
-  /** A new connection carries this session: the reader before stops. */
+  /** Attaches the reader of a new connection. The previous reader stops. */
   attach(reader: SessionReader): void {
     const former = this.#reader
     this.#reader = reader
@@ -107,14 +109,16 @@ export class Session {
     this.#untold = this.#rejected.copy()
   }
 
-  /** A connection does not carry the session any more. Its application has these numbers in hand. */
+  /** Detaches the reader of a connection. `inHand` are the numbers that the application has in hand from it. */
   detach(reader: SessionReader, inHand: Iterable<number>): void {
     if (this.#reader !== reader) return
     this.#reader = undefined
     this.#addFormer(inHand)
   }
 
-  /** The sender has stated this: no lower number comes again. Returns how many of them were not settled. */
+  /**
+   * Records the sender's statement that no lower number will be sent again. Returns how many of those were not settled.
+   */
   state(lowest: number): number {
     if (lowest <= this.#lowest) return 0
     this.#lowest = lowest
@@ -123,7 +127,7 @@ export class Session {
     return this.giveUp(1, lowest - 1)
   }
 
-  /** The sender has given these numbers up. Returns how many of them were neither settled nor in hand. */
+  /** Records that the sender has given up these numbers. Returns how many of them were neither settled nor in hand. */
   giveUp(first: number, last: number): number {
     if (last <= this.#settled.through) return 0
     let inHand = 0
@@ -140,7 +144,7 @@ export class Session {
     return this.#settled.has(number)
   }
 
-  /** Whether an application has the message from an earlier connection. */
+  /** Whether the application has the message in hand from an earlier connection. */
   isInHandElsewhere(number: number): boolean {
     return this.#former.has(number)
   }
@@ -150,17 +154,17 @@ export class Session {
     return this.#former.size > 0
   }
 
-  /** Nothing is known of these numbers: they were not settled, released, or handed out. */
+  /** Whether numbers from `first` on are new: neither settled, released, nor handed out. */
   isNews(first: number): boolean {
     return first > this.#settled.highest && this.#former.size === 0 && this.#releases.size === 0
   }
 
-  /** The numbers from `first` through `last` that are not settled. */
+  /** Returns the numbers from `first` through `last` that are not settled. */
   missing(first: number, last: number): Island[] {
     return this.#settled.missing(first, last)
   }
 
-  /** How often a message was released. */
+  /** Returns how often a message was released. */
   releasesOf(number: number): number {
     return this.#releases.get(number) ?? 0
   }
@@ -169,13 +173,13 @@ export class Session {
     this.#inHand += messages
   }
 
-  /** Messages in hand are finished. */
+  /** Accepts messages in hand. */
   accept(first: number, last: number): void {
     this.#inHand -= last - first + 1
     this.#settle(first, last)
   }
 
-  /** A message in hand, or a line that cannot be read, is refused for good. */
+  /** Rejects a message in hand, or the number of a refused line. */
   reject(number: number, reason: string, wasInHand: boolean): void {
     if (wasInHand) --this.#inHand
     if (number >= this.#lowest && !this.#settled.has(number)) {
@@ -186,7 +190,7 @@ export class Session {
     this.#settle(number, number)
   }
 
-  /** A message in hand is given back. */
+  /** Releases a message in hand. */
   release(number: number): void {
     --this.#inHand
     if (!this.#settled.has(number)) this.#releases.set(number, this.releasesOf(number) + 1)
@@ -194,8 +198,8 @@ export class Session {
   }
 
   /**
-   * Returns what to acknowledge on the current connection: `through`, rejections, and accepted ranges beyond it. With `more`,
-   * further rejections are still to be reported, and with `later`, ranges that did not fit: call it again.
+   * Returns the next acknowledgement for the current connection: `through`, rejections, and accepted ranges beyond it.
+   * Call it again if `more` (further rejections) or `later` (ranges that did not fit) is set.
    */
   acknowledgement(): { through: number; ranges: SettledRange[]; more: boolean; later: boolean } {
     const ranges = this.#untold
@@ -216,7 +220,7 @@ export class Session {
       this.#toldProgress = this.#progress
       this.#islandsLeft = islands.length
     }
-    // A heartbeat repeats some, even if all were told.
+    // A heartbeat repeats some ranges, even if all were reported.
     const count = Math.min(MAX_RANGES - ranges.length, islands.length)
     let at = this.#settled.indexOfIsland(this.#islandsFrom)
     for (let i = 0; i < count; ++i, ++at) {

@@ -1,5 +1,5 @@
-// Settles the messages that the application has in hand, and tells the session: accepts them, gives them back, or rejects
-// them for good, once their dead letters are kept. Must not know the loops that ask for messages.
+// Settles the messages that the application has in hand, and updates the session: accepts them, releases them, or
+// rejects them when their dead letters are stored. Must not know the loops that request messages.
 //
 //     in hand ──> accepted
 //        ├──> released ──> waits again, or the next connection brings it
@@ -15,14 +15,14 @@ import { RunsInHand } from './runs-in-hand.js'
 import type { Session } from './session.js'
 import type { Tally } from './tally.js'
 
-/** If a dead letter could not be kept, its message is handed out again after this time. */
+/** Milliseconds before a message is handed out again whose dead letter could not be stored. */
 const DEAD_LETTER_RETRY_MS = 1000
 
 export interface SettlementRules {
   readonly maxDeliveries: number
-  /** Whether a released message waits here. Otherwise the next connection brings it. */
+  /** Returns whether a released message waits here. Otherwise the next connection carries it. */
   waitsHere(run: ReceivedRun): boolean
-  /** Messages were settled or came back: others may be handed out now. */
+  /** Called when messages were settled or released, so that others may be handed out. */
   onSettled(): void
 }
 
@@ -34,7 +34,7 @@ export class Settlements implements Settler {
   #session: Session | undefined
   /** Runs with messages in hand. */
   readonly #runs = new RunsInHand()
-  /** Numbers of rejected messages that are not kept as dead letters yet. */
+  /** Numbers of rejected messages whose dead letters are not stored yet. */
   readonly #unkept = new Set<number>()
 
   constructor(tally: Tally, returned: ReturnedMessages, deadLetters: DeadLetters, rules: SettlementRules) {
@@ -44,12 +44,12 @@ export class Settlements implements Settler {
     this.#rules = rules
   }
 
-  /** From now on messages belong to this session. */
+  /** Sets the session of the following messages. */
   begin(session: Session): void {
     this.#session = session
   }
 
-  /** Messages are in the application's hands from now on. */
+  /** Notes that messages are in hand from now on. */
   handOut({ run, begin, end }: Hand): void {
     const count = end - begin
     run.handOut(begin, end)
@@ -63,7 +63,7 @@ export class Settlements implements Settler {
     if (count === 1) run.noteDeliveries(begin, session.releasesOf(run.first + begin) + 1)
   }
 
-  /** Accepts those messages of a hand-out that are still in hand. */
+  /** Accepts the messages of a hand that are still in hand. */
   finish({ run, begin, end }: Hand): void {
     run.finish(begin, end, (from, to) => {
       this.#tally.inHand -= to - from
@@ -76,9 +76,9 @@ export class Settlements implements Settler {
   }
 
   /**
-   * Accepts messages that the application names. Messages that are not in hand here are ignored.
+   * Accepts messages individually. Messages that are not in hand here are ignored.
    *
-   * @param held whether a loop holds these messages too, and accepts them when it asks for more
+   * @param held whether a loop holds these messages too, and accepts them when it requests more
    */
   accept(messages: readonly SOCMessage[], held: boolean): void {
     for (let i = 0; i < messages.length;) {
@@ -121,17 +121,17 @@ export class Settlements implements Settler {
     this.#rules.onSettled()
   }
 
-  /** Gives back those messages of a hand-out that are still in hand. */
+  /** Releases the messages of a hand that are still in hand. */
   releaseHand({ run, begin, end }: Hand): void {
     for (let index = begin; index < end; ++index) if (run.isInHand(index)) this.release(run, index, 0)
   }
 
-  /** Gives back everything that is in hand. */
+  /** Releases all messages in hand. */
   releaseAll(): void {
     for (const run of this.#runs.all()) for (const index of run.inHand()) this.release(run, index, 0)
   }
 
-  /** The numbers that the application has in hand, and those that are being kept as dead letters. */
+  /** Returns the numbers of messages that the application has in hand, or that are being stored as dead letters. */
   numbersInHand(): number[] {
     const numbers = [...this.#unkept]
     for (const run of this.#runs.all()) {
@@ -140,14 +140,14 @@ export class Settlements implements Settler {
     return numbers
   }
 
-  /** How many of these numbers the application has in hand. */
+  /** Returns how many of these numbers the application has in hand. */
   countInHand(first: number, last: number): number {
     let count = this.#runs.count(first, last)
     for (const number of this.#unkept) if (first <= number && number <= last) ++count
     return count
   }
 
-  /** A message in hand comes back: a copy of it waits here, or another connection brings it. */
+  /** Takes back a message in hand: a copy of it waits here, or another connection carries it. */
   #takeBack(run: ReceivedRun, index: number, delayMs: number): void {
     const message = run.messages[index] as SOCMessage
     --this.#tally.inHand
@@ -180,7 +180,7 @@ export class Settlements implements Settler {
       this.#settleRejected(run, index, reason)
       return
     }
-    // Until the letter is kept, the message counts as in hand, so that the next connection does not hand it out.
+    // Until the letter is stored, the message counts as in hand, so that the next connection does not hand it out.
     if (number !== undefined) this.#unkept.add(number)
     void kept.then((isKept) => {
       if (number !== undefined) this.#unkept.delete(number)

@@ -1,4 +1,4 @@
-// The counts of one receiver, and the bounds that they decide: when enough waits to be handed out, reading stops.
+// The counts of one receiver, and its bounds: when enough messages wait to be handed out, reading stops.
 
 import type { AcknowledgingReceiverStats } from './options.js'
 
@@ -16,7 +16,7 @@ export type Counts = Pick<
   | 'superseded'
 >
 
-/** Reading stops when this much waits to be handed out, and goes on at half of it. */
+/** Reading stops when this many messages or bytes wait to be handed out, and resumes at half of that. */
 const MAX_WAITING = 1024
 const MAX_WAITING_BYTES = 1 << 18
 
@@ -55,7 +55,7 @@ export class Tally {
     return this.#wasFull
   }
 
-  /** Whether enough waits: from the bound down to half of it. A receiver that reads no more is never full. */
+  /** Whether enough waits: from the bound down to half of it. A receiver that no longer reads is never full. */
   isFull(reads: boolean): boolean {
     const full = this.#wasFull
       ? this.waiting > MAX_WAITING / 2 || this.#waitingBytes > MAX_WAITING_BYTES / 2

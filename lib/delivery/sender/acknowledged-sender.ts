@@ -25,7 +25,7 @@ import {
 import type { SendResult } from './outcome.js'
 import { keepConnected, type Use } from './redialler.js'
 
-/** How long the spool may take to record what is settled, once nothing else is waited for. */
+/** Milliseconds that the spool may take to record settlements when nothing else is pending. */
 const RELEASE_WITHIN_MS = 1000
 const CLOSE_TABLE: OptionTable<{ timeoutMs?: number }> = { timeoutMs: milliseconds }
 
@@ -40,7 +40,7 @@ export class AcknowledgedSender {
   readonly #backlog: Backlog
   #connections = 0
   #link: SenderLink | undefined
-  /** The one in use; for events. */
+  /** The current connection, for events. */
   #connection: Connection | undefined
   #state: AcknowledgedSenderState = 'connecting'
   #everAcknowledged = false
@@ -89,7 +89,7 @@ export class AcknowledgedSender {
     return this.#state
   }
 
-  /** Messages taken that are neither settled nor given up (Go: `Pending`). */
+  /** Accepted messages that are neither settled nor given up (Go: `Pending`). */
   get pending(): number {
     return this.#backlog.pending
   }
@@ -100,23 +100,26 @@ export class AcknowledgedSender {
   }
 
   /**
-   * Sends a message. Resolves when it is settled, with `acknowledged` or `rejected`; with a spool, when it is in there; see
-   * {@link SendResult}. Rejects when it was refused here or given up. An unhandled rejection of a message that was taken does
-   * not end the process: it is counted, and `onDrop` is called.
+   * Sends a message. Resolves when the message is settled, with `acknowledged` or `rejected`; with a spool, when the
+   * spool has it; see {@link SendResult}. Rejects if the message was refused here or given up. An unhandled rejection
+   * of an accepted message does not end the process: the message is counted as dropped, and `onDrop` is called.
    *
    * @throws {IpcError} ERR_IPC_BUFFER_FULL (`reason`: the `onFull` that decided), ERR_IPC_CLOSED, ERR_IPC_TIMEOUT
-   *   (`close` ran out of time), ERR_IPC_MESSAGE_TOO_LARGE, ERR_IPC_INVALID_MESSAGE, ERR_IPC_SYSTEM (the spool; with reason
-   *   `maybe-kept`, the message was not given up: it is pending, and delivered once the spool is opened again, or not there)
+   *   (`close` ran out of time), ERR_IPC_MESSAGE_TOO_LARGE, ERR_IPC_INVALID_MESSAGE, ERR_IPC_SYSTEM (the spool failed;
+   *   with reason `maybe-kept` the message is still pending: when the spool is opened again, it is either delivered or no
+   *   longer in the spool)
    */
   send(message: SOCMessage): Promise<SendResult> {
     return this.sendBatch([message])
   }
 
   /**
-   * Sends messages in their order, the fastest way to send many. Resolves when all of them have got what {@link send} waits
-   * for. With `onFull: 'reject'` all of them are taken or none, so never send more than `maxMessages` at once.
+   * Sends messages in their order, the fastest way to send many. Resolves when all of them are settled or spooled, as
+   * for {@link send}. With `onFull: 'reject'` either all of them are accepted or none, so never send more than
+   * `maxMessages` at once.
    *
-   * @throws as {@link send}, with the error of the first message that was given up; the others are delivered all the same
+   * @throws as {@link send}, with the error of the first message that was given up; the other messages are still
+   * delivered
    */
   sendBatch(messages: readonly SOCMessage[]): Promise<SendResult> {
     const failure = this.#refusal()
@@ -126,8 +129,8 @@ export class AcknowledgedSender {
   }
 
   /**
-   * Resolves when at most half of the room is in use. If the kernel takes no more for now, it lets the event loop turn first,
-   * so that a loop that only waits for this does not starve the loop.
+   * Resolves when at most half of the room is in use. If the kernel accepts no more for now, the promise resolves in a
+   * later turn of the event loop, so that a producer that only awaits this does not starve it.
    *
    * @throws {IpcError} ERR_IPC_CLOSED when the sender is closed or has failed
    */
@@ -149,14 +152,14 @@ export class AcknowledgedSender {
   }
 
   /**
-   * Takes no more messages, waits until nothing is pending, then hangs up. Safe to call again. Settles within `timeoutMs` and
-   * one second more, whatever the peer and the disk do.
+   * Accepts no more messages, waits until nothing is pending, then closes the connection. Safe to call again. Settles
+   * within `timeoutMs` plus one second, regardless of the peer and the disk.
    *
    * @param options.timeoutMs how long to wait. Default: {@link DEFAULT_TIMEOUT_MS}. Messages still pending then are given
-   *   up, counted and reported; a spool keeps them for the next process instead, and is closed with the sender.
-   * @throws {IpcError} ERR_IPC_TIMEOUT when something was given up; `cause` is the last error of the connection. The error of
-   *   a sender that has failed, if that gave something up. ERR_IPC_TIMEOUT, reason `spool-hangs`, when the disk does not
-   *   answer: the spool is released once it does, and sends that wait for it settle then
+   *   up, counted and reported; a spool keeps them for the next process instead. The spool is closed with the sender.
+   * @throws {IpcError} ERR_IPC_TIMEOUT when something was given up; `cause` is the last error of the connection. The
+   * error of a failed sender, if messages were given up because of it. ERR_IPC_TIMEOUT, reason `spool-hangs`, if the
+   * disk does not respond: the spool is released when it does, and sends that wait for it settle then
    */
   close(options?: { timeoutMs?: number }): Promise<void> {
     let timeoutMs: number
@@ -208,13 +211,13 @@ export class AcknowledgedSender {
     }
   }
 
-  /** Resolves when everything taken is as safe as it will get, and nothing is pending. */
+  /** Resolves when all accepted messages are as durable as they will get, and nothing is pending. */
   async #settled(): Promise<void> {
     await this.#backlog.flush()
     await this.flush()
   }
 
-  /** Why no more messages are taken. */
+  /** Returns why no more messages are accepted; undefined if they are. */
   #refusal(): IpcError | undefined {
     if (this.#failure !== undefined) {
       return new IpcError('ERR_IPC_CLOSED', `${this.name} has failed: ${this.#failure.message}`, {
@@ -224,7 +227,7 @@ export class AcknowledgedSender {
     return this.#closing === undefined ? undefined : new IpcError('ERR_IPC_CLOSED', `${this.name} is closed`)
   }
 
-  /** Uses one connection to its end. */
+  /** Uses one connection until it ends. */
   async #use(connection: Connection): Promise<Use> {
     const { peer } = connection
     this.#connection = connection
@@ -297,7 +300,7 @@ export class AcknowledgedSender {
   }
 }
 
-/** Whether a promise settles in time, in whichever way. */
+/** Whether a promise settles in time, either way. */
 async function settlesWithin(promise: Promise<void>, ms: number): Promise<boolean> {
   let timer: NodeJS.Timeout | undefined
   const late = new Promise<boolean>((resolve) => {

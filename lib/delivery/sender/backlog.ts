@@ -1,5 +1,5 @@
-// The unsettled messages of an acknowledged sender: takes messages in, writes them to the current link as far as it
-// accepts them, counts their outcomes, and wakes callers that wait for room or for the end.
+// The unsettled messages of an acknowledged sender: accepts messages, writes them to the current link, counts their
+// outcomes, and wakes callers that wait for room or for the end.
 
 import { MAX_MESSAGE_BYTES } from '../../message/envelope.js'
 import { IpcError, rejected } from '../../base/errors.js'
@@ -23,22 +23,22 @@ import { SendWindow } from './send-window.js'
 import { SpoolStore } from './spool-store.js'
 import type { Store, StoreEvents } from './store.js'
 
-/** A connection that runs can be written to. */
+/** A connection to write runs to. */
 export interface WritableLink {
-  /** It takes runs now. */
+  /** Whether it accepts runs now. */
   readonly writable: boolean
   /** Number of the next line on it. */
   readonly next: number
-  /** Writes the unsettled lines of a run. Returns false if it has to wait first; then nothing was written. */
+  /** Writes the unsettled lines of a run. Returns false, and writes nothing, if it has to wait first. */
   write(run: Run): boolean
   /** Flushes what was written to the kernel. */
   flush(): void
 }
 
 export interface BacklogEvents {
-  /** The receiver has refused messages for good. */
+  /** Called when the receiver has rejected messages. */
   onRejected(rejection: DeliveryRejection): void
-  /** The messages can neither be kept nor read any more. */
+  /** Called when messages can no longer be stored or read. */
   onFailed(error: IpcError): void
 }
 
@@ -57,7 +57,7 @@ export class Backlog {
     timeout: 0,
   }
   readonly #settled = { acknowledged: 0, written: 0, rejected: 0 }
-  /** Errors for which messages were given up, and the errors behind these. */
+  /** Errors for which messages were given up, and their causes. */
   readonly #blamed = new WeakSet<object>()
   #accepted: number
   /** The highest number that a receiver may know of. */
@@ -67,7 +67,7 @@ export class Backlog {
   #link: WritableLink | undefined
   readonly #ready = new Soon(() => {
     this.pump()
-    // Messages that have reached the spool take no room here any more.
+    // Messages that have reached the spool no longer take room here.
     this.#onProgress()
   })
   readonly #idle = new Waiters()
@@ -100,12 +100,12 @@ export class Backlog {
     return Math.min(this.#window.lowest, this.#store.recordedThrough + 1)
   }
 
-  /** Messages taken that are neither settled nor given up. */
+  /** Accepted messages that are neither settled nor given up. */
   get pending(): number {
     return this.#store.pending
   }
 
-  /** At most half of the room is in use. */
+  /** Whether at most half of the room is in use. */
   get roomy(): boolean {
     return this.#store.roomy
   }
@@ -121,7 +121,7 @@ export class Backlog {
     }
   }
 
-  /** Takes messages in; resolves and rejects as the sender's `sendBatch`. */
+  /** Accepts messages. Resolves and rejects like the sender's `sendBatch`. */
   accept(messages: readonly SOCMessage[]): Promise<SendResult> {
     let bytes = 0
     try {
@@ -132,7 +132,7 @@ export class Backlog {
     return this.#store.accept(messages, bytes)
   }
 
-  /** Resolves when it is {@link roomy}; rejects when it takes no more messages. */
+  /** Resolves when it is {@link roomy}; rejects when it accepts no more messages. */
   room(): Promise<void> {
     return this.roomy ? Promise.resolve() : this.#wantRoom.wait()
   }
@@ -152,7 +152,7 @@ export class Backlog {
     if (this.#link === link) this.#link = undefined
   }
 
-  /** Writes what there is, as far as the link takes it. */
+  /** Writes waiting runs, as far as the link accepts them. */
   pump(): void {
     const link = this.#link
     if (link === undefined) return
@@ -200,14 +200,16 @@ export class Backlog {
     return settled
   }
 
-  /** The kernel has every line through this number, for a peer that does not acknowledge. */
+  /**
+   * Settles every message through this number as written: the kernel has them, for a peer that does not acknowledge.
+   */
   settleWritten(through: number): void {
     if (through < this.lowest) return
     this.#settle(this.lowest, through, WRITTEN)
     this.#onProgress()
   }
 
-  /** From now on there is no room for anything. */
+  /** Rejects callers that wait for room, because no more messages are accepted. */
   stopTaking(error: IpcError): void {
     this.#wantRoom.fail(error)
   }
@@ -224,7 +226,7 @@ export class Backlog {
     return this.#blamed.has(error)
   }
 
-  /** Resolves when everything taken is as safe as it will get. */
+  /** Resolves when all accepted messages are as durable as they will get. */
   flush(): Promise<void> {
     return this.#store.flush()
   }

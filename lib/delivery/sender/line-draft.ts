@@ -1,5 +1,4 @@
-// Lays out messages as the numbered lines that go over the wire, finds values that are not valid messages, and keeps
-// the lines in reused memory.
+// Encodes messages as the numbered lines of the wire, finds invalid messages, and keeps the lines in reused memory.
 
 import type { IpcError } from '../../base/errors.js'
 import { countFrames, FrameText } from '../../wire/batch.js'
@@ -28,14 +27,14 @@ export interface Drafted<Owner> {
   readonly first: number
   readonly lines: Buffer
   readonly count: number
-  /** The size that the messages count for in bounds. */
+  /** The size with which the messages count towards the bounds. */
   readonly bytes: number
   /** Owners of the messages, in order; the messages of each end before the index in `ends`. */
   readonly owners: readonly Owner[]
   readonly ends: readonly number[]
   /** Messages that are not among the lines. */
   readonly refused: readonly Refused<Owner>[]
-  /** The memory of the lines, to be given back. */
+  /** The slab of the lines, to be returned later. */
   readonly slab: Buffer | undefined
 }
 
@@ -48,7 +47,7 @@ export class LineDraft<Owner> {
   #bytes = 0
   #checked = true
 
-  /** Messages in it. */
+  /** Number of messages in the draft. */
   get count(): number {
     return this.#messages.length
   }
@@ -121,7 +120,10 @@ export class LineDraft<Owner> {
   }
 }
 
-/** Copies the lines, with their numbers, to where they stay. A few lines must not hold much memory until they are settled. */
+/**
+ * Copies the lines, with their numbers, to memory of suitable size, so that a few lines do not hold much memory until
+ * they are settled.
+ */
 function numbered(
   lines: Buffer,
   size: number,

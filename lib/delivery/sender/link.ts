@@ -32,15 +32,21 @@ export interface LinkOptions {
 
 /** The events of a link, for its sender. */
 export interface LinkEvents {
-  /** The peer acknowledges. */
+  /** Called when the peer has acknowledged for the first time. */
   onAnswered(greeting: Greeting): void
-  /** The peer did not acknowledge in time. `written`: continue without acknowledgements; `close`: close the connection. */
+  /**
+   * Called when the peer did not acknowledge in time. Returns `written` to continue without acknowledgements, or
+   * `close` to close the connection.
+   */
   onUnanswered(error: IpcError): 'written' | 'close'
-  /** Returns how many messages it settles. @throws {IpcError} if the acknowledgement contradicts what was sent */
+  /**
+   * Called with each acknowledgement. Returns how many messages it settles. @throws {IpcError} if the acknowledgement
+   * contradicts what was sent
+   */
   onAcknowledgement(acknowledgement: Acknowledgement): number
-  /** The kernel has every line through this number, for a peer that does not acknowledge. */
+  /** Called when the kernel has every line through this number, for a peer that does not acknowledge. */
   onWritten(through: number): void
-  /** More can be written. */
+  /** Called when more can be written. */
   onWritable(): void
 }
 
@@ -51,11 +57,11 @@ const ALONE_BYTES = 1 << 15
 /** An acknowledgement is short, even with 64 ranges and reasons. */
 const MAX_REPLY_BYTES = 1 << 16
 /**
- * Acknowledgements at once that settle nothing. After a reconnect, a receiver repeats rejections that it may remember,
- * 2^17 of them with 64 in each acknowledgement.
+ * Maximum number of acknowledgements at once that settle nothing. After a reconnect, a receiver repeats the rejections
+ * that it remembers: up to 2^17, with 64 in each acknowledgement.
  */
 const IDLE_ACK_BURST = 2200
-/** Silence of a peer is measured in this many of its own heartbeats, at least. */
+/** A peer is considered silent after this many of its own heartbeat intervals, at least. */
 const HEARTBEATS_OF_SILENCE = 3
 
 export class SenderLink implements WritableLink {
@@ -68,7 +74,7 @@ export class SenderLink implements WritableLink {
   #state: LinkState = 'greeting'
   /** `through` of the last acknowledgement on this connection. */
   #through = 0
-  /** Lines were appended since the last flush. */
+  /** Whether lines were appended since the last flush. */
   #appended = false
   /** The run appended last: the kernel may still read it from its memory. */
   #last: Run | undefined
@@ -103,7 +109,7 @@ export class SenderLink implements WritableLink {
     )
   }
 
-  /** The kernel takes no more for now. */
+  /** Whether the kernel accepts no more for now. */
   get blocked(): boolean {
     return this.#writer.blocked
   }

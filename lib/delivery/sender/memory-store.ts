@@ -36,18 +36,18 @@ class MemoryRun extends Run {
 }
 
 export class MemoryStore implements Store {
-  /** Nothing comes again after the process. */
+  /** No message survives the process. */
   readonly recordedThrough = Infinity
   readonly session = newSession()
   readonly #name: string
   readonly #queue: MessageQueue<Completion>
   readonly #events: StoreEvents
   readonly #draft = new LineDraft<Completion>()
-  /** Laid out, and not taken yet. */
+  /** Laid out but not taken yet. */
   #ready: Drafted<Completion>[] = []
   /** Number of the next line. */
   #next = 1
-  /** Found to be no valid messages, and not reported yet. */
+  /** Messages found to be invalid, not reported yet. */
   #refused: Refused<Completion>[] = []
   #released = 0
 
@@ -126,7 +126,7 @@ export class MemoryStore implements Store {
       if (!(run instanceof MemoryRun)) continue
       count += run.left
       this.#queue.release(run.left, run.drafted.bytes)
-      // The slab is not given back: the connection may still write from it.
+      // The slab is not returned to the pool: the connection may still write from it.
       run.forEachUnsettled((lines, first, last) => {
         for (const message of messagesOf(lines)) lost.push(message)
         run.forEachOwner(first - run.first, last - run.first + 1, (owner, messages) => {
@@ -161,7 +161,7 @@ export class MemoryStore implements Store {
     if (drafted.refused.length > 0) this.#refuse(drafted.refused)
   }
 
-  /** Reports refused messages when the present work is done. They are pending until then. */
+  /** Reports refused messages in a microtask. They count as pending until then. */
   #refuse(refused: readonly Refused<Completion>[]): void {
     if (this.#refused.length === 0) {
       queueMicrotask(() => {

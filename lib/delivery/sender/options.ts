@@ -23,14 +23,17 @@ import type { RedialOptions } from './redialler.js'
 
 /**
  * Events of an acknowledged sender, for logs and alarms: {@link LifecycleEvent}s with the role `acknowledged-sender`.
- * - `connected`: a peer is there. `acknowledging` false: it does not acknowledge, and gets each message at most once.
+ * - `connected`: a peer was reached. If `acknowledging` is false, it does not acknowledge, and gets each message at
+ * most once.
  * - `lost`: the connection ended; `error` is the reason, if there is one.
  * - `retrying`: no peer was reached, or it hung up (`error.reason` `hung-up`), or it does not acknowledge
  *   (`not-acknowledging`), or it fell silent (`silent-peer`).
  * - `degraded`: the peer does not acknowledge, and `onSilentPeer` is `written`.
- * - `rejected`: the receiver has refused messages for good. Their `send` says so too, unless they were spooled.
- * - `failed`: the sender has stopped for good: see `onSilentPeer` and `giveUpAfterMs`; or its spool cannot be used any more.
- * - `closed`: it was closed.
+ * - `rejected`: the receiver has rejected messages. Their `send` resolves with `rejected` too, unless they were
+ * spooled.
+ * - `failed`: the sender has stopped permanently: see `onSilentPeer` and `giveUpAfterMs`; or its spool is no longer
+ * usable.
+ * - `closed`: the sender was closed.
  */
 export type DeliveryEvent = LifecycleEvent
 
@@ -44,9 +47,9 @@ export interface DeliveryRejection {
 
 /** Options of {@link AcknowledgedSender}. The address and the policy are the same options as for `dial`. */
 export interface AcknowledgedSenderOptions extends Omit<DialOptions, 'signal' | 'onEvent'> {
-  /** Most messages pending without a spool, or in memory with one. Default 16,384. */
+  /** Maximum number of pending messages without a spool, or of messages in memory with one. Default 16,384. */
   readonly maxMessages?: number
-  /** Most bytes of them, counted as UTF-16 units of text and bytes of buffers. Default 16 MiB. */
+  /** Maximum size of these messages, in UTF-16 units of text plus bytes of buffers. Default 16 MiB. */
   readonly maxBytes?: number
   /** What to do with a message when there is no room, here or in the spool. Default `reject`. See {@link OnFull}. */
   readonly onFull?: OnFull
@@ -54,29 +57,32 @@ export interface AcknowledgedSenderOptions extends Omit<DialOptions, 'signal' | 
   readonly spool?: SpoolLog
   /**
    * What to do with a peer that does not acknowledge, such as a Go receiver:
-   * - `retry`: hang up and try again, as it may be an acknowledging one that hangs. Nothing is sent to it, and each try is
-   *   a `retrying` event.
-   * - `written`: send all the same, at most once; results and counters say `written`.
-   * - `fail`: give everything up. (A spool keeps it.)
-   * Once any peer has acknowledged, the sender retries whatever this option says. Default `retry`.
+   * - `retry`: disconnect and try again, because it may be an acknowledging receiver that hangs. No message is sent to
+   * it, and each attempt is a `retrying` event.
+   * - `written`: send anyway, at most once; results and counts are `written`.
+   * - `fail`: give up all messages, except those in a spool, and fail. After any peer has acknowledged, the sender
+   * always retries. Default `retry`.
    */
   readonly onSilentPeer?: 'retry' | 'written' | 'fail'
   /** Milliseconds to wait for the peer's first acknowledgement. Default 2000. */
   readonly answerTimeoutMs?: number
-  /** Interval of heartbeats when there is nothing to send, 10 to 3,600,000 milliseconds. Default 5000. */
+  /** Milliseconds between heartbeats when there is nothing to send, from 10 to 3,600,000. Default 5000. */
   readonly heartbeatMs?: number
   /**
    * Milliseconds of silence after which the connection is closed, but at least three of the peer's own heartbeats.
    * Default: three heartbeats.
    */
   readonly peerTimeoutMs?: number
-  /** Longest first wait between tries to connect, in milliseconds. It doubles with each; half of it is chance. Default 50. */
+  /**
+   * Longest first wait between attempts to connect, in milliseconds. It doubles with each attempt, and is randomized
+   * between half and all of it. Default 50.
+   */
   readonly minBackoffMs?: number
-  /** Longest wait between tries in milliseconds. Default 5000. */
+  /** Upper limit of that wait, in milliseconds. Default 5000. */
   readonly maxBackoffMs?: number
   /** Milliseconds without an acknowledging peer after which the sender fails. Default: never. */
   readonly giveUpAfterMs?: number
-  /** Called with messages that were taken and are given up. Messages that are only on disk are in `count` alone. */
+  /** Called with accepted messages that are given up. Messages that are only on disk are included in `count` alone. */
   readonly onDrop?: (drop: DeliveryDrop) => void
   /** Called with each event of the sender. Also on the diagnostics channel `sentinel-ipc:lifecycle`. */
   readonly onEvent?: (event: DeliveryEvent) => void
@@ -90,7 +96,7 @@ export interface DeliveryDrop {
   readonly reason: DropReason
   /** The error behind it. */
   readonly error: IpcError
-  /** The messages, if they are in memory. Messages already laid out are parsed again from their lines. */
+  /** The messages, if they are in memory. Messages already encoded are parsed again from their lines. */
   readonly messages: readonly SOCMessage[]
 }
 
@@ -98,7 +104,7 @@ export interface DeliveryDrop {
 export interface AcknowledgedSenderStats {
   /** Messages accepted, including those that an earlier process left in the spool. */
   readonly accepted: number
-  /** Of these, those from an earlier process. */
+  /** The accepted messages that came from an earlier process. */
   readonly recovered: number
   /** Messages that the receiving application has finished. */
   readonly acknowledged: number
@@ -110,13 +116,13 @@ export interface AcknowledgedSenderStats {
   readonly pending: number
   /** Messages given up: the sum of {@link droppedBy}. */
   readonly dropped: number
-  /** Dropped messages, by reason. `dropped` is their sum. */
+  /** Dropped messages, by reason. */
   readonly droppedBy: DropCounts
-  /** Connections over which the peer acknowledged, or that carried messages without acknowledgements. */
+  /** Connections whose peer acknowledged, or that carried messages without acknowledgements. */
   readonly connections: number
 }
 
-/** Where a sender is: `connecting` lasts until the peer has acknowledged. */
+/** The state of a sender. `connecting` lasts until the peer has acknowledged. */
 export type AcknowledgedSenderState = 'connecting' | 'acknowledging' | 'unacknowledged' | 'failed' | 'closed'
 
 export interface CheckedOptions {

@@ -6,9 +6,9 @@ import type { IpcError } from '../../base/errors.js'
 /**
  * Outcomes of sent messages, from the strongest to the weakest.
  * - `acknowledged`: the receiving application has finished them.
- * - `spooled`: they are in the spool, as safe as its durability says, and will be sent until they are settled.
+ * - `spooled`: the spool has them, with its durability, and they will be sent until they are settled.
  * - `written`: the kernel has them, for a peer that does not acknowledge. At most once.
- * - `rejected`: the receiver has refused at least one of them for good; `reason` says why.
+ * - `rejected`: the receiver has rejected at least one of them; see `reason`.
  */
 export type SendStatus = 'acknowledged' | 'spooled' | 'written' | 'rejected'
 
@@ -17,15 +17,15 @@ export interface SendResult {
   /** The weakest outcome among the messages of the call. */
   readonly status: SendStatus
   /**
-   * With `rejected`: why the first of them was. `too-large`, `too-deep`, `not-json` … for a line that the receiver does not
-   * take, `max-deliveries`, or what the receiving application gave as the reason.
+   * With `rejected`: the reason of the first rejection. `too-large`, `too-deep`, `not-json` … for a line that the
+   * receiver refuses, `max-deliveries`, or the reason that the receiving application gave.
    */
   readonly reason?: RejectionReason
-  /** With `rejected`: how many of them were. */
+  /** With `rejected`: the number of rejected messages. */
   readonly rejected?: number
 }
 
-/** The ways in which messages leave the sender without being given up. */
+/** The outcome of messages that were not given up. */
 export interface Outcome {
   readonly status: 'acknowledged' | 'written' | 'rejected'
   readonly reason?: RejectionReason
@@ -42,7 +42,7 @@ export type DropReason =
   | 'invalid'
   /** They were in the spool for longer than its `maxAgeMs`. */
   | 'expired'
-  /** The spool could not keep them, or their place in it was damaged. */
+  /** The spool could not store them, or their record was damaged. */
   | 'storage'
   /** The peer does not acknowledge, and `onSilentPeer` is `fail`; or no peer was found for `giveUpAfterMs`. */
   | 'undeliverable'
@@ -69,7 +69,7 @@ export class Completion {
       this.#resolve = resolve
       this.#reject = reject
     })
-    // The caller need not wait: drops are counted and reported besides.
+    // The caller need not await it: drops are also counted and reported.
     this.promise.catch(() => undefined)
   }
 

@@ -1,13 +1,13 @@
-// Keeps a sender connected: dials, has the connection used, and dials again when it has ended, until it is stopped or no peer
-// answers for too long. Waits double from try to try; half of each is chance, so that senders that lost the same peer do not
-// come back together.
+// Keeps a sender connected: dials, uses the connection, and dials again when it has ended, until it is stopped or no
+// peer responds for too long. The wait doubles with each attempt, and is randomized between half and all of it, so that
+// senders that lost the same peer do not return together.
 
 import type { Connection } from '../../connection/connection.js'
 import { IpcError } from '../../base/errors.js'
 import { monotonicMs } from '../../base/globals.js'
 import { pause } from '../../base/timing.js'
 
-/** A connection that lasted this long counts as good, even if no messages were settled on it. */
+/** A connection that lasted this long counts as successful, even if no messages were settled on it. */
 const GOOD_AFTER_MS = 1000
 const MAX_DOUBLINGS = 30
 
@@ -21,9 +21,9 @@ export interface RedialOptions {
 
 /** How the use of a connection ended. */
 export interface Use {
-  /** Its peer acknowledges, or was sent messages without. */
+  /** Whether its peer acknowledges, or was sent messages without acknowledgement. */
   readonly answered: boolean
-  /** Messages were settled on it. Otherwise the next try waits longer than the last one. */
+  /** Whether messages were settled on it. Otherwise the next wait is longer than the last one. */
   readonly useful: boolean
   /** Why it ended, unless this side ended it. */
   readonly error: IpcError | undefined
@@ -32,9 +32,9 @@ export interface Use {
 export interface RedialEvents {
   /** Resolves when the connection has ended. */
   use(connection: Connection): Promise<Use>
-  /** The next try comes in `delayMs`. */
+  /** Called before a wait: the next attempt follows in `delayMs`. */
   onRetrying(error: IpcError, tries: number, delayMs: number): void
-  /** No peer has answered for too long; it is over. */
+  /** Called when no peer has responded for too long. There are no further attempts. */
   onGivenUp(error: IpcError): void
 }
 
@@ -64,7 +64,7 @@ export async function keepConnected(
     }
     const limitMs = Math.min(options.maxBackoffMs, options.minBackoffMs * 2 ** Math.min(tries, MAX_DOUBLINGS))
     ++tries
-    // The last try comes when its time is up, not a whole wait later.
+    // The last attempt happens when the time is up, not a whole wait later.
     const delayMs = Math.min(limitMs * (0.5 + Math.random() / 2), options.giveUpAfterMs - silentMs)
     if (error !== undefined) events.onRetrying(error, tries, delayMs)
     await pause(delayMs, stop, name).catch(() => undefined)

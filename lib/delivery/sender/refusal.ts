@@ -12,7 +12,9 @@ const Message = SOCMessage
 const wasChecked = isChecked
 const boundOf = sizeBound
 
-/** Returns a bound of its size; throws if it can never be sent to a receiver that takes lines of `maxBytes`. */
+/**
+ * Returns an upper bound of its size; throws if it can never be sent to a receiver that accepts lines of `maxBytes`.
+ */
 export function checkMessage(message: SOCMessage, maxBytes: number): number {
   if (!(message instanceof Message)) throw new TypeError('a message must be a SOCMessage')
   if (isControl(message)) {
@@ -27,17 +29,20 @@ export function checkMessage(message: SOCMessage, maxBytes: number): number {
   return bytes
 }
 
-/** The longest line that goes to a receiver that says it takes `maxMessageBytes`. */
+/** Returns the longest line for a receiver whose stated limit is `maxMessageBytes`. */
 export function lineLimit(maxMessageBytes: number): number {
   return Math.min(maxMessageBytes, MAX_MESSAGE_BYTES)
 }
 
-/** Whether only a check of the finished line can tell if it is valid: of one with raw JSON, or that may be nested too deeply. */
+/**
+ * Whether only a check of the finished line can determine that it is valid, because it has raw JSON or may be nested
+ * too deeply.
+ */
 export function needsCheck(message: SOCMessage): boolean {
   return !wasChecked(message)
 }
 
-/** Why a message's line is refused; undefined for a good one. */
+/** Returns why a message's line is refused; undefined for a valid one. */
 export function refusalOf(message: SOCMessage): IpcError | undefined {
   if (countFrames(frameBytes(frameOf(message))) === 1) return undefined
   const { rawPayload = '' } = message

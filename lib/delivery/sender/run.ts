@@ -1,4 +1,4 @@
-// Numbered lines that go over the wire together, and which of them are settled.
+// Numbered lines that are written together, and which of them are settled.
 
 import { forEachStretch } from '../protocol/lines.js'
 
@@ -13,10 +13,10 @@ export class Run {
   #left: number
   /** Lines before this index are settled. */
   #begin = 0
-  /** 1 for each settled line; undefined while only those before #begin are. */
+  /** 1 for each settled line; undefined while only lines before #begin are settled. */
   #settled: Uint8Array | undefined
 
-  /** @param settled 1 for each line that is settled from the start, and empty */
+  /** @param settled 1 for each line that is already settled, and therefore empty */
   constructor(first: number, count: number, lines: Buffer, settled?: Uint8Array) {
     this.first = first
     this.count = count

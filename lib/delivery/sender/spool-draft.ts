@@ -1,5 +1,5 @@
-// Messages on their way into a spool, as numbered lines: collected until the end of the tick, split into records of
-// suitable size, and laid out once for both the spool and the wire.
+// Messages to be stored in a spool, as numbered lines: collected until the end of the tick, split into records of
+// suitable size, and encoded once for both the spool and the wire.
 
 import { invalidPayload } from '../../message/envelope.js'
 import { countFrames, FrameText } from '../../wire/batch.js'
@@ -15,7 +15,7 @@ import { needsCheck, refusalOf } from './refusal.js'
 export const RECORD_BYTES = 1 << 16
 /** Memory of a record; longer ones get their own. */
 const BUFFER_BYTES = 1 << 17
-/** Memory that is kept for the next records. */
+/** Number of buffers kept for the next records. */
 const MAX_SPARE = 64
 
 /** The messages of one record. */
@@ -27,7 +27,7 @@ interface Block {
   readonly owners: [owner: Completion, messages: number][]
 }
 
-/** A record that is ready to be kept, and the sends that its messages belong to. */
+/** A record that is ready to be stored, and the sends that its messages belong to. */
 export interface DraftRecord extends SpoolEntry {
   readonly owners: readonly (readonly [owner: Completion, messages: number])[]
 }
@@ -50,7 +50,7 @@ export class SpoolDraft {
   readonly #own = new WeakSet<ArrayBufferLike>()
   #count = 0
 
-  /** @param headerBytes room that the spool wants in front of the lines of a record */
+  /** @param headerBytes room that the spool needs in front of the lines of a record */
   constructor(headerBytes: number, overheadBytes: number) {
     this.#headerBytes = headerBytes
     this.#overheadBytes = overheadBytes
@@ -61,7 +61,7 @@ export class SpoolDraft {
     return this.#count
   }
 
-  /** The size that its records will count for. */
+  /** The size with which its records will count. */
   get bytes(): number {
     let bytes = 0
     for (const { end } of this.#blocks) bytes += end - this.#headerBytes + this.#overheadBytes
@@ -69,7 +69,7 @@ export class SpoolDraft {
   }
 
   /**
-   * Adds messages; returns how far the draft was before. `next` is the number of the first line in the draft.
+   * Adds messages; returns the position of the draft before. `next` is the number of the first line in the draft.
    *
    * @throws {IpcError} ERR_IPC_INVALID_MESSAGE when one of them cannot be sent; then nothing was added
    */
@@ -106,7 +106,7 @@ export class SpoolDraft {
     }
   }
 
-  /** Takes all records out, to be kept. */
+  /** Removes and returns all records, to be stored. */
   take(): DraftRecord[] {
     const blocks = this.#blocks
     this.#blocks = []
@@ -128,7 +128,7 @@ export class SpoolDraft {
     if (this.#own.has(buffer) && this.#spare.length < MAX_SPARE) this.#spare.push(Buffer.from(buffer))
   }
 
-  /** Lays out messages from `from` on until a record is full; returns how far. */
+  /** Encodes messages from `from` on until a record is full. Returns the index of the next message. */
   #layOut(messages: readonly SOCMessage[], from: number, next: number): number {
     const text = this.#text
     const priorities: [number, number, number] = [0, 0, 0]

@@ -36,7 +36,7 @@ export class SpoolStore implements Store {
   #keepingMessages = 0
   #keepingBytes = 0
   readonly #expiry: NodeJS.Timeout
-  /** Why the spool is not used any more. */
+  /** Why the spool is no longer used. */
   #failure: IpcError | undefined
 
   constructor(
@@ -105,7 +105,7 @@ export class SpoolStore implements Store {
     if (fits) {
       this.#admit(messages, owner, before)
     } else if (this.#onFull === 'shed' && messages.length > 1) {
-      // One at a time, so that the important ones among them get in.
+      // One at a time, so that the important messages among them are accepted.
       for (const message of messages) this.#acceptOne(message, owner)
     } else {
       this.#dropNew(messages, owner)
@@ -165,7 +165,7 @@ export class SpoolStore implements Store {
     owner.drop(error, messages.length)
   }
 
-  /** Whether the draft, with these messages at its end, fits. Others may be dropped for it. */
+  /** Returns whether the draft, with these messages at its end, fits. Other messages may be dropped for it. */
   #makeRoom(messages: readonly SOCMessage[]): boolean {
     return this.#use('makeRoom', false, () => this.#hasMadeRoom(messages))
   }
@@ -233,13 +233,13 @@ export class SpoolStore implements Store {
       this.#giveUp(record, this.#failure ?? cause)
       return
     }
-    // Neither kept nor given up, as far as this process knows: the messages stay pending.
+    // This process cannot know whether the messages were stored: they stay pending.
     const error = new IpcError('ERR_IPC_SYSTEM', `${this.#name}: ${describeError(cause)}`, { cause, reason })
     for (const [owner, count] of record.owners) owner.drop(error, count)
   }
 
   #giveUp(record: DraftRecord, cause: unknown): void {
-    // A full disk looks as it does with `spool.add`; the sender goes on.
+    // A full disk gives the same error as `spool.add`; the sender continues.
     const code = hasCode(cause, 'ERR_IPC_BUFFER_FULL') ? cause.code : 'ERR_IPC_SYSTEM'
     const reason = reasonOf(cause)
     const error = new IpcError(
@@ -263,7 +263,7 @@ export class SpoolStore implements Store {
     }
   }
 
-  /** Uses the spool no more. */
+  /** Stops using the spool, and reports the failure. */
   #fail(what: string, cause: unknown): void {
     if (this.#failure !== undefined) return
     const code = isIpcError(cause) ? cause.code : 'ERR_IPC_SYSTEM'
@@ -273,7 +273,7 @@ export class SpoolStore implements Store {
     })
     this.#failure = error
     clearInterval(this.#expiry)
-    // Some of our own state may be half changed here.
+    // In a microtask, because the state of this object may be inconsistent here.
     queueMicrotask(() => {
       this.#events.onFailed(error)
     })
@@ -297,7 +297,7 @@ function reasonOf(error: unknown): IpcErrorReason | undefined {
   return isIpcError(error) ? error.reason : undefined
 }
 
-/** The priority that all of the messages have in common; undefined if they differ. */
+/** Returns the priority that all messages have; undefined if their priorities differ. */
 function rankOf(messages: readonly SOCMessage[]): number | undefined {
   const ranks = new Set(messages.map(({ type }) => priorityOf(type)))
   return ranks.size === 1 ? [...ranks][0] : undefined

@@ -1,25 +1,25 @@
 // The part of a spool that is in memory: the durable records to be sent next, within bounds. Records that did not fit
-// when they were written are read back when their turn comes.
+// when they were written are read back when they are due.
 
 import type { SpoolLog } from '../../spool/spool-log.js'
 import { emptyLines } from '../protocol/lines.js'
 import { Run } from './run.js'
 
-/** Bytes that are read back at once. */
+/** Bytes read back at a time. */
 const READ_BYTES = 1 << 18
 
 export class SpoolWindow {
   readonly #spool: SpoolLog
   readonly #maxMessages: number
   readonly #maxBytes: number
-  /** Durable, in memory, and not taken; they follow each other up to the last durable one unless #spilled. */
+  /** Durable runs in memory that were not taken. They are consecutive, up to the last durable one unless #spilled. */
   #ready: Run[] = []
   #readyMessages = 0
   #readyBytes = 0
   #readFrom: number
-  /** #ready ends here. A record that becomes durable may have been read back a moment before that is reported. */
+  /** The number at which #ready ends. A record may have been read back just before it is reported as durable. */
   #readyThrough: number
-  /** The records after #ready have to be read back. */
+  /** Whether the records after #ready have to be read back. */
   #spilled: boolean
   #sent = 0
   #sentBytes = 0
@@ -38,7 +38,10 @@ export class SpoolWindow {
     return this.#readFrom - 1
   }
 
-  /** A record has become durable. Returns false if its memory is not needed: it is here already, or does not fit. */
+  /**
+   * Offers a record that has become durable. Returns false if its memory is not needed, because the record is here
+   * already or does not fit.
+   */
   offer(first: number, count: number, lines: Buffer): boolean {
     if (first <= this.#readyThrough) return false
     if (
@@ -66,7 +69,7 @@ export class SpoolWindow {
     return run
   }
 
-  /** Lines of a run that was taken are settled. */
+  /** Notes that lines of a taken run are settled. */
   release(run: Run, lines: number): void {
     this.#sent -= lines
     if (run.left === 0) this.#sentBytes -= run.lines.length
@@ -95,7 +98,7 @@ export class SpoolWindow {
         const run = new Run(first, count, lines, patchy ? emptyLines(lines, count) : undefined)
         run.settle(0, this.#readFrom - first)
         if (run.left > 0) this.#push(run)
-        // Even if nothing of the record is left, so that it is not read again.
+        // Also if nothing of the record is left, so that it is not read again.
         else if (this.#ready.length === 0) this.#readFrom = first + count
       }
     }

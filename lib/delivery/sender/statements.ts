@@ -1,11 +1,11 @@
-// What a sender states about its numbers on one connection: in front of every jump, after the last line of a burst, and as a
-// heartbeat. Must not know acknowledgements.
+// The statements of a sender about its numbers on one connection: in front of every jump, after the last line of a
+// burst, and as a heartbeat. Must not know acknowledgements.
 
 import { clearInterval, clearTimeout, monotonicMs, setInterval, setTimeout } from '../../base/globals.js'
 import type { FrameWriter } from '../../wire/frame-writer.js'
 import { statementMessage, type NumberRange } from '../protocol/control.js'
 
-/** The numbers that a connection states. */
+/** The source of the numbers that a connection states. */
 export interface StatedFlow {
   readonly session: string
   /** No number below this one is sent again by this process. */
@@ -27,11 +27,11 @@ export class Statements {
   #next: number
   /** `next` of the last statement. */
   #stated = 0
-  /** Every number through this one is settled, as the receiver has said. */
+  /** Every number through this one is settled, as the receiver has acknowledged. */
   #settledThrough = 0
-  /** The receiver has reported rejections, and keeps them until it learns that they have arrived. */
+  /** Whether the receiver has reported rejections, which it keeps until it learns that they have arrived. */
   #heardRejections = false
-  /** Frames went out since the last heartbeat. */
+  /** Whether frames were written since the last heartbeat. */
   #spoke = true
   #heartbeat: NodeJS.Timeout | undefined
   #tailTimer: NodeJS.Timeout | undefined
@@ -59,7 +59,9 @@ export class Statements {
     this.#append(undefined)
   }
 
-  /** The lines from `first` through `last` come next; says so if numbers before them are left out. */
+  /**
+   * Call before the lines from `first` through `last` are written. States the jump if numbers before them are left out.
+   */
   onLines(first: number, last: number): void {
     if (first !== this.#next) {
       const gone: NumberRange = [this.#next, first - 1]
@@ -69,13 +71,13 @@ export class Statements {
     this.#next = last + 1
   }
 
-  /** Lines have gone to the kernel. */
+  /** Call when the kernel has been given lines. */
   onFlushed(): void {
     this.#spoke = true
     this.#saySoon()
   }
 
-  /** The receiver has acknowledged. */
+  /** Call when the receiver has acknowledged. */
   onAcknowledgement(through: number, hasRejections: boolean): void {
     this.#settledThrough = through
     if (!hasRejections) return
@@ -83,7 +85,7 @@ export class Statements {
     this.#saySoon()
   }
 
-  /** From now on, the numbers are stated after each burst, and as often as promised. */
+  /** Starts to state the numbers after each burst, and at the promised interval. */
   start(): void {
     let spokeAt = monotonicMs()
     this.#heartbeat = setInterval(() => {
@@ -103,7 +105,7 @@ export class Statements {
     this.#heartbeat = undefined
   }
 
-  /** Returns whether the numbers could be stated. */
+  /** States the numbers now. Returns whether that was possible. */
   sayNow(): boolean {
     if (!this.#isWritable()) return false
     this.#append(undefined)

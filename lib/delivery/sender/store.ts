@@ -11,7 +11,7 @@ import type { Run } from './run.js'
 export interface StoreEvents {
   /** New runs can be taken. */
   onReady(): void
-  /** Messages were taken into the store. */
+  /** Messages were accepted into the store. */
   onAccepted(messages: number): void
   /** Messages were given up. `messages` does not include messages that are only on disk. */
   onDropped(count: number, reason: DropReason, error: IpcError, messages: readonly SOCMessage[]): void
@@ -19,27 +19,27 @@ export interface StoreEvents {
   onFailed(error: IpcError): void
 }
 
-/** How much a store holds in memory, and what happens beyond. */
+/** The limits of a store in memory, and the policy at the limit. */
 export interface StoreLimits {
   readonly maxMessages: number
   readonly maxBytes: number
   readonly onFull: OnFull
 }
 
-/** Its methods never throw: a store that fails says so once, and takes and gives nothing more. */
+/** The methods never throw: a store that fails reports it once, and then accepts and returns nothing more. */
 export interface Store {
   readonly session: string
-  /** Messages taken in that are neither settled nor given up. */
+  /** Accepted messages that are neither settled nor given up. */
   readonly pending: number
-  /** What is settled through this number stays so even if this process is killed. */
+  /** Every settlement through this number is durable: it survives even if this process is killed. */
   readonly recordedThrough: number
-  /** At most half of the room is in use. */
+  /** Whether at most half of the room is in use. */
   readonly roomy: boolean
-  /** Takes messages that were checked as far as that is cheap, or rejects. */
+  /** Accepts messages, on which the inexpensive checks were done before, or rejects. */
   accept(messages: readonly SOCMessage[], bytes: number): Promise<SendResult>
   /** The next run to be sent. Its numbers follow the previous run, or skip messages that were given up. */
   take(): Run | undefined
-  /** Lines of a run that was taken are settled, by index. */
+  /** Notes that lines of a taken run are settled, by index. */
   release(run: Run, begin: number, end: number, outcome: Outcome): void
   /**
    * Settles numbers, including those passed to {@link release} before. Returns how many messages that were. `rejection` is the
@@ -48,7 +48,7 @@ export interface Store {
   settle(first: number, last: number, rejection?: string): number
   /** Gives up all messages that are not in a spool. `sent` are the runs that were taken and are not settled. */
   abandon(error: IpcError, reason: DropReason, sent: readonly Run[]): void
-  /** Resolves when everything taken in is as safe as it will get. */
+  /** Resolves when all accepted messages are as durable as they will get. */
   flush(): Promise<void>
   close(): Promise<void>
 }

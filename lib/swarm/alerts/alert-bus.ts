@@ -1,6 +1,6 @@
-// Alerts: the bus keeps the newest in a ring and calls subscribers in a later turn of the event loop, so that no
-// subscriber can delay or break the code that raised an alert. Also the rate limit that the transport puts before the bus.
-// Must not know what alerts are about.
+// The alert bus: keeps the newest alerts in a ring, and calls subscribers in a later turn of the event loop, so that no
+// subscriber can delay or break the code that raises an alert. Also the rate limit that the transport applies before
+// the bus. Must not know the meaning of alerts.
 
 import { isError } from '../../base/errors.js'
 import { monotonicMs, setImmediate } from '../../base/globals.js'
@@ -11,9 +11,9 @@ export const SEVERITIES = ['info', 'warning', 'error', 'critical'] as const
 /** One of {@link SEVERITIES}. */
 export type Severity = (typeof SEVERITIES)[number]
 
-/** An event that an operator should know of (Go: `alert.Alert`). */
+/** An event that an operator should know about (Go: `alert.Alert`). */
 export interface Alert {
-  /** How bad it is. */
+  /** One of {@link SEVERITIES}. */
   readonly severity: Severity
   /** A stable name such as `genome-mismatch`, `facts-unsent`, `fact-conflict`. docs/swarm.md lists them all. */
   readonly type: string
@@ -23,13 +23,16 @@ export interface Alert {
   readonly at?: Date
   /** The process it is about, as the kernel identified it. */
   readonly peer?: PeerIdentity
-  /** The id that this process claimed in the exchange. */
+  /** The id that this process claimed in the exchange. Not verified. */
   readonly peerId?: string
-  /** Figures by name: facts unsent, genes imported, alerts omitted before this one (`omitted`). */
+  /**
+   * Counts by name, such as `unsent` and `genes`; `omitted` counts the alerts that the rate limit left out before this
+   * one.
+   */
   readonly counts?: Readonly<Record<string, number>>
 }
 
-/** An alert as subscribers receive it: frozen, and always with its time. */
+/** An alert as subscribers receive it: frozen, with `at` always set. */
 export type RaisedAlert = Alert & {
   /** When it was raised. */
   readonly at: Date
@@ -56,7 +59,7 @@ export class AlertBus {
   readonly #subscribers = new Set<Subscriber>()
 
   /**
-   * @param capacity how many alerts the bus keeps, and how many may wait for one subscriber. Default 100.
+   * @param capacity the number of alerts that the bus keeps, and that may wait for one subscriber. Default: 100.
    * @throws RangeError if `capacity` is not a whole number from 1 to 1,000,000
    */
   constructor(capacity = 100) {
@@ -66,7 +69,7 @@ export class AlertBus {
     this.#capacity = capacity
   }
 
-  /** The number of alerts raised since the bus was made. */
+  /** Alerts raised since the bus was created. */
   get emitted(): number {
     return this.#emitted
   }
@@ -125,7 +128,7 @@ export class AlertBus {
     return subscriber
   }
 
-  /** Raises an alert for all subscribers but one: a listener that fails must not be called because it failed. */
+  /** Raises an alert for all subscribers but one: the alert about a failed listener must not go to that listener. */
   #raise(alert: Alert, except: Subscriber | undefined): void {
     if (!SEVERITIES.includes(alert.severity)) {
       throw new TypeError(
@@ -190,7 +193,7 @@ class Subscriber implements Subscription {
     this.#events.unsubscribe()
   }
 
-  /** One call a turn: a listener that raises alerts itself would otherwise keep the event loop from everything else. */
+  /** One call a turn: otherwise a listener that raises alerts itself would block the event loop. */
   #schedule(): void {
     this.#state = 'scheduled'
     schedule(() => void this.#call())
@@ -211,7 +214,10 @@ class Subscriber implements Subscription {
     else this.#state = 'idle'
   }
 
-  /** Asked after the listener ran, which may have unsubscribed. */
+  /**
+   * A getter, because the compiler assumes that the state cannot change across an await; the listener may have
+   * unsubscribed.
+   */
   get #ended(): boolean {
     return this.#state === 'ended'
   }

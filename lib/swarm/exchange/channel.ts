@@ -15,14 +15,14 @@ import { invalid, quoted, STORE_STUCK, toError } from '../protocol/protocol-erro
 
 /** How a {@link Channel} is bounded. */
 export interface ChannelOptions {
-  /** How long the whole exchange may take. */
+  /** Milliseconds that the whole exchange may take. */
   readonly timeoutMs: number
   /** Ends the exchange when it fires. */
   readonly signal: AbortSignal | undefined
   readonly takeTurn: TakeTurn
 }
 
-/** Messages that may wait for a peer that reads nothing: a page, and the confirmations of those it has sent. */
+/** Messages that may wait while the peer reads nothing: a page, and the confirmations of the peer's pages. */
 const MAX_PENDING = 64
 
 /**
@@ -41,7 +41,7 @@ export class Channel {
   readonly #timeoutMs: number
   readonly #onAbort: () => void
   #onFailure: () => void = () => undefined
-  /** Undefined while open; then what ended the exchange. */
+  /** The error that ended the exchange; undefined while open. */
   #failure: Error | undefined
 
   constructor(connection: Connection, name: string, { timeoutMs, signal, takeTurn }: ChannelOptions) {
@@ -72,7 +72,7 @@ export class Channel {
   /**
    * Returns the next message.
    *
-   * @throws {IpcError} what ended the exchange; ERR_IPC_CLOSED if the peer hung up
+   * @throws {IpcError} the error that ended the exchange; ERR_IPC_CLOSED if the peer hung up
    */
   async receive(): Promise<SOCMessage> {
     const message = await this.#next()
@@ -117,7 +117,7 @@ export class Channel {
     }
   }
 
-  /** Sends without waiting. Two peers that both waited for their confirmations to go out would wait for each other. */
+  /** Sends without waiting. If both peers waited until their confirmations were sent, they could deadlock. */
   post(message: SOCMessage): void {
     this.#sender.send(message).catch((error: unknown) => {
       this.fail(
@@ -190,7 +190,7 @@ export class Channel {
   }
 }
 
-/** Makes a message of the swarm. It has no id, as Go knows none here; Go ignores the `ts`. */
+/** Makes a message of the swarm. It has no id, because Go's messages have none; Go ignores the `ts`. */
 export function swarmMessage<Type extends keyof SwarmPayloads>(
   type: Type,
   payload: SwarmPayloads[Type],

@@ -12,17 +12,17 @@ import type { PeerRegistry, SyncRecord } from '../peers/peer-registry.js'
 import type { TakeTurn } from '../protocol/payload-parts.js'
 import { invalid, quoted } from '../protocol/protocol-error.js'
 
-/** What an exchange works with. */
+/** The context of an exchange: this node's data and services. */
 export interface ExchangeContext {
   readonly registry: PeerRegistry
   readonly store: FactStore
   readonly incidents: IncidentStore | undefined
   readonly genomeHash: string
-  /** Facts that this node takes in one page. */
+  /** Facts that this node accepts in one page. */
   readonly maxBatch: number
   /** Raises an alert. Never throws. */
   readonly alert: (alert: Alert) => void
-  /** Asked before each piece of work that a peer causes. */
+  /** Called before each piece of work that a peer causes. */
   readonly takeTurn: TakeTurn
 }
 
@@ -32,11 +32,14 @@ export interface ExchangeReport {
   readonly role: 'listener' | 'dialer'
   /** The process at the other end, as the kernel identified it. */
   readonly peer: PeerIdentity
-  /** The id and the name that it claimed; undefined if it did not get that far. */
+  /** The id that it claimed; undefined if the exchange ended before its handshake. */
   readonly peerId: string | undefined
-  /** Node name of the peer. */
+  /** The node name that it claimed; undefined if the exchange ended before its handshake. */
   readonly node: string | undefined
-  /** `pages`: both ways, page by page. `go`: one line from dialer to listener. Undefined: it ended before that. */
+  /**
+   * `pages`: both ways, page by page. `go`: one line from dialer to listener. Undefined: the exchange ended before that
+   * was decided.
+   */
   readonly protocol: 'pages' | 'go' | undefined
   /** `mismatch`: the genomes differ, or one of the two has rejected the other. */
   readonly outcome: 'synced' | 'mismatch' | 'failed'
@@ -46,19 +49,19 @@ export interface ExchangeReport {
   readonly known: number
   /** Facts sent. */
   readonly sent: number
-  /** Facts that the Go listener has yet to be sent; 0 with other peers. */
+  /** Facts not yet sent to this Go listener, including facts too large for its lines; 0 for other peers. */
   readonly unsent: number
   /** Incidents stored that are new here. */
   readonly incidentsReceived: number
-  /** Incidents that went to the peer. */
+  /** Incidents sent. */
   readonly incidentsSent: number
   /** From the connection to its end, in milliseconds. */
   readonly durationMs: number
-  /** With the outcome `failed`: why. */
+  /** The error behind the outcome `failed`. */
   readonly error?: Error
 }
 
-/** The counts of an exchange under way, and what the registry will remember of the peer. */
+/** The counts of an exchange under way, and the data of the peer for the registry. */
 export class Progress {
   peer: Handshake | undefined
   protocol: 'pages' | 'go' | undefined
@@ -72,14 +75,14 @@ export class Progress {
   readonly genes: BackupGene[] = []
 }
 
-/** Genes of one exchange that are remembered. A registry keeps no more of one peer. */
+/** Maximum number of genes remembered from one exchange. The registry keeps no more per peer. */
 const MAX_GENES = 1000
 
 /** Facts added to the store at a time: more would hold the event loop for too long. */
 const MAX_ADDED = 2000
 
 /**
- * Stores the facts of one message: all of them or none. New genes raise an alert, as they can never be removed.
+ * Stores the facts of one message: all of them or none. New genes raise an alert, because they can never be removed.
  *
  * @throws {IpcError} ERR_IPC_INVALID_MESSAGE (reason `fact-conflict`)
  */
@@ -91,7 +94,7 @@ export async function storeFacts(
 ): Promise<AddResult> {
   const genes = facts.filter((fact) => fact.isGene)
   const newGenes = await countUnknown(genes, context)
-  // What is added in several calls is checked as a whole first.
+  // Facts added in several calls are checked as a whole first, so that all are stored or none.
   if (facts.length > MAX_ADDED) await checkConflicts(facts, context)
   let result: AddResult | undefined
   for (let at = 0; at < facts.length || result === undefined; at += MAX_ADDED) {
@@ -151,7 +154,7 @@ function joined(first: AddResult | undefined, second: AddResult): AddResult {
     known: first.known + second.known,
     kept: first.kept + second.kept,
     before: first.before,
-    // Facts of others that came in between: the end of the first is not the beginning of the second.
+    // If other facts entered in between, the end of the first addition is not the beginning of the second.
     after: first.after === second.before ? second.after : first.after,
   }
 }

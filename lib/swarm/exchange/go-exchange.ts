@@ -10,7 +10,7 @@ import { formatTime } from '../protocol/rfc3339.js'
 import { toWireFact, toWireIncident, type WireIncident } from '../protocol/wire-fact.js'
 import { selectFacts } from './go-selection.js'
 
-/** The payload that a Go listener takes: its scanner reads lines below 65,536 bytes, envelope and newline included. */
+/** The largest payload for a Go listener: its scanner reads lines below 65,536 bytes, envelope and newline included. */
 const GO_PAYLOAD_BYTES = 65_000
 const GO_MAX_INCIDENTS = 100
 
@@ -32,7 +32,7 @@ export async function importFromGo(
   rememberPeer(context, peer, { received: progress.received, sent: 0, genes: progress.genes })
 }
 
-/** Sends a Go listener what fits its line. The listener confirms by hanging up. */
+/** Sends a Go listener the facts and incidents that fit one line. The listener confirms by hanging up. */
 export async function exportToGo(
   channel: Channel,
   context: ExchangeContext,

@@ -1,4 +1,4 @@
-// Selects the facts for the next line to a Go listener: facts it was not given yet, newest first, as far as they fit.
+// Selects the facts for the next line to a Go listener: facts that it was not given yet, newest first, as many as fit.
 // Tracks the facts already given as ranges of positions. Must not know connections.
 
 import type { Fact, FactLevel } from '../facts/fact.js'
@@ -6,14 +6,14 @@ import type { FactStore } from '../facts/fact-store.js'
 import type { GivenFacts } from '../peers/peer-record.js'
 import { toWireFact } from '../protocol/wire-fact.js'
 
-/** A Go dialer exports this level only, so it is all that a Go listener expects. */
+/** A Go dialer exports this level only, so a Go listener expects no other. */
 const GO_LEVELS: readonly FactLevel[] = [0]
 /** Facts read from the store at a time. */
 const STEP = 256
 /** Ranges remembered. Beyond that the oldest are forgotten, and their facts given again; the listener skips those. */
 const MAX_RANGES = 64
 
-/** The process that listens. It is assumed to keep its facts as long as it lives. */
+/** The listening process. It is assumed to keep its facts for as long as it lives. */
 export interface GoListener {
   readonly pid: number
   /** Its start, as `processStart` returns it, to distinguish it from a later process with the same id. */
@@ -25,7 +25,7 @@ export interface GoSelection {
   readonly facts: readonly Fact[]
   /** The size of the facts on the wire. */
   readonly bytes: number
-  /** What the listener will have been given once it has this line. */
+  /** The record of what the listener was given, as of the time when it has this line. */
   readonly given: GivenFacts
   /** Facts that wait for the next line. */
   readonly unsent: number

@@ -1,4 +1,4 @@
-// The handshake, for both roles: each side says who it is and which genome it has, and the two decide how to go on. Must not
+// The handshake, for both roles: each side states its id and genome hash, and the two decide how to go on. Must not
 // know connections.
 
 import { randomHex } from '../../base/crypto.js'
@@ -58,7 +58,7 @@ export async function askListener(
     }),
   )
   const answer = parseHandshakeAck(await channel.expect(SwarmMsgType.HandshakeAck))
-  // A Go listener mistakenly sends our own id back, so it is known by its node name instead.
+  // A Go listener sends the dialer's own id back (a bug in Go), so it is identified by its node name instead.
   const peer = answer.paged ? answer : { ...answer, peerId: `go:${answer.node}` }
   progress.peer = peer
   if (peer.peerId === registry.selfId) throw invalid('own-id', 'the peer claims the id of this node')
@@ -72,7 +72,7 @@ export async function askListener(
   return goOn(channel, context, progress, peer, match, exportToGo)
 }
 
-/** Exchanges facts in the way that the peer knows. Without a match, closes the channel and returns false. */
+/** Exchanges facts by the protocol that the peer supports. Without a match, closes the channel and returns false. */
 async function goOn(
   channel: Channel,
   context: ExchangeContext,

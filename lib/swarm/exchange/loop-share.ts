@@ -1,12 +1,12 @@
-// The share of the event loop that exchanges may take: long work asks here before each piece of it, and waits for a later
-// turn when this one has had enough. All exchanges of a transport have one share together, whatever their number.
+// Limits the share of the event loop that exchanges use: long work asks here before each piece, and waits for a later
+// turn when the time of this turn is used up. All exchanges of a transport share one limit.
 
 import { monotonicMs, setImmediate } from '../../base/globals.js'
 
 /** How long exchanges may work in one turn of the event loop before the next piece waits, in milliseconds. */
 const TURN_MS = 4
 
-/** Hands out the event loop piece by piece, first come, first served. */
+/** Grants pieces of work, first come, first served. */
 export class LoopShare {
   #turnBegan = 0
   #scheduled = false

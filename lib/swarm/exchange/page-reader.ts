@@ -1,5 +1,5 @@
-// Asks a peer for its facts and stores them in pages: each page whole or not at all, and confirmed once stored. Pages that
-// arrive while the store is busy are stored together. Must not know how the peer makes pages.
+// Asks a peer for its facts and stores them in pages: each page whole or not at all, and confirmed when stored. Pages
+// that arrive while the store is busy are stored together. Must not know how the peer makes pages.
 
 import { swarmMessage, type Channel } from './channel.js'
 import { storeFacts, storeIncidents, type ExchangeContext, type Progress } from './exchange.js'
@@ -13,7 +13,10 @@ import { invalid, toError } from '../protocol/protocol-error.js'
 import { formatPosition } from '../protocol/rfc3339.js'
 import { MAX_INCIDENTS } from '../protocol/wire-fact.js'
 
-/** UTF-16 units of the pages that wait to be stored together; a larger page waits alone. On disk, each time is a commit. */
+/**
+ * UTF-16 units of the pages that wait to be stored together; a larger page waits alone. On disk, storing together saves
+ * commits.
+ */
 const MAX_WAITING_UNITS = 1 << 19
 
 /**
@@ -37,7 +40,9 @@ export class PageReader {
   #last: Pick<SyncPage, 'store' | 'next'> | undefined
   #waiting: SyncPage[] = []
   #waitingUnits = 0
-  /** The pages being stored now; and all that have arrived. */
+  /**
+   * `#storingNow`: the pages being stored now. `#storing`: all pages that have arrived; undefined when nothing waits.
+   */
   #storingNow: Promise<void> = Promise.resolve()
   #storing: Promise<void> | undefined
 
@@ -55,13 +60,13 @@ export class PageReader {
     this.#peer = peer
     this.#echo = until
     const read = context.registry.get(peer.peerId)?.read
-    // Facts that were read into another store of this node are not in this one.
+    // Facts that were read into an earlier store of this node are not in this one.
     const goesOn = read?.ownStore === context.store.id
     this.#position = goesOn ? read.position : 0
     this.#store = goesOn ? read.store : undefined
   }
 
-  /** Whether everything that the peer had is stored and confirmed. */
+  /** Whether all of the peer's facts are stored and confirmed. */
   get done(): boolean {
     return this.#state === 'done'
   }
@@ -78,7 +83,7 @@ export class PageReader {
   }
 
   /**
-   * Checks a page and queues it to be stored, so that the next ones may arrive meanwhile. Resolves once it is queued.
+   * Checks a page and queues it to be stored, so that the next ones may arrive meanwhile. Resolves when it is queued.
    *
    * @throws {IpcError} ERR_IPC_INVALID_MESSAGE, and stores nothing of it
    */
@@ -103,7 +108,7 @@ export class PageReader {
     return this.#state !== 'reading'
   }
 
-  /** Resolves when everything that arrived is stored. @throws what the store rejected with */
+  /** Resolves when everything that arrived is stored. @throws the error that the store rejected with */
   async stored(): Promise<void> {
     await this.#storing
   }
@@ -181,7 +186,7 @@ export class PageReader {
     this.#post({ done: true, skip_to: formatPosition(this.#echo) })
   }
 
-  /** Skips what follows in the peer's store up to `position`: it says that all of it came from us. */
+  /** Skips the peer's facts up to `position`: the peer states that all of them came from this node. */
   skipTo(position: number | undefined): void {
     if (position !== undefined && this.done && position > this.#position) this.#position = position
   }

@@ -17,8 +17,8 @@ import { MAX_INCIDENTS, toWireFact, toWireIncident } from '../protocol/wire-fact
 /** Levels sent to peers that read pages. A Go listener gets level 0 only. */
 const LEVELS: readonly FactLevel[] = [0, 1]
 /**
- * The size of a page in UTF-16 units: about what one read and one write of the socket take. The kernel maps the memory of a
- * longer line again each time, which costs as much as parsing half of it.
+ * The size of a page in UTF-16 units: about as much as one read or write of the socket transfers. The memory for a
+ * longer line is mapped anew each time, which costs half as much as parsing it.
  */
 const PAGE_UNITS = 1 << 17
 /** Maximum number of unconfirmed pages: twice as many as the peer stores together. */
@@ -69,7 +69,8 @@ export class PageServer {
   onRequest(request: SyncRequest): void {
     if (this.#state === 'waiting') {
       this.#state = 'serving'
-      // A position of another store says nothing about this one. A position ahead of ours means that we have lost facts.
+      // A position of another store has no meaning in this one. A position ahead of this store means that it has lost
+      // facts.
       const known = request.store === undefined || request.store === this.#context.store.id
       this.#position = known && request.since <= this.#until ? request.since : 0
       this.#serve(request).catch((error: unknown) => {
@@ -110,7 +111,7 @@ export class PageServer {
     await this.#channel.send(message)
   }
 
-  /** Waits until another page may be unconfirmed. */
+  /** Waits until the window has room for another unconfirmed page. */
   async #credit(): Promise<void> {
     while (this.#unconfirmed.length >= WINDOW) {
       await new Promise<void>((resolve) => {
@@ -193,7 +194,7 @@ function fits(message: SOCMessage): boolean {
   return Buffer.byteLength(text) <= MAX_MESSAGE_BYTES - ENVELOPE_BYTES
 }
 
-/** Whether an incident of the store is valid. A peer would refuse the whole page because of one that is not. */
+/** Whether an incident of the store is valid. A peer refuses the whole page for a single invalid one. */
 function isSound(incident: Incident): boolean {
   try {
     checkIncident(incident)

@@ -54,7 +54,7 @@ async function remember(
   const { read } = reader
   if (read === undefined) return
   const stored = progress.received + progress.known + progress.incidentsReceived > 0
-  // A peer that broke off and left nothing here is not remembered.
+  // A peer that broke off before anything was stored is not remembered.
   if (!stored && !(server.done && reader.done)) return
   // Facts first, then the position: in the other order a crash could lose facts.
   if (!reader.done) await context.store.flush()

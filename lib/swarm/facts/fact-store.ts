@@ -17,9 +17,12 @@ export interface FactQuery {
 export interface PageQuery extends FactQuery {
   /** Sorts by position, `oldest` or `newest` first. Default: `oldest`. */
   readonly order?: 'oldest' | 'newest'
-  /** The most facts of the page. */
+  /** Maximum number of facts in the page. */
   readonly maxFacts: number
-  /** The most UTF-16 units of the page, as {@link unitsOf} counts them; one fact always fits. Default: no limit. */
+  /**
+   * Maximum size of the page in UTF-16 units, as {@link unitsOf} counts them. A page always has room for one fact.
+   * Default: no limit.
+   */
   readonly maxUnits?: number
 }
 
@@ -37,15 +40,15 @@ export interface FactPage {
 export interface AddResult {
   /** Facts added. */
   readonly added: number
-  /** Facts that were in the store already, and equal. */
+  /** Facts that the store already had, with equal content. */
   readonly known: number
-  /** Facts that were in the store in another version, because one of the two was updated; the version here stays. */
+  /** Facts that the store has in another version, because one of the two was updated. The store keeps its version. */
   readonly kept: number
   /** The id of a fact that contradicts the one in the store. If set, nothing of the batch was stored. */
   readonly conflict?: string
-  /** The last position of the store before and after the batch. */
+  /** Last position of the store before the batch. */
   readonly before: number
-  /** Position of the store after the facts were added. */
+  /** Last position of the store after the batch. */
   readonly after: number
 }
 
@@ -54,11 +57,13 @@ export interface AddResult {
  * than the last position, whichever is greater. So positions rise strictly in the order of entry, a listing can be continued
  * from any of them, and each is a point in time (on the wire: `since`). An update gives the fact a new position.
  *
- * The transport takes a method that throws or rejects as a failure of the exchange, and gives an exchange up if a method does
- * not return within the time of the exchange (alert `store-stuck`).
+ * If a method throws or rejects, the transport fails the exchange. If a method does not return within the time-out of
+ * the exchange, the transport abandons the exchange (alert `store-stuck`).
  */
 export interface FactStore {
-  /** Names this set of positions. Must change whenever facts may have been lost, or positions start again. */
+  /**
+   * Identifies this store and its positions. Must change whenever facts may have been lost, or positions start again.
+   */
   readonly id: string
   /**
    * Adds one fact.
@@ -85,7 +90,7 @@ export interface FactStore {
    */
   update(fact: Fact): Promise<void>
   /**
-   * Removes a fact. Returns false if there is none with this id. A peer that still has it may bring it back.
+   * Removes a fact. Returns false if no fact has this id. A peer that still has the fact may send it again.
    *
    * @throws {FactError} ERR_FACT_IMMUTABLE for a gene
    */
@@ -100,7 +105,7 @@ export interface FactStore {
   page(query: PageQuery): Promise<FactPage>
   /** Counts the facts that match. Default: all. */
   count(query?: FactQuery): Promise<number>
-  /** Returns the position of the fact that entered last; 0 if none ever did. */
+  /** Returns the position of the fact added last; 0 if none was ever added. */
   lastPosition(): Promise<number>
   /** Resolves when everything added so far is as durable as the store can make it. */
   flush(): Promise<void>

@@ -3,7 +3,7 @@
 /** How far a fact reaches: 0 project, 1 domain, 2 module, 3 snippet (on the wire: `level`). */
 export type FactLevel = 0 | 1 | 2 | 3
 
-/** One thing that a node knows (Go: `memory.Fact`, the fields that go over the wire). */
+/** A piece of knowledge of a node (Go: `memory.Fact`, the fields that go over the wire). */
 export interface Fact {
   /** 1 to 256 UTF-16 units; unique in a store, and the same in all stores of the swarm. */
   readonly id: string
@@ -17,7 +17,9 @@ export interface Fact {
   readonly module?: string
   /** A gene can never be changed or deleted. */
   readonly isGene: boolean
-  /** Where it comes from; at most {@link MAX_SOURCE_UNITS} UTF-16 units. Starts with `swarm:` if a peer sent it. */
+  /**
+   * Where the fact comes from; at most {@link MAX_SOURCE_UNITS} UTF-16 units. Starts with `swarm:` if a peer sent it.
+   */
   readonly source: string
   /** Years 0 to 9999, kept to the millisecond. */
   readonly createdAt: Date
@@ -25,14 +27,17 @@ export interface Fact {
   readonly updatedAt?: Date
 }
 
-/** Longest content of a fact in UTF-16 units. JSON makes at most six bytes of a unit, so it fits a line of 1 MiB. */
+/**
+ * Longest content of a fact in UTF-16 units. JSON needs at most six bytes for a unit, so such a fact fits a line of 1
+ * MiB.
+ */
 export const MAX_CONTENT_UNITS = 1 << 17
 /** Longest source of a fact in UTF-16 units. */
 export const MAX_SOURCE_UNITS = 1024
 /** Longest id, domain or module of a fact in UTF-16 units. */
 export const MAX_NAME_UNITS = 256
 
-/** The latest and the earliest time that RFC 3339 can express, in Unix milliseconds. */
+/** The latest time that RFC 3339 can express, in Unix milliseconds; MIN_TIME_MS is the earliest. */
 const MAX_TIME_MS = Date.UTC(9999, 11, 31, 23, 59, 59, 999)
 const MIN_TIME_MS = new Date(0).setUTCFullYear(0, 0, 1)
 
@@ -89,8 +94,11 @@ function problemOf(fact: Fact): string | undefined {
   return undefined
 }
 
-/** Half a surrogate pair has no UTF-8 form: receivers would refuse the whole page with it. */
-function isText(value: unknown, maxUnits: number): boolean {
+/**
+ * Whether a value is a well-formed string of at most `maxUnits` UTF-16 units. Half a surrogate pair has no UTF-8 form:
+ * receivers would refuse the whole page.
+ */
+export function isText(value: unknown, maxUnits: number): boolean {
   return typeof value === 'string' && value.length <= maxUnits && value.isWellFormed()
 }
 

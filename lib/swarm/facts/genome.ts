@@ -1,4 +1,4 @@
-// The genome hash, which two nodes must have in common to exchange facts. Must not know who compares it.
+// The genome hash. Two nodes exchange facts only if their hashes are equal. Must not know where it is compared.
 
 import { sha256 } from '../../base/crypto.js'
 import type { Fact } from './fact.js'

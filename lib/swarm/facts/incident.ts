@@ -1,6 +1,6 @@
 // Incidents that nodes send each other, and a small store of them in memory. Must not know the wire.
 
-import { isTime } from './fact.js'
+import { isText, isTime } from './fact.js'
 
 /** An incident. Strings have at most 1,024 UTF-16 units, the description at most 16,384. */
 export interface Incident {
@@ -8,11 +8,11 @@ export interface Incident {
   readonly id: string
   /** State of the incident, such as `open`. */
   readonly status: string
-  /** How bad it is, such as `high`. */
+  /** The severity, such as `high`. */
   readonly severity: string
   /** One line that names it. */
   readonly title: string
-  /** What was seen. */
+  /** The observations, in words. */
   readonly description: string
   /** A whole number from 0. */
   readonly eventCount: number
@@ -76,10 +76,6 @@ export function checkIncident(incident: Incident): void {
     throw new TypeError("an incident's createdAt must be a Date within the years 0 to 9999")
 }
 
-function isText(value: unknown, maxUnits: number): boolean {
-  return typeof value === 'string' && value.length <= maxUnits && value.isWellFormed()
-}
-
 /** Holds the incidents that this node sends to its peers, and receives theirs. */
 export interface IncidentStore {
   /** Returns the newest `n` incidents, newest first. */
@@ -96,7 +92,7 @@ export class MemoryIncidentStore implements IncidentStore {
   readonly #incidents = new Map<string, Incident>()
 
   /**
-   * @param capacity incidents that are kept; the oldest make room. Default: 1000
+   * @param capacity maximum number of incidents kept; beyond that the oldest are dropped. Default: 1000
    * @throws RangeError if it is not a whole number from 1
    */
   constructor(capacity = 1000) {
@@ -113,7 +109,7 @@ export class MemoryIncidentStore implements IncidentStore {
     return this.#incidents.size
   }
 
-  /** Returns an incident by its id; undefined if it is not known. */
+  /** Returns the incident with this id; undefined if there is none. */
   async get(id: string): Promise<Incident | undefined> {
     return this.#incidents.get(id)
   }

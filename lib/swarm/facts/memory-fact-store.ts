@@ -1,5 +1,5 @@
-// Facts in memory: by id in a map, and by level in arrays sorted by position. What goes in and comes out is a copy, so that
-// no caller can change a gene in the store. Must not know the wire.
+// Facts in memory: by id in a map, and by level in arrays sorted by position. Facts are copied on the way in and out,
+// so that no caller can change a gene in the store. Must not know the wire.
 
 import { randomHex } from '../../base/crypto.js'
 import { checkOptions, wholeNumber, type OptionTable } from '../../base/options.js'
@@ -34,11 +34,14 @@ const LEVELS: readonly FactLevel[] = [0, 1, 2, 3]
 
 /** Options of {@link MemoryFactStore}. */
 export interface MemoryFactStoreOptions {
-  /** The most facts that the store takes, from 1 to 16,000,000. Default: 10,000,000. */
+  /**
+   * Maximum number of facts, from 1 to 16,000,000. Beyond that, additions fail with ERR_FACT_STORE_FULL. Default:
+   * 10,000,000.
+   */
   readonly maxFacts?: number
 }
 
-// A Map takes no more than 2^24 entries.
+// A Map holds at most 2^24 entries.
 const TABLE: OptionTable<MemoryFactStoreOptions> = { maxFacts: wholeNumber(1, 16_000_000) }
 
 /** Keeps facts in memory. They are lost with the process. */
@@ -46,7 +49,7 @@ export class MemoryFactStore implements FactStore {
   readonly id = `store_${randomHex(12)}`
   readonly #maxFacts: number
   readonly #entries = new Map<string, Entry>()
-  /** By level, sorted by position. Removed entries stay until there are many. */
+  /** By level, sorted by position. Removed entries stay until enough of them have accumulated. */
   readonly #levels: Entry[][] = LEVELS.map(() => [])
   readonly #removed: number[] = LEVELS.map(() => 0)
   #last = 0
@@ -203,7 +206,7 @@ export class MemoryFactStore implements FactStore {
     this.#last = entry.position
   }
 
-  /** Removes entries that are in the map only. */
+  /** Removes entries that were added to the map only. */
   #forget(entries: readonly Entry[]): void {
     for (const entry of entries) this.#entries.delete(entry.id)
   }

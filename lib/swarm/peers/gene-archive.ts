@@ -1,14 +1,17 @@
-// The genes that peers have sent, within bounds: those of peers that are alive, and backups of those that expired. Must not
-// know how peers are met or when one expires.
+// The genes that peers have sent, within bounds: genes of living peers, and backups of the genes of expired ones. Must
+// not know how peers are met or when one expires.
 
 import type { BackupGene, GeneBackup, PeerGenes } from './peer-record.js'
 
 /** Genes kept for one peer: their number, and their size in UTF-16 units. */
 const MAX_GENES = 1000
 const MAX_GENE_UNITS = 1 << 20
-/** Units of all living peers, and of all backups: a peer can make up ids without end, and all of it must fit one file. */
+/**
+ * Units of all living peers, and separately of all backups: a peer can invent any number of ids, and everything must
+ * fit one file.
+ */
 const MAX_ALL_UNITS = 1 << 24
-/** What a gene counts beside its texts: about what its objects take in memory. */
+/** Units charged for a gene besides its texts: about the memory of its objects. */
 const GENE_OVERHEAD_UNITS = 64
 const MAX_BACKUPS = 64
 
@@ -30,7 +33,10 @@ export class GeneArchive {
     return this.#backups.size
   }
 
-  /** Keeps genes of a peer as far as there is room, and counts the others. `omitted` adds those counted elsewhere. */
+  /**
+   * Keeps genes of a peer as far as there is room, and counts the rest. `omitted` adds genes that were left out
+   * earlier.
+   */
   keep(peerId: string, genes: readonly BackupGene[], omitted = 0): void {
     if (genes.length === 0 && omitted === 0) return
     const kept = this.#genesOf(peerId)
@@ -58,7 +64,10 @@ export class GeneArchive {
     this.#living.delete(peerId)
   }
 
-  /** Makes the backup of a peer that expired. It includes an earlier backup, as a peer sends each gene once only. */
+  /**
+   * Makes the backup of a peer that expired. The backup includes an earlier one, because a peer sends each gene only
+   * once.
+   */
   backUp(peer: Pick<GeneBackup, 'peerId' | 'node' | 'genomeHash' | 'expiredAt'>): void {
     const { peerId } = peer
     const before = this.#backups.get(peerId)
@@ -76,7 +85,7 @@ export class GeneArchive {
     })
   }
 
-  /** Adds a backup. If there are too many, the oldest make room. */
+  /** Adds a backup. If there are too many, the oldest are dropped. */
   restore(backup: GeneBackup): void {
     this.#drop(backup.peerId)
     this.#backups.set(backup.peerId, backup)

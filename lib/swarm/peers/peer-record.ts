@@ -1,5 +1,5 @@
-// What a registry remembers of a peer, and how a snapshot is checked that may come from a damaged file. Must not know where
-// snapshots are kept.
+// The data that a registry keeps about a peer, and the checks of a snapshot, which may come from a damaged file. Must
+// not know where snapshots are stored.
 
 import { isGenomeHash } from '../facts/genome.js'
 
@@ -7,21 +7,21 @@ import { isGenomeHash } from '../facts/genome.js'
 export const Trust = {
   /** Never met. */
   Unknown: 0,
-  /** Met, and no exchange was completed. */
+  /** Met, but no exchange was completed. */
   Pending: 1,
   /** An exchange was completed. */
   Verified: 2,
   /** Rejected by {@link PeerRegistry.reject}. */
   Rejected: 3,
-  /** No message has come from it for longer than the peer timeout. */
+  /** Silent for longer than the peer time-out. */
   Expired: 4,
 } as const
 /** One of the values of {@link Trust}. */
 export type Trust = (typeof Trust)[keyof typeof Trust]
 
-/** How far the store of a peer that exchanges in pages was read. */
+/** How far this node has read the store of a peer that exchanges in pages. */
 export interface ReadPosition {
-  /** The id of this node's store that has the facts; another store has none of them. */
+  /** The id of this node's store that the facts were read into. The position has no meaning for another store. */
   readonly ownStore: string
   /** The id of the peer's store. */
   readonly store: string
@@ -29,17 +29,17 @@ export interface ReadPosition {
   readonly position: number
 }
 
-/** Which facts of this node a Go listener was given. A Go listener does not report its facts. */
+/** Which facts of this node a Go listener was given. Recorded here, because a Go listener does not report its facts. */
 export interface GivenFacts {
   /** The id of this node's store. */
   readonly ownStore: string
-  /** The process that was given them; another one may not have them. */
+  /** The process that was given the facts. Another process may not have them. */
   readonly pid: number
   /** The start of that process, if the system reports it, since another process may get its id later. */
   readonly started?: string
   /** Ranges of positions, both ends included, newest first; no two touch. */
   readonly ranges: readonly (readonly [from: number, to: number])[]
-  /** Facts within the ranges that do not fit any line to a Go listener. */
+  /** Facts within the ranges that are too large for a line to a Go listener. */
   readonly tooLarge: number
 }
 
@@ -59,13 +59,13 @@ export interface PeerRecord {
   readonly lastSeen: number
   /** Exchanges that were completed, or in which facts were stored. */
   readonly syncs: number
-  /** Facts that came from the peer. */
+  /** Facts received from the peer. */
   readonly factsReceived: number
-  /** Facts that went to the peer. */
+  /** Facts sent to the peer. */
   readonly factsSent: number
   /** How far its store was read; absent before the first page. */
   readonly read?: ReadPosition
-  /** What a Go listener was given; absent for other peers. */
+  /** The facts that a Go listener was given; absent for other peers. */
   readonly given?: GivenFacts
 }
 
@@ -109,7 +109,7 @@ export interface RegistrySnapshot {
   readonly version: 1
   /** Id of this node. */
   readonly selfId: string
-  /** The known peers, the one heard of last at the end. */
+  /** The known peers, the one heard from last at the end. */
   readonly peers: readonly PeerRecord[]
   /** The genes of live peers. */
   readonly genes: readonly PeerGenes[]
@@ -125,7 +125,7 @@ export function isPeerId(value: unknown): value is string {
 }
 
 /**
- * Checks a snapshot that was loaded.
+ * Checks a loaded snapshot.
  *
  * @throws TypeError if it is not a snapshot of this version, naming what is wrong
  */

@@ -34,7 +34,7 @@ export interface HandshakeDecision {
   readonly trust: Trust
 }
 
-/** What one exchange has moved, in facts. */
+/** The facts that one exchange moved. */
 export interface SyncRecord {
   /** Facts that came from the peer. */
   readonly received: number
@@ -44,7 +44,7 @@ export interface SyncRecord {
   readonly genes?: readonly BackupGene[]
   /** How far the peer's store was read. */
   readonly read?: ReadPosition
-  /** What a Go listener was given. */
+  /** The facts that a Go listener was given. */
   readonly given?: GivenFacts
 }
 
@@ -79,9 +79,9 @@ export class PeerRegistry {
   readonly #maxPeers: number
   readonly #now: () => number
   readonly #monotonicNow: () => number
-  /** In the order in which they were last heard. */
+  /** In the order in which they were last heard from. */
   readonly #peers = new Map<string, PeerRecord>()
-  /** When each peer was last heard, by the monotonic clock. */
+  /** When each peer was last heard from, by the monotonic clock. */
   readonly #heardAtMs = new Map<string, number>()
   readonly #genes = new GeneArchive()
   #forgotten = 0
@@ -105,7 +105,7 @@ export class PeerRegistry {
   /**
    * Returns the registry as it was last saved, or a new one if the storage holds none.
    *
-   * @throws TypeError if the storage returns something that is not a snapshot; what its `load` throws
+   * @throws TypeError if the storage returns something that is not a snapshot; any error of its `load`
    */
   static async open(nodeName: string, options: PeerRegistryOptions = {}): Promise<PeerRegistry> {
     const loaded = await checkedRegistry(nodeName, options).storage?.load()
@@ -114,7 +114,8 @@ export class PeerRegistry {
     const registry = new this(nodeName, { ...options, selfId: options.selfId ?? snapshot.selfId })
     const nowMs = registry.#now()
     for (const peer of snapshot.peers) {
-      // Only the time of day spans a restart. Set back, it must not make a peer younger than now.
+      // Only the time of day survives a restart. If it was set back, a peer must not appear to have been heard from in
+      // the future.
       registry.#put(peer, registry.#monotonicNow() - Math.max(0, nowMs - peer.lastSeen))
     }
     for (const { peerId, genes, omitted } of snapshot.genes) registry.#genes.keep(peerId, genes, omitted)
@@ -150,17 +151,17 @@ export class PeerRegistry {
     }
   }
 
-  /** Returns a peer by its id; undefined if it is not known. */
+  /** Returns the peer with this id; undefined if it is not known. */
   get(peerId: string): PeerRecord | undefined {
     return this.#peers.get(peerId)
   }
 
-  /** Returns all peers, the one heard last at the end. */
+  /** Returns all peers, the one heard from last at the end. */
   knownPeers(): PeerRecord[] {
     return [...this.#peers.values()]
   }
 
-  /** Returns the peers that are verified and not expired, the one heard last at the end. */
+  /** Returns the peers that are verified and not expired, the one heard from last at the end. */
   trustedPeers(): PeerRecord[] {
     return this.knownPeers().filter((peer) => peer.trust === Trust.Verified)
   }
@@ -172,8 +173,8 @@ export class PeerRegistry {
   }
 
   /**
-   * Remembers a peer as verified (Go: `CompleteHandshake`). The transport calls this only once facts were exchanged, not on
-   * the peer's word alone.
+   * Records a peer as verified (Go: `CompleteHandshake`). The transport calls this only after facts were exchanged,
+   * never because of the handshake alone.
    *
    * @throws TypeError if the peer claims this node's own id
    */
@@ -206,12 +207,12 @@ export class PeerRegistry {
     return this.#change(peerId, (peer) => ({ ...peer, trust: Trust.Rejected }), heardAtMs)
   }
 
-  /** Notes that a peer was heard just now. Returns false if it is not known. */
+  /** Records that a peer was heard from just now. Returns false if it is not known. */
   touch(peerId: string): boolean {
     return this.#change(peerId, (peer) => ({ ...peer, lastSeen: this.#now() }))
   }
 
-  /** Notes what an exchange has moved. Returns false if the peer is not known. */
+  /** Records the facts that an exchange moved. Returns false if the peer is not known. */
   recordSync(peerId: string, sync: SyncRecord): boolean {
     if (!this.#peers.has(peerId)) return false
     this.#genes.keep(peerId, sync.genes ?? [])
@@ -226,7 +227,10 @@ export class PeerRegistry {
     }))
   }
 
-  /** Expires verified peers that were silent for longer than `peerTimeoutMs`, backs their genes up, and returns them. */
+  /**
+   * Expires the verified peers that were silent for longer than `peerTimeoutMs`, backs up their genes, and returns
+   * these peers.
+   */
   checkTimeouts(): PeerRecord[] {
     const nowMs = this.#monotonicNow()
     const fallen = this.trustedPeers().filter(
@@ -266,7 +270,7 @@ export class PeerRegistry {
    * Saves the registry to its storage, if anything changed since the last save. Calls while a save is under way share the
    * next one. Without a storage this does nothing.
    *
-   * @throws what the `save` of the storage throws
+   * @throws any error of the storage's `save`
    */
   save(): Promise<void> {
     return this.#saver.save()
@@ -285,7 +289,8 @@ export class PeerRegistry {
     this.#peers.set(peer.id, peer)
     this.#heardAtMs.set(peer.id, heardAtMs)
     if (this.#peers.size <= this.#maxPeers) return
-    // A peer can make up ids without end, so memory must not grow with them. A rejected peer stays rejected.
+    // A peer can invent any number of ids, so memory must not grow with them. Rejected peers are forgotten last, so
+    // that they stay rejected.
     const silent = this.knownPeers()
     const victim = silent.find((other) => other.trust !== Trust.Rejected) ?? silent[0]
     if (victim === undefined) return

@@ -25,9 +25,9 @@ export interface PeerRegistryOptions {
   readonly storage?: RegistryStorage
   /** This node's id: `peer_` and 24 hex digits. Default: a new random one. */
   readonly selfId?: string
-  /** Returns the time of day in Unix milliseconds, for what is stored. Default: `Date.now`. */
+  /** Returns the time of day in Unix milliseconds, for the times in records. Default: `Date.now`. */
   readonly now?: () => number
-  /** Returns milliseconds that only ever rise, for the time-out. Default: `performance.now`. */
+  /** Returns the time of a monotonic clock in milliseconds, for the time-out. Default: `performance.now`. */
   readonly monotonicNow?: () => number
 }
 

@@ -1,4 +1,4 @@
-// Saves a registry to its storage: one save after the other, and one for all calls that come meanwhile.
+// Saves a registry to its storage: one save at a time, and one for all calls that come meanwhile.
 //
 //   saved ──changed──▶ changed ──save──▶ waiting ──its turn──▶ saving ──done──▶ saved
 //                        ▲                                       └──fails──▶ changed
@@ -21,12 +21,12 @@ export class RegistrySaver {
     this.#snapshot = snapshot
   }
 
-  /** There is something new to save. */
+  /** Notes that there is something new to save. */
   changed(): void {
     ++this.#version
   }
 
-  /** The storage has everything. */
+  /** Notes that the storage already has the current state. */
   loaded(): void {
     this.#savedVersion = this.#version
   }

@@ -24,7 +24,7 @@ const WRITE_UNITS = 1 << 18
 export interface RegistryStorage {
   /** Returns the snapshot saved last; undefined if there is none. */
   load(): Promise<RegistrySnapshot | undefined>
-  /** Saves a snapshot; resolves once it is safe. Called again only after that. */
+  /** Saves a snapshot. Resolves when it is durable. The registry makes one call at a time. */
   save(snapshot: RegistrySnapshot): Promise<void>
 }
 
@@ -117,7 +117,7 @@ async function writeAll(descriptor: number, content: string): Promise<void> {
   }
 }
 
-/** Joins texts to pieces that are worth a write each. */
+/** Joins texts into pieces large enough for a write each. */
 function* piecesOf(texts: Iterable<string>): Generator<string> {
   let waiting = ''
   for (const part of texts) {
@@ -130,8 +130,8 @@ function* piecesOf(texts: Iterable<string>): Generator<string> {
 }
 
 /**
- * Yields the JSON of a snapshot in pieces of one peer or backup each, at most 1 Mi UTF-16 units before escapes: what peers sent
- * can amount to tens of millions of units, and writing those in one go would block the event loop.
+ * Yields the JSON of a snapshot in pieces of one peer or backup each, at most 1 Mi UTF-16 units before escapes: data
+ * from peers can amount to tens of millions of units, and encoding all of it at once would block the event loop.
  */
 function* jsonOf({ version, selfId, ...lists }: RegistrySnapshot): Generator<string> {
   yield `{"version":${version},"selfId":${JSON.stringify(selfId)}`

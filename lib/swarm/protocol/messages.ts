@@ -1,12 +1,13 @@
-// The messages of an exchange: their types, and what each carries on the wire. Keys that Go does not know (`sentinel`, and
-// those of pages) are additions of this package; Go's decoder ignores them. parse-messages.ts checks those of a peer.
+// The messages of an exchange: their types, and what each carries on the wire. Keys that Go does not know (`sentinel`,
+// and those of pages) are additions of this package; Go's decoder ignores them. parse-messages.ts checks the messages
+// of a peer.
 
 import type { Trust } from '../peers/peer-record.js'
 import type { WireFact, WireIncident } from './wire-fact.js'
 
 /** Message types (Go: `MsgHandshake`, `MsgHandshakeAck`, `MsgSyncRequest`, `MsgSyncPayload`). */
 export const SwarmMsgType = {
-  /** The first message of a dialler. */
+  /** The first message of a dialer. */
   Handshake: 'handshake',
   /** The reply of the listener. */
   HandshakeAck: 'handshake_ack',
@@ -18,7 +19,7 @@ export const SwarmMsgType = {
 /** One of the message types. */
 export type SwarmMsgType = (typeof SwarmMsgType)[keyof typeof SwarmMsgType]
 
-/** What each type of message carries, key by key as on the wire. Keys that only this package writes are optional. */
+/** The payload of each type of message, key by key as on the wire. Keys that only this package writes are optional. */
 export interface SwarmPayloads {
   /** Dialer to listener, first. */
   readonly handshake: {
@@ -40,7 +41,7 @@ export interface SwarmPayloads {
   }
   /** Listener to dialer. A Go listener writes the dialer's own id into `to_peer_id`. */
   readonly handshake_ack: {
-    /** Id of the replying peer. A Go listener sends the id of the dialler. */
+    /** Id of the replying peer. A Go listener sends the id of the dialer. */
     readonly to_peer_id: string
     /** Node name of the replying peer. */
     readonly to_node: string
@@ -66,13 +67,16 @@ export interface SwarmPayloads {
     readonly genome_hash: string
     /** RFC 3339. */
     readonly since: string
-    /** Facts; 100 if absent or 0. */
+    /** Maximum number of facts in a page; 100 if absent or 0. */
     readonly max_batch?: number
-    /** Id of the store that the position belongs to. */
+    /** Id of the store that `since` belongs to. */
     readonly store?: string
-    /** The pages that are stored. */
+    /** Whether the sender has everything and wants no more pages. */
     readonly done?: boolean
-    /** Position up to which facts are not wanted. */
+    /**
+     * With `done`: all facts of the sender's own store up to this position came from the receiver, which need not read
+     * them. RFC 3339.
+     */
     readonly skip_to?: string
   }
   /** Facts and incidents. Go writes null for no facts. */
@@ -91,9 +95,9 @@ export interface SwarmPayloads {
     readonly synced_at: string
     /** Whether more facts follow. */
     readonly has_more?: boolean
-    /** Id of the store that the position belongs to. */
+    /** Id of the store that the facts come from. */
     readonly store?: string
-    /** Position at which the next page begins. */
+    /** Position in that store up to which this page goes. RFC 3339. */
     readonly next?: string
   }
 }

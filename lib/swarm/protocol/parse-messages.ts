@@ -1,4 +1,4 @@
-// Checks the payloads of a peer key by key, and gives them the types that the exchange works with.
+// Checks the payloads of a peer key by key, and converts them to the types of the exchange.
 
 import type { Fact } from '../facts/fact.js'
 import { isGenomeHash } from '../facts/genome.js'
@@ -10,9 +10,9 @@ import { invalid } from './protocol-error.js'
 import { parsePosition } from './rfc3339.js'
 import { importFacts, importIncidents } from './wire-fact.js'
 
-/** Facts a page when the request does not say (wire format: `max_batch`). */
+/** Facts per page if the request does not state a number (wire format: `max_batch`). */
 export const DEFAULT_MAX_BATCH = 100
-/** The most facts of a page, whatever the request says. */
+/** Maximum number of facts in a page, regardless of the request. */
 export const MAX_BATCH = MAX_ENTRIES
 
 const MAX_NODE_UNITS = 256
@@ -34,15 +34,18 @@ export interface HandshakeAck extends Handshake {
 
 /** Asks for pages; each further request confirms that a page was stored. */
 export interface SyncRequest {
-  /** The position up to which the sender has our store. */
+  /** The position up to which the sender has read this node's store. */
   readonly since: number
-  /** The most facts of a page that the sender takes. */
+  /** Maximum number of facts in a page that the sender accepts. */
   readonly maxBatch: number
   /** The store that `since` refers to; undefined if the sender knows none. */
   readonly store: string | undefined
   /** The sender has everything and asks for no more. */
   readonly done: boolean
-  /** With `done`: up to this position, all facts of the sender's own store came from us, so we need not read them. */
+  /**
+   * With `done`: up to this position, all facts of the sender's own store came from this node, which need not read
+   * them.
+   */
   readonly skipTo: number | undefined
 }
 
@@ -73,7 +76,10 @@ function isPaged(value: unknown): boolean {
   return 'version' in value && value.version === PAGED_VERSION
 }
 
-/** Checks what both handshakes say about the peer. `id` and `node` are the keys that this one has for them. */
+/**
+ * Checks the description of the peer, which both handshakes contain. `id` and `node` are the names of the keys in this
+ * one.
+ */
 function parsePeer(entry: Record<string, unknown>, what: string, id: string, node: string): Handshake {
   const { [id]: peerId, [node]: name, genome_hash: genomeHash, sentinel } = entry
   if (!isPeerId(peerId)) throw invalid('bad-handshake', `${id} of the ${what} is not a peer id`)

@@ -6,14 +6,16 @@ import { invalid } from './protocol-error.js'
 /** Returns undefined while the caller may go on in this turn of the event loop, otherwise a promise to wait for. */
 export type TakeTurn = () => Promise<void> | undefined
 
-/** A payload up to this length, in UTF-16 units, is parsed in one go. The largest share of a list parsed at a time, too. */
+/**
+ * A payload up to this length, in UTF-16 units, is parsed at once. Also the approximate length of the parts of a list.
+ */
 export const PART_UNITS = 1 << 14
-/** What one entry of a list may hold: keys, values and containers. An incident has the most, with 64 mappings. */
+/** Maximum number of keys, values and containers in one entry of a list. Incidents have the most, with 64 mappings. */
 const MAX_ENTRY_VALUES = 256
 /** Units scanned before the event loop may have its turn. */
 const SCAN_UNITS = 1 << 15
 
-/** The most entries of a list. A line has no room for more than about 10,000 facts. */
+/** Maximum number of entries in a list. A line has room for about 10,000 facts. */
 export const MAX_ENTRIES = 10_000
 
 /** The lists of a payload that may be long. */
@@ -22,14 +24,14 @@ export type ListName = (typeof LIST_NAMES)[number]
 
 /** A payload in parts. */
 export interface PayloadParts {
-  /** The payload without what stands in its long lists: those are empty here. */
+  /** The payload with its long lists left empty. */
   readonly rest: unknown
   /** The long lists, each as texts of JSON arrays that hold its entries in order. */
   readonly lists: ReadonlyMap<string, readonly string[]>
 }
 
 /**
- * Parses what of a payload is short, and cuts its long lists.
+ * Parses the short parts of a payload, and cuts its long lists.
  *
  * @throws {IpcError} ERR_IPC_INVALID_MESSAGE if it is longer than {@link PART_UNITS} outside of its lists, or an entry of
  *   them holds too many values
@@ -58,7 +60,7 @@ export async function shortPayloadOf(text: string, what: string, takeTurn: TakeT
 }
 
 /**
- * Calls `take` with the entries of a list, part by part, and each in its turn of the event loop. An absent list and null
+ * Calls `take` with the entries of a list, part by part, each in its turn of the event loop. An absent list and null
  * have no entries.
  *
  * @throws {IpcError} ERR_IPC_INVALID_MESSAGE if it is not a list; what `take` throws
@@ -71,7 +73,7 @@ export async function eachPart(
 ): Promise<void> {
   const value = (parts.rest as Partial<Record<ListName, unknown>>)[name] ?? []
   const texts = parts.lists.get(name)
-  // A list that was cut is empty in the rest, unless the payload has it twice.
+  // A list that was cut is empty in the rest, unless the payload contains the list twice.
   if (!Array.isArray(value) || (texts !== undefined && value.length > 0)) {
     throw invalid('bad-page', `${name} of a sync_payload is not a list`)
   }
@@ -90,7 +92,7 @@ function entriesOf(text: string, name: ListName): readonly unknown[] {
   try {
     return JSON.parse(text) as unknown[]
   } catch {
-    // Valid JSON that was cut in the wrong place, which takes facts within facts.
+    // Valid JSON that was cut in the wrong place. That happens only with facts nested in facts.
     throw invalid('bad-page', `an entry of ${name} in a sync_payload holds a list of objects with ids`)
   }
 }
@@ -169,7 +171,7 @@ class Scan {
     return { rest: JSON.parse(this.#rest) as unknown, lists: this.#lists }
   }
 
-  /** Takes the token at `at`; returns where the next one is. */
+  /** Processes the token at `at`. Returns the position of the next one. */
   #step(at: number): number {
     switch (this.#text.charCodeAt(at)) {
       case QUOTE:

@@ -1,5 +1,5 @@
-// The errors of an exchange: how a peer's mistake becomes an IpcError with a stable reason, and what a failed exchange is
-// called in alerts. Must not know connections.
+// The errors of an exchange: turns a peer's violation into an IpcError with a stable reason, and classifies failed
+// exchanges for alerts. Must not know connections.
 
 import type { SwarmViolation } from '../../base/error-reasons.js'
 import { IpcError, isError } from '../../base/errors.js'
@@ -16,7 +16,7 @@ export function quoted(text: string): string {
   return quoteText(text, 64)
 }
 
-/** The reason of a time-out that a call of the store caused, not the peer. */
+/** The reason of a time-out that the fact store caused, rather than the peer. */
 export const STORE_STUCK = 'store-stuck'
 
 /** Returns what user code threw as an Error. */
@@ -24,13 +24,13 @@ export function toError(thrown: unknown): Error {
   return isError(thrown) ? thrown : new Error(describeThrown(thrown), { cause: thrown })
 }
 
-/** Reasons that no honest peer can cause by accident. */
+/** Violations that an honest peer cannot commit by accident. */
 const HOSTILE = ['own-id', 'fact-conflict', 'sender-changed', 'genome-changed']
 
 /** Returns type and severity of the alert about a failed exchange. */
 export function classify(error: Error): { type: string; severity: Severity } {
   if (!(error instanceof IpcError)) {
-    // By its code, as another implementation of a store may have a class of its own.
+    // By the code, because another implementation of a store may have an error class of its own.
     const refused = 'code' in error && String(error.code).startsWith('ERR_FACT_')
     return { type: refused ? 'store-refused' : 'exchange-failed', severity: 'error' }
   }

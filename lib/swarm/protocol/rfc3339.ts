@@ -37,8 +37,8 @@ export function parseTime(text: unknown): number | undefined {
   return ms
 }
 
-// `Date.parse` reads 30 February and 24:00 as the day after. As the minute kept here, they would end up in times that this
-// node writes and no peer accepts.
+// `Date.parse` reads 30 February and 24:00 as the day after. If such a minute were kept here, this node would write
+// times that no peer accepts.
 function isDay(text: string): boolean {
   if (text.startsWith('24', DAY_UNITS + 1)) return false
   // Every month has 28 days.
@@ -82,7 +82,10 @@ export function formatPosition(position: number): string {
   return `${new Date(ms).toISOString().slice(0, -1)}${String(micros).padStart(3, '0')}Z`
 }
 
-/** Returns the position of a time; 0 if before the epoch, as Go's zero time is. Undefined if the text is not a time. */
+/**
+ * Returns the position of a time; 0 for times before the epoch, such as Go's zero time. Undefined if the text is not a
+ * time.
+ */
 export function parsePosition(text: unknown): number | undefined {
   const ms = parseTime(text)
   if (ms === undefined) return undefined

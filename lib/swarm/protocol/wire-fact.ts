@@ -1,5 +1,5 @@
-// Facts and incidents as they stand in a message: how they are written, and how those of a peer are checked. Must not
-// know the rest of the message.
+// Facts and incidents on the wire: writes them, and checks the facts and incidents of a peer. Must not know the rest of
+// the message.
 
 import { isError } from '../../base/errors.js'
 import { checkFact, MAX_SOURCE_UNITS, type Fact } from '../facts/fact.js'
@@ -16,17 +16,17 @@ export interface WireFact {
   readonly content: string
   /** 0 project, 1 domain, 2 module, 3 snippet. */
   readonly level: number
-  /** Its domain, if it has one. */
+  /** The domain, if the fact has one. */
   readonly domain?: string
-  /** Its module, if it has one. */
+  /** The module, if the fact has one. */
   readonly module?: string
   /** Whether it is a gene, which never changes. */
   readonly is_gene: boolean
-  /** Where it was seen. */
+  /** Where the fact comes from. */
   readonly source: string
-  /** When it was made, as an RFC 3339 time. */
+  /** When the fact was created, as an RFC 3339 time. */
   readonly created_at: string
-  /** When it was changed last, as an RFC 3339 time. Go ignores it. */
+  /** When the fact was last updated, as an RFC 3339 time. Go ignores it. */
   readonly updated_at?: string
 }
 
@@ -36,7 +36,7 @@ const IMPORTED = 'swarm:'
 /** Returns a fact as it goes on the wire. */
 export function toWireFact(fact: Fact): WireFact {
   const { domain, module, updatedAt } = fact
-  // Most facts have none of the three, and JSON.stringify is fastest on objects of one shape.
+  // Most facts have neither domain, module nor updatedAt, and JSON.stringify is fastest on objects of one shape.
   if (domain === undefined && module === undefined && updatedAt === undefined) {
     return {
       id: fact.id,
@@ -86,7 +86,7 @@ class Names {
   readonly #sources = new Map<string, string>()
   readonly #names = new Map<string, string>()
 
-  /** Returns a source as it is stored: always marked, so that no fact of a peer passes for one of this node. */
+  /** Returns a source as it is stored: always marked, so that a peer's fact cannot pass for a fact of this node. */
   importedSource(source: string): string {
     let imported = this.#sources.get(source)
     if (imported === undefined) {
@@ -148,7 +148,7 @@ function importFact(value: unknown, index: number, names: Names): Fact {
   return fact
 }
 
-/** The most incidents of one exchange. */
+/** Maximum number of incidents in one exchange. */
 export const MAX_INCIDENTS = 1000
 
 /** An incident on the wire, with Go's keys. `created_at` is RFC 3339. */
@@ -157,13 +157,13 @@ export interface WireIncident {
   readonly id: string
   /** State of the incident. */
   readonly status: string
-  /** How bad it is. */
+  /** The severity. */
   readonly severity: string
   /** One line that names it. */
   readonly title: string
-  /** What was seen. */
+  /** The observations, in words. */
   readonly description: string
-  /** How many events it is made of. */
+  /** Number of events that it comprises. */
   readonly event_count: number
   /** The rule that found it. */
   readonly correlation_rule: string

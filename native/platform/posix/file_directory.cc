@@ -19,8 +19,8 @@
 namespace sentinel {
 namespace {
 
-// A process forked by another thread holds a copy of the lock until it calls exec, so a lock that was just given up
-// may still be taken for a moment.
+// A process forked by another thread holds a copy of the lock until it calls exec, so a lock that
+// was just released may still be held for a moment.
 constexpr int kLockTries = 20;
 constexpr int kLockPauseMs = 5;
 

@@ -1,5 +1,5 @@
-// Wakes the event loop from a thread of the addon, over a socket pair, and has such a thread wait. The counterpart
-// of win32/notify.cc.
+// Wakes the event loop from a thread of the addon, over a socket pair, and lets such a thread wait.
+// The counterpart of win32/notify.cc.
 
 #include <poll.h>
 #include <sys/socket.h>

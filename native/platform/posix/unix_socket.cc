@@ -1,4 +1,4 @@
-// What the files of posix/ share of sockets: addresses, failures, numbers of descriptors.
+// Socket functions that the files of posix/ share: addresses, failures, numbers of descriptors.
 
 #include "platform/posix/unix_socket.h"
 

@@ -1,5 +1,5 @@
-// What the files of posix/ share of sockets, and the functions that they need from linux/system.cc or
-// darwin/system.cc. Internal to the platform.
+// Socket functions that the files of posix/ share, and the functions that they need from
+// linux/system.cc or darwin/system.cc. Internal to the platform.
 
 #ifndef SENTINEL_POSIX_H_
 #define SENTINEL_POSIX_H_
@@ -32,7 +32,8 @@ OwnedDescriptor AcceptClient(Descriptor listening);
 // socketpair(2) with the same properties. Returns false on failure, with errno set.
 bool CreateSocketPair(OwnedDescriptor& one, OwnedDescriptor& other);
 
-// Binds so that the socket file at `path` is at no instant open to any other user, whatever the umask.
+// Binds so that the socket file at `path` is never accessible to another user, not even for a
+// moment, regardless of the umask.
 Status BindPrivately(Descriptor socket, const std::string& path);
 
 // A file as it was inspected, and a path that leads to this file, whatever its name refers to later.

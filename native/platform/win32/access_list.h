@@ -10,19 +10,20 @@
 
 namespace sentinel {
 
-// What other users may do with a file or directory.
+// What other users must not be able to do with a file or directory.
 enum class Protection {
-  kPrivate,       // nothing, and it belongs to this user
-  kIrreplaceable  // neither delete, rename nor take it over, nor delete what is in it; the system may own it
+  kPrivate,       // access it in any way; it must belong to this user
+  kIrreplaceable  // delete, rename or take ownership of it, or delete its content; the system may own it
 };
 
 // Full access for this user only, who is the owner; nothing is inherited. For new files and directories.
 Result<LocalMemory<void>> OwnerOnly();
 
-// The first entry of an access list that grants another user, or a group, what `protection` rules out: a security
-// identifier, or a description where the entry has none. Empty if there is no such entry. The system's own accounts
-// and the Administrators group do not count, because they have access to everything anyway. Denials are not
-// subtracted. Without a list (null) everyone has access.
+// Returns the first account, other than this user, to which an access list grants something that
+// `protection` rules out: a security identifier, or a description if it has none. Empty if there is
+// no such entry. The system's own accounts and the Administrators group do not count, because they
+// have access to everything anyway. Denials are not subtracted. Without a list (null) everyone has
+// access.
 std::string FindOtherWithAccess(ACL* list, Protection protection, const std::string& own);
 
 // Checks the owner and the access list of an open file or directory, which needs READ_CONTROL. kUnsafePath if they
