@@ -97,6 +97,7 @@ export class UserAccount {
 
   /** A connection holds `bytes` more or fewer; of these, `unfinished` belong to a line whose end has not come. */
   change(holder: AccountHolder | undefined, bytes: number, unfinished: number): void {
+    const wasOver = this.#overHardBound
     this.#held += bytes
     this.#unfinished += unfinished
     if (holder !== undefined && holder === this.#turn) this.#hasRead = true
@@ -107,8 +108,11 @@ export class UserAccount {
       this.#reopen()
       return
     }
-    // What was taken may let its connection have a turn.
-    if (this.#state === 'full' && this.#turn === undefined && bytes < 0) this.#passTurn()
+    if (this.#state !== 'full' || this.#turn !== undefined || bytes >= 0) return
+    // What was taken may let its connection have a turn. Not for every message taken: looking for the next one means looking at
+    // all connections of the user.
+    const freed = holder !== undefined && mayHaveTurn(holder)
+    if (freed || (wasOver && !this.#overHardBound)) this.#passTurn()
   }
 
   /** A connection that did not want to read does so again, or the application waits for it again. */
