@@ -52,6 +52,10 @@ export class HangupSweep<Connection> {
       if (this.#watched.has(connection)) this.#onGone(connection)
     }
     const left = gone.slice(GONE_PER_TURN)
-    if (left.length > 0) setImmediate(() => this.#giveUp(left))
+    if (left.length > 0) {
+      setImmediate(() => {
+        this.#giveUp(left)
+      })
+    }
   }
 }

@@ -160,12 +160,10 @@ export function passOnKept<Owner>(descriptor: number, owner: Owner, events: Sock
 /** Has the lines of a stream that were kept handed over: soon, or in the next turn if this one is over. */
 export function goOnWithKept(lines: KeptLines): void {
   // Not at once: the window may have the lines of another connection just now.
-  if (threadWindow.turnOver) inNextTurn(lines)
-  else
-    queueMicrotask(() => {
-      if (threadWindow.turnOver) inNextTurn(lines)
-      else lines.takeKept()
-    })
+  queueMicrotask(() => {
+    if (threadWindow.turnOver) inNextTurn(lines)
+    else lines.takeKept()
+  })
 }
 
 /** Hands over the last line of a stream that has ended without a newline. */

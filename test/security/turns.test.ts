@@ -131,20 +131,20 @@ describe('one turn of the event loop', () => {
     const drained = receivers.map(drain)
     const lines = pairs.map(({ raw }) => write(raw, MESSAGE, 60_000))[0] ?? 0
     for (const { raw } of pairs) raw.end()
-    let behindMost = 0
+    let finishedFirst = 0
     const received = (): number[] => receivers.map(({ stats }) => stats.received)
     const most = await mostAtOnce(
       () => {
         const each = received()
-        if (Math.min(...each) === 0) behindMost = Math.max(behindMost, ...each)
+        if (Math.min(...each) === 0) finishedFirst = each.filter((one) => one === lines).length
         return { received: each.reduce((sum, one) => sum + one), invalid: 0, bytes: 0 }
       },
       () => received().every((one) => one === lines),
     )
     await Promise.all(drained)
     expect(most.messages).toBeLessThanOrEqual(TURNS * TurnCost.units)
-    // The others had been read three times at most when the last one was read for the first time.
-    expect(behindMost).toBeLessThan(lines)
+    // Each takes several turns. A connection that was the only ready one before may be read once more than the others.
+    expect(finishedFirst).toBeLessThanOrEqual(1)
   })
 
   it('is not for the lines of one connection that were kept alone, nor for those of another that arrive', async () => {
