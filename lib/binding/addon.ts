@@ -76,6 +76,11 @@ export interface NativeAcceptor {
   }
   takeNotifyDescriptor(): number
   stop(): void
+  /**
+   * Accepts again after `stop`, with what the constructor was given; the connections of before go on counting. Then
+   * `takeNotifyDescriptor` returns another one.
+   */
+  restart(address: NativeListenAddress, policy: NativePolicy, limits: NativeLimits): void
 }
 
 export interface NativePeerWatcher {

@@ -94,6 +94,8 @@ class Acceptor {
 
   // Ends the thread, closes the address and all clients not yet taken. May be called again.
   void Stop();
+  // After a Stop: accepts at another endpoint. The connections of before go on counting against the limits.
+  Status Restart(std::unique_ptr<ServerEndpoint> endpoint, OwnedDescriptor notify_thread_end);
 
  private:
   using Clock = std::chrono::steady_clock;
@@ -102,8 +104,7 @@ class Acceptor {
   enum class Intake { kAccepting, kFull, kExhausted, kStopping };
   enum class Notice { kSilent, kTold, kOwed };
 
-  Acceptor(std::unique_ptr<ServerEndpoint> endpoint, PeerRules rules, AcceptorLimits limits,
-           OwnedDescriptor notify_thread_end);
+  Acceptor(PeerRules rules, AcceptorLimits limits);
 
   void Run();
   // Accepts until the kernel's queue is empty, ours is full, or a batch is done. Returns how many of the batch were

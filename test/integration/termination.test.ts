@@ -32,6 +32,7 @@ const FUNCTIONS = [
     'Acceptor.takeRefusals',
     'Acceptor.stats',
     'Acceptor.takeNotifyDescriptor',
+    'Acceptor.restart',
   ],
   ...[
     'PeerWatcher',

@@ -95,6 +95,14 @@ export const limitMutations: readonly Mutation[] = [
     tests: [BUDGET],
   },
   {
+    name: 'connections made before an address was lost still count',
+    claim: 'Connections are limited in total, per user',
+    file: 'native/admission/acceptor.cc',
+    from: 'notice_ = Notice::kSilent;\n  Result',
+    to: 'notice_ = Notice::kSilent;\n  open_by_user_.clear();\n  stats_.open = 0;\n  Result',
+    tests: ['test/unit/connection/address-lost.test.ts'],
+  },
+  {
     name: 'a turn of the event loop ends',
     claim: 'In one turn of the event loop',
     file: 'lib/wire/socket.ts',

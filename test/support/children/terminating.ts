@@ -115,6 +115,15 @@ function callsOf(addon: typeof Addon, { directory }: Order): Record<string, () =
       made.stop()
       return taken
     },
+    'Acceptor.restart': () => () => {
+      const made = acceptor(policy)
+      const taken = [tried(() => made.restart(at, policy, limits)), made.takeNotifyDescriptor()]
+      made.stop()
+      made.restart(at, policy, limits)
+      taken.push(made.takeNotifyDescriptor())
+      made.stop()
+      return taken
+    },
     PeerWatcher: () => () => {
       const watcher = new addon.PeerWatcher()
       const descriptor = connected()
