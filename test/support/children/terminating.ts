@@ -117,7 +117,7 @@ function callsOf(addon: typeof Addon, { directory }: Order): Record<string, () =
     },
     'Acceptor.restart': () => () => {
       const made = acceptor(policy)
-      const taken = [tried(() => made.restart(at, policy, limits)), made.takeNotifyDescriptor()]
+      const taken = [tried(() => { made.restart(at, policy, limits); }), made.takeNotifyDescriptor()]
       made.stop()
       made.restart(at, policy, limits)
       taken.push(made.takeNotifyDescriptor())
