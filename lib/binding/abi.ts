@@ -147,11 +147,11 @@ export const Progress = {
 /** What one turn of the event loop may read, in units of about a microsecond of work, and what costs how much. */
 export const TurnCost = {
   /** Of one turn. */
-  units: 1024,
+  units: 2048,
   /** A message costs 1. */
   refusedLine: 4,
   /** Once when they are read, once when their lines are checked. */
-  bytesPerUnit: 1024,
+  bytesPerUnit: 512,
   read: 4,
   /** Of a stream. */
   end: 32,

@@ -102,9 +102,9 @@ struct FrameProgress {
 
 // What one turn of the event loop may read, in units of about a microsecond of work, and what costs how much.
 struct TurnCost {
-  static constexpr std::size_t kUnits = 1024;         // of one turn
-  static constexpr std::size_t kRefusedLine = 4;      // a message costs 1
-  static constexpr std::size_t kBytesPerUnit = 1024;  // once when they are read, once when their lines are checked
+  static constexpr std::size_t kUnits = 2048;        // of one turn
+  static constexpr std::size_t kRefusedLine = 4;     // a message costs 1
+  static constexpr std::size_t kBytesPerUnit = 512;  // once when they are read, once when their lines are checked
   static constexpr std::size_t kRead = 4;
   static constexpr std::size_t kEnd = 32;  // of a stream
 };
