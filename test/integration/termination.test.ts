@@ -44,7 +44,7 @@ const FUNCTIONS = [
     'attachFieldRows',
     'attachWindow',
   ],
-  ...['openReader', 'closeReader', 'readRecords', 'pushRecords', 'moreRecords', 'finishRecords'],
+  ...['openReader', 'closeReader', 'readRecords', 'pushRecords', 'moreRecords', 'finishRecords', 'beginTurn'],
   ...['readiness', 'readiness.start', 'suspendRecords', 'sinceBoot', 'files'],
 ]
 
