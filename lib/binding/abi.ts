@@ -140,7 +140,24 @@ export const Progress = {
   received: 4,
   /** Set by TypeScript: messages own the window, so the addon must not read into it any more. */
   given: 5,
-  count: 6,
+  /** 1: the rest of the lines, and other reads, wait for the next turn of the event loop. See {@link TurnCost}. */
+  turnOver: 6,
+  /** Set by TypeScript: lines that were kept wait for a turn of their own, so the next one reads nothing. */
+  keptWait: 7,
+  count: 8,
+} as const
+
+/** What one turn of the event loop may read, in units of about a microsecond of work, and what costs how much. */
+export const TurnCost = {
+  /** Of one turn. */
+  units: 2048,
+  /** A message costs 1. */
+  refusedLine: 4,
+  /** Once when they are read, once when their lines are checked. */
+  bytesPerUnit: 512,
+  read: 4,
+  /** Of a stream. */
+  end: 32,
 } as const
 
 /** In place of a number of bytes: nothing has arrived. */

@@ -76,6 +76,11 @@ export interface NativeAcceptor {
   }
   takeNotifyDescriptor(): number
   stop(): void
+  /**
+   * Accepts again after `stop`, with what the constructor was given; the connections of before go on counting. Then
+   * `takeNotifyDescriptor` returns another one.
+   */
+  restart(address: NativeListenAddress, policy: NativePolicy, limits: NativeLimits): void
 }
 
 export interface NativePeerWatcher {
@@ -127,6 +132,8 @@ interface Addon {
   readonly moreRecords: (descriptor: number) => number
   /** Keeps the rest of the last read for a later `moreRecords`; call it if `progress` says that there is more. */
   readonly suspendRecords: (descriptor: number) => void
+  /** Begins a turn of the event loop, with all that it may read. Where `readiness` exists, the addon does so by itself. */
+  readonly beginTurn: () => void
   /** Returns the records of the unfinished line of a stream that has ended. */
   readonly finishRecords: (descriptor: number) => number
   /** Sets the memory to which all frame readers write their records and the outcome of a step. */

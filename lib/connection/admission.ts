@@ -1,5 +1,5 @@
-// The acceptor behind a listener: the clients that it admits, the wake-ups of its thread, its counts, and its replacement
-// when the address was lost and is claimed again.
+// The acceptor behind a listener: the clients that it admits, the wake-ups of its thread, its counts, and its restart when the
+// address was lost and is claimed again.
 
 import type { Socket } from 'node:net'
 
@@ -47,15 +47,14 @@ export function openAcceptor({ address, native, policy, limits }: ListenPlan): N
 export class Admission {
   readonly #plan: ListenPlan
   readonly #onWakeUp: () => void
-  #acceptor: NativeAcceptor
+  readonly #acceptor: NativeAcceptor
   #wakeUp: Socket
   #file: BoundFile
-  #origin: ConnectionOrigin
+  /** Where the connections of all clients come from. */
+  readonly origin: ConnectionOrigin
   readonly #accounts: UserAccounts
-  /** Earlier acceptors, whose address was lost. Their connections still count. */
-  #earlier: NativeAcceptor[] = []
   #keepsAlive = true
-  /** Whether the acceptor has stopped, and no other one has claimed the address yet. */
+  /** The acceptor has stopped, and has not claimed the address again yet. */
   #stopped = false
 
   /**
@@ -74,12 +73,14 @@ export class Admission {
     this.#wakeUp = this.#createWakeUp()
     this.#file = new BoundFile(plan.address)
     this.#accounts = new UserAccounts(plan.accounts, onAccount)
-    this.#origin = this.#createOrigin()
-  }
-
-  /** The origin of connections of clients taken from now on. */
-  get origin(): ConnectionOrigin {
-    return this.#origin
+    this.origin = {
+      busyPoll: plan.busyPoll,
+      onEvent: plan.onEvent,
+      accountOf: (peer) => this.#accounts.of(userOf(peer)),
+      onClosed: (connection: Connection) => {
+        acceptor.release(userOf(connection.peer))
+      },
+    }
   }
 
   /** Takes the next admitted client, which must be wrapped in a connection before the next call. */
@@ -93,15 +94,8 @@ export class Admission {
   }
 
   stats(): ListenerStats {
-    const sum = { accepted: 0, refused: 0, open: 0, exhausted: 0 }
-    for (const acceptor of [...this.#earlier, this.#acceptor]) {
-      const { admitted, refused, open, exhausted } = acceptor.stats()
-      sum.accepted += admitted
-      sum.refused += refused
-      sum.open += open
-      sum.exhausted += exhausted
-    }
-    return { ...sum, ...this.#accounts.totals() }
+    const { admitted: accepted, refused, open, exhausted } = this.#acceptor.stats()
+    return { accepted, refused, open, exhausted, ...this.#accounts.totals() }
   }
 
   /** Returns what is at the address instead of this listener's socket; undefined if it is not lost. */
@@ -110,25 +104,24 @@ export class Admission {
   }
 
   /**
-   * Claims the address with a new acceptor. Returns the error if that fails; another call tries again. The old acceptor
-   * holds the lock of the address, so it must stop first. `onStopped` is called for its last refusals.
+   * Claims the address again. Returns the error if that fails; another call tries again. The acceptor holds the lock of the
+   * address, so it must stop first. `onStopped` is called for its last refusals. Connections made before go on counting
+   * against the limits.
    */
   reclaim(onStopped: () => void): Error | undefined {
-    const [earlier, wakeUp] = [this.#acceptor, this.#wakeUp]
-    earlier.stop()
+    this.#acceptor.stop()
     this.#stopped = true
     onStopped()
+    const { address, native, policy, limits } = this.#plan
     try {
-      this.#acceptor = openAcceptor(this.#plan)
+      this.#acceptor.restart(native, policy, limits)
     } catch (error) {
-      return toError(error)
+      return toError(explainDenial(fromNative(error), 'listen', address))
     }
     this.#stopped = false
-    this.#earlier.push(earlier)
-    wakeUp.destroy()
+    this.#wakeUp.destroy()
     this.#wakeUp = this.#createWakeUp()
-    this.#file = new BoundFile(this.#plan.address)
-    this.#origin = this.#createOrigin()
+    this.#file = new BoundFile(address)
     return undefined
   }
 
@@ -161,17 +154,5 @@ export class Admission {
     })
     wakeUp.resume()
     return this.#keepsAlive ? wakeUp : wakeUp.unref()
-  }
-
-  #createOrigin(): ConnectionOrigin {
-    const acceptor = this.#acceptor
-    return {
-      busyPoll: this.#plan.busyPoll,
-      onEvent: this.#plan.onEvent,
-      accountOf: (peer) => this.#accounts.of(userOf(peer)),
-      onClosed: (connection: Connection) => {
-        acceptor.release(userOf(connection.peer))
-      },
-    }
   }
 }

@@ -2,10 +2,12 @@
 // kernel about all of them in one call, every second, while there are any; reads no byte. Does not keep the process
 // alive.
 
-import { clearInterval, setInterval } from '../base/globals.js'
+import { clearInterval, setImmediate, setInterval } from '../base/globals.js'
 import { addon } from '../binding/addon.js'
 
 const SWEEP_EVERY_MS = 1000
+/** Connections that are given up in one turn of the event loop. */
+const GONE_PER_TURN = 64
 
 /** The unread connections of a thread. */
 export class HangupSweep<Connection> {
@@ -41,9 +43,20 @@ export class HangupSweep<Connection> {
       return
     }
     const watched = [...this.#watched]
-    for (const index of addon.findGone(Int32Array.from(watched, this.#descriptorOf))) {
-      const connection = watched[index]
-      if (connection !== undefined) this.#onGone(connection)
+    const gone = addon.findGone(Int32Array.from(watched, this.#descriptorOf))
+    this.#giveUp(gone.map((index) => watched[index]).filter((connection) => connection !== undefined))
+  }
+
+  #giveUp(gone: Connection[]): void {
+    for (const connection of gone.slice(0, GONE_PER_TURN)) {
+      // It may have been closed, or given a reader, since it was found.
+      if (this.#watched.has(connection)) this.#onGone(connection)
+    }
+    const left = gone.slice(GONE_PER_TURN)
+    if (left.length > 0) {
+      setImmediate(() => {
+        this.#giveUp(left)
+      })
     }
   }
 }

@@ -7,8 +7,8 @@
 //                         ▼ ▼
 //                        closed
 //
-// With an address lost, connections stay and clients already queued are served. Only `reclaim` then stops the acceptor,
-// to start another one.
+// With an address lost, connections stay and clients already queued are served. Only `reclaim` stops the acceptor then,
+// to start it again.
 
 import { abortable, offAbort, onAbort } from '../base/abort.js'
 import { abortedError, hasCode, IpcError } from '../base/errors.js'

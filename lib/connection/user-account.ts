@@ -58,6 +58,8 @@ export class UserAccount {
   /** Whether the holder of the turn has read since the last check. */
   #hasRead = false
   #timer: NodeJS.Timeout | undefined
+  /** While no connection has the turn: see `#roomForTurn`. */
+  #nextTurnAt = -Infinity
   /** When the longest line stopped making progress at the hard bound. */
   #stuckSinceMs: number | undefined
   #secondBegan = -Infinity
@@ -113,8 +115,11 @@ export class UserAccount {
       this.#reopen()
       return
     }
-    // The connection whose messages were taken may now get a turn.
-    if (this.#state === 'full' && this.#turn === undefined && bytes < 0) this.#passTurn()
+    if (this.#state !== 'full' || this.#turn !== undefined || bytes >= 0) return
+    // What was taken may let its connection have a turn, or leave room for another one. Not for every message taken: looking for
+    // the next turn means looking at all connections of the user.
+    const freed = holder !== undefined && mayHaveTurn(holder)
+    if (freed || this.#held <= this.#nextTurnAt) this.#passTurn()
   }
 
   /** Notes that a connection wants to read again, or that the application waits for it again. */
@@ -156,6 +161,7 @@ export class UserAccount {
     this.#turn = this.#state === 'full' ? this.#next() : undefined
     if (this.#turn === undefined) {
       this.#stuckSinceMs = undefined
+      this.#nextTurnAt = this.#roomForTurn()
       return
     }
     this.#readers.delete(this.#turn)
@@ -194,6 +200,13 @@ export class UserAccount {
     if (!mayHaveTurn(reader)) return false
     if (!this.#overHardBound) return true
     return reader.unfinishedBytes > 0 && this.#held - reader.unfinishedBytes <= this.#hardBound
+  }
+
+  /** Returns how many bytes may be held so that one of the connections that may have a turn gets it; -Infinity: there is none. */
+  #roomForTurn(): number {
+    const longest = this.#longest()
+    if (longest !== undefined) return this.#hardBound + longest.unfinishedBytes
+    return [...this.#readers].some(mayHaveTurn) ? this.#hardBound - 1 : -Infinity
   }
 
   /** Of the connections that may have a turn, the one with the longest line. */

@@ -3,12 +3,13 @@
 
 import type { Socket } from 'node:net'
 
-import { queueMicrotask } from '../base/globals.js'
 import {
   closeStream,
+  goOnWithKept,
   passOn,
   passOnKept,
   passOnRest,
+  type AfterLines,
   type ConnectionSocket,
   type SocketEvents,
 } from './socket.js'
@@ -70,8 +71,14 @@ export class NodeSocket<Owner> implements ConnectionSocket {
   readonly #socket: Socket
   readonly #owner: Owner
   readonly #events: SocketEvents<Owner>
-  /** Whether the addon keeps lines of the last read, which are handed over before reading resumes. */
-  #holding = false
+  /**
+   * Lines of the last read that the addon keeps. They are handed over before reading goes on; `draining`: in this turn of
+   * the event loop or the next.
+   *
+   *     none ──> holding <──> draining ──> none
+   *       └──────────────────────^
+   */
+  #kept: 'none' | 'holding' | 'draining' = 'none'
 
   constructor(descriptor: number, owner: Owner, events: SocketEvents<Owner>) {
     this.descriptor = descriptor
@@ -87,15 +94,16 @@ export class NodeSocket<Owner> implements ConnectionSocket {
   }
 
   resume(): void {
-    if (!this.#holding) this.#socket.resume()
-    // Not at once: the window may contain the lines of another connection at this moment.
-    else
-      queueMicrotask(() => {
-        this.#drain()
-      })
+    if (this.#kept === 'none') {
+      this.#socket.resume()
+    } else if (this.#kept === 'holding') {
+      this.#kept = 'draining'
+      goOnWithKept(this)
+    }
   }
 
   pause(): void {
+    if (this.#kept === 'draining') this.#kept = 'holding'
     this.#socket.pause()
   }
 
@@ -125,16 +133,21 @@ export class NodeSocket<Owner> implements ConnectionSocket {
 
   onArrival(arrivals: Uint8Array, size: number): boolean {
     const push = (): number => addon.pushRecords(this.descriptor, arrivals, size)
-    const after = passOn(this.descriptor, threadWindow.withRoom(push(), push), this.#owner, this.#events)
-    this.#holding = after === 'holding'
-    return after === 'reading'
+    return this.#goesOn(
+      passOn(this.descriptor, threadWindow.withRoom(push(), push), this.#owner, this.#events),
+    )
   }
 
-  #drain(): void {
-    if (!this.#holding || this.destroyed) return
-    const after = passOnKept(this.descriptor, this.#owner, this.#events)
-    this.#holding = after === 'holding'
-    if (after === 'reading') this.#socket.resume()
+  takeKept(): void {
+    if (this.#kept !== 'draining' || this.destroyed) return
+    if (this.#goesOn(passOnKept(this.descriptor, this.#owner, this.#events))) this.#socket.resume()
+  }
+
+  /** Whether reading goes on after the owner has taken lines. */
+  #goesOn(after: AfterLines): boolean {
+    this.#kept = after === 'holding' ? 'holding' : after === 'waiting' ? 'draining' : 'none'
+    if (after === 'waiting') goOnWithKept(this)
+    return after === 'reading'
   }
 
   onEnd(): void {

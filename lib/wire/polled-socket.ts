@@ -3,10 +3,11 @@
 
 import { constants } from 'node:os'
 
-import { nextTick, queueMicrotask, setImmediate } from '../base/globals.js'
+import { nextTick, setImmediate } from '../base/globals.js'
 import { pollWords } from './busy-poll.js'
 import {
   closeStream,
+  goOnWithKept,
   passOn,
   passOnKept,
   passOnRest,
@@ -49,9 +50,9 @@ interface PendingWrite {
  *                  v   │
  *     holding <──> draining
  *
- * `holding`: paused, and the addon keeps lines of the last read. `draining`: these are about to be handed over; then
- * reading resumes. `ended`: the peer sends no more, but may still read. `finishing`: the application has nothing more
- * to reply. Writing is independent of this state until `closed`.
+ * `holding`: paused, and the addon keeps lines of the last read. `draining`: these are about to be handed over, in this turn
+ * of the event loop or the next; then reading goes on. `ended`: the peer sends no more, but may still read. `finishing`: the application has nothing more to
+ * answer. Writing does not depend on this until `closed`.
  */
 type State = 'paused' | 'reading' | 'holding' | 'draining' | 'ended' | 'finishing' | 'closed'
 
@@ -77,10 +78,7 @@ export class PolledSocket<Owner> implements ConnectionSocket {
   resume(): void {
     if (this.#state === 'holding') {
       this.#state = 'draining'
-      // Not at once: the window may contain the lines of another connection at this moment.
-      queueMicrotask(() => {
-        this.#drain()
-      })
+      goOnWithKept(this)
     } else if (this.#state === 'paused') {
       this.#state = 'reading'
       this.#want()
@@ -141,7 +139,7 @@ export class PolledSocket<Owner> implements ConnectionSocket {
     }
   }
 
-  #drain(): void {
+  takeKept(): void {
     if (this.#state !== 'draining') return
     this.#state = 'reading'
     this.#goOn(passOnKept(this.descriptor, this.#owner, this.#events))
@@ -150,7 +148,12 @@ export class PolledSocket<Owner> implements ConnectionSocket {
   /** Continues after the owner has taken lines. It may have closed this socket meanwhile. */
   #goOn(after: AfterLines): void {
     if (this.#state !== 'reading') return
-    if (after !== 'reading') this.#state = after
+    if (after === 'waiting') {
+      this.#state = 'draining'
+      goOnWithKept(this)
+    } else {
+      this.#state = after
+    }
     this.#want()
   }
 

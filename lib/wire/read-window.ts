@@ -64,6 +64,11 @@ export class ReadWindow {
     return this.progress[Progress.more] === 1
   }
 
+  /** This turn of the event loop has read enough: what is left waits for the next one. See turn.ts. */
+  get turnOver(): boolean {
+    return this.progress[Progress.turnOver] === 1
+  }
+
   /** Bytes of the unfinished line behind the lines of the last read; 0 while that has more steps. */
   get carried(): number {
     return this.progress[Progress.carried] as number

@@ -262,11 +262,23 @@ export class RefusedLines {
     const sample = escapeSample(this.#samples.toString('latin1', start, this.#words[at + 2]))
     const [reason, sentence] = INVALID_REASONS[state] ?? ['not-json', 'it is invalid']
     const code = state === TOO_LARGE_STATE ? 'ERR_IPC_MESSAGE_TOO_LARGE' : 'ERR_IPC_INVALID_MESSAGE'
-    return new IpcError(code, `${this.#name}: invalid line: ${sentence} (at byte ${offset} of ${sample})`, {
-      reason,
-      offset,
-      sample,
-    })
+    const text = `${this.#name}: invalid line: ${sentence} (at byte ${offset} of ${sample})`
+    return withoutStack(() => new IpcError(code, text, { reason, offset, sample }))
+  }
+}
+
+/**
+ * Makes an error without a stack. It would show where this package reads lines, while the fault is the peer's; and it takes
+ * several times as long as the error itself, or much longer if the program has raised `Error.stackTraceLimit`.
+ */
+function withoutStack(make: () => IpcError): IpcError {
+  const { stackTraceLimit } = Error
+  // With --frozen-intrinsics it cannot be written.
+  if (!Reflect.set(Error, 'stackTraceLimit', 0)) return make()
+  try {
+    return make()
+  } finally {
+    Error.stackTraceLimit = stackTraceLimit
   }
 }
 

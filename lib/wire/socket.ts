@@ -1,9 +1,11 @@
 // The socket of a connection: the contract that polled-socket.ts and node-socket.ts implement, and the way in which
 // both hand the lines of a read to their owner.
 
+import { queueMicrotask } from '../base/globals.js'
 import { addon } from '../binding/addon.js'
 import type { LineReading } from './line-reading.js'
 import { threadWindow, type ReadWindow } from './read-window.js'
+import { inNextTurn, type KeptLines } from './turn.js'
 
 /** The callbacks for the owner of a socket. One object serves all owners of a kind. */
 export interface SocketEvents<Owner> {
@@ -61,8 +63,10 @@ export type AfterLines =
   | 'reading'
   /** The owner wants no more for now. */
   | 'paused'
-  /** The same, and lines of the last read are kept: hand them over with {@link passOnKept} before reading continues. */
+  /** The same, and lines of the last read are kept: call {@link goOnWithKept} before reading on. */
   | 'holding'
+  /** The owner wants more, but the turn is over. Lines of the last read are kept: call {@link goOnWithKept}. */
+  | 'waiting'
 
 /**
  * Hands the lines of one read to their owner, step by step. The owner may close the stream meanwhile; the addon needs its
@@ -97,11 +101,13 @@ class LineDelivery {
     const window = this.#window
     try {
       let wanted = events.onRecords(owner, count, received)
-      // If the owner wants no more, the rest of a read of thousands of lines must be held back.
-      while (window.hasMore && wanted) wanted = events.onRecords(owner, addon.moreRecords(descriptor), 0)
+      // An owner that wants no more must not be given the rest of a read of thousands of lines.
+      while (window.hasMore && wanted && !window.turnOver) {
+        wanted = events.onRecords(owner, addon.moreRecords(descriptor), 0)
+      }
       if (!window.hasMore) return wanted ? 'reading' : 'paused'
       addon.suspendRecords(descriptor)
-      return 'holding'
+      return wanted ? 'waiting' : 'holding'
     } finally {
       if (this.#isClosing()) addon.closeReader(descriptor)
       this.#state = 'idle'
@@ -149,6 +155,15 @@ export function passOn<Owner>(
 /** Hands over the lines that were kept when the owner wanted no more. */
 export function passOnKept<Owner>(descriptor: number, owner: Owner, events: SocketEvents<Owner>): AfterLines {
   return delivery.handOverKept(descriptor, owner, events)
+}
+
+/** Has the lines of a stream that were kept handed over: soon, or in the next turn if this one is over. */
+export function goOnWithKept(lines: KeptLines): void {
+  // Not at once: the window may have the lines of another connection just now.
+  queueMicrotask(() => {
+    if (threadWindow.turnOver) inNextTurn(lines)
+    else lines.takeKept()
+  })
 }
 
 /** Hands over the last line of a stream that has ended without a newline. */

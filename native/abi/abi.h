@@ -96,9 +96,21 @@ struct FrameProgress {
   static constexpr std::size_t kReceived = 4;  // bytes read; 0 at the end of the stream; a negative error number
   // Set by JavaScript: messages own the window, so nothing may be read into it any more.
   static constexpr std::size_t kGiven = 5;
-  static constexpr std::size_t kWords = 6;
+  static constexpr std::size_t kTurnOver = 6;  // 1: the rest of the lines, and other reads, wait for the next turn
+  // Set by JavaScript: lines that were kept wait for a turn of their own, so the next one reads nothing.
+  static constexpr std::size_t kKeptWait = 7;
+  static constexpr std::size_t kWords = 8;
 
   static constexpr std::int32_t kNothing = INT32_MIN;  // nothing has arrived
+};
+
+// What one turn of the event loop may read, in units of about a microsecond of work, and what costs how much.
+struct TurnCost {
+  static constexpr std::size_t kUnits = 2048;        // of one turn
+  static constexpr std::size_t kRefusedLine = 4;     // a message costs 1
+  static constexpr std::size_t kBytesPerUnit = 512;  // once when they are read, once when their lines are checked
+  static constexpr std::size_t kRead = 4;
+  static constexpr std::size_t kEnd = 32;  // of a stream
 };
 
 // Word indices of the description of one frame to be laid out.

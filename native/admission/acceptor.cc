@@ -24,26 +24,32 @@ UserKey KeyOf(const PeerIdentity& peer) {
   return peer.security_id;
 }
 
-Acceptor::Acceptor(std::unique_ptr<ServerEndpoint> endpoint, PeerRules rules, AcceptorLimits limits,
-                   OwnedDescriptor notify_thread_end)
-    : endpoint_(std::move(endpoint)),
-      rules_(std::move(rules)),
-      limits_(limits),
-      notify_(std::move(notify_thread_end)),
-      rate_(limits.max_new_per_second_per_user) {}
+Acceptor::Acceptor(PeerRules rules, AcceptorLimits limits)
+    : rules_(std::move(rules)), limits_(limits), rate_(limits.max_new_per_second_per_user) {}
 
 Result<std::unique_ptr<Acceptor>> Acceptor::Start(std::unique_ptr<ServerEndpoint> endpoint, PeerRules rules,
                                                   AcceptorLimits limits, OwnedDescriptor notify_thread_end) {
-  std::unique_ptr<Acceptor> acceptor(
-      new Acceptor(std::move(endpoint), std::move(rules), limits, std::move(notify_thread_end)));
-  Result<std::unique_ptr<Thread>> thread =
-      StartThread([](void* self) { static_cast<Acceptor*>(self)->Run(); }, acceptor.get());
-  if (!thread.ok()) {
-    acceptor->endpoint_->GiveBack();
-    return thread.failure();
-  }
-  acceptor->thread_ = std::move(thread.value());
+  std::unique_ptr<Acceptor> acceptor(new Acceptor(std::move(rules), limits));
+  Status started = acceptor->Restart(std::move(endpoint), std::move(notify_thread_end));
+  if (!started.ok()) return started.failure();
   return acceptor;
+}
+
+Status Acceptor::Restart(std::unique_ptr<ServerEndpoint> endpoint, OwnedDescriptor notify_thread_end) {
+  if (thread_ != nullptr) return Failure{FailureKind::kSystem, 0, "", "the acceptor has not been stopped"};
+  endpoint_ = std::move(endpoint);
+  notify_ = std::move(notify_thread_end);
+  intake_ = Intake::kAccepting;  // without the lock: there is no thread
+  notice_ = Notice::kSilent;
+  Result<std::unique_ptr<Thread>> thread =
+      StartThread([](void* self) { static_cast<Acceptor*>(self)->Run(); }, this);
+  if (thread.ok()) {
+    thread_ = std::move(thread.value());
+    return Done{};
+  }
+  endpoint_->GiveBack();
+  Stop();
+  return thread.failure();
 }
 
 Acceptor::~Acceptor() { Stop(); }

@@ -95,6 +95,8 @@ class Acceptor {
 
   // Ends the thread, and closes the address and all clients not yet taken. May be called again.
   void Stop();
+  // After a Stop: accepts at another endpoint. The connections of before go on counting against the limits.
+  Status Restart(std::unique_ptr<ServerEndpoint> endpoint, OwnedDescriptor notify_thread_end);
 
  private:
   using Clock = std::chrono::steady_clock;
@@ -103,8 +105,7 @@ class Acceptor {
   enum class Intake { kAccepting, kFull, kExhausted, kStopping };
   enum class Notice { kSilent, kTold, kOwed };
 
-  Acceptor(std::unique_ptr<ServerEndpoint> endpoint, PeerRules rules, AcceptorLimits limits,
-           OwnedDescriptor notify_thread_end);
+  Acceptor(PeerRules rules, AcceptorLimits limits);
 
   void Run();
   // Accepts until the kernel's queue is empty, `queue_` is full, or a batch is done. Returns how

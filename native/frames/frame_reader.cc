@@ -23,6 +23,7 @@ void AddTooLarge(std::size_t start, std::size_t sample_end, std::size_t limit, R
   record[FrameRecord::kState] = static_cast<std::int32_t>(LineState::kTooLarge);
   record[FrameRecord::kLineEnd] = static_cast<std::int32_t>(sample_end);
   record[FrameRecord::kErrorOffset] = static_cast<std::int32_t>(limit);
+  sink.Refuse();
 }
 
 // Regardless of the error that the check found, the cause is that the line's end is missing.

@@ -23,10 +23,10 @@ class RecordSink {
         rows_(rows),
         row_words_(FieldWord::kFirst + fields * FieldWord::kEach) {}
 
-  bool full() const { return count_ == capacity_; }
+  bool full() const { return count_ >= capacity_; }
   std::size_t count() const { return count_; }
-  // Returns the words of the next record, all zero except the start of its line. Must not be called
-  // when full.
+  std::size_t refused() const { return refused_; }
+  // The words of the next record, all zero but for where its line starts. Not to be called when full.
   std::int32_t* Add(std::size_t line_start) {
     std::int32_t* record = words_ + count_ * FrameRecord::kWords;
     ++count_;
@@ -42,12 +42,21 @@ class RecordSink {
   }
   std::int32_t* first() { return words_; }
   void RemoveLast() { --count_; }
-  void Clear() { count_ = 0; }
+  // The last record is that of a refused line, which takes the work of several and leaves room for fewer.
+  void Refuse() {
+    ++refused_;
+    capacity_ -= std::min(capacity_ - count_, TurnCost::kRefusedLine - 1);
+  }
+  void Clear() {
+    count_ = 0;
+    refused_ = 0;
+  }
 
  private:
   std::int32_t* words_;
   std::size_t capacity_;
   std::size_t count_ = 0;
+  std::size_t refused_ = 0;
   std::int32_t* rows_ = nullptr;
   std::size_t row_words_ = 0;
 };

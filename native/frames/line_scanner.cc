@@ -105,6 +105,7 @@ void RefuseLine(const std::uint8_t* window, std::size_t start, std::size_t end, 
   record[FrameRecord::kState] = static_cast<std::int32_t>(state);
   record[FrameRecord::kLineEnd] = static_cast<std::int32_t>(end);
   record[FrameRecord::kErrorOffset] = static_cast<std::int32_t>(offset);
+  sink.Refuse();
 }
 
 }  // namespace
@@ -193,6 +194,7 @@ std::size_t LineScanner::ScanBlock(const std::uint8_t* window, std::size_t begin
         sink.RemoveLast();
         return ScanOneByOne(window, start, end, sink);
       }
+      if (!valid) sink.Refuse();
     }
     start = newline + 1;
   }

@@ -90,7 +90,16 @@ constexpr NamedNumber kProgressWords[] = {
     Named("textBegin", FrameProgress::kTextBegin), Named("textEnd", FrameProgress::kTextEnd),
     Named("more", FrameProgress::kMore),           Named("carried", FrameProgress::kCarried),
     Named("received", FrameProgress::kReceived),   Named("given", FrameProgress::kGiven),
+    Named("turnOver", FrameProgress::kTurnOver),   Named("keptWait", FrameProgress::kKeptWait),
     Named("count", FrameProgress::kWords),
+};
+
+constexpr NamedNumber kTurnCosts[] = {
+    Named("units", TurnCost::kUnits),
+    Named("refusedLine", TurnCost::kRefusedLine),
+    Named("bytesPerUnit", TurnCost::kBytesPerUnit),
+    Named("read", TurnCost::kRead),
+    Named("end", TurnCost::kEnd),
 };
 
 constexpr NamedNumber kLayoutWords[] = {
@@ -148,6 +157,7 @@ Value Abi(const Invocation& call) {
   AddGroup(abi, "LineState", kLineStates);
   AddGroup(abi, "MessageTypeCode", kMessageTypes);
   AddGroup(abi, "Progress", kProgressWords);
+  AddGroup(abi, "TurnCost", kTurnCosts);
   AddGroup(abi, "LayoutWord", kLayoutWords);
   AddGroup(abi, "PollWord", kPollWords);
   Fill(abi, kSingle);

@@ -21,7 +21,7 @@ UserKey ToUserKey(Value value) {
 
 // address: { path, createDirectory, sharedDirectory, groupAccess, publicAccess, group: number | null }, or {
 // descriptor }
-Result<std::unique_ptr<ServerEndpoint>> OpenEndpoint(Value address, int backlog, const PeerPolicy& policy) {
+Result<std::unique_ptr<ServerEndpoint>> OpenEndpoint(Value address, Value limits, const PeerPolicy& policy) {
   if (const Value descriptor = address.Get("descriptor"); descriptor.IsNumber()) {
     return Adopt(FromLoopNumber(descriptor.ToInt32()));
   }
@@ -34,7 +34,7 @@ Result<std::unique_ptr<ServerEndpoint>> OpenEndpoint(Value address, int backlog,
   if (const Value group = address.Get("group"); group.IsNumber()) {
     request.group = static_cast<std::uint32_t>(group.ToSize());
   }
-  request.backlog = backlog;
+  request.backlog = static_cast<int>(std::min<std::size_t>(limits.Get("backlog").ToSize(), 65535));
   request.security_ids = policy.security_ids;
   return Listen(request);
 }
@@ -63,6 +63,7 @@ class AcceptorObject final : public ThreadOwner<Acceptor> {
                       Class::Method<&AcceptorObject::Stats>("stats"),
                       Class::Method<&AcceptorObject::TakeNotifyDescriptor>("takeNotifyDescriptor"),
                       Class::Method<&AcceptorObject::Stop>("stop"),
+                      Class::Method<&AcceptorObject::Restart>("restart"),
                   });
   }
 
@@ -87,8 +88,7 @@ class AcceptorObject final : public ThreadOwner<Acceptor> {
     Result<NotifyPair> notify = CreateNotifyPair();
     if (!notify.ok()) return notify.failure();
     PeerPolicy policy = ToPolicy(policy_value);
-    const auto backlog = static_cast<int>(std::min<std::size_t>(limits.Get("backlog").ToSize(), 65535));
-    Result<std::unique_ptr<ServerEndpoint>> endpoint = OpenEndpoint(address, backlog, policy);
+    Result<std::unique_ptr<ServerEndpoint>> endpoint = OpenEndpoint(address, limits, policy);
     if (!endpoint.ok()) return endpoint.failure();
     Result<std::unique_ptr<Acceptor>> acceptor =
         Acceptor::Start(std::move(endpoint.value()), {std::move(policy), environment.unmapped}, ToLimits(limits),
@@ -158,6 +158,27 @@ class AcceptorObject final : public ThreadOwner<Acceptor> {
   Value Stop(const Invocation& /*call*/) {
     thread().Stop();
     return {};
+  }
+
+  // restart(address, policy, limits): after a stop, with what the constructor was given; then takeNotifyDescriptor
+  Value Restart(const Invocation& call) {
+    if (!call[0].IsObject() || !call[1].IsObject() || !call[2].IsObject()) {
+      ThrowMisuse(call.env(), "restart: wrong arguments");
+      return {};
+    }
+    const Status restarted = RestartAt(call[0], call[1], call[2]);
+    if (!restarted.ok()) Throw(call.env(), restarted.failure());
+    return {};
+  }
+
+  Status RestartAt(Value address, Value policy, Value limits) {
+    Result<NotifyPair> notify = CreateNotifyPair();
+    if (!notify.ok()) return notify.failure();
+    Result<std::unique_ptr<ServerEndpoint>> endpoint = OpenEndpoint(address, limits, ToPolicy(policy));
+    if (!endpoint.ok()) return endpoint.failure();
+    Status restarted = thread().Restart(std::move(endpoint.value()), std::move(notify.value().thread));
+    if (restarted.ok()) SetNotifyEnd(std::move(notify.value().loop));
+    return restarted;
   }
 };
 

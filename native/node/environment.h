@@ -18,6 +18,7 @@
 #include "node/script.h"
 #include "platform/platform.h"
 #include "readiness/connected_descriptors.h"
+#include "readiness/turn.h"
 
 namespace sentinel {
 
@@ -49,6 +50,7 @@ struct Environment {
   const std::shared_ptr<ReadWindow> window{std::make_unique<ReadWindow>()};
   FrameReaders readers{window};
   RecordMemory memory;
+  Turn turn;
   Reference kept_window;
   HandedDescriptors handed;
   // Shared with calls in flight on the thread pool. Not std::make_shared, as above.

@@ -32,6 +32,7 @@ void sentinel::DefineReadiness(Value /*exports*/) {}
 
 #include "node/convert.h"
 #include "node/environment.h"
+#include "node/reading.h"
 #include "node/ready_reader.h"
 #include "readiness/contention.h"
 #include "readiness/poll_history.h"
@@ -110,7 +111,12 @@ class ReadinessHandles {
     self->reader_.ReadReady();
   }
 
-  static void BeforeSleep(uv_prepare_t* handle) { static_cast<ReadinessHandles*>(handle->data)->Poll(); }
+  // Called once in each iteration of the event loop, before it looks for what is ready.
+  static void BeforeSleep(uv_prepare_t* handle) {
+    auto* const self = static_cast<ReadinessHandles*>(handle->data);
+    BeginTurn(self->environment_);
+    self->Poll();
+  }
 
   // Busy polling: waits without going to sleep if a receiver has requested it, because waking up takes longer than
   // the rest of a round trip. It ends when the event loop has other work, which is checked before each read and
@@ -118,7 +124,7 @@ class ReadinessHandles {
   void Poll() {
     found_ready_ = false;
     const auto loop = static_cast<Descriptor>(uv_backend_fd(ready_.loop));
-    for (;;) {
+    while (!MustWait(environment_)) {
       const int timer_ms = uv_backend_timeout(ready_.loop);
       if (timer_ms == 0) return;  // the event loop has work now
       const std::int64_t microseconds = TakeRequest();

@@ -74,8 +74,13 @@ Value AttachWindow(const Invocation& call) {
 struct Step {
   FrameReader::Progress progress;
   std::size_t records = 0;
+  std::size_t refused = 0;
   std::int32_t received = 0;
 };
+
+void NoteTurn(const Environment& environment) {
+  environment.memory.progress[FrameProgress::kTurnOver] = environment.turn.over() ? 1 : 0;
+}
 
 // Ends a step: writes its outcome to FrameProgress, and takes the reader back if it keeps nothing. `reader` is null
 // if the stream is not open.
@@ -88,6 +93,9 @@ std::int32_t Report(Environment& environment, std::size_t stream, const FrameRea
   words[FrameProgress::kMore] = more ? 1 : 0;
   words[FrameProgress::kCarried] = reader == nullptr || more ? 0 : static_cast<std::int32_t>(reader->carried());
   words[FrameProgress::kReceived] = step.received;
+  environment.turn.ChargeLines(step.records, step.refused);
+  environment.turn.ChargeBytes(step.progress.text_end - step.progress.text_begin);
+  NoteTurn(environment);
   if (!more) environment.readers.Settle(stream);
   return static_cast<std::int32_t>(step.records);
 }
@@ -105,13 +113,18 @@ std::int32_t NoRoom(Environment& environment, const FrameReader& reader) {
 
 RecordSink SinkOf(Environment& environment, std::size_t stream) {
   const RecordMemory& memory = environment.memory;
-  return {memory.records, memory.record_capacity, memory.rows, environment.readers.FieldsOf(stream)};
+  const std::size_t lines = std::min(memory.record_capacity, environment.turn.lines_left());
+  return {memory.records, lines, memory.rows, environment.readers.FieldsOf(stream)};
 }
 
 std::int32_t TakeBytes(Environment& environment, std::size_t stream, FrameReader& reader, std::size_t size) {
+  environment.turn.ChargeRead();
+  environment.turn.ChargeBytes(size);
+  if (size == 0) environment.turn.ChargeEnd();
   RecordSink sink = SinkOf(environment, stream);
   const FrameReader::Progress progress = reader.Push(size, environment.scanner, sink);
-  return Report(environment, stream, &reader, {progress, sink.count(), static_cast<std::int32_t>(size)});
+  return Report(environment, stream, &reader,
+                {progress, sink.count(), sink.refused(), static_cast<std::int32_t>(size)});
 }
 
 // Makes a field set of a list of JSON Pointers. Returns nullptr unless all of them are valid.
@@ -181,7 +194,7 @@ Value MoreRecords(const Invocation& call) {
     return call.Number(NoRoom(environment, *reader));
   RecordSink sink = SinkOf(environment, stream);
   const FrameReader::Progress progress = reader->Continue(environment.scanner, sink);
-  return call.Number(Report(environment, stream, reader, {progress, sink.count()}));
+  return call.Number(Report(environment, stream, reader, {progress, sink.count(), sink.refused()}));
 }
 
 // suspendRecords(descriptor): keeps the rest of the last read for a later moreRecords
@@ -202,16 +215,32 @@ Value FinishRecords(const Invocation& call) {
   if (Prepare(environment, *reader, 1).size == 0) return call.Number(NoRoom(environment, *reader));
   RecordSink sink = SinkOf(environment, stream);
   const FrameReader::Progress progress = reader->Finish(environment.scanner, sink);
-  return call.Number(Report(environment, stream, reader, {progress, sink.count()}));
+  return call.Number(Report(environment, stream, reader, {progress, sink.count(), sink.refused()}));
+}
+
+// beginTurn()
+Value StartTurn(const Invocation& call) {
+  BeginTurn(Environment::Of(call.env()));
+  return {};
 }
 
 }  // namespace
+
+void BeginTurn(Environment& environment) {
+  environment.turn.Begin();
+  if (environment.memory.progress != nullptr) NoteTurn(environment);
+}
+
+bool MustWait(const Environment& environment) {
+  return environment.turn.over() ||
+         (environment.memory.progress != nullptr && environment.memory.progress[FrameProgress::kKeptWait] != 0);
+}
 
 RecordsRead ReadRecords(Environment& environment, std::size_t stream, std::size_t most) {
   using Outcome = RecordsRead::Outcome;
   FrameReader* const reader = environment.readers.Of(stream);
   if (reader == nullptr) {
-    return {Report(environment, stream, nullptr, {{}, 0, FrameProgress::kNothing}), Outcome::kNothing};
+    return {Report(environment, stream, nullptr, {{}, 0, 0, FrameProgress::kNothing}), Outcome::kNothing};
   }
   const FrameReader::Room room = Prepare(environment, *reader, kLeastReadBytes);
   if (room.size == 0) return {NoRoom(environment, *reader), Outcome::kRead};
@@ -226,7 +255,8 @@ RecordsRead ReadRecords(Environment& environment, std::size_t stream, std::size_
   }
   const bool nothing = size.failure().kind == FailureKind::kWouldBlock;
   const std::int32_t received = nothing ? FrameProgress::kNothing : -size.failure().code;
-  return {Report(environment, stream, reader, {{}, 0, received}), nothing ? Outcome::kNothing : Outcome::kRead};
+  if (!nothing) environment.turn.ChargeEnd();
+  return {Report(environment, stream, reader, {{}, 0, 0, received}), nothing ? Outcome::kNothing : Outcome::kRead};
 }
 
 void DefineReading(Value exports) {
@@ -240,6 +270,7 @@ void DefineReading(Value exports) {
   Export<MoreRecords>(exports, "moreRecords");
   Export<SuspendRecords>(exports, "suspendRecords");
   Export<FinishRecords>(exports, "finishRecords");
+  Export<StartTurn>(exports, "beginTurn");
 }
 
 }  // namespace sentinel

@@ -21,6 +21,11 @@ struct RecordsRead {
 // Reads at most about `most` bytes from a connected descriptor, and sets FrameProgress.
 RecordsRead ReadRecords(Environment& environment, std::size_t stream, std::size_t most);
 
+// Begins a turn of the event loop.
+void BeginTurn(Environment& environment);
+// Whether reading has to wait for another turn.
+bool MustWait(const Environment& environment);
+
 void DefineReading(Value exports);
 
 }  // namespace sentinel

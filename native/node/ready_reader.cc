@@ -21,24 +21,33 @@ constexpr std::size_t kCrowdReadBytes = 4096;
 bool ReadyReader::ReadAlone() {
   if (alone_turns_ == kMostAlone || !environment_.connected.WantsReading(alone_)) return false;
   if (Read(alone_, kReadBytes) == Outcome::kNothing) return false;
-  ++alone_turns_;
+  // A connection that takes up a whole turn does not need the shortest way.
+  alone_turns_ = MustWait(environment_) ? kMostAlone : alone_turns_ + 1;
   return true;
 }
 
 void ReadyReader::ReadReady() {
-  // With a single connection that exchanges messages in turn, the wake-up is most likely its next message.
-  if (ReadAlone()) return;
-  alone_turns_ = 0;
+  if (MustWait(environment_)) return;
   ConnectedDescriptors& connected = environment_.connected;
-  const std::vector<Readiness>& ready = connected.TakeReady();
-  alone_ = ready.size() == 1 && ready[0].readable ? ready[0].descriptor : Descriptor::kNone;
+  const std::vector<Readiness>& ready = connected.ready();
+  // Those that the last turn left come first: the system would report the same ones again before any other.
+  if (next_ >= ready.size()) {
+    // With a single connection that exchanges messages in turn, the wake-up is most likely its next message.
+    if (ReadAlone()) return;
+    alone_turns_ = 0;
+    connected.TakeReady();
+    next_ = 0;
+    alone_ = ready.size() == 1 && ready[0].readable ? ready[0].descriptor : Descriptor::kNone;
+  }
   const bool crowd = ready.size() == ReadinessSet::kMostAtOnce;
   const std::size_t most = crowd ? kCrowdReadBytes : kReadBytes;
   const int reads = crowd ? kCrowdReads : 1;
   // The callback may close some descriptors and wait for new ones with the same number.
-  for (const Readiness& one : ready) {
+  while (next_ < ready.size() && !MustWait(environment_)) {
+    const Readiness one = ready[next_++];
     if (one.writable && !Call(one.descriptor, RecordCount::kWritable)) return;
     for (int i = 0; i < reads && one.readable && connected.WantsReading(one.descriptor); ++i) {
+      if (MustWait(environment_)) return;
       const Outcome outcome = Read(one.descriptor, most);
       if (outcome == Outcome::kEnvironmentEnds) return;
       if (outcome != Outcome::kFull) break;

@@ -17,7 +17,7 @@ class ReadyReader {
   ReadyReader(Environment& environment, Value on_ready)
       : environment_(environment), on_ready_(on_ready, "sentinel-ipc") {}
 
-  // Reads all ready connections.
+  // Reads the ready connections, as far as this turn of the event loop goes, and the rest in the next turns.
   void ReadReady();
   // Reads the connection that was the only ready one last time. Returns false if nothing has arrived on it, if it
   // is no longer waited for, or if it was read so often that ReadReady must give the others a turn first.
@@ -33,6 +33,7 @@ class ReadyReader {
   const Callback on_ready_;
   Descriptor alone_ = Descriptor::kNone;
   int alone_turns_ = 0;
+  std::size_t next_ = 0;  // of the connections that were ready: the first that has not been read
 };
 
 }  // namespace sentinel

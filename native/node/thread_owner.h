@@ -36,6 +36,8 @@ class ThreadOwner : public EnvironmentMember {
  protected:
   Thread& thread() const { return *thread_; }
 
+  // The loop's end of another notify pair, which takeNotifyDescriptor returns next.
+  void SetNotifyEnd(OwnedDescriptor loop_end) { notify_loop_end_ = std::move(loop_end); }
   // takeNotifyDescriptor() → number, once
   Value HandNotifyEnd(const Invocation& call) { return handed_.HandNotifyEnd(call, notify_loop_end_); }
 

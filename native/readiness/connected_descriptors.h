@@ -44,6 +44,8 @@ class ConnectedDescriptors {
   std::size_t keeping() const { return keeping_; }
   // The descriptors that have the readiness they are waited for, in turn. Valid until the next call.
   const std::vector<Readiness>& TakeReady();
+  // Those of the last call.
+  const std::vector<Readiness>& ready() const { return ready_; }
   void Close(Descriptor connected);
   void CloseAll();
 

@@ -32,6 +32,7 @@ const FUNCTIONS = [
     'Acceptor.takeRefusals',
     'Acceptor.stats',
     'Acceptor.takeNotifyDescriptor',
+    'Acceptor.restart',
   ],
   ...[
     'PeerWatcher',
@@ -43,7 +44,7 @@ const FUNCTIONS = [
     'attachFieldRows',
     'attachWindow',
   ],
-  ...['openReader', 'closeReader', 'readRecords', 'pushRecords', 'moreRecords', 'finishRecords'],
+  ...['openReader', 'closeReader', 'readRecords', 'pushRecords', 'moreRecords', 'finishRecords', 'beginTurn'],
   ...['readiness', 'readiness.start', 'suspendRecords', 'sinceBoot', 'files'],
 ]
 

@@ -237,7 +237,7 @@ export const identityMutations: readonly Mutation[] = [
     name: 'a peer that has gone is noticed without reading or writing',
     claim: 'A peer that has gone is noticed',
     file: 'lib/connection/hangup-sweep.ts',
-    from: 'if (connection !== undefined) this.#onGone(connection)',
+    from: 'if (this.#watched.has(connection)) this.#onGone(connection)',
     to: 'void connection',
     tests: [CONNECTION],
   },

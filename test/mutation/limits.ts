@@ -3,6 +3,7 @@
 import type { Mutation } from './mutation.js'
 
 const BUDGET = 'test/security/budget.test.ts'
+const TURNS = 'test/security/turns.test.ts'
 const LIMITS = 'test/security/limits.test.ts'
 const SENDER = 'test/unit/endpoints/sender.test.ts'
 const PUBLISHER = 'test/unit/services/publisher.test.ts'
@@ -100,6 +101,46 @@ export const limitMutations: readonly Mutation[] = [
     from: 'if (this.#invalid > this.#plan.maxInvalid) {',
     to: 'if (false) {',
     tests: [BUDGET],
+  },
+  {
+    name: 'connections made before an address was lost still count',
+    claim: 'Connections are limited in total, per user',
+    file: 'native/admission/acceptor.cc',
+    from: 'notice_ = Notice::kSilent;\n  Result',
+    to: 'notice_ = Notice::kSilent;\n  open_by_user_.clear();\n  stats_.open = 0;\n  Result',
+    tests: ['test/unit/connection/address-lost.test.ts'],
+  },
+  {
+    name: 'a turn of the event loop ends',
+    claim: 'In one turn of the event loop',
+    file: 'lib/wire/socket.ts',
+    from: 'while (window.hasMore && wanted && !window.turnOver) {',
+    to: 'while (window.hasMore && wanted) {',
+    tests: [TURNS],
+  },
+  {
+    name: 'kept lines wait for a turn with room',
+    claim: 'In one turn of the event loop',
+    file: 'lib/wire/socket.ts',
+    from: 'if (threadWindow.turnOver) inNextTurn(lines)',
+    to: 'if (false) inNextTurn(lines)',
+    tests: [TURNS],
+  },
+  {
+    name: 'the ends of unread connections are spread over turns',
+    claim: 'In one turn of the event loop',
+    file: 'lib/connection/hangup-sweep.ts',
+    from: 'const GONE_PER_TURN = 64',
+    to: 'const GONE_PER_TURN = Infinity',
+    tests: [TURNS],
+  },
+  {
+    name: 'all connections share a turn',
+    claim: 'In one turn of the event loop',
+    file: 'native/node/ready_reader.cc',
+    from: 'while (next_ < ready.size() && !MustWait(environment_)) {',
+    to: 'while (next_ < ready.size()) {',
+    tests: [TURNS],
   },
   {
     name: 'a message must end in time',

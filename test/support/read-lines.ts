@@ -29,6 +29,7 @@ export function readLines(lines: readonly string[], options: PayloadOptions = {}
       throw new Error('a line is invalid')
     },
   }
+  addon.beginTurn()
   const push = (): number => addon.pushRecords(STREAM, bytes, bytes.length)
   try {
     let count = threadWindow.withRoom(push(), push)

@@ -86,7 +86,14 @@ OwnedDescriptor CreateSocket() { return Prepared(socket(AF_UNIX, SOCK_STREAM, 0)
 
 OwnedDescriptor CreateDatagramSocket() { return Prepared(socket(AF_UNIX, SOCK_DGRAM, 0)); }
 
-OwnedDescriptor AcceptClient(Descriptor listening) { return Prepared(accept(Number(listening), nullptr, nullptr)); }
+OwnedDescriptor AcceptClient(Descriptor listening) {
+  const int number = accept(Number(listening), nullptr, nullptr);
+  OwnedDescriptor client = Prepared(number);
+  // setsockopt(2) fails with EINVAL once the peer has closed. Any error but this one makes the accept thread pause,
+  // so a client that connects and leaves would keep out the others.
+  if (number >= 0 && !client.valid() && errno == EINVAL) errno = ECONNABORTED;
+  return client;
+}
 
 bool CreateSocketPair(OwnedDescriptor& one, OwnedDescriptor& other) {
   int ends[2];

@@ -6,6 +6,7 @@ import { createServer, type Server } from 'node:net'
 import { join } from 'node:path'
 import { isMainThread, parentPort, threadId, Worker, workerData } from 'node:worker_threads'
 
+import { Progress, RecordWord } from '../../../lib/binding/abi.js'
 import {
   FileAccess,
   type addon as Addon,
@@ -52,7 +53,7 @@ function callsOf(addon: typeof Addon, { directory }: Order): Record<string, () =
   const bytes = Buffer.alloc(1 << 16)
   const lines = Buffer.from('{"type":"soc_event","payload":1}\n'.repeat(100))
   const attach = (): void => {
-    addon.attachRecords(new Int32Array(14 * 64), new Int32Array(6))
+    addon.attachRecords(new Int32Array(RecordWord.count * 64), new Int32Array(Progress.count))
     addon.attachWindow(Buffer.alloc(1 << 18))
     addon.openReader(0, 1 << 16)
   }
@@ -115,6 +116,20 @@ function callsOf(addon: typeof Addon, { directory }: Order): Record<string, () =
       made.stop()
       return taken
     },
+    'Acceptor.restart': () => () => {
+      const made = acceptor(policy)
+      const taken = [
+        tried(() => {
+          made.restart(at, policy, limits)
+        }),
+        made.takeNotifyDescriptor(),
+      ]
+      made.stop()
+      made.restart(at, policy, limits)
+      taken.push(made.takeNotifyDescriptor())
+      made.stop()
+      return taken
+    },
     PeerWatcher: () => () => {
       const watcher = new addon.PeerWatcher()
       const descriptor = connected()
@@ -159,7 +174,7 @@ function callsOf(addon: typeof Addon, { directory }: Order): Record<string, () =
     },
     attachRecords: () => () =>
       tried(() => {
-        addon.attachRecords(new Int32Array(14), new Int32Array(6))
+        addon.attachRecords(new Int32Array(RecordWord.count), new Int32Array(Progress.count))
       }),
     attachFieldRows: () => {
       attach()
@@ -188,6 +203,12 @@ function callsOf(addon: typeof Addon, { directory }: Order): Record<string, () =
     },
     closeReader: () => () => {
       addon.closeReader(1)
+    },
+    beginTurn: () => {
+      attach()
+      return () => {
+        addon.beginTurn()
+      }
     },
     readRecords: () => {
       attach()

@@ -7,6 +7,7 @@ import { describe, expect, it, onTestFinished } from 'vitest'
 
 import type { AddressLostEvent } from '../../../lib/connection/audit.js'
 import { dial } from '../../../lib/connection/dial.js'
+import type { ListenOptions } from '../../../lib/connection/listen-options.js'
 import { listen } from '../../../lib/connection/listener.js'
 import type { UserErrorEvent } from '../../../lib/base/user-code.js'
 import { heard } from '../../support/audit.js'
@@ -68,6 +69,26 @@ describe.skipIf(process.platform === 'win32')('a listener whose socket file is r
     await until(() => listener.stats.open === 0)
     listener.close()
     expect(existsSync(listener.address)).toBe(false)
+  })
+
+  it.each<ListenOptions>([
+    { maxConnections: 2 },
+    { maxConnectionsPerUser: 2 },
+    { maxNewConnectionsPerSecondPerUser: 2 },
+  ])('counts the connections of before against %j', async (limits) => {
+    const directory = temporaryDirectory()
+    const listener = await listening(directory, { reclaim: true, ...limits })
+    const [before, server] = await Promise.all([dial('test', { directory }), listener.accept()])
+    unlinkSync(listener.address)
+    expect(listener.check()).toBe(true)
+    const [after, second] = await Promise.all([dial('test', { directory }), listener.accept()])
+    const third = await dial('test', { directory })
+    await until(() => listener.stats.refused === 1)
+    expect(listener.stats).toMatchObject({ accepted: 2, open: 2 })
+    server.destroy()
+    await until(() => listener.stats.open === 1)
+    for (const connection of [before, after, second, third]) connection.destroy()
+    await until(() => listener.stats.open === 0)
   })
 
   it('leaves the address to another listener, and claims it once that is gone', async () => {

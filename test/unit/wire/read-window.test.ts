@@ -13,6 +13,7 @@ const line =
 const lines = Buffer.from(line.repeat(Math.floor(65_536 / line.length)))
 
 function push(bytes: Buffer): number {
+  addon.beginTurn()
   return addon.pushRecords(STREAM, bytes, bytes.length)
 }
 
