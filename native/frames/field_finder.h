@@ -40,9 +40,9 @@ class FieldFinder {
   void Open(std::size_t depth, std::size_t start) {
     Container& container = containers_[depth];
     container.node = next_;
-    container.child_sizes = 0;
+    container.child_bits = 0;
     if (next_ == FieldSet::kNone) return;
-    container.child_sizes = (*set_)[next_].child_sizes;
+    container.child_bits = (*set_)[next_].child_bits;
     container.start = static_cast<std::uint32_t>(start);
     container.elements = 0;
   }
@@ -53,20 +53,21 @@ class FieldFinder {
   void Name(std::size_t depth, const std::uint8_t* text, std::size_t quote, std::size_t colon) {
     next_ = FieldSet::kNone;
     const Container& container = containers_[depth];
-    if (container.child_sizes == 0) return;
+    if (container.child_bits == 0) return;
     // Most names have no escape, and most lines few: the next backslash is searched for only when the last is
     // passed.
     if (escape_ < quote) FindEscape(text, quote);
+    const std::uint8_t* const name = text + quote + 1;
     const std::size_t size = StringEnd(text, quote, colon) - quote - 2;
     const bool escaped = escape_ < colon;
-    if (escaped || (container.child_sizes & FieldSet::SizeBit(size)) != 0) {
-      Find((*set_)[container.node], text + quote + 1, size, escaped);
+    if (escaped || (container.child_bits & FieldSet::NameBit(name, size)) != 0) {
+      Find((*set_)[container.node], name, size, escaped);
     }
   }
   void Element(std::size_t depth) {
     next_ = FieldSet::kNone;
     Container& container = containers_[depth];
-    if (container.child_sizes == 0) return;
+    if (container.child_bits == 0) return;
     const std::uint32_t index = container.elements++;
     for (std::uint16_t child = (*set_)[container.node].first_child; child != FieldSet::kNone;
          child = (*set_)[child].next_sibling) {
@@ -77,7 +78,7 @@ class FieldFinder {
  private:
   // Written when it opens; the last two if it is in the set.
   struct Container {
-    std::uint64_t child_sizes = 0;  // 0 if no field lies in it
+    std::uint64_t child_bits = 0;  // 0 if no field lies in it
     std::uint32_t start = 0;
     std::uint32_t elements = 0;  // that have begun
     std::uint16_t node = FieldSet::kNone;

@@ -71,7 +71,7 @@ std::uint16_t FieldSet::ChildOf(std::uint16_t parent, const std::string& name) {
   node.next_sibling = nodes_[parent].first_child;
   nodes_.push_back(node);
   nodes_[parent].first_child = made;
-  nodes_[parent].child_sizes |= SizeBit(name.size());
+  nodes_[parent].child_bits |= NameBit(reinterpret_cast<const std::uint8_t*>(name.data()), name.size());
   return made;
 }
 

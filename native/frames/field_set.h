@@ -32,7 +32,7 @@ class FieldSet {
     std::uint32_t index = kNoIndex;  // its index in an array, if the name is one
     std::int32_t field = kNoField;   // the pointer that ends here
     std::uint32_t fields = 0;        // a bit for each pointer that ends here or further in
-    std::uint64_t child_sizes = 0;   // a bit for the size of each child's name: see SizeBit
+    std::uint64_t child_bits = 0;    // those of each child's name: see NameBit
     std::uint16_t first_child = kNone;
     std::uint16_t next_sibling = kNone;
   };
@@ -40,7 +40,12 @@ class FieldSet {
   std::size_t size() const { return size_; }
   const Node& operator[](std::uint16_t node) const { return nodes_[node]; }
 
-  static std::uint64_t SizeBit(std::size_t size) { return std::uint64_t{1} << std::min(size, std::size_t{63}); }
+  // Returns one bit for a name without escapes. Most names have another bit than the few that are wanted.
+  static std::uint64_t NameBit(const std::uint8_t* name, std::size_t size) {
+    if (size == 0) return 1;
+    const std::size_t mixed = size + 3 * std::size_t{name[size / 2]} + 7 * std::size_t{name[size - 1]};
+    return std::uint64_t{1} << (mixed % 64);
+  }
 
  private:
   static constexpr std::size_t kMostTokens = 255;  // a payload is nested no deeper
