@@ -113,7 +113,7 @@ export function isError(value: unknown): value is Error {
 
 /** Returns a thrown value as an Error. A value that is not an Error becomes the message of a new one. */
 export function toError(value: unknown): Error {
-  return isError(value) ? value : new Error(describeError(value))
+  return isError(value) ? value : new Error(describeError(value), { cause: value })
 }
 
 /** Returns the message of an error, or another thrown value as text. Never throws. */

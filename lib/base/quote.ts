@@ -5,8 +5,18 @@
 /** Returns the text in quotes, in printable ASCII only, and cut to `maxLength` UTF-16 units before it is escaped. */
 export function quoteText(text: string, maxLength: number): string {
   const shown = text.length > maxLength ? text.slice(0, maxLength) : text
-  const quoted = JSON.stringify(shown).replace(/[^\x20-\x7e]/g, escapeUnit)
+  const quoted = escapeText(JSON.stringify(shown))
   return shown === text ? quoted : `${quoted.slice(0, -1)}…"`
+}
+
+/** Returns a name or an id that a peer or a user chose: as {@link quoteText}, cut to 64 UTF-16 units. */
+export function quoteName(name: string): string {
+  return quoteText(name, 64)
+}
+
+/** Returns the text in printable ASCII only, with everything else as \uXXXX. */
+export function escapeText(text: string): string {
+  return text.replace(/[^\x20-\x7e]/g, escapeUnit)
 }
 
 function escapeUnit(unit: string): string {

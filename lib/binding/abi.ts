@@ -171,6 +171,9 @@ export const WRITABLE = -2
 /** Bytes that one read takes, unless an unfinished line leaves no room for them. */
 export const READ_BYTES = 112 << 10
 
+/** More bytes than the number of a message adds to its line. */
+export const NUMBER_BYTES = 24
+
 /** Indices of the description of one frame to be laid out. */
 export const LayoutWord = {
   /** Length of its part of the text in UTF-16 units. */

@@ -3,7 +3,8 @@
 
 import { IpcError } from '../base/errors.js'
 import { setImmediate } from '../base/globals.js'
-import { NUMBER_BYTES, numberLines, offsetOfLine } from '../delivery/protocol/lines.js'
+import { NUMBER_BYTES } from '../binding/abi.js'
+import { numberLines, offsetOfLine } from '../delivery/protocol/lines.js'
 import { NumberSet } from '../delivery/protocol/number-set.js'
 import type { SpoolEvents, SpoolLog, SpoolRecord } from '../spool/spool-log.js'
 

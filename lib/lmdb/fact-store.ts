@@ -17,7 +17,7 @@ import {
   type PageQuery,
 } from '../swarm/index.js'
 import { checkOptions, text, wholeNumber, type OptionTable } from '../base/options.js'
-import { quoteText } from '../base/quote.js'
+import { quoteName } from '../base/quote.js'
 import type { PrivateDirectory } from '../binding/private-directory.js'
 import { listPage } from './fact-listing.js'
 import { openFactFiles } from './fact-files.js'
@@ -104,7 +104,7 @@ export class LmdbFactStore implements FactStore {
     checkFact(fact)
     await this.#write(() => {
       if (this.#tables.has(fact.id)) {
-        throw new FactError('ERR_FACT_EXISTS', `the store already has a fact ${shown(fact.id)}`)
+        throw new FactError('ERR_FACT_EXISTS', `the store already has a fact ${quoteName(fact.id)}`)
       }
       this.#checkRoom(unitsOf(fact))
       const position = this.#tables.nextPosition()
@@ -155,12 +155,12 @@ export class LmdbFactStore implements FactStore {
     await this.#write(() => {
       const found = this.#tables.find(fact.id)
       if (found === undefined) {
-        throw new FactError('ERR_FACT_UNKNOWN', `the store has no fact ${shown(fact.id)}`)
+        throw new FactError('ERR_FACT_UNKNOWN', `the store has no fact ${quoteName(fact.id)}`)
       }
       if (found.fact.isGene || fact.isGene) {
         throw new FactError(
           'ERR_FACT_IMMUTABLE',
-          `a gene cannot be changed, and a fact cannot become one: ${shown(fact.id)}`,
+          `a gene cannot be changed, and a fact cannot become one: ${quoteName(fact.id)}`,
         )
       }
       this.#checkRoom(unitsOf(fact))
@@ -176,7 +176,7 @@ export class LmdbFactStore implements FactStore {
       const found = this.#tables.find(id)
       if (found === undefined) return false
       if (found.fact.isGene)
-        throw new FactError('ERR_FACT_IMMUTABLE', `a gene cannot be deleted: ${shown(id)}`)
+        throw new FactError('ERR_FACT_IMMUTABLE', `a gene cannot be deleted: ${quoteName(id)}`)
       this.#tables.remove(found.place, found.fact)
       return true
     })
@@ -269,9 +269,4 @@ async function filesIn(path: string): Promise<PrivateDirectory> {
     if (!isFull(error)) throw error
     throw new FactError('ERR_FACT_STORE_FULL', `${path} has no room for a fact store`, { cause: error })
   }
-}
-
-/** Returns an id for an error: escaped and cut short. */
-function shown(id: string): string {
-  return quoteText(id, 64)
 }

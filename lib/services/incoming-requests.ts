@@ -2,6 +2,7 @@
 
 import { describeError, IpcError } from '../base/errors.js'
 import { callback } from '../base/options.js'
+import { isThenable } from '../base/user-code.js'
 import type { SOCMessage } from '../message/message.js'
 import type { Outbox } from './outbox.js'
 import * as wire from './reply.js'
@@ -171,11 +172,4 @@ export class IncomingRequests {
 /** Whether the failure concerns this message only, so that another message can still be sent. */
 function isAboutTheMessage({ code }: IpcError): boolean {
   return code === 'ERR_IPC_MESSAGE_TOO_LARGE' || code === 'ERR_IPC_INVALID_MESSAGE'
-}
-
-function isThenable(value: unknown): value is PromiseLike<unknown> {
-  return (
-    ((typeof value === 'object' && value !== null) || typeof value === 'function') &&
-    typeof (value as { then?: unknown }).then === 'function'
-  )
 }

@@ -1,5 +1,6 @@
 // Converts between messages and the lines of a spool.
 
+import { NUMBER_BYTES } from '../binding/abi.js'
 import { addon } from '../binding/addon.js'
 import { priorityOf } from '../endpoints/message-queue.js'
 import { checkFrameSize, frameBytes, invalidPayload } from '../message/envelope.js'
@@ -19,10 +20,7 @@ export interface SpooledMessage {
 }
 
 /** A record is full when its lines reach this many bytes. */
-const RECORD_BYTES = 1 << 16
-
-/** Maximum bytes that a number adds to a line. The same as in native/frames/line_numbers.h. */
-const NUMBER_BYTES = 24
+export const RECORD_BYTES = 1 << 16
 
 /**
  * Returns messages as entries of suitable size, whose lines are numbered from `first` on.

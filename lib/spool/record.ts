@@ -103,7 +103,7 @@ export function blankLines(lines: Buffer, gone: Uint8Array): Buffer {
   return Buffer.concat(kept)
 }
 
-/** Marks the empty lines of a record. */
+/** Returns for each line of a record whether it is empty, because its message is settled or given up. */
 export function emptyLines(lines: Buffer, count: number): Uint8Array {
   const gone = new Uint8Array(count)
   for (let begin = 0, index = 0; index < count && begin < lines.length; ++index) {

@@ -5,7 +5,8 @@ import { hasCode } from '../base/errors.js'
 import type { PeerIdentity } from '../peer/peer.js'
 import { describeThrown } from './alerts/alert-bus.js'
 import type { ExchangeContext, ExchangeReport, Progress } from './exchange/exchange.js'
-import { classify, quoted } from './protocol/protocol-error.js'
+import { quoteName } from '../base/quote.js'
+import { classify } from './protocol/protocol-error.js'
 
 /** Advice for a Go dialer that sends too much. */
 const GO_HINT =
@@ -22,7 +23,7 @@ export function alertAboutFailure(
   progress: Progress,
 ): void {
   const { type, severity } = classify(error)
-  const who = progress.peer === undefined ? '' : `, which claims to be ${quoted(progress.peer.peerId)},`
+  const who = progress.peer === undefined ? '' : `, which claims to be ${quoteName(progress.peer.peerId)},`
   const tooMuch =
     hasCode(error, 'ERR_IPC_MESSAGE_TOO_LARGE') ||
     (hasCode(error, 'ERR_IPC_INVALID_MESSAGE') && error.reason === 'too-many-facts')
@@ -44,7 +45,7 @@ export function expireSilentPeers({ registry, alert }: ExchangeContext): void {
     alert({
       severity: 'warning',
       type: 'peer-expired',
-      message: `${quoted(fallen.node)} was silent for longer than the peer time-out; a backup keeps ${genes} of its genes`,
+      message: `${quoteName(fallen.node)} was silent for longer than the peer time-out; a backup keeps ${genes} of its genes`,
       peerId: fallen.id,
       counts: { genes },
     })

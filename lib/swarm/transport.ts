@@ -5,7 +5,7 @@ import type { Connection } from '../connection/connection.js'
 import type { AddressOptions } from '../connection/address.js'
 import { dial } from '../connection/dial.js'
 import { checkOptions } from '../base/options.js'
-import { hasCode, IpcError } from '../base/errors.js'
+import { hasCode, IpcError, toError } from '../base/errors.js'
 import { MAX_TIMER_MS } from '../base/timing.js'
 import { Channel } from './exchange/channel.js'
 import { Progress, type ExchangeContext, type ExchangeReport } from './exchange/exchange.js'
@@ -20,7 +20,7 @@ import {
   type SwarmTransportOptions,
 } from './options.js'
 import { Post, type AddressCheck } from './post.js'
-import { STORE_STUCK, toError } from './protocol/protocol-error.js'
+import { STORE_STUCK } from './protocol/protocol-error.js'
 import { UserCode } from './user-code.js'
 
 const SOCKET_NAME = 'swarm'

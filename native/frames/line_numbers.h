@@ -7,10 +7,9 @@
 #include <cstddef>
 #include <cstdint>
 
-namespace sentinel {
+#include "abi/abi.h"
 
-// More bytes than a number adds to a line.
-constexpr std::size_t kNumberBytes = 24;
+namespace sentinel {
 
 // Copies the lines of [begin, end) to [out, out_end) and gives them the numbers from `first` on. Each line must end
 // in a closing brace and a newline. Returns the end of the output, or nullptr if there was less than kNumberBytes

@@ -118,9 +118,13 @@ constexpr NamedNumber kPollWords[] = {
 };
 
 constexpr NamedNumber kSingle[] = {
-    Named("NOTHING_RECEIVED", FrameProgress::kNothing), Named("NO_ROOM", RecordCount::kNoRoom),
-    Named("WRITABLE", RecordCount::kWritable),          Named("READ_BYTES", kReadBytes),
-    Named("WHOLE_FRAME", MessageType::kOther),          Named("ENVELOPE_BYTES", FrameLayout::kEnvelopeBytes),
+    Named("NOTHING_RECEIVED", FrameProgress::kNothing),
+    Named("NO_ROOM", RecordCount::kNoRoom),
+    Named("WRITABLE", RecordCount::kWritable),
+    Named("READ_BYTES", kReadBytes),
+    Named("WHOLE_FRAME", MessageType::kOther),
+    Named("ENVELOPE_BYTES", FrameLayout::kEnvelopeBytes),
+    Named("NUMBER_BYTES", kNumberBytes),
 };
 
 template <std::size_t count>

@@ -10,8 +10,6 @@ const NEWLINE = 10
  * Maximum bytes that a number adds to a line: `,"seq":` and 16 digits, and one to spare. The same as in
  * native/frames/line_numbers.h.
  */
-export const NUMBER_BYTES = 24
-
 /** Copies the lines of [0, end) to `out` with the numbers from `first` on; returns where they end. */
 export function numberLines(lines: Buffer, end: number, out: Buffer, at: number, first: number): number {
   return addon.numberLines(lines, end, out, at, first)
@@ -46,17 +44,6 @@ export function forEachStretch(
     offset = lines.indexOf(NEWLINE, offset) + 1
   }
   if (begin >= 0) onRange(begin, offset, first)
-}
-
-/** Returns for each line whether it is empty, because it is settled or given up. */
-export function emptyLines(lines: Buffer, count: number): Uint8Array {
-  const empty = new Uint8Array(count)
-  for (let index = 0, offset = 0; index < count; ++index) {
-    const next = lines.indexOf(NEWLINE, offset) + 1
-    if (next - offset === 1) empty[index] = 1
-    offset = next
-  }
-  return empty
 }
 
 /** Returns the messages of numbered lines, without empty lines. */

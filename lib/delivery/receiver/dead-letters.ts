@@ -1,5 +1,6 @@
 // Dead letters, messages that the receiver rejected: keeps them in a separate spool, if there is one, and reports them.
 
+import { NUMBER_BYTES } from '../../binding/abi.js'
 import { frameBytes } from '../../message/envelope.js'
 import type { RejectionReason } from '../../base/error-reasons.js'
 import { IpcError } from '../../base/errors.js'
@@ -7,7 +8,7 @@ import { callUser } from '../../base/user-code.js'
 import { priorityOf } from '../../endpoints/message-queue.js'
 import { frameOf, type SOCMessage } from '../../message/message.js'
 import type { SpoolLog } from '../../spool/spool-log.js'
-import { NUMBER_BYTES, numberLines } from '../protocol/lines.js'
+import { numberLines } from '../protocol/lines.js'
 
 /** A message that was rejected: by the application, or because `maxDeliveries` was reached. */
 export interface DeadLetter {

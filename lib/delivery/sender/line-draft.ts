@@ -1,10 +1,11 @@
 // Encodes messages as the numbered lines of the wire, finds invalid messages, and keeps the lines in reused memory.
 
+import { NUMBER_BYTES } from '../../binding/abi.js'
 import type { IpcError } from '../../base/errors.js'
 import { countFrames, FrameText } from '../../wire/batch.js'
 import { sizeBound, type SOCMessage } from '../../message/message.js'
 import { returnSlab, takeSlab } from '../../wire/slabs.js'
-import { NUMBER_BYTES, numberLines } from '../protocol/lines.js'
+import { numberLines } from '../protocol/lines.js'
 import { needsCheck, refusalOf } from './refusal.js'
 
 // As a constant of this module: in the bundle for require(), an imported one costs a call each time that it is read.

@@ -5,7 +5,7 @@ import { IpcError } from '../../base/errors.js'
 import { frameOf, isChecked, sizeBound, SOCMessage } from '../../message/message.js'
 import { countFrames } from '../../wire/batch.js'
 import { isControl } from '../protocol/control.js'
-import { NUMBER_BYTES } from '../protocol/lines.js'
+import { NUMBER_BYTES } from '../../binding/abi.js'
 
 // As constants of this module: in the bundle for require(), an imported one costs a call each time that it is read.
 const Message = SOCMessage

@@ -1,18 +1,18 @@
 // Messages to be stored in a spool, as numbered lines: collected until the end of the tick, split into records of
 // suitable size, and encoded once for both the spool and the wire.
 
+import { NUMBER_BYTES } from '../../binding/abi.js'
 import { invalidPayload } from '../../message/envelope.js'
 import { countFrames, FrameText } from '../../wire/batch.js'
 import { priorityOf } from '../../endpoints/message-queue.js'
 import type { SOCMessage } from '../../message/message.js'
+import { RECORD_BYTES } from '../../spool/messages.js'
 import type { SpoolEntry } from '../../spool/spool-log.js'
 import { returnSlab, takeSlab } from '../../wire/slabs.js'
-import { NUMBER_BYTES, numberLines } from '../protocol/lines.js'
+import { numberLines } from '../protocol/lines.js'
 import type { Completion } from './outcome.js'
 import { needsCheck, refusalOf } from './refusal.js'
 
-/** A record is full when its lines reach this many bytes. */
-export const RECORD_BYTES = 1 << 16
 /** Memory of a record; longer ones get their own. */
 const BUFFER_BYTES = 1 << 17
 /** Number of buffers kept for the next records. */

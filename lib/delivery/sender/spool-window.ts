@@ -2,7 +2,7 @@
 // when they were written are read back when they are due.
 
 import type { SpoolLog } from '../../spool/spool-log.js'
-import { emptyLines } from '../protocol/lines.js'
+import { emptyLines } from '../../spool/record.js'
 import { Run } from './run.js'
 
 /** Bytes read back at a time. */

@@ -2,8 +2,9 @@
 // subscriber can delay or break the code that raises an alert. Also the rate limit that the transport applies before
 // the bus. Must not know the meaning of alerts.
 
-import { isError } from '../../base/errors.js'
+import { describeError } from '../../base/errors.js'
 import { monotonicMs, setImmediate } from '../../base/globals.js'
+import { escapeText } from '../../base/quote.js'
 import type { PeerIdentity } from '../../peer/peer.js'
 
 /** The severities of alerts, in rising order. */
@@ -236,15 +237,7 @@ const schedule = setImmediate
 
 /** Returns what user code threw as text for an alert: one line of ASCII, cut to 500 characters. */
 export function describeThrown(thrown: unknown): string {
-  let text: string
-  try {
-    text = isError(thrown) ? thrown.message : String(thrown)
-  } catch {
-    text = 'a value without a text'
-  }
-  return text
-    .slice(0, 500)
-    .replace(/[^\x20-\x7e]/g, (unit) => `\\u${unit.charCodeAt(0).toString(16).padStart(4, '0')}`)
+  return escapeText(describeError(thrown).slice(0, 500))
 }
 
 const WINDOW_MS = 1000

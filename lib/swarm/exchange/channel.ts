@@ -3,7 +3,7 @@
 
 import { clearTimeout, setTimeout } from '../../base/globals.js'
 import type { Connection } from '../../connection/connection.js'
-import { abortedError, hasCode, IpcError } from '../../base/errors.js'
+import { abortedError, hasCode, IpcError, toError } from '../../base/errors.js'
 import type { SOCMessage } from '../../message/message.js'
 import { newSOCMessage } from '../../message/new-message.js'
 import type { PeerIdentity } from '../../peer/peer.js'
@@ -11,7 +11,8 @@ import { Receiver } from '../../endpoints/receiver.js'
 import { Sender } from '../../endpoints/sender.js'
 import type { SwarmPayloads } from '../protocol/messages.js'
 import { partsOf, shortPayloadOf, type PayloadParts, type TakeTurn } from '../protocol/payload-parts.js'
-import { invalid, quoted, STORE_STUCK, toError } from '../protocol/protocol-error.js'
+import { quoteName } from '../../base/quote.js'
+import { invalid, STORE_STUCK } from '../protocol/protocol-error.js'
 
 /** How a {@link Channel} is bounded. */
 export interface ChannelOptions {
@@ -92,7 +93,7 @@ export class Channel {
 
   /** Returns a payload that must be short. @throws {IpcError} ERR_IPC_INVALID_MESSAGE */
   shortPayload(message: SOCMessage): Promise<unknown> {
-    return shortPayloadOf(message.rawPayload ?? '', quoted(message.type), this.#takeTurn)
+    return shortPayloadOf(message.rawPayload ?? '', quoteName(message.type), this.#takeTurn)
   }
 
   /** Returns a payload with long lists in parts. @throws {IpcError} ERR_IPC_INVALID_MESSAGE */
@@ -104,7 +105,7 @@ export class Channel {
   async expectEnd(): Promise<void> {
     const message = await this.#next()
     if (message !== undefined) {
-      throw invalid('unexpected-message', `expected the end of the stream, got a ${quoted(message.type)}`)
+      throw invalid('unexpected-message', `expected the end of the stream, got a ${quoteName(message.type)}`)
     }
   }
 
@@ -175,7 +176,7 @@ export class Channel {
   async #receiveOf(type: keyof SwarmPayloads): Promise<SOCMessage> {
     const message = await this.receive()
     if (message.type === type) return message
-    throw invalid('unexpected-message', `expected a ${type}, got a ${quoted(message.type)}`)
+    throw invalid('unexpected-message', `expected a ${type}, got a ${quoteName(message.type)}`)
   }
 
   async #next(): Promise<SOCMessage | undefined> {

@@ -10,7 +10,8 @@ import type { Handshake } from '../protocol/parse-messages.js'
 import { Trust, type BackupGene } from '../peers/peer-record.js'
 import type { PeerRegistry, SyncRecord } from '../peers/peer-registry.js'
 import type { TakeTurn } from '../protocol/payload-parts.js'
-import { invalid, quoted } from '../protocol/protocol-error.js'
+import { quoteName } from '../../base/quote.js'
+import { invalid } from '../protocol/protocol-error.js'
 
 /** The context of an exchange: this node's data and services. */
 export interface ExchangeContext {
@@ -143,7 +144,7 @@ async function checkConflicts(facts: readonly Fact[], { store, takeTurn }: Excha
 }
 
 function conflictOf(id: string): Error {
-  return invalid('fact-conflict', `fact ${quoted(id)} contradicts the fact of this id that is here`)
+  return invalid('fact-conflict', `fact ${quoteName(id)} contradicts the fact of this id that is here`)
 }
 
 /** The result of two additions, one right after the other. */

@@ -10,7 +10,8 @@ import { PAGED_VERSION, SwarmMsgType } from '../protocol/messages.js'
 import { parseHandshake, parseHandshakeAck, type Handshake } from '../protocol/parse-messages.js'
 import { exchangePages } from './paged-exchange.js'
 import { Trust } from '../peers/peer-record.js'
-import { invalid, quoted } from '../protocol/protocol-error.js'
+import { quoteName } from '../../base/quote.js'
+import { invalid } from '../protocol/protocol-error.js'
 
 /** Tells a peer that this node exchanges in pages. Go ignores it. */
 const SENTINEL = { version: PAGED_VERSION }
@@ -97,8 +98,8 @@ function alertMismatch(context: ExchangeContext, peer: Handshake, identity: Peer
     severity: 'warning',
     type: same ? 'peer-rejected' : 'genome-mismatch',
     message: same
-      ? `nothing is exchanged with ${quoted(peer.node)}: this node or the peer has rejected the other`
-      : `nothing is exchanged with ${quoted(peer.node)}: it has another genome`,
+      ? `nothing is exchanged with ${quoteName(peer.node)}: this node or the peer has rejected the other`
+      : `nothing is exchanged with ${quoteName(peer.node)}: it has another genome`,
     peer: identity,
     peerId: peer.peerId,
   })

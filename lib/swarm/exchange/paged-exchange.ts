@@ -7,7 +7,8 @@ import { SwarmMsgType } from '../protocol/messages.js'
 import { parseSyncRequest, type Handshake } from '../protocol/parse-messages.js'
 import { PageReader } from './page-reader.js'
 import { PageServer } from './page-server.js'
-import { invalid, quoted } from '../protocol/protocol-error.js'
+import { quoteName } from '../../base/quote.js'
+import { invalid } from '../protocol/protocol-error.js'
 
 /**
  * Exchanges pages until both sides have everything. If it breaks off, the pages stored so far stay, and the next exchange
@@ -33,7 +34,8 @@ export async function exchangePages(
       if (message.type === SwarmMsgType.SyncRequest) {
         server.onRequest(parseSyncRequest(await channel.shortPayload(message), peer))
       } else if (message.type === SwarmMsgType.SyncPayload) await reader.onPage(await channel.parts(message))
-      else throw invalid('unexpected-message', `expected a page or a request, got a ${quoted(message.type)}`)
+      else
+        throw invalid('unexpected-message', `expected a page or a request, got a ${quoteName(message.type)}`)
     }
     reader.skipTo(server.skipTo)
     await channel.close()

@@ -3,7 +3,7 @@
 
 import { randomHex } from '../../base/crypto.js'
 import { checkOptions, wholeNumber, type OptionTable } from '../../base/options.js'
-import { quoteText } from '../../base/quote.js'
+import { quoteName } from '../../base/quote.js'
 import { agreementOf, checkFact, FactError, type Fact, type FactLevel } from './fact.js'
 import {
   unitsOf,
@@ -62,7 +62,7 @@ export class MemoryFactStore implements FactStore {
   async add(fact: Fact): Promise<void> {
     checkFact(fact)
     if (this.#entries.has(fact.id))
-      throw new FactError('ERR_FACT_EXISTS', `the store already has a fact ${shown(fact.id)}`)
+      throw new FactError('ERR_FACT_EXISTS', `the store already has a fact ${quoteName(fact.id)}`)
     if (this.#entries.size >= this.#maxFacts) throw this.#full()
     this.#append(entryOf(fact, this.#nextPosition()))
   }
@@ -109,11 +109,12 @@ export class MemoryFactStore implements FactStore {
   async update(fact: Fact): Promise<void> {
     checkFact(fact)
     const here = this.#entries.get(fact.id)
-    if (here === undefined) throw new FactError('ERR_FACT_UNKNOWN', `the store has no fact ${shown(fact.id)}`)
+    if (here === undefined)
+      throw new FactError('ERR_FACT_UNKNOWN', `the store has no fact ${quoteName(fact.id)}`)
     if (here.isGene || fact.isGene)
       throw new FactError(
         'ERR_FACT_IMMUTABLE',
-        `a gene cannot be changed, and a fact cannot become one: ${shown(fact.id)}`,
+        `a gene cannot be changed, and a fact cannot become one: ${quoteName(fact.id)}`,
       )
     const updated = entryOf({ ...fact, updatedAt: new Date() }, this.#nextPosition())
     this.#remove(here)
@@ -123,7 +124,7 @@ export class MemoryFactStore implements FactStore {
   async delete(id: string): Promise<boolean> {
     const here = this.#entries.get(id)
     if (here === undefined) return false
-    if (here.isGene) throw new FactError('ERR_FACT_IMMUTABLE', `a gene cannot be deleted: ${shown(id)}`)
+    if (here.isGene) throw new FactError('ERR_FACT_IMMUTABLE', `a gene cannot be deleted: ${quoteName(id)}`)
     this.#remove(here)
     return true
   }
@@ -278,9 +279,4 @@ function factOf(entry: Entry): Fact {
     createdAt: new Date(entry.createdMs),
     ...(entry.updatedAt !== undefined && { updatedAt: new Date(entry.updatedAt) }),
   }
-}
-
-/** Returns an id for an error: escaped and cut short. */
-function shown(id: string): string {
-  return quoteText(id, 64)
 }

@@ -2,27 +2,16 @@
 // exchanges for alerts. Must not know connections.
 
 import type { SwarmViolation } from '../../base/error-reasons.js'
-import { IpcError, isError } from '../../base/errors.js'
-import { quoteText } from '../../base/quote.js'
-import { describeThrown, type Severity } from '../alerts/alert-bus.js'
+import { IpcError } from '../../base/errors.js'
+import type { Severity } from '../alerts/alert-bus.js'
 
 /** Returns the error for a message that breaks a rule of the exchange. `reason` is the stable name of that rule. */
 export function invalid(reason: SwarmViolation, message: string): IpcError {
   return new IpcError('ERR_IPC_INVALID_MESSAGE', message, { reason })
 }
 
-/** Returns text that a peer wrote in a form safe to print: quoted, escaped to ASCII, cut to 64 UTF-16 units. */
-export function quoted(text: string): string {
-  return quoteText(text, 64)
-}
-
 /** The reason of a time-out that the fact store caused, rather than the peer. */
 export const STORE_STUCK = 'store-stuck'
-
-/** Returns what user code threw as an Error. */
-export function toError(thrown: unknown): Error {
-  return isError(thrown) ? thrown : new Error(describeThrown(thrown), { cause: thrown })
-}
 
 /** Violations that an honest peer cannot commit by accident. */
 const HOSTILE = ['own-id', 'fact-conflict', 'sender-changed', 'genome-changed']
