@@ -73,7 +73,7 @@ describe('a peer that goes', () => {
 })
 
 describe('a connection that is destroyed while its messages are taken', () => {
-  it('gives all that came in the same read', async () => {
+  it('gives all that came in the same turn of the event loop', async () => {
     const { raw, server } = await rawPeer()
     const destroy = (): void => {
       server.destroy()
@@ -82,8 +82,8 @@ describe('a connection that is destroyed while its messages are taken', () => {
     onTestFinished(() => {
       unsubscribe('sentinel-ipc:invalid', destroy)
     })
-    raw.write('no message\n' + '{"type":"b"}\n'.repeat(2000))
+    raw.write('no message\n' + '{"type":"b"}\n'.repeat(1000))
     const receiver = new Receiver(server, 'r', { onInvalid: 'skip' })
-    expect((await typesOf(receiver)).length).toBe(2000)
+    expect((await typesOf(receiver)).length).toBe(1000)
   })
 })

@@ -102,7 +102,9 @@ for (const session of SESSIONS) {
         await done
         const expected = shown.map(same)
         for (const line of expected)
-          expect([...seen], `${command}: it never showed "${line}"`).toContain(line)
+          expect([...seen], `${command}: it never showed "${line}", but\n${[...seen].join('\n')}`).toContain(
+            line,
+          )
         for (const line of final.map(same))
           expect(['^C', ...expected], `${command}: not on the page`).toContain(line)
       }

@@ -18,6 +18,12 @@ export interface Script extends Surroundings {
   readonly skipped?: string | undefined
 }
 
+const SEND_OVER_THE_BROKER = [
+  'until [ -S ingest.sock ]; do sleep 0.1; done',
+  'sentinel-ipc send ingest --ack --timeout 20s --type soc_event --payload \'"over the broker"\' && echo sent',
+  'until [ -s handled ]; do sleep 0.1; done',
+].join('\n')
+
 export const SCRIPTS: readonly Script[] = [
   {
     page: 'docs/cli.md',
@@ -63,16 +69,11 @@ export const SCRIPTS: readonly Script[] = [
       '/var/lib/sentinel/bridge': `${directory}/spool`,
       // The two that go on until they are ended.
       '# on each host': '2> out.log &',
-      '# where messages are handled': '2> in.log &',
-      // Only now is there something to check.
-      '# says what is wrong, changes nothing': '> check.log',
+      // Once a message has arrived, the bridge has made its stream.
+      '# where messages are handled': `2> in.log &\n${SEND_OVER_THE_BROKER}`,
+      '# reports problems, changes nothing': '> check.log',
     }),
-    after: [
-      'until [ -S ingest.sock ]; do sleep 0.1; done',
-      'sentinel-ipc send ingest --ack --timeout 20s --type soc_event --payload \'"over the broker"\' && echo sent',
-      'until [ -s handled ]; do sleep 0.1; done',
-      'cat handled; echo; kill %1 %2; wait; cat check.log',
-    ].join('\n'),
+    after: 'cat handled; echo; kill %1 %2; wait; cat check.log',
     prints: ['sent', 'over the broker', /^ok {6}connected to /, /^ok {6}may publish to /],
   },
 ]

@@ -85,7 +85,9 @@ export const SESSIONS: readonly Session[] = [
         Array.from({ length: 60_000 }, (_, n) => line(n)).join(''),
       )
       const server = serve(await listen('events', { directory }), async (connection) => {
-        for await (const batch of new Receiver(connection, 'r').batches()) if (batch.length === 0) return
+        // So slow that there is progress to show.
+        for await (const batch of new Receiver(connection, 'r').batches())
+          if (batch.length > 1) await sleep(20)
       })
       onTestFinished(async () => {
         await server.close({ timeoutMs: 100 })
