@@ -100,7 +100,7 @@ export class Admission {
 
   /** Returns what is at the address instead of this listener's socket; undefined if it is not lost. */
   lostTo(): AddressFound | undefined {
-    return this.#file.lostTo()
+    return this.#stopped ? this.#file.found() : this.#file.lostTo()
   }
 
   /**

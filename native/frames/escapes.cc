@@ -3,7 +3,7 @@
 #include <algorithm>
 #include <array>
 #include <cstring>
-#include <string_view>
+#include <optional>
 
 #if defined(__SSE2__)
 #include <emmintrin.h>
@@ -168,21 +168,22 @@ std::uint32_t TakeEscape(const std::uint8_t* text, std::size_t size, std::size_t
 }
 
 // Writes a character as UTF-8 and returns its size.
-std::size_t PutUtf8(std::uint32_t character, std::array<char, 4>& out) {
-  const auto tail = [&](unsigned shift) { return static_cast<char>(0x80U | (character >> shift & 0x3fU)); };
+std::size_t PutUtf8(std::uint32_t character, std::array<std::uint8_t, 4>& out) {
+  const auto byte = [](std::uint32_t value) { return static_cast<std::uint8_t>(value); };
+  const auto tail = [&](unsigned shift) { return byte(0x80U | (character >> shift & 0x3fU)); };
   if (character < 0x80U) {
-    out = {static_cast<char>(character)};
+    out = {byte(character)};
     return 1;
   }
   if (character < 0x800U) {
-    out = {static_cast<char>(0xc0U | character >> 6U), tail(0)};
+    out = {byte(0xc0U | character >> 6U), tail(0)};
     return 2;
   }
   if (character < 0x10000U) {
-    out = {static_cast<char>(0xe0U | character >> 12U), tail(6), tail(0)};
+    out = {byte(0xe0U | character >> 12U), tail(6), tail(0)};
     return 3;
   }
-  out = {static_cast<char>(0xf0U | character >> 18U), tail(12), tail(6), tail(0)};
+  out = {byte(0xf0U | character >> 18U), tail(12), tail(6), tail(0)};
   return 4;
 }
 
@@ -221,22 +222,24 @@ std::size_t FindBadEscape(const std::uint8_t* text, std::size_t start, std::size
   return carry == 0 ? end : end - 1;
 }
 
-bool EqualsUnescaped(const std::uint8_t* text, std::size_t size, std::string_view utf8) {
-  std::array<char, 4> character{};
+std::optional<std::size_t> Unescape(const std::uint8_t* text, std::size_t size, std::uint8_t* out,
+                                    std::size_t room) {
+  std::array<std::uint8_t, 4> character{};
+  std::size_t written = 0;
   for (std::size_t at = 0; at < size;) {
+    std::size_t bytes = 1;
     if (text[at] != '\\') {
-      if (utf8.empty() || static_cast<std::uint8_t>(utf8[0]) != text[at]) return false;
-      utf8.remove_prefix(1);
-      ++at;
-      continue;
+      character[0] = text[at++];
+    } else {
+      const std::uint32_t escaped = TakeEscape(text, size, at);
+      if (IsHighSurrogate(escaped) || IsLowSurrogate(escaped)) return std::nullopt;
+      bytes = PutUtf8(escaped, character);
     }
-    const std::uint32_t escaped = TakeEscape(text, size, at);
-    if (IsHighSurrogate(escaped) || IsLowSurrogate(escaped)) return false;
-    const std::string_view expected(character.data(), PutUtf8(escaped, character));
-    if (utf8.substr(0, expected.size()) != expected) return false;
-    utf8.remove_prefix(expected.size());
+    if (room - written < bytes) return std::nullopt;
+    std::copy_n(character.begin(), bytes, out + written);
+    written += bytes;
   }
-  return utf8.empty();
+  return written;
 }
 
 }  // namespace sentinel

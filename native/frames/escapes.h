@@ -1,11 +1,11 @@
-// Checks the spelling of escapes in JSON strings, and compares strings with escapes.
+// Checks the spelling of escapes in JSON strings, and decodes strings with escapes.
 
 #ifndef SENTINEL_ESCAPES_H_
 #define SENTINEL_ESCAPES_H_
 
 #include <cstddef>
 #include <cstdint>
-#include <string_view>
+#include <optional>
 
 namespace sentinel {
 
@@ -16,9 +16,11 @@ int HexValue(std::uint8_t byte);
 // Surrogate pairs are not checked.
 std::size_t FindBadEscape(const std::uint8_t* text, std::size_t start, std::size_t end);
 
-// Whether the JSON string whose `size` bytes stand at `text`, within its quotes, stands for this UTF-8 text. Its
-// escapes must be spelled correctly. A string with half a surrogate pair equals no text.
-bool EqualsUnescaped(const std::uint8_t* text, std::size_t size, std::string_view utf8);
+// Writes the text that a JSON string stands for to `out` as UTF-8, and returns its size. The `size` bytes of the
+// string stand at `text`, within its quotes; its escapes must be spelled correctly. Returns nothing if there is
+// half a surrogate pair, or no room.
+std::optional<std::size_t> Unescape(const std::uint8_t* text, std::size_t size, std::uint8_t* out,
+                                    std::size_t room);
 
 }  // namespace sentinel
 

@@ -8,6 +8,8 @@
 #include <cstddef>
 #include <cstdint>
 #include <cstring>
+#include <optional>
+#include <vector>
 
 #include "abi/abi.h"
 #include "frames/escapes.h"
@@ -24,6 +26,7 @@ class FieldFinder {
     set_ = &set;
     origin_ = origin;
     may_have_escapes_ = may_have_escapes;
+    if (may_have_escapes) unescaped_.resize(set.most_name_bytes());
   }
 
   // Begins with a line that ends at `end`. `row` has the layout of FieldWord; its positions must be 0.
@@ -53,15 +56,20 @@ class FieldFinder {
   void Name(std::size_t depth, const std::uint8_t* text, std::size_t quote, std::size_t colon) {
     next_ = FieldSet::kNone;
     const Container& container = containers_[depth];
-    if (container.child_bits == 0) return;
+    // A line that ends within its payload is only found invalid later: the walker goes on into the next line, about
+    // whose escapes nothing is known.
+    if (container.child_bits == 0 || colon >= end_) return;
     // Most names have no escape, and most lines few: the next backslash is searched for only when the last is
     // passed.
     if (escape_ < quote) FindEscape(text, quote);
     const std::uint8_t* const name = text + quote + 1;
     const std::size_t size = StringEnd(text, quote, colon) - quote - 2;
-    const bool escaped = escape_ < colon;
-    if (escaped || (container.child_bits & FieldSet::NameBit(name, size)) != 0) {
-      Find((*set_)[container.node], name, size, escaped);
+    if (escape_ < colon) {
+      // Decoded once, however many names are wanted.
+      const std::optional<std::size_t> decoded = Unescape(name, size, unescaped_.data(), unescaped_.size());
+      if (decoded.has_value()) Find(container, unescaped_.data(), *decoded);
+    } else {
+      Find(container, name, size);
     }
   }
   void Element(std::size_t depth) {
@@ -69,6 +77,7 @@ class FieldFinder {
     Container& container = containers_[depth];
     if (container.child_bits == 0) return;
     const std::uint32_t index = container.elements++;
+    if (((*set_)[container.node].index_bits & FieldSet::IndexBit(index)) == 0) return;
     for (std::uint16_t child = (*set_)[container.node].first_child; child != FieldSet::kNone;
          child = (*set_)[child].next_sibling) {
       if ((*set_)[child].index == index) next_ = child;
@@ -88,12 +97,12 @@ class FieldFinder {
     const void* const found = std::memchr(text + from, '\\', end_ - from);
     escape_ = found == nullptr ? end_ : static_cast<std::size_t>(static_cast<const std::uint8_t*>(found) - text);
   }
-  void Find(const FieldSet::Node& parent, const std::uint8_t* name, std::size_t size, bool escaped) {
-    for (std::uint16_t child = parent.first_child; child != FieldSet::kNone; child = (*set_)[child].next_sibling) {
+  void Find(const Container& container, const std::uint8_t* name, std::size_t size) {
+    if ((container.child_bits & FieldSet::NameBit(name, size)) == 0) return;
+    for (std::uint16_t child = (*set_)[container.node].first_child; child != FieldSet::kNone;
+         child = (*set_)[child].next_sibling) {
       const std::string& wanted = (*set_)[child].name;
-      const bool same = escaped ? EqualsUnescaped(name, size, wanted)
-                                : wanted.size() == size && std::memcmp(wanted.data(), name, size) == 0;
-      if (!same) continue;
+      if (wanted.size() != size || std::memcmp(wanted.data(), name, size) != 0) continue;
       next_ = child;
       Forget((*set_)[child].fields);
       return;
@@ -123,6 +132,7 @@ class FieldFinder {
   std::size_t escape_ = 0;                // the first backslash that was not passed, or the end of the line
   std::uint16_t next_ = FieldSet::kNone;  // the value that comes next
   std::array<Container, JsonWalker::kMaxDepth> containers_{};  // around it
+  std::vector<std::uint8_t> unescaped_;                        // the last name that had escapes
 };
 
 }  // namespace sentinel

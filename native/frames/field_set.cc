@@ -71,6 +71,8 @@ std::uint16_t FieldSet::ChildOf(std::uint16_t parent, const std::string& name) {
   node.next_sibling = nodes_[parent].first_child;
   nodes_.push_back(node);
   nodes_[parent].first_child = made;
+  if (node.index != Node::kNoIndex) nodes_[parent].index_bits |= IndexBit(node.index);
+  most_name_bytes_ = std::max(most_name_bytes_, name.size());
   nodes_[parent].child_bits |= NameBit(reinterpret_cast<const std::uint8_t*>(name.data()), name.size());
   return made;
 }

@@ -33,13 +33,17 @@ class FieldSet {
     std::int32_t field = kNoField;   // the pointer that ends here
     std::uint32_t fields = 0;        // a bit for each pointer that ends here or further in
     std::uint64_t child_bits = 0;    // those of each child's name: see NameBit
+    std::uint64_t index_bits = 0;    // those of each child's index: see IndexBit
     std::uint16_t first_child = kNone;
     std::uint16_t next_sibling = kNone;
   };
 
   std::size_t size() const { return size_; }
+  // Of the longest name.
+  std::size_t most_name_bytes() const { return most_name_bytes_; }
   const Node& operator[](std::uint16_t node) const { return nodes_[node]; }
 
+  static std::uint64_t IndexBit(std::uint32_t index) { return std::uint64_t{1} << (index % 64); }
   // Returns one bit for a name without escapes. Most names have another bit than the few that are wanted.
   static std::uint64_t NameBit(const std::uint8_t* name, std::size_t size) {
     if (size == 0) return 1;
@@ -56,6 +60,7 @@ class FieldSet {
 
   std::vector<Node> nodes_;
   std::size_t size_ = 0;
+  std::size_t most_name_bytes_ = 0;
 };
 
 }  // namespace sentinel

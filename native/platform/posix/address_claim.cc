@@ -88,9 +88,14 @@ AddressClaim::~AddressClaim() {
     if (there.ok() && there.value().SameFile(*socket_))
       unlinkat(address_.directory.number(), address_.name.c_str(), 0);
   }
-  // Removed while still locked, so no other process can have replaced it: the next starter notices that the file it
-  // opened is gone and begins again.
-  unlinkat(address_.directory.number(), LockName(address_.name).c_str(), 0);
+  // Removed while still locked, so the next starter notices that the file it opened is gone and begins again. Not
+  // if a cleaner removed it before: then the file of that name is another listener's.
+  const std::string name = LockName(address_.name);
+  Result<FileFacts> mine = InspectDescriptor(Number(lock_));
+  Result<FileFacts> named = InspectAt(address_.directory.number(), name);
+  if (mine.ok() && named.ok() && named.value().SameFile(mine.value())) {
+    unlinkat(address_.directory.number(), name.c_str(), 0);
+  }
 }
 
 }  // namespace sentinel

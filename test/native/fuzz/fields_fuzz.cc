@@ -1,6 +1,7 @@
-// libFuzzer target for fields: the input is a list of payloads, one a line. In
-// each line that is a message, every field of a fixed set must stand where a
-// plain recursive search of the payload finds it.
+// libFuzzer target for fields: the input is a list of payloads, one a line, or
+// (raw) what follows the beginning of the first line. In each line that is a
+// message, every field of a fixed set must stand where a plain recursive search
+// of the payload finds it.
 
 #include <array>
 #include <cstdint>
@@ -201,13 +202,14 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t *data, std::size_t size
   if (size < 2) return 0;
   const std::size_t capacity = data[0] % 4 + std::size_t{1};
   const bool own = data[1] % 2 == 0;
+  const bool raw = data[1] % 4 >= 2;
   std::string text = own ? R"({"type":"t","id":"1","ts":1,"payload":)" : R"({"payload":)";
   const std::string head = text;
   const std::string tail = own ? "}\n"
                                : R"(,"type":"t"})"
                                  "\n";
   for (std::size_t i = 2; i < size; ++i) {
-    if (data[i] == '\n')
+    if (data[i] == '\n' && !raw)
       text += tail + head;
     else
       text += static_cast<char>(data[i]);
@@ -219,6 +221,10 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t *data, std::size_t size
   const std::unique_ptr<const FieldSet> fields = FieldSet::Make(pointers);
   Require(fields != nullptr, "the pointers are valid");
 
+  // Memory of just this size, so that AddressSanitizer sees each read beyond it.
+  const std::unique_ptr<std::uint8_t[]> bytes(new std::uint8_t[text.size()]);
+  std::memcpy(bytes.get(), text.data(), text.size());
+
   // As a whole, but with a sink that is too small for all lines.
   std::vector<std::int32_t> records(capacity * FrameRecord::kWords);
   const std::size_t row_words = FieldWord::kFirst + FieldWord::kEach * fields->size();
@@ -226,8 +232,7 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t *data, std::size_t size
   LineScanner scanner;
   for (std::size_t begin = 0; begin < text.size();) {
     RecordSink sink(records.data(), capacity, rows.data(), fields->size());
-    begin = scanner.Scan(reinterpret_cast<const std::uint8_t *>(text.data()), begin, text.size(),
-                         {std::size_t{1} << 20, fields.get()}, sink);
+    begin = scanner.Scan(bytes.get(), begin, text.size(), {std::size_t{1} << 20, fields.get()}, sink);
     for (std::size_t i = 0; i < sink.count(); ++i) {
       const std::int32_t *const record = records.data() + i * FrameRecord::kWords;
       if (record[FrameRecord::kState] != static_cast<std::int32_t>(LineState::kMessage)) continue;

@@ -1,10 +1,11 @@
 // A listener whose path no longer leads to it, one that waits for its predecessor, and relative paths.
 
-import { existsSync, mkdirSync, renameSync, rmSync, unlinkSync, writeFileSync } from 'node:fs'
+import { existsSync, linkSync, mkdirSync, renameSync, rmSync, unlinkSync, writeFileSync } from 'node:fs'
 import { createServer } from 'node:net'
 import { join } from 'node:path'
 import { describe, expect, it, onTestFinished } from 'vitest'
 
+import { BoundFile } from '../../../lib/connection/address-watch.js'
 import type { AddressLostEvent } from '../../../lib/connection/audit.js'
 import { dial } from '../../../lib/connection/dial.js'
 import type { ListenOptions } from '../../../lib/connection/listen-options.js'
@@ -46,6 +47,17 @@ describe.skipIf(process.platform === 'win32')('a listener whose socket file is r
     expect(listener.addressLost).toBe(false)
     listener.close()
     expect(listener.check()).toBe(false)
+  })
+
+  it('leaves the lock of the listener that came after it', async () => {
+    const directory = temporaryDirectory()
+    const first = await listening(directory)
+    rmSync(first.address)
+    rmSync(`${first.address}.lock`)
+    const second = await listening(directory)
+    first.close()
+    expect(existsSync(`${second.address}.lock`)).toBe(true)
+    expect(second.check()).toBe(true)
   })
 
   it('claims it again if asked to, keeps its connections, and serves an accept that waits', async () => {
@@ -120,6 +132,31 @@ describe.skipIf(process.platform === 'win32')('a listener whose socket file is r
     const client = await dial('test', { directory })
     ;(await waiting).destroy()
     client.destroy()
+  })
+
+  it('does not take a file that has the inode of its old socket for its own, once it has stopped', async () => {
+    const directory = temporaryDirectory()
+    const listener = await listening(directory, { reclaim: true })
+    const aside = `${listener.address}.aside`
+    linkSync(listener.address, aside)
+    rmSync(listener.address)
+    const foreign = createServer()
+    await new Promise<void>((resolve) => foreign.listen(listener.address, resolve))
+    expect(listener.check()).toBe(false) // its acceptor has stopped to claim the address
+    await new Promise((resolve) => foreign.close(resolve))
+    renameSync(aside, listener.address)
+    expect(listener.check()).toBe(true)
+    const [client, server] = await Promise.all([dial('test', { directory }), listener.accept()])
+    client.destroy()
+    server.destroy()
+  })
+
+  it('has lost a file that was gone before it could be looked at', () => {
+    const path = join(temporaryDirectory(), 'gone.sock')
+    const file = new BoundFile(path)
+    expect(file.lostTo()).toBe('nothing')
+    writeFileSync(path, '')
+    expect(file.lostTo()).toBe('another-file')
   })
 
   it('is not disturbed by a callback that throws', async () => {

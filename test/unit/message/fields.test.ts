@@ -50,6 +50,20 @@ describe('a field', () => {
     expect(newSOCMessage('t', rawJSON(event)).field(pointer)).toEqual(value)
   })
 
+  it('is not looked for beyond the end of a line that ends within its payload', async () => {
+    // The long line makes the window memory of its own, at whose end the process would fail.
+    const long = `{"type":"long","payload":{"z":"${'y'.repeat(700_000)}"}}\n`
+    const { raw, receiver } = await rawToReceiver({ fields: ['/a', '/b'], onInvalid: 'skip' })
+    raw.end(`${long}{"type":"x","payload":{"a":1,\n"b\\u00":2}}\n{"type":"last","payload":{"a":3}}\n`)
+    const fields: unknown[] = []
+    for await (const message of receiver) fields.push([message.type, message.field('/a')])
+    expect(fields).toEqual([
+      ['long', undefined],
+      ['last', 3],
+    ])
+    expect(receiver.stats.invalid).toBe(2)
+  })
+
   it('of the pointer "" is the whole payload', () => {
     expect(readPayload('{"a":1}', { fields: [''] }).field('')).toEqual({ a: 1 })
     expect(readPayload(' "text" ', { fields: [''] }).field('')).toBe('text')
