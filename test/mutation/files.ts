@@ -273,8 +273,8 @@ export const fileMutations: readonly Mutation[] = [
     name: 'a listener notices that its socket is gone',
     claim: 'A listener notices that its socket',
     file: 'lib/connection/address-watch.ts',
-    from: 'now === undefined || now === this.#identity) return undefined',
-    to: 'now === undefined || now !== undefined) return undefined',
+    from: 'return now === this.#identity && now !== NO_FILE ? undefined : describe(now)',
+    to: 'return undefined',
     tests: [LOST],
   },
   {
