@@ -265,9 +265,12 @@ describe('messages that are added together', () => {
     newSOCMessage('soc_event', 'x'.repeat(60_000), { id: String(i) }),
   )
 
+  type Write = (this: LogFiles, ...args: Parameters<LogFiles['write']>) => Promise<void>
+  const originalWrite = (): Write => Reflect.get(LogFiles.prototype, 'write') as Write
+
   /** Lets writes of messages fail after the first ones, until `restore`. */
   function diskOf(writes: number, code: string): { restore: () => void } {
-    const { write } = LogFiles.prototype
+    const write = originalWrite()
     let left = writes
     const spy = vi.spyOn(LogFiles.prototype, 'write').mockImplementation(function (this: LogFiles, ...args) {
       const [, buffers] = args
@@ -314,7 +317,7 @@ describe('messages that are added together', () => {
     const directory = join(temporaryDirectory(), 'spool')
     const spool = await Spool.open({ directory, segmentBytes: 65_536 })
     onTestFinished(() => spool.close())
-    const { write } = LogFiles.prototype
+    const write = originalWrite()
     let writes = 0
     const spy = vi.spyOn(LogFiles.prototype, 'write').mockImplementation(function (this: LogFiles, ...args) {
       return ++writes <= 2 ? write.apply(this, args) : Promise.reject(new Error('EIO'))
