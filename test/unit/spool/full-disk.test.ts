@@ -266,7 +266,7 @@ describe('messages that are added together', () => {
   )
 
   type Write = (this: LogFiles, ...args: Parameters<LogFiles['write']>) => Promise<void>
-  const originalWrite = (): Write => Reflect.get(LogFiles.prototype, 'write') as Write
+  const originalWrite = (): Write => Reflect.get<LogFiles, 'write'>(LogFiles.prototype, 'write')
 
   /** Lets writes of messages fail after the first ones, until `restore`. */
   function diskOf(writes: number, code: string): { restore: () => void } {
