@@ -91,6 +91,11 @@ export class ConnectionInput<Owner> implements AccountHolder {
     return this.#lines
   }
 
+  /** Whether lines are read as they arrive: neither the reader nor the account wants to wait. */
+  get flows(): boolean {
+    return this.#wanted && !this.#stopped
+  }
+
   get wantsReading(): boolean {
     return this.#wanted && this.#kind.isAwaited(this.#reader)
   }

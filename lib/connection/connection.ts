@@ -11,6 +11,7 @@ import { abortable } from '../base/abort.js'
 import { DEFAULT_TIMEOUT_MS } from '../base/timing.js'
 import { monotonicMs, queueMicrotask } from '../base/globals.js'
 import { IpcError } from '../base/errors.js'
+import { Waiters } from '../base/waiters.js'
 import { checkOptions, describeValue, signal, type OptionTable } from '../base/options.js'
 import { addon, type NativeClient } from '../binding/addon.js'
 import type { CloseReason, ConnectionCounts, OnEvent } from '../observe/lifecycle.js'
@@ -30,6 +31,13 @@ import { HangupSweep } from './hangup-sweep.js'
 import type { UserAccount } from './user-account.js'
 
 export type { RecordReader } from './connection-input.js'
+
+/** How far a connection has been read. */
+export interface Reading {
+  readonly bytes: number
+  /** Whether lines are read as they arrive: neither the reader nor the account of the user wants to wait. */
+  readonly flows: boolean
+}
 
 /** The origin of a connection. One object serves all connections of a listener. */
 export interface ConnectionOrigin {
@@ -70,10 +78,17 @@ export let hasReader: (connection: Connection) => boolean
 /** Resumes reading after `onRecords` has returned false. */
 export let resumeReading: (connection: Connection) => void
 /**
- * Stops reading as if the peer had ended the stream: the reader gets the lines read so far, then the end. Writing
- * continues.
+ * Stops reading as if the peer had ended the stream: the reader gets the lines read so far, in turns of the event loop if
+ * there are many, then the end. Writing continues.
  */
 export let endReading: (connection: Connection) => void
+/**
+ * Ends reading if lines were read that the reader has not been given. Resolves when it has them. Returns undefined if
+ * there are none.
+ */
+export let takeKeptLines: (connection: Connection) => Promise<void> | undefined
+/** How far a connection has been read. Undefined if it has no reader, or its reading has ended. */
+export let readingOf: (connection: Connection) => Reading | undefined
 /**
  * Charges bytes that a connection makes this process hold to the account of its user. Negative bytes are released.
  * `awaiting` is the part that the application has to take or finish; default: all. While the account is full, the
@@ -136,6 +151,8 @@ export class Connection {
   #closedListeners: Set<() => void> | undefined
   #closeReason: CloseReason | undefined
   #peerExit: PeerExitWatch | undefined
+  /** Wait until the reader has the lines that were read. */
+  #stopped: Waiters | undefined
   /** Whole milliseconds, which V8 stores without an object of their own. */
   readonly #openedMs = Math.floor(monotonicMs())
 
@@ -168,6 +185,11 @@ export class Connection {
         const keep = connection.#endReading(undefined)
         if (keep) unread.add(connection)
         return keep
+      },
+      onStopped: (connection) => {
+        connection.#state = 'ended'
+        connection.#endReading(undefined)
+        connection.#stopped?.wake()
       },
       onFailure: (connection, error) => {
         connection.#error = error
@@ -229,11 +251,16 @@ export class Connection {
     }
     isCrowded = (connection) => connection.#input?.crowded === true
     endReading = (connection) => {
-      if (connection.#state !== 'open') return
-      connection.#state = 'ended'
-      connection.#socket.pause()
-      connection.#endReading(undefined)
+      if (connection.#state === 'open') connection.#socket.stop()
     }
+    takeKeptLines = (connection) => {
+      if (connection.#state !== 'open' || connection.closed || !connection.#socket.keepsLines)
+        return undefined
+      const stopped = (connection.#stopped ??= new Waiters()).wait()
+      connection.#socket.stop()
+      return stopped
+    }
+    readingOf = (connection) => (connection.#state === 'open' ? connection.#input : undefined)
     finishReading = (connection) => {
       connection.#socket.finish()
     }
@@ -382,6 +409,7 @@ export class Connection {
     const reason = this.#closeReason ?? 'closed'
     reportEnd(this, this.#origin.onEvent, { reason, error: this.#error }, () => this.#counts())
     this.#peerExit?.connectionEnded()
+    this.#stopped?.wake()
     this.#writer?.fail(this.#closedError())
     if (!ended) this.#endReading(this.#error === undefined ? undefined : this.#closedError())
     this.#input?.close(reason === 'closed')

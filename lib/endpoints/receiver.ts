@@ -10,6 +10,7 @@ import {
   checkConnection,
   closeBecause,
   finishReading,
+  takeKeptLines,
   type Connection,
 } from '../connection/connection.js'
 import type { ConnectionInput, RecordReader } from '../connection/connection-input.js'
@@ -216,6 +217,8 @@ export class Receiver<
 
   /** Closes the connection (Go: `Close`). Messages that were read before can still be requested. */
   async close(): Promise<void> {
+    const kept = takeKeptLines(this.#connection)
+    if (kept !== undefined) await kept
     await hangUp(this.#connection)
   }
 

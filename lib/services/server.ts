@@ -3,7 +3,7 @@
 
 import { offAbort, onAbort } from '../base/abort.js'
 import { hasCode, IpcError } from '../base/errors.js'
-import { AbortController, monotonicMs, setImmediate } from '../base/globals.js'
+import { AbortController, monotonicMs } from '../base/globals.js'
 import { callback, checkOptions, milliseconds, signal, wrongKind, type OptionTable } from '../base/options.js'
 import { checkTimeout, MAX_TIMER_MS, pause, waitAtMost } from '../base/timing.js'
 import { callUser, reportUserError } from '../base/user-code.js'
@@ -12,6 +12,7 @@ import { Waiters } from '../base/waiters.js'
 import type { Connection } from '../connection/connection.js'
 import type { Listener } from '../connection/listener.js'
 import { forget, observe } from '../observe/registry.js'
+import { catchUp } from './catch-up.js'
 import { drain } from './draining.js'
 
 /** Passed to a {@link ConnectionHandler} beside the connection. */
@@ -71,13 +72,6 @@ export interface ServerStats {
 const OPTIONS: OptionTable<ServeOptions> = { onError: callback, signal }
 const CLOSE_OPTIONS: OptionTable<ServerCloseOptions> = { timeoutMs: milliseconds }
 
-/**
- * Milliseconds for which `close` continues to accept and read, to receive data that clients sent earlier and the kernel
- * still holds.
- */
-const CATCH_UP_MS = 20
-/** Minimum turns of the event loop in that time, in case it is busy: one to accept, one to read, and the same again. */
-const CATCH_UP_TURNS = 4
 /** Milliseconds between consecutive failed accepts. */
 const FIRST_RETRY_MS = 10
 const LONGEST_RETRY_MS = 1000
@@ -85,7 +79,7 @@ const LONGEST_RETRY_MS = 1000
 /**
  * The life of a server. Closing only the listener does not change the state; no new connections arrive then.
  *
- *     serving ──close()──▶ catching-up ──20 ms──▶ draining ──last handler has finished, or timeoutMs──▶ closed
+ *     serving ──close()──▶ catching-up ──20 ms, and read──▶ draining ──last handler has finished, or timeoutMs──▶ closed
  */
 type ServerState = 'serving' | 'catching-up' | 'draining' | 'closed'
 
@@ -164,15 +158,15 @@ export class Server {
   }
 
   /**
-   * Closes the listener and drains. For another 20 ms, connections and messages in transit are accepted; then the
-   * server stops reading from all connections. A receiver hands out the messages that it has read, then its stream
-   * ends, so that a handler that loops over its messages finishes on its own. The connection of a `Publisher`'s
+   * Closes the listener and drains. For another 20 ms, connections and messages in transit are accepted, and longer as
+   * far as clients had sent more before: up to 1 MiB of each connection, for at most half of `timeoutMs`. Then the server
+   * stops reading from all connections. A receiver hands out the messages that it has read, then its stream ends, so that a handler that loops over its messages finishes on its own. The connection of a `Publisher`'s
    * subscriber that has no reader closes after the messages already published are written. Handlers can still send:
    * replies and acknowledgements reach the peer before the connection closes. Handlers that have not finished after
    * `timeoutMs` are aborted: their connection is destroyed and their signal fires. Safe to call again; never rejects.
    *
-   * A plain sender cannot know how far its messages were read: where a receiver is slow, some stay unread in the
-   * kernel. Use an `AcknowledgedSender` if no message may be lost.
+   * A plain sender cannot know how far its messages were read: where half of `timeoutMs` is too short, some stay unread in
+   * the kernel. Use an `AcknowledgedSender` if no message may be lost.
    *
    * @throws TypeError, RangeError for options that are not allowed
    */
@@ -190,8 +184,7 @@ export class Server {
     const endMs = monotonicMs() + timeoutMs
     this.#state = 'catching-up'
     if (this.#signal !== undefined) offAbort(this.#signal, this.#onSignal)
-    await pause(Math.min(CATCH_UP_MS, timeoutMs), undefined, 'close')
-    for (let i = 0; i < CATCH_UP_TURNS; ++i) await new Promise((resolve) => setImmediate(resolve))
+    await catchUp(this.#open, timeoutMs)
     this.#state = 'draining'
     this.#accepting.abort()
     this.#listener.close()

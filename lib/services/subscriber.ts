@@ -59,6 +59,7 @@ export class Subscriber {
   readonly #onEnded: (subscriber: Subscriber) => void
   readonly #writer: FrameWriter
   readonly #drained = new Waiters()
+  readonly #ignoreDraining: () => void
   #state: SubscriberState = 'flowing'
   readonly #queue = new Fifo<Range>()
   #queuedBytes = 0
@@ -94,9 +95,7 @@ export class Subscriber {
     void connection.whenClosed().then(() => {
       this.#end()
     })
-    onDraining(connection, () => {
-      void this.#finish()
-    })
+    this.#ignoreDraining = onDraining(connection, () => this.#finish())
   }
 
   /** The types that the subscriber gets; undefined: all. */
@@ -264,12 +263,10 @@ export class Subscriber {
     return gone
   }
 
-  /** Accepts no more messages, and closes the connection when the pending ones are written. */
-  async #finish(): Promise<void> {
-    if (this.#state === 'ended') return
+  /** Accepts no more messages. Resolves when the pending ones are written or dropped. */
+  #finish(): Promise<void> {
     this.#onEnded(this)
-    await this.drained()
-    await this.connection.close().catch(() => undefined)
+    return this.drained()
   }
 
   #end(): void {
@@ -279,6 +276,7 @@ export class Subscriber {
     this.#queue.clear()
     this.#queued = this.#queuedBytes = this.#handed = this.#handedBytes = 0
     this.#writer.unregister(this.#onReady)
+    this.#ignoreDraining()
     this.#drained.wake()
     this.#onEnded(this)
   }

@@ -309,13 +309,15 @@ export class Spool implements SpoolLog {
   }
 
   /**
-   * Adds messages. Resolves with the number of the first one when all are as durable as `durability` promises.
+   * Adds messages, all or none. Resolves with the number of the first one when all are as durable as `durability`
+   * promises. If the disk takes only some of them, these are removed again before the promise rejects; until then,
+   * {@link entries} may yield them.
    *
    * @throws TypeError while a sender uses the spool
    * @throws {IpcError} ERR_IPC_BUFFER_FULL (`maxBytes`, or reason `disk-full`), ERR_IPC_INVALID_MESSAGE,
-   *   ERR_IPC_MESSAGE_TOO_LARGE, ERR_IPC_CLOSED, ERR_IPC_SYSTEM. With reason `maybe-kept` of the last
-   *   one, only opening the spool again shows whether it stored the messages; with reason `spool-failed`, it did not store
-   *   them. After both, the spool accepts no more messages.
+   *   ERR_IPC_MESSAGE_TOO_LARGE, ERR_IPC_CLOSED, ERR_IPC_SYSTEM: none is stored. The exception is ERR_IPC_SYSTEM with
+   *   reason `maybe-kept`: only opening the spool again shows which of the messages it stored. After the reason
+   *   `spool-failed`, and mostly after `maybe-kept`, the spool accepts no more messages.
    */
   async add(messages: SOCMessage | readonly SOCMessage[]): Promise<number> {
     if (this.#events !== undefined) throw new TypeError('the spool has a sender: send messages through that')
@@ -331,8 +333,34 @@ export class Spool implements SpoolLog {
       )
     }
     const first = this.#next
-    await Promise.all(entries.map((entry) => this.append(entry).durable))
-    return first
+    const outcomes = await Promise.allSettled(entries.map((entry) => this.append(entry).durable))
+    const errors = outcomes.flatMap((outcome) =>
+      outcome.status === 'rejected' ? [outcome.reason as IpcError] : [],
+    )
+    const [error] = errors
+    if (error === undefined) return first
+    const unknown = errors.find(({ reason }) => reason === 'maybe-kept')
+    if (unknown !== undefined) throw unknown
+    if (errors.length < outcomes.length) {
+      const last = entries.reduce((next, { count }) => next + count, first) - 1
+      await this.#withdraw(first, last, error)
+    }
+    throw error
+  }
+
+  /** Removes the durable ones of the messages of a failed `add`. */
+  async #withdraw(first: number, through: number, cause: IpcError): Promise<void> {
+    this.#records.settle(first, through)
+    try {
+      await this.#states.withdrawn(first, through)
+    } catch {
+      throw new IpcError(
+        'ERR_IPC_SYSTEM',
+        `the spool in ${this.directory} stored some of these messages, and their removal could not be recorded: ` +
+          'if this process ends now, the spool holds them when it is opened again',
+        { reason: 'maybe-kept', cause },
+      )
+    }
   }
 
   /**

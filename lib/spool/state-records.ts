@@ -46,6 +46,13 @@ export class StateRecords {
     this.#write({ sync: false, ranges, ...outcome })
   }
 
+  /** Records that messages of a failed `add` are gone, as durably as they were written. Rejects if that cannot be written. */
+  withdrawn(first: number, through: number): Promise<void> {
+    return new Promise((resolve, reject) => {
+      this.#write({ sync: true, ranges: [[first, through]], onWritten: resolve, onFailed: reject })
+    })
+  }
+
   #write({ sync, ranges, onWritten, onFailed }: ControlJob): void {
     this.#writer().enqueue({
       sync,

@@ -6,6 +6,7 @@ import type { Socket } from 'node:net'
 import {
   closeStream,
   goOnWithKept,
+  passOnAllKept,
   passOn,
   passOnKept,
   passOnRest,
@@ -76,9 +77,10 @@ export class NodeSocket<Owner> implements ConnectionSocket {
    * the event loop or the next.
    *
    *     none ──> holding <──> draining ──> none
+   *       │          └───────────┴──> stopping ──> none      all are handed over, then reading has ended
    *       └──────────────────────^
    */
-  #kept: 'none' | 'holding' | 'draining' = 'none'
+  #kept: 'none' | 'holding' | 'draining' | 'stopping' = 'none'
 
   constructor(descriptor: number, owner: Owner, events: SocketEvents<Owner>) {
     this.descriptor = descriptor
@@ -93,6 +95,10 @@ export class NodeSocket<Owner> implements ConnectionSocket {
     return this.#socket.destroyed
   }
 
+  get keepsLines(): boolean {
+    return this.#kept !== 'none'
+  }
+
   resume(): void {
     if (this.#kept === 'none') {
       this.#socket.resume()
@@ -105,6 +111,17 @@ export class NodeSocket<Owner> implements ConnectionSocket {
   pause(): void {
     if (this.#kept === 'draining') this.#kept = 'holding'
     this.#socket.pause()
+  }
+
+  stop(): void {
+    this.#socket.pause()
+    if (this.#kept === 'stopping') return
+    if (this.#kept === 'none') {
+      this.#events.onStopped(this.#owner)
+    } else {
+      this.#kept = 'stopping'
+      goOnWithKept(this)
+    }
   }
 
   write(bytes: Buffer, done: (error?: Error | null) => void): void {
@@ -139,8 +156,21 @@ export class NodeSocket<Owner> implements ConnectionSocket {
   }
 
   takeKept(): void {
-    if (this.#kept !== 'draining' || this.destroyed) return
+    if (this.destroyed) return
+    if (this.#kept === 'stopping') this.#finishStopping()
+    if (this.#kept !== 'draining') return
     if (this.#goesOn(passOnKept(this.descriptor, this.#owner, this.#events))) this.#socket.resume()
+  }
+
+  #finishStopping(): void {
+    const all = passOnAllKept(this.descriptor, this.#owner, this.#events)
+    if (this.destroyed) return
+    if (!all) {
+      goOnWithKept(this)
+      return
+    }
+    this.#kept = 'none'
+    this.#events.onStopped(this.#owner)
   }
 
   /** Whether reading goes on after the owner has taken lines. */

@@ -8,6 +8,7 @@ import { pollWords } from './busy-poll.js'
 import {
   closeStream,
   goOnWithKept,
+  passOnAllKept,
   passOn,
   passOnKept,
   passOnRest,
@@ -48,13 +49,14 @@ interface PendingWrite {
  *     paused <──> reading ──> ended ──> finishing ──> closed      and from each state to `closed`
  *                  │   ^
  *                  v   │
- *     holding <──> draining
+ *     holding <──> draining ──> stopping ──> paused
+ *        └─────────────────────────^
  *
  * `holding`: paused, and the addon keeps lines of the last read. `draining`: these are about to be handed over, in this turn
  * of the event loop or the next; then reading goes on. `ended`: the peer sends no more, but may still read. `finishing`: the application has nothing more to
- * answer. Writing does not depend on this until `closed`.
+ * answer. `stopping`: lines that were kept are handed over, then the state is `paused` for good. Writing does not depend on this until `closed`.
  */
-type State = 'paused' | 'reading' | 'holding' | 'draining' | 'ended' | 'finishing' | 'closed'
+type State = 'paused' | 'reading' | 'holding' | 'draining' | 'stopping' | 'ended' | 'finishing' | 'closed'
 
 export class PolledSocket<Owner> implements ConnectionSocket {
   readonly descriptor: number
@@ -75,6 +77,10 @@ export class PolledSocket<Owner> implements ConnectionSocket {
     return this.#state === 'closed'
   }
 
+  get keepsLines(): boolean {
+    return this.#state === 'holding' || this.#state === 'draining' || this.#state === 'stopping'
+  }
+
   resume(): void {
     if (this.#state === 'holding') {
       this.#state = 'draining'
@@ -90,6 +96,17 @@ export class PolledSocket<Owner> implements ConnectionSocket {
     if (this.#state !== 'reading') return
     this.#state = 'paused'
     this.#want()
+  }
+
+  stop(): void {
+    if (this.#state === 'stopping') return
+    if (this.keepsLines) {
+      this.#state = 'stopping'
+      goOnWithKept(this)
+    } else {
+      this.pause()
+      this.#events.onStopped(this.#owner)
+    }
   }
 
   write(bytes: Buffer, done: (error?: Error | null) => void): void {
@@ -140,9 +157,21 @@ export class PolledSocket<Owner> implements ConnectionSocket {
   }
 
   takeKept(): void {
+    if (this.#state === 'stopping') this.#finishStopping()
     if (this.#state !== 'draining') return
     this.#state = 'reading'
     this.#goOn(passOnKept(this.descriptor, this.#owner, this.#events))
+  }
+
+  #finishStopping(): void {
+    const all = passOnAllKept(this.descriptor, this.#owner, this.#events)
+    if (this.#state !== 'stopping') return // the owner has closed this socket
+    if (!all) {
+      goOnWithKept(this)
+      return
+    }
+    this.#state = 'paused'
+    this.#events.onStopped(this.#owner)
   }
 
   /** Continues after the owner has taken lines. It may have closed this socket meanwhile. */

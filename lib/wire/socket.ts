@@ -19,6 +19,8 @@ export interface SocketEvents<Owner> {
    * calls `finish`.
    */
   readonly onEnd: (owner: Owner) => boolean
+  /** After `stop`: the lines that were read have been handed over, and no more are read. */
+  readonly onStopped: (owner: Owner) => void
   /** The socket has failed. `onClose` is called next. */
   readonly onFailure: (owner: Owner, error: Error) => void
   readonly onClose: (owner: Owner) => void
@@ -28,10 +30,17 @@ export interface SocketEvents<Owner> {
 export interface ConnectionSocket {
   readonly descriptor: number
   readonly destroyed: boolean
+  /** Whether lines were read that the owner has not been given. */
+  readonly keepsLines: boolean
   /** Starts reading; call {@link openStream} first. */
   resume(): void
   /** Stops reading for now. */
   pause(): void
+  /**
+   * Stops reading for good. Lines that were read are handed over first, whether or not the owner wants more; they may
+   * take several turns of the event loop. Then `onStopped` is called: at once if there are none.
+   */
+  stop(): void
   /**
    * Writes when the kernel accepts the bytes. `done` is always called, with an error if they were not written. Only one
    * write may be pending.
@@ -95,15 +104,16 @@ class LineDelivery {
     owner: Owner,
     events: SocketEvents<Owner>,
     received: number,
+    all: boolean,
   ): AfterLines {
     this.#state = 'delivering'
     this.#descriptor = descriptor
     const window = this.#window
     try {
-      let wanted = events.onRecords(owner, count, received)
+      let wanted = events.onRecords(owner, count, received) || all
       // An owner that wants no more must not be given the rest of a read of thousands of lines.
       while (window.hasMore && wanted && !window.turnOver) {
-        wanted = events.onRecords(owner, addon.moreRecords(descriptor), 0)
+        wanted = events.onRecords(owner, addon.moreRecords(descriptor), 0) || all
       }
       if (!window.hasMore) return wanted ? 'reading' : 'paused'
       addon.suspendRecords(descriptor)
@@ -115,9 +125,14 @@ class LineDelivery {
     }
   }
 
-  handOverKept<Owner>(descriptor: number, owner: Owner, events: SocketEvents<Owner>): AfterLines {
+  handOverKept<Owner>(
+    descriptor: number,
+    owner: Owner,
+    events: SocketEvents<Owner>,
+    all: boolean,
+  ): AfterLines {
     const more = (): number => addon.moreRecords(descriptor)
-    return this.handOver(descriptor, this.#window.withRoom(more(), more), owner, events, 0)
+    return this.handOver(descriptor, this.#window.withRoom(more(), more), owner, events, 0, all)
   }
 
   handOverRest<Owner>(descriptor: number, owner: Owner, events: SocketEvents<Owner>): void {
@@ -149,12 +164,20 @@ export function passOn<Owner>(
   owner: Owner,
   events: SocketEvents<Owner>,
 ): AfterLines {
-  return delivery.handOver(descriptor, count, owner, events, threadWindow.received)
+  return delivery.handOver(descriptor, count, owner, events, threadWindow.received, false)
 }
 
 /** Hands over the lines that were kept when the owner wanted no more. */
 export function passOnKept<Owner>(descriptor: number, owner: Owner, events: SocketEvents<Owner>): AfterLines {
-  return delivery.handOverKept(descriptor, owner, events)
+  return delivery.handOverKept(descriptor, owner, events, false)
+}
+
+/**
+ * Hands over the lines that were kept, whether or not the owner wants more. Returns false if some wait for the next turn:
+ * call {@link goOnWithKept}.
+ */
+export function passOnAllKept<Owner>(descriptor: number, owner: Owner, events: SocketEvents<Owner>): boolean {
+  return delivery.handOverKept(descriptor, owner, events, true) !== 'waiting'
 }
 
 /** Has the lines of a stream that were kept handed over: soon, or in the next turn if this one is over. */

@@ -25,6 +25,14 @@ export function inNextTurn(lines: KeptLines): void {
   schedule()
 }
 
+/** Whether this turn was used up, or kept lines wait for the next one, so that other lines may wait too. */
+export function isBehind(): boolean {
+  if (waiting.size > 0) return true
+  const usedUp = threadWindow.turnOver
+  if (usedUp && addon.readiness === undefined) addon.beginTurn()
+  return usedUp
+}
+
 function schedule(): void {
   if (scheduled) return
   scheduled = true

@@ -179,8 +179,9 @@ export class LineInput {
         this.#fail(error as IpcError)
       }
     }
+    const before = this.#paused
     this.#paused = !this.#ended && this.#events.full
-    if (this.#paused) this.#events.onPaused()
+    if (this.#paused && !before) this.#events.onPaused()
     if (!this.#paused && this.#events.isWanted) requestPoll(busyPollOf(this.#connection))
     return !this.#paused
   }

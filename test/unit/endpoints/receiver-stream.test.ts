@@ -2,6 +2,9 @@
 
 import { describe, expect, it } from 'vitest'
 
+import { TurnCost } from '../../../lib/binding/abi.js'
+import { endReading, type Connection } from '../../../lib/connection/connection.js'
+import type { Receiver } from '../../../lib/endpoints/receiver.js'
 import { MAX_MESSAGE_BYTES } from '../../../lib/message/envelope.js'
 import type { SOCMessage } from '../../../lib/message/message.js'
 import { rawToReceiver } from '../../support/pair.js'
@@ -12,6 +15,49 @@ const good = '{"type":"soc_event","id":"7","ts":5,"payload":{"a":1}}'
 function parts(message: SOCMessage | undefined): unknown {
   return [message?.type, message?.id, message?.timestamp, message?.rawPayload]
 }
+
+describe('lines that were read while the receiver had enough', () => {
+  const line = '{"type":"a"}\n'
+
+  it.each<[string, (connection: Connection, receiver: Receiver) => unknown]>([
+    ['the receiver is closed', (_connection, receiver) => receiver.close()],
+    [
+      'reading ends, as when a server drains',
+      (connection) => {
+        endReading(connection)
+      },
+    ],
+  ])('are handed out when %s', async (_when, end) => {
+    const { raw, receiver, server } = await rawToReceiver()
+    // Messages take more memory than their lines, so the receiver has enough before it has all lines of a read.
+    raw.write(line.repeat(20_000))
+    await until(() => receiver.stats.received > 0)
+    const { received, bytes } = receiver.stats
+    const read = Math.floor(bytes / line.length)
+    expect(received).toBeLessThan(read)
+    await end(server, receiver)
+    let count = 0
+    for await (const { type } of receiver) if (type === 'a') ++count
+    expect(count).toBe(read)
+    expect(receiver.stats).toMatchObject({ received: read, bytes })
+  })
+
+  it('are handed out over turns of the event loop, while others are read', async () => {
+    const { raw, receiver, server } = await rawToReceiver()
+    raw.write(line.repeat(20_000))
+    await until(() => receiver.stats.received > 0)
+    const closing = receiver.close()
+    let most = 0
+    for (let before = receiver.stats.received; !server.closed;) {
+      await new Promise((resolve) => setImmediate(resolve))
+      most = Math.max(most, receiver.stats.received - before)
+      before = receiver.stats.received
+    }
+    await closing
+    // At most two turns lie between two immediates.
+    expect(most).toBeLessThanOrEqual(2 * TurnCost.units)
+  })
+})
 
 describe('a byte order mark', () => {
   const mark = Buffer.from([0xef, 0xbb, 0xbf])

@@ -342,6 +342,39 @@ describe('a server whose handlers only publish', () => {
     expect(await closing).toEqual({ served: 1, aborted: 0 })
   })
 
+  it.each(['all of them keep it', 'the last one has given it up', 'the first one has given it up'])(
+    'drains a connection of two publishers: %s',
+    async (which) => {
+      const directory = temporaryDirectory()
+      const publishers = [0, 1].map(() => new Publisher({ maxPendingBytes: 64 << 20 }))
+      const subscribers: Subscriber[] = []
+      const server = serve(await listening(directory), async (connection) => {
+        for (const publisher of publishers) subscribers.push(publisher.add(connection))
+        await connection.whenClosed()
+      })
+      const client = await dial('test', { directory })
+      await until(() => subscribers.length === 2)
+      if (which.startsWith('the last')) subscribers.pop()?.unsubscribe()
+      if (which.startsWith('the first')) subscribers.shift()?.unsubscribe()
+      // More than the kernel takes, from each.
+      const count = 1000
+      for (const [n, publisher] of publishers.entries()) {
+        for (let i = 0; i < count; ++i) {
+          publisher.publish(newSOCMessage('soc_event', 'x'.repeat(1000), { id: `${n} ${i}` }))
+        }
+      }
+      await until(() => subscribers.every(({ stats }) => stats.pending > 0))
+      const closing = server.close({ timeoutMs: 20_000 })
+      await until(() => publishers.every((publisher) => [...publisher.subscribers].length === 0))
+      let received = 0
+      for await (const message of new Receiver(client, 'slow')) if (message.id !== '') ++received
+      expect(received).toBe(subscribers.length * count)
+      expect(await closing).toEqual({ served: 1, aborted: 0 })
+      expect(subscribers.map(({ stats }) => stats.dropped)).toEqual(subscribers.map(() => 0))
+    },
+    30_000,
+  )
+
   it('leaves a connection alone that has an endpoint too, which still replies', async () => {
     const directory = temporaryDirectory()
     const publisher = new Publisher()

@@ -247,6 +247,70 @@ describe('Server.close', () => {
     for (const client of clients) client.destroy()
   })
 
+  it('hands out what was sent before, however many turns of the event loop it takes to read that', async () => {
+    let received = 0
+    const { directory, server } = await served(async (connection) => {
+      for await (const batch of new Receiver(connection, 'server').batches()) received += batch.length
+    })
+    const senders: Sender[] = []
+    for (let i = 0; i < 100; ++i) senders.push(new Sender(await dial('test', { directory }), 'client'))
+    onTestFinished(() => {
+      for (const { connection } of senders) connection.destroy()
+    })
+    await until(() => server.stats.open === senders.length)
+    const messages = Array.from({ length: 1000 }, (_, i) => newSOCMessage('soc_event', { i }))
+    await Promise.all(senders.map((sender) => sender.sendBatch(messages)))
+    const before = received
+    const result = await server.close({ timeoutMs: 60_000 })
+    expect(before).toBeLessThan((senders.length * messages.length) / 2)
+    expect(received).toBe(senders.length * messages.length)
+    expect(result).toEqual({ served: senders.length, aborted: 0 })
+  }, 60_000)
+
+  it('hands out what was sent before to a receiver that is slow', async () => {
+    let received = 0
+    const { directory, server } = await served(async (connection) => {
+      const receiver = new Receiver(connection, 'server')
+      for await (const batch of receiver.batches()) {
+        received += batch.length
+        await new Promise((resolve) => setTimeout(resolve, 50))
+      }
+    })
+    const first = await dial('test', { directory })
+    const client = connect(first.address)
+    onTestFinished(() => {
+      client.destroy()
+      first.destroy()
+    })
+    await until(() => server.stats.open === 2)
+    const lines = 15_000
+    let written = false
+    client.write('{"type":"a"}\n'.repeat(lines), () => (written = true))
+    await until(() => written)
+    expect(await server.close({ timeoutMs: 60_000 })).toMatchObject({ aborted: 0 })
+    expect(received).toBe(lines)
+  }, 60_000)
+
+  it('finishes while a client sends without end', async () => {
+    const { directory, server } = await served(async (connection) => {
+      for await (const batch of new Receiver(connection, 'server').batches()) expect(batch).not.toEqual([])
+    })
+    const first = await dial('test', { directory })
+    const client = connect(first.address)
+    client.on('error', () => undefined) // the server hangs up
+    const lines = '{"type":"a"}\n'.repeat(5000)
+    const write = (): void => {
+      if (!client.destroyed) client.write(lines, write)
+    }
+    write()
+    onTestFinished(() => {
+      client.destroy()
+      first.destroy()
+    })
+    await until(() => server.stats.open === 2)
+    expect(await server.close({ timeoutMs: Infinity })).toEqual({ served: 2, aborted: 0 })
+  })
+
   it('ends a receiver that a handler makes after the close', async () => {
     let go!: () => void
     const gate = new Promise<void>((resolve) => (go = resolve))

@@ -7,6 +7,7 @@ import { join } from 'node:path'
 import { describe, expect, it, onTestFinished, vi } from 'vitest'
 
 import { systemClock } from '../../../lib/spool/clock.js'
+import { newSOCMessage } from '../../../lib/message/new-message.js'
 import { LogFiles } from '../../../lib/spool/log-files.js'
 import { openSpool, Spool } from '../../../lib/spool/spool.js'
 import { temporaryDirectory } from '../../support/directory.js'
@@ -256,5 +257,74 @@ describe('a write that fails in the middle', () => {
     expect(bytesOf(directory)).toBe(before)
     await spool.append(entry(['c'], spool.next)).durable
     expect(contents(spool)).toHaveLength(2)
+  })
+})
+
+describe('messages that are added together', () => {
+  const messages = Array.from({ length: 10 }, (_, i) =>
+    newSOCMessage('soc_event', 'x'.repeat(60_000), { id: String(i) }),
+  )
+
+  type Write = (this: LogFiles, ...args: Parameters<LogFiles['write']>) => Promise<void>
+  const originalWrite = (): Write => Reflect.get<LogFiles, 'write'>(LogFiles.prototype, 'write')
+
+  /** Lets writes of messages fail after the first ones, until `restore`. */
+  function diskOf(writes: number, code: string): { restore: () => void } {
+    const write = originalWrite()
+    let left = writes
+    const spy = vi.spyOn(LogFiles.prototype, 'write').mockImplementation(function (this: LogFiles, ...args) {
+      const [, buffers] = args
+      const isLarge = buffers.some(({ length }) => length > 50_000)
+      if (isLarge && left-- <= 0) return Promise.reject(Object.assign(new Error(code), { code }))
+      return write.apply(this, args)
+    })
+    const restore = (): void => {
+      spy.mockRestore()
+    }
+    onTestFinished(restore)
+    return { restore }
+  }
+
+  it.each([
+    ['is full', 'ENOSPC', FULL],
+    [
+      'fails',
+      'EIO',
+      { code: 'ERR_IPC_SYSTEM', message: expect.stringMatching(/cannot be written$/) as string },
+    ],
+  ])('are stored all or not at all if the disk %s in between', async (_what, code, error) => {
+    const directory = join(temporaryDirectory(), 'spool')
+    const spool = await Spool.open({ directory, segmentBytes: 65_536 })
+    onTestFinished(() => spool.close())
+    await spool.add(newSOCMessage('soc_event', 1, { id: 'before' }))
+    const disk = diskOf(2, code)
+    await expect(spool.add(messages)).rejects.toMatchObject(error)
+    const afterKill = await openSpool({ directory: leftBehind(directory) }, systemClock())
+    expect(contents(afterKill).map(([, id]) => id)).toEqual(['before'])
+    await afterKill.close()
+    expect(spool.messages).toBe(1)
+    disk.restore()
+    await spool.add(messages)
+    const ids = ['before', ...messages.map(({ id }) => id)]
+    expect(contents(spool).map(([, id]) => id)).toEqual(ids)
+    await spool.close()
+    const again = await Spool.open({ directory })
+    expect(contents(again).map(([, id]) => id)).toEqual(ids)
+    await again.close()
+  })
+
+  it('may be kept if the disk takes some, and then not even their removal', async () => {
+    const directory = join(temporaryDirectory(), 'spool')
+    const spool = await Spool.open({ directory, segmentBytes: 65_536 })
+    onTestFinished(() => spool.close())
+    const write = originalWrite()
+    let writes = 0
+    const spy = vi.spyOn(LogFiles.prototype, 'write').mockImplementation(function (this: LogFiles, ...args) {
+      return ++writes <= 2 ? write.apply(this, args) : Promise.reject(new Error('EIO'))
+    })
+    onTestFinished(() => {
+      spy.mockRestore()
+    })
+    await expect(spool.add(messages)).rejects.toMatchObject({ code: 'ERR_IPC_SYSTEM', reason: 'maybe-kept' })
   })
 })
