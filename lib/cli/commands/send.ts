@@ -1,6 +1,7 @@
 // `sentinel-ipc send NAME`: sends NDJSON from standard input, or one message from the arguments.
 
 import { monotonicMs } from '../../base/globals.js'
+import { printable } from '../../base/quote.js'
 import type { SOCMessage } from '../../message/message.js'
 import {
   addressOf,
@@ -240,7 +241,7 @@ async function report(
   if (args.flag('ack')) {
     parts.push(`${groupDigits(result.acknowledged)} acknowledged`)
     if (result.rejected > 0)
-      parts.push(`${groupDigits(result.rejected)} rejected (${result.reason ?? 'no reason'})`)
+      parts.push(`${groupDigits(result.rejected)} rejected (${printable(result.reason ?? 'no reason')})`)
     if (result.spooled > 0) parts.push(`${groupDigits(result.spooled)} wait in the spool`)
     if (result.written > 0)
       parts.push(`${groupDigits(result.written)} written to a peer that does not acknowledge`)
