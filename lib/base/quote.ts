@@ -22,3 +22,23 @@ export function escapeText(text: string): string {
 function escapeUnit(unit: string): string {
   return `\\u${unit.charCodeAt(0).toString(16).padStart(4, '0')}`
 }
+
+/** Controls, format characters (writing direction, zero width, tags), line separators and halves of surrogate pairs. */
+const INVISIBLE = /[\p{Cc}\p{Cf}\p{Zl}\p{Zp}\p{Cs}]/gu
+
+/**
+ * Returns foreign text with the characters that a terminal would interpret or hide as JSON escapes, for output that
+ * keeps the letters of all languages. Inside the strings of a JSON text this changes no value.
+ */
+export function printable(text: string): string {
+  return text.replace(INVISIBLE, escapeInvisible)
+}
+
+const SHORT: Readonly<Record<string, string>> = { '\n': '\\n', '\r': '\\r', '\t': '\\t' }
+
+function escapeInvisible(character: string): string {
+  return (
+    SHORT[character] ??
+    Array.from({ length: character.length }, (_, at) => escapeUnit(character.charAt(at))).join('')
+  )
+}

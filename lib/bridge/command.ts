@@ -11,7 +11,7 @@ import { onAbort } from '../base/abort.js'
 import { describeError } from '../base/errors.js'
 import { clearInterval, setInterval } from '../base/globals.js'
 import { nearestOf } from '../base/options.js'
-import { quoteText } from '../base/quote.js'
+import { printable, quoteText } from '../base/quote.js'
 import { Spool } from '../spool/spool.js'
 import type { Bridge, BridgeEvent } from './bridge.js'
 import { InBridge } from './in-bridge.js'
@@ -107,12 +107,17 @@ export async function bridgeCommand(argv: readonly string[], context: CommandCon
     }
     return await run(values, context)
   } catch (error) {
-    stderr.write(`sentinel-ipc bridge: ${describeError(error)}\n`)
+    line(stderr, `sentinel-ipc bridge: ${describeError(error)}`)
     if (!(error instanceof UsageError || error instanceof TypeError || error instanceof RangeError))
       return FAILED
-    stderr.write('Try sentinel-ipc bridge --help\n')
+    line(stderr, 'Try sentinel-ipc bridge --help')
     return USAGE
   }
+}
+
+/** Writes one line. Texts of servers, peers and files in it are escaped, so that they cannot steer a terminal. */
+function line(output: TextOutput, text: string): void {
+  output.write(`${printable(text)}\n`)
 }
 
 function valuesOf(argv: readonly string[]): Values {
@@ -193,7 +198,7 @@ function natsOptionsOf(values: Values, servers: string[]): NatsOptions {
 
 async function check(options: NatsCheckOptions, { stdout }: CommandContext): Promise<number> {
   const findings = await checkNats(options)
-  for (const { level, text } of findings) stdout.write(`${level.padEnd(7)} ${text}\n`)
+  for (const { level, text } of findings) line(stdout, `${level.padEnd(7)} ${text}`)
   return findings.some(({ level }) => level === 'error') ? FAILED : 0
 }
 
@@ -237,7 +242,7 @@ async function follow(
       ? undefined
       : setInterval(
           () => {
-            stdout.write(`${JSON.stringify({ state: bridge.state, ...bridge.stats })}\n`)
+            line(stdout, JSON.stringify({ state: bridge.state, ...bridge.stats }))
           },
           numberOf('--stats', stats) * 1000,
         )
@@ -257,10 +262,10 @@ function eventsTo({ stderr }: CommandContext): (event: BridgeEvent) => void {
     if (event.type === 'dead-letter') {
       const { host, messageType, reason } = event
       const of = host === '' ? '' : ` of ${quoteText(host, 80)}`
-      stderr.write(`dead letter: ${quoteText(messageType, 80)}${of}: ${quoteText(reason, 128)}\n`)
+      line(stderr, `dead letter: ${quoteText(messageType, 80)}${of}: ${quoteText(reason, 128)}`)
     } else {
       const why = event.error === undefined ? '' : `: ${event.error.message}`
-      stderr.write(`${event.state}${why}\n`)
+      line(stderr, `${event.state}${why}`)
     }
   }
 }

@@ -3,6 +3,7 @@
 import { describeError, hasCode, isError } from '../base/errors.js'
 import { AbortController } from '../base/globals.js'
 import { nearestOf } from '../base/options.js'
+import { printable } from '../base/quote.js'
 import { auditCommand } from './commands/audit.js'
 import { benchCommand } from './commands/bench.js'
 import { bridgeCommand } from './commands/bridge.js'
@@ -134,5 +135,5 @@ function reportError(error: unknown, { err, env }: Context): void {
   void err.line(`${err.style('sentinel-ipc:', 'red')} ${errorLine(error)}`)
   if (env['SENTINEL_IPC_DEBUG'] !== '1' || !isError(error)) return
   for (let cause: unknown = error; isError(cause); cause = cause.cause)
-    void err.line(cause.stack ?? cause.message)
+    void err.line((cause.stack ?? cause.message).split('\n').map(printable).join('\n'))
 }

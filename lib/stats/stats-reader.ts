@@ -6,6 +6,7 @@ import { DIAL_TABLE, dial, type DialOptions } from '../connection/dial.js'
 import type { PeerIdentity } from '../peer/peer.js'
 import { Endpoint } from '../services/endpoint.js'
 import type { AuditRecord } from './audit-feed.js'
+import { faultOfRecord, faultOfSnapshot } from './snapshot-check.js'
 import { AUDIT_EVENT_TYPE, AUDIT_TYPE, statsName, STATS_TYPE } from './protocol.js'
 import type { StatsSnapshot } from './snapshot.js'
 
@@ -48,19 +49,18 @@ export class StatsReader {
    */
   async read(options?: ReadStatsOptions): Promise<StatsSnapshot> {
     const checked = checkOptions('read', options, READ_TABLE)
-    const { payload } = await this.#endpoint.request<Partial<StatsSnapshot> | null>(
-      STATS_TYPE,
-      undefined,
-      checked,
-    )
-    if (payload?.version !== 1 || !Array.isArray(payload.connections) || !Array.isArray(payload.objects)) {
-      throw new IpcError(
-        'ERR_IPC_INVALID_MESSAGE',
-        `${this.#endpoint.connection.address}: the peer does not reply with counts of this version`,
-        { reason: 'stats-version' },
-      )
-    }
+    const { payload } = await this.#endpoint.request(STATS_TYPE, undefined, checked)
+    const fault = faultOfSnapshot(payload)
+    if (fault !== undefined) throw this.#invalid('reply with counts', fault)
     return payload as StatsSnapshot
+  }
+
+  #invalid(does: string, fault: string): IpcError {
+    return new IpcError(
+      'ERR_IPC_INVALID_MESSAGE',
+      `${this.#endpoint.connection.address}: the peer does not ${does} of this version: ${fault} is missing or invalid`,
+      { reason: 'stats-version' },
+    )
   }
 
   /**
@@ -68,7 +68,7 @@ export class StatsReader {
    * events left out before it because this side was too slow. Texts in events may come from peers: escape them before
    * you show them.
    *
-   * @throws {IpcError} as {@link read}
+   * @throws {IpcError} as {@link read}; the iterator rejects with ERR_IPC_INVALID_MESSAGE if an event has another shape
    */
   async follow(
     options?: ReadStatsOptions,
@@ -81,7 +81,10 @@ export class StatsReader {
 
   async *#events(): AsyncGenerator<AuditRecord, undefined, undefined> {
     for await (const message of this.#endpoint.messages) {
-      if (message.type === AUDIT_EVENT_TYPE) yield message.payload as AuditRecord
+      if (message.type !== AUDIT_EVENT_TYPE) continue
+      const fault = faultOfRecord(message.payload)
+      if (fault !== undefined) throw this.#invalid('send events', fault)
+      yield message.payload as AuditRecord
     }
     return undefined
   }

@@ -43,6 +43,20 @@ describe('the arguments of sentinel-ipc bridge', () => {
     expect(await code).toBe(1)
     expect(errors()).toContain('/nowhere/creds')
   })
+
+  it('that hold escape sequences do not reach the terminal as such', async () => {
+    const { code, errors } = run(
+      '--from',
+      'a',
+      '--to',
+      'nats://b',
+      '--creds',
+      '/nowhere/\x1b]0;OWNED\x07\u202e',
+    )
+    expect(await code).toBe(1)
+    expect(errors()).toContain('/nowhere/\\u001b]0;OWNED\\u0007\\u202e')
+    expect(errors()).toMatch(/^[^\p{Cc}\p{Cf}]*\n$/u)
+  })
 })
 
 async function server(directory: string, config = ''): Promise<NatsServer> {

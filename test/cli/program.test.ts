@@ -2,8 +2,9 @@
 
 import { execFileSync, spawnSync } from 'node:child_process'
 import { cpSync, existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs'
+import { createServer } from 'node:net'
 import { dirname, join } from 'node:path'
-import { describe, expect, it } from 'vitest'
+import { describe, expect, it, onTestFinished } from 'vitest'
 
 import { BRIDGE_HELP } from '../../lib/bridge/command.js'
 import { COMMANDS } from '../../lib/cli/program.js'
@@ -222,6 +223,78 @@ describe('completion', () => {
     listener.close()
   })
 
+  /** Parts of names that a shell expands, splits, or takes for options. */
+  const HOSTILE = [
+    'x$(touch PWNED)',
+    'x`touch PWNED`',
+    'x;touch PWNED;',
+    'x\ntouch PWNED\n',
+    'two words',
+    "x'y",
+    '*',
+    '-rf',
+    '',
+  ]
+
+  /** A directory with sockets of these names, and directories of most of them. */
+  async function hostileDirectory(): Promise<string> {
+    const directory = temporaryDirectory()
+    for (const name of [...HOSTILE, 'test']) {
+      const server = createServer()
+      await new Promise<void>((resolve) => server.listen(join(directory, `${name}.sock`), resolve))
+      onTestFinished(() => {
+        server.close()
+      })
+    }
+    for (const name of [...HOSTILE, 'test']) mkdirSync(join(directory, 'spools', name), { recursive: true })
+    return directory
+  }
+
+  it('for bash runs and splits no name that another user chose', async () => {
+    const directory = await hostileDirectory()
+    const { stdout } = await run(['completion', 'bash'])
+    const complete = (...words: string[]): string[] =>
+      execFileSync(
+        'bash',
+        [
+          '-c',
+          `${stdout}\nCOMP_WORDS=(sentinel-ipc "$@"); COMP_CWORD=$#; _sentinel_ipc; printf '%s\\0' "\${COMPREPLY[@]}"`,
+          'bash',
+          ...words,
+        ],
+        { encoding: 'utf8', cwd: directory, env: { ...process.env, SENTINEL_IPC_DIRECTORY: directory } },
+      )
+        .split('\0')
+        .filter((reply) => reply !== '')
+    expect(complete('send', '')).toEqual(['test'])
+    expect(complete('send', 'x')).toEqual([])
+    // bash is not completing here, so it does not add quotes.
+    expect(complete('spool', `${directory}/spools/`)).not.toContainEqual(expect.stringMatching(/[$`;' *]/))
+    expect(complete('send', 'a', '--spool', `${directory}/spools/t`)).toEqual([`${directory}/spools/test`])
+    expect(existsSync(join(directory, 'PWNED'))).toBe(false)
+  })
+
+  it.skipIf(whyNoScreen !== '')(`for bash quotes directories at the Tab key${whyNoScreen}`, async () => {
+    const directory = await hostileDirectory()
+    const script = join(directory, 'completion.bash')
+    writeFileSync(script, (await run(['completion', 'bash'])).stdout)
+    const screen = Screen.open(160, 30, { SENTINEL_IPC_DIRECTORY: directory })
+    screen.run(`cd ${quoted(directory)}; bash --norc`)
+    await screen.shows(/\S/)
+    screen.type(`sentinel-ipc() { printf '[%s]' "$@"; echo; }; source ${quoted(script)}; echo rea''dy`)
+    screen.press('Enter')
+    await screen.shows(/^ready$/m)
+    screen.type('sentinel-ipc send ')
+    screen.press('Tab')
+    await screen.shows('sentinel-ipc send test')
+    screen.press('Enter')
+    await screen.shows('[send][test]')
+    screen.type('sentinel-ipc spool spools/x\\$')
+    screen.press('Tab', 'Enter')
+    await screen.shows('[spool][spools/x$(touch PWNED)/]')
+    expect(existsSync(join(directory, 'PWNED'))).toBe(false)
+  })
+
   const zsh = spawnSync('zsh', ['--version']).status === 0
   it.skipIf(!zsh)(`for zsh is valid${zsh ? '' : ' (skipped: no zsh here)'}`, async () => {
     const { stdout } = await run(['completion', 'zsh'])
@@ -229,16 +302,29 @@ describe('completion', () => {
     writeFileSync(script, stdout)
     const { stderr, status } = spawnSync('zsh', ['-n', script], { encoding: 'utf8' })
     expect([stderr, status]).toEqual(['', 0])
+    // Lists no name that another user chose to be expanded.
+    const directory = await hostileDirectory()
+    const names = /^_sentinel_ipc_names\(\) \{\n.*?^\}/ms.exec(stdout)?.[0] ?? ''
+    const listed = spawnSync(
+      'zsh',
+      ['-fc', `setopt null_glob glob_subst; ${names}; print -rl -- $(_sentinel_ipc_names)`],
+      {
+        encoding: 'utf8',
+        cwd: directory,
+        env: { ...process.env, SENTINEL_IPC_DIRECTORY: directory },
+      },
+    )
+    expect([listed.stdout, listed.stderr]).toEqual(['test\n', ''])
+    expect(existsSync(join(directory, 'PWNED'))).toBe(false)
   })
 
   const whyNoZsh = zsh ? whyNoScreen : ' (skipped: no zsh here)'
   it.skipIf(whyNoZsh !== '')(`for zsh completes at the Tab key${whyNoZsh}`, async () => {
-    const directory = temporaryDirectory()
-    await listening(directory)
+    const directory = await hostileDirectory()
     const script = join(directory, '_sentinel-ipc')
     writeFileSync(script, (await run(['completion', 'zsh'])).stdout)
     const screen = Screen.open(120, 30, { SENTINEL_IPC_DIRECTORY: directory, ZDOTDIR: directory })
-    screen.run('zsh -f')
+    screen.run(`cd ${quoted(directory)}; zsh -f`)
     await screen.shows(/\S/) // its prompt: what is typed before that is lost
     screen.type(
       `sentinel-ipc() { ${commandLine()} "$@"; }; autoload -U compinit; compinit -u; source ${quoted(script)}; clear`,
@@ -254,8 +340,9 @@ describe('completion', () => {
       screen.press('C-u', 'C-l')
     }
     await completes('sentinel-ipc lis', 'sentinel-ipc listen')
-    await completes('sentinel-ipc send te', 'sentinel-ipc send test')
+    await completes('sentinel-ipc send ', 'sentinel-ipc send test')
     await completes('sentinel-ipc listen --ful', 'sentinel-ipc listen --full')
     await completes('sentinel-ipc spool --', 'go on, and print what changes')
+    expect(existsSync(join(directory, 'PWNED'))).toBe(false)
   })
 })

@@ -2,9 +2,10 @@
 
 import { describe, expect, it } from 'vitest'
 
+import { printable } from '../../lib/base/quote.js'
 import { histogram } from '../../lib/cli/kit/percentiles.js'
 import { timeLeft, TransferText } from '../../lib/cli/kit/progress.js'
-import { cut, pad, printable, table, widthOf, wrap } from '../../lib/cli/kit/text.js'
+import { cut, harmless, pad, table, widthOf, wrap } from '../../lib/cli/kit/text.js'
 import { clockTime } from '../../lib/cli/kit/units.js'
 
 describe('the width of a text', () => {
@@ -43,6 +44,9 @@ describe('cut', () => {
     ['漢字漢字', 6, '漢字…'],
     ['\x1b[31mcoloured\x1b[0m', 4, '\x1b[31mcol…\x1b[0m'],
     ['x', 0, '…'],
+    ['\x1b]0;OWNED\x07', 20, ']0;OWNED'],
+    ['\x1b[31mred\x1b[0m\x1b[2J\x9b2J\x1b', 20, '\x1b[31mred\x1b[0m[2J2J'],
+    ['a\x1b[2Jbcdefgh\r\n', 6, 'a[2Jb…'],
   ])('makes of %j in %i columns %j', (text, columns, result) => {
     expect(cut(text, columns)).toBe(result)
   })
@@ -70,6 +74,15 @@ describe('printable', () => {
     expect(printable('a\nb\tc\r')).toBe('a\\nb\\tc\\r')
     const json = JSON.stringify({ '\x9b': '\u202e\u{e0041}' })
     expect(JSON.parse(printable(json))).toEqual(JSON.parse(json))
+  })
+})
+
+describe('harmless', () => {
+  it('keeps colours and ends of lines, and escapes everything else that would steer a terminal', () => {
+    expect(harmless('\x1b[1;31m漢字\x1b[0m\nover')).toBe('\x1b[1;31m漢字\x1b[0m\nover')
+    expect(harmless('\x1b]0;OWNED\x07\x1b[2J\r\x9b\u202e\x1b[31\x1b')).toBe(
+      '\\u001b]0;OWNED\\u0007\\u001b[2J\\r\\u009b\\u202e\\u001b[31\\u001b',
+    )
   })
 })
 

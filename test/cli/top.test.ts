@@ -115,6 +115,20 @@ describe('the screen', () => {
     expect(reversed.find((line) => line.includes('/run/a.sock'))).toContain('slow')
   })
 
+  it('obeys no text of a process, of a peer or of an error', () => {
+    const evil = '\u001b]0;OWNED\u0007\u202e'
+    const hostile = snapshot({
+      name: evil,
+      connections: [connection({ unit: evil, address: evil }), connection({ id: 2, executable: evil })],
+      objects: [{ id: 1, kind: 'spool', name: evil, stats: {} }],
+    })
+    const all: View[] = [viewOf(hostile, undefined), { name: evil, error: `refused: ${evil}` }]
+    const shown = drawScreen({ ...state, views: all }, 50, 400, plain).join('')
+    expect(shown).not.toMatch(/[\p{Cc}\p{Cf}]/u)
+    // The whole escape, not a text that merely lacks its first byte.
+    expect(shown.split('\\u001b]0;OWNED\\u0007').length).toBeGreaterThan(7)
+  })
+
   it('lists the open spools of a process, and marks one that is nearly full', () => {
     const spool = (id: number, name: string, bytes: number): StatsSnapshot['objects'][number] => ({
       id,
@@ -129,7 +143,7 @@ describe('the screen', () => {
     const at = lines.findIndex((line) => line.startsWith('PROCESS  WAITING'))
     expect(lines.slice(at + 1, at + 3).map((line) => line.split(/ {2,}/))).toEqual([
       ['service', '1.2k', '512.0 KiB', '50%', '/var/spool/a'],
-      ['service', '1.2k', '1.0 MiB', '!100%', '/var/spool/b?'],
+      ['service', '1.2k', '1.0 MiB', '!100%', '/var/spool/b\\u001b'],
     ])
   })
 

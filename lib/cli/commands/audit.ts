@@ -1,7 +1,7 @@
 // `sentinel-ipc audit NAME`: follows the audit events of a process that exposes its counts.
 
 import { hasCode } from '../../base/errors.js'
-import { quoteText } from '../../base/quote.js'
+import { printable, quoteText } from '../../base/quote.js'
 import type { AuditRecord } from '../../stats/audit-feed.js'
 import { ADDRESS_OPTIONS, POLICY_OPTIONS, policyOf, TIMEOUT_OPTION, timeoutOf } from '../kit/addresses.js'
 import type { Arguments, Command, Context } from '../kit/command.js'
@@ -109,12 +109,16 @@ function pretty(record: AuditRecord, out: Output): string {
   }
   const parts = Object.entries(facts)
     .filter(([, value]) => value !== '' && value !== null && value !== 0 && !isEmptyList(value))
-    .map(([key, value]) => `${key} ${shown(value)}`)
-  if (error !== undefined) parts.push(`error ${shown((error as { message?: unknown }).message ?? error)}`)
+    .map(([key, value]) => `${printable(key)} ${shown(value)}`)
+  if (error !== undefined) {
+    // A peer may send null.
+    const { message = error } = (error ?? {}) as { message?: unknown }
+    parts.push(`error ${shown(message)}`)
+  }
   if (missed !== undefined) parts.push(`(${shown(missed)} events before were left out)`)
   const time = clockTime(timeMs)
-  const style = STYLES[event]
-  const name = style === undefined ? event : out.style(event, style)
+  const style = Object.hasOwn(STYLES, event) ? STYLES[event] : undefined
+  const name = style === undefined ? shown(event) : out.style(event, style)
   return [out.style(time, 'dim'), name, ...(address === undefined ? [] : [shown(address)]), ...parts].join(
     '  ',
   )

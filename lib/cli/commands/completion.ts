@@ -55,14 +55,40 @@ function kindOf({ positionals }: Command): string {
   return first?.kind ?? 'nothing'
 }
 
-/** Names of listeners: sockets in the directory of the environment, or those in /tmp. */
+/**
+ * Names of listeners: sockets in the directory of the environment, or those in /tmp. Other users create files there and
+ * shells expand what they complete, so only names that `listen` accepts pass.
+ */
 const NAMES = `_sentinel_ipc_names() {
-  local file
-  if [ -n "$SENTINEL_IPC_DIRECTORY" ]; then
-    for file in "$SENTINEL_IPC_DIRECTORY"/*.sock; do [ -S "$file" ] && file=\${file##*/} && echo "\${file%.sock}"; done
-  else
-    for file in /tmp/sentinel-*.sock; do [ -S "$file" ] && file=\${file##*/sentinel-} && echo "\${file%.sock}"; done
-  fi
+  local LC_ALL=C file prefix=/tmp/sentinel-
+  [ -n "$SENTINEL_IPC_DIRECTORY" ] && prefix=$SENTINEL_IPC_DIRECTORY/
+  for file in "$prefix"*.sock; do
+    [ -S "$file" ] || continue
+    file=\${file#"$prefix"}
+    file=\${file%.sock}
+    case $file in
+      '' | [!A-Za-z0-9]* | *[!A-Za-z0-9._-]*) ;;
+      *) printf '%s\\n' "$file" ;;
+    esac
+  done
+}`
+
+/**
+ * Adds names to COMPREPLY without expanding them. bash inserts directories unquoted unless it is told that they are
+ * file names; where it cannot be told (before bash 4), only names that need no quotes are completed.
+ */
+const BASH_REPLIES = `_sentinel_ipc_complete_name() {
+  local name
+  while IFS= read -r name; do
+    case $name in "$1"*) COMPREPLY+=("$name") ;; esac
+  done < <(_sentinel_ipc_names)
+}
+_sentinel_ipc_complete_directory() {
+  local name quotes=yes
+  compopt -o filenames 2>/dev/null || { quotes=no; local LC_ALL=C; }
+  while IFS= read -r name; do
+    case $quotes$name in no*[!A-Za-z0-9._/~+:,@-]*) ;; *) COMPREPLY+=("$name") ;; esac
+  done < <(compgen -d -- "$1")
 }`
 
 function bashScript(commands: readonly Command[]): string {
@@ -79,6 +105,7 @@ function bashScript(commands: readonly Command[]): string {
     )
   return `# bash completion for sentinel-ipc. Load it with: source <(sentinel-ipc completion bash)
 ${NAMES}
+${BASH_REPLIES}
 _sentinel_ipc() {
   local word=\${COMP_WORDS[COMP_CWORD]} before=\${COMP_WORDS[COMP_CWORD-1]} options='' kind=''
   COMPREPLY=()
@@ -87,7 +114,7 @@ _sentinel_ipc() {
     return
   fi
   case $before in
-    ${directories}) COMPREPLY=($(compgen -d -- "$word")); return ;;
+    ${directories}) _sentinel_ipc_complete_directory "$word"; return ;;
 ${[...new Set(choices)].join('\n')}
     ${withValue(commands, (_, { value, choices: values }) => value !== 'DIR' && values === undefined)}) return ;;
   esac
@@ -98,8 +125,8 @@ ${cases.join('\n')}
     -*) COMPREPLY=($(compgen -W "$options" -- "$word")); return ;;
   esac
   case $kind in
-    name) COMPREPLY=($(compgen -W "$(_sentinel_ipc_names)" -- "$word")) ;;
-    directory) COMPREPLY=($(compgen -d -- "$word")) ;;
+    name) _sentinel_ipc_complete_name "$word" ;;
+    directory) _sentinel_ipc_complete_directory "$word" ;;
     words:*) COMPREPLY=($(compgen -W "\${kind#words:}" -- "$word")) ;;
   esac
 }

@@ -1,5 +1,6 @@
 // `sentinel-ipc doctor [NAME]`: examines why something does not work, and names one cause with its remedy.
 
+import { printable } from '../../base/quote.js'
 import {
   addressOf,
   ADDRESS_OPTIONS,
@@ -13,7 +14,7 @@ import {
 import type { Arguments, Command, Context } from '../kit/command.js'
 import { ExitCode } from '../kit/exit-code.js'
 import type { Output } from '../kit/output.js'
-import { pad, printable, wrap } from '../kit/text.js'
+import { pad, wrap } from '../kit/text.js'
 import { examineAddress } from '../doctor/examine.js'
 import { Report, type Fact } from '../doctor/report.js'
 import { examineRuntime } from '../doctor/runtime.js'

@@ -2,6 +2,7 @@
 
 import { isIpcError, toError } from '../../base/errors.js'
 import { monotonicMs } from '../../base/globals.js'
+import { printable } from '../../base/quote.js'
 import { pause } from '../../base/timing.js'
 import {
   addressOf,
@@ -116,7 +117,7 @@ async function openProbe(
   // The first one fails the command at once if nothing listens there.
   const connection = await library.dial(address.name, options)
   const { pid, uid, executable } = connection.peer
-  const peer = `pid ${pid}, uid ${uid}${executable === undefined ? '' : `, ${executable}`}`
+  const peer = `pid ${pid}, uid ${uid}${executable === undefined ? '' : `, ${printable(executable)}`}`
   if (type === undefined) {
     connection.destroy()
     const probe = async (): Promise<void> => {

@@ -10,11 +10,10 @@ import {
 } from '../kit/addresses.js'
 import type { Arguments, Command, Context } from '../kit/command.js'
 import { hasCode } from '../../base/errors.js'
-import { quoteText } from '../../base/quote.js'
+import { printable, quoteText } from '../../base/quote.js'
 import { CommandError, ExitCode } from '../kit/exit-code.js'
 import { readAll } from '../kit/input.js'
 import { loadLibrary } from '../kit/load.js'
-import { printable } from '../kit/text.js'
 
 export const requestCommand: Command = {
   name: 'request',

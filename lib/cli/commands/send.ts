@@ -1,6 +1,7 @@
 // `sentinel-ipc send NAME`: sends NDJSON from standard input, or one message from the arguments.
 
 import { monotonicMs } from '../../base/globals.js'
+import { printable } from '../../base/quote.js'
 import type { SOCMessage } from '../../message/message.js'
 import {
   addressOf,
@@ -224,10 +225,20 @@ async function report(
   elapsedMs: number,
 ): Promise<void> {
   if (args.flag('json')) {
-    const { acknowledged, rejected, spooled, written } = result
+    const { acknowledged, rejected, spooled, unconfirmed, written } = result
     const seconds = Math.round(elapsedMs) / 1000
     await out.json(
-      JSON.stringify({ messages, bytes, invalid, acknowledged, rejected, spooled, written, seconds }),
+      JSON.stringify({
+        messages,
+        bytes,
+        invalid,
+        acknowledged,
+        rejected,
+        spooled,
+        unconfirmed,
+        written,
+        seconds,
+      }),
     )
     return
   }
@@ -240,8 +251,10 @@ async function report(
   if (args.flag('ack')) {
     parts.push(`${groupDigits(result.acknowledged)} acknowledged`)
     if (result.rejected > 0)
-      parts.push(`${groupDigits(result.rejected)} rejected (${result.reason ?? 'no reason'})`)
+      parts.push(`${groupDigits(result.rejected)} rejected (${printable(result.reason ?? 'no reason')})`)
     if (result.spooled > 0) parts.push(`${groupDigits(result.spooled)} wait in the spool`)
+    if (result.unconfirmed > 0)
+      parts.push(`${groupDigits(result.unconfirmed)} may be in the spool or not: it did not confirm them`)
     if (result.written > 0)
       parts.push(`${groupDigits(result.written)} written to a peer that does not acknowledge`)
   }

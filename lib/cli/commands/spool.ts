@@ -4,6 +4,7 @@ import { existsSync, readdirSync, statSync } from 'node:fs'
 import { join, resolve } from 'node:path'
 
 import { hasCode } from '../../base/errors.js'
+import { printable } from '../../base/quote.js'
 import { pause } from '../../base/timing.js'
 import type { SpoolInspection } from '../../spool/inspect.js'
 import {
@@ -20,7 +21,7 @@ import { loadLibrary, type Library } from '../kit/load.js'
 import { openOutlet } from '../kit/outlet.js'
 import { jsonMessage, WHOLE_MESSAGE } from '../kit/message-text.js'
 import type { Output } from '../kit/output.js'
-import { printable, table } from '../kit/text.js'
+import { table } from '../kit/text.js'
 import { clockTime, formatBytes, formatDuration, groupDigits, plural } from '../kit/units.js'
 import { unlessFired } from '../kit/waiting.js'
 
@@ -98,7 +99,7 @@ async function print(directory: string, inspection: SpoolInspection, out: Output
   const oldest = records[0]
   const rows: [string, string][] = [
     ['spool', printable(directory)],
-    ['session', session ?? 'none yet'],
+    ['session', printable(session ?? 'none yet')],
     [
       'durability',
       `${durability ?? 'unknown'}${inspection.rebooted ? '; the machine was restarted since' : ''}`,
@@ -122,7 +123,7 @@ async function print(directory: string, inspection: SpoolInspection, out: Output
     const lines = segments.map((segment) => {
       const first = records.find((record) => record.segment === segment.name)
       return [
-        segment.name,
+        printable(segment.name),
         formatBytes(segment.bytes),
         groupDigits(segment.records),
         formatBytes(segment.liveBytes),
@@ -135,7 +136,7 @@ async function print(directory: string, inspection: SpoolInspection, out: Output
   if (damage.length + lost === 0) await out.line(out.style('no damage', 'green'))
   for (const { what, segment, offset, bytes: size, count } of damage) {
     const held = count === undefined ? '' : `, which held ${plural(count, 'message')}`
-    const text = `damaged ${what} in ${segment} from byte ${offset}, ${formatBytes(size)}${held}`
+    const text = `damaged ${what} in ${printable(segment)} from byte ${offset}, ${formatBytes(size)}${held}`
     await out.line(out.style(text, what === 'tail' ? 'yellow' : 'red'))
   }
   if (lost > 0) await out.line(out.style(`${plural(lost, 'message')} lost to damage`, 'red', 'bold'))
@@ -252,7 +253,7 @@ async function sendAgain(
     const again =
       counts.rejected === 0
         ? ''
-        : `, ${groupDigits(counts.rejected)} rejected again (${reason ?? 'no reason'})`
+        : `, ${groupDigits(counts.rejected)} rejected again (${printable(reason ?? 'no reason')})`
     await err.line(
       `${plural(counts.accepted, 'message')} accepted${again}, ${groupDigits(counts.left)} left in the spool`,
     )

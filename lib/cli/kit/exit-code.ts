@@ -1,7 +1,7 @@
 // The exit codes of the command, and the errors that carry one. docs/cli.md lists them.
 
 import { describeError, isError, isIpcError, type IpcErrorCode } from '../../base/errors.js'
-import { printable } from './text.js'
+import { printable } from '../../base/quote.js'
 
 /** The exit codes of the command. */
 export const ExitCode = {

@@ -1,8 +1,9 @@
 // Messages as lines of text: JSON for programs, and columns for people on a terminal.
 
+import { printable } from '../../base/quote.js'
 import type { SOCMessage } from '../../message/message.js'
 import type { Output } from './output.js'
-import { cut, pad, printable, widthOf } from './text.js'
+import { cut, pad, widthOf } from './text.js'
 import { clockTime } from './units.js'
 
 /** The parts of a message to print. */

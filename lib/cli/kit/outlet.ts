@@ -27,6 +27,8 @@ export interface OutletResult {
   readonly reason: string | undefined
   /** Still in the spool. */
   readonly spooled: number
+  /** At most so many messages may be in the spool or not: it failed, or was not done, before it confirmed them. */
+  readonly unconfirmed: number
   /** Written to a peer that does not acknowledge. */
   readonly written: number
   /** The error because of which messages did not arrive. */
@@ -91,7 +93,14 @@ class PlainOutlet implements Outlet {
   }
 
   result(): OutletResult {
-    const none = { acknowledged: 0, rejected: 0, reason: undefined, spooled: 0, error: undefined }
+    const none = {
+      acknowledged: 0,
+      rejected: 0,
+      reason: undefined,
+      spooled: 0,
+      unconfirmed: 0,
+      error: undefined,
+    }
     return { ...none, written: this.#written }
   }
 
@@ -113,6 +122,8 @@ class AcknowledgedOutlet implements Outlet {
   readonly #spooled: boolean
   readonly #signal: AbortSignal
   readonly #state: { reason: string | undefined; lastError: IpcError | undefined }
+  /** Messages of batches that the spool has kept as a whole. */
+  #confirmed = 0
   /** The error of a send that was given up, other than by closing. */
   #error: Error | undefined
 
@@ -158,9 +169,14 @@ class AcknowledgedOutlet implements Outlet {
 
   async send(messages: readonly SOCMessage[]): Promise<void> {
     const settled = this.#sender.sendBatch(messages)
-    settled.catch((error: unknown) => {
-      if (!hasCode(error, 'ERR_IPC_TIMEOUT')) this.#error ??= toError(error)
-    })
+    settled.then(
+      () => {
+        this.#confirmed += messages.length
+      },
+      (error: unknown) => {
+        if (!hasCode(error, 'ERR_IPC_TIMEOUT')) this.#error ??= toError(error)
+      },
+    )
     try {
       if (this.#spooled) await unlessFired(this.#signal, 'spooling', settled)
       await unlessFired(this.#signal, 'sending', this.#sender.drained())
@@ -169,8 +185,10 @@ class AcknowledgedOutlet implements Outlet {
     }
   }
 
-  settle(message: SOCMessage): Promise<SendResult> {
-    return this.#sender.send(message)
+  async settle(message: SOCMessage): Promise<SendResult> {
+    const result = await this.#sender.send(message)
+    ++this.#confirmed
+    return result
   }
 
   ready(): Promise<void> {
@@ -178,9 +196,16 @@ class AcknowledgedOutlet implements Outlet {
   }
 
   result(): OutletResult {
-    const { acknowledged, rejected, written, pending, droppedBy } = this.#sender.stats
-    const spooled = this.#spooled ? pending + droppedBy.timeout : 0
-    return { acknowledged, rejected, reason: this.#state.reason, spooled, written, error: undefined }
+    const { accepted, recovered, acknowledged, rejected, written, pending, dropped, droppedBy } =
+      this.#sender.stats
+    const { reason } = this.#state
+    const counts = { acknowledged, rejected, reason, written, error: undefined }
+    if (!this.#spooled) return { ...counts, spooled: 0, unconfirmed: 0 }
+    // Messages given up in time stay in the spool; others that were given up have never been in it.
+    const left = pending + droppedBy.timeout
+    const unkept = accepted - recovered - this.#confirmed - (dropped - droppedBy.timeout)
+    const unconfirmed = Math.min(left, Math.max(0, unkept))
+    return { ...counts, spooled: left - unconfirmed, unconfirmed }
   }
 
   async close(timeoutMs: number): Promise<OutletResult> {

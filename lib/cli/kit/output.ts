@@ -3,7 +3,8 @@
 
 import type { Writable } from 'node:stream'
 
-import { printable } from './text.js'
+import { printable } from '../../base/quote.js'
+import { harmless } from './text.js'
 
 const STYLES = { bold: 1, dim: 2, red: 31, green: 32, yellow: 33, blue: 34, magenta: 35, cyan: 36 } as const
 export type Style = keyof typeof STYLES
@@ -65,7 +66,7 @@ export class Output {
     return `\x1b[${styles.map((style) => STYLES[style]).join(';')}m${text}\x1b[0m`
   }
 
-  /** Writes text. Returns a promise to await if the reader is slower than the command, otherwise undefined. */
+  /** Writes text as it is: never text of peers or names of files. Returns a promise to await if the reader is slower than the command, otherwise undefined. */
   write(text: string): Promise<void> | undefined {
     if (this.#ended || this.#stream.write(text)) return undefined
     return new Promise((resolve) => {
@@ -79,8 +80,9 @@ export class Output {
     })
   }
 
+  /** Writes lines. On a terminal, everything in them that would steer it is escaped, except colours. */
   line(text = ''): Promise<void> | undefined {
-    return this.write(`${text}\n`)
+    return this.write(`${this.isTerminal ? harmless(text) : text}\n`)
   }
 
   /** Writes a line of JSON. On a terminal, control characters are escaped, which changes no value. */

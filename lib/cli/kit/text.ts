@@ -1,26 +1,19 @@
-// Text for a terminal: its width, cutting with an ellipsis, wrapping, and escaping of control characters. Texts may
-// contain the colours that Output.style adds.
+// Text for a terminal: its width, cutting with an ellipsis, wrapping, and a guard against control characters. Texts
+// may contain the colours that Output.style adds.
 
 import { stripVTControlCharacters } from 'node:util'
 
-/** Controls, format characters (writing direction, zero width, tags), line separators and halves of surrogate pairs. */
-const INVISIBLE = /[\p{Cc}\p{Cf}\p{Zl}\p{Zp}\p{Cs}]/gu
+import { printable } from '../../base/quote.js'
+
+/** Colours, which Output.style adds, and all characters that a terminal would interpret or hide. */
+const STEERING = /\x1b\[[\d;]*m|[\p{Cc}\p{Cf}\p{Zl}\p{Zp}\p{Cs}]/gu
 
 /**
- * Returns foreign text with the characters that a terminal would interpret or hide as JSON escapes. Inside the strings
- * of a JSON text this changes no value.
+ * Returns lines as a terminal may get them: colours and ends of lines stay, everything else that would steer it is
+ * escaped. The last guard; foreign text must be printable() before colours are added.
  */
-export function printable(text: string): string {
-  return text.replace(INVISIBLE, escaped)
-}
-
-const SHORT: Readonly<Record<string, string>> = { '\n': '\\n', '\r': '\\r', '\t': '\\t' }
-
-function escaped(character: string): string {
-  const short = SHORT[character]
-  if (short !== undefined) return short
-  const units = Array.from({ length: character.length }, (_, index) => character.charCodeAt(index))
-  return units.map((unit) => `\\u${unit.toString(16).padStart(4, '0')}`).join('')
+export function harmless(text: string): string {
+  return text.replace(STEERING, (part) => (part.endsWith('m') || part === '\n' ? part : printable(part)))
 }
 
 const SIMPLE = /^[\x20-\x7e\u00a1-\u02ff█▁-▏─-╿✓✗…·×µ]*$/
@@ -48,8 +41,12 @@ export function pad(text: string, width: number, right = false): string {
   return right ? blanks + text : text + blanks
 }
 
-/** Cuts a text to a width. The last column of a cut text is an ellipsis. Escape sequences of colours stay complete. */
-export function cut(text: string, columns: number): string {
+/**
+ * Cuts a text to a width. The last column of a cut text is an ellipsis. Escape sequences of colours stay complete; other
+ * characters that would steer a terminal are dropped.
+ */
+export function cut(given: string, columns: number): string {
+  const text = given.replace(STEERING, (part) => (part.endsWith('m') ? part : ''))
   if (widthOf(text) <= columns) return text
   const room = Math.max(0, columns - 1)
   let width = 0

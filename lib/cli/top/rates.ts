@@ -171,9 +171,8 @@ function rounded(value: number): number {
   return Math.round(value * 10) / 10
 }
 
-/** `soc.service 1234`, `node 1234`, `uid 1000 pid 1234`. */
+/** `soc.service 1234`, `node 1234`, `uid 1000 pid 1234`. Chosen by the peer. */
 function peerText({ pid, uid, unit, executable }: ConnectionSnapshot): string {
   const name = unit ?? executable?.split(/[/\\]/).at(-1) ?? `uid ${uid}`
-  // Chosen by the peer.
-  return `${name.replaceAll(/[^\x20-\x7e]/g, '?').slice(0, 40)} ${pid}`
+  return `${name.slice(0, 40)} ${pid}`
 }

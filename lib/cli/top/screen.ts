@@ -1,5 +1,6 @@
 // The screen of top as lines of text: processes, and their connections sorted by a column. Must not know the terminal.
 
+import { printable } from '../../base/quote.js'
 import type { Style } from '../kit/output.js'
 import { cut, table } from '../kit/text.js'
 import { formatBytes, formatCount, formatDuration } from '../kit/units.js'
@@ -78,7 +79,7 @@ function processLines(views: readonly View[], paint: Paint): string[] {
   const rows = views
     .filter((view): view is ProcessView => !isMissing(view))
     .map((view) => [
-      cut(view.name, NAME_COLUMNS),
+      nameCell(view.name),
       String(view.pid),
       `${view.cpu.toFixed(0)}%`,
       formatBytes(view.rssBytes),
@@ -98,8 +99,13 @@ function processLines(views: readonly View[], paint: Paint): string[] {
   return [
     ...(rows.length === 0 ? [] : [paint(first, 'dim')]),
     ...rest,
-    ...missing.map(({ name, error }) => `${cut(name, NAME_COLUMNS)}  ${paint(error, 'red')}`),
+    ...missing.map(({ name, error }) => `${nameCell(name)}  ${paint(printable(error), 'red')}`),
   ]
+}
+
+/** A name that a process or its peer chose. */
+function nameCell(name: string): string {
+  return cut(printable(name), NAME_COLUMNS)
 }
 
 function warnAbove(text: string, warn: boolean, paint: Paint): string {
@@ -112,11 +118,11 @@ const NEARLY_FULL_PERCENT = 80
 function spoolLines(views: readonly ProcessView[], paint: Paint): string[] {
   const rows = views.flatMap(({ name, spools }) =>
     spools.map(({ directory, messages, bytes, full }) => [
-      cut(name, NAME_COLUMNS),
+      nameCell(name),
       formatCount(messages),
       formatBytes(bytes),
       warnAbove(`${full.toFixed(0)}%`, full >= NEARLY_FULL_PERCENT, paint),
-      directory.replaceAll(/[^\x20-\x7e]/g, '?'),
+      printable(directory),
     ]),
   )
   if (rows.length === 0) return []
@@ -147,8 +153,8 @@ function connectionLines(views: readonly ProcessView[], state: ScreenState, pain
   const rows = all
     .slice(state.offset)
     .map(({ process, connection }) => [
-      cut(process, NAME_COLUMNS),
-      cut(connection.peer, NAME_COLUMNS),
+      nameCell(process),
+      nameCell(connection.peer),
       formatCount(Math.round(connection.inRate)),
       formatCount(Math.round(connection.outRate)),
       formatBytes(connection.inBytes),
@@ -157,7 +163,7 @@ function connectionLines(views: readonly ProcessView[], state: ScreenState, pain
       warnAbove(formatCount(connection.dropped), connection.dropped > 0, paint),
       warnAbove(formatCount(connection.invalid), connection.invalid > 0, paint),
       connection.latencyMs === undefined ? '-' : formatDuration(connection.latencyMs),
-      connection.address.replaceAll(/[^\x20-\x7e]/g, '?'),
+      printable(connection.address),
     ])
   const [first = '', ...rest] = table([head, ...rows], new Set([2, 3, 4, 5, 6, 7, 8, 9]))
   return [paint(first, 'dim'), ...rest]

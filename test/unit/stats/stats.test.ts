@@ -247,9 +247,67 @@ describe('the endpoint of counts', () => {
     expect(error).toMatchObject({ code: 'ERR_IPC_INVALID_MESSAGE', reason: 'stats-version' })
     await server.close({ timeoutMs: 10 })
   })
+
+  it('is refused if a field has another type, because callers calculate with it and print it', async () => {
+    const { options } = await exposed()
+    const { listener } = await connectedPair()
+    const real = await readStats('service', options)
+    const [connection] = connectionsAt(real, listener.address)
+    const directory = temporaryDirectory()
+    let reply: unknown
+    const server = serve(await listen('service.stats', { directory }), async (client) => {
+      const endpoint = new Endpoint(client, 'other')
+      endpoint.respond('sentinel_stats', () => reply)
+      await endpoint.whenClosed()
+    })
+    const fault = async (changed: unknown): Promise<unknown> => {
+      reply = changed
+      const error = await rejectionOf(readStats('service', { directory }))
+      expect(error).toMatchObject({ code: 'ERR_IPC_INVALID_MESSAGE', reason: 'stats-version' })
+      return /version: (.*) is missing or invalid$/.exec((error as Error).message)?.[1]
+    }
+    expect(await fault(null)).toBe('the payload')
+    for (const key of Object.keys(real)) expect(await fault({ ...real, [key]: {} })).toBe(key)
+    for (const key of Object.keys(connection ?? {})) {
+      expect(await fault({ ...real, connections: [connection, { ...connection, [key]: null }] })).toBe(
+        `connections[1].${key}`,
+      )
+    }
+    const latency = { count: 1, p50: 1, p99: 1, max: '\x1b]0;OWNED\x07' }
+    expect(await fault({ ...real, connections: [{ ...connection, latency }] })).toBe(
+      'connections[0].latency.max',
+    )
+    expect(await fault({ ...real, objects: [{ id: 1, kind: 'spool', name: 5, stats: {} }] })).toBe(
+      'objects[0].name',
+    )
+    reply = { ...real, connections: [{ ...connection, latency: { ...latency, max: 1 } }], later: true }
+    expect(await readStats('service', { directory })).toEqual(reply)
+    await server.close({ timeoutMs: 10 })
+  })
 })
 
 describe('audit events', () => {
+  it('are refused if they have another shape', async () => {
+    const directory = temporaryDirectory()
+    const server = serve(await listen('service.stats', { directory }), async (client) => {
+      const endpoint = new Endpoint(client, 'other')
+      endpoint.respond('sentinel_audit', () => {
+        void endpoint.send(newSOCMessage('sentinel_audit_event', { event: 'accept', timeMs: 1 }))
+        void endpoint.send(newSOCMessage('sentinel_audit_event', { event: 'accept', timeMs: '1' }))
+      })
+      await endpoint.whenClosed()
+    })
+    const reader = await openStats('service', { directory })
+    const events = await reader.follow()
+    expect(await events.next()).toMatchObject({ value: { event: 'accept', timeMs: 1 } })
+    expect(await rejectionOf(events.next())).toMatchObject({
+      code: 'ERR_IPC_INVALID_MESSAGE',
+      message: expect.stringContaining('timeMs is missing or invalid') as string,
+    })
+    reader.close()
+    await server.close({ timeoutMs: 10 })
+  })
+
   async function following(reader: StatsReader): Promise<AuditRecord[]> {
     const records: AuditRecord[] = []
     const events = await reader.follow()
