@@ -58,6 +58,7 @@ export interface InBridgeOptions {
   readonly maxSessions?: number
   /**
    * Minimum milliseconds between checkpoints. Messages settled after the last checkpoint are read again after a crash.
+   * A bridge that is 262,144 messages ahead of its checkpoint saves one at once, and reads no more until it is saved.
    * Default: 100.
    */
   readonly checkpointMs?: number
@@ -124,6 +125,7 @@ export class InBridge extends BridgeBase {
       {
         onSaved: (number) => {
           this.#log.recordedThrough = number
+          this.#room.wake()
         },
         onLost: (error) => {
           void this.fail(error)
@@ -203,13 +205,16 @@ export class InBridge extends BridgeBase {
         if (signal.aborted) return
         this.life.to('running')
         this.#process(item)
-        while (!signal.aborted && (this.#log.bytes >= this.#maxBytes || this.#log.items >= MOST_ITEMS)) {
-          await this.#room.wait()
-        }
+        while (!signal.aborted && this.#isFull) await this.#room.wait()
       }
     } catch (error) {
       if (!signal.aborted) await this.fail(toError(error))
     }
+  }
+
+  get #isFull(): boolean {
+    if (this.#log.isFarAhead) this.#saver.hurry()
+    return this.#log.bytes >= this.#maxBytes || this.#log.items >= MOST_ITEMS || this.#log.isFarAhead
   }
 
   #process({ position, batch, reason, data }: SourceItem): void {
