@@ -27,7 +27,7 @@ import type { Spool } from '../spool/spool.js'
 import { acceptBatch, type GatheredBatch, type Origin } from './batches.js'
 import type { BatchSink, BridgeEvent, BridgeStats } from './bridge.js'
 import { Gatherer } from './gatherer.js'
-import { BridgeBase, BridgeLife } from './life.js'
+import { BridgeBase, BridgeLife, inTurn } from './life.js'
 import { Origins } from './origins.js'
 import { PutWindow, type Placed } from './put-window.js'
 import { RefusedLines } from './refused-lines.js'
@@ -111,6 +111,11 @@ export class OutBridge extends BridgeBase {
   private constructor(options: OutBridgeOptions) {
     const { sink, host, spool, maxInFlight = 32, maxBatchMessages = 4096 } = options
     super(new BridgeLife(options.onEvent))
+    // After a failure, nothing more becomes safe.
+    this.life.signal.addEventListener('abort', () => {
+      this.#room.wake()
+      this.#idle.wake()
+    })
     this.#sink = sink
     this.#refused = new RefusedLines(sink, host, this.life)
     this.#maxBytes = options.maxBytes ?? 16 << 20
@@ -213,13 +218,13 @@ export class OutBridge extends BridgeBase {
       })
     }
     this.#window.close()
-    // Handlers wait for their messages, which will not be settled any more.
-    this.#room.wake()
+    // Wakes the handlers: their messages will not be settled any more.
     this.life.end(error)
-    await server
-    await this.#spool?.close()
-    await this.#sink.close()
-    this.life.finish()
+    await inTurn(
+      () => server,
+      () => this.#spool?.close(),
+      () => this.#sink.close(),
+    )
   }
 
   /** Receives the messages of one connection until it ends. */
