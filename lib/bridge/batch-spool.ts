@@ -2,7 +2,7 @@
 // a time, each whole or not at all, so that the spool never contains a message while an earlier one of its session is
 // missing.
 
-import { IpcError } from '../base/errors.js'
+import { IpcError, toError } from '../base/errors.js'
 import type { Spool } from '../spool/spool.js'
 import type { GatheredBatch, Origin, Stretch } from './batches.js'
 
@@ -36,24 +36,37 @@ export interface SpooledBatches {
   readonly through: number
 }
 
+/** A record that was not read yet, whose messages the bridge has counted as received. */
+interface Waiting {
+  /** Number of the record's first line in the spool. */
+  readonly first: number
+  /** Messages in it. */
+  readonly count: number
+  readonly stretches: readonly Stretch[]
+  durable: boolean
+}
+
 export class BatchSpool {
   readonly #spool: Spool
   readonly #findOrigin: FindOrigin
   #readFrom: number
+  /** In the order of their numbers. Those before {@link #waitingFrom} were read or lost. */
+  #waiting: Waiting[] = []
+  #waitingFrom = 0
   #lost = 0
+  /** Called when messages are lost. */
+  onLost: () => void = () => undefined
 
   constructor(spool: Spool, findOrigin: FindOrigin) {
     this.#spool = spool
     this.#findOrigin = findOrigin
     this.#readFrom = spool.settledThrough + 1
-    spool.attach({
-      onLost: (count) => {
-        this.#lost += count
-      },
-    })
+    // `next` finds losses by the numbers that are missing. The counts of the spool include lines that are no messages,
+    // and messages that were damaged before the bridge could count them as received.
+    spool.attach({ onLost: () => undefined })
   }
 
-  /** Lines that the spool has lost, by damage or age. */
+  /** Messages that were in the spool when it was opened, or stored since, and that it has lost. */
   get lost(): number {
     return this.#lost
   }
@@ -74,24 +87,43 @@ export class BatchSpool {
     const bytes = value.length - this.#spool.headerBytes
     if (!this.fits(bytes)) throw new IpcError('ERR_IPC_BUFFER_FULL', 'the spool of the bridge is full')
     const count = 1 + batches.reduce((sum, batch) => sum + batch.count, 0)
-    await this.#spool.append({ count, value, priorities: [0, count, 0] }).durable
+    const { first, durable } = this.#spool.append({ count, value, priorities: [0, count, 0] })
+    const waiting = this.#await(first, batches)
+    try {
+      await durable
+      waiting.durable = true
+    } catch (error) {
+      this.#waiting.splice(this.#waiting.indexOf(waiting), 1)
+      throw error
+    }
   }
 
-  /** Calls `onBatch` with each stored batch, oldest first. For the start of a bridge. */
+  /**
+   * Calls `onBatch` with each stored batch, oldest first. For the start of a bridge.
+   *
+   * @throws {IpcError} ERR_IPC_INVALID_MESSAGE for a record that no bridge has stored; as `spool.read`
+   */
   forEach(onBatch: (batch: GatheredBatch) => void): void {
     for (let from = this.#spool.settledThrough + 1; ;) {
       const records = this.#spool.read(from, READ_BYTES)
       if (records.length === 0) return
       for (const { first, count, lines } of records) {
-        for (const batch of this.#batchesOf(lines)) onBatch(batch)
+        const batches = this.#batchesOf(lines)
+        this.#await(first, batches).durable = true
+        for (const batch of batches) onBatch(batch)
         from = first + count
       }
     }
   }
 
-  /** Returns the next record; undefined if there is none at present. */
+  /**
+   * Returns the next record; undefined if there is none at present.
+   *
+   * @throws {IpcError} as {@link forEach}
+   */
   next(): SpooledBatches | undefined {
     const [record] = this.#spool.read(this.#readFrom, 1)
+    this.#skip(record?.first)
     if (record === undefined) return undefined
     this.#readFrom = record.first + record.count
     return { batches: this.#batchesOf(record.lines), through: this.#readFrom - 1 }
@@ -106,11 +138,41 @@ export class BatchSpool {
     return this.#spool.close()
   }
 
+  #await(first: number, batches: readonly GatheredBatch[]): Waiting {
+    const stretches = batches.flatMap((batch) => batch.stretches)
+    const count = stretches.reduce((sum, stretch) => sum + stretch.count, 0)
+    const waiting = { first, count, stretches, durable: false }
+    this.#waiting.push(waiting)
+    return waiting
+  }
+
+  /**
+   * Counts the records before the one that was read as lost: they are no longer in the spool. Without one, all durable
+   * records are lost.
+   */
+  #skip(read: number | undefined): void {
+    let lost = 0
+    for (;;) {
+      const waiting = this.#waiting[this.#waitingFrom]
+      if (waiting === undefined || (read === undefined ? !waiting.durable : waiting.first > read)) break
+      ++this.#waitingFrom
+      if (waiting.first === read) break
+      lost += waiting.count
+      for (const { origin, count } of waiting.stretches) origin.pending -= count
+    }
+    if (this.#waitingFrom * 2 > this.#waiting.length) {
+      this.#waiting.splice(0, this.#waitingFrom)
+      this.#waitingFrom = 0
+    }
+    if (lost === 0) return
+    this.#lost += lost
+    this.onLost()
+  }
+
   #batchesOf(lines: Buffer): GatheredBatch[] {
     const end = lines.indexOf(10)
     let offset = end + 1
-    const notes = JSON.parse(lines.toString('utf8', 0, end)) as readonly BatchNote[]
-    return notes.map(({ type, bytes, count, stretches }) => {
+    return this.#notesOf(lines, end).map(({ type, bytes, count, stretches }) => {
       const begin = offset
       offset += bytes
       return {
@@ -125,6 +187,36 @@ export class BatchSpool {
       }
     })
   }
+
+  /** Returns the notes in the first line of a record. */
+  #notesOf(lines: Buffer, end: number): readonly BatchNote[] {
+    let cause: Error | undefined
+    try {
+      const notes: unknown = JSON.parse(lines.toString('utf8', 0, end))
+      if (Array.isArray(notes) && notes.every(isNote)) {
+        const bytes = notes.reduce((sum, note) => sum + note.bytes, 0)
+        if (bytes === lines.length - end - 1) return notes
+      }
+    } catch (error) {
+      cause = toError(error)
+    }
+    throw new IpcError(
+      'ERR_IPC_INVALID_MESSAGE',
+      `the spool in ${this.#spool.directory} contains messages that no bridge has stored; give the bridge a spool of its own`,
+      { cause },
+    )
+  }
+}
+
+function isNote(value: unknown): value is BatchNote {
+  const { type, bytes, count, stretches } = (value ?? {}) as Partial<Record<keyof BatchNote, unknown>>
+  return (
+    typeof type === 'string' &&
+    Number.isSafeInteger(bytes) &&
+    Number.isSafeInteger(count) &&
+    Array.isArray(stretches) &&
+    stretches.every((stretch) => Array.isArray(stretch) && stretch.length === 7)
+  )
 }
 
 function noteOf({ type, lines, count, stretches }: GatheredBatch): BatchNote {

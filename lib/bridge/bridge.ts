@@ -210,7 +210,9 @@ export interface Bridge {
   readonly state: BridgeState
   /** Counts since it was opened. */
   readonly stats: BridgeStats
-  /** Resolves when the bridge has ended; rejects with the error if it failed. */
+  /**
+   * Resolves when the bridge has ended; rejects with the error if it failed, or if a part of it could not be closed.
+   */
   readonly ended: Promise<void>
   /** Stops receiving, delivers the pending messages, and ends. Messages not delivered in time stay at their source. */
   close(options?: BridgeCloseOptions): Promise<void>

@@ -34,6 +34,7 @@ export class CheckpointSaver {
   #savedPosition = -1
   #savedAtMs = 0
   #saving: Promise<void> | undefined
+  #isUrgent = false
   #timer: NodeJS.Timeout | undefined
 
   constructor(
@@ -76,6 +77,15 @@ export class CheckpointSaver {
     this.#schedule()
   }
 
+  /** Saves what is settled without waiting for the interval. After a failure, it still waits. */
+  hurry(): void {
+    if (this.#isUrgent || this.#settled.position === this.#savedPosition) return
+    this.#isUrgent = true
+    clearTimeout(this.#timer)
+    this.#timer = undefined
+    this.#schedule()
+  }
+
   /** Ends the timer. With `last`, tries once more to save what is settled. */
   async stop(last: boolean): Promise<void> {
     clearTimeout(this.#timer)
@@ -86,7 +96,7 @@ export class CheckpointSaver {
   #schedule(): void {
     if (this.#timer !== undefined || this.#saving !== undefined || this.#life.isOver) return
     const everyMs = Math.max(this.#everyMs, (this.#table.size * 22) / CHECKPOINT_BYTES_PER_MS)
-    const delayMs = Math.max(1, this.#savedAtMs + everyMs - monotonicMs())
+    const delayMs = Math.max(1, this.#savedAtMs + (this.#isUrgent ? 0 : everyMs) - monotonicMs())
     this.#timer = setTimeout(() => {
       this.#timer = undefined
       this.#saving = this.#save().then(
@@ -108,6 +118,7 @@ export class CheckpointSaver {
   }
 
   async #save(): Promise<void> {
+    this.#isUrgent = false
     const settled = this.#settled
     if (settled.position === this.#savedPosition) return
     await this.#source.saveCheckpoint(encodeCheckpoint(settled, this.#table))

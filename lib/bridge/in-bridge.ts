@@ -6,7 +6,7 @@
 // ledger recognizes those that it had.
 
 import { randomHex } from '../base/crypto.js'
-import { toError } from '../base/errors.js'
+import { IpcError, toError } from '../base/errors.js'
 import {
   anything,
   callback,
@@ -34,7 +34,7 @@ import { decodeCheckpoint } from './checkpoint.js'
 import { CheckpointSaver } from './checkpoint-saver.js'
 import { areDeliverable, sortLines } from './inbound-lines.js'
 import { InboundLog, type InboundItem } from './inbound-log.js'
-import { BridgeBase, BridgeLife } from './life.js'
+import { BridgeBase, BridgeLife, inTurn } from './life.js'
 import { SessionKeys, SessionTable } from './session-table.js'
 
 /** Options of {@link InBridge.open}. */
@@ -58,6 +58,7 @@ export interface InBridgeOptions {
   readonly maxSessions?: number
   /**
    * Minimum milliseconds between checkpoints. Messages settled after the last checkpoint are read again after a crash.
+   * A bridge that is 262,144 messages ahead of its checkpoint saves one at once, and reads no more until it is saved.
    * Default: 100.
    */
   readonly checkpointMs?: number
@@ -124,6 +125,7 @@ export class InBridge extends BridgeBase {
       {
         onSaved: (number) => {
           this.#log.recordedThrough = number
+          this.#room.wake()
         },
         onLost: (error) => {
           void this.fail(error)
@@ -142,7 +144,11 @@ export class InBridge extends BridgeBase {
       ...options.dial,
       spool: this.#log,
       heartbeatMs: 1000,
-      ...(options.onDelivery !== undefined && { onEvent: options.onDelivery }),
+      onEvent: (event) => {
+        // A sender that has failed delivers nothing more, so the bridge must not look alive.
+        if (event.type === 'failed') void this.fail(event.error)
+        options.onDelivery?.(event)
+      },
     })
   }
 
@@ -151,7 +157,8 @@ export class InBridge extends BridgeBase {
    * the checkpoint.
    *
    * @throws TypeError, RangeError for options that are not allowed; IpcError ERR_IPC_INVALID_MESSAGE for a checkpoint
-   *   that cannot be read; what the source throws
+   *   that cannot be read; the error of the local sender if that fails; what the source throws. In all cases but
+   *   options that are not allowed, the source is closed.
    */
   static async open(options: InBridgeOptions): Promise<InBridge> {
     const checked = checkOptions('InBridge.open', options, TABLE)
@@ -160,7 +167,7 @@ export class InBridge extends BridgeBase {
     }
     const given = { ...checked, to: checked.to, source: checked.source }
     const life = new BridgeLife(given.onEvent)
-    let bridge: InBridge
+    let bridge: InBridge | undefined
     try {
       const saved = await given.source.open(life.signal, (error) => {
         life.to('waiting', error)
@@ -168,8 +175,10 @@ export class InBridge extends BridgeBase {
       bridge = new InBridge(given, life, saved)
       // Claims the consumer: from now on, checkpoints of an earlier bridge that still runs are refused.
       await bridge.#saver.claim()
+      if (life.isOver) await life.ended
     } catch (error) {
-      await given.source.close()
+      if (bridge === undefined) await given.source.close().catch(() => undefined)
+      else await bridge.fail(toError(error))
       throw error
     }
     life.to('running')
@@ -191,9 +200,10 @@ export class InBridge extends BridgeBase {
     this.life.end(error)
     this.#room.wake()
     await this.#sender.close({ timeoutMs }).catch(() => undefined)
-    await this.#saver.stop(error === undefined)
-    await this.#source.close()
-    this.life.finish()
+    await inTurn(
+      () => this.#saver.stop(error === undefined),
+      () => this.#source.close(),
+    )
   }
 
   async #readAll(): Promise<void> {
@@ -203,13 +213,22 @@ export class InBridge extends BridgeBase {
         if (signal.aborted) return
         this.life.to('running')
         this.#process(item)
-        while (!signal.aborted && (this.#log.bytes >= this.#maxBytes || this.#log.items >= MOST_ITEMS)) {
-          await this.#room.wait()
-        }
+        while (!signal.aborted && this.#isFull) await this.#room.wait()
+      }
+      if (!signal.aborted) {
+        throw new IpcError(
+          'ERR_IPC_CLOSED',
+          'the source of the bridge stopped reading; open the bridge again',
+        )
       }
     } catch (error) {
       if (!signal.aborted) await this.fail(toError(error))
     }
+  }
+
+  get #isFull(): boolean {
+    if (this.#log.isFarAhead) this.#saver.hurry()
+    return this.#log.bytes >= this.#maxBytes || this.#log.items >= MOST_ITEMS || this.#log.isFarAhead
   }
 
   #process({ position, batch, reason, data }: SourceItem): void {

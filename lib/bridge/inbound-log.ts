@@ -3,6 +3,7 @@
 
 import { IpcError } from '../base/errors.js'
 import { setImmediate } from '../base/globals.js'
+import { indexAtLeast } from '../base/sorted.js'
 import { NUMBER_BYTES } from '../binding/abi.js'
 import { numberLines, offsetOfLine } from '../delivery/protocol/lines.js'
 import { NumberSet } from '../delivery/protocol/number-set.js'
@@ -11,6 +12,13 @@ import type { SpoolEvents, SpoolLog, SpoolRecord } from '../spool/spool-log.js'
 const NEWLINE = 10
 /** Records of about this size are written together. */
 const RECORD_BYTES = 1 << 16
+/**
+ * A bridge that is this many messages ahead of its checkpoint reads no more until it has saved the next one. So numbers
+ * that an earlier process has sent are bounded, and so is what a receiver can state about messages that are not here yet.
+ */
+export const MOST_AHEAD = 1 << 18
+/** Most messages of an item that is read within {@link MOST_AHEAD}. */
+const MOST_OF_ITEM = 1 << 18
 
 /** The messages of one item of the message system. */
 export interface InboundItem {
@@ -23,6 +31,13 @@ export interface InboundItem {
   readonly progress: readonly (readonly [key: string, number: number])[]
   /** Unsettled messages of the item, plus its dead letters that are not stored yet. */
   left: number
+}
+
+/** Numbers that a receiver rejected, all for the same reason. */
+interface Rejected {
+  readonly first: number
+  readonly last: number
+  readonly reason: string
 }
 
 export interface InboundEvents {
@@ -45,8 +60,10 @@ export class InboundLog implements SpoolLog {
   readonly #settled: NumberSet
   #next: number
   #recordedThrough: number
-  /** Rejections of messages that are not here yet, by number. */
-  readonly #rejected = new Map<number, string>()
+  /** The highest number that an earlier process may have sent. */
+  readonly #highestEver: number
+  /** Rejections of messages that are not here yet, ascending; they do not overlap. */
+  readonly #rejected: Rejected[] = []
   #messages = 0
   #bytes = 0
 
@@ -55,6 +72,7 @@ export class InboundLog implements SpoolLog {
     this.#settled = new NumberSet(settledThrough)
     this.#next = settledThrough + 1
     this.#recordedThrough = settledThrough
+    this.#highestEver = settledThrough + MOST_AHEAD + MOST_OF_ITEM
     this.#events = events
   }
 
@@ -75,11 +93,17 @@ export class InboundLog implements SpoolLog {
   }
 
   /**
-   * An earlier process may have sent any number, because it may have read more of the message system. A receiver that
-   * has settled such a number may report it before this process has read that message again.
+   * An earlier process may have read more of the message system and sent higher numbers than this one, within the
+   * limits of {@link isFarAhead}. A receiver that has settled such a number may report it before this process has read
+   * that message again. Higher numbers were never sent.
    */
   get next(): number {
-    return Number.MAX_SAFE_INTEGER
+    return Math.max(this.#next, this.#highestEver + 1)
+  }
+
+  /** Whether no more items may be added until a checkpoint covers more messages. */
+  get isFarAhead(): boolean {
+    return this.#next - 1 - this.#recordedThrough >= MOST_AHEAD
   }
 
   get messages(): number {
@@ -157,9 +181,8 @@ export class InboundLog implements SpoolLog {
         count += last - range.first + 1
         this.#settleItems(range.first, last, rejection)
       }
-      if (rejection === undefined) continue
-      for (let number = Math.max(range.first, this.#next); number <= range.last; ++number)
-        this.#rejected.set(number, rejection)
+      if (rejection !== undefined && range.last >= this.#next)
+        this.#noteRejected(Math.max(range.first, this.#next), range.last, rejection)
     }
     this.#settled.add(first, through)
     this.#messages -= count
@@ -208,24 +231,38 @@ export class InboundLog implements SpoolLog {
     })
   }
 
+  #noteRejected(first: number, last: number, reason: string): void {
+    this.#rejected.splice(indexAtLeast(this.#rejected, first, lastOf), 0, { first, last, reason })
+  }
+
   /** Settles the messages that the receiver has already settled for an earlier process. */
   #settleKnown({ first, count }: InboundItem): void {
     const last = first + count - 1
     if (count === 0 || first > this.#settled.highest) return
     let from = first
-    const settle = (through: number): void => {
-      for (; from <= through; ++from) {
-        const rejection = this.#rejected.get(from)
-        this.#rejected.delete(from)
-        this.#settleItems(from, from, rejection)
-        --this.#messages
-      }
+    for (const unsettled of this.#settled.missing(first, last)) {
+      this.#settleEarlier(from, unsettled.first - 1)
+      from = unsettled.last + 1
     }
-    for (const range of this.#settled.missing(first, last)) {
-      settle(range.first - 1)
-      from = range.last + 1
+    this.#settleEarlier(from, last)
+    this.#rejected.splice(0, indexAtLeast(this.#rejected, last + 1, lastOf))
+  }
+
+  /** Settles messages that are here now with the outcomes that the receiver has reported before. */
+  #settleEarlier(first: number, last: number): void {
+    if (first > last) return
+    this.#messages -= last - first + 1
+    let from = first
+    for (let i = indexAtLeast(this.#rejected, first, lastOf); from <= last; ++i) {
+      const rejected = this.#rejected[i]
+      const begin = Math.max(from, rejected?.first ?? Infinity)
+      if (rejected === undefined || begin > last) break
+      const end = Math.min(rejected.last, last)
+      if (begin > from) this.#settleItems(from, begin - 1, undefined)
+      this.#settleItems(begin, end, rejected.reason)
+      from = end + 1
     }
-    settle(last)
+    if (from <= last) this.#settleItems(from, last, undefined)
   }
 
   #settleItems(first: number, last: number, rejection: string | undefined): void {
@@ -272,6 +309,8 @@ export class InboundLog implements SpoolLog {
     return lowerBound(this.#items, number)
   }
 }
+
+const lastOf = ({ last }: Rejected): number => last
 
 /** Index of the first entry that ends at `number` or later. */
 function lowerBound(entries: readonly { first: number; count: number }[], number: number): number {

@@ -3,6 +3,7 @@
 //     starting ──▶ running ◀──▶ waiting
 //         └───────────┴────────────┴──▶ closed | failed
 
+import { toError } from '../base/errors.js'
 import { AbortController } from '../base/globals.js'
 import { checkOptions, milliseconds, type OptionTable } from '../base/options.js'
 import { checkTimeout, pause } from '../base/timing.js'
@@ -61,8 +62,9 @@ export class BridgeLife {
     this.emit({ type: 'state', state: this.#state, error })
   }
 
-  /** Settles `ended`. Call when everything is released. */
-  finish(): void {
+  /** Settles `ended`. Call when everything is released; with an error if a part could not be released. */
+  finish(error?: Error): void {
+    this.#error ??= error
     if (this.#error === undefined) this.#resolve()
     else this.#reject(this.#error)
   }
@@ -85,6 +87,19 @@ export class BridgeLife {
   }
 }
 
+/** Runs all steps in their order, even if one fails; then throws the first error. */
+export async function inTurn(...steps: readonly (() => Promise<unknown> | undefined)[]): Promise<void> {
+  let failed: Error | undefined
+  for (const step of steps) {
+    try {
+      await step()
+    } catch (error) {
+      failed ??= toError(error)
+    }
+  }
+  if (failed !== undefined) throw failed
+}
+
 /** The counts that grow with each batch. `load` computes the others when they are read. */
 type Counts = Record<'received' | 'delivered' | 'duplicates' | 'deadLetters' | 'batches', number>
 
@@ -105,7 +120,9 @@ export abstract class BridgeBase implements Bridge {
     return this.life.state
   }
 
-  /** Resolves when the bridge has ended; rejects with the error if it failed. */
+  /**
+   * Resolves when the bridge has ended; rejects with the error if it failed, or if a part of it could not be closed.
+   */
   get ended(): Promise<void> {
     return this.life.ended
   }
@@ -122,11 +139,11 @@ export abstract class BridgeBase implements Bridge {
    * Stops receiving, delivers the pending messages, and ends. Messages not delivered in time stay where they are: in
    * the message system, with the local senders, or in the spool.
    *
-   * @throws TypeError, RangeError for options that are not allowed
+   * @throws TypeError, RangeError for options that are not allowed; what the source or sink throws when it is closed
    */
   close(options: BridgeCloseOptions = {}): Promise<void> {
     const { timeoutMs } = checkOptions('close', options, CLOSE_TABLE)
-    return (this.#closing ??= this.release(checkTimeout(timeoutMs)))
+    return (this.#closing ??= this.#release(checkTimeout(timeoutMs)))
   }
 
   /** Calls `close`. */
@@ -135,12 +152,25 @@ export abstract class BridgeBase implements Bridge {
   }
 
   /**
-   * Ends the bridge for good, without waiting for pending messages.
+   * Ends the bridge for good, without waiting for pending messages. For the failure of any part: the sender, the spool,
+   * the source, the sink. The first one counts, also while the bridge closes. Never rejects: `ended` does.
    *
    * @internal
    */
   protected async fail(error: Error): Promise<void> {
-    await (this.#closing ??= this.release(1, error))
+    if (this.#closing !== undefined || this.life.isOver) this.life.end(error)
+    else this.#closing = this.#release(1, error)
+    await this.#closing?.catch(() => undefined)
+  }
+
+  async #release(timeoutMs: number, error?: Error): Promise<void> {
+    try {
+      await this.release(timeoutMs, error)
+    } catch (cause) {
+      this.life.finish(toError(cause))
+      throw cause
+    }
+    this.life.finish()
   }
 
   /**
@@ -151,7 +181,8 @@ export abstract class BridgeBase implements Bridge {
   protected abstract get load(): Pick<BridgeStats, 'pending' | 'pendingBytes' | 'repeated'>
 
   /**
-   * Ends the life and releases everything. Called once; with an error if the bridge has failed.
+   * Ends the life and releases everything, even if a part cannot be released. Called once; with an error if the bridge
+   * has failed.
    *
    * @internal
    */

@@ -3,6 +3,7 @@
 // safe.
 
 import { randomHex } from '../base/crypto.js'
+import { toError } from '../base/errors.js'
 import { setImmediate, setTimeout } from '../base/globals.js'
 import {
   anything,
@@ -17,17 +18,18 @@ import { checkTimeout, waitAtMost } from '../base/timing.js'
 import { Waiters } from '../base/waiters.js'
 import type { Connection } from '../connection/connection.js'
 import type { ListenOptions } from '../connection/listen-options.js'
-import { listen, type Listener } from '../connection/listener.js'
+import { listen } from '../connection/listener.js'
 import { AcknowledgingReceiver } from '../delivery/receiver/acknowledging-receiver.js'
 import { DeliveryLedger } from '../delivery/receiver/ledger.js'
 import { MAX_MESSAGE_BYTES } from '../message/envelope.js'
 import type { SOCMessage } from '../message/message.js'
 import { serve, type Server } from '../services/server.js'
 import type { Spool } from '../spool/spool.js'
+import { BatchSpool } from './batch-spool.js'
 import { acceptBatch, type GatheredBatch, type Origin } from './batches.js'
 import type { BatchSink, BridgeEvent, BridgeStats } from './bridge.js'
 import { Gatherer } from './gatherer.js'
-import { BridgeBase, BridgeLife } from './life.js'
+import { BridgeBase, BridgeLife, inTurn } from './life.js'
 import { Origins } from './origins.js'
 import { PutWindow, type Placed } from './put-window.js'
 import { RefusedLines } from './refused-lines.js'
@@ -97,7 +99,7 @@ export class OutBridge extends BridgeBase {
   readonly #maxBytes: number
   readonly #gatherMs: number
   readonly #ledger = new DeliveryLedger()
-  readonly #origins = new Origins(MOST_ORIGINS)
+  readonly #origins: Origins
   readonly #gatherer: Gatherer
   readonly #window: PutWindow
   readonly #refused: RefusedLines
@@ -108,10 +110,16 @@ export class OutBridge extends BridgeBase {
   /** Bytes in memory that are being stored in the message system without a spool. */
   #puttingBytes = 0
 
-  private constructor(options: OutBridgeOptions) {
+  private constructor(options: OutBridgeOptions, origins: Origins, batches: BatchSpool | undefined) {
     const { sink, host, spool, maxInFlight = 32, maxBatchMessages = 4096 } = options
     super(new BridgeLife(options.onEvent))
+    // After a failure, nothing more becomes safe.
+    this.life.signal.addEventListener('abort', () => {
+      this.#room.wake()
+      this.#idle.wake()
+    })
     this.#sink = sink
+    this.#origins = origins
     this.#refused = new RefusedLines(sink, host, this.life)
     this.#maxBytes = options.maxBytes ?? 16 << 20
     this.#gatherMs = options.gatherMs ?? 0
@@ -120,8 +128,8 @@ export class OutBridge extends BridgeBase {
     const maxBatchBytes = (): number => Math.min(sink.limits.maxBatchBytes, groupBytes)
     this.#gatherer = new Gatherer(() => ({ maxBatchBytes: maxBatchBytes(), maxBatchMessages }))
     this.#spool =
-      spool &&
-      new SpoolKeeper(spool, this.#origins, this.#gatherer, this.life, {
+      batches &&
+      new SpoolKeeper(batches, this.#gatherer, this.life, {
         maxGroupBytes: maxBatchBytes,
         onKept: () => {
           this.#room.wake()
@@ -130,6 +138,9 @@ export class OutBridge extends BridgeBase {
         onSettled: () => {
           this.#room.wake()
           if (!this.#gatherer.empty) this.#schedule()
+        },
+        onLost: () => {
+          if (this.#pending === 0) this.#idle.wake()
         },
         onFailed: (error) => {
           void this.fail(error)
@@ -168,7 +179,10 @@ export class OutBridge extends BridgeBase {
    * Listens for local senders and begins to store. Resolves when it listens, whether or not the message system is
    * reachable.
    *
-   * @throws TypeError, RangeError for options that are not allowed; IpcError as `listen`
+   * @throws TypeError, RangeError for options that are not allowed; then nothing is closed. TypeError for a spool that
+   *   is in use; IpcError ERR_IPC_INVALID_MESSAGE for a spool with messages that no bridge has stored,
+   *   ERR_IPC_SYSTEM for one that cannot be read, and the errors of `listen`. Then the sink is closed, and the spool
+   *   unless it is in use
    */
   static async open(options: OutBridgeOptions): Promise<OutBridge> {
     const checked = checkOptions('OutBridge.open', options, TABLE)
@@ -176,18 +190,26 @@ export class OutBridge extends BridgeBase {
       if (checked[key] === undefined) throw new TypeError(`OutBridge.open: ${key} is required`)
     }
     const given = { ...checked, from: checked.from, host: checked.host, sink: checked.sink }
-    let listener: Listener
+    const taken: (() => Promise<void>)[] = [() => given.sink.close()]
+    let bridge: OutBridge | undefined
     try {
-      listener = await listen(given.from, given.listen)
+      const origins = new Origins(MOST_ORIGINS)
+      // A spool that has another user throws here. It is not closed, because it is still in use.
+      const batches = given.spool && new BatchSpool(given.spool, origins.find)
+      if (batches !== undefined) taken.unshift(() => batches.close())
+      const listener = await listen(given.from, given.listen)
+      taken.unshift(async () => {
+        listener.close()
+      })
+      const made = (bridge = new OutBridge(given, origins, batches))
+      made.#server = serve(listener, (connection) => made.#serve(connection), {
+        onError: () => undefined, // a lost connection is the sender's to repeat
+      })
     } catch (error) {
-      await given.sink.close()
-      await given.spool?.close()
+      bridge?.life.end(toError(error))
+      await inTurn(...taken).catch(() => undefined)
       throw error
     }
-    const bridge = new OutBridge(given)
-    bridge.#server = serve(listener, (connection) => bridge.#serve(connection), {
-      onError: () => undefined, // a lost connection is the sender's to repeat
-    })
     return bridge
   }
 
@@ -213,13 +235,13 @@ export class OutBridge extends BridgeBase {
       })
     }
     this.#window.close()
-    // Handlers wait for their messages, which will not be settled any more.
-    this.#room.wake()
+    // Wakes the handlers: their messages will not be settled any more.
     this.life.end(error)
-    await server
-    await this.#spool?.close()
-    await this.#sink.close()
-    this.life.finish()
+    await inTurn(
+      () => server,
+      () => this.#spool?.close(),
+      () => this.#sink.close(),
+    )
   }
 
   /** Receives the messages of one connection until it ends. */

@@ -99,6 +99,14 @@ export class PutWindow {
 
   /** Puts waiting batches, as far as the window allows. */
   pump(): void {
+    try {
+      this.#putAll()
+    } catch (error) {
+      this.#fail(error)
+    }
+  }
+
+  #putAll(): void {
     while (this.#state === 'open' && this.#inFlight < this.#options.maxInFlight) {
       if (this.#cursor === this.#entries.length && !this.#enter()) return
       const entry = this.#entries[this.#cursor++]
@@ -141,16 +149,20 @@ export class PutWindow {
     entry.state = 'sent'
     if (entry.tries++ > 0) ++this.#repeated
     ++this.#inFlight
-    void this.#store(entry).then(
-      (position) => {
-        if (generation === this.#generation) this.#onStored(entry, position)
-      },
-      (error: unknown) => {
-        if (generation !== this.#generation) return
-        if (hasCode(error, 'ERR_IPC_MESSAGE_TOO_LARGE')) this.#splitOrGiveUp(entry)
-        this.#goBack(toError(error), entry)
-      },
-    )
+    void this.#store(entry)
+      .then(
+        (position) => {
+          if (generation === this.#generation) this.#onStored(entry, position)
+        },
+        (error: unknown) => {
+          if (generation !== this.#generation) return
+          if (hasCode(error, 'ERR_IPC_MESSAGE_TOO_LARGE')) this.#splitOrGiveUp(entry)
+          this.#goBack(toError(error), entry)
+        },
+      )
+      .catch((error: unknown) => {
+        this.#fail(error)
+      })
   }
 
   async #store(entry: Entry): Promise<number> {
@@ -265,15 +277,19 @@ export class PutWindow {
         this.#events.onWaiting(error)
       })
     } catch (error) {
-      if (!this.#signal.aborted && this.#state !== 'closed') {
-        this.#state = 'closed'
-        this.#events.onFailed(toError(error))
-      }
+      if (!this.#signal.aborted) this.#fail(error)
       return
     }
     if ((this.#state as string) === 'closed') return
     this.#state = 'open'
     this.#events.onRunning()
     this.pump()
+  }
+
+  /** Ends the window. Only the first failure is reported. */
+  #fail(error: unknown): void {
+    if (this.#state === 'closed') return
+    this.close()
+    this.#events.onFailed(toError(error))
   }
 }

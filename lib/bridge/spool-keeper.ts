@@ -1,14 +1,12 @@
 // The spool of an outgoing bridge: gathered messages are stored there, accepted when they are durable, and passed on
 // from there to the window.
 
-import { hasCode, isIpcError, type IpcError } from '../base/errors.js'
+import { hasCode, isIpcError, toError } from '../base/errors.js'
 import { pause } from '../base/timing.js'
-import type { Spool } from '../spool/spool.js'
-import { BatchSpool } from './batch-spool.js'
+import type { BatchSpool } from './batch-spool.js'
 import { acceptBatch, type GatheredBatch } from './batches.js'
 import type { Gatherer } from './gatherer.js'
 import type { BridgeLife } from './life.js'
-import type { Origins } from './origins.js'
 import type { Placed } from './put-window.js'
 
 /** Milliseconds until a failed write to the spool is tried again; earlier if room becomes free. */
@@ -22,8 +20,10 @@ export interface KeeperOptions {
   readonly onKept: () => void
   /** Called when the window has stored a record, which frees room for another. */
   readonly onSettled: () => void
-  /** The spool takes nothing more until it is opened again. What was not accepted stays with the senders. */
-  readonly onFailed: (error: IpcError) => void
+  /** Called when stored messages are lost, by damage. */
+  readonly onLost: () => void
+  /** The spool cannot be used until it is opened again. What was not accepted stays with the senders. */
+  readonly onFailed: (error: Error) => void
 }
 
 export class SpoolKeeper {
@@ -38,8 +38,9 @@ export class SpoolKeeper {
   #read: Placed[] = []
   #heldBytes = 0
 
-  constructor(spool: Spool, origins: Origins, gatherer: Gatherer, life: BridgeLife, options: KeeperOptions) {
-    this.#spool = new BatchSpool(spool, origins.find)
+  /** @throws as {@link BatchSpool.forEach} */
+  constructor(spool: BatchSpool, gatherer: Gatherer, life: BridgeLife, options: KeeperOptions) {
+    this.#spool = spool
     this.#gatherer = gatherer
     this.#life = life
     this.#options = options
@@ -52,9 +53,10 @@ export class SpoolKeeper {
       }
     })
     this.recovered = recovered
+    spool.onLost = options.onLost
   }
 
-  /** Lines that the spool has lost, by damage or age. */
+  /** Messages that the spool has lost. */
   get lost(): number {
     return this.#spool.lost
   }
@@ -68,7 +70,7 @@ export class SpoolKeeper {
   next(): Placed | undefined {
     const ready = this.#read.shift()
     if (ready !== undefined) return ready
-    const record = this.#spool.next()
+    const record = this.#use(() => this.#spool.next())
     if (record === undefined) return undefined
     const { batches, through } = record
     this.#read = batches.map((batch, i) => ({
@@ -77,7 +79,9 @@ export class SpoolKeeper {
         i < batches.length - 1
           ? undefined
           : () => {
-              this.#spool.settle(through)
+              this.#use(() => {
+                this.#spool.settle(through)
+              })
               this.#options.onSettled()
             },
     }))
@@ -118,16 +122,32 @@ export class SpoolKeeper {
     while (!this.#life.isOver) {
       try {
         await this.#spool.keep(group)
-        for (const batch of group) acceptBatch(batch)
-        return
       } catch (error) {
-        if (hasCode(error, 'ERR_IPC_CLOSED')) return
-        if (isIpcError(error) && (error.reason === 'maybe-kept' || error.reason === 'spool-failed')) {
-          this.#options.onFailed(error)
+        if (isFinal(error)) {
+          this.#options.onFailed(toError(error))
           return
         }
         await pause(RETRY_MS, this.#life.signal, 'the bridge').catch(() => undefined)
+        continue
       }
+      for (const batch of group) acceptBatch(batch)
+      return
     }
   }
+
+  /** Calls the spool. If it throws, reports that and returns undefined. */
+  #use<Value>(call: () => Value): Value | undefined {
+    try {
+      return call()
+    } catch (error) {
+      this.#options.onFailed(toError(error))
+      return undefined
+    }
+  }
+}
+
+/** Whether the spool keeps nothing more after this error. */
+function isFinal(error: unknown): boolean {
+  if (hasCode(error, 'ERR_IPC_CLOSED')) return true
+  return isIpcError(error) && (error.reason === 'maybe-kept' || error.reason === 'spool-failed')
 }
