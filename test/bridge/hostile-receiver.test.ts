@@ -1,4 +1,4 @@
-// Local receivers behind a way in that break the protocol, or whose sender fails for good.
+// Local receivers and message systems that state more to a way in than was ever sent.
 
 import { describe, expect, it, onTestFinished } from 'vitest'
 
@@ -68,4 +68,25 @@ describe('a way in that is far ahead of its checkpoint', () => {
     await until(() => bridge.stats.delivered === batches * each)
     expect(ids).toHaveLength(batches * each)
   }, 60_000)
+})
+
+describe('a message system that states more messages than a batch has lines', () => {
+  it('does not keep the bridge busy with them', async () => {
+    const directory = temporaryDirectory()
+    const { ids } = await receiving(directory)
+    const broker = new MemoryBroker()
+    const run = { uid: 0, pid: 1, session: 'cd'.repeat(16), previous: 0, first: 1, anchored: true }
+    const lines = (...names: string[]): Buffer =>
+      Buffer.from(names.map((id) => `{"type":"t","id":"${id}","ts":0,"payload":1}\n`).join(''))
+    const batch = { host: 'h', type: 't' }
+    broker.store({ ...batch, id: 'a', runs: [{ ...run, count: 1 }], lines: lines('1') })
+    // The first line is known, so the others are cut out.
+    broker.store({ ...batch, id: 'b', runs: [{ ...run, count: 9e9 }], lines: lines('1', '2') })
+    const other = { ...run, session: 'ef'.repeat(16), count: 1 }
+    broker.store({ ...batch, id: 'c', runs: [other], lines: lines('3') })
+    const bridge = await InBridge.open({ to: 'test', dial: { directory }, source: new MemorySource(broker) })
+    onTestFinished(() => bridge.close({ timeoutMs: 1 }))
+    await until(() => ids.includes('3'))
+    expect(ids).toEqual(['1', '2', '3'])
+  })
 })

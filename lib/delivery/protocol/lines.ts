@@ -18,7 +18,12 @@ export function numberLines(lines: Buffer, end: number, out: Buffer, at: number,
 /** Returns the offset at which line `index` begins. */
 export function offsetOfLine(lines: Buffer, index: number): number {
   let offset = 0
-  for (let i = 0; i < index; ++i) offset = lines.indexOf(NEWLINE, offset) + 1
+  for (let i = 0; i < index; ++i) {
+    const newline = lines.indexOf(NEWLINE, offset)
+    // An index may come from elsewhere, and be far larger than the number of lines.
+    if (newline < 0) return lines.length
+    offset = newline + 1
+  }
   return offset
 }
 
