@@ -7,6 +7,7 @@
 
 import type { RemoteErrorCode } from '../base/error-reasons.js'
 import { describeError, IpcError, type RemoteError } from '../base/errors.js'
+import { printable } from '../base/quote.js'
 import { stringifyExact } from '../message/exact-integers.js'
 import { composed, exactIntegersOf, type SOCMessage } from '../message/message.js'
 import { MessageFlag } from '../message/parts.js'
@@ -166,13 +167,5 @@ export function remoteFailure(name: string, type: string, remote: RemoteError): 
     'ERR_IPC_REMOTE',
     `${name}: the peer replied to ${printable(type)} with ${printable(remote.code)}: ${printable(remote.message)}`,
     { remote },
-  )
-}
-
-/** Escapes control characters in a text from the peer, so that it cannot forge lines of a log. */
-function printable(text: string): string {
-  return text.replace(
-    /[\p{Cc}\u2028\u2029]/gu,
-    (character) => `\\u${character.charCodeAt(0).toString(16).padStart(4, '0')}`,
   )
 }
