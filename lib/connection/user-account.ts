@@ -116,15 +116,13 @@ export class UserAccount {
       return
     }
     if (this.#state !== 'full' || this.#turn !== undefined || bytes >= 0) return
-    // What was taken may let its connection have a turn, or leave room for another one. Not for every message taken: looking for
-    // the next turn means looking at all connections of the user.
-    const freed = holder !== undefined && mayHaveTurn(holder)
-    if (freed || this.#held <= this.#nextTurnAt) this.#passTurn()
+    // What was taken may let its connection have a turn, or leave room for another one.
+    if (this.#held <= this.#nextTurnAt || (holder !== undefined && this.#mayBeNext(holder))) this.#passTurn()
   }
 
   /** Notes that a connection wants to read again, or that the application waits for it again. */
   wanting(holder: AccountHolder): void {
-    if (this.#state === 'full' && this.#turn === undefined && holder.wantsReading) this.#passTurn()
+    if (this.#state === 'full' && this.#turn === undefined && this.#mayBeNext(holder)) this.#passTurn()
   }
 
   /** Counts invalid lines. Returns false if there are more than the user may send in a second. */
@@ -202,11 +200,28 @@ export class UserAccount {
     return reader.unfinishedBytes > 0 && this.#held - reader.unfinishedBytes <= this.#hardBound
   }
 
+  /**
+   * Whether there is a turn for a connection that wants to read, or for one with a longer line. Otherwise it waits for room. Looks
+   * at this connection alone: looking for the next turn at all of them, on behalf of each of them, would take their number squared.
+   */
+  #mayBeNext(holder: AccountHolder): boolean {
+    if (!this.#readers.has(holder) || !mayHaveTurn(holder)) return false
+    if (this.#mayGoOn(holder)) return true
+    this.#nextTurnAt = Math.max(this.#nextTurnAt, this.#roomFor(holder))
+    return false
+  }
+
+  /** Returns how many bytes may be held so that this connection gets a turn. */
+  #roomFor(holder: AccountHolder): number {
+    return holder.unfinishedBytes > 0 ? this.#hardBound + holder.unfinishedBytes : this.#hardBound - 1
+  }
+
   /** Returns how many bytes may be held so that one of the connections that may have a turn gets it; -Infinity: there is none. */
   #roomForTurn(): number {
     const longest = this.#longest()
-    if (longest !== undefined) return this.#hardBound + longest.unfinishedBytes
-    return [...this.#readers].some(mayHaveTurn) ? this.#hardBound - 1 : -Infinity
+    if (longest !== undefined) return this.#roomFor(longest)
+    for (const reader of this.#readers) if (mayHaveTurn(reader)) return this.#roomFor(reader)
+    return -Infinity
   }
 
   /** Of the connections that may have a turn, the one with the longest line. */

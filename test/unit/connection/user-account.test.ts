@@ -106,6 +106,24 @@ describe('an account', () => {
     expect(reading(taken, line, unread)).toEqual([unread])
   })
 
+  it('looks at each connection a few times while all of them begin to wait, and none may have a turn', () => {
+    const inHand = new Holder(2 * MAX_BYTES + 500)
+    let looks = 0
+    const holders = Array.from({ length: 500 }, () => {
+      const holder = new Holder()
+      Object.defineProperty(holder, 'wantsReading', { get: () => ++looks > 0 })
+      return holder
+    })
+    for (const holder of holders) {
+      account.wanting(holder)
+      inHand.queue(-1)
+    }
+    expect(reading(...holders)).toEqual([])
+    expect(looks).toBeLessThan(10 * holders.length)
+    inHand.queue(-1)
+    expect(reading(...holders)).toHaveLength(1)
+  })
+
   it('ends, at twice its bound, the connection with the longest line among those that may be read', async () => {
     const [unread, longest, line] = [new Holder(0, 900), new Holder(0, 600), new Holder(0, 500)]
     unread.wantsReading = false
