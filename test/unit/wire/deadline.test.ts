@@ -5,6 +5,7 @@ import { describe, expect, it, vi } from 'vitest'
 
 import { MAX_TIMER_MS } from '../../../lib/base/timing.js'
 import { Deadline } from '../../../lib/wire/deadline.js'
+import { lateArrival } from '../../support/late-arrival.js'
 import { until } from '../../support/wait.js'
 
 /** Blocks the event loop for this long. */
@@ -78,6 +79,15 @@ describe('a deadline', () => {
     await sleep(15)
     expect(passed).not.toHaveBeenCalled()
     deadline.clear()
+  })
+
+  it('passes only when all that has arrived has been read, in however many turns', async () => {
+    const { quiet, over } = await lateArrival()
+    await new Promise<void>((resolve) => {
+      new Deadline(resolve).set(1)
+    })
+    expect(quiet.stats.received).toBe(1)
+    await over
   })
 
   it('says how far a standstill has moved it, also before its timer has noticed, and once', async () => {
