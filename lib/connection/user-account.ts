@@ -10,6 +10,7 @@
 // Connections of other users are not affected.
 
 import { clearTimeout, monotonicMs, setTimeout } from '../base/globals.js'
+import { afterRound, clearRound, type RoundEnd } from '../wire/turn.js'
 
 /** The bounds of each user. */
 export interface AccountLimits {
@@ -33,7 +34,10 @@ export interface AccountHolder {
   overrun(): void
 }
 
-/** Milliseconds that one connection reads alone before its progress is checked. */
+/**
+ * Milliseconds that one connection reads alone before its progress is checked. Longer while it has not been read because other
+ * connections are read first, of whichever user.
+ */
 const TURN_MS = 5
 /** Turns in a row for a connection that makes progress: enough for the rest of a long line. */
 const MAX_TURNS = 20
@@ -58,6 +62,8 @@ export class UserAccount {
   /** Whether the holder of the turn has read since the last check. */
   #hasRead = false
   #timer: NodeJS.Timeout | undefined
+  /** Set until whatever had arrived when the turn began has been read. */
+  #round: RoundEnd | undefined
   /** While no connection has the turn: see `#roomForTurn`. */
   #nextTurnAt = -Infinity
   /** When the longest line stopped making progress at the hard bound. */
@@ -145,16 +151,14 @@ export class UserAccount {
 
   #reopen(): void {
     this.#state = 'open'
-    clearTimeout(this.#timer)
-    this.#timer = undefined
+    this.#stopWatching()
     this.#turn = undefined
     for (const reader of this.#readers) reader.setStopped(false)
     this.#onChange(this)
   }
 
   #passTurn(): void {
-    clearTimeout(this.#timer)
-    this.#timer = undefined
+    this.#stopWatching()
     this.#turn?.setStopped(true)
     this.#turn = this.#state === 'full' ? this.#next() : undefined
     if (this.#turn === undefined) {
@@ -250,17 +254,34 @@ export class UserAccount {
 
   #watchTurn(): void {
     this.#hasRead = false
+    this.#round = afterRound(() => {
+      this.#round = undefined
+      if (this.#timer === undefined) this.#checkTurn()
+    })
     this.#timer = setTimeout(() => {
-      const turn = this.#turn
-      if (this.#hasRead && --this.#turnsLeft > 0 && turn !== undefined && this.#mayGoOn(turn)) {
-        this.#watchTurn()
-        return
-      }
-      this.#judge(turn)
-      this.#passTurn()
+      this.#timer = undefined
+      if (this.#hasRead || this.#round === undefined) this.#checkTurn()
     }, TURN_MS)
     // Only the connection keeps the process alive, never this timer.
     this.#timer.unref()
+  }
+
+  #checkTurn(): void {
+    this.#stopWatching()
+    const turn = this.#turn
+    if (this.#hasRead && --this.#turnsLeft > 0 && turn !== undefined && this.#mayGoOn(turn)) {
+      this.#watchTurn()
+      return
+    }
+    this.#judge(turn)
+    this.#passTurn()
+  }
+
+  #stopWatching(): void {
+    clearTimeout(this.#timer)
+    this.#timer = undefined
+    clearRound(this.#round)
+    this.#round = undefined
   }
 }
 

@@ -3,6 +3,7 @@
 import { beforeEach, describe, expect, it } from 'vitest'
 
 import { UserAccount, type AccountHolder } from '../../../lib/connection/user-account.js'
+import { lateArrival } from '../../support/late-arrival.js'
 import { until } from '../../support/wait.js'
 
 const MAX_BYTES = 1000
@@ -169,6 +170,19 @@ describe('an account', () => {
     expect(reading(inHand, longest, line)).toEqual([])
     inHand.queue(-200)
     expect(reading(inHand, longest, line)).toEqual([line])
+  })
+
+  it('leaves a connection its turn until it could be read, however much there is to be read before', async () => {
+    const { quiet, over } = await lateArrival()
+    const [line, other] = [new Holder(0, 900), new Holder(0, 200)]
+    expect(reading(line, other)).toEqual([line])
+    const readBefore = await new Promise<number>((resolve) => {
+      line.setStopped = () => {
+        resolve(quiet.stats.received)
+      }
+    })
+    expect(readBefore).toBe(1)
+    await over
   })
 
   it('judges a line only by the time in which it might have got further', async () => {
