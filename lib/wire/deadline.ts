@@ -100,11 +100,14 @@ export class Deadline {
   }
 
   #lookAgain(): void {
+    const dueAt = this.#dueAt
     this.#looking = afterRound(() => {
       this.#looking = undefined
       const now = monotonicMs()
-      if (this.#dueAt > now) this.#schedule(now)
-      else this.#onPassed()
+      if (this.#dueAt === dueAt) this.#onPassed()
+      else if (this.#dueAt > now) this.#schedule(now)
+      // A sign of life was read, so long ago that there may be another one.
+      else this.#lookAgain()
     })
   }
 }

@@ -51,23 +51,18 @@ export class SilenceWatch {
     const late = now - this.#tickAt > 2 * this.#tickMs + LATE_MS
     this.#tickAt = now
     if (late) this.#heardAt = now
-    else if (!this.#isHeard() && this.#isLate(now)) {
-      this.#looking ??= afterRound(() => {
-        this.#looking = undefined
-        this.#lookAgain()
-      })
-    }
+    else if (!this.#isHeard() && now - this.#heardAt > this.#limitMs) this.#lookAgain()
   }
 
   #lookAgain(): void {
-    const now = monotonicMs()
-    if (this.#isHeard() || !this.#isLate(now)) return
-    this.stop()
-    this.#watched.onSilent(now - this.#heardAt)
-  }
-
-  #isLate(now: number): boolean {
-    return now - this.#heardAt > this.#limitMs
+    const heardAt = this.#heardAt
+    this.#looking ??= afterRound(() => {
+      this.#looking = undefined
+      // What was heard meanwhile may be long ago, but then there may be more.
+      if (this.#isHeard() || this.#heardAt !== heardAt) return
+      this.stop()
+      this.#watched.onSilent(monotonicMs() - heardAt)
+    })
   }
 
   #isHeard(): boolean {

@@ -4,6 +4,7 @@ import { connect } from 'node:net'
 import { describe, expect, it, onTestFinished } from 'vitest'
 
 import { SilenceWatch } from '../../../lib/delivery/protocol/silence-watch.js'
+import { afterRound } from '../../../lib/wire/turn.js'
 import { AcknowledgingReceiver } from '../../../lib/delivery/receiver/acknowledging-receiver.js'
 import type { DeliveryEvent } from '../../../lib/delivery/sender/options.js'
 import { newSOCMessage } from '../../../lib/message/new-message.js'
@@ -182,6 +183,27 @@ describe('what has arrived and waits for its turn of the event loop', () => {
       })
     })
     expect(quiet.stats.received).toBe(1)
+    await over
+  })
+
+  it('may be long ago when the other connections have been read', async () => {
+    const loud = await crowd()
+    let [heard, silences] = [0, 0]
+    const onSilent = (): void => {
+      ++silences
+    }
+    new SilenceWatch(4, { heard: () => heard, isListening: () => true, onSilent })
+    const roundOver = new Promise<void>((resolve) => {
+      setTimeout(() => {
+        afterRound(resolve)
+        setImmediate(() => ++heard)
+      }, 1)
+    })
+    const over = loud.read()
+    for (const end = performance.now() + 6; performance.now() < end;);
+    await roundOver
+    expect(silences).toBe(0)
+    await until(() => silences === 1)
     await over
   })
 

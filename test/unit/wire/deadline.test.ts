@@ -5,7 +5,8 @@ import { describe, expect, it, vi } from 'vitest'
 
 import { MAX_TIMER_MS } from '../../../lib/base/timing.js'
 import { Deadline } from '../../../lib/wire/deadline.js'
-import { lateArrival } from '../../support/late-arrival.js'
+import { afterRound } from '../../../lib/wire/turn.js'
+import { crowd, lateArrival } from '../../support/late-arrival.js'
 import { until } from '../../support/wait.js'
 
 /** Blocks the event loop for this long. */
@@ -87,6 +88,27 @@ describe('a deadline', () => {
       new Deadline(resolve).set(1)
     })
     expect(quiet.stats.received).toBe(1)
+    await over
+  })
+
+  it('does not pass after a sign of life, however long the other connections take to be read', async () => {
+    const loud = await crowd()
+    const passed = vi.fn()
+    const deadline = new Deadline(passed)
+    deadline.set(1)
+    const roundOver = new Promise<void>((resolve) => {
+      setTimeout(() => {
+        afterRound(resolve)
+        setImmediate(() => {
+          deadline.extend()
+        })
+      }, 1)
+    })
+    const over = loud.read()
+    standStill(5)
+    await roundOver
+    expect(passed).not.toHaveBeenCalled()
+    await until(() => passed.mock.calls.length === 1)
     await over
   })
 
