@@ -144,7 +144,9 @@ export const Progress = {
   turnOver: 6,
   /** Set by TypeScript: lines that were kept wait for a turn of their own, so the next one reads nothing. */
   keptWait: 7,
-  count: 8,
+  /** Rounds in which all connections were read, modulo 2^32. 0: not counted (yet). See native/readiness/read_rounds.h. */
+  rounds: 8,
+  count: 9,
 } as const
 
 /** What one turn of the event loop may read, in units of about a microsecond of work, and what costs how much. */

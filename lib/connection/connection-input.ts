@@ -180,6 +180,8 @@ export class ConnectionInput<Owner> implements AccountHolder {
     this.#awaitingApplication += awaiting
     if (this.#remainder !== undefined) this.#remainder.bytes = this.#queued
     this.#account?.change(this, bytes, 0)
+    // The application may have finished with messages whose bytes stay charged.
+    if (awaiting < 0 && this.#stopped) this.#account?.wanting(this)
   }
 
   /** Counts invalid lines. Returns whether the user stays within the limit. */

@@ -10,6 +10,7 @@
 // Connections of other users are not affected.
 
 import { clearTimeout, monotonicMs, setTimeout } from '../base/globals.js'
+import { afterRound, clearRound, type RoundEnd } from '../wire/turn.js'
 
 /** The bounds of each user. */
 export interface AccountLimits {
@@ -33,7 +34,10 @@ export interface AccountHolder {
   overrun(): void
 }
 
-/** Milliseconds that one connection reads alone before its progress is checked. */
+/**
+ * Milliseconds that one connection reads alone before its progress is checked. Longer while it has not been read because other
+ * connections are read first, of whichever user.
+ */
 const TURN_MS = 5
 /** Turns in a row for a connection that makes progress: enough for the rest of a long line. */
 const MAX_TURNS = 20
@@ -58,6 +62,8 @@ export class UserAccount {
   /** Whether the holder of the turn has read since the last check. */
   #hasRead = false
   #timer: NodeJS.Timeout | undefined
+  /** Set until whatever had arrived when the turn began has been read. */
+  #round: RoundEnd | undefined
   /** While no connection has the turn: see `#roomForTurn`. */
   #nextTurnAt = -Infinity
   /** When the longest line stopped making progress at the hard bound. */
@@ -116,15 +122,13 @@ export class UserAccount {
       return
     }
     if (this.#state !== 'full' || this.#turn !== undefined || bytes >= 0) return
-    // What was taken may let its connection have a turn, or leave room for another one. Not for every message taken: looking for
-    // the next turn means looking at all connections of the user.
-    const freed = holder !== undefined && mayHaveTurn(holder)
-    if (freed || this.#held <= this.#nextTurnAt) this.#passTurn()
+    // What was taken may let its connection have a turn, or leave room for another one.
+    if (this.#held <= this.#nextTurnAt || (holder !== undefined && this.#mayBeNext(holder))) this.#passTurn()
   }
 
   /** Notes that a connection wants to read again, or that the application waits for it again. */
   wanting(holder: AccountHolder): void {
-    if (this.#state === 'full' && this.#turn === undefined && holder.wantsReading) this.#passTurn()
+    if (this.#state === 'full' && this.#turn === undefined && this.#mayBeNext(holder)) this.#passTurn()
   }
 
   /** Counts invalid lines. Returns false if there are more than the user may send in a second. */
@@ -147,16 +151,14 @@ export class UserAccount {
 
   #reopen(): void {
     this.#state = 'open'
-    clearTimeout(this.#timer)
-    this.#timer = undefined
+    this.#stopWatching()
     this.#turn = undefined
     for (const reader of this.#readers) reader.setStopped(false)
     this.#onChange(this)
   }
 
   #passTurn(): void {
-    clearTimeout(this.#timer)
-    this.#timer = undefined
+    this.#stopWatching()
     this.#turn?.setStopped(true)
     this.#turn = this.#state === 'full' ? this.#next() : undefined
     if (this.#turn === undefined) {
@@ -202,11 +204,28 @@ export class UserAccount {
     return reader.unfinishedBytes > 0 && this.#held - reader.unfinishedBytes <= this.#hardBound
   }
 
+  /**
+   * Whether there is a turn for a connection that wants to read, or for one with a longer line. Otherwise it waits for room. Looks
+   * at this connection alone: looking for the next turn at all of them, on behalf of each of them, would take their number squared.
+   */
+  #mayBeNext(holder: AccountHolder): boolean {
+    if (!this.#readers.has(holder) || !mayHaveTurn(holder)) return false
+    if (this.#mayGoOn(holder)) return true
+    this.#nextTurnAt = Math.max(this.#nextTurnAt, this.#roomFor(holder))
+    return false
+  }
+
+  /** Returns how many bytes may be held so that this connection gets a turn. */
+  #roomFor(holder: AccountHolder): number {
+    return holder.unfinishedBytes > 0 ? this.#hardBound + holder.unfinishedBytes : this.#hardBound - 1
+  }
+
   /** Returns how many bytes may be held so that one of the connections that may have a turn gets it; -Infinity: there is none. */
   #roomForTurn(): number {
     const longest = this.#longest()
-    if (longest !== undefined) return this.#hardBound + longest.unfinishedBytes
-    return [...this.#readers].some(mayHaveTurn) ? this.#hardBound - 1 : -Infinity
+    if (longest !== undefined) return this.#roomFor(longest)
+    for (const reader of this.#readers) if (mayHaveTurn(reader)) return this.#roomFor(reader)
+    return -Infinity
   }
 
   /** Of the connections that may have a turn, the one with the longest line. */
@@ -235,17 +254,34 @@ export class UserAccount {
 
   #watchTurn(): void {
     this.#hasRead = false
+    this.#round = afterRound(() => {
+      this.#round = undefined
+      if (this.#timer === undefined) this.#checkTurn()
+    })
     this.#timer = setTimeout(() => {
-      const turn = this.#turn
-      if (this.#hasRead && --this.#turnsLeft > 0 && turn !== undefined && this.#mayGoOn(turn)) {
-        this.#watchTurn()
-        return
-      }
-      this.#judge(turn)
-      this.#passTurn()
+      this.#timer = undefined
+      if (this.#hasRead || this.#round === undefined) this.#checkTurn()
     }, TURN_MS)
     // Only the connection keeps the process alive, never this timer.
     this.#timer.unref()
+  }
+
+  #checkTurn(): void {
+    this.#stopWatching()
+    const turn = this.#turn
+    if (this.#hasRead && --this.#turnsLeft > 0 && turn !== undefined && this.#mayGoOn(turn)) {
+      this.#watchTurn()
+      return
+    }
+    this.#judge(turn)
+    this.#passTurn()
+  }
+
+  #stopWatching(): void {
+    clearTimeout(this.#timer)
+    this.#timer = undefined
+    clearRound(this.#round)
+    this.#round = undefined
   }
 }
 

@@ -1,8 +1,9 @@
 // A time limit for a peer. It expires only if the peer is late, not if this process is: time in which the event loop
 // was stalled is not counted, and I/O that is ready is handled before the limit is enforced.
 
-import { clearImmediate, clearTimeout, monotonicMs, setImmediate, setTimeout } from '../base/globals.js'
+import { clearTimeout, monotonicMs, setTimeout } from '../base/globals.js'
 import { MAX_TIMER_MS } from '../base/timing.js'
+import { afterRound, clearRound, type RoundEnd } from './turn.js'
 
 /** A timer that fires this much too late indicates a stall of the event loop. */
 const STALL_MS = 50
@@ -11,12 +12,12 @@ const STALL_MS = 50
  *     unset ── set ──> running ──> looking ──> unset      and `onPassed` is called
  *       ^──── clear ──────┴───────────┘
  *
- * `looking`: the time is up, and the event loop handles I/O once more.
+ * `looking`: the time is up, and what has arrived by then is read, which may take many turns of the event loop.
  */
 export class Deadline {
   readonly #onPassed: () => void
   #timer: NodeJS.Timeout | undefined
-  #looking: NodeJS.Immediate | undefined
+  #looking: RoundEnd | undefined
   #limitMs = 0
   /** Milliseconds of stalls that may still extend the deadline. */
   #graceMs = 0
@@ -60,7 +61,7 @@ export class Deadline {
 
   clear(): void {
     clearTimeout(this.#timer)
-    clearImmediate(this.#looking)
+    clearRound(this.#looking)
     this.#timer = undefined
     this.#looking = undefined
     this.#firesAt = Infinity
@@ -99,11 +100,14 @@ export class Deadline {
   }
 
   #lookAgain(): void {
-    this.#looking = setImmediate(() => {
+    const dueAt = this.#dueAt
+    this.#looking = afterRound(() => {
       this.#looking = undefined
       const now = monotonicMs()
-      if (this.#dueAt > now) this.#schedule(now)
-      else this.#onPassed()
+      if (this.#dueAt === dueAt) this.#onPassed()
+      else if (this.#dueAt > now) this.#schedule(now)
+      // A sign of life was read, so long ago that there may be another one.
+      else this.#lookAgain()
     })
   }
 }

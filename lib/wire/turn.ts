@@ -3,6 +3,8 @@
 //
 // A turn belongs either to what is ready or to what was kept: if reading has used a turn up, the next one is for kept lines
 // alone, so that neither can starve the other, and an iteration of the loop never does the work of two turns.
+//
+// So what has arrived may wait for many turns. Before code concludes that a peer is silent, it waits for a round: see afterRound.
 
 import { setImmediate } from '../base/globals.js'
 import { Progress } from '../binding/abi.js'
@@ -52,5 +54,85 @@ function handOver(): void {
   } finally {
     threadWindow.progress[Progress.keptWait] = usedUp ? 1 : 0
     if (waiting.size > 0) schedule()
+  }
+}
+
+/** A callback that waits for the end of a round; see {@link afterRound}. */
+export class RoundEnd implements KeptLines {
+  readonly #callback: () => void
+  /** The numbers of rounds and of looks when it began to wait. */
+  readonly #sinceRound = roundsEnded()
+  readonly #sinceLook = looks
+
+  constructor(callback: () => void) {
+    this.#callback = callback
+  }
+
+  /** Returns whether all that had arrived at first has been read. */
+  isReached(): boolean {
+    // Without a count of rounds, the sockets of Node read all that is ready in one turn.
+    if (roundsEnded() === 0) return looks - this.#sinceLook >= FULL_TURN
+    // The round that was going on at first may have read a connection before something arrived on it.
+    return ((roundsEnded() - this.#sinceRound) | 0) >= FULL_ROUND
+  }
+
+  takeKept(): void {
+    this.#callback()
+  }
+}
+
+/** Immediates between which the event loop has certainly looked for what is ready. */
+const FULL_TURN = 2
+/** Ends of rounds between which lies a whole round. */
+const FULL_ROUND = 2
+
+/** In the order in which they began to wait. */
+const roundEnds = new Set<RoundEnd>()
+let looking = false
+/** How often the event loop has got to {@link lookForEnds}. */
+let looks = 0
+
+function roundsEnded(): number {
+  return threadWindow.progress[Progress.rounds] as number
+}
+
+/**
+ * Calls back once everything has been read that has arrived by now on connections of this thread that are read, and lines that
+ * were kept have had their turn. Takes two turns of the event loop if little is ready. However much peers send: each
+ * connection is read in its turn, so a round comes to its end.
+ */
+export function afterRound(callback: () => void): RoundEnd {
+  const end = new RoundEnd(callback)
+  roundEnds.add(end)
+  look()
+  return end
+}
+
+/** Withdraws a callback of {@link afterRound}. */
+export function clearRound(end: RoundEnd | undefined): void {
+  if (end === undefined) return
+  roundEnds.delete(end)
+  waiting.delete(end)
+}
+
+function look(): void {
+  if (looking) return
+  looking = true
+  setImmediate(lookForEnds)
+}
+
+function lookForEnds(): void {
+  looking = false
+  ++looks
+  try {
+    for (const end of roundEnds) {
+      if (!end.isReached()) break
+      roundEnds.delete(end)
+      // Lines that were read before may still be kept.
+      if (waiting.size > 0) inNextTurn(end)
+      else end.takeKept()
+    }
+  } finally {
+    if (roundEnds.size > 0) look()
   }
 }

@@ -99,7 +99,9 @@ struct FrameProgress {
   static constexpr std::size_t kTurnOver = 6;  // 1: the rest of the lines, and other reads, wait for the next turn
   // Set by JavaScript: lines that were kept wait for a turn of their own, so the next one reads nothing.
   static constexpr std::size_t kKeptWait = 7;
-  static constexpr std::size_t kWords = 8;
+  // Rounds in which all connections were read, modulo 2^32. 0: not counted (yet). See readiness/read_rounds.h.
+  static constexpr std::size_t kRounds = 8;
+  static constexpr std::size_t kWords = 9;
 
   static constexpr std::int32_t kNothing = INT32_MIN;  // nothing has arrived
 };

@@ -91,7 +91,7 @@ constexpr NamedNumber kProgressWords[] = {
     Named("more", FrameProgress::kMore),           Named("carried", FrameProgress::kCarried),
     Named("received", FrameProgress::kReceived),   Named("given", FrameProgress::kGiven),
     Named("turnOver", FrameProgress::kTurnOver),   Named("keptWait", FrameProgress::kKeptWait),
-    Named("count", FrameProgress::kWords),
+    Named("rounds", FrameProgress::kRounds),       Named("count", FrameProgress::kWords),
 };
 
 constexpr NamedNumber kTurnCosts[] = {

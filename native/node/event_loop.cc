@@ -115,6 +115,7 @@ class ReadinessHandles {
   static void BeforeSleep(uv_prepare_t* handle) {
     auto* const self = static_cast<ReadinessHandles*>(handle->data);
     BeginTurn(self->environment_);
+    self->reader_.BeginTurn();
     self->Poll();
   }
 

@@ -26,7 +26,16 @@ bool ReadyReader::ReadAlone() {
   return true;
 }
 
+void ReadyReader::BeginTurn() {
+  const ConnectedDescriptors& connected = environment_.connected;
+  const std::uint32_t ended = rounds_.BeginTurn(next_ < connected.ready().size(), connected.watches());
+  if (std::int32_t* const words = environment_.memory.progress; words != nullptr) {
+    words[FrameProgress::kRounds] = static_cast<std::int32_t>(ended);
+  }
+}
+
 void ReadyReader::ReadReady() {
+  rounds_.FoundReady();
   if (MustWait(environment_)) return;
   ConnectedDescriptors& connected = environment_.connected;
   const std::vector<Readiness>& ready = connected.ready();
@@ -37,6 +46,7 @@ void ReadyReader::ReadReady() {
     alone_turns_ = 0;
     connected.TakeReady();
     next_ = 0;
+    rounds_.Took(ready.size(), ready.size() == ReadinessSet::kMostAtOnce);
     alone_ = ready.size() == 1 && ready[0].readable ? ready[0].descriptor : Descriptor::kNone;
   }
   const bool crowd = ready.size() == ReadinessSet::kMostAtOnce;

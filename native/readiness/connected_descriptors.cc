@@ -7,6 +7,10 @@ namespace {
 
 std::size_t IndexOf(Descriptor descriptor) { return static_cast<std::size_t>(descriptor); }
 
+std::size_t CountOf(Interest interest) {
+  return (Includes(interest, Interest::kReading) ? 1U : 0U) + (Includes(interest, Interest::kWriting) ? 1U : 0U);
+}
+
 }  // namespace
 
 Result<Descriptor> ConnectedDescriptors::Open() {
@@ -63,8 +67,14 @@ Status ConnectedDescriptors::Want(Descriptor connected, Interest interest) {
 
 Status ConnectedDescriptors::Watch(Descriptor connected, Entry& entry) {
   Status watched = set_->Watch(connected, entry.watched, entry.wanted);
-  if (watched.ok()) entry.watched = entry.wanted;
+  if (watched.ok()) SetWatched(entry, entry.wanted);
   return watched;
+}
+
+void ConnectedDescriptors::SetWatched(Entry& entry, Interest watched) {
+  watches_ -= CountOf(entry.watched);
+  entry.watched = watched;
+  watches_ += CountOf(entry.watched);
 }
 
 const std::vector<Readiness>& ConnectedDescriptors::TakeReady() {
@@ -91,6 +101,7 @@ void ConnectedDescriptors::Close(Descriptor connected) {
   if (entry == nullptr) return;
   Set(*entry, Interest::kNothing, false);
   if (entry->watched != Interest::kNothing) set_->Watch(connected, entry->watched, Interest::kNothing);
+  SetWatched(*entry, Interest::kNothing);
   *entry = {};
   CloseDescriptor(connected);
 }

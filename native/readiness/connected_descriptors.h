@@ -42,6 +42,8 @@ class ConnectedDescriptors {
   void KeepAlive(Descriptor connected, bool keep);
   // Number of descriptors that are waited for and keep the process alive.
   std::size_t keeping() const { return keeping_; }
+  // At most so many can be ready.
+  std::size_t watches() const { return watches_; }
   // The descriptors that have the readiness they are waited for, in turn. Valid until the next call.
   const std::vector<Readiness>& TakeReady();
   // Those of the last call.
@@ -60,6 +62,8 @@ class ConnectedDescriptors {
   Entry* Find(Descriptor connected);
   // Watches an entry for its wanted readiness.
   Status Watch(Descriptor connected, Entry& entry);
+  // Sets what an entry is watched for, and the count of that.
+  void SetWatched(Entry& entry, Interest watched);
   // Updates an entry, and the count of those that keep the process alive.
   void Set(Entry& entry, Interest wanted, bool keeps_alive);
 
@@ -67,6 +71,7 @@ class ConnectedDescriptors {
   std::vector<Entry> entries_;  // by descriptor, which the system keeps small
   std::vector<Readiness> ready_;
   std::size_t keeping_ = 0;
+  std::size_t watches_ = 0;  // reading and writing count as two
 };
 
 }  // namespace sentinel

@@ -1,7 +1,8 @@
 // Notices that a peer has fallen silent. Shared by both ends. Time in which this process was busy or suspended is not
-// counted: the watch checks again after the event loop has read pending input.
+// counted: the watch checks again when all that has arrived has been read.
 
-import { clearInterval, monotonicMs, setImmediate, setInterval } from '../../base/globals.js'
+import { clearInterval, monotonicMs, setInterval } from '../../base/globals.js'
+import { afterRound, clearRound, type RoundEnd } from '../../wire/turn.js'
 
 /** A timer that is later than this was delayed by this process. */
 const LATE_MS = 100
@@ -20,6 +21,8 @@ export class SilenceWatch {
   readonly #watched: Watched
   readonly #tickMs: number
   #timer: NodeJS.Timeout | undefined
+  /** Set while what has arrived is being read, before the watch checks again. */
+  #looking: RoundEnd | undefined
   #heard: unknown
   #heardAt = monotonicMs()
   #tickAt = this.#heardAt
@@ -39,6 +42,8 @@ export class SilenceWatch {
   stop(): void {
     clearInterval(this.#timer)
     this.#timer = undefined
+    clearRound(this.#looking)
+    this.#looking = undefined
   }
 
   #tick(): void {
@@ -46,20 +51,18 @@ export class SilenceWatch {
     const late = now - this.#tickAt > 2 * this.#tickMs + LATE_MS
     this.#tickAt = now
     if (late) this.#heardAt = now
-    else if (!this.#isHeard() && now - this.#heardAt > this.#limitMs) {
-      // Timers run before input is read, so let the event loop first read what has arrived meanwhile.
-      setImmediate(() => {
-        setImmediate(() => {
-          this.#lookAgain()
-        })
-      })
-    }
+    else if (!this.#isHeard() && now - this.#heardAt > this.#limitMs) this.#lookAgain()
   }
 
   #lookAgain(): void {
-    if (this.#timer === undefined || this.#isHeard()) return
-    this.stop()
-    this.#watched.onSilent(monotonicMs() - this.#heardAt)
+    const heardAt = this.#heardAt
+    this.#looking ??= afterRound(() => {
+      this.#looking = undefined
+      // What was heard meanwhile may be long ago, but then there may be more.
+      if (this.#isHeard() || this.#heardAt !== heardAt) return
+      this.stop()
+      this.#watched.onSilent(monotonicMs() - heardAt)
+    })
   }
 
   #isHeard(): boolean {

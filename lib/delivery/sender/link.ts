@@ -6,8 +6,9 @@
 
 import { writerOf, type Connection } from '../../connection/connection.js'
 import { IpcError } from '../../base/errors.js'
-import { clearTimeout, setImmediate, setTimeout } from '../../base/globals.js'
+import { clearTimeout, setTimeout } from '../../base/globals.js'
 import type { FrameWriter } from '../../wire/frame-writer.js'
+import { afterRound, clearRound, type RoundEnd } from '../../wire/turn.js'
 import type { SOCMessage } from '../../message/message.js'
 import { Receiver } from '../../endpoints/receiver.js'
 import { ControlBudget } from '../protocol/control-budget.js'
@@ -81,6 +82,7 @@ export class SenderLink implements WritableLink {
   readonly #budget = new ControlBudget(IDLE_ACK_BURST, 'acknowledgements that settle nothing')
   #error: IpcError | undefined
   #answerTimer: NodeJS.Timeout | undefined
+  #answerRound: RoundEnd | undefined
   #silence: SilenceWatch | undefined
   readonly #onReady = (): void => {
     if (this.#last !== undefined) this.#last.held = this.#writer.blocked
@@ -119,11 +121,9 @@ export class SenderLink implements WritableLink {
     this.#statements.begin()
     this.#writer.flush()
     this.#answerTimer = setTimeout(() => {
-      // Timers run before input is read, so let the event loop first read an answer that may have arrived meanwhile.
-      setImmediate(() => {
-        setImmediate(() => {
-          this.#onUnanswered()
-        })
+      // An answer may have arrived that has not been read.
+      this.#answerRound = afterRound(() => {
+        this.#onUnanswered()
       })
     }, this.#options.answerTimeoutMs)
     try {
@@ -133,7 +133,7 @@ export class SenderLink implements WritableLink {
     }
     if (this.#state === 'greeting') this.#error ??= hungUp()
     this.#state = 'ended'
-    clearTimeout(this.#answerTimer)
+    this.#stopAnswerTimer()
     this.#statements.stop()
     this.#silence?.stop()
     this.#writer.unregister(this.#onReady)
@@ -210,7 +210,7 @@ export class SenderLink implements WritableLink {
 
   #onGreeting(greeting: Greeting): void {
     this.#state = 'acknowledging'
-    clearTimeout(this.#answerTimer)
+    this.#stopAnswerTimer()
     this.#statements.start()
     const limitMs = Math.max(this.#options.peerTimeoutMs, HEARTBEATS_OF_SILENCE * greeting.heartbeatMs)
     this.#silence = new SilenceWatch(limitMs, {
@@ -221,6 +221,11 @@ export class SenderLink implements WritableLink {
       },
     })
     this.#events.onAnswered(greeting)
+  }
+
+  #stopAnswerTimer(): void {
+    clearTimeout(this.#answerTimer)
+    clearRound(this.#answerRound)
   }
 
   #onUnanswered(): void {

@@ -407,6 +407,20 @@ describe('the connection of an endpoint is charged', () => {
     })
   })
 
+  it('so that messages left behind by a loop over them keep no request from its handler', async () => {
+    const { raw, listener, replier } = await endpoint({}, { maxBytesPerUser: 1 << 20 })
+    replier.respond('ask', () => 1)
+    raw.resume()
+    raw.write(LINE.repeat(3000))
+    for await (const message of replier.messages) {
+      expect(message.type).toBe('a')
+      await until(() => listener.stats.usersOverBudget === 1)
+      break
+    }
+    raw.write(REQUEST.replace('ID', 'last'))
+    await until(() => replier.stats.handled === 1)
+  })
+
   it('so that messages that are not read are dropped at the bound, and keep no request from its handler', async () => {
     const { raw, listener, replier } = await endpoint({}, { maxBytesPerUser: 1 << 20 })
     replier.respond('ask', () => 1)

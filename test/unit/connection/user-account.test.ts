@@ -3,6 +3,7 @@
 import { beforeEach, describe, expect, it } from 'vitest'
 
 import { UserAccount, type AccountHolder } from '../../../lib/connection/user-account.js'
+import { lateArrival } from '../../support/late-arrival.js'
 import { until } from '../../support/wait.js'
 
 const MAX_BYTES = 1000
@@ -106,6 +107,24 @@ describe('an account', () => {
     expect(reading(taken, line, unread)).toEqual([unread])
   })
 
+  it('looks at each connection a few times while all of them begin to wait, and none may have a turn', () => {
+    const inHand = new Holder(2 * MAX_BYTES + 500)
+    let looks = 0
+    const holders = Array.from({ length: 500 }, () => {
+      const holder = new Holder()
+      Object.defineProperty(holder, 'wantsReading', { get: () => ++looks > 0 })
+      return holder
+    })
+    for (const holder of holders) {
+      account.wanting(holder)
+      inHand.queue(-1)
+    }
+    expect(reading(...holders)).toEqual([])
+    expect(looks).toBeLessThan(10 * holders.length)
+    inHand.queue(-1)
+    expect(reading(...holders)).toHaveLength(1)
+  })
+
   it('ends, at twice its bound, the connection with the longest line among those that may be read', async () => {
     const [unread, longest, line] = [new Holder(0, 900), new Holder(0, 600), new Holder(0, 500)]
     unread.wantsReading = false
@@ -151,6 +170,19 @@ describe('an account', () => {
     expect(reading(inHand, longest, line)).toEqual([])
     inHand.queue(-200)
     expect(reading(inHand, longest, line)).toEqual([line])
+  })
+
+  it('leaves a connection its turn until it could be read, however much there is to be read before', async () => {
+    const { quiet, over } = await lateArrival()
+    const [line, other] = [new Holder(0, 900), new Holder(0, 200)]
+    expect(reading(line, other)).toEqual([line])
+    const readBefore = await new Promise<number>((resolve) => {
+      line.setStopped = () => {
+        resolve(quiet.stats.received)
+      }
+    })
+    expect(readBefore).toBe(1)
+    await over
   })
 
   it('judges a line only by the time in which it might have got further', async () => {

@@ -3,11 +3,14 @@
 import { connect } from 'node:net'
 import { describe, expect, it, onTestFinished } from 'vitest'
 
+import { SilenceWatch } from '../../../lib/delivery/protocol/silence-watch.js'
+import { afterRound } from '../../../lib/wire/turn.js'
 import { AcknowledgingReceiver } from '../../../lib/delivery/receiver/acknowledging-receiver.js'
 import type { DeliveryEvent } from '../../../lib/delivery/sender/options.js'
 import { newSOCMessage } from '../../../lib/message/new-message.js'
 import { Receiver } from '../../../lib/endpoints/receiver.js'
-import { idsTo, rawPeer, sender } from '../../support/delivery.js'
+import { ackLine, GREETING, hello, idsTo, rawPeer, sender } from '../../support/delivery.js'
+import { crowd, lateArrival } from '../../support/late-arrival.js'
 import { numbered } from '../../support/messages.js'
 import { temporaryDirectory } from '../../support/directory.js'
 import { listening } from '../../support/pair.js'
@@ -164,6 +167,59 @@ describe('a busy event loop of this process', () => {
     }
     expect(events.map(({ type }) => type)).toEqual(['connected'])
     await receiver.close()
+  })
+})
+
+describe('what has arrived and waits for its turn of the event loop', () => {
+  it('is read before a peer counts as silent', async () => {
+    const { quiet, over } = await lateArrival()
+    await new Promise<void>((resolve) => {
+      new SilenceWatch(4, {
+        heard: () => quiet.stats.bytes,
+        isListening: () => true,
+        onSilent: () => {
+          resolve()
+        },
+      })
+    })
+    expect(quiet.stats.received).toBe(1)
+    await over
+  })
+
+  it('may be long ago when the other connections have been read', async () => {
+    const loud = await crowd()
+    let [heard, silences] = [0, 0]
+    const onSilent = (): void => {
+      ++silences
+    }
+    new SilenceWatch(4, { heard: () => heard, isListening: () => true, onSilent })
+    const roundOver = new Promise<void>((resolve) => {
+      setTimeout(() => {
+        afterRound(resolve)
+        setImmediate(() => ++heard)
+      }, 1)
+    })
+    const over = loud.read()
+    for (const end = performance.now() + 6; performance.now() < end;);
+    await roundOver
+    expect(silences).toBe(0)
+    await until(() => silences === 1)
+    await over
+  })
+
+  it('may be the answer of the receiver', async () => {
+    const directory = temporaryDirectory()
+    const { lines, sockets } = await rawPeer(directory)
+    const loud = await crowd()
+    const events: DeliveryEvent[] = []
+    sender(directory, { answerTimeoutMs: 600, onEvent: (event) => events.push(event) })
+    await until(() => lines.length > 0)
+    const over = loud.read()
+    sockets[0]?.write(ackLine(hello(lines).session, 0, GREETING))
+    for (const end = performance.now() + 600; performance.now() < end;);
+    await over
+    await until(() => events.length > 0)
+    expect(events[0]?.type).toBe('connected')
   })
 })
 

@@ -12,10 +12,11 @@ const root = fileURLToPath(new URL('../../../', import.meta.url))
 const hasCompiler = spawnSync('c++', ['--version']).status === 0
 const hasTaskset = process.platform === 'linux' && spawnSync('taskset', ['--version']).status === 0
 
-describe.skipIf(!hasCompiler)('the rules of polling (skipped without a compiler)', () => {
+describe.skipIf(!hasCompiler)('the rules of polling and of rounds (skipped without a compiler)', () => {
   it.each([
     ['poll_history', 'make polls rare that do not pay'],
     ['contention', 'stop polling where the scheduler preempts it'],
+    ['read_rounds', 'end when all that was ready has been read'],
   ])('%s: %s', (name) => {
     const program = join(temporaryDirectory(), name)
     execFileSync('c++', [

@@ -5,6 +5,8 @@ import { describe, expect, it, vi } from 'vitest'
 
 import { MAX_TIMER_MS } from '../../../lib/base/timing.js'
 import { Deadline } from '../../../lib/wire/deadline.js'
+import { afterRound } from '../../../lib/wire/turn.js'
+import { crowd, lateArrival } from '../../support/late-arrival.js'
 import { until } from '../../support/wait.js'
 
 /** Blocks the event loop for this long. */
@@ -78,6 +80,36 @@ describe('a deadline', () => {
     await sleep(15)
     expect(passed).not.toHaveBeenCalled()
     deadline.clear()
+  })
+
+  it('passes only when all that has arrived has been read, in however many turns', async () => {
+    const { quiet, over } = await lateArrival()
+    await new Promise<void>((resolve) => {
+      new Deadline(resolve).set(1)
+    })
+    expect(quiet.stats.received).toBe(1)
+    await over
+  })
+
+  it('does not pass after a sign of life, however long the other connections take to be read', async () => {
+    const loud = await crowd()
+    const passed = vi.fn()
+    const deadline = new Deadline(passed)
+    deadline.set(1)
+    const roundOver = new Promise<void>((resolve) => {
+      setTimeout(() => {
+        afterRound(resolve)
+        setImmediate(() => {
+          deadline.extend()
+        })
+      }, 1)
+    })
+    const over = loud.read()
+    standStill(5)
+    await roundOver
+    expect(passed).not.toHaveBeenCalled()
+    await until(() => passed.mock.calls.length === 1)
+    await over
   })
 
   it('says how far a standstill has moved it, also before its timer has noticed, and once', async () => {
