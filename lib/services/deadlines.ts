@@ -1,6 +1,7 @@
 // Deadlines of many waits on one timer: a binary heap of entries, and one timer for the earliest.
 
-import { clearTimeout, monotonicMs, setImmediate, setTimeout } from '../base/globals.js'
+import { clearTimeout, monotonicMs, setTimeout } from '../base/globals.js'
+import { afterRound } from '../wire/turn.js'
 import { MAX_TIMER_MS } from '../base/timing.js'
 
 /** An entry of {@link Deadlines}. */
@@ -57,7 +58,7 @@ export class Deadlines<Entry extends Timed> {
     const waitMs = Math.min(Math.max(1, Math.ceil(dueMs - monotonicMs())), MAX_TIMER_MS)
     // Expires only after the event loop has read pending input: while this process was busy, the peer may have replied.
     this.#timer = setTimeout(() => {
-      setImmediate(() => {
+      afterRound(() => {
         this.#expire()
       })
     }, waitMs)

@@ -223,7 +223,7 @@ export const deliveryMutations: readonly Mutation[] = [
   {
     name: 'a busy loop of our own is not silence',
     file: protocol('silence-watch'),
-    from: 'if (this.#timer === undefined || this.#isHeard()) return',
+    from: 'if (this.#isHeard() || this.#heardAt !== heardAt) return',
     to: '',
     tests: [SILENT],
   },

@@ -104,7 +104,7 @@ describe('Endpoint.request', () => {
     expect(error).toMatchObject({
       code: 'ERR_IPC_REMOTE',
       remote: { code: 'ENOENT', message: 'no such\nhost' },
-      message: 'asker: the peer replied to missing with ENOENT: no such\\u000ahost',
+      message: 'asker: the peer replied to missing with ENOENT: no such\\nhost',
     })
     const codes = []
     for (const type of ['plain', 'odd', 'hostile', 'function', 'cycle', 'huge', 'not json', 'unknown']) {
