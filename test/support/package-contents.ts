@@ -6,7 +6,7 @@ import { join, posix } from 'node:path'
 import { root as checkout } from '../../release/root.js'
 
 /** Upper bound in bytes for what a user of one platform needs, unpacked. */
-export const MOST_BYTES_OF_ONE_SET = 5 << 19
+export const MOST_BYTES_OF_ONE_SET = 11 << 18
 
 export interface Packed {
   readonly filename: string
