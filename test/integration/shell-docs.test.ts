@@ -72,7 +72,9 @@ for (const session of SESSIONS) {
     async () => {
       const directory = temporaryDirectory()
       await session.setUp?.(directory)
-      const same = (line: string): string => constantPart(session.same?.(line) ?? line)
+      // The pages show where a package of the system has Node.
+      const same = (line: string): string =>
+        constantPart((session.same?.(line) ?? line).replaceAll(process.execPath, '/usr/bin/node'))
       const screen = Screen.open(400, 60, { SENTINEL_IPC_DIRECTORY: directory, PATH: withPrograms() })
       screen.type(`cd '${directory}'`)
       screen.press('Enter')
