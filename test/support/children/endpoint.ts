@@ -13,6 +13,8 @@ interface Order {
   readonly become?: { readonly uid: number; readonly gid: number; readonly groups: number[] }
 }
 
+const LINGER_MS = 1000
+
 const order = JSON.parse(process.argv[2] ?? '{}') as Order
 const report = (what: object): void => void process.send?.(what)
 
@@ -50,7 +52,10 @@ async function dialling(): Promise<void> {
   const sender = new Sender(connection, 'endpoint')
   await sender.send(newSOCMessage('soc_event', { from: process.pid }))
   await sender.close()
-  process.disconnect()
+  // Otherwise it may have ended before a busy listener, or one under qemu, could identify it.
+  setTimeout(() => {
+    process.disconnect()
+  }, LINGER_MS)
 }
 
 ;(order.role === 'listen' ? listening() : dialling()).catch((error: unknown) => {
