@@ -10,7 +10,6 @@ export const clearTimeout = timers.clearTimeout
 export const setInterval = timers.setInterval
 export const clearInterval = timers.clearInterval
 export const setImmediate = timers.setImmediate
-export const clearImmediate = timers.clearImmediate
 
 export const queueMicrotask = globalThis.queueMicrotask
 export const nextTick = process.nextTick.bind(process)

