@@ -1,14 +1,19 @@
-// Work that waits for the end of the current step of JavaScript, so that all of its callers share one run.
+// Work that waits for a later moment, so that all who ask for it until then share one run.
 
 import { queueMicrotask } from './globals.js'
 
-/** Runs its work in a microtask. All calls of `ask` until then share one run. */
+/** Runs its work later. All calls of `ask` until then share one run. */
 export class Soon {
   readonly #run: () => void
+  readonly #when: (run: () => void) => unknown
   #asked = false
 
-  /** @param work should not throw: in a microtask, that is an uncaught exception */
-  constructor(work: () => void) {
+  /**
+   * @param work should not throw: in a microtask, that is an uncaught exception
+   * @param when schedules the run; default: in a microtask, at the end of the current step of JavaScript
+   */
+  constructor(work: () => void, when: (run: () => void) => unknown = queueMicrotask) {
+    this.#when = when
     this.#run = () => {
       this.#asked = false
       work()
@@ -18,6 +23,6 @@ export class Soon {
   ask(): void {
     if (this.#asked) return
     this.#asked = true
-    queueMicrotask(this.#run)
+    this.#when(this.#run)
   }
 }

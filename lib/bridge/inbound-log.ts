@@ -4,6 +4,7 @@
 import { IpcError } from '../base/errors.js'
 import { setImmediate } from '../base/globals.js'
 import { indexAtLeast } from '../base/sorted.js'
+import { Soon } from '../base/soon.js'
 import { NUMBER_BYTES } from '../binding/abi.js'
 import { numberLines, offsetOfLine } from '../delivery/protocol/lines.js'
 import { NumberSet } from '../delivery/protocol/number-set.js'
@@ -54,7 +55,10 @@ export class InboundLog implements SpoolLog {
   readonly overheadBytes = 0
   readonly #events: InboundEvents
   #sender: SpoolEvents | undefined
-  #announced = false
+  /** Announces new items once per turn of the event loop, so that those of one read share a write and an acknowledgement. */
+  readonly #announcement = new Soon(() => {
+    this.#sender?.onMore?.()
+  }, setImmediate)
   #items: InboundItem[] = []
   #records: SpoolRecord[] = []
   readonly #settled: NumberSet
@@ -150,7 +154,7 @@ export class InboundLog implements SpoolLog {
       offset = end
     }
     this.#settleKnown(item)
-    if (count > 0) this.#announce()
+    if (count > 0) this.#announcement.ask()
     this.#advance()
     return item
   }
@@ -216,19 +220,6 @@ export class InboundLog implements SpoolLog {
 
   async close(): Promise<void> {
     // The message system still has everything that is not settled.
-  }
-
-  /**
-   * Announces new items once per turn of the event loop, so that the items of one read share a write to the receiver
-   * and an acknowledgement.
-   */
-  #announce(): void {
-    if (this.#announced) return
-    this.#announced = true
-    setImmediate(() => {
-      this.#announced = false
-      this.#sender?.onMore?.()
-    })
   }
 
   #noteRejected(first: number, last: number, reason: string): void {

@@ -14,6 +14,7 @@ import {
   wholeNumber,
   type OptionTable,
 } from '../base/options.js'
+import { Soon } from '../base/soon.js'
 import { checkTimeout, waitAtMost } from '../base/timing.js'
 import { Waiters } from '../base/waiters.js'
 import type { Connection } from '../connection/connection.js'
@@ -97,7 +98,6 @@ export class OutBridge extends BridgeBase {
   readonly #sink: BatchSink
   readonly #spool: SpoolKeeper | undefined
   readonly #maxBytes: number
-  readonly #gatherMs: number
   readonly #ledger = new DeliveryLedger()
   readonly #origins: Origins
   readonly #gatherer: Gatherer
@@ -106,7 +106,8 @@ export class OutBridge extends BridgeBase {
   readonly #room = new Waiters()
   readonly #idle = new Waiters()
   #server: Server | undefined
-  #scheduled = false
+  /** In a later turn of the event loop, so that the messages of one read share a batch. */
+  readonly #storing: Soon
   /** Bytes in memory that are being stored in the message system without a spool. */
   #puttingBytes = 0
 
@@ -122,7 +123,14 @@ export class OutBridge extends BridgeBase {
     this.#origins = origins
     this.#refused = new RefusedLines(sink, host, this.life)
     this.#maxBytes = options.maxBytes ?? 16 << 20
-    this.#gatherMs = options.gatherMs ?? 0
+    const { gatherMs = 0 } = options
+    this.#storing = new Soon(
+      () => {
+        if (this.#spool === undefined) this.#window.pump()
+        else void this.#spool.keep()
+      },
+      gatherMs > 0 ? (run) => setTimeout(run, gatherMs) : setImmediate,
+    )
     // Approximate maximum size of a spool record, so that the spool has room for several.
     const groupBytes = spool === undefined ? Infinity : Math.max(1, spool.maxBytes >>> 4)
     const maxBatchBytes = (): number => Math.min(sink.limits.maxBatchBytes, groupBytes)
@@ -137,7 +145,7 @@ export class OutBridge extends BridgeBase {
         },
         onSettled: () => {
           this.#room.wake()
-          if (!this.#gatherer.empty) this.#schedule()
+          if (!this.#gatherer.empty) this.#storing.ask()
         },
         onLost: () => {
           if (this.#pending === 0) this.#idle.wake()
@@ -298,7 +306,7 @@ export class OutBridge extends BridgeBase {
     this.#gatherer.add(origin, receiver, fresh, first + known)
     origin.gathered = Math.max(origin.gathered, first + messages.length - 1)
     origin.pending += fresh.length
-    this.#schedule()
+    this.#storing.ask()
   }
 
   /** Bytes of messages in memory that are not safe yet. */
@@ -308,19 +316,6 @@ export class OutBridge extends BridgeBase {
 
   get #isFull(): boolean {
     return this.#heldBytes >= this.#maxBytes
-  }
-
-  /** Runs in a later turn of the event loop, so that the messages of one read share a batch. */
-  #schedule(): void {
-    if (this.#scheduled) return
-    this.#scheduled = true
-    const go = (): void => {
-      this.#scheduled = false
-      if (this.#spool === undefined) this.#window.pump()
-      else void this.#spool.keep()
-    }
-    if (this.#gatherMs > 0) setTimeout(go, this.#gatherMs)
-    else setImmediate(go)
   }
 
   #nextGathered(): Placed | undefined {

@@ -1,20 +1,17 @@
 // Reads what clients had sent before their server was closed. Nothing tells how much of that the kernel still holds, so it
-// is taken as read when the event loop has read next to nothing for some turns, or more than the kernel holds for a
-// connection.
+// is taken as read when a whole round of reading has found next to nothing, or more than the kernel holds for a connection.
 
-import { monotonicMs, setImmediate } from '../base/globals.js'
+import { monotonicMs } from '../base/globals.js'
 import { pause } from '../base/timing.js'
 import { readingOf, type Connection } from '../connection/connection.js'
-import { isBehind } from '../wire/turn.js'
+import { afterRound } from '../wire/turn.js'
 import { drain } from './draining.js'
 
 /** Milliseconds for connections and messages in transit. */
 const IN_TRANSIT_MS = 20
-/** Minimum turns of the event loop in that time, in case it is busy: one to accept, one to read, and the same again. */
-const IN_TRANSIT_TURNS = 4
-/** More turns than the addon reads a connection alone before it looks at the others (kMostAlone in ready_reader.cc). */
-const QUIET_TURNS = 12
-/** Bytes of the smallest read (kCrowdReadBytes in ready_reader.cc). One that had fewer has left nothing. */
+/** Rounds in that time, in case the event loop is busy: one to accept, and one to read. */
+const IN_TRANSIT_ROUNDS = 2
+/** Bytes of the smallest read (kCrowdReadBytes in ready_reader.cc). A round that read fewer has left nothing. */
 const READ_BYTES = 4096
 /** More than the kernel holds for a connection, unless an administrator has raised its limits. */
 const KERNEL_BYTES = 1 << 20
@@ -33,7 +30,7 @@ type Look =
   | 'quiet'
   /** The same, but a reader or the account of a user does not want more for now. */
   | 'held'
-  /** Much was read, or waits for its turn. */
+  /** Much was read. */
   | 'moving'
 
 /**
@@ -45,22 +42,23 @@ export async function catchUp(open: ReadonlyMap<Connection, unknown>, timeoutMs:
   const progress = new Map<Connection, Progress>()
   look(open, progress)
   await pause(Math.min(IN_TRANSIT_MS, timeoutMs), undefined, 'close')
-  for (let i = 0; i < IN_TRANSIT_TURNS; ++i) await nextTurn()
-  for (let quietTurns = 0; quietTurns < QUIET_TURNS && monotonicMs() < untilMs;) {
+  for (let i = 0; i < IN_TRANSIT_ROUNDS; ++i) await round()
+  while (monotonicMs() < untilMs) {
+    await round()
     const found = look(open, progress)
-    quietTurns = found === 'quiet' ? quietTurns + 1 : 0
-    await (found === 'held' ? pause(HELD_MS, undefined, 'close') : nextTurn())
+    if (found === 'quiet') return
+    if (found === 'held') await pause(HELD_MS, undefined, 'close')
   }
 }
 
-function nextTurn(): Promise<void> {
+function round(): Promise<void> {
   return new Promise((resolve) => {
-    setImmediate(resolve)
+    afterRound(resolve)
   })
 }
 
 function look(open: ReadonlyMap<Connection, unknown>, progress: Map<Connection, Progress>): Look {
-  let found: Look = isBehind() ? 'moving' : 'quiet'
+  let found: Look = 'quiet'
   for (const connection of open.keys()) {
     const reading = readingOf(connection)
     if (reading === undefined) continue

@@ -7,6 +7,7 @@
 // So what has arrived may wait for many turns. Before code concludes that a peer is silent, it waits for a round: see afterRound.
 
 import { setImmediate } from '../base/globals.js'
+import { Soon } from '../base/soon.js'
 import { Progress } from '../binding/abi.js'
 import { addon } from '../binding/addon.js'
 import { threadWindow } from './read-window.js'
@@ -19,30 +20,15 @@ export interface KeptLines {
 
 /** In the order of their turns. */
 const waiting = new Set<KeptLines>()
-let scheduled = false
+const turn = new Soon(handOver, setImmediate)
 
 /** Has kept lines handed over when there is room in a turn of the event loop. */
 export function inNextTurn(lines: KeptLines): void {
   waiting.add(lines)
-  schedule()
-}
-
-/** Whether this turn was used up, or kept lines wait for the next one, so that other lines may wait too. */
-export function isBehind(): boolean {
-  if (waiting.size > 0) return true
-  const usedUp = threadWindow.turnOver
-  if (usedUp && addon.readiness === undefined) addon.beginTurn()
-  return usedUp
-}
-
-function schedule(): void {
-  if (scheduled) return
-  scheduled = true
-  setImmediate(handOver)
+  turn.ask()
 }
 
 function handOver(): void {
-  scheduled = false
   if (addon.readiness === undefined) addon.beginTurn()
   const usedUp = threadWindow.turnOver
   try {
@@ -53,7 +39,7 @@ function handOver(): void {
     }
   } finally {
     threadWindow.progress[Progress.keptWait] = usedUp ? 1 : 0
-    if (waiting.size > 0) schedule()
+    if (waiting.size > 0) turn.ask()
   }
 }
 
@@ -88,7 +74,7 @@ const FULL_ROUND = 2
 
 /** In the order in which they began to wait. */
 const roundEnds = new Set<RoundEnd>()
-let looking = false
+const look = new Soon(lookForEnds, setImmediate)
 /** How often the event loop has got to {@link lookForEnds}. */
 let looks = 0
 
@@ -104,7 +90,7 @@ function roundsEnded(): number {
 export function afterRound(callback: () => void): RoundEnd {
   const end = new RoundEnd(callback)
   roundEnds.add(end)
-  look()
+  look.ask()
   return end
 }
 
@@ -115,14 +101,7 @@ export function clearRound(end: RoundEnd | undefined): void {
   waiting.delete(end)
 }
 
-function look(): void {
-  if (looking) return
-  looking = true
-  setImmediate(lookForEnds)
-}
-
 function lookForEnds(): void {
-  looking = false
   ++looks
   try {
     for (const end of roundEnds) {
@@ -133,6 +112,6 @@ function lookForEnds(): void {
       else end.takeKept()
     }
   } finally {
-    if (roundEnds.size > 0) look()
+    if (roundEnds.size > 0) look.ask()
   }
 }

@@ -1,3 +1,0 @@
-module go-soc
-
-go 1.18
