@@ -23,8 +23,11 @@ function escapeUnit(unit: string): string {
   return `\\u${unit.charCodeAt(0).toString(16).padStart(4, '0')}`
 }
 
-/** Controls, format characters (writing direction, zero width, tags), line separators and halves of surrogate pairs. */
-const INVISIBLE = /[\p{Cc}\p{Cf}\p{Zl}\p{Zp}\p{Cs}]/gu
+/**
+ * The characters that a terminal would interpret or hide: controls, format characters (writing direction, zero width, tags),
+ * line separators and halves of surrogate pairs.
+ */
+export const INVISIBLE = /[\p{Cc}\p{Cf}\p{Zl}\p{Zp}\p{Cs}]/gu
 
 /**
  * Returns foreign text with the characters that a terminal would interpret or hide as JSON escapes, for output that

@@ -3,10 +3,10 @@
 
 import { stripVTControlCharacters } from 'node:util'
 
-import { printable } from '../../base/quote.js'
+import { INVISIBLE, printable } from '../../base/quote.js'
 
 /** Colours, which Output.style adds, and all characters that a terminal would interpret or hide. */
-const STEERING = /\x1b\[[\d;]*m|[\p{Cc}\p{Cf}\p{Zl}\p{Zp}\p{Cs}]/gu
+const STEERING = new RegExp(String.raw`\x1b\[[\d;]*m|${INVISIBLE.source}`, 'gu')
 
 /**
  * Returns lines as a terminal may get them: colours and ends of lines stay, everything else that would steer it is
