@@ -14,6 +14,7 @@ import { forget, observe } from '../observe/registry.js'
 import { callUser } from '../base/user-code.js'
 import { randomHex } from '../base/crypto.js'
 import type { SOCMessage } from '../message/message.js'
+import { appendAllOrNone } from './all-or-none.js'
 import { isSameBoot, SpoolClock, systemClock, type SystemClock } from './clock.js'
 import { inspect, type SpoolInspection } from './inspect.js'
 import { LogFiles } from './log-files.js'
@@ -333,34 +334,14 @@ export class Spool implements SpoolLog {
       )
     }
     const first = this.#next
-    const outcomes = await Promise.allSettled(entries.map((entry) => this.append(entry).durable))
-    const errors = outcomes.flatMap((outcome) =>
-      outcome.status === 'rejected' ? [outcome.reason as IpcError] : [],
-    )
-    const [error] = errors
-    if (error === undefined) return first
-    const unknown = errors.find(({ reason }) => reason === 'maybe-kept')
-    if (unknown !== undefined) throw unknown
-    if (errors.length < outcomes.length) {
-      const last = entries.reduce((next, { count }) => next + count, first) - 1
-      await this.#withdraw(first, last, error)
+    const log = {
+      directory: this.directory,
+      append: (entry: SpoolEntry) => this.append(entry),
+      settle: (from: number, through: number) => this.#records.settle(from, through),
+      recorded: (from: number, through: number) => this.#states.withdrawn(from, through),
     }
-    throw error
-  }
-
-  /** Removes the durable ones of the messages of a failed `add`. */
-  async #withdraw(first: number, through: number, cause: IpcError): Promise<void> {
-    this.#records.settle(first, through)
-    try {
-      await this.#states.withdrawn(first, through)
-    } catch {
-      throw new IpcError(
-        'ERR_IPC_SYSTEM',
-        `the spool in ${this.directory} stored some of these messages, and their removal could not be recorded: ` +
-          'if this process ends now, the spool holds them when it is opened again',
-        { reason: 'maybe-kept', cause },
-      )
-    }
+    await appendAllOrNone(log, entries, first)
+    return first
   }
 
   /**
