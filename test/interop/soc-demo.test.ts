@@ -24,7 +24,7 @@ type Stage = 'ingest' | 'correlate' | 'respond'
 
 let program: ReturnType<typeof buildGoPeer>
 beforeAll(() => {
-  program = buildGoPeer(fileURLToPath(new URL('./go-soc', import.meta.url)))
+  program = buildGoPeer()
 }, 120_000)
 afterAll(() => {
   program?.remove()
@@ -52,7 +52,8 @@ async function end(child: ChildProcess): Promise<void> {
   await once(child, 'exit')
 }
 
-const original = (directory: string, stage: Stage): Program => start(directory, program.path, stage)
+const original = (directory: string, stage: Stage): Program =>
+  start(directory, program.path, 'soc-stage', stage)
 
 const ours = (directory: string, stage: Stage, ...args: string[]): Program =>
   start(directory, process.execPath, MAIN, '--sentinel', stage, '--no-view', ...args)

@@ -194,6 +194,15 @@ func socReceive(path string) {
 	say(map[string]bool{"listening": true})
 	conn, err := listener.Accept()
 	must(err)
+	eachMessage(conn, func(m socMessage, bytes int) {
+		say(map[string]any{"message": m, "bytes": bytes})
+	})
+	say(map[string]bool{"end": true})
+}
+
+// eachMessage calls take with each message and the size of its line, until the client closes. A line that is not a message is
+// reported.
+func eachMessage(conn net.Conn, take func(m socMessage, bytes int)) {
 	scanner := bufio.NewScanner(conn)
 	scanner.Buffer(make([]byte, 0, 64*1024), maxLineAndNewline)
 	for scanner.Scan() {
@@ -202,11 +211,10 @@ func socReceive(path string) {
 			say(map[string]string{"invalid": err.Error()})
 			continue
 		}
-		say(map[string]any{"message": m, "bytes": len(scanner.Bytes())})
+		take(m, len(scanner.Bytes()))
 	}
 	// A line that is too long ends the stream: bufio.ErrTooLong.
 	must(scanner.Err())
-	say(map[string]bool{"end": true})
 }
 
 func socSend(path string) {
@@ -266,14 +274,7 @@ func socReply(path string) {
 	conn, err := listener.Accept()
 	must(err)
 	encoder := json.NewEncoder(conn)
-	scanner := bufio.NewScanner(conn)
-	scanner.Buffer(make([]byte, 0, 64*1024), maxLineAndNewline)
-	for scanner.Scan() {
-		var m socMessage
-		must(json.Unmarshal(scanner.Bytes(), &m))
-		reply(encoder, m)
-	}
-	must(scanner.Err())
+	eachMessage(conn, func(m socMessage, _ int) { reply(encoder, m) })
 	say(map[string]bool{"end": true})
 }
 
@@ -321,6 +322,8 @@ func main() {
 		socReply(path)
 	case "soc-ask":
 		socAsk(path)
+	case "soc-stage":
+		runStage(path)
 	case "vectors":
 		checkVectors(path)
 	}

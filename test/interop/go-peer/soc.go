@@ -1,12 +1,11 @@
 // The three processes of the original, as its documentation describes them: their directory, their names of sockets, their
-// payloads, and the calls that they make (DialWithRetry, Sender, Receiver). Written from wire facts alone, with the standard
-// library. Usage: go-soc ingest|correlate|respond. What one of them sees it prints as lines of JSON.
+// payloads, and the calls that they make (DialWithRetry, Sender, Receiver). Mode `soc-stage`, with the name of one of them. It
+// prints what it receives as lines of JSON.
 package main
 
 import (
 	"bufio"
 	"encoding/json"
-	"errors"
 	"fmt"
 	"net"
 	"os"
@@ -18,16 +17,7 @@ import (
 const (
 	eventPipe    = "soc-ingest-to-correlate"
 	incidentPipe = "soc-correlate-to-respond"
-	timeout      = 5 * time.Second
-	maxLine      = 1 << 20
 )
-
-type socMessage struct {
-	Type      string          `json:"type"`
-	ID        string          `json:"id,omitempty"`
-	Timestamp int64           `json:"ts"`
-	Payload   json.RawMessage `json:"payload,omitempty"`
-}
 
 type socEvent struct {
 	ID          string    `json:"id"`
@@ -49,17 +39,6 @@ type socIncident struct {
 	EventCount      int       `json:"event_count"`
 	CorrelationRule string    `json:"correlation_rule"`
 	CreatedAt       time.Time `json:"created_at"`
-}
-
-func must(err error) {
-	if err != nil {
-		fmt.Fprintln(os.Stderr, err)
-		os.Exit(1)
-	}
-}
-
-func say(what any) {
-	must(json.NewEncoder(os.Stdout).Encode(what))
 }
 
 func pathOf(name string) string {
@@ -95,30 +74,20 @@ func dial(name string) net.Conn {
 func send(encoder *json.Encoder, conn net.Conn, kind string, payload any) {
 	text, err := json.Marshal(payload)
 	must(err)
-	must(conn.SetWriteDeadline(time.Now().Add(timeout)))
+	must(conn.SetWriteDeadline(time.Now().Add(exchangeTime)))
 	now := time.Now()
 	must(encoder.Encode(socMessage{kind, strconv.FormatInt(now.UnixNano(), 10), now.Unix(), text}))
 }
 
-// receive calls take with each message of one client, until that closes. A line that is not a message is reported.
+// receive calls take with each message of one client that is not for the connection itself, until the client closes.
 func receive(name string, take func(socMessage)) {
-	listener := listen(name)
-	conn, err := listener.Accept()
+	conn, err := listen(name).Accept()
 	must(err)
-	scanner := bufio.NewScanner(conn)
-	scanner.Buffer(make([]byte, 0, 64*1024), maxLine)
-	for scanner.Scan() {
-		var message socMessage
-		if err := json.Unmarshal(scanner.Bytes(), &message); err != nil {
-			say(map[string]string{"invalid": err.Error()})
-			continue
+	eachMessage(conn, func(m socMessage, _ int) {
+		if m.Type != "soc_heartbeat" && m.Type != "soc_ack" {
+			take(m)
 		}
-		if message.Type == "soc_heartbeat" || message.Type == "soc_ack" {
-			continue
-		}
-		take(message)
-	}
-	must(scanner.Err())
+	})
 	say(map[string]bool{"closed": true})
 }
 
@@ -169,10 +138,11 @@ func respond() {
 	})
 }
 
-func main() {
+func runStage(name string) {
 	stages := map[string]func(){"ingest": ingest, "correlate": correlate, "respond": respond}
-	if len(os.Args) != 2 || stages[os.Args[1]] == nil {
-		must(errors.New("usage: go-soc ingest|correlate|respond"))
+	run := stages[name]
+	if run == nil {
+		must(fmt.Errorf("there is no stage %s: ingest, correlate, respond", name))
 	}
-	stages[os.Args[1]]()
+	run()
 }
