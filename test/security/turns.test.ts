@@ -1,9 +1,8 @@
 // What admitted peers can make this process do before its event loop gets a turn, in lines and bytes; docs/run-log.md has the
 // time that it takes.
 
-import { once } from 'node:events'
-import { connect, type Socket } from 'node:net'
-import { describe, expect, it, onTestFinished } from 'vitest'
+import type { Socket } from 'node:net'
+import { describe, expect, it } from 'vitest'
 
 import { TurnCost } from '../../lib/binding/abi.js'
 import type { Connection } from '../../lib/connection/connection.js'
@@ -11,7 +10,7 @@ import { AcknowledgingReceiver } from '../../lib/delivery/index.js'
 import { Receiver } from '../../lib/endpoints/receiver.js'
 import { temporaryDirectory } from '../support/directory.js'
 import { rawSender, SESSION } from '../support/delivery.js'
-import { listening, rawToReceiver } from '../support/pair.js'
+import { listening, rawTo, rawToReceiver } from '../support/pair.js'
 import { until } from '../support/wait.js'
 
 interface Counts {
@@ -63,18 +62,7 @@ function write(raw: Socket, line: string, bytes: number): number {
 async function connections(count: number): Promise<{ raw: Socket; server: Connection }[]> {
   const listener = await listening(temporaryDirectory(), { maxInvalidPerSecondPerUser: Infinity })
   const pairs: { raw: Socket; server: Connection }[] = []
-  for (let i = 0; i < count; ++i) {
-    const raw = connect(listener.address)
-    raw.on('error', () => undefined) // the other end may hang up
-    await once(raw, 'connect')
-    pairs.push({ raw, server: await listener.accept() })
-  }
-  onTestFinished(() => {
-    for (const { raw, server } of pairs) {
-      raw.destroy()
-      server.destroy()
-    }
-  })
+  for (let i = 0; i < count; ++i) pairs.push(await rawTo(listener))
   return pairs
 }
 

@@ -1,14 +1,12 @@
 // Connections on which so much has arrived that reading it takes many turns of the event loop, and one on which a line has
 // arrived last.
 
-import { once } from 'node:events'
-import { connect, type Socket } from 'node:net'
-import { onTestFinished } from 'vitest'
+import type { Socket } from 'node:net'
 
 import type { Connection } from '../../lib/connection/connection.js'
 import { Receiver } from '../../lib/endpoints/receiver.js'
 import { temporaryDirectory } from './directory.js'
-import { listening } from './pair.js'
+import { listening, rawTo } from './pair.js'
 
 const CROWD = 100
 const LINE = '{"type":"a"}\n'
@@ -23,17 +21,7 @@ async function drain(receiver: Receiver): Promise<void> {
 export async function crowd(): Promise<{ read(): Promise<void> }> {
   const listener = await listening(temporaryDirectory())
   const pairs: { raw: Socket; server: Connection }[] = []
-  for (let i = 0; i < CROWD; ++i) {
-    const raw = connect(listener.address)
-    await once(raw, 'connect')
-    pairs.push({ raw, server: await listener.accept() })
-  }
-  onTestFinished(() => {
-    for (const { raw, server } of pairs) {
-      raw.destroy()
-      server.destroy()
-    }
-  })
+  for (let i = 0; i < CROWD; ++i) pairs.push(await rawTo(listener))
   await Promise.all(
     pairs.map(
       ({ raw }) => new Promise<void>((resolve) => raw.end(LINE.repeat(BYTES / LINE.length), resolve)),
@@ -53,12 +41,7 @@ export async function crowd(): Promise<{ read(): Promise<void> }> {
 export async function lateArrival(): Promise<{ quiet: Receiver; over: Promise<void> }> {
   const loud = await crowd()
   const listener = await listening(temporaryDirectory())
-  const raw = connect(listener.address)
-  const server = await listener.accept()
-  onTestFinished(() => {
-    raw.destroy()
-    server.destroy()
-  })
+  const { raw, server } = await rawTo(listener)
   await new Promise((resolve) => raw.write(LINE, resolve))
   const over = loud.read()
   return { quiet: new Receiver(server, 'quiet'), over }

@@ -41,17 +41,22 @@ export async function connectedPair(
   return { directory, listener, client, server }
 }
 
-/** A plain `net.Socket` connected to a receiver: bytes written to it arrive unchanged. */
-export async function rawToReceiver(
-  options?: ReceiverOptions,
-): Promise<{ raw: Socket; receiver: Receiver; server: Connection }> {
-  const listener = await listening(temporaryDirectory())
+/** A plain `net.Socket` connected to a listener, and the accepted connection; both are destroyed when the test is over. */
+export async function rawTo(listener: Listener): Promise<{ raw: Socket; server: Connection }> {
   const raw = connect(listener.address)
-  const server = await listener.accept()
   raw.on('error', () => undefined) // the other end may hang up
+  const server = await listener.accept()
   onTestFinished(() => {
     raw.destroy()
     server.destroy()
   })
+  return { raw, server }
+}
+
+/** A plain `net.Socket` connected to a receiver: bytes written to it arrive unchanged. */
+export async function rawToReceiver(
+  options?: ReceiverOptions,
+): Promise<{ raw: Socket; receiver: Receiver; server: Connection }> {
+  const { raw, server } = await rawTo(await listening(temporaryDirectory()))
   return { raw, receiver: new Receiver(server, 'receiver', options), server }
 }

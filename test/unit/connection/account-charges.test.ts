@@ -18,27 +18,16 @@ import type { EndpointOptions } from '../../../lib/services/endpoint-options.js'
 import { Endpoint } from '../../../lib/services/endpoint.js'
 import { Spool } from '../../../lib/spool/spool.js'
 import { temporaryDirectory } from '../../support/directory.js'
-import { listening } from '../../support/pair.js'
+import { listening, rawTo } from '../../support/pair.js'
 import { rejectionOf, until } from '../../support/wait.js'
 
 const LINE = '{"type":"a","payload":"'.padEnd(1000, 'x') + '"}\n'
-
-async function connectedTo(listener: Listener): Promise<{ raw: Socket; server: Connection }> {
-  const raw = connect(listener.address)
-  raw.on('error', () => undefined)
-  const server = await listener.accept()
-  onTestFinished(() => {
-    raw.destroy()
-    server.destroy()
-  })
-  return { raw, server }
-}
 
 async function accepted(
   listener: Listener,
   options?: ReceiverOptions,
 ): Promise<{ raw: Socket; server: Connection; receiver: Receiver }> {
-  const { raw, server } = await connectedTo(listener)
+  const { raw, server } = await rawTo(listener)
   return { raw, server, receiver: new Receiver(server, 'r', options) }
 }
 
@@ -52,7 +41,7 @@ async function beginLongLines(listener: Listener, serve: (server: Connection) =>
   const begun = 20_000
   const peers: Socket[] = []
   for (let i = 0; i < LONG_LINES; ++i) {
-    const { raw, server } = await connectedTo(listener)
+    const { raw, server } = await rawTo(listener)
     serve(server)
     raw.resume()
     raw.write(`{"type":"ask","id":"${i}","payload":"`.padEnd(begun, 'x'))
@@ -62,7 +51,7 @@ async function beginLongLines(listener: Listener, serve: (server: Connection) =>
   for (const raw of peers) raw.write(`${'x'.repeat(900_000)}"}\n`)
 }
 
-/** The application finishes what it has, once no more comes; in the end it has had every line. */
+/** Finishes the messages in hand whenever no more arrive. In the end every line has been handed out. */
 async function finishInTurns<Item>(
   listener: Listener,
   items: Item[],
@@ -195,7 +184,7 @@ describe('the connection of an acknowledging receiver is charged', () => {
     listenOptions?: ListenOptions,
   ): Promise<{ raw: Socket; server: Connection; listener: Listener; receiver: AcknowledgingReceiver }> {
     const listener = await listening(temporaryDirectory(), listenOptions)
-    const { raw, server } = await connectedTo(listener)
+    const { raw, server } = await rawTo(listener)
     return { raw, server, listener, receiver: new AcknowledgingReceiver(server, 'r', options) }
   }
 
@@ -313,14 +302,14 @@ describe('a full account', () => {
 
   it('lets an acknowledging receiver that is read go on as well', async () => {
     const listener = await listening(temporaryDirectory(), { maxBytesPerUser: 1 << 20 })
-    const unread = await Promise.all(Array.from({ length: 20 }, () => connectedTo(listener)))
+    const unread = await Promise.all(Array.from({ length: 20 }, () => rawTo(listener)))
     for (const { raw, server } of unread) {
       new AcknowledgingReceiver(server, 'unread')
       raw.write(LINE.repeat(400))
     }
     await until(() => listener.stats.usersOverBudget === 1)
     await sleep(100)
-    const { raw, server } = await connectedTo(listener)
+    const { raw, server } = await rawTo(listener)
     const receiver = new AcknowledgingReceiver(server, 'read')
     for (let i = 0; i < 5; ++i) {
       raw.write(LINE)
@@ -338,7 +327,7 @@ describe('the connection of an endpoint is charged', () => {
     listenOptions?: ListenOptions,
   ): Promise<{ raw: Socket; server: Connection; listener: Listener; replier: Endpoint }> {
     const listener = await listening(temporaryDirectory(), listenOptions)
-    const { raw, server } = await connectedTo(listener)
+    const { raw, server } = await rawTo(listener)
     return { raw, server, listener, replier: new Endpoint(server, 'e', options) }
   }
 
