@@ -61,8 +61,8 @@ export class BatchSpool {
     this.#spool = spool
     this.#findOrigin = findOrigin
     this.#readFrom = spool.settledThrough + 1
-    // `next` finds losses by the numbers that are missing. The counts of the spool include lines that are no messages,
-    // and messages that were damaged before the bridge could count them as received.
+    // The losses that the spool reports are of no use: they include the note in each record, and messages that were damaged
+    // before the bridge counted them as received. `next` finds losses by gaps in the numbers instead.
     spool.attach({ onLost: () => undefined })
   }
 

@@ -3,7 +3,7 @@
 // The order in which the message system stored the batches determines everything: which messages are repetitions, and
 // which local number each message gets. A checkpoint in the message system records how far everything is settled. A
 // bridge that takes over after a crash therefore sends the same messages under the same numbers, and the receiver's
-// ledger recognizes those that it had.
+// ledger skips the messages that it has already delivered.
 
 import { randomHex } from '../base/crypto.js'
 import { IpcError, toError } from '../base/errors.js'

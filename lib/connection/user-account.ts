@@ -205,8 +205,8 @@ export class UserAccount {
   }
 
   /**
-   * Whether there is a turn for a connection that wants to read, or for one with a longer line. Otherwise it waits for room. Looks
-   * at this connection alone: looking for the next turn at all of them, on behalf of each of them, would take their number squared.
+   * Whether a connection that wants to read could get the turn now. Otherwise it waits for room. Looks at this connection alone:
+   * a search through all of them for each of them would take quadratic time.
    */
   #mayBeNext(holder: AccountHolder): boolean {
     if (!this.#readers.has(holder) || !mayHaveTurn(holder)) return false
@@ -220,7 +220,7 @@ export class UserAccount {
     return holder.unfinishedBytes > 0 ? this.#hardBound + holder.unfinishedBytes : this.#hardBound - 1
   }
 
-  /** Returns how many bytes may be held so that one of the connections that may have a turn gets it; -Infinity: there is none. */
+  /** Returns how many bytes may be held so that a connection gets the turn; -Infinity if none waits for it. */
   #roomForTurn(): number {
     const longest = this.#longest()
     if (longest !== undefined) return this.#roomFor(longest)

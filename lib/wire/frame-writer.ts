@@ -54,7 +54,7 @@ type State = 'ready' | 'blocked' | 'failed'
 
 /** Counts of a writer. */
 export interface WriterStats {
-  /** Messages added, except those that were added as lines by {@link FrameWriter.appendLines}. */
+  /** Messages added. Lines added by {@link FrameWriter.appendLines} are not counted. */
   readonly messages: number
   /** Bytes given to the kernel. */
   readonly bytes: number

@@ -1,6 +1,6 @@
-// The accept thread: takes clients off a listening address, checks the identity of each against the
-// policy and the quotas, closes those that fail, and queues the others for the event loop. A flood
-// of refused clients ends here and never reaches JavaScript. Must not know Node-API or frames.
+// The accept thread: accepts clients, checks the identity of each against the policy and the quotas, closes a
+// client that fails the check, and queues the others for the event loop. A flood of refused clients ends here and
+// never reaches JavaScript. Must not know Node-API or frames.
 //
 // The states of the thread (Intake; Stop leads from any of them to kStopping):
 //

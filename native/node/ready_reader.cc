@@ -39,7 +39,7 @@ void ReadyReader::ReadReady() {
   if (MustWait(environment_)) return;
   ConnectedDescriptors& connected = environment_.connected;
   const std::vector<Readiness>& ready = connected.ready();
-  // Those that the last turn left come first: the system would report the same ones again before any other.
+  // Descriptors left from the last turn come first: the system would report them again before any other.
   if (next_ >= ready.size()) {
     // With a single connection that exchanges messages in turn, the wake-up is most likely its next message.
     if (ReadAlone()) return;

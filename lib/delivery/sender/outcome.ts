@@ -34,7 +34,7 @@ export interface Outcome {
 export const ACKNOWLEDGED: Outcome = { status: 'acknowledged' }
 export const WRITTEN: Outcome = { status: 'written' }
 
-/** Why accepted messages were given up. With `undeliverable` and `timeout`, those that were sent may have arrived. */
+/** Why accepted messages were given up. With `undeliverable` and `timeout`, messages already sent may have arrived. */
 export type DropReason =
   /** There was no room, and `onFull` dropped them. */
   | 'full'

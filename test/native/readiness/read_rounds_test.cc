@@ -36,7 +36,7 @@ int main() {
     EXPECT(rounds.BeginTurn(false, 200) == (list < 3 ? 4 : 5));
   }
 
-  // The number of those that were watched when the round began counts, not that of those that are left.
+  // The descriptors watched when the round began count, not the ones that are left.
   rounds.FoundReady();
   rounds.Took(64, true);
   EXPECT(rounds.BeginTurn(false, 10) == 5);

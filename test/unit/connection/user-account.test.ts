@@ -125,7 +125,7 @@ describe('an account', () => {
     expect(reading(...holders)).toHaveLength(1)
   })
 
-  it('ends, at twice its bound, the connection with the longest line among those that may be read', async () => {
+  it('ends, at twice its bound, the readable connection with the longest line', async () => {
     const [unread, longest, line] = [new Holder(0, 900), new Holder(0, 600), new Holder(0, 500)]
     unread.wantsReading = false
     await until(() => longest.overruns > 0)
