@@ -248,7 +248,7 @@ describe('the scenes', () => {
     } else {
       expect(stdout).toContain('stranger: not shown: only root can start a process of another user')
     }
-    expect(stdout).toMatch(/soc-correlate: is back: the journal has \d+ events and \d+ incidents?/)
+    expect(stdout).toMatch(/soc-correlate: is back: the journal has [\d,]+ events and \d+ incidents?/)
     for (const attack of [
       /^HIGH .*attack-tool .*Seatbelt\.exe/m,
       /^HIGH .*remote-task .*EventCacheManager/m,
