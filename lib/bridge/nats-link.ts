@@ -28,6 +28,9 @@ const LONGEST_RETRY_MS = 2000
 /** Error codes of the JetStream API. */
 const STREAM_NOT_FOUND = 10059
 const STREAM_NAME_IN_USE = 10058
+const SUBJECTS_OVERLAP = 10065
+/** What the server reports when another client creates the same stream. */
+const MADE_ELSEWHERE = [STREAM_NAME_IN_USE, SUBJECTS_OVERLAP]
 const MESSAGE_TOO_LARGE = 10054
 const HEADERS_TOO_LARGE = 10097
 export const WRONG_LAST_SEQUENCE = 10071
@@ -91,14 +94,21 @@ export class NatsLink {
     return this.#nc?.info?.max_payload ?? 1 << 20
   }
 
-  get manager(): JetStreamManager {
-    if (this.#jsm === undefined) throw notConnected()
-    return this.#jsm
-  }
-
-  get connection(): NatsConnection {
-    if (this.#nc === undefined) throw notConnected()
-    return this.#nc
+  /**
+   * Sends requests to the JetStream API. Rejects as soon as the connection is lost: the client itself would wait for
+   * the whole timeout.
+   *
+   * @throws {IpcError} ERR_IPC_CLOSED (no connection); what the client throws
+   */
+  ask<Reply>(requests: (manager: JetStreamManager) => Promise<Reply>): Promise<Reply> {
+    const manager = this.#jsm
+    if (manager === undefined || this.#state !== 'up') return Promise.reject(notConnected())
+    return new Promise<Reply>((resolve, reject) => {
+      const forget = this.onDown(() => {
+        reject(notConnected())
+      })
+      void requests(manager).then(resolve, reject).finally(forget)
+    })
   }
 
   /** Calls `listener` each time the connection is lost. Returns a function that removes it. */
@@ -141,7 +151,7 @@ export class NatsLink {
       await this.ready(signal, onRetry)
       try {
         const infos: StreamInfo[] = []
-        for (const stream of streams) infos.push(await this.#ensure(stream))
+        for (const stream of streams) infos.push(await this.#ensure(stream, signal))
         return infos
       } catch (error) {
         if (error instanceof JetStreamApiError && error.status < 500) {
@@ -311,18 +321,38 @@ export class NatsLink {
     }
   }
 
-  async #ensure(stream: NewStream): Promise<StreamInfo> {
-    const { streams } = this.manager
+  async #ensure(stream: NewStream, signal: AbortSignal): Promise<StreamInfo> {
+    const found = await this.#find(stream.name)
+    if (found !== undefined) return found
     try {
-      return await streams.info(stream.name)
+      return await this.ask(({ streams }) => streams.add(stream))
     } catch (error) {
-      if (!hasApiCode(error, STREAM_NOT_FOUND)) throw error
+      if (!MADE_ELSEWHERE.some((code) => hasApiCode(error, code))) throw error
+      return this.#awaitStream(stream.name, toError(error), signal)
     }
+  }
+
+  /**
+   * Waits for a stream that another bridge creates at this moment, perhaps with other limits. Until that has finished,
+   * the server reports its subjects as taken and does not know its name.
+   *
+   * @throws `refusal` if the stream does not appear: another stream has its subjects
+   */
+  async #awaitStream(name: string, refusal: Error, signal: AbortSignal): Promise<StreamInfo> {
+    const deadlineMs = monotonicMs() + this.#settings.ackTimeoutMs
+    for (;;) {
+      const found = await this.#find(name)
+      if (found !== undefined) return found
+      if (monotonicMs() >= deadlineMs) throw refusal
+      await pause(FIRST_RETRY_MS, signal, 'the wait for JetStream')
+    }
+  }
+
+  async #find(name: string): Promise<StreamInfo | undefined> {
     try {
-      return await streams.add(stream)
+      return await this.ask(({ streams }) => streams.info(name))
     } catch (error) {
-      // Another bridge has created it meanwhile, with other limits.
-      if (hasApiCode(error, STREAM_NAME_IN_USE)) return streams.info(stream.name)
+      if (hasApiCode(error, STREAM_NOT_FOUND)) return undefined
       throw error
     }
   }

@@ -7,11 +7,13 @@
 import {
   AckPolicy,
   DeliverPolicy,
-  jetstream,
   RetentionPolicy,
+  type ConsumerConfig,
   type ConsumerInfo,
   type JsMsg,
+  type MsgRequest,
   type SeqMsgRequest,
+  type StoredMsg,
   type StreamInfo,
 } from '@nats-io/jetstream'
 import { headers } from '@nats-io/transport-node'
@@ -118,7 +120,7 @@ export class NatsSource implements BatchSource {
         const restarted = header.get(Header.created) !== this.#created
         return { checkpoint: Buffer.from(data.buffer, data.byteOffset, data.byteLength), restarted }
       } catch (error) {
-        if (isIpcError(error)) throw error
+        if (isIpcError(error) && error.code !== 'ERR_IPC_CLOSED') throw error
         onRetry?.(toError(error))
         await pause(RETRY_MS, signal, 'the bridge')
       }
@@ -196,9 +198,12 @@ export class NatsSource implements BatchSource {
     )
   }
 
-  #readCheckpoint(): ReturnType<NatsLink['manager']['streams']['getMessage']> {
-    const stream = `${this.#settings.stream}_STATE`
-    return this.#link.manager.streams.getMessage(stream, { last_by_subj: this.#checkpointSubject })
+  #readCheckpoint(): Promise<StoredMsg | null> {
+    return this.#getMessage(`${this.#settings.stream}_STATE`, { last_by_subj: this.#checkpointSubject })
+  }
+
+  #getMessage(stream: string, query: MsgRequest): Promise<StoredMsg | null> {
+    return this.#link.ask(({ streams }) => streams.getMessage(stream, query))
   }
 
   /**
@@ -222,8 +227,7 @@ export class NatsSource implements BatchSource {
   /** Finds the consumer, or creates it so that it continues after a position. */
   async #openConsumer(last: number): Promise<ConsumerInfo> {
     const { stream } = this.#settings
-    const { consumers, streams } = this.#link.manager
-    const { retention } = (await streams.info(stream)).config
+    const { retention } = (await this.#link.ask(({ streams }) => streams.info(stream))).config
     const isLog = retention === RetentionPolicy.Limits
     const found = await this.#findConsumer()
     if (found !== undefined) {
@@ -234,9 +238,9 @@ export class NatsSource implements BatchSource {
       }
       // In other streams, deleting the consumer would delete its messages.
       if (found.delivered.stream_seq - last <= MOST_READ_SINGLY || !isLog) return found
-      await consumers.delete(stream, this.#consumer)
+      await this.#link.ask(({ consumers }) => consumers.delete(stream, this.#consumer))
     }
-    return consumers.add(stream, {
+    const wanted: Partial<ConsumerConfig> = {
       durable_name: this.#consumer,
       // A work queue requires an acknowledgement of each message.
       ack_policy: isLog ? AckPolicy.All : AckPolicy.Explicit,
@@ -247,12 +251,14 @@ export class NatsSource implements BatchSource {
       ...(last === 0 || !isLog
         ? { deliver_policy: DeliverPolicy.All }
         : { deliver_policy: DeliverPolicy.StartSequence, opt_start_seq: last + 1 }),
-    })
+    }
+    return this.#link.ask(({ consumers }) => consumers.add(stream, wanted))
   }
 
   async #findConsumer(): Promise<ConsumerInfo | undefined> {
     try {
-      return await this.#link.manager.consumers.info(this.#settings.stream, this.#consumer)
+      const { stream } = this.#settings
+      return await this.#link.ask(({ consumers }) => consumers.info(stream, this.#consumer))
     } catch (error) {
       if (hasApiCode(error, CONSUMER_NOT_FOUND)) return undefined
       throw error
@@ -267,7 +273,7 @@ export class NatsSource implements BatchSource {
         seq: cursor.last + 1,
         next_by_subj: this.#filter,
       }
-      const stored = await this.#link.manager.streams.getMessage(this.#settings.stream, query)
+      const stored = await this.#getMessage(this.#settings.stream, query)
       if (stored === null || stored.seq > through) {
         cursor.last = through
         return
@@ -284,7 +290,9 @@ export class NatsSource implements BatchSource {
     signal: AbortSignal,
   ): AsyncIterable<SourceItem> {
     const { stream, prefix } = this.#settings
-    const consumer = await jetstream(this.#link.connection).consumers.get(stream, this.#consumer)
+    const consumer = await this.#link.ask((manager) =>
+      manager.jetstream().consumers.get(stream, this.#consumer),
+    )
     let lastDelivery = delivered
     let lost = false
     let wanted = LEAST_FETCHED

@@ -201,6 +201,22 @@ describe.skipIf(whyNoServer !== undefined)(`a bridge over NATS JetStream${whyNoS
     expect(config.ack_policy).toBe('all')
   }, 60_000)
 
+  it('asks again when the connection is lost under a request, whatever the time-out', async () => {
+    const directory = temporaryDirectory()
+    const nats = await server(directory)
+    const proxy = await proxyTo(nats.port)
+    let dropped = 0
+    proxy.onPublish = ({ subject }) => !(subject.startsWith('$JS.API.CONSUMER.INFO') && ++dropped === 1)
+    await wayOut(directory, nats.url)
+    const { ids } = await receiving(directory)
+    await wayIn(directory, proxy.url, { ackTimeoutMs: 100_000 })
+    await localSender(directory).sendBatch(messagesTo(20))
+    await until(() => dropped === 1)
+    proxy.cut()
+    await until(() => ids.length >= 20)
+    expect(ids).toEqual(idsTo(20))
+  }, 60_000)
+
   it('reads a work queue, which wants each message acknowledged by itself', async () => {
     const directory = temporaryDirectory()
     const { url } = await server(directory)

@@ -2,8 +2,6 @@
 // these shrink while batches wait; and a message that is too large alone becomes a dead letter that fits itself.
 
 import type { StoredMsg } from '@nats-io/jetstream'
-import { writeFileSync } from 'node:fs'
-import { join } from 'node:path'
 import { describe, expect, it, onTestFinished } from 'vitest'
 
 import type { BatchRun } from '../../lib/bridge/bridge.js'
@@ -105,13 +103,8 @@ describe.skipIf(whyNoServer !== undefined)(`sizes of NATS${whyNoServer ?? ''}`, 
     const sent = sender.sendBatch(aroundLarge(lineOf('large', 30_000)))
     await until(() => lost > 0)
     await nats.kill()
-    const store = JSON.stringify(join(directory, 'store'))
-    writeFileSync(
-      join(directory, 'nats.conf'),
-      `listen: "127.0.0.1:${nats.port}"\njetstream { store_dir: ${store} }\n${SMALL}\n`,
-    )
     proxy.onPublish = () => true
-    await nats.resume()
+    await nats.resume(SMALL)
     expect((await sent).status).toBe('acknowledged')
     const stored = await allStored(nats.url, 'SENTINEL')
     expect(Math.max(...stored.map(sizeOf))).toBeLessThanOrEqual(MAX_PAYLOAD)

@@ -52,9 +52,14 @@ export class NatsProxy {
     return `nats://127.0.0.1:${(this.#server.address() as AddressInfo).port}`
   }
 
+  /** Ends all connections. Clients can connect again. */
+  cut(): void {
+    for (const socket of this.#sockets) socket.destroy()
+  }
+
   close(): void {
     this.#server.close()
-    for (const socket of this.#sockets) socket.destroy()
+    this.cut()
   }
 }
 

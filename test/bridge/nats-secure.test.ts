@@ -89,10 +89,15 @@ function command(...argv: string[]): { readonly code: Promise<number>; readonly 
 /** Sends 20 messages from the local name `out` to the local name `test` through bridges with these arguments of the command. */
 async function carry(directory: string, url: string, ...credentials: string[]): Promise<void> {
   const { ids } = await receiving(directory)
-  command('--from', 'out', '--to', url, '--directory', directory, ...credentials)
-  command('--from', url, '--to', 'test', '--directory', directory, ...credentials)
+  const bridges = [
+    command('--from', 'out', '--to', url, '--directory', directory, ...credentials),
+    command('--from', url, '--to', 'test', '--directory', directory, ...credentials),
+  ]
   expect((await localSender(directory).sendBatch(messagesTo(20))).status).toBe('acknowledged')
-  await until(() => ids.length >= 20)
+  await until(() => ids.length >= 20).catch((cause: unknown) => {
+    const outputs = bridges.map(({ output }) => output()).join('--\n')
+    throw new Error(`${ids.length} of 20 messages arrived. The bridges said:\n${outputs}`, { cause })
+  })
   expect(ids).toEqual(idsTo(20))
 }
 

@@ -3,8 +3,8 @@
 
 import { execFileSync, spawn, type ChildProcess } from 'node:child_process'
 import { once } from 'node:events'
-import { createServer, connect as connectTcp, type AddressInfo } from 'node:net'
-import { writeFileSync } from 'node:fs'
+import { readFileSync, writeFileSync } from 'node:fs'
+import { connect as connectTcp } from 'node:net'
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 
@@ -25,35 +25,29 @@ export const whyNoServer =
     ? `skipped: ${PROGRAM} is not installed (apt-get install nats-server)`
     : undefined
 
-async function freePort(): Promise<number> {
-  const server = createServer()
-  server.listen(0, '127.0.0.1')
-  await once(server, 'listening')
-  const { port } = server.address() as AddressInfo
-  server.close()
-  await once(server, 'close')
-  return port
-}
-
 export class NatsServer {
-  readonly port: number
-  readonly #arguments: string[]
+  readonly #directory: string
+  readonly #host: string
+  #config: string
+  /** The kernel chooses it at the first start, so that tests that run at the same time never meet. */
+  #port: number | undefined
   #process: ChildProcess | undefined
 
-  private constructor(port: number, args: string[]) {
-    this.port = port
-    this.#arguments = args
+  private constructor(directory: string, config: string, host: string) {
+    this.#directory = directory
+    this.#host = host
+    this.#config = config
   }
 
   /** Starts a server whose store is in `directory`. `config` is added to its configuration. */
   static async start(directory: string, config = '', host = '127.0.0.1'): Promise<NatsServer> {
-    const port = await freePort()
-    const file = join(directory, 'nats.conf')
-    const store = JSON.stringify(join(directory, 'store'))
-    writeFileSync(file, `listen: "${host}:${port}"\njetstream { store_dir: ${store} }\n${config}\n`)
-    const server = new NatsServer(port, ['-c', file])
+    const server = new NatsServer(directory, config, host)
     await server.resume()
     return server
+  }
+
+  get port(): number {
+    return this.#port ?? -1
   }
 
   get url(): string {
@@ -64,15 +58,36 @@ export class NatsServer {
     return this.#process?.pid ?? -1
   }
 
-  /** Starts it again. */
-  async resume(): Promise<void> {
-    const child = spawn(PROGRAM, this.#arguments, { stdio: 'ignore' })
+  /** Starts it again, at the same port; with another addition to its configuration if one is given. */
+  async resume(config = this.#config): Promise<void> {
+    this.#config = config
+    const file = join(this.#directory, 'nats.conf')
+    const store = JSON.stringify(join(this.#directory, 'store'))
+    const settings = [
+      `listen: "${this.#host}:${this.port}"`,
+      `ports_file_dir: ${JSON.stringify(this.#directory)}`,
+      `jetstream { store_dir: ${store} }`,
+    ]
+    writeFileSync(file, `${settings.join('\n')}\n${config}\n`)
+    const child = spawn(PROGRAM, ['-c', file], { stdio: 'ignore' })
     this.#process = child
     for (let tries = 0; ; ++tries) {
       if (child.exitCode !== null) throw new Error(`${PROGRAM} ended with ${child.exitCode}`)
-      if (await answers(this.port)) return
-      if (tries > 500) throw new Error(`${PROGRAM} does not listen at port ${this.port}`)
+      this.#port = this.#portOf(child)
+      if (this.#port !== undefined && (await answers(this.#port))) return
+      if (tries > 500) throw new Error(`${PROGRAM} does not listen`)
       await sleep(20)
+    }
+  }
+
+  /** The port that a process listens at, which it writes to a file once it is ready. */
+  #portOf({ pid }: ChildProcess): number | undefined {
+    try {
+      const text = readFileSync(join(this.#directory, `${PROGRAM}_${pid}.ports`), 'utf8')
+      const { nats } = JSON.parse(text) as { nats: string[] }
+      return Number(new URL(nats[0] ?? '').port)
+    } catch {
+      return this.#port // the file is not there yet, or not written to its end
     }
   }
 
