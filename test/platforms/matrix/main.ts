@@ -1,5 +1,6 @@
 // npm run test:matrix: the tests with each supported line of Node, its newest version, from npm's node-linux-* packages.
-// Names of lines (20, 22, 24, newest) choose some; --today chooses one by the date; what follows -- goes to vitest.
+// Names of lines (20, 22, 24, newest) choose some; --today chooses by the date one
+// that this process does not have; what follows -- goes to vitest.
 
 import { spawnSync } from 'node:child_process'
 import { delimiter, join } from 'node:path'
@@ -23,8 +24,11 @@ const { values, positionals } = parseArgs({
 function chosen(): readonly string[] {
   const unknown = positionals.filter((line) => !LINES.includes(line))
   if (unknown.length > 0) throw new Error(`no line ${unknown.join(', ')}; there are ${LINES.join(', ')}`)
-  if (values.today === true)
-    return LINES.filter((_, i) => i === Math.floor(Date.now() / DAY_MS) % LINES.length)
+  if (values.today === true) {
+    // Not the line that npm test runs with.
+    const others = LINES.filter((line) => !process.versions.node.startsWith(`${line}.`))
+    return others.filter((_, i) => i === Math.floor(Date.now() / DAY_MS) % others.length)
+  }
   return positionals.length > 0 ? positionals : LINES
 }
 
