@@ -153,14 +153,18 @@ export interface BatchSource {
 /**
  * The state of a bridge.
  *
- *     starting ──▶ running ◀──▶ waiting      waiting: the message system is unreachable; messages accumulate within bounds
+ *     starting ──▶ running ◀──▶ waiting      waiting: the message system is unreachable, or the spool cannot be written;
+ *         │           │            │         messages accumulate within bounds
  *         └───────────┴────────────┴──▶ closed | failed
  */
 export type BridgeState = 'starting' | 'running' | 'waiting' | 'closed' | 'failed'
 
 /** Events of a bridge, for logs and alarms. */
 export type BridgeEvent =
-  /** The state has changed; `error` is the reason, if there is one. */
+  /**
+   * The state has changed, or there is one more reason to wait: an unreachable message system and a spool that cannot be
+   * written are reported each. `error` is the reason, if there is one.
+   */
   | {
       /** What happened. */
       readonly type: 'state'

@@ -108,7 +108,7 @@ export class CheckpointSaver {
           this.#saving = undefined
           if (hasCode(error, 'ERR_IPC_ADDRESS_IN_USE')) this.#events.onLost(toError(error))
           else {
-            this.#life.to('waiting', toError(error))
+            this.#life.waitFor('system', toError(error))
             this.#savedAtMs = monotonicMs() + RETRY_MS
             this.#schedule()
           }
@@ -126,6 +126,6 @@ export class CheckpointSaver {
     this.#savedPosition = settled.position
     this.#events.onSaved(settled.number)
     this.#source.acknowledge(settled.position)
-    this.#life.to('running')
+    this.#life.works('system')
   }
 }

@@ -170,7 +170,7 @@ export class InBridge extends BridgeBase {
     let bridge: InBridge | undefined
     try {
       const saved = await given.source.open(life.signal, (error) => {
-        life.to('waiting', error)
+        life.waitFor('system', error)
       })
       bridge = new InBridge(given, life, saved)
       // Claims the consumer: from now on, checkpoints of an earlier bridge that still runs are refused.
@@ -181,7 +181,7 @@ export class InBridge extends BridgeBase {
       else await bridge.fail(toError(error))
       throw error
     }
-    life.to('running')
+    life.works('system')
     void bridge.#readAll()
     return bridge
   }
@@ -211,7 +211,7 @@ export class InBridge extends BridgeBase {
     try {
       for await (const item of this.#source.read(this.#saver.settled.position, signal)) {
         if (signal.aborted) return
-        this.life.to('running')
+        this.life.works('system')
         this.#process(item)
         while (!signal.aborted && this.#isFull) await this.#room.wait()
       }
