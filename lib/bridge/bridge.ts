@@ -28,7 +28,10 @@ export interface BatchRun {
   readonly anchored: boolean
 }
 
-/** Messages of one type from one host, stored together. */
+/**
+ * Messages of one type from one host, stored together. The way in makes a batch of more than 262,144 messages a dead letter
+ * (`not-a-batch`).
+ */
 export interface Batch {
   /** Name of the host that the messages come from. */
   readonly host: string
@@ -62,8 +65,8 @@ export interface SourceItem {
 }
 
 /**
- * Why a message cannot be delivered: its line is too long (`too-large`), the stored data is not a batch of lines
- * (`not-a-batch`), a line of a batch is not a message (`invalid`), or the reason that a receiver gave.
+ * Why a message cannot be delivered: its line is too long (`too-large`), the stored data is not a batch of lines, or
+ * one of too many (`not-a-batch`), a line of a batch is not a message (`invalid`), or the reason that a receiver gave.
  */
 export type DeadLetterReason = 'too-large' | 'not-a-batch' | 'invalid' | RejectionReason
 
