@@ -128,7 +128,8 @@ export interface SavedCheckpoint {
 export interface BatchSource {
   /**
    * Connects, and resolves with the latest checkpoint; undefined if there is none. Rejects if it never can, for example
-   * because of wrong credentials. Calls `onRetry` with each error after which it tries again.
+   * because of wrong credentials. Calls `onRetry` with each error after which it tries again. Called again if another
+   * bridge has replaced that checkpoint before this one could.
    */
   open(signal: AbortSignal, onRetry: (error: Error) => void): Promise<SavedCheckpoint | undefined>
   /**

@@ -57,7 +57,11 @@ export class CheckpointSaver {
     return this.#settled
   }
 
-  /** Claims the consumer by saving the first checkpoint. Tries again if the connection is lost. */
+  /**
+   * Claims the consumer by saving the first checkpoint. Tries again if the connection is lost.
+   *
+   * @throws {IpcError} ERR_IPC_ADDRESS_IN_USE if another bridge has saved one since
+   */
   async claim(): Promise<void> {
     for (;;) {
       try {
@@ -65,6 +69,7 @@ export class CheckpointSaver {
         return
       } catch (error) {
         if (hasCode(error, 'ERR_IPC_ADDRESS_IN_USE') || this.#life.isOver) throw error
+        this.#life.waitFor('system', toError(error))
         await pause(RETRY_MS, this.#life.signal, 'the bridge')
       }
     }

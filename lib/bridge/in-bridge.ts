@@ -6,7 +6,7 @@
 // ledger skips the messages that it has already delivered.
 
 import { randomHex } from '../base/crypto.js'
-import { IpcError, toError } from '../base/errors.js'
+import { hasCode, IpcError, toError } from '../base/errors.js'
 import {
   anything,
   callback,
@@ -83,6 +83,8 @@ const TABLE: OptionTable<InBridgeOptions> = {
 const MOST_ITEMS = 8192
 /** Most lines of an item that become dead letters of their own. If there are more, one letter holds all of them. */
 const MOST_LETTERS = 64
+/** How often a bridge that starts reads the checkpoint anew because an earlier bridge has replaced it. */
+const MOST_CLAIMS = 5
 const NOTHING = Buffer.alloc(0)
 
 /** Lines [begin, end) of a batch. */
@@ -171,12 +173,17 @@ export class InBridge extends BridgeBase {
     const life = new BridgeLife(given.onEvent)
     let bridge: InBridge | undefined
     try {
-      const saved = await given.source.open(life.signal, (error) => {
-        life.waitFor('system', error)
-      })
-      bridge = new InBridge(given, life, saved)
-      // Claims the consumer: from now on, checkpoints of an earlier bridge that still runs are refused.
-      await bridge.#saver.claim()
+      for (let tries = 1; ; ++tries) {
+        const saved = await given.source.open(life.signal, (error) => {
+          life.waitFor('system', error)
+        })
+        bridge = new InBridge(given, life, saved)
+        // Claims the consumer: from now on, checkpoints of an earlier bridge that still runs are refused.
+        const lost = await bridge.#claim()
+        if (lost === undefined) break
+        if (tries === MOST_CLAIMS) throw lost
+        await bridge.#sender.close({ timeoutMs: 1 }).catch(() => undefined)
+      }
       if (life.isOver) await life.ended
     } catch (error) {
       if (bridge === undefined) await given.source.close().catch(() => undefined)
@@ -206,6 +213,17 @@ export class InBridge extends BridgeBase {
       () => this.#saver.stop(error === undefined),
       () => this.#source.close(),
     )
+  }
+
+  /** Returns the error if an earlier bridge has replaced the checkpoint since it was read, as it may do when it ends. */
+  async #claim(): Promise<Error | undefined> {
+    try {
+      await this.#saver.claim()
+      return undefined
+    } catch (error) {
+      if (this.life.isOver || !hasCode(error, 'ERR_IPC_ADDRESS_IN_USE')) throw error
+      return error
+    }
   }
 
   async #readAll(): Promise<void> {

@@ -85,6 +85,46 @@ describe('a way in', () => {
     expect(close).toHaveBeenCalledTimes(1)
   })
 
+  it('takes over from a bridge that saves a checkpoint just before it ends', async () => {
+    const directory = temporaryDirectory()
+    const { ids } = await receiving(directory)
+    const { open, source, events, broker } = wayIn(directory)
+    broker.store({ ...batch, id: '1' })
+    const saved = vi.spyOn(source, 'saveCheckpoint').mockImplementationOnce(async () => {
+      throw new IpcError('ERR_IPC_ADDRESS_IN_USE', 'another bridge has the checkpoint')
+    })
+    const opened = vi.spyOn(source, 'open')
+    const bridge = await open()
+    onTestFinished(() => bridge.close())
+    await until(() => ids.length === 1)
+    // The other checkpoint was read before it was replaced.
+    expect(opened).toHaveBeenCalledTimes(2)
+    expect(saved.mock.invocationCallOrder[0]).toBeLessThan(opened.mock.invocationCallOrder[1] as number)
+    expect(states(events)).toEqual(['running'])
+  })
+
+  it('gives up when another bridge saves checkpoints all the time', async () => {
+    const directory = temporaryDirectory()
+    const { open, source, close } = wayIn(directory)
+    vi.spyOn(source, 'saveCheckpoint').mockImplementation(async () => {
+      throw new IpcError('ERR_IPC_ADDRESS_IN_USE', 'another bridge has the checkpoint')
+    })
+    expect(await rejectionOf(open())).toMatchObject({ code: 'ERR_IPC_ADDRESS_IN_USE' })
+    expect(close).toHaveBeenCalledTimes(1)
+  })
+
+  it('reports why it cannot claim its consumer yet', async () => {
+    const directory = temporaryDirectory()
+    const { open, source, events } = wayIn(directory)
+    vi.spyOn(source, 'saveCheckpoint').mockImplementationOnce(async () => {
+      throw new Error('no permission')
+    })
+    const bridge = await open()
+    onTestFinished(() => bridge.close())
+    expect(states(events)).toEqual(['waiting', 'running'])
+    expect(events[0]).toMatchObject({ error: { message: 'no permission' } })
+  })
+
   it('fails when its source stops reading', async () => {
     const directory = temporaryDirectory()
     const { open, source, events } = wayIn(directory)
