@@ -28,7 +28,10 @@ export interface BatchRun {
   readonly anchored: boolean
 }
 
-/** Messages of one type from one host, stored together. */
+/**
+ * Messages of one type from one host, stored together. The way in makes a batch of more than 262,144 messages a dead letter
+ * (`not-a-batch`).
+ */
 export interface Batch {
   /** Name of the host that the messages come from. */
   readonly host: string
@@ -62,8 +65,8 @@ export interface SourceItem {
 }
 
 /**
- * Why a message cannot be delivered: its line is too long (`too-large`), the stored data is not a batch of lines
- * (`not-a-batch`), a line of a batch is not a message (`invalid`), or the reason that a receiver gave.
+ * Why a message cannot be delivered: its line is too long (`too-large`), the stored data is not a batch of lines, or
+ * one of too many (`not-a-batch`), a line of a batch is not a message (`invalid`), or the reason that a receiver gave.
  */
 export type DeadLetterReason = 'too-large' | 'not-a-batch' | 'invalid' | RejectionReason
 
@@ -125,7 +128,8 @@ export interface SavedCheckpoint {
 export interface BatchSource {
   /**
    * Connects, and resolves with the latest checkpoint; undefined if there is none. Rejects if it never can, for example
-   * because of wrong credentials. Calls `onRetry` with each error after which it tries again.
+   * because of wrong credentials. Calls `onRetry` with each error after which it tries again. Called again if another
+   * bridge has replaced that checkpoint before this one could.
    */
   open(signal: AbortSignal, onRetry: (error: Error) => void): Promise<SavedCheckpoint | undefined>
   /**
@@ -153,14 +157,18 @@ export interface BatchSource {
 /**
  * The state of a bridge.
  *
- *     starting ──▶ running ◀──▶ waiting      waiting: the message system is unreachable; messages accumulate within bounds
+ *     starting ──▶ running ◀──▶ waiting      waiting: the message system is unreachable, or the spool cannot be written;
+ *         │           │            │         messages accumulate within bounds
  *         └───────────┴────────────┴──▶ closed | failed
  */
 export type BridgeState = 'starting' | 'running' | 'waiting' | 'closed' | 'failed'
 
 /** Events of a bridge, for logs and alarms. */
 export type BridgeEvent =
-  /** The state has changed; `error` is the reason, if there is one. */
+  /**
+   * The state has changed, or there is one more reason to wait: an unreachable message system and a spool that cannot be
+   * written are reported each. `error` is the reason, if there is one.
+   */
   | {
       /** What happened. */
       readonly type: 'state'

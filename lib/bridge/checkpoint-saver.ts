@@ -57,7 +57,11 @@ export class CheckpointSaver {
     return this.#settled
   }
 
-  /** Claims the consumer by saving the first checkpoint. Tries again if the connection is lost. */
+  /**
+   * Claims the consumer by saving the first checkpoint. Tries again if the connection is lost.
+   *
+   * @throws {IpcError} ERR_IPC_ADDRESS_IN_USE if another bridge has saved one since
+   */
   async claim(): Promise<void> {
     for (;;) {
       try {
@@ -65,6 +69,7 @@ export class CheckpointSaver {
         return
       } catch (error) {
         if (hasCode(error, 'ERR_IPC_ADDRESS_IN_USE') || this.#life.isOver) throw error
+        this.#life.waitFor('system', toError(error))
         await pause(RETRY_MS, this.#life.signal, 'the bridge')
       }
     }
@@ -108,7 +113,7 @@ export class CheckpointSaver {
           this.#saving = undefined
           if (hasCode(error, 'ERR_IPC_ADDRESS_IN_USE')) this.#events.onLost(toError(error))
           else {
-            this.#life.to('waiting', toError(error))
+            this.#life.waitFor('system', toError(error))
             this.#savedAtMs = monotonicMs() + RETRY_MS
             this.#schedule()
           }
@@ -126,6 +131,6 @@ export class CheckpointSaver {
     this.#savedPosition = settled.position
     this.#events.onSaved(settled.number)
     this.#source.acknowledge(settled.position)
-    this.#life.to('running')
+    this.#life.works('system')
   }
 }

@@ -6,7 +6,7 @@
 // ledger skips the messages that it has already delivered.
 
 import { randomHex } from '../base/crypto.js'
-import { IpcError, toError } from '../base/errors.js'
+import { hasCode, IpcError, toError } from '../base/errors.js'
 import {
   anything,
   callback,
@@ -33,7 +33,7 @@ import type {
 import { decodeCheckpoint } from './checkpoint.js'
 import { CheckpointSaver } from './checkpoint-saver.js'
 import { areDeliverable, sortLines } from './inbound-lines.js'
-import { InboundLog, type InboundItem } from './inbound-log.js'
+import { InboundLog, MOST_OF_ITEM, type InboundItem } from './inbound-log.js'
 import { BridgeBase, BridgeLife, inTurn } from './life.js'
 import { SessionKeys, SessionTable } from './session-table.js'
 
@@ -81,6 +81,10 @@ const TABLE: OptionTable<InBridgeOptions> = {
 
 /** Most items in memory: each may hold few bytes. */
 const MOST_ITEMS = 8192
+/** Most lines of an item that become dead letters of their own. If there are more, one letter holds all of them. */
+const MOST_LETTERS = 64
+/** How often a bridge that starts reads the checkpoint anew because an earlier bridge has replaced it. */
+const MOST_CLAIMS = 5
 const NOTHING = Buffer.alloc(0)
 
 /** Lines [begin, end) of a batch. */
@@ -169,19 +173,24 @@ export class InBridge extends BridgeBase {
     const life = new BridgeLife(given.onEvent)
     let bridge: InBridge | undefined
     try {
-      const saved = await given.source.open(life.signal, (error) => {
-        life.to('waiting', error)
-      })
-      bridge = new InBridge(given, life, saved)
-      // Claims the consumer: from now on, checkpoints of an earlier bridge that still runs are refused.
-      await bridge.#saver.claim()
+      for (let tries = 1; ; ++tries) {
+        const saved = await given.source.open(life.signal, (error) => {
+          life.waitFor('system', error)
+        })
+        bridge = new InBridge(given, life, saved)
+        // Claims the consumer: from now on, checkpoints of an earlier bridge that still runs are refused.
+        const lost = await bridge.#claim()
+        if (lost === undefined) break
+        if (tries === MOST_CLAIMS) throw lost
+        await bridge.#sender.close({ timeoutMs: 1 }).catch(() => undefined)
+      }
       if (life.isOver) await life.ended
     } catch (error) {
       if (bridge === undefined) await given.source.close().catch(() => undefined)
       else await bridge.fail(toError(error))
       throw error
     }
-    life.to('running')
+    life.works('system')
     void bridge.#readAll()
     return bridge
   }
@@ -206,12 +215,23 @@ export class InBridge extends BridgeBase {
     )
   }
 
+  /** Returns the error if an earlier bridge has replaced the checkpoint since it was read, as it may do when it ends. */
+  async #claim(): Promise<Error | undefined> {
+    try {
+      await this.#saver.claim()
+      return undefined
+    } catch (error) {
+      if (this.life.isOver || !hasCode(error, 'ERR_IPC_ADDRESS_IN_USE')) throw error
+      return error
+    }
+  }
+
   async #readAll(): Promise<void> {
     const { signal } = this.life
     try {
       for await (const item of this.#source.read(this.#saver.settled.position, signal)) {
         if (signal.aborted) return
-        this.life.to('running')
+        this.life.works('system')
         this.#process(item)
         while (!signal.aborted && this.#isFull) await this.#room.wait()
       }
@@ -234,21 +254,39 @@ export class InBridge extends BridgeBase {
   #process({ position, batch, reason, data }: SourceItem): void {
     ++this.counts.batches
     if (batch === undefined) {
-      const letter = { host: '', type: '', reason: reason ?? 'not-a-batch', data: data ?? NOTHING }
-      const item = this.#log.add(position, NOTHING, 0, [], 1)
-      this.#keepDeadLetter({ id: `item-${position}`, ...letter }, item)
+      this.#addDead(position, { host: '', type: '', reason: reason ?? 'not-a-batch', data: data ?? NOTHING })
       return
     }
     const { stretches, progress } = this.#judge(batch)
     const count = stretches.reduce((sum, { begin, end }) => sum + end - begin, 0)
     const whole = count === batch.runs.reduce((sum, run) => sum + run.count, 0)
     const lines = whole ? batch.lines : cut(batch.lines, stretches)
-    this.counts.received += count
-    if (areDeliverable(lines, count)) {
-      this.#log.add(position, lines, count, progress, 0)
+    const isClean = areDeliverable(lines, count)
+    const { good, bad } = isClean ? { good: [lines], bad: [] } : sortLines(lines)
+    const messages = isClean ? count : good.length
+    const { host, type } = batch
+    if (messages > MOST_OF_ITEM) {
+      this.#addDead(position, { host, type, reason: 'not-a-batch', data: lines }, progress)
       return
     }
-    this.#addPartly(position, batch, lines, progress)
+    this.counts.received += count
+    const dead = bad.length > MOST_LETTERS ? [Buffer.concat(bad)] : bad
+    const deadBytes = dead.reduce((sum, { length }) => sum + length, 0)
+    const kept = isClean ? lines : Buffer.concat(good)
+    const item = this.#log.add(position, kept, messages, progress, dead.length, deadBytes)
+    dead.forEach((data, i) => {
+      this.#keepDeadLetter({ id: `item-${position}-${i}`, host, type, reason: 'invalid', data }, item)
+    })
+  }
+
+  /** Adds an item without messages, whose data becomes a dead letter. */
+  #addDead(
+    position: number,
+    letter: Omit<BridgeDeadLetter, 'id'>,
+    progress: InboundItem['progress'] = [],
+  ): void {
+    const item = this.#log.add(position, NOTHING, 0, progress, 1, letter.data.length)
+    this.#keepDeadLetter({ id: `item-${position}`, ...letter }, item)
   }
 
   /** Returns which messages of a batch are to be delivered, and how far its sessions are after it. */
@@ -274,16 +312,6 @@ export class InBridge extends BridgeBase {
       at += run.count
     }
     return { stretches, progress }
-  }
-
-  /** Adds the lines that are messages. All other lines become dead letters. */
-  #addPartly(position: number, batch: Batch, lines: Buffer, progress: InboundItem['progress']): void {
-    const { good, bad } = sortLines(lines)
-    const item = this.#log.add(position, Buffer.concat(good), good.length, progress, bad.length)
-    const { host, type } = batch
-    bad.forEach((data, i) => {
-      this.#keepDeadLetter({ id: `item-${position}-${i}`, host, type, reason: 'invalid', data }, item)
-    })
   }
 
   #onRejected(line: Buffer, item: InboundItem, number: number, reason: string, done: () => void): void {

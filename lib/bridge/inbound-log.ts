@@ -18,8 +18,11 @@ const RECORD_BYTES = 1 << 16
  * that an earlier process has sent are bounded, and so is what a receiver can state about messages that are not here yet.
  */
 export const MOST_AHEAD = 1 << 18
-/** Most messages of an item that is read within {@link MOST_AHEAD}. */
-const MOST_OF_ITEM = 1 << 18
+/**
+ * Most messages of an item. With more, a receiver could have settled numbers for one process that the next one takes for
+ * numbers that were never sent.
+ */
+export const MOST_OF_ITEM = 1 << 18
 
 /** The messages of one item of the message system. */
 export interface InboundItem {
@@ -128,7 +131,8 @@ export class InboundLog implements SpoolLog {
   }
 
   /**
-   * Adds the next item: valid lines without numbers. `dead` is the number of its dead letters that are not stored yet.
+   * Adds the next item: valid lines without numbers, at most {@link MOST_OF_ITEM}. `dead` is the number of its dead letters
+   * that are not stored yet, and `deadBytes` the size of their data, which is held until then.
    */
   add(
     position: number,
@@ -136,13 +140,15 @@ export class InboundLog implements SpoolLog {
     count: number,
     progress: InboundItem['progress'],
     dead: number,
+    deadBytes = 0,
   ): InboundItem {
     const first = this.#next
-    const item: InboundItem = { position, first, count, bytes: lines.length, progress, left: count + dead }
+    const bytes = lines.length + deadBytes
+    const item: InboundItem = { position, first, count, bytes, progress, left: count + dead }
     this.#items.push(item)
     this.#next += count
     this.#messages += count
-    this.#bytes += lines.length
+    this.#bytes += bytes
     for (let offset = 0, number = first; offset < lines.length;) {
       const end = endOfRecord(lines, offset)
       const part = lines.subarray(offset, end)

@@ -14,12 +14,17 @@ import type { Bridge, BridgeCloseOptions, BridgeEvent, BridgeState, BridgeStats 
 const RETRY_MS = 500
 const CLOSE_TABLE: OptionTable<BridgeCloseOptions> = { timeoutMs: milliseconds }
 
+/** What a bridge may have to wait for: the message system, or its spool. */
+export type Awaited = 'system' | 'spool'
+
 /** The state of a bridge, which reports each change. */
 export class BridgeLife {
   readonly ended: Promise<void>
   readonly #stop = new AbortController()
   readonly #onEvent: ((event: BridgeEvent) => void) | undefined
   #state: BridgeState = 'starting'
+  /** What does not work now. At the start, the message system was not reached yet. */
+  readonly #awaited = new Set<Awaited>(['system'])
   #error: Error | undefined
   #resolve!: () => void
   #reject!: (error: Error) => void
@@ -47,10 +52,19 @@ export class BridgeLife {
     return this.#stop.signal
   }
 
-  to(state: 'running' | 'waiting', error?: Error): void {
-    if (this.isOver || this.#state === state) return
-    this.#state = state
-    this.emit({ type: 'state', state, error })
+  /** Call when a part does not work and is tried again. Reported once, until it works. */
+  waitFor(part: Awaited, error: Error): void {
+    if (this.isOver || (this.#state === 'waiting' && this.#awaited.has(part))) return
+    this.#awaited.add(part)
+    this.#state = 'waiting'
+    this.emit({ type: 'state', state: 'waiting', error })
+  }
+
+  /** Call when a part works. The bridge runs when all parts do. */
+  works(part: Awaited): void {
+    if (!this.#awaited.delete(part) || this.#awaited.size > 0 || this.isOver) return
+    this.#state = 'running'
+    this.emit({ type: 'state', state: 'running', error: undefined })
   }
 
   /** Ends the bridge: no new work begins. */

@@ -1,6 +1,6 @@
 // One connection to NATS: made once and kept by the client; publishes and matches acknowledgements. Must not know batches.
 //
-//     down ──connect()──▶ up ◀──the client reconnects──▶ down
+//     down ──connect()──▶ up ◀──the client reconnects, or gives up without need and is replaced──▶ down
 //      └───────────────────┴──▶ closed
 
 import {
@@ -202,7 +202,9 @@ export class NatsLink {
     for (let delayMs = FIRST_RETRY_MS; ; delayMs = Math.min(delayMs * 2, LONGEST_RETRY_MS)) {
       try {
         const nc = await connect(this.#settings.connection)
-        await this.#begin(nc)
+        await this.#begin(nc, () => {
+          this.#connectAgain(signal, onRetry)
+        })
         return
       } catch (error) {
         if (isForGood(error)) {
@@ -217,7 +219,17 @@ export class NatsLink {
     }
   }
 
-  async #begin(nc: NatsConnection): Promise<void> {
+  /** Makes a new connection in place of one that the client has given up. */
+  #connectAgain(signal: AbortSignal, onRetry: OnRetry): void {
+    const wake = (): void => {
+      this.#up.wake()
+    }
+    this.#connecting = this.#connect(signal, onRetry)
+    this.#connecting.then(wake, wake)
+  }
+
+  /** @param onGivenUp called when the client has given up the connection, and a new one may succeed */
+  async #begin(nc: NatsConnection, onGivenUp: () => void): Promise<void> {
     if (this.#state === 'closed') {
       await nc.close()
       throw notConnected()
@@ -230,16 +242,22 @@ export class NatsLink {
         if (error === null) this.#onReply(subject.slice(this.#inbox.length), data, status)
       },
     })
+    clearInterval(this.#sweep)
     this.#sweep = setInterval(() => {
       this.#expire()
     }, 250).unref()
     this.#state = 'up'
-    void this.#watch(nc)
+    void this.#watch(nc, onGivenUp)
   }
 
-  async #watch(nc: NatsConnection): Promise<void> {
+  async #watch(nc: NatsConnection, onGivenUp: () => void): Promise<void> {
     void nc.closed().then((error) => {
       if (this.#state === 'closed') return
+      if (isAuthenticationTimeout(error)) {
+        this.#goDown()
+        onGivenUp()
+        return
+      }
       const why = error === undefined ? 'the client has closed the connection' : error.message
       this.#failure = new IpcError('ERR_IPC_SYSTEM', `NATS is lost for good: ${why}`, { cause: error })
       this.#goDown()
@@ -381,8 +399,17 @@ function isTooLarge(error: unknown): boolean {
   return /max_payload/i.test(describeError(error))
 }
 
+/**
+ * Whether the server had no time to check the credentials, as when many clients connect at once. The client takes that for wrong
+ * credentials: it gives up at the second time, however long ago the first one was.
+ */
+function isAuthenticationTimeout(error: unknown): boolean {
+  return /authentication timeout/i.test((Object(error) as { message?: string }).message ?? '')
+}
+
 /** Whether an error is permanent: trying again with the same options cannot succeed. */
 function isForGood(error: unknown): boolean {
+  if (isAuthenticationTimeout(error)) return false
   const { name = '', message = '' } = Object(error) as { name?: string; message?: string }
   return (
     /Authorization|InvalidArgument|UserAuthentication|TypeError/.test(name) ||

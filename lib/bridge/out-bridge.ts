@@ -48,8 +48,8 @@ export interface OutBridgeOptions {
   readonly host: string
   /**
    * Stores messages on disk, so that they are accepted when they are durable there even while the message system is
-   * unreachable. Used by this bridge alone, which closes it. Default: none, so a message is accepted when the message
-   * system has it.
+   * unreachable. Used by this bridge alone, which closes it. Messages longer than an eighth of its `maxBytes` are
+   * refused. Default: none, so a message is accepted when the message system has it.
    */
   readonly spool?: Spool
   /** Maximum number of batches in flight. Default: 32. */
@@ -98,6 +98,8 @@ export class OutBridge extends BridgeBase {
   readonly #sink: BatchSink
   readonly #spool: SpoolKeeper | undefined
   readonly #maxBytes: number
+  /** Longest line that the spool has room for. */
+  readonly #maxLineBytes: number
   readonly #ledger = new DeliveryLedger()
   readonly #origins: Origins
   readonly #gatherer: Gatherer
@@ -132,7 +134,9 @@ export class OutBridge extends BridgeBase {
       gatherMs > 0 ? (run) => setTimeout(run, gatherMs) : setImmediate,
     )
     // Approximate maximum size of a spool record, so that the spool has room for several.
-    const groupBytes = spool === undefined ? Infinity : Math.max(1, spool.maxBytes >>> 4)
+    const groupBytes = spool === undefined ? Infinity : Math.max(1, spool.maxBytes / 16)
+    // A record that the spool could never hold would stop all senders.
+    this.#maxLineBytes = spool === undefined ? MAX_MESSAGE_BYTES : Math.max(1, Math.floor(spool.maxBytes / 8))
     const maxBatchBytes = (): number => Math.min(sink.limits.maxBatchBytes, groupBytes)
     this.#gatherer = new Gatherer(() => ({ maxBatchBytes: maxBatchBytes(), maxBatchMessages }))
     this.#spool =
@@ -170,10 +174,10 @@ export class OutBridge extends BridgeBase {
           this.#onPlaced(batch, deadLetter, host)
         },
         onWaiting: (error) => {
-          this.life.to('waiting', error)
+          this.life.waitFor('system', error)
         },
         onRunning: () => {
-          this.life.to('running')
+          this.life.works('system')
         },
         onFailed: (error) => {
           void this.fail(error)
@@ -258,7 +262,7 @@ export class OutBridge extends BridgeBase {
     const receiver = new AcknowledgingReceiver(connection, 'bridge', {
       ledger: this.#ledger,
       autoAck: false,
-      maxMessageBytes: Math.min(MAX_MESSAGE_BYTES, maxLineBytes - 1),
+      maxMessageBytes: Math.min(MAX_MESSAGE_BYTES, this.#maxLineBytes, maxLineBytes - 1),
       ackDelayMs: 1,
     })
     let invented: Origin | undefined

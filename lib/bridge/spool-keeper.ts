@@ -9,7 +9,7 @@ import type { Gatherer } from './gatherer.js'
 import type { BridgeLife } from './life.js'
 import type { Placed } from './put-window.js'
 
-/** Milliseconds until a failed write to the spool is tried again; earlier if room becomes free. */
+/** Milliseconds until a failed write to the spool is tried again. */
 const RETRY_MS = 200
 
 /** Options of a {@link SpoolKeeper}. */
@@ -127,9 +127,12 @@ export class SpoolKeeper {
           this.#options.onFailed(toError(error))
           return
         }
+        // A spool that is full of messages is back-pressure, not a fault.
+        if (!isFull(error)) this.#life.waitFor('spool', toError(error))
         await pause(RETRY_MS, this.#life.signal, 'the bridge').catch(() => undefined)
         continue
       }
+      this.#life.works('spool')
       for (const batch of group) acceptBatch(batch)
       return
     }
@@ -144,6 +147,11 @@ export class SpoolKeeper {
       return undefined
     }
   }
+}
+
+/** Whether the messages in the spool leave no room for more. */
+function isFull(error: unknown): boolean {
+  return isIpcError(error) && error.code === 'ERR_IPC_BUFFER_FULL' && error.reason !== 'disk-full'
 }
 
 /** Whether the spool keeps nothing more after this error. */

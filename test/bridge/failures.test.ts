@@ -4,13 +4,17 @@ import { closeSync, openSync, readdirSync, readFileSync, writeSync } from 'node:
 import { join } from 'node:path'
 import { describe, expect, it, onTestFinished, vi } from 'vitest'
 
+import { IpcError } from '../../lib/base/errors.js'
+import { pause } from '../../lib/base/timing.js'
 import type { BridgeEvent } from '../../lib/bridge/bridge.js'
 import { CheckpointSaver } from '../../lib/bridge/checkpoint-saver.js'
 import { InBridge } from '../../lib/bridge/in-bridge.js'
 import { InboundLog } from '../../lib/bridge/inbound-log.js'
 import { OutBridge, type OutBridgeOptions } from '../../lib/bridge/out-bridge.js'
+import { dial } from '../../lib/connection/dial.js'
 import { AcknowledgedSender } from '../../lib/delivery/sender/acknowledged-sender.js'
 import type { DeliveryEvent } from '../../lib/delivery/sender/options.js'
+import { Sender } from '../../lib/endpoints/sender.js'
 import { newSOCMessage } from '../../lib/message/new-message.js'
 import { Spool } from '../../lib/spool/spool.js'
 import { receiving } from '../support/delivery.js'
@@ -81,6 +85,46 @@ describe('a way in', () => {
     expect(close).toHaveBeenCalledTimes(1)
   })
 
+  it('takes over from a bridge that saves a checkpoint just before it ends', async () => {
+    const directory = temporaryDirectory()
+    const { ids } = await receiving(directory)
+    const { open, source, events, broker } = wayIn(directory)
+    broker.store({ ...batch, id: '1' })
+    const saved = vi.spyOn(source, 'saveCheckpoint').mockImplementationOnce(async () => {
+      throw new IpcError('ERR_IPC_ADDRESS_IN_USE', 'another bridge has the checkpoint')
+    })
+    const opened = vi.spyOn(source, 'open')
+    const bridge = await open()
+    onTestFinished(() => bridge.close())
+    await until(() => ids.length === 1)
+    // The other checkpoint was read before it was replaced.
+    expect(opened).toHaveBeenCalledTimes(2)
+    expect(saved.mock.invocationCallOrder[0]).toBeLessThan(opened.mock.invocationCallOrder[1] as number)
+    expect(states(events)).toEqual(['running'])
+  })
+
+  it('gives up when another bridge saves checkpoints all the time', async () => {
+    const directory = temporaryDirectory()
+    const { open, source, close } = wayIn(directory)
+    vi.spyOn(source, 'saveCheckpoint').mockImplementation(async () => {
+      throw new IpcError('ERR_IPC_ADDRESS_IN_USE', 'another bridge has the checkpoint')
+    })
+    expect(await rejectionOf(open())).toMatchObject({ code: 'ERR_IPC_ADDRESS_IN_USE' })
+    expect(close).toHaveBeenCalledTimes(1)
+  })
+
+  it('reports why it cannot claim its consumer yet', async () => {
+    const directory = temporaryDirectory()
+    const { open, source, events } = wayIn(directory)
+    vi.spyOn(source, 'saveCheckpoint').mockImplementationOnce(async () => {
+      throw new Error('no permission')
+    })
+    const bridge = await open()
+    onTestFinished(() => bridge.close())
+    expect(states(events)).toEqual(['waiting', 'running'])
+    expect(events[0]).toMatchObject({ error: { message: 'no permission' } })
+  })
+
   it('fails when its source stops reading', async () => {
     const directory = temporaryDirectory()
     const { open, source, events } = wayIn(directory)
@@ -146,6 +190,23 @@ function damage(path: string, text: string): void {
   throw new Error(`${text} is not in the spool`)
 }
 
+/** Makes writes to a spool fail until it is stopped. */
+function failAppends(spool: Spool, error: () => IpcError): { readonly calls: number; stop(): void } {
+  const append = vi.spyOn(spool, 'append').mockImplementation(() => {
+    const durable = Promise.reject(error())
+    durable.catch(() => undefined)
+    return { first: spool.next, durable }
+  })
+  return {
+    get calls() {
+      return append.mock.calls.length
+    },
+    stop: () => {
+      append.mockRestore()
+    },
+  }
+}
+
 const eio = (): never => {
   throw new Error('EIO')
 }
@@ -182,6 +243,54 @@ describe('a way out', () => {
     await spool.close()
     void sender.sendBatch(ten('a')).catch(() => undefined)
     expect(await rejectionOf(bridge.ended)).toMatchObject({ code: 'ERR_IPC_CLOSED' })
+  })
+
+  it('reports a spool that cannot be written, once, and runs again when it can', async () => {
+    const { open, broker, spool, events, sender } = await wayOut()
+    broker.isUp = true
+    const bridge = await open()
+    await until(() => bridge.state === 'running')
+    const failing = failAppends(spool, () => new IpcError('ERR_IPC_SYSTEM', 'EIO'))
+    const sent = sender.sendBatch(ten('a'))
+    await until(() => failing.calls >= 3)
+    expect(states(events)).toEqual(['running', 'waiting'])
+    expect(events[1]).toMatchObject({ error: { message: 'EIO' } })
+    failing.stop()
+    await sent
+    await until(() => bridge.stats.delivered === 10)
+    expect(states(events)).toEqual(['running', 'waiting', 'running'])
+  })
+
+  it('reports a full disk while its message system is away, and waits until both work', async () => {
+    const { open, broker, spool, events, sender } = await wayOut()
+    const bridge = await open()
+    const failing = failAppends(
+      spool,
+      () => new IpcError('ERR_IPC_BUFFER_FULL', 'no space', { reason: 'disk-full' }),
+    )
+    const sent = sender.sendBatch(ten('a'))
+    await until(() => failing.calls >= 2)
+    expect(events).toMatchObject([{ state: 'waiting', error: { message: 'no space' } }])
+    broker.isUp = true
+    await pause(50, undefined, 'the test')
+    expect(bridge.state).toBe('waiting')
+    failing.stop()
+    await sent
+    await until(() => bridge.stats.delivered === 10)
+    expect(states(events)).toEqual(['waiting', 'running'])
+  })
+
+  it('does not report a spool that is full of messages: its senders wait', async () => {
+    const { open, broker, spool, events, sender } = await wayOut()
+    broker.isUp = true
+    const bridge = await open()
+    await until(() => bridge.state === 'running')
+    const failing = vi.spyOn(spool, 'fits').mockReturnValue(false)
+    const sent = sender.sendBatch(ten('a'))
+    await until(() => failing.mock.calls.length >= 2)
+    failing.mockRestore()
+    await sent
+    expect(states(events)).toEqual(['running'])
   })
 
   it('that fails while it closes waits no longer, and says so', async () => {
@@ -227,6 +336,33 @@ describe('a way out', () => {
     // Nothing is left to wait for.
     expect(performance.now() - before).toBeLessThan(10_000)
     expect(bridge.stats).toMatchObject({ received: 30, delivered, pending: 0 })
+  })
+
+  it('keeps batches large with a spool of 4 GiB', async () => {
+    const { directory, open, broker, sender } = await wayOut()
+    const spool = await Spool.open({ directory: join(directory, 'large'), maxBytes: 2 ** 32 })
+    const bridge = await open({ spool })
+    await sender.sendBatch(ten('a'))
+    broker.isUp = true
+    await until(() => bridge.stats.delivered === 10)
+    expect(bridge.stats.batches).toBe(1)
+  })
+
+  it('refuses a message that its spool could never hold, and carries the others', async () => {
+    const { directory, open, broker, sender, events } = await wayOut()
+    broker.isUp = true
+    const spool = await Spool.open({ directory: join(directory, 'small'), maxBytes: 1 << 16 })
+    const bridge = await open({ spool })
+    const plain = new Sender(await dial('test', { directory }), 'plain')
+    onTestFinished(() => plain.close())
+    await plain.send(newSOCMessage('soc_event', 'x'.repeat(1 << 16)))
+    await plain.send(newSOCMessage('soc_event', 'y'))
+    await until(() => bridge.stats.delivered === 1)
+    expect(bridge.stats).toMatchObject({ received: 2, deadLetters: 1, pending: 0 })
+    expect(events).toContainEqual(expect.objectContaining({ type: 'dead-letter', reason: 'too-large' }))
+    await until(() => sender.state === 'acknowledging')
+    const tooLong = rejectionOf(sender.send(newSOCMessage('soc_event', 'x'.repeat(1 << 16))))
+    expect(await tooLong).toMatchObject({ code: 'ERR_IPC_MESSAGE_TOO_LARGE' })
   })
 
   it('that is given the spool of something else releases everything', async () => {

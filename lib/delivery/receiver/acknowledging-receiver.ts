@@ -70,7 +70,8 @@ export class AcknowledgingReceiver implements AsyncIterableIterator<SOCMessage, 
 
   /** Counts since it was made. */
   get stats(): AcknowledgingReceiverStats {
-    return { ...this.#dispatcher.counts, ...this.#link.counts }
+    const { lost, ...counts } = this.#link.counts
+    return { ...this.#dispatcher.counts, ...counts, lost: lost + this.#dispatcher.lost }
   }
 
   /**
@@ -190,7 +191,10 @@ export class AcknowledgingReceiver implements AsyncIterableIterator<SOCMessage, 
     return iterator
   }
 
-  /** Acknowledges settled messages, releases the messages in hand, and closes the connection. */
+  /**
+   * Acknowledges settled messages, releases the messages in hand, and closes the connection. Messages that were read and not
+   * handed out are discarded: an `AcknowledgedSender` sends them again, those of another sender are counted as `lost`.
+   */
   async close(): Promise<void> {
     this.#link.end()
     this.#dispatcher.close()

@@ -84,6 +84,11 @@ export class Dispatcher {
     return this.#tally.counts
   }
 
+  /** Messages that were discarded and do not come again. */
+  get lost(): number {
+    return this.#tally.lost
+  }
+
   /** Whether enough messages wait to be handed out, so that reading stops until `onRoom`. */
   get full(): boolean {
     return this.#tally.isFull(this.#state === 'open')
@@ -118,7 +123,7 @@ export class Dispatcher {
     const keys = orderBy === undefined ? undefined : keysOf(orderBy, messages)
     this.#tally.received += messages.length
     if (this.#state === 'closed') {
-      this.#tally.superseded += messages.length
+      this.#tally.supersede(messages.length, first !== 0)
       return
     }
     this.#selection.addRun(new ReceivedRun(this.#settlements, messages, first, bytes, { keys, read }))

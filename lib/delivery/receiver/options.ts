@@ -104,13 +104,19 @@ export interface AcknowledgingReceiverStats {
   readonly waiting: number
   /** Messages skipped because an earlier connection of the session had carried them. */
   readonly duplicates: number
-  /** Messages discarded because another connection took over or this one was closed; the sender sends them again. */
+  /**
+   * Messages discarded because another connection took over or this one was closed. Their sender sends them again if it
+   * numbers messages; otherwise they are also `lost`.
+   */
   readonly superseded: number
   /** Refused lines of a numbered flow; they are reported to their sender. */
   readonly refused: number
   /** Times that the sender stated that it gave up messages. */
   readonly gaps: number
-  /** Messages that the sender gave up and this process had not settled. */
+  /**
+   * Messages that the sender gave up and this process had not settled, and those that this receiver discarded although
+   * their sender does not send them again.
+   */
   readonly lost: number
   /** Acknowledgements written. */
   readonly acknowledgements: number

@@ -115,7 +115,8 @@ export class ReturnedMessages {
   drop({ run, index }: Place, why: 'duplicates' | 'superseded'): void {
     run.finishOne(index)
     this.#tally.removeWaiting(1, run.bytesEach)
-    ++this.#tally[why]
+    if (why === 'superseded') this.#tally.supersede(1, run.isNumbered)
+    else ++this.#tally.duplicates
     this.freeKey(run, index)
   }
 

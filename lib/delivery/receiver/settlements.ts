@@ -154,7 +154,7 @@ export class Settlements implements Settler {
     if (run.isNumbered) this.#session?.release(run.first + index)
     if (!this.#rules.waitsHere(run)) {
       this.#returned.abandonKey({ run, index })
-      ++this.#tally.superseded
+      this.#tally.supersede(1, run.isNumbered)
       return
     }
     const copy = copyOf(message)

@@ -30,6 +30,8 @@ export class Tally {
   waiting = 0
   duplicates = 0
   superseded = 0
+  /** Superseded messages that do not come again, because their sender does not number messages. */
+  lost = 0
   #waitingBytes = 0
   #wasFull = false
 
@@ -37,6 +39,12 @@ export class Tally {
     const { received, delivered, accepted, rejected, released, inHand, waiting, duplicates, superseded } =
       this
     return { received, delivered, accepted, rejected, released, inHand, waiting, duplicates, superseded }
+  }
+
+  /** Counts messages that are discarded here. `comeAgain`: whether their sender sends them again. */
+  supersede(messages: number, comeAgain: boolean): void {
+    this.superseded += messages
+    if (!comeAgain) this.lost += messages
   }
 
   /** Counts what waits to be handed out. An error counts as 0 messages, but takes bytes. */
