@@ -4,6 +4,7 @@ import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { describe, expect, it, onTestFinished } from 'vitest'
 
+import { reportUserError } from '../../../lib/base/user-code.js'
 import { dial, type DialOptions } from '../../../lib/connection/dial.js'
 import { listen } from '../../../lib/connection/listener.js'
 import { AcknowledgedSender, AcknowledgingReceiver } from '../../../lib/delivery/index.js'
@@ -377,6 +378,31 @@ describe('audit events', () => {
     expect(record).toMatchObject({ error: { code: 'ERR_IPC_INVALID_MESSAGE' } })
     expect((record as { error?: { message?: string } }).error?.message).toContain('nonsense')
     listener.close()
+    reader.close()
+  })
+
+  it('carry whatever a callback throws', async () => {
+    const { options } = await exposed()
+    const reader = await openStats('service', options)
+    const records = await following(reader)
+    const thrown = [
+      Object.assign(new Error(), { message: { status: 400 } }),
+      Object.assign(new Error('big'), { code: 5n }),
+      Object.defineProperty(new Error(), 'message', {
+        get: () => {
+          throw new Error('no message')
+        },
+      }),
+      Object.assign(new Error('plain'), { code: 'EPLAIN' }),
+    ]
+    for (const error of thrown) reportUserError('test', error)
+    await until(() => records.length === thrown.length)
+    expect(records.map(({ error }) => error)).toEqual([
+      { message: '[object Object]' },
+      { message: 'big' },
+      { message: 'a value that cannot become text' },
+      { message: 'plain', code: 'EPLAIN' },
+    ])
     reader.close()
   })
 
