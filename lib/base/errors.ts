@@ -119,7 +119,9 @@ export function toError(value: unknown): Error {
 /** Returns the message of an error, or another thrown value as text. Never throws. */
 export function describeError(value: unknown): string {
   try {
-    return isError(value) ? value.message : String(value)
+    // `message` is text by habit only: some error classes assign an object, and then cutting it as text would throw.
+    const text: unknown = isError(value) ? value.message : value
+    return String(text)
   } catch {
     return 'a value that cannot become text'
   }

@@ -5,7 +5,7 @@
 import { abortedError, hasCode, IpcError, rejected } from '../base/errors.js'
 import { checkTimeout, waitAtMost } from '../base/timing.js'
 import { Waiters } from '../base/waiters.js'
-import { charge, checkConnection, isCrowded, type Connection } from '../connection/connection.js'
+import { charge, checkConnection, type Connection } from '../connection/connection.js'
 import { Receiver } from '../endpoints/receiver.js'
 import type { SendOptions } from '../endpoints/sender.js'
 import { memoryOf } from '../message/held-reads.js'
@@ -99,7 +99,7 @@ export class Endpoint {
     this.#outbox = new Outbox(connection, name, maxBytes, onTaken)
     this.#outgoing = new OutgoingRequests(name, this.#outbox, maxBytes, checkIdle)
     this.#incoming = new IncomingRequests(name, this.#outbox, maxBytes, onFinished)
-    this.#feed = new MessageFeed(maxBytes, () => isCrowded(connection), onTaken)
+    this.#feed = new MessageFeed(name, connection, maxBytes, onTaken)
     observeOn(connection, 'endpoint', this)
     setLatencySource(this, () => this.#outgoing.measured)
     void this.#readAll()

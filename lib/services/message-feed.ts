@@ -1,6 +1,7 @@
 // The messages of an endpoint that are neither requests nor replies, queued until the application reads them.
 
 import { Fifo } from '../base/fifo.js'
+import { isCrowded, type Connection } from '../connection/connection.js'
 import { HeldReads, type HeldRead } from '../message/held-reads.js'
 import type { SOCMessage } from '../message/message.js'
 
@@ -26,8 +27,10 @@ type FeedState = 'unread' | 'read' | 'ended'
 
 /** A queue with one end for the endpoint and an iterator for the application. */
 export class MessageFeed implements AsyncIterableIterator<SOCMessage, undefined, undefined> {
+  /** Name and connection of the endpoint, which `validated` puts into errors and audit events. */
+  readonly name: string
+  readonly connection: Connection
   readonly #maxBytes: number
-  readonly #isCrowded: () => boolean
   readonly #onTaken: () => void
   #state: FeedState = 'unread'
   #failure: Error | undefined
@@ -38,13 +41,11 @@ export class MessageFeed implements AsyncIterableIterator<SOCMessage, undefined,
   #dropped = 0
   #waiting: { readonly resolve: (result: Result) => void; readonly reject: (error: Error) => void }[] = []
 
-  /**
-   * @param isCrowded returns whether the account of the peer's user is full
-   * @param onTaken called when a message was taken, or messages are no longer read
-   */
-  constructor(maxBytes: number, isCrowded: () => boolean, onTaken: () => void) {
+  /** @param onTaken called when a message was taken, or messages are no longer read */
+  constructor(name: string, connection: Connection, maxBytes: number, onTaken: () => void) {
+    this.name = name
+    this.connection = connection
     this.#maxBytes = maxBytes
-    this.#isCrowded = isCrowded
     this.#onTaken = onTaken
   }
 
@@ -79,7 +80,7 @@ export class MessageFeed implements AsyncIterableIterator<SOCMessage, undefined,
     const waiting = this.#waiting.shift()
     if (waiting !== undefined) {
       waiting.resolve({ value: message, done: false })
-    } else if (this.#state === 'unread' && (this.bytes >= this.#maxBytes || this.#isCrowded())) {
+    } else if (this.#state === 'unread' && (this.bytes >= this.#maxBytes || isCrowded(this.connection))) {
       ++this.#dropped
     } else {
       this.#read.hold()

@@ -2,7 +2,7 @@
 // the receiver, which stops the peer; a peer that does not read stops the writer.
 
 import { Readable, Writable } from 'node:stream'
-import type { ReadableStream, WritableStream } from 'node:stream/web'
+import { WritableStream, type ReadableStream } from 'node:stream/web'
 
 import { hasCode, toError, type IpcError } from '../base/errors.js'
 import { checkOptions, flag, oneOf, text, type OptionTable } from '../base/options.js'
@@ -117,8 +117,8 @@ function payloadLine({ rawPayload }: SOCMessage): string {
 
 /**
  * Returns a stream that sends the messages written to it. A write completes when the kernel has its messages, so that
- * `pipeline` is no faster than the peer reads. Finishing the stream closes the sender, unless `keepOpen`; destroying it
- * with an error destroys the connection.
+ * `pipeline` is no faster than the peer reads. Finishing the stream closes the sender, unless `keepOpen`. Destroying it
+ * earlier destroys the connection, except without an error and with `keepOpen`.
  *
  * @throws TypeError for options that are not allowed
  */
@@ -148,7 +148,7 @@ export function writableTo(sender: Sender, options: WritableOptions = {}): Writa
       settle(finish, done)
     },
     destroy(error, done) {
-      if (error !== null) sender.connection.destroy()
+      if (error !== null || !(keepOpen || this.writableFinished)) sender.connection.destroy()
       done(error)
     },
   })
@@ -229,10 +229,44 @@ export function readableStreamFrom<Chunk = SOCMessage>(
   return Readable.toWeb(readableFrom(receiver, options)) as ReadableStream<Chunk>
 }
 
-/** As {@link writableTo}, as a web stream. Aborting it destroys the connection. */
+/** As {@link writableTo}, as a web stream. Aborting it destroys the connection at once. */
 export function writableStreamTo<Chunk = SOCMessage>(
   sender: Sender,
   options?: WritableOptions,
 ): WritableStream<Chunk> {
-  return Writable.toWeb(writableTo(sender, options)) as WritableStream<Chunk>
+  // Not by Writable.toWeb: its abort waits for the write under way, which a peer that does not read holds up.
+  const stream = writableTo(sender, options)
+  return new WritableStream<Chunk>({
+    start(controller) {
+      // The types of Node leave out the signal.
+      const { signal } = controller as { readonly signal?: AbortSignal }
+      signal?.addEventListener('abort', () => {
+        stream.destroy(toError(signal.reason))
+      })
+      stream.on('error', (error) => {
+        controller.error(error)
+      })
+    },
+    write: (chunk) => (stream.write(chunk) ? undefined : reached(stream, 'drain')),
+    close() {
+      stream.end()
+      return reached(stream, 'finish')
+    },
+  })
+}
+
+/** Resolves at the event. Rejects when the stream is destroyed before, which only happens with an error. */
+function reached(stream: Writable, event: 'drain' | 'finish'): Promise<void> {
+  return new Promise((resolve, reject) => {
+    const onEvent = (): void => {
+      stream.off('close', onClosed)
+      resolve()
+    }
+    const onClosed = (): void => {
+      stream.off(event, onEvent)
+      reject(stream.errored ?? new Error(`the stream was closed before its ${event}`))
+    }
+    stream.once(event, onEvent)
+    stream.once('close', onClosed)
+  })
 }

@@ -50,25 +50,28 @@ export function followAudit(follower: Follower): () => void {
   }
 }
 
-/** Replaces the errors of an event by plain objects, because JSON omits the message of an Error. */
-function plain(value: unknown): unknown {
-  if (isError(value)) {
-    const { code } = value as NodeJS.ErrnoException
-    const reason = isIpcError(value) ? value.reason : undefined
-    return {
-      ...(code !== undefined && { code }),
-      message: value.message.slice(0, 1024),
-      ...(reason !== undefined && { reason }),
-    }
-  }
-  if (typeof value !== 'object' || value === null) return value
+/** Replaces the error of an event by a plain object, because JSON omits the message of an Error. */
+function plain(event: unknown): unknown {
+  if (typeof event !== 'object' || event === null) return event
   return Object.fromEntries(
-    Object.entries(value).map(([key, part]) => [key, key === 'error' ? errorOf(part) : part]),
+    Object.entries(event).map(([key, part]) => [key, key === 'error' ? errorOf(part) : part]),
   )
 }
 
-/** Application code may throw anything. */
+/** Application code may throw anything, with any code. Never throws. */
 function errorOf(value: unknown): unknown {
-  if (value === undefined || isError(value)) return plain(value)
-  return { message: describeError(value).slice(0, 1024) }
+  if (value === undefined) return undefined
+  const message = describeError(value).slice(0, 1024)
+  try {
+    if (!isError(value)) return { message }
+    const { code } = value as { readonly code?: unknown }
+    const reason = isIpcError(value) ? value.reason : undefined
+    return {
+      ...((typeof code === 'string' || typeof code === 'number') && { code }),
+      message,
+      ...(reason !== undefined && { reason }),
+    }
+  } catch {
+    return { message } // a getter has thrown
+  }
 }

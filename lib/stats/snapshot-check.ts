@@ -15,10 +15,19 @@ const holds =
   (value, place) =>
     test(value) ? undefined : place
 
-const number = holds(Number.isFinite)
+const number = holds(isCount)
 const text = holds((value) => typeof value === 'string')
 const flag = holds((value) => typeof value === 'boolean')
-const object = holds(isObject)
+const stats = holds((value) => isObject(value) && Object.values(value).every(isCountIfNumber))
+
+/** Whether a value is a number whose sums and rates stay finite. -1 is a user or process id that is not known. */
+function isCount(value: unknown): boolean {
+  return typeof value === 'number' && value >= -1 && value <= Number.MAX_SAFE_INTEGER
+}
+
+function isCountIfNumber(value: unknown): boolean {
+  return typeof value !== 'number' || isCount(value)
+}
 
 function isObject(value: unknown): value is Readonly<Record<string, unknown>> {
   return typeof value === 'object' && value !== null && !Array.isArray(value)
@@ -73,7 +82,7 @@ const connection = fields<ConnectionSnapshot>({
   uses: list(text),
 })
 
-const counted = fields<ObjectSnapshot>({ id: number, kind: text, name: optional(text), stats: object })
+const counted = fields<ObjectSnapshot>({ id: number, kind: text, name: optional(text), stats })
 
 const snapshot = fields<StatsSnapshot>({
   version: holds((value) => value === 1),

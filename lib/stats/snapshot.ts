@@ -3,6 +3,7 @@
 
 import { monotonicMs } from '../base/globals.js'
 import type { Connection } from '../connection/connection.js'
+import { MAX_MESSAGE_BYTES } from '../message/envelope.js'
 import type { LatencyStats } from '../observe/latency.js'
 import {
   observedConnections,
@@ -96,15 +97,16 @@ export interface StatsSnapshot {
 const MOST = 1000
 /** Longest text of a peer or of the application in a snapshot. */
 const MOST_TEXT = 200
+/** Bytes of a snapshot: a message, except for its envelope. */
+const MOST_BYTES = MAX_MESSAGE_BYTES - 4096
 
 /** Takes a snapshot of this thread, without the connections of the readers at `ownAddress`. */
-export function takeSnapshot(name: string, ownAddress: string, loopLagMs: number): StatsSnapshot {
+function takeSnapshot(name: string, ownAddress: string, loopLagMs: number): StatsSnapshot {
   const { user, system } = process.cpuUsage()
   const all = [...observedConnections<Connection>()]
     .filter(({ connection }) => connection.address !== ownAddress)
     .map(toSnapshot)
-  const connections =
-    all.length <= MOST ? all : all.sort((one, other) => trafficOf(other) - trafficOf(one)).slice(0, MOST)
+  const connections = busiest(all, MOST)
   return {
     version: 1,
     name,
@@ -120,6 +122,36 @@ export function takeSnapshot(name: string, ownAddress: string, loopLagMs: number
     omitted: all.length - connections.length,
     objects: [...objects()],
   }
+}
+
+/**
+ * Takes a snapshot as JSON that fits into one message: peers choose how long the texts get, by characters that JSON
+ * escapes. Leaves out the quiet connections, and some objects, where that is necessary.
+ */
+export function snapshotText(name: string, ownAddress: string, loopLagMs: number): string {
+  const snapshot = takeSnapshot(name, ownAddress, loopLagMs)
+  let text = JSON.stringify(snapshot)
+  for (let most = MOST >> 1; Buffer.byteLength(text) > MOST_BYTES && most > 0; most >>= 1) {
+    text = JSON.stringify(shortened(snapshot, most))
+  }
+  return text
+}
+
+function shortened(snapshot: StatsSnapshot, most: number): StatsSnapshot {
+  const connections = busiest(snapshot.connections, most)
+  return {
+    ...snapshot,
+    connections,
+    omitted: snapshot.omitted + snapshot.connections.length - connections.length,
+    objects: snapshot.objects.slice(0, most),
+  }
+}
+
+/** Returns at most `most` connections: all in their order, or those with the most traffic. */
+function busiest(all: readonly ConnectionSnapshot[], most: number): readonly ConnectionSnapshot[] {
+  return all.length <= most
+    ? all
+    : [...all].sort((one, other) => trafficOf(other) - trafficOf(one)).slice(0, most)
 }
 
 function trafficOf({ receivedBytes, received, sentBytes }: ConnectionSnapshot): number {

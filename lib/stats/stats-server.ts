@@ -15,7 +15,7 @@ import { serve, type Server } from '../services/server.js'
 import { followAudit, type AuditRecord } from './audit-feed.js'
 import { LoopLag } from './loop-lag.js'
 import { AUDIT_EVENT_TYPE, AUDIT_TYPE, statsName, STATS_TYPE } from './protocol.js'
-import { takeSnapshot } from './snapshot.js'
+import { snapshotText } from './snapshot.js'
 
 /** Options of {@link exposeStats}. */
 export interface ExposeStatsOptions extends AddressOptions {
@@ -102,7 +102,7 @@ export class StatsServer {
     const now = monotonicMs()
     if (this.#snapshot === undefined || now - this.#takenMs >= SNAPSHOT_EVERY_MS) {
       this.#takenMs = now
-      this.#snapshot = rawJSON(JSON.stringify(takeSnapshot(this.#name, this.address, this.#lag.take())))
+      this.#snapshot = rawJSON(snapshotText(this.#name, this.address, this.#lag.take()))
     }
     return this.#snapshot
   }

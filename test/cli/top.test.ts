@@ -8,6 +8,9 @@ import { describe, expect, it } from 'vitest'
 
 import { isMissing, viewOf, type View } from '../../lib/cli/top/rates.js'
 import { drawScreen } from '../../lib/cli/top/screen.js'
+import { listen } from '../../lib/connection/listener.js'
+import { Endpoint } from '../../lib/services/endpoint.js'
+import { serve } from '../../lib/services/server.js'
 import type { ConnectionSnapshot, StatsSnapshot } from '../../lib/stats/snapshot.js'
 import { startChild } from '../support/child.js'
 import { temporaryDirectory } from '../support/directory.js'
@@ -222,6 +225,19 @@ describe('top', () => {
     expect(jsonLines(stdout).length).toBeGreaterThan(2)
   })
 
+  it('shows a process under the name that it was found by, whatever name its reply has', async () => {
+    const directory = temporaryDirectory()
+    const listener = await listen('liar.stats', { directory })
+    const server = serve(listener, async (client) => {
+      const endpoint = new Endpoint(client, 'liar')
+      endpoint.respond('sentinel_stats', () => snapshot({ name: 'service' }))
+      await endpoint.whenClosed()
+    })
+    const { stdout } = await run(['top', '-d', directory, '--once', '--json', '-i', '10ms'])
+    expect(jsonLines(stdout)).toMatchObject([{ processes: [{ name: 'liar', pid: 5 }] }])
+    await server.close({ timeoutMs: 10 })
+  })
+
   it.skipIf(whyNoScreen !== '')(`draws a screen that keys change${whyNoScreen}`, async () => {
     const directory = temporaryDirectory()
     await exposing(directory, 'service')
@@ -303,6 +319,15 @@ describe('top --web', () => {
     expect(await get(url, { host: 'evil.example' })).toMatchObject({ status: 403 })
     expect(await get(url, {}, 'POST')).toMatchObject({ status: 405 })
     expect(await get(url.replace('/?', '/other?'))).toMatchObject({ status: 404 })
+  })
+
+  it('outlives requests whose target is not a URL', async () => {
+    const url = await page(temporaryDirectory())
+    const [bare = '', query = ''] = url.split('?')
+    // A page of another site can send this one, as the address of an image.
+    expect(await get(`${bare}/`)).toMatchObject({ status: 403 })
+    expect(await get(`${bare}/?${query}`)).toMatchObject({ status: 404 })
+    expect(await get(url)).toMatchObject({ status: 200 })
   })
 
   it.each(['0.0.0.0:80', '192.168.0.1:80', 'example.com:80', '127.0.0.1', '127.0.0.1:99999', ':80'])(

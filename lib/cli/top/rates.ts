@@ -83,7 +83,7 @@ export function viewOf(now: StatsSnapshot, given: StatsSnapshot | undefined): Pr
   return {
     name: now.name,
     pid: now.pid,
-    cpu: before === undefined ? 0 : rounded((now.cpuMs - before.cpuMs) / seconds / 10),
+    cpu: before === undefined ? 0 : rounded(Math.max(0, now.cpuMs - before.cpuMs) / seconds / 10),
     rssBytes: now.rssBytes,
     loopLagMs: now.loopLagMs,
     uptimeMs: now.uptimeMs,
@@ -94,7 +94,9 @@ export function viewOf(now: StatsSnapshot, given: StatsSnapshot | undefined): Pr
     pending: sum('pending') + senders.pending,
     dropped: sum('dropped') + senders.dropped,
     refusedRate:
-      before === undefined ? 0 : rounded((refused - total(before.objects, 'listener', 'refused')) / seconds),
+      before === undefined
+        ? 0
+        : rounded(Math.max(0, refused - total(before.objects, 'listener', 'refused')) / seconds),
     refused,
     lagMs: lagOf(senders.pending, before === undefined ? 0 : settled / seconds),
     open: now.connections.length + now.omitted,

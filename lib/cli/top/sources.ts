@@ -52,7 +52,8 @@ class Source {
       const now = await this.#reader.read({ timeoutMs })
       const view = viewOf(now, this.#last)
       this.#last = now
-      return view
+      // The name that it was found by: the one in the snapshot could be that of another process.
+      return { ...view, name: this.name }
     } catch (error) {
       this.close()
       return {

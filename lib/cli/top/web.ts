@@ -102,12 +102,13 @@ function respond(
     refuse(403, 'this page is for this machine only')
     return
   }
-  const { pathname, searchParams } = new URL(url, 'http://localhost')
-  if (!isToken(searchParams.get('token') ?? '', token)) {
+  // Not by `new URL`, which throws for targets such as `//`: a request must not be able to end the command.
+  const [path, query] = url.split('?', 2)
+  if (!isToken(new URLSearchParams(query).get('token') ?? '', token)) {
     refuse(403, 'the token is missing or wrong: open the address that sentinel-ipc top printed')
     return
   }
-  if (pathname === '/') {
+  if (path === '/') {
     const nonce = randomHex(16)
     response
       .writeHead(200, {
@@ -116,7 +117,7 @@ function respond(
         'content-security-policy': policy(nonce),
       })
       .end(pageHtml(nonce, intervalMs))
-  } else if (pathname === '/data') {
+  } else if (path === '/data') {
     response.writeHead(200, { ...HEADERS, 'content-type': 'application/json' }).end(JSON.stringify(history))
   } else {
     refuse(404, 'there is no such page')

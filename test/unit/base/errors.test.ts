@@ -110,5 +110,7 @@ describe('isError', () => {
     expect(toError(foreign)).toBe(foreign)
     expect(toError('plain text').message).toBe('plain text')
     expect(describeError(Object.create(null))).toBe('a value that cannot become text')
+    expect(describeError(Object.assign(new Error(), { message: 5 }))).toBe('5')
+    expect(describeError(Object.assign(new Error(), { message: undefined }))).toBe('undefined')
   })
 })

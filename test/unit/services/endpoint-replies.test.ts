@@ -125,6 +125,20 @@ describe('Endpoint.request', () => {
     expect(replier.stats).toMatchObject({ handling: 0, handlingBytes: 0 })
   })
 
+  it('rejects with an error whose message is not text, and goes on', async () => {
+    const { asker, replier } = await endpoints()
+    const odd = (): unknown => Object.assign(new Error(), { message: { status: 400 }, code: 5n })
+    replier.respond('at once', () => {
+      throw odd()
+    })
+    replier.respond('later', () => Promise.reject(odd() as Error))
+    for (const type of ['at once', 'later']) {
+      expect(await rejectionOf(asker.request(type))).toMatchObject({
+        remote: { code: 'ERR_IPC_HANDLER_FAILED', message: '[object Object]' },
+      })
+    }
+  })
+
   it('rejects a request that cannot be sent', async () => {
     const { asker } = await endpoints()
     await expect(asker.request('soc_reply')).rejects.toThrow(/soc_reply is reserved/)

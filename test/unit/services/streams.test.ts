@@ -5,6 +5,7 @@ import { createReadStream, createWriteStream, readFileSync, writeFileSync } from
 import { join } from 'node:path'
 import { Readable, Writable } from 'node:stream'
 import { pipeline } from 'node:stream/promises'
+import { setTimeout as sleep } from 'node:timers/promises'
 import { createGunzip, createGzip, gunzipSync, gzipSync } from 'node:zlib'
 import { describe, expect, it } from 'vitest'
 
@@ -192,6 +193,26 @@ describe('streams', () => {
     await until(() => receiver.connection.closed)
   })
 
+  it.each(['idle', 'blocked'])('destroy the connection when they are destroyed, %s', async (state) => {
+    const { sender, receiver } = await ends()
+    const stream = writableTo(sender)
+    stream.write(newSOCMessage('t'))
+    if (state === 'blocked')
+      while (!stream.writableNeedDrain) stream.write(newSOCMessage('t', 'x'.repeat(100_000)))
+    stream.destroy()
+    await until(() => sender.connection.closed)
+    receiver.connection.destroy()
+  })
+
+  it('leave the connection open when they are destroyed without an error and with keepOpen', async () => {
+    const { sender, receiver } = await ends()
+    const stream = writableTo(sender, { keepOpen: true })
+    stream.destroy()
+    await once(stream, 'close')
+    await sender.send(newSOCMessage('after'))
+    expect((await receiver.next()).value).toMatchObject({ type: 'after' })
+  })
+
   it('end without cutting off what is still being sent', async () => {
     const { raw, receiver } = await rawToReceiver()
     let read = 0
@@ -215,6 +236,39 @@ describe('streams', () => {
     const ids: string[] = []
     for await (const { id } of receiver) ids.push(id)
     expect(ids).toEqual(['0', '1', '2', 'after'])
+  })
+
+  it('abort at once as web streams, however long the peer does not read', async () => {
+    const { sender } = await ends()
+    const writer = writableStreamTo(sender).getWriter()
+    const text = 'x'.repeat(100_000)
+    const writes = Array.from({ length: 400 }, () => writer.write(newSOCMessage('t', text)))
+    const failed = Promise.allSettled(writes)
+    const ended = rejectionOf(writer.closed)
+    await sleep(50)
+    const reason = new Error('enough')
+    const startMs = performance.now()
+    await writer.abort(reason)
+    // A send is given up after 5 s.
+    expect(performance.now() - startMs).toBeLessThan(2500)
+    expect(sender.connection.closed).toBe(true)
+    expect(await ended).toBe(reason)
+    expect((await failed).at(-1)).toMatchObject({ status: 'rejected' })
+  })
+
+  it('fail as web streams when the peer goes, also while they close', async () => {
+    for (const closing of [false, true]) {
+      const { sender, receiver } = await ends()
+      const writer = writableStreamTo(sender).getWriter()
+      const ended = rejectionOf(writer.closed)
+      const text = 'x'.repeat(100_000)
+      const writes = Array.from({ length: 20 }, () => writer.write(newSOCMessage('t', text)))
+      const all = Promise.allSettled(closing ? [...writes, writer.close()] : writes)
+      await sleep(50)
+      receiver.connection.destroy()
+      expect(await ended).toMatchObject({ code: 'ERR_IPC_CLOSED' })
+      expect((await all).at(-1)).toMatchObject({ status: closing ? 'rejected' : 'fulfilled' })
+    }
   })
 
   it('exist as web streams', async () => {

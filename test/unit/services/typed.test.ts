@@ -20,6 +20,7 @@ import { Endpoint } from '../../../lib/services/endpoint.js'
 import type { StandardSchema } from '../../../lib/services/standard-schema.js'
 import { readableFrom } from '../../../lib/services/streams.js'
 import { validated } from '../../../lib/services/validated.js'
+import { heard } from '../../support/audit.js'
 import { temporaryDirectory } from '../../support/directory.js'
 import { connectedPair } from '../../support/pair.js'
 import { rejectionOf } from '../../support/wait.js'
@@ -197,9 +198,11 @@ describe('A violation', () => {
     const { client, server } = await connectedPair()
     const sender = new Sender(client, 's')
     await sender.sendBatch([newSOCMessage('count', 'x'), newSOCMessage('count', 1)])
+    const audit = heard('sentinel-ipc:invalid')
     const messages = validated(new Endpoint(server, 'e').messages, { count })
-    expect(String(await rejectionOf(messages.next()))).toMatch(/validated: message/)
+    expect(String(await rejectionOf(messages.next()))).toMatch(/e: message .* of type "count"/)
     expect((await messages.next()).value?.payload).toBe(1)
+    expect(audit).toMatchObject([{ address: server.address, error: { reason: 'schema' } }])
   })
 
   it('is not an option that does not exist', async () => {

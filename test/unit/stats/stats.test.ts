@@ -4,6 +4,7 @@ import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { describe, expect, it, onTestFinished } from 'vitest'
 
+import { reportUserError } from '../../../lib/base/user-code.js'
 import { dial, type DialOptions } from '../../../lib/connection/dial.js'
 import { listen } from '../../../lib/connection/listener.js'
 import { AcknowledgedSender, AcknowledgingReceiver } from '../../../lib/delivery/index.js'
@@ -11,6 +12,7 @@ import { BufferedSender } from '../../../lib/endpoints/buffered-sender.js'
 import { Receiver } from '../../../lib/endpoints/receiver.js'
 import { Sender } from '../../../lib/endpoints/sender.js'
 import { newSOCMessage } from '../../../lib/message/new-message.js'
+import { forget, observe } from '../../../lib/observe/registry.js'
 import { Endpoint } from '../../../lib/services/endpoint.js'
 import { Publisher } from '../../../lib/services/publisher.js'
 import { serve } from '../../../lib/services/server.js'
@@ -196,6 +198,18 @@ describe('a snapshot', () => {
   })
 })
 
+describe('a snapshot of objects with long texts', () => {
+  it('leaves some out, so that it fits into one message', async () => {
+    const { options } = await exposed()
+    // What JSON escapes takes six times the bytes. A peer can choose the path of its program like that.
+    const objects = Array.from({ length: 1000 }, () => ({ name: '\u0001'.repeat(200), stats: {} }))
+    for (const object of objects) observe('server', object)
+    const snapshot = await readStats('service', options)
+    for (const object of objects) forget(object)
+    expect(snapshot.objects).toHaveLength(500)
+  })
+})
+
 describe('the endpoint of counts', () => {
   it('is refused to users whom its policy does not name', async () => {
     const directory = temporaryDirectory()
@@ -280,6 +294,14 @@ describe('the endpoint of counts', () => {
     expect(await fault({ ...real, objects: [{ id: 1, kind: 'spool', name: 5, stats: {} }] })).toBe(
       'objects[0].name',
     )
+    // Sums and rates of counts like these would not be finite.
+    expect(await fault({ ...real, connections: [{ ...connection, sent: 1e308 }] })).toBe(
+      'connections[0].sent',
+    )
+    expect(await fault({ ...real, cpuMs: -1e15 })).toBe('cpuMs')
+    expect(await fault({ ...real, objects: [{ id: 1, kind: 'spool', stats: { bytes: 1e308 } }] })).toBe(
+      'objects[0].stats',
+    )
     reply = { ...real, connections: [{ ...connection, latency: { ...latency, max: 1 } }], later: true }
     expect(await readStats('service', { directory })).toEqual(reply)
     await server.close({ timeoutMs: 10 })
@@ -356,6 +378,31 @@ describe('audit events', () => {
     expect(record).toMatchObject({ error: { code: 'ERR_IPC_INVALID_MESSAGE' } })
     expect((record as { error?: { message?: string } }).error?.message).toContain('nonsense')
     listener.close()
+    reader.close()
+  })
+
+  it('carry whatever a callback throws', async () => {
+    const { options } = await exposed()
+    const reader = await openStats('service', options)
+    const records = await following(reader)
+    const thrown = [
+      Object.assign(new Error(), { message: { status: 400 } }),
+      Object.assign(new Error('big'), { code: 5n }),
+      Object.defineProperty(new Error(), 'message', {
+        get: () => {
+          throw new Error('no message')
+        },
+      }),
+      Object.assign(new Error('plain'), { code: 'EPLAIN' }),
+    ]
+    for (const error of thrown) reportUserError('test', error)
+    await until(() => records.length === thrown.length)
+    expect(records.map(({ error }) => error)).toEqual([
+      { message: '[object Object]' },
+      { message: 'big' },
+      { message: 'a value that cannot become text' },
+      { message: 'plain', code: 'EPLAIN' },
+    ])
     reader.close()
   })
 
