@@ -165,6 +165,7 @@ class AcceptorObject final : public ThreadOwner<Acceptor> {
   // stop()
   Value Stop(const Invocation& /*call*/) {
     thread().Stop();
+    SetNotifyEnd({});  // now, if it was not taken, as the object may be collected much later
     return {};
   }
 
