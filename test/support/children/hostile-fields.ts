@@ -10,7 +10,7 @@ const root = new URL('../../../..', import.meta.url).pathname
 const addon = (createRequire(import.meta.url)('node-gyp-build') as (root: string) => typeof Addon)(root)
 
 const LINE_BYTES = (1 << 20) - 1
-const ROUNDS = 25
+const ROUNDS = 10
 
 const record = new Int32Array(RecordWord.count)
 addon.attachRecords(record, new Int32Array(Progress.count))
