@@ -74,6 +74,8 @@ export interface NativeAcceptor {
     readonly exhausted: number
     readonly open: number
   }
+  /** Returns the file of the socket that it made, as `fileAt` does; null if that is not known. Call it before `stop`. */
+  boundFile(): string | null
   takeNotifyDescriptor(): number
   stop(): void
   /**
@@ -204,6 +206,11 @@ interface Addon {
   readonly sendDatagram: (address: string, text: string) => void
   /** Returns the path that a listening descriptor is bound to, or ''. */
   readonly addressOf: (descriptor: number) => string
+  /**
+   * Returns text that identifies the file at a path while it exists, '' if there is none, and null if that cannot be
+   * determined. A link in the last component is not followed.
+   */
+  readonly fileAt: (path: string) => string | null
   /** Returns null if no user or group has that name. */
   readonly resolveUser: (name: string) => number | null
   readonly resolveGroup: (name: string) => number | null

@@ -1,7 +1,7 @@
 // Notices that the path of a listening socket no longer leads to it: a cleaner removed the file, or another process
 // replaced it. Such a listener appears to be alive but gets no clients.
 
-import { lstatSync } from 'node:fs'
+import { addon } from '../binding/addon.js'
 
 /** What is at the address of a listener that lost it. */
 export type AddressFound = 'nothing' | 'another-file'
@@ -12,12 +12,15 @@ export type AddressFound = 'nothing' | 'another-file'
  */
 export class BoundFile {
   readonly #path: string
-  readonly #identity: string | undefined
+  readonly #identity: string | null
 
-  /** Call right after binding. */
-  constructor(path: string) {
+  /**
+   * @param identity identifies the file, as the addon did when it made the socket. null: the socket was made by another
+   *   program, so what is at the path now counts as its file.
+   */
+  constructor(path: string, identity: string | null) {
     this.#path = path
-    this.#identity = identityOf(path)
+    this.#identity = identity ?? identityOf(path)
   }
 
   /**
@@ -26,7 +29,7 @@ export class BoundFile {
    */
   lostTo(): AddressFound | undefined {
     const now = identityOf(this.#path)
-    if (this.#identity === undefined || now === undefined) return undefined
+    if (this.#identity === null || now === null) return undefined
     return now === this.#identity && now !== NO_FILE ? undefined : describe(now)
   }
 
@@ -38,21 +41,14 @@ export class BoundFile {
 
 const NO_FILE = ''
 
-function describe(identity: string | undefined): AddressFound {
+function describe(identity: string | null): AddressFound {
   return identity === NO_FILE ? 'nothing' : 'another-file'
 }
 
 /**
- * Returns device and inode of the file at a path; undefined if they cannot be determined: on Windows, or after this
- * process gave up the right to search the directory.
+ * Returns the identity of the file at a path; null if it cannot be determined: on Windows, or after this process gave up
+ * the right to search the directory.
  */
-function identityOf(path: string): string | undefined {
-  if (path === '' || process.platform === 'win32') return undefined
-  try {
-    const { dev, ino } = lstatSync(path, { bigint: true })
-    return `${dev}:${ino}`
-  } catch (error) {
-    const { code } = error as NodeJS.ErrnoException
-    return code === 'ENOENT' || code === 'ENOTDIR' ? NO_FILE : undefined
-  }
+function identityOf(path: string): string | null {
+  return path === '' ? null : addon.fileAt(path)
 }

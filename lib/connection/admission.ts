@@ -71,7 +71,7 @@ export class Admission {
     this.#onWakeUp = onWakeUp
     this.#acceptor = acceptor
     this.#wakeUp = this.#createWakeUp()
-    this.#file = new BoundFile(plan.address)
+    this.#file = new BoundFile(plan.address, acceptor.boundFile())
     this.#accounts = new UserAccounts(plan.accounts, onAccount)
     this.origin = {
       busyPoll: plan.busyPoll,
@@ -121,7 +121,7 @@ export class Admission {
     this.#stopped = false
     this.#wakeUp.destroy()
     this.#wakeUp = this.#createWakeUp()
-    this.#file = new BoundFile(address)
+    this.#file = new BoundFile(address, this.#acceptor.boundFile())
     return undefined
   }
 

@@ -67,6 +67,8 @@ export class Listener implements AsyncIterable<Connection> {
     this.address = plan.address
     this.#plan = plan
     this.#events = new ListenerEvents(plan)
+    // First, because it is the user's: if it throws, only the acceptor must be stopped.
+    if (plan.signal !== undefined) onAbort(plan.signal, this.#onAbort)
     this.#admission = new Admission(
       plan,
       acceptor,
@@ -80,7 +82,6 @@ export class Listener implements AsyncIterable<Connection> {
     )
     this.#events.listening()
     observe('listener', this)
-    if (plan.signal !== undefined) onAbort(plan.signal, this.#onAbort)
     if (plan.addressCheckMs <= MAX_TIMER_MS && plan.address !== '' && process.platform !== 'win32') {
       this.#addressTimer = setInterval(() => {
         this.check()
@@ -258,6 +259,16 @@ export class Listener implements AsyncIterable<Connection> {
   }
 }
 
+/** Makes a listener, or leaves nothing behind. */
+function listenOn(plan: ListenPlan, acceptor: NativeAcceptor): Listener {
+  try {
+    return createListener(plan, acceptor)
+  } catch (error) {
+    acceptor.stop()
+    throw error
+  }
+}
+
 /**
  * Listens on a pipe (Go: `Listen`). The first listener keeps the address: a second listener is refused while the first
  * one lives, and the socket of a dead listener is replaced. By default only this user can connect.
@@ -275,7 +286,7 @@ export async function listen(name: string, options?: ListenOptions): Promise<Lis
   for (;;) {
     if (signal?.aborted === true) throw abortedError(signal, what)
     try {
-      return createListener(plan, openAcceptor(plan))
+      return listenOn(plan, openAcceptor(plan))
     } catch (error) {
       const leftMs = deadlineMs - monotonicMs()
       if (!hasCode(error, 'ERR_IPC_ADDRESS_IN_USE') || leftMs <= 0) throw error

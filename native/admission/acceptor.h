@@ -26,6 +26,7 @@
 #include <deque>
 #include <memory>
 #include <mutex>
+#include <optional>
 #include <unordered_map>
 #include <vector>
 
@@ -92,6 +93,10 @@ class Acceptor {
   // Releases the quota that an ended connection of this user held. May be called after Stop.
   void Release(const UserKey& user);
   AcceptorStats Stats();
+  // See ServerEndpoint. Empty after Stop.
+  std::optional<FileIdentity> BoundFile() const {
+    return endpoint_ == nullptr ? std::nullopt : endpoint_->BoundFile();
+  }
 
   // Ends the thread, and closes the address and all clients not yet taken. May be called again.
   void Stop();

@@ -1,4 +1,5 @@
-// Backward byte search, for which the C++ library has no fast function (memrchr is not portable).
+// Searches of bytes and bits for which the C++ library has no function that is fast and portable (memrchr, C++20's
+// countr_zero).
 
 #ifndef SENTINEL_BYTE_SEARCH_H_
 #define SENTINEL_BYTE_SEARCH_H_
@@ -7,6 +8,17 @@
 #include <cstdint>
 
 namespace sentinel {
+
+// The number of the lowest bit that is set. The mask must not be 0.
+inline std::size_t LowestBit(std::uint64_t mask) {
+#if defined(__GNUC__)
+  return static_cast<std::size_t>(__builtin_ctzll(mask));
+#else
+  std::size_t bit = 0;
+  for (; (mask & 1U) == 0; mask >>= 1U) ++bit;
+  return bit;
+#endif
+}
 
 // Returns the position just past the last newline in [begin, end), or `begin` if there is none.
 inline std::size_t PastLastNewline(const std::uint8_t* bytes, std::size_t begin, std::size_t end) {

@@ -5,6 +5,8 @@
 #include <cstring>
 #include <optional>
 
+#include "frames/byte_search.h"
+
 #if defined(__SSE2__)
 #include <emmintrin.h>
 #endif
@@ -25,16 +27,6 @@ constexpr std::array<bool, 256> ShortEscapes() {
   return allowed;
 }
 constexpr std::array<bool, 256> kShortEscapes = ShortEscapes();
-
-std::size_t LowestBit(std::uint64_t mask) {
-#if defined(__GNUC__)
-  return static_cast<std::size_t>(__builtin_ctzll(mask));
-#else
-  std::size_t bit = 0;
-  for (; (mask & 1U) == 0; mask >>= 1U) ++bit;
-  return bit;
-#endif
-}
 
 #if defined(__SSE2__)
 

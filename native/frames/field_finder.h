@@ -12,6 +12,7 @@
 #include <vector>
 
 #include "abi/abi.h"
+#include "frames/byte_search.h"
 #include "frames/escapes.h"
 #include "frames/field_set.h"
 #include "frames/json_walker.h"
@@ -33,6 +34,7 @@ class FieldFinder {
   void Begin(std::int32_t* row, std::size_t end) {
     row_ = row;
     end_ = end;
+    noted_ = 0;
     next_ = FieldSet::kPayload;
     escape_ = may_have_escapes_ ? 0 : end;
   }
@@ -77,9 +79,9 @@ class FieldFinder {
     Container& container = containers_[depth];
     if (container.child_bits == 0) return;
     const std::uint32_t index = container.elements++;
-    if (((*set_)[container.node].index_bits & FieldSet::IndexBit(index)) == 0) return;
-    for (std::uint16_t child = (*set_)[container.node].first_child; child != FieldSet::kNone;
-         child = (*set_)[child].next_sibling) {
+    const FieldSet::Node& node = (*set_)[container.node];
+    if (index >= node.index_end || (node.index_bits & FieldSet::IndexBit(index)) == 0) return;
+    for (std::uint16_t child = node.first_child; child != FieldSet::kNone; child = (*set_)[child].next_sibling) {
       if ((*set_)[child].index == index) next_ = child;
     }
   }
@@ -98,25 +100,21 @@ class FieldFinder {
     escape_ = found == nullptr ? end_ : static_cast<std::size_t>(static_cast<const std::uint8_t*>(found) - text);
   }
   void Find(const Container& container, const std::uint8_t* name, std::size_t size) {
-    if ((container.child_bits & FieldSet::NameBit(name, size)) == 0) return;
-    for (std::uint16_t child = (*set_)[container.node].first_child; child != FieldSet::kNone;
-         child = (*set_)[child].next_sibling) {
-      const std::string& wanted = (*set_)[child].name;
-      if (wanted.size() != size || std::memcmp(wanted.data(), name, size) != 0) continue;
-      next_ = child;
-      Forget((*set_)[child].fields);
-      return;
-    }
+    const std::size_t slot = FieldSet::NameSlot(name, size);
+    if ((container.child_bits >> slot & 1U) == 0) return;
+    next_ = set_->FindChild((*set_)[container.node], slot, name, size);
+    if (next_ != FieldSet::kNone) Forget((*set_)[next_].fields);
   }
   // Forgets these fields of an earlier value of the same name.
   void Forget(std::uint32_t fields) {
-    for (std::size_t field = 0; fields >> field != 0; ++field) {
-      if ((fields >> field & 1U) != 0) Put(field, 0, 0);
-    }
+    for (std::uint32_t left = fields & noted_; left != 0; left &= left - 1) Put(LowestBit(left), 0, 0);
+    noted_ &= ~fields;
   }
   void Note(std::uint16_t node, std::size_t start, std::size_t end) {
     const std::int32_t field = (*set_)[node].field;
-    if (field != FieldSet::Node::kNoField) Put(static_cast<std::size_t>(field), start + origin_, end + origin_);
+    if (field == FieldSet::Node::kNoField) return;
+    noted_ |= std::uint32_t{1} << static_cast<unsigned>(field);
+    Put(static_cast<std::size_t>(field), start + origin_, end + origin_);
   }
   void Put(std::size_t field, std::size_t start, std::size_t end) {
     std::int32_t* const words = row_ + FieldWord::kFirst + field * FieldWord::kEach;
@@ -128,6 +126,7 @@ class FieldFinder {
   std::size_t origin_ = 0;
   bool may_have_escapes_ = false;
   std::int32_t* row_ = nullptr;
+  std::uint32_t noted_ = 0;               // a bit for each field that has a place in the row
   std::size_t end_ = 0;                   // of the line
   std::size_t escape_ = 0;                // the first backslash that was not passed, or the end of the line
   std::uint16_t next_ = FieldSet::kNone;  // the value that comes next

@@ -1,5 +1,8 @@
 #include "frames/field_set.h"
 
+#include <algorithm>
+#include <utility>
+
 #include "abi/abi.h"
 
 namespace sentinel {
@@ -61,19 +64,25 @@ bool FieldSet::Add(std::string_view pointer) {
 }
 
 std::uint16_t FieldSet::ChildOf(std::uint16_t parent, const std::string& name) {
-  for (std::uint16_t child = nodes_[parent].first_child; child != kNone; child = nodes_[child].next_sibling) {
-    if (nodes_[child].name == name) return child;
-  }
+  const auto* const bytes = reinterpret_cast<const std::uint8_t*>(name.data());
+  const std::size_t slot = NameSlot(bytes, name.size());
+  const std::uint16_t found = FindChild(nodes_[parent], slot, bytes, name.size());
+  if (found != kNone) return found;
   const auto made = static_cast<std::uint16_t>(nodes_.size());
   Node node;
   node.name = name;
   node.index = IndexOf(name);
+  std::uint16_t& first_of_names = nodes_[parent].first_of_names[slot % kNameLists];
+  node.next_of_names = std::exchange(first_of_names, made);
   node.next_sibling = nodes_[parent].first_child;
   nodes_.push_back(node);
   nodes_[parent].first_child = made;
-  if (node.index != Node::kNoIndex) nodes_[parent].index_bits |= IndexBit(node.index);
+  if (node.index != Node::kNoIndex) {
+    nodes_[parent].index_bits |= IndexBit(node.index);
+    nodes_[parent].index_end = std::max(nodes_[parent].index_end, node.index + 1);
+  }
   most_name_bytes_ = std::max(most_name_bytes_, name.size());
-  nodes_[parent].child_bits |= NameBit(reinterpret_cast<const std::uint8_t*>(name.data()), name.size());
+  nodes_[parent].child_bits |= std::uint64_t{1} << slot;
   return made;
 }
 

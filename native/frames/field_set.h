@@ -4,9 +4,10 @@
 #ifndef SENTINEL_FIELD_SET_H_
 #define SENTINEL_FIELD_SET_H_
 
-#include <algorithm>
+#include <array>
 #include <cstddef>
 #include <cstdint>
+#include <cstring>
 #include <memory>
 #include <string>
 #include <string_view>
@@ -23,6 +24,8 @@ class FieldSet {
   // Returns nullptr unless there are 1 to FieldWord::kMost pointers of valid syntax, of at most kMostTokens tokens.
   static std::unique_ptr<const FieldSet> Make(const std::vector<std::string>& pointers);
 
+  static constexpr std::size_t kNameLists = 16;
+
   // A value that a pointer leads to or through.
   struct Node {
     static constexpr std::uint32_t kNoIndex = UINT32_MAX;
@@ -32,10 +35,14 @@ class FieldSet {
     std::uint32_t index = kNoIndex;  // its index in an array, if the name is one
     std::int32_t field = kNoField;   // the pointer that ends here
     std::uint32_t fields = 0;        // a bit for each pointer that ends here or further in
-    std::uint64_t child_bits = 0;    // those of each child's name: see NameBit
+    std::uint64_t child_bits = 0;    // those of each child's name: see NameSlot
     std::uint64_t index_bits = 0;    // those of each child's index: see IndexBit
+    std::uint32_t index_end = 0;     // above each child's index
     std::uint16_t first_child = kNone;
     std::uint16_t next_sibling = kNone;
+    // The children again, by name: see NameSlot. Few share a list, so a name is compared with few.
+    std::array<std::uint16_t, kNameLists> first_of_names{};
+    std::uint16_t next_of_names = kNone;
   };
 
   std::size_t size() const { return size_; }
@@ -44,11 +51,19 @@ class FieldSet {
   const Node& operator[](std::uint16_t node) const { return nodes_[node]; }
 
   static std::uint64_t IndexBit(std::uint32_t index) { return std::uint64_t{1} << (index % 64); }
-  // Returns one bit for a name without escapes. Most names have another bit than the few that are wanted.
-  static std::uint64_t NameBit(const std::uint8_t* name, std::size_t size) {
-    if (size == 0) return 1;
-    const std::size_t mixed = size + 3 * std::size_t{name[size / 2]} + 7 * std::size_t{name[size - 1]};
-    return std::uint64_t{1} << (mixed % 64);
+  // Returns a number below 64 for a name without escapes. Most names have another one than the few that are wanted.
+  static std::size_t NameSlot(const std::uint8_t* name, std::size_t size) {
+    if (size == 0) return 0;
+    return (size + 3 * std::size_t{name[size / 2]} + 7 * std::size_t{name[size - 1]}) % 64;
+  }
+  // Returns the child of a node that has this name, or kNone. `slot` is that of the name.
+  std::uint16_t FindChild(const Node& parent, std::size_t slot, const std::uint8_t* name, std::size_t size) const {
+    std::uint16_t child = parent.first_of_names[slot % kNameLists];
+    for (; child != kNone; child = nodes_[child].next_of_names) {
+      const std::string& wanted = nodes_[child].name;
+      if (wanted.size() == size && std::memcmp(wanted.data(), name, size) == 0) break;
+    }
+    return child;
   }
 
  private:

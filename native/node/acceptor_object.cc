@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <memory>
+#include <optional>
 #include <string>
 #include <utility>
 #include <vector>
@@ -61,6 +62,7 @@ class AcceptorObject final : public ThreadOwner<Acceptor> {
                       Class::Method<&AcceptorObject::TakeRefusals>("takeRefusals"),
                       Class::Method<&AcceptorObject::Release>("release"),
                       Class::Method<&AcceptorObject::Stats>("stats"),
+                      Class::Method<&AcceptorObject::BoundFile>("boundFile"),
                       Class::Method<&AcceptorObject::TakeNotifyDescriptor>("takeNotifyDescriptor"),
                       Class::Method<&AcceptorObject::Stop>("stop"),
                       Class::Method<&AcceptorObject::Restart>("restart"),
@@ -151,12 +153,19 @@ class AcceptorObject final : public ThreadOwner<Acceptor> {
     return object;
   }
 
+  // boundFile() → the file of the socket, as fileAt returns it; null if it is not known
+  Value BoundFile(const Invocation& call) {
+    const std::optional<FileIdentity> file = thread().BoundFile();
+    return file.has_value() ? ToValue(call.env(), *file) : Value::Null(call.env());
+  }
+
   // takeNotifyDescriptor() → number, once
   Value TakeNotifyDescriptor(const Invocation& call) { return HandNotifyEnd(call); }
 
   // stop()
   Value Stop(const Invocation& /*call*/) {
     thread().Stop();
+    SetNotifyEnd({});  // now, if it was not taken, as the object may be collected much later
     return {};
   }
 

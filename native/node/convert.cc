@@ -66,6 +66,10 @@ Value ToObject(napi_env env, const PeerIdentity& peer) {
   return object;
 }
 
+Value ToValue(napi_env env, const FileIdentity& file) {
+  return Value::Text(env, std::to_string(file.device) + ":" + std::to_string(file.inode));
+}
+
 PeerPolicy ToPolicy(Value value) {
   const Value users = value.Get("users");
   const Value groups = value.Get("groups");

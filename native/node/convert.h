@@ -18,6 +18,9 @@ void Throw(napi_env env, const Failure& failure);
 // numbers; texts that are not known are empty.
 Value ToObject(napi_env env, const PeerIdentity& peer);
 
+// "device:inode".
+Value ToValue(napi_env env, const FileIdentity& file);
+
 // { users: Uint32Array, groups: Uint32Array, executables: string[], units: string[], labels: string[],
 //   sids: string[], foreignNamespaces: boolean }
 PeerPolicy ToPolicy(Value value);

@@ -108,6 +108,14 @@ Value AddressOfFromScript(const Invocation& call) {
   return Value::Text(call.env(), AddressOf(FromLoopNumber(static_cast<int>(call[0].ToSize()))));
 }
 
+// fileAt(path) → text that identifies the file there, '' if there is none, null if that cannot be determined
+Value FileAtFromScript(const Invocation& call) {
+  Result<FileIdentity> file = IdentifyFile(call[0].ToText());
+  if (file.ok()) return ToValue(call.env(), file.value());
+  if (file.failure().kind == FailureKind::kNotFound) return Value::Text(call.env(), {});
+  return Value::Null(call.env());
+}
+
 // new PeerWatcher(); takeNotifyDescriptor() → number, once; watch(id, descriptor) → WatchState;
 // forget(id). It runs until the environment ends.
 class PeerWatcherObject final : public ThreadOwner<PeerWatcher> {
@@ -171,6 +179,7 @@ void DefinePeers(Value exports) {
   Export<ConnectFromScript>(exports, "connect");
   Export<FindGoneFromScript>(exports, "findGone");
   Export<AddressOfFromScript>(exports, "addressOf");
+  Export<FileAtFromScript>(exports, "fileAt");
   Export<ResolveFromScript<std::uint32_t, ResolveUser>>(exports, "resolveUser");
   Export<ResolveFromScript<std::uint32_t, ResolveGroup>>(exports, "resolveGroup");
   Export<ResolveFromScript<std::string, ResolveSecurityId>>(exports, "resolveSid");

@@ -117,6 +117,15 @@ struct ListenRequest {
   std::vector<std::string> security_ids;
 };
 
+// What identifies a file of this machine while it exists.
+struct FileIdentity {
+  std::uint64_t device = 0;
+  std::uint64_t inode = 0;
+};
+// Identifies the file at a path; a link in the last component is not followed. kNotFound if there is none,
+// kNotSupported on systems where an address is not a file (Windows).
+Result<FileIdentity> IdentifyFile(const std::string& path);
+
 // A listening address. Call Wait and Accept from one thread at a time; Interrupt may be called from any thread.
 class ServerEndpoint {
  public:
@@ -135,6 +144,9 @@ class ServerEndpoint {
   virtual Result<OwnedDescriptor> Accept() = 0;
   // Ends a Wait under way, or the next one.
   virtual void Interrupt() = 0;
+  // The file that this endpoint made at its address. Empty for an adopted descriptor, or if an address is not a
+  // file.
+  virtual std::optional<FileIdentity> BoundFile() const { return std::nullopt; }
   // Leaves an adopted descriptor open, for the program that owns it. Nothing else may be called afterwards.
   virtual void GiveBack() {}
 };

@@ -2,7 +2,7 @@
 // and service resumes once they are available again. The failures are injected by an LD_PRELOAD shim (test/native/faults).
 
 import { execFileSync } from 'node:child_process'
-import { existsSync, readFileSync, renameSync } from 'node:fs'
+import { existsSync, readFileSync, renameSync, writeFileSync } from 'node:fs'
 import { createServer } from 'node:net'
 import { constants } from 'node:os'
 import { join } from 'node:path'
@@ -13,6 +13,19 @@ import { listen } from '../../lib/connection/listener.js'
 import { startChild } from '../support/child.js'
 import { temporaryDirectory } from '../support/directory.js'
 import { rejectionOf } from '../support/wait.js'
+
+/** What is open, and in the directory of the socket. */
+interface Holding {
+  readonly files: string[]
+  readonly descriptors: number
+}
+
+interface Exhaustion {
+  readonly before: Holding
+  /** With 0, 1, 2, … free descriptors. */
+  readonly failures: { readonly error: string; readonly after: Holding }[]
+  readonly end: Holding
+}
 
 const WANT = ['EMFILE', 'ENFILE', 'ENOBUFS', 'ENOMEM'] as const
 const shim = fileURLToPath(new URL('../../out/test/faults.so', import.meta.url))
@@ -196,6 +209,25 @@ describe.skipIf(process.env['SANITIZED'] === '1')('a lock whose file is removed 
 })
 
 describe('a process with all its descriptors in use', () => {
+  it.each([false, true])(
+    'leaves nothing behind when it cannot listen (in place of a dead socket: %j)',
+    async (dead) => {
+      const directory = temporaryDirectory()
+      const limited = join(temporaryDirectory(), 'node')
+      // Node raises the soft limit to the hard one, and this lowers both.
+      writeFileSync(limited, `#!/bin/sh\nulimit -n 100 && exec '${process.execPath}' "$@"\n`, { mode: 0o700 })
+      const child = startChild('no-descriptors', { directory, dead }, { execPath: limited })
+      const { before, failures, end } = await child.report<Exhaustion>()
+      // The notify pair, the directory, the lock, the socket, and its file or the waker.
+      expect(failures.length).toBeGreaterThanOrEqual(6)
+      for (const { error, after } of failures) {
+        expect(error).toBe('ERR_IPC_SYSTEM EMFILE')
+        expect(after).toEqual(before)
+      }
+      expect(end).toEqual({ files: [], descriptors: before.descriptors })
+    },
+  )
+
   it('serves all clients in the end', async () => {
     const child = startChild('few-descriptors', { directory: join(temporaryDirectory(), 'd') })
     expect(await child.report()).toMatchObject({ served: 150 })

@@ -278,6 +278,14 @@ export const fileMutations: readonly Mutation[] = [
     tests: [LOST],
   },
   {
+    name: 'a listener knows its file from the moment it was bound',
+    claim: 'A listener notices that its socket',
+    file: 'lib/connection/admission.ts',
+    from: 'new BoundFile(plan.address, acceptor.boundFile())',
+    to: 'new BoundFile(plan.address, null)',
+    tests: [LOST],
+  },
+  {
     name: 'a listener tells once that its socket is gone',
     claim: 'A listener notices that its socket',
     file: 'lib/connection/listener-events.ts',

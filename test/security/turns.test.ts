@@ -8,6 +8,7 @@ import { TurnCost } from '../../lib/binding/abi.js'
 import type { Connection } from '../../lib/connection/connection.js'
 import { AcknowledgingReceiver } from '../../lib/delivery/index.js'
 import { Receiver } from '../../lib/endpoints/receiver.js'
+import { startChild } from '../support/child.js'
 import { temporaryDirectory } from '../support/directory.js'
 import { rawSender, SESSION } from '../support/delivery.js'
 import { listening, rawTo, rawToReceiver } from '../support/pair.js'
@@ -17,6 +18,13 @@ interface Counts {
   readonly received: number
   readonly invalid: number
   readonly bytes: number
+}
+
+/** Processor time of the longest line, with fields and without. */
+interface FieldTimes {
+  readonly name: string
+  readonly foundMs: number
+  readonly plainMs: number
 }
 
 interface Most {
@@ -188,6 +196,15 @@ describe('one turn of the event loop', () => {
     )
     expect(most.messages).toBeLessThanOrEqual(128)
   })
+
+  it('takes hardly longer for the longest line if the receiver has fields, whatever its names', async () => {
+    // The bytes of a turn are bounded, so the time of the longest line is what counts.
+    const cases = await startChild('hostile-fields', {}).report<FieldTimes[]>()
+    expect(cases.length).toBeGreaterThanOrEqual(5)
+    for (const { name, foundMs, plainMs } of cases) {
+      expect(foundMs, `${name}: ${foundMs} ms instead of ${plainMs} ms`).toBeLessThan(3.5 * plainMs + 1)
+    }
+  }, 120_000)
 
   it('leaves timers their turn while peers send without end', async () => {
     const { raw, receiver } = await rawToReceiver({ maxInvalid: Infinity })

@@ -34,6 +34,10 @@ class AddressClaim {
   Result<PinnedFile> Pin() const { return PinAt(address_.directory.number(), address_.name); }
   // Remembers the socket file that now stands at the path as the one to remove at the end.
   void Own(const FileFacts& socket) { socket_ = socket; }
+  std::optional<FileIdentity> BoundFile() const {
+    if (!socket_.has_value()) return std::nullopt;
+    return FileIdentity{socket_->device, socket_->inode};
+  }
 
  private:
   AddressClaim(SafePath address, OwnedDescriptor lock) : address_(std::move(address)), lock_(std::move(lock)) {}

@@ -83,6 +83,10 @@ class UnixServer final : public ServerEndpoint {
 
   void Interrupt() override { Wake(waker_.get()); }
 
+  std::optional<FileIdentity> BoundFile() const override {
+    return claim_.has_value() ? claim_->BoundFile() : std::nullopt;
+  }
+
  private:
   // Under the lock, so that no other thread can adopt the number in between.
   template <typename Action>
@@ -106,10 +110,17 @@ class UnixServer final : public ServerEndpoint {
 Status BindFile(const OwnedDescriptor& socket, AddressClaim& claim, const ListenRequest& request) {
   const std::string path = claim.path();
   if (Status status = BindPrivately(socket.get(), path); !status.ok()) return status.failure();
+  // Immediately, and without a descriptor: whatever fails from here on, the claim removes the file. The system does
+  // not tell which file a bound socket has, so this looks at the name.
+  Result<FileFacts> bound = claim.Inspect();
+  if (!bound.ok()) return bound.failure();
+  claim.Own(bound.value());
   Result<PinnedFile> pinned = claim.Pin();
   if (!pinned.ok()) return pinned.failure();
   const FileFacts& facts = pinned.value().facts;
-  claim.Own(facts);
+  if (!facts.SameFile(bound.value())) {
+    return Failure{FailureKind::kAddressInUse, EADDRINUSE, "bind", path + " was replaced just now"};
+  }
   if (facts.kind != FileFacts::Kind::kSocket || facts.owner != OwnUserId() || facts.links != 1 ||
       (facts.mode & (S_IRWXG | S_IRWXO)) != 0) {
     return Failure{FailureKind::kUnsafePath, 0, "bind",
@@ -195,6 +206,16 @@ Result<std::unique_ptr<ServerEndpoint>> Adopt(Descriptor listening) {
   adoptions.in_use.insert(listening);
   return std::unique_ptr<ServerEndpoint>(std::make_unique<UnixServer>(
       Origin::kAdopted, std::nullopt, OwnedDescriptor(listening), std::move(waker.value())));
+}
+
+Result<FileIdentity> IdentifyFile(const std::string& path) {
+  Result<FileFacts> facts = InspectAt(AT_FDCWD, path);
+  if (facts.ok()) return FileIdentity{facts.value().device, facts.value().inode};
+  switch (facts.failure().code) {
+    case ENOENT:
+    case ENOTDIR: return Failure{FailureKind::kNotFound, facts.failure().code, "stat", path};
+    default: return facts.failure();
+  }
 }
 
 std::string AddressOf(Descriptor listening) {

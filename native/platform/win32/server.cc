@@ -182,4 +182,9 @@ Result<std::unique_ptr<ServerEndpoint>> Adopt(Descriptor /*listening*/) {
 
 std::string AddressOf(Descriptor /*listening*/) { return {}; }
 
+// The name of a pipe is not a file, and cannot be lost.
+Result<FileIdentity> IdentifyFile(const std::string& /*path*/) {
+  return Failure{FailureKind::kNotSupported, 0, "", {}};
+}
+
 }  // namespace sentinel

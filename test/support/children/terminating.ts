@@ -109,6 +109,7 @@ function callsOf(addon: typeof Addon, { directory }: Order): Record<string, () =
     }),
     'Acceptor.takeRefusals': withAcceptor(strangers, (made) => made.takeRefusals(true)),
     'Acceptor.stats': withAcceptor(policy, (made) => made.stats()),
+    'Acceptor.boundFile': withAcceptor(policy, (made) => made.boundFile()),
     'Acceptor.takeNotifyDescriptor': () => () => {
       const made = acceptor(policy)
       // The second one throws. The first is left without an owner, on purpose.
@@ -152,6 +153,7 @@ function callsOf(addon: typeof Addon, { directory }: Order): Record<string, () =
         addon.sendDatagram('@sentinel-ipc-no-such-name', 'READY=1')
       }),
     addressOf: () => () => addon.addressOf(0),
+    fileAt: () => () => [plain, `${plain}-not-there`, ''].map((path) => addon.fileAt(path)),
     resolveUser: () => () => [addon.resolveUser('root'), addon.resolveUser('no-such-user')],
     resolveGroup: () => () => [addon.resolveGroup('root'), addon.resolveGroup('no-such-group')],
     resolveSid: () => () => tried(() => addon.resolveSid('x')),

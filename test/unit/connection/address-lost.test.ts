@@ -6,15 +6,18 @@ import { join } from 'node:path'
 import { describe, expect, it, onTestFinished } from 'vitest'
 
 import { BoundFile } from '../../../lib/connection/address-watch.js'
+import { Admission, openAcceptor } from '../../../lib/connection/admission.js'
 import type { AddressLostEvent } from '../../../lib/connection/audit.js'
 import { dial } from '../../../lib/connection/dial.js'
-import type { ListenOptions } from '../../../lib/connection/listen-options.js'
+import { planOf, type ListenOptions } from '../../../lib/connection/listen-options.js'
 import { listen } from '../../../lib/connection/listener.js'
 import type { UserErrorEvent } from '../../../lib/base/user-code.js'
 import { heard } from '../../support/audit.js'
 import { temporaryDirectory } from '../../support/directory.js'
 import { listening } from '../../support/pair.js'
 import { rejectionOf, until } from '../../support/wait.js'
+
+const ignore = (): void => undefined
 
 describe.skipIf(process.platform === 'win32')('a listener whose socket file is removed', () => {
   it('notices on its timer, and tells once', async () => {
@@ -153,10 +156,27 @@ describe.skipIf(process.platform === 'win32')('a listener whose socket file is r
 
   it('has lost a file that was gone before it could be looked at', () => {
     const path = join(temporaryDirectory(), 'gone.sock')
-    const file = new BoundFile(path)
+    const file = new BoundFile(path, null)
     expect(file.lostTo()).toBe('nothing')
     writeFileSync(path, '')
     expect(file.lostTo()).toBe('another-file')
+  })
+
+  it('has lost a file that was replaced before it was first looked at', async () => {
+    const directory = temporaryDirectory()
+    const other = await listen('other', { directory })
+    const plan = planOf('test', { directory, reclaim: true })
+    const acceptor = openAcceptor(plan)
+    renameSync(other.address, plan.address)
+    const admission = new Admission(plan, acceptor, ignore, ignore)
+    expect(admission.lostTo()).toBe('another-file')
+    other.close()
+    rmSync(plan.address)
+    expect(admission.lostTo()).toBe('nothing')
+    expect(admission.reclaim(ignore)).toBeUndefined()
+    expect(admission.lostTo()).toBeUndefined()
+    admission.stop(ignore)
+    expect(existsSync(plan.address)).toBe(false)
   })
 
   it('is not disturbed by a callback that throws', async () => {

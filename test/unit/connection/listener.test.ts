@@ -18,6 +18,7 @@ import { describe, expect, it, onTestFinished } from 'vitest'
 import { dial } from '../../../lib/connection/dial.js'
 import { listen } from '../../../lib/connection/listener.js'
 import { startChild } from '../../support/child.js'
+import { openSockets } from '../../support/descriptors.js'
 import { temporaryDirectory } from '../../support/directory.js'
 import { connectedPair, listening } from '../../support/pair.js'
 import { socketIn, windows } from '../../support/platform.js'
@@ -187,6 +188,19 @@ describe('listen', () => {
     const directory = join(temporaryDirectory(), 'x'.repeat(100))
     expect(await rejectionOf(listen('test', { directory }))).toMatchObject({ code: 'ERR_IPC_PATH_TOO_LONG' })
     expect(existsSync(directory)).toBe(false)
+  })
+
+  it('leaves nothing behind when its signal takes no listener', async () => {
+    const directory = temporaryDirectory()
+    const signal = Object.assign(new AbortController().signal, {
+      addEventListener: () => {
+        throw new Error('mine')
+      },
+    })
+    const sockets = openSockets()
+    expect(await rejectionOf(listen('test', { directory, signal }))).toMatchObject({ message: 'mine' })
+    expect(readdirSync(directory)).toEqual([])
+    expect(openSockets()).toBe(sockets)
   })
 
   it('does not begin when its signal has fired, and closes when it fires', async () => {
