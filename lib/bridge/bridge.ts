@@ -104,7 +104,7 @@ export interface BatchSink {
    * progress at once.
    *
    * @throws any error if the batch was not stored, or if that is unknown; IpcError ERR_IPC_MESSAGE_TOO_LARGE if it can
-   * never be stored
+   *   never be stored
    */
   put(batch: OutgoingBatch): Promise<number>
   /** Stores a dead letter, cut to what fits. */
@@ -153,8 +153,10 @@ export interface BatchSource {
 /**
  * The state of a bridge.
  *
- *     starting ──▶ running ◀──▶ waiting      waiting: the message system is unreachable; messages accumulate within bounds
+ *     starting ──▶ running ◀──▶ waiting
  *         └───────────┴────────────┴──▶ closed | failed
+ *
+ * `waiting`: the message system is unreachable, and messages accumulate within bounds.
  */
 export type BridgeState = 'starting' | 'running' | 'waiting' | 'closed' | 'failed'
 

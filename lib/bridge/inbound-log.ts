@@ -14,11 +14,12 @@ const NEWLINE = 10
 /** Records of about this size are written together. */
 const RECORD_BYTES = 1 << 16
 /**
- * A bridge that is this many messages ahead of its checkpoint reads no more until it has saved the next one. So numbers
- * that an earlier process has sent are bounded, and so is what a receiver can state about messages that are not here yet.
+ * A bridge that is this many messages ahead of its checkpoint reads no more until it has saved the next one. This
+ * bounds the numbers that an earlier process can have sent, and so what a receiver can report about messages not read
+ * again yet.
  */
 export const MOST_AHEAD = 1 << 18
-/** Most messages of an item that is read within {@link MOST_AHEAD}. */
+/** Most messages in one item: the last item read within {@link MOST_AHEAD} may exceed that bound by this many. */
 const MOST_OF_ITEM = 1 << 18
 
 /** The messages of one item of the message system. */
@@ -55,7 +56,10 @@ export class InboundLog implements SpoolLog {
   readonly overheadBytes = 0
   readonly #events: InboundEvents
   #sender: SpoolEvents | undefined
-  /** Announces new items once per turn of the event loop, so that those of one read share a write and an acknowledgement. */
+  /**
+   * Announces new items once per turn of the event loop, so that those of one read share a write and an
+   * acknowledgement.
+   */
   readonly #announcement = new Soon(() => {
     this.#sender?.onMore?.()
   }, setImmediate)

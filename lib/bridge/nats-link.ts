@@ -1,4 +1,5 @@
-// One connection to NATS: made once and kept by the client; publishes and matches acknowledgements. Must not know batches.
+// One connection to NATS: made once and kept by the client; publishes and matches acknowledgements. Must not know
+// batches.
 //
 //     down ──connect()──▶ up ◀──the client reconnects──▶ down
 //      └───────────────────┴──▶ closed

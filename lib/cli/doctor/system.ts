@@ -67,7 +67,7 @@ function idOf(kind: string): string {
   return /\d+/.exec(readLink(`/proc/self/ns/${kind}`) ?? '')?.[0] ?? 'unknown'
 }
 
-/** Below this many free descriptors, accepting is about to fail. */
+/** A limit below this leaves too few descriptors to accept clients. */
 const FEW_DESCRIPTORS = 64
 
 function examineLimits(report: Report): void {
