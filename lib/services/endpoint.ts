@@ -74,8 +74,8 @@ export class Endpoint {
   /**
    * Reading starts in the same turn of the event loop, so register the handlers at once.
    *
-   * @throws TypeError if `connection` is not a connection of this copy of the package or has a receiver already; TypeError,
-   *   RangeError for options that are not allowed
+   * @throws TypeError if `connection` is not a connection of this copy of the package or has a receiver already;
+   *   TypeError, RangeError for options that are not allowed
    */
   constructor(connection: Connection, name: string, options: EndpointOptions = {}) {
     checkConnection(connection, 'Endpoint')

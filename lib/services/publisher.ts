@@ -79,8 +79,8 @@ export class Publisher {
    * endpoint. If the connection has no reader, a subscriber that hangs up is noticed within about a second.
    *
    * @throws {IpcError} ERR_IPC_CLOSED when the publisher or the connection is closed
-   * @throws TypeError if `connection` is not a connection of this copy of the package or is a subscriber already, or for
-   *   options that are not allowed
+   * @throws TypeError if `connection` is not a connection of this copy of the package or is a subscriber already, or
+   *   for options that are not allowed
    */
   add(connection: Connection, options: SubscribeOptions = {}): Subscriber {
     checkConnection(connection, 'Publisher.add')
