@@ -189,8 +189,8 @@ export class BufferedSender {
    * Resolves when at most half of the buffer is in use. For a producer that prefers to wait rather than have a message
    * rejected.
    *
-   * @throws {IpcError} ERR_IPC_CLOSED if the connection is lost or the sender closed first; ERR_IPC_ABORTED if the signal
-   *   fires first
+   * @throws {IpcError} ERR_IPC_CLOSED if the connection is lost or the sender closed first; ERR_IPC_ABORTED if the
+   *   signal fires first
    * @throws TypeError for an unknown option
    */
   drained(options?: BufferedSenderWaitOptions): Promise<void> {
