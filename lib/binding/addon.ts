@@ -25,7 +25,7 @@ export interface NativePolicy {
   readonly units: readonly string[]
   readonly labels: readonly string[]
   readonly sids: readonly string[]
-  /** Whether peers of other pid namespaces pass by user and group alone. */
+  /** Whether peers of other pid namespaces are judged by user and group only, instead of refused. */
   readonly foreignNamespaces: boolean
 }
 

@@ -216,7 +216,7 @@ export class InboundLog implements SpoolLog {
   }
 
   append(): { first: number; durable: Promise<void> } {
-    const error = new IpcError('ERR_IPC_CLOSED', 'messages of a bridge come from the message system alone')
+    const error = new IpcError('ERR_IPC_CLOSED', 'a bridge takes messages only from the message system')
     const durable = Promise.reject(error)
     durable.catch(() => undefined)
     return { first: this.#next, durable }

@@ -10,7 +10,7 @@ import type { Report } from './report.js'
 
 /** Features by version of Linux, and the consequence of a missing one. */
 const SUPPORT: readonly (readonly [since: readonly [number, number], name: string, without: string])[] = [
-  [[4, 13], 'SO_PEERGROUPS', 'policies by group see the main group of a peer alone'],
+  [[4, 13], 'SO_PEERGROUPS', 'policies by group see only the main group of a peer'],
   [
     [6, 5],
     'SO_PEERPIDFD',
