@@ -71,9 +71,9 @@ export type DeadLetterReason = 'too-large' | 'not-a-batch' | 'invalid' | Rejecti
 export interface BridgeDeadLetter {
   /** Identifies the letter: a second one with the same id may be dropped. */
   readonly id: string
-  /** Host that the message comes from. */
+  /** Host that the message comes from; '' if it is not known, as for a message that the local receiver rejected. */
   readonly host: string
-  /** Its type. */
+  /** Its type; '' if it is not known. */
   readonly type: string
   /** Why it cannot be delivered: `too-large`, `not-a-batch`, `invalid`, or the reason of the receiver. */
   readonly reason: DeadLetterReason
@@ -177,9 +177,9 @@ export type BridgeEvent =
       readonly type: 'dead-letter'
       /** Why it cannot be delivered. */
       readonly reason: DeadLetterReason
-      /** Host that it comes from. */
+      /** Host that it comes from; '' if it is not known. */
       readonly host: string
-      /** Its type. */
+      /** Its type; '' if it is not known. */
       readonly messageType: string
     }
 

@@ -1,8 +1,8 @@
 // One connection to NATS: made once and kept by the client; publishes and matches acknowledgements. Must not know
 // batches.
 //
-//     down ──connect()──▶ up ◀──the client reconnects──▶ down
-//      └───────────────────┴──▶ closed
+//     down ──connect(), or the client reconnects──▶ up ──the connection is lost──▶ down
+//      └─────────────────────────────────────────────┴──close()──▶ closed
 
 import {
   JetStreamApiError,
@@ -123,8 +123,8 @@ export class NatsLink {
   /**
    * Resolves when the connection is up.
    *
-   * @throws {IpcError} ERR_IPC_ABORTED; the error of the client if it never can be, for example because of wrong
-   * credentials
+   * @throws {IpcError} ERR_IPC_ABORTED; ERR_IPC_SYSTEM if it never can be, for example because of wrong credentials
+   *   (`cause` is the error of the client); ERR_IPC_CLOSED after {@link close}
    */
   async ready(signal: AbortSignal, onRetry: OnRetry = ignore): Promise<void> {
     this.#connecting ??= this.#connect(signal, onRetry)
@@ -168,7 +168,9 @@ export class NatsLink {
   /**
    * Publishes to JetStream and resolves with its acknowledgement.
    *
-   * @throws {IpcError} ERR_IPC_MESSAGE_TOO_LARGE, ERR_IPC_TIMEOUT, ERR_IPC_CLOSED (no connection); RefusedByStream
+   * @throws {IpcError} ERR_IPC_MESSAGE_TOO_LARGE, ERR_IPC_TIMEOUT, ERR_IPC_CLOSED (no connection, or no stream takes
+   *   the subject), ERR_IPC_SYSTEM (no permission), ERR_IPC_INVALID_MESSAGE (an invalid acknowledgement)
+   * @throws {RefusedByStream} if JetStream refuses the message for another reason
    */
   publish(subject: string, data: Uint8Array, hdrs: MsgHdrs): Promise<PublishAck> {
     const nc = this.#nc

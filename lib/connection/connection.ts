@@ -151,7 +151,7 @@ export class Connection {
   #closedListeners: Set<() => void> | undefined
   #closeReason: CloseReason | undefined
   #peerExit: PeerExitWatch | undefined
-  /** Wait until the reader has the lines that were read. */
+  /** Calls of {@link takeKeptLines} that wait until the reader has the lines that were read. */
   #stopped: Waiters | undefined
   /** Whole milliseconds, which V8 stores without an object of their own. */
   readonly #openedMs = Math.floor(monotonicMs())

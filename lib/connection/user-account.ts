@@ -62,7 +62,7 @@ export class UserAccount {
   /** Whether the holder of the turn has read since the last check. */
   #hasRead = false
   #timer: NodeJS.Timeout | undefined
-  /** Set until whatever had arrived when the turn began has been read. */
+  /** Set until everything that had arrived when the turn began has been read. */
   #round: RoundEnd | undefined
   /** While no connection has the turn: the next turn begins when no more than this many bytes are held. */
   #nextTurnAt = -Infinity

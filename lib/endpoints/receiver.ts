@@ -159,8 +159,9 @@ export class Receiver<
    * newline counts if it is a whole message.
    *
    * @throws {IpcError} ERR_IPC_INVALID_MESSAGE or ERR_IPC_MESSAGE_TOO_LARGE for a line that is not a message: call
-   *   again for the next one. ERR_IPC_CLOSED once if the connection broke, ERR_IPC_TIMEOUT once if the peer was silent
-   *   for too long; then `done`. ERR_IPC_ABORTED if the signal fired.
+   *   again for the next one. Once, followed by `done`: ERR_IPC_CLOSED if the connection broke, or the peer or its user
+   *   sent too many invalid lines (reason `too-many-invalid`); ERR_IPC_TIMEOUT if the peer was silent for too long.
+   *   ERR_IPC_ABORTED if the signal fired
    * @throws TypeError for an unknown option
    */
   next(options?: ReceiveOptions): Promise<IteratorResult<Message, undefined>> {

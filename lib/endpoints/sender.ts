@@ -165,7 +165,7 @@ export class Sender {
    * again, so the attempts end with it. A message that the kernel had taken completely before the connection died is
    * not sent again; a partly taken one is.
    *
-   * @throws as {@link send}; the error of the last attempt
+   * @throws as {@link send}, and as `dial` if it dials again; the error of the last attempt
    */
   async sendWithRetry(message: SOCMessage, options?: SendOptions): Promise<void> {
     const { signal } = checkOptions('sendWithRetry', options, SEND_TABLE)

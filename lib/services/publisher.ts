@@ -104,6 +104,7 @@ export class Publisher {
    * Publishes a message to all subscribers that want its type. Never waits.
    *
    * @throws {IpcError} ERR_IPC_MESSAGE_TOO_LARGE, ERR_IPC_INVALID_MESSAGE, ERR_IPC_CLOSED: nothing was published
+   * @throws TypeError for a value that is not a message
    */
   publish(message: SOCMessage): void {
     if (!(message instanceof SOCMessage)) {

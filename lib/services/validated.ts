@@ -161,7 +161,8 @@ class Validation<Checks extends Schemas> implements ValidatedMessages<Checks> {
  *
  * @throws {IpcError} from `next()`: ERR_IPC_INVALID_MESSAGE with reason `schema`, or `unknown-type`, with the path and
  *   the text of the issues, which `cause` lists; ERR_IPC_CLOSED with reason `too-many-invalid`; and as the source
- * @throws TypeError for a schema that does not implement Standard Schema, or options that are not allowed
+ * @throws TypeError for a source without `next()`, a schema that does not implement Standard Schema, or an option that
+ *   is not allowed; RangeError for a `maxInvalid` that is not 0 or more
  */
 export function validated<const Checks extends Schemas>(
   source: MessageSource,

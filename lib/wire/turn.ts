@@ -56,11 +56,11 @@ export class RoundEnd implements KeptLines {
     this.#callback = callback
   }
 
-  /** Returns whether all that had arrived at first has been read. */
+  /** Returns whether everything that had arrived when it began to wait has been read. */
   isReached(): boolean {
     // Without a count of rounds, the sockets of Node read all that is ready in one turn.
     if (roundsEnded() === 0) return looks - this.#sinceLook >= FULL_TURN
-    // The round that was going on at first may have read a connection before something arrived on it.
+    // The round that was under way then may have read a connection before something arrived on it.
     return ((roundsEnded() - this.#sinceRound) | 0) >= FULL_ROUND
   }
 

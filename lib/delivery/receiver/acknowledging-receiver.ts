@@ -104,7 +104,7 @@ export class AcknowledgingReceiver implements AsyncIterableIterator<SOCMessage, 
    * @throws {IpcError} ERR_IPC_INVALID_MESSAGE or ERR_IPC_MESSAGE_TOO_LARGE for a line that is not a message: call
    *   again for the next one. ERR_IPC_ABORTED if the signal fired. Once, followed by `done`: ERR_IPC_TIMEOUT if the
    *   sender fell silent, ERR_IPC_INVALID_MESSAGE without an offset if it violated the protocol, ERR_IPC_CLOSED if the
-   *   connection broke
+   *   connection broke or the sender sent too many invalid lines (reason `too-many-invalid`)
    */
   next(options?: ReceiveOptions): Promise<IteratorResult<SOCMessage, undefined>> {
     if (options === undefined) return this.#ask(this.#direct, true)

@@ -135,7 +135,7 @@ export class Dispatcher {
    * Returns the next message for a loop, or the next run.
    *
    * @throws TypeError for an overlapping call of a loop with `autoAck`, because it would be unclear which message is
-   * finished
+   *   finished
    */
   next(
     reader: Reader,
