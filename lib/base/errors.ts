@@ -49,8 +49,8 @@ export interface RemoteError {
 const BRAND = Symbol.for('sentinel-ipc.IpcError')
 
 /**
- * A failure at run time. Misuse of the API is a `TypeError` or `RangeError` instead. `instanceof IpcError` also holds for
- * errors of another copy of this package, and of a copy in another realm.
+ * A failure at run time. Misuse of the API is a `TypeError` or `RangeError` instead. `instanceof IpcError` also holds
+ * for errors of another copy of this package, and of a copy in another realm.
  */
 export class IpcError extends Error {
   /** What went wrong. See {@link IpcErrorCode}. */
@@ -96,8 +96,8 @@ export function isIpcError(value: unknown): value is IpcError {
 }
 
 /**
- * Whether a value is an Error of any realm, or a DOMException. `instanceof Error` is false for errors of Node itself and
- * of the addon where the package runs in a vm context.
+ * Whether a value is an Error of any realm, or a DOMException. `instanceof Error` is false for errors of Node itself
+ * and of the addon where the package runs in a vm context.
  */
 export function isError(value: unknown): value is Error {
   if (isNativeError(value)) return true

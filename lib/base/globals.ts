@@ -1,6 +1,6 @@
-// Timers, microtasks and the monotonic clock, taken once when the package loads. A test runner that replaces the globals
-// later (jest, sinon, vitest, node:test) moves the time of the code under test and leaves I/O alone. Everything in lib/
-// uses these; the lint rule no-restricted-globals keeps the bare globals out.
+// Timers, microtasks and the monotonic clock, taken once when the package loads. A test runner that replaces the
+// globals later (jest, sinon, vitest, node:test) moves the time of the code under test and leaves I/O alone. Everything
+// in lib/ uses these; the lint rule no-restricted-globals keeps the bare globals out.
 
 import * as timers from 'node:timers'
 

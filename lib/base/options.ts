@@ -3,8 +3,8 @@
 //   const TABLE: OptionTable<SenderOptions> = { timeoutMs: milliseconds, maxPending: wholeNumber(1, 1_000_000) }
 //   const { timeoutMs, maxPending } = checkOptions('Sender', options, TABLE)
 //
-// The compiler refuses a table that lacks a key. An unknown key is a TypeError that names the nearest one; a key with the
-// value undefined counts as absent. The result is a copy, read once: changing the original later has no effect.
+// The compiler refuses a table that lacks a key. An unknown key is a TypeError that names the nearest one; a key with
+// the value undefined counts as absent. The result is a copy, read once: changing the original later has no effect.
 
 import { quoteText } from './quote.js'
 

@@ -1,4 +1,5 @@
-// Tells a process from an earlier or later one with the same id, and one boot of the machine from another (Linux, proc(5)).
+// Tells a process from an earlier or later one with the same id, and one boot of the machine from another (Linux,
+// proc(5)).
 
 import { readFileSync } from 'node:fs'
 
@@ -11,8 +12,8 @@ export function bootId(): string | undefined {
 }
 
 /**
- * Identifies one run of a process: its start time in clock ticks, and the boot. Undefined if no such process runs, if it
- * is a zombie, or where the system has no /proc.
+ * Identifies one run of a process: its start time in clock ticks, and the boot. Undefined if no such process runs, if
+ * it is a zombie, or where the system has no /proc.
  */
 export function processStart(pid: number): string | undefined {
   return pid === process.pid ? (own ??= readStart(pid)) : readStart(pid)

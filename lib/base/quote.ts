@@ -24,8 +24,8 @@ function escapeUnit(unit: string): string {
 }
 
 /**
- * The characters that a terminal would interpret or hide: controls, format characters (writing direction, zero width, tags),
- * line separators and halves of surrogate pairs.
+ * The characters that a terminal would interpret or hide: controls, format characters (writing direction, zero width,
+ * tags), line separators and halves of surrogate pairs.
  */
 export const INVISIBLE = /[\p{Cc}\p{Cf}\p{Zl}\p{Zp}\p{Cs}]/gu
 

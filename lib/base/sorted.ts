@@ -1,8 +1,8 @@
 // Binary search.
 
 /**
- * Index of the first item, from index `from` on, whose key is `number` or more; the length of the array if there is none.
- * The items must ascend by that key.
+ * Index of the first item, from index `from` on, whose key is `number` or more; the length of the array if there is
+ * none. The items must ascend by that key.
  */
 export function indexAtLeast<Item>(
   items: readonly Item[],

@@ -4,7 +4,9 @@
 
 import type { InvalidLineReason, RefusalReason } from '../base/error-reasons.js'
 
-/** Indices of the words of a record, which describes one checked line. Positions are byte offsets in the read window. */
+/**
+ * Indices of the words of a record, which describes one checked line. Positions are byte offsets in the read window.
+ */
 export const RecordWord = {
   /** A {@link LineState}. */
   state: 0,
@@ -144,7 +146,9 @@ export const Progress = {
   turnOver: 6,
   /** Set by TypeScript: lines that were kept wait for a turn of their own, so the next one reads nothing. */
   keptWait: 7,
-  /** Rounds in which all connections were read, modulo 2^32. 0: not counted (yet). See native/readiness/read_rounds.h. */
+  /**
+   * Rounds in which all connections were read, modulo 2^32. 0: not counted (yet). See native/readiness/read_rounds.h.
+   */
   rounds: 8,
   count: 9,
 } as const
@@ -173,7 +177,7 @@ export const WRITABLE = -2
 /** Bytes that one read takes, unless an unfinished line leaves no room for them. */
 export const READ_BYTES = 112 << 10
 
-/** More bytes than the number of a message adds to its line. */
+/** Upper bound of the bytes that its number adds to a line. */
 export const NUMBER_BYTES = 24
 
 /** Indices of the description of one frame to be laid out. */
@@ -196,7 +200,7 @@ export const LayoutWord = {
 /** In place of a {@link MessageTypeCode}: the text is the whole frame already. */
 export const WHOLE_FRAME = 0
 
-/** More bytes than any envelope takes. */
+/** Upper bound of the bytes that the envelope of a described frame takes, its payload excluded. */
 export const ENVELOPE_BYTES = 96
 
 /** Indices of the words through which receivers ask the event loop to poll, and see whether polling paid off. */

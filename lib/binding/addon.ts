@@ -25,7 +25,7 @@ export interface NativePolicy {
   readonly units: readonly string[]
   readonly labels: readonly string[]
   readonly sids: readonly string[]
-  /** Whether peers of other pid namespaces pass by user and group alone. */
+  /** Whether peers of other pid namespaces are judged by user and group only, instead of refused. */
   readonly foreignNamespaces: boolean
 }
 
@@ -79,8 +79,8 @@ export interface NativeAcceptor {
   takeNotifyDescriptor(): number
   stop(): void
   /**
-   * Accepts again after `stop`, with what the constructor was given; the connections of before go on counting. Then
-   * `takeNotifyDescriptor` returns another one.
+   * Accepts again after `stop`. Connections admitted before still count against the limits. Afterwards
+   * `takeNotifyDescriptor` returns a new descriptor.
    */
   restart(address: NativeListenAddress, policy: NativePolicy, limits: NativeLimits): void
 }
@@ -95,8 +95,8 @@ export interface NativePeerWatcher {
 /** Reads from connected descriptors of the addon when something has arrived. */
 export interface NativeReadiness {
   /**
-   * Call once, before the first `want`. `records` is what {@link Addon.readRecords} returns, or WRITABLE: the kernel may take
-   * bytes again. `pollWords` are those of PollWord, see abi.ts.
+   * Call once, before the first `want`. `records` is what {@link Addon.readRecords} returns, or WRITABLE: the kernel
+   * may take bytes again. `pollWords` are those of PollWord, see abi.ts.
    */
   start(onReady: (descriptor: number, records: number) => void, pollWords: Int32Array): void
   /** Sets the readiness that a descriptor is waited for. Waiting keeps the process alive, see `keepAlive`. */
@@ -121,8 +121,8 @@ interface Addon {
   readonly readiness?: NativeReadiness
   readonly PeerWatcher: new () => NativePeerWatcher
   /**
-   * Begins reading a descriptor, with lines of at most this many bytes, until `closeReader`. Finds the fields that these JSON
-   * Pointers lead to, if any are given.
+   * Begins reading a descriptor, with lines of at most this many bytes, until `closeReader`. Finds the fields that
+   * these JSON Pointers lead to, if any are given.
    */
   readonly openReader: (descriptor: number, maxLineBytes: number, fields?: readonly string[]) => void
   readonly closeReader: (descriptor: number) => void
@@ -134,7 +134,9 @@ interface Addon {
   readonly moreRecords: (descriptor: number) => number
   /** Keeps the rest of the last read for a later `moreRecords`; call it if `progress` says that there is more. */
   readonly suspendRecords: (descriptor: number) => void
-  /** Begins a turn of the event loop, with all that it may read. Where `readiness` exists, the addon does so by itself. */
+  /**
+   * Begins a turn of the event loop, with all that it may read. Where `readiness` exists, the addon does so by itself.
+   */
   readonly beginTurn: () => void
   /** Returns the records of the unfinished line of a stream that has ended. */
   readonly finishRecords: (descriptor: number) => number
@@ -145,8 +147,9 @@ interface Addon {
   /** Sets the memory that all frame readers read into from now on. */
   readonly attachWindow: (bytes: Uint8Array) => void
   /**
-   * Writes the frames that `words` describe (see LayoutWord) at `begin`, and returns where they end. `text` is the text of all
-   * frames, one after the other. There must be room for ENVELOPE_BYTES a frame, three bytes a UTF-16 unit, and one more.
+   * Writes the frames that `words` describe (see LayoutWord) at `begin`, and returns where they end. `text` is the text
+   * of all frames, one after the other. There must be room for ENVELOPE_BYTES a frame, three bytes a UTF-16 unit, and
+   * one more.
    */
   readonly layOutFrames: (
     bytes: Uint8Array,
@@ -156,8 +159,8 @@ interface Addon {
     count: number,
   ) => number
   /**
-   * Copies the lines of [0, end) to `out` and gives them the numbers from `first` on; returns where they end there. Each
-   * takes at most NUMBER_BYTES more.
+   * Copies the lines of [0, end) to `out` and gives them the numbers from `first` on; returns where they end there.
+   * Each takes at most NUMBER_BYTES more.
    */
   readonly numberLines: (lines: Uint8Array, end: number, out: Uint8Array, at: number, first: number) => number
   /**
@@ -178,8 +181,8 @@ interface Addon {
    */
   readonly findGone: (descriptors: Int32Array) => number[]
   /**
-   * Opens a directory that only this user can enter, checked from the root down, and resolves with a number for it. With a
-   * `lockName` it is claimed for this environment alone, until `closeDirectory` or the end of the environment.
+   * Opens a directory that only this user can enter, checked from the root down, and resolves with a number for it.
+   * With a `lockName` it is claimed for this environment alone, until `closeDirectory` or the end of the environment.
    */
   readonly openDirectory: (path: string, create: boolean, lockName: string) => Promise<number>
   readonly listDirectory: (directory: number) => Promise<string[]>
@@ -200,8 +203,8 @@ interface Addon {
   /** Returns an id that differs from one boot of the machine to the next; '' where the system has none. */
   readonly bootId: () => string
   /**
-   * Sends a datagram to a Unix socket at a path, or at an abstract name that begins with '@'. Throws `would-block` when its
-   * queue is full, and `not-supported` on Windows.
+   * Sends a datagram to a Unix socket at a path, or at an abstract name that begins with '@'. Throws `would-block` when
+   * its queue is full, and `not-supported` on Windows.
    */
   readonly sendDatagram: (address: string, text: string) => void
   /** Returns the path that a listening descriptor is bound to, or ''. */

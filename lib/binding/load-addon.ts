@@ -90,8 +90,8 @@ export function loadAddon(): object {
   const require = createRequire(import.meta.url)
   try {
     const { path } = require('node-gyp-build') as { path: (root: string) => string }
-    // Not by require(), which returns the same exports to every evaluation of this file in a thread: test runners evaluate
-    // it once per test file. dlopen gives each evaluation an instance with state of its own.
+    // Not by require(), which returns the same exports to every evaluation of this file in a thread: test runners
+    // evaluate it once per test file. dlopen gives each evaluation an instance with state of its own.
     const loaded = { exports: {} }
     process.dlopen(loaded, path(root))
     return loaded.exports

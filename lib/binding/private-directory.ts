@@ -1,5 +1,6 @@
-// A directory that only this user can enter, and the files in it: opened natively, checked by descriptor, and closed at the
-// end of the environment. For a spool, a database, a registry; see OpenPrivateDirectory in native/platform/platform.h.
+// A directory that only this user can enter, and the files in it: opened natively, checked by descriptor, and closed at
+// the end of the environment. For a spool, a database, a registry; see OpenPrivateDirectory in
+// native/platform/platform.h.
 
 import { resolve } from 'node:path'
 
@@ -17,12 +18,12 @@ export class PrivateDirectory {
   }
 
   /**
-   * Opens a directory, component by component: every directory and symbolic link on the way belongs to this user or to root,
-   * and no other user can replace one. The directory itself is this user's, without access for others.
+   * Opens a directory, component by component: every directory and symbolic link on the way belongs to this user or to
+   * root, and no other user can replace one. The directory itself is this user's, without access for others.
    *
    * @param options.create create missing directories of the path, with mode 0700. Default: false
-   * @param options.lockName claim the directory by an exclusive lock on this file. It excludes other threads, processes,
-   *   containers and users, until `close` or the end of the thread or process.
+   * @param options.lockName claim the directory by an exclusive lock on this file. It excludes other threads,
+   *   processes, containers and users, until `close` or the end of the thread or process.
    * @throws what `fromNative` turns into an IpcError: ERR_IPC_UNSAFE_PATH, ERR_IPC_ADDRESS_IN_USE (claimed already),
    *   ERR_IPC_SYSTEM
    */
@@ -39,8 +40,8 @@ export class PrivateDirectory {
   }
 
   /**
-   * Opens a regular file of this user that has one name and no access for others: `create` makes it (mode 0600) and fails if
-   * it exists, `write` reads and writes an existing one. Resolves with a descriptor for node:fs; close it with
+   * Opens a regular file of this user that has one name and no access for others: `create` makes it (mode 0600) and
+   * fails if it exists, `write` reads and writes an existing one. Resolves with a descriptor for node:fs; close it with
    * {@link closeFile}.
    */
   async openFile(name: string, access: keyof typeof FileAccess): Promise<number> {
@@ -56,8 +57,8 @@ export class PrivateDirectory {
   }
 
   /**
-   * Checks that a file exists and is one that {@link openFile} opens, without opening it: closing any descriptor of a file
-   * ends all locks of fcntl(2) that this process holds on it.
+   * Checks that a file exists and is one that {@link openFile} opens, without opening it: closing any descriptor of a
+   * file ends all locks of fcntl(2) that this process holds on it.
    */
   checkFile(name: string): Promise<void> {
     return addon.checkFile(this.#id, name)

@@ -1,5 +1,5 @@
-// Sockets of Node on which threads of the addon wake the event loop. Node's module for them is loaded when the first one is
-// made, because that takes milliseconds.
+// Sockets of Node on which threads of the addon wake the event loop. Node's module for them is loaded when the first
+// one is made, because that takes milliseconds.
 
 import type { Socket } from 'node:net'
 

@@ -61,8 +61,8 @@ export class BatchSpool {
     this.#spool = spool
     this.#findOrigin = findOrigin
     this.#readFrom = spool.settledThrough + 1
-    // The losses that the spool reports are of no use: they include the note in each record, and messages that were damaged
-    // before the bridge counted them as received. `next` finds losses by gaps in the numbers instead.
+    // The losses that the spool reports are of no use: they include the note in each record, and messages that were
+    // damaged before the bridge counted them as received. `next` finds losses by gaps in the numbers instead.
     spool.attach({ onLost: () => undefined })
   }
 
@@ -76,7 +76,10 @@ export class BatchSpool {
     return this.#spool.fits(bytes + this.#spool.overheadBytes)
   }
 
-  /** Keeps batches. Resolves once they are durable; if it rejects, nothing is kept, or with reason `maybe-kept` it may be. */
+  /**
+   * Keeps batches. Resolves once they are durable; if it rejects, nothing is kept, or with reason `maybe-kept` it may
+   * be.
+   */
   async keep(batches: readonly GatheredBatch[]): Promise<void> {
     const note = JSON.stringify(batches.map(noteOf))
     const value = Buffer.concat([

@@ -74,9 +74,9 @@ export type DeadLetterReason = 'too-large' | 'not-a-batch' | 'invalid' | Rejecti
 export interface BridgeDeadLetter {
   /** Identifies the letter: a second one with the same id may be dropped. */
   readonly id: string
-  /** Host that the message comes from. */
+  /** Host that the message comes from; '' if it is not known, as for a message that the local receiver rejected. */
   readonly host: string
-  /** Its type. */
+  /** Its type; '' if it is not known. */
   readonly type: string
   /** Why it cannot be delivered: `too-large`, `not-a-batch`, `invalid`, or the reason of the receiver. */
   readonly reason: DeadLetterReason
@@ -107,7 +107,7 @@ export interface BatchSink {
    * progress at once.
    *
    * @throws any error if the batch was not stored, or if that is unknown; IpcError ERR_IPC_MESSAGE_TOO_LARGE if it can
-   * never be stored
+   *   never be stored
    */
   put(batch: OutgoingBatch): Promise<number>
   /** Stores a dead letter, cut to what fits. */
@@ -134,9 +134,14 @@ export interface BatchSource {
   open(signal: AbortSignal, onRetry: (error: Error) => void): Promise<SavedCheckpoint | undefined>
   /**
    * Yields every item after a position, in rising order, each once, until the signal fires. While the connection is
-   * lost, it waits.
+   * lost, it waits. Calls `report` with the error when it cannot read and will try again, and with undefined when it
+   * can read again.
    */
-  read(after: number, signal: AbortSignal): AsyncIterable<SourceItem>
+  read(
+    after: number,
+    signal: AbortSignal,
+    report: (error: Error | undefined) => void,
+  ): AsyncIterable<SourceItem>
   /**
    * Acknowledges all items through a position, which a saved checkpoint covers: the system need not deliver them again.
    */
@@ -157,9 +162,10 @@ export interface BatchSource {
 /**
  * The state of a bridge.
  *
- *     starting ──▶ running ◀──▶ waiting      waiting: the message system is unreachable, or the spool cannot be written;
- *         │           │            │         messages accumulate within bounds
+ *     starting ──▶ running ◀──▶ waiting
  *         └───────────┴────────────┴──▶ closed | failed
+ *
+ * `waiting`: the message system is unreachable, or the spool cannot be written; messages accumulate within bounds.
  */
 export type BridgeState = 'starting' | 'running' | 'waiting' | 'closed' | 'failed'
 
@@ -183,9 +189,9 @@ export type BridgeEvent =
       readonly type: 'dead-letter'
       /** Why it cannot be delivered. */
       readonly reason: DeadLetterReason
-      /** Host that it comes from. */
+      /** Host that it comes from; '' if it is not known. */
       readonly host: string
-      /** Its type. */
+      /** Its type; '' if it is not known. */
       readonly messageType: string
     }
 

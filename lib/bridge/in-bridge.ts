@@ -229,7 +229,11 @@ export class InBridge extends BridgeBase {
   async #readAll(): Promise<void> {
     const { signal } = this.life
     try {
-      for await (const item of this.#source.read(this.#saver.settled.position, signal)) {
+      const report = (error: Error | undefined): void => {
+        if (error === undefined) this.life.works('system')
+        else this.life.waitFor('system', error)
+      }
+      for await (const item of this.#source.read(this.#saver.settled.position, signal, report)) {
         if (signal.aborted) return
         this.life.works('system')
         this.#process(item)

@@ -14,8 +14,9 @@ const NEWLINE = 10
 /** Records of about this size are written together. */
 const RECORD_BYTES = 1 << 16
 /**
- * A bridge that is this many messages ahead of its checkpoint reads no more until it has saved the next one. So numbers
- * that an earlier process has sent are bounded, and so is what a receiver can state about messages that are not here yet.
+ * A bridge that is this many messages ahead of its checkpoint reads no more until it has saved the next one. This
+ * bounds the numbers that an earlier process can have sent, and so what a receiver can report about messages not read
+ * again yet.
  */
 export const MOST_AHEAD = 1 << 18
 /**
@@ -58,7 +59,10 @@ export class InboundLog implements SpoolLog {
   readonly overheadBytes = 0
   readonly #events: InboundEvents
   #sender: SpoolEvents | undefined
-  /** Announces new items once per turn of the event loop, so that those of one read share a write and an acknowledgement. */
+  /**
+   * Announces new items once per turn of the event loop, so that those of one read share a write and an
+   * acknowledgement.
+   */
   readonly #announcement = new Soon(() => {
     this.#sender?.onMore?.()
   }, setImmediate)
@@ -218,7 +222,7 @@ export class InboundLog implements SpoolLog {
   }
 
   append(): { first: number; durable: Promise<void> } {
-    const error = new IpcError('ERR_IPC_CLOSED', 'messages of a bridge come from the message system alone')
+    const error = new IpcError('ERR_IPC_CLOSED', 'a bridge takes messages only from the message system')
     const durable = Promise.reject(error)
     durable.catch(() => undefined)
     return { first: this.#next, durable }

@@ -1,7 +1,10 @@
-// One connection to NATS: made once and kept by the client; publishes and matches acknowledgements. Must not know batches.
+// One connection to NATS: made once and kept by the client; publishes and matches acknowledgements. Must not know
+// batches.
 //
-//     down ──connect()──▶ up ◀──the client reconnects, or gives up without need and is replaced──▶ down
-//      └───────────────────┴──▶ closed
+//     down ──connect(), or the client reconnects──▶ up ──the connection is lost──▶ down
+//      └─────────────────────────────────────────────┴──close()──▶ closed
+//
+// A connection that the client gives up without need is replaced by a new one.
 
 import {
   JetStreamApiError,
@@ -122,18 +125,22 @@ export class NatsLink {
   /**
    * Resolves when the connection is up.
    *
-   * @throws {IpcError} ERR_IPC_ABORTED; the error of the client if it never can be, for example because of wrong
-   * credentials
+   * @throws {IpcError} ERR_IPC_ABORTED; ERR_IPC_SYSTEM if it never can be, for example because of wrong credentials
+   *   (`cause` is the error of the client); ERR_IPC_CLOSED after {@link close}
    */
   async ready(signal: AbortSignal, onRetry: OnRetry = ignore): Promise<void> {
     this.#connecting ??= this.#connect(signal, onRetry)
     await this.#connecting
+    let woken: Promise<void> | undefined
     for (;;) {
       if (signal.aborted) throw new IpcError('ERR_IPC_ABORTED', 'the wait for NATS was aborted')
       if (this.#failure !== undefined) throw this.#failure
       if (this.#state === 'up') return
       if (this.#state === 'closed') throw notConnected()
-      await Promise.race([this.#up.wait(), pause(LONGEST_RETRY_MS, signal, 'the wait for NATS')])
+      woken ??= this.#up.wait().then(() => {
+        woken = undefined
+      })
+      await Promise.race([woken, pause(LONGEST_RETRY_MS, signal, 'the wait for NATS')])
     }
   }
 
@@ -167,7 +174,9 @@ export class NatsLink {
   /**
    * Publishes to JetStream and resolves with its acknowledgement.
    *
-   * @throws {IpcError} ERR_IPC_MESSAGE_TOO_LARGE, ERR_IPC_TIMEOUT, ERR_IPC_CLOSED (no connection); RefusedByStream
+   * @throws {IpcError} ERR_IPC_MESSAGE_TOO_LARGE, ERR_IPC_TIMEOUT, ERR_IPC_CLOSED (no connection, or no stream takes
+   *   the subject), ERR_IPC_SYSTEM (no permission), ERR_IPC_INVALID_MESSAGE (an invalid acknowledgement)
+   * @throws {RefusedByStream} if JetStream refuses the message for another reason
    */
   publish(subject: string, data: Uint8Array, hdrs: MsgHdrs): Promise<PublishAck> {
     const nc = this.#nc
@@ -385,7 +394,8 @@ function ignore(): void {
   // The caller is not interested in retries.
 }
 
-function notConnected(): IpcError {
+/** The error while there is no connection. */
+export function notConnected(): IpcError {
   return new IpcError('ERR_IPC_CLOSED', 'there is no connection to NATS')
 }
 

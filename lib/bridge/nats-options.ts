@@ -9,7 +9,10 @@ import { checkTimeout } from '../base/timing.js'
 
 /** Options of {@link NatsSink}, {@link NatsSource} and {@link checkNats}. */
 export interface NatsOptions {
-  /** Addresses of servers: `nats://host:port`, or `tls://…`. Default: `connection.servers`, else the client's own default. */
+  /**
+   * Addresses of servers: `nats://host:port`, or `tls://…`. Default: `connection.servers`, else the client's own
+   * default.
+   */
   readonly servers?: string | readonly string[]
   /**
    * Options passed to the NATS client: `authenticator` (nkey, credentials file), `user`, `pass`, `token`, `tls`,
@@ -18,7 +21,9 @@ export interface NatsOptions {
   readonly connection?: NodeConnectionOptions
   /** First part of the subjects: `<prefix>.<host>.<type>`. Default: `sentinel`. */
   readonly prefix?: string
-  /** The stream of the messages. Default: the prefix in upper case. `<stream>_STATE` and `<stream>_DEAD` belong to it. */
+  /**
+   * The stream of the messages. Default: the prefix in upper case. `<stream>_STATE` and `<stream>_DEAD` belong to it.
+   */
   readonly stream?: string
   /**
    * Maximum bytes of the stream, if the bridge creates it. A full stream refuses messages, and senders wait; no message

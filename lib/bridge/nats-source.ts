@@ -26,7 +26,7 @@ import { pause } from '../base/timing.js'
 import type { BatchSource, BridgeDeadLetter, SavedCheckpoint, SourceItem } from './bridge.js'
 import { consumerFault, filterOf } from './nats-consumer.js'
 import { publishDeadLetter } from './nats-dead-letters.js'
-import { hasApiCode, NatsLink, RefusedByStream, WRONG_LAST_SEQUENCE } from './nats-link.js'
+import { hasApiCode, NatsLink, notConnected, RefusedByStream, WRONG_LAST_SEQUENCE } from './nats-link.js'
 import {
   checkNatsOptions,
   deadLetterStream,
@@ -128,19 +128,26 @@ export class NatsSource implements BatchSource {
   }
 
   /** Yields the messages of the stream, in its order, each once. */
-  async *read(after: number, signal: AbortSignal): AsyncIterable<SourceItem> {
+  async *read(
+    after: number,
+    signal: AbortSignal,
+    report: (error: Error | undefined) => void,
+  ): AsyncIterable<SourceItem> {
     this.#acknowledged = after
     const cursor = { last: after }
     while (!signal.aborted) {
       try {
-        await this.#ready(signal)
+        if (!this.#link.isUp) report(notConnected())
+        await this.#ready(signal, report)
         const consumer = await this.#openConsumer(cursor.last)
+        report(undefined)
         this.#isCumulative = consumer.config.ack_policy === AckPolicy.All
         yield* this.#readTo(cursor, consumer.delivered.stream_seq)
         yield* this.#follow(cursor, consumer.delivered.consumer_seq, signal)
       } catch (error) {
         if (signal.aborted) return
         if (isIpcError(error) && error.code === 'ERR_IPC_SYSTEM') throw error
+        report(toError(error))
         await pause(RETRY_MS, signal, 'the bridge').catch(() => undefined)
       }
     }

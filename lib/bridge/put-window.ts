@@ -1,7 +1,7 @@
 // The batches in flight to the message system: several at once, and still stored in their order.
 //
-//     queued ──put──▶ sent ──acknowledged──▶ acknowledged ──all before it are in place──▶ in place (out of the window)
-//        ^─────────────┴──one failed, or was stored before the one in front of it─────┘
+//     queued ──put──▶ sent ──acknowledged──▶ acknowledged ──all before it are placed──▶ in place, and leaves
+//        ^─────────────┴──one failed, or was stored before its predecessor──┘
 //
 // A batch is in place when its copy stands behind the copy of its predecessor. When one fails, it and all behind it are
 // sent again ("go back N"): first with the same id, for which the system returns the position of the earlier copy; if
@@ -206,7 +206,7 @@ export class PutWindow {
       const head = this.#entries[0]
       if (head?.state !== 'acknowledged') break
       if (head.position <= this.#last) {
-        // Its copy stands in front of its predecessor's, so readers skip it; and so do all behind it.
+        // Its copy stands in front of its predecessor's, so readers skip it and all batches behind it.
         for (const each of this.#entries) ++each.copy
         this.#requeue()
         break

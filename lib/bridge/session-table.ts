@@ -7,10 +7,7 @@ import type { BatchRun } from './bridge.js'
 const KEY_BYTES = 16
 const ENTRY_BYTES = KEY_BYTES + 6
 
-/**
- * The decision about a run: the number from which on its messages are new, or `missing` if an earlier message has not
- * been read.
- */
+/** The decision about a run: the first number that is new, or `missing` if an earlier message has not been read. */
 export type Verdict = number | 'missing'
 
 export class SessionTable {
@@ -33,7 +30,7 @@ export class SessionTable {
     return this.#forgotten
   }
 
-  /** Returns the first number of a run that is new; a number past its end if none is. */
+  /** Returns the first number of a run that is new, a number past its end if none is, or `missing`. */
   judge(key: string, run: BatchRun): Verdict {
     const through = this.#through.get(key)
     if (!run.anchored && (through ?? -1) < run.previous) return 'missing'

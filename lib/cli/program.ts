@@ -104,12 +104,12 @@ async function dispatch(args: readonly string[], context: Context, version: () =
   }
 }
 
-/** An error that no listener is there, with a name that is near and has one. */
+/** Adds a similar name that has a socket to ERR_IPC_NOT_LISTENING. Returns any other error unchanged. */
 function explained(error: unknown, { positionals }: Command, args: Arguments, { env }: Context): unknown {
   if (!hasCode(error, 'ERR_IPC_NOT_LISTENING')) return error
   for (const [index, { kind }] of positionals.entries()) {
     const name = args.at(index)
-    // The one that the error is about; a path names no other.
+    // Only the name that the error is about; for a path there is no suggestion.
     if (kind !== 'name' || name === '' || name.includes('/') || !error.message.includes(`${name}.sock`))
       continue
     const near = nearestName(name, args.text('directory'), env)

@@ -7,8 +7,8 @@ import { addon } from '../binding/addon.js'
 export type AddressFound = 'nothing' | 'another-file'
 
 /**
- * The file that a listener bound, by device and inode. While the socket is open, no other file gets the inode; later, only
- * {@link BoundFile.found} says what is there.
+ * The file that a listener bound, by device and inode. While the socket is open, no other file gets the inode; later,
+ * only {@link BoundFile.found} says what is there.
  */
 export class BoundFile {
   readonly #path: string

@@ -7,8 +7,8 @@ import { IpcError } from '../base/errors.js'
 import { describeValue, flag, text, type OptionTable } from '../base/options.js'
 
 /**
- * Where to listen or dial. Without `directory` and `path`, the environment variable `SENTINEL_IPC_DIRECTORY` (an absolute
- * path) gives the directory; without that, the socket is `/tmp/sentinel-<name>.sock`.
+ * Where to listen or dial. Without `directory` and `path`, the environment variable `SENTINEL_IPC_DIRECTORY` (an
+ * absolute path) gives the directory; without that, the socket is `/tmp/sentinel-<name>.sock`.
  *
  * Services should use a directory that only they can write to: `/run/<unit>`, which systemd makes for
  * `RuntimeDirectory=<unit>`, or `$XDG_RUNTIME_DIR` for the programs of one user.

@@ -1,5 +1,5 @@
-// The acceptor behind a listener: the clients that it admits, the wake-ups of its thread, its counts, and its restart when the
-// address was lost and is claimed again.
+// The acceptor behind a listener: the clients that it admits, the wake-ups of its thread, its counts, and its restart
+// when the address was lost and is claimed again.
 
 import type { Socket } from 'node:net'
 
@@ -104,9 +104,9 @@ export class Admission {
   }
 
   /**
-   * Claims the address again. Returns the error if that fails; another call tries again. The acceptor holds the lock of the
-   * address, so it must stop first. `onStopped` is called for its last refusals. Connections made before go on counting
-   * against the limits.
+   * Claims the address again. Returns the error if that fails; another call tries again. The acceptor holds the lock of
+   * the address, so it must stop first. `onStopped` is called for its last refusals. Connections made before still
+   * count against the limits.
    */
   reclaim(onStopped: () => void): Error | undefined {
     this.#acceptor.stop()

@@ -16,7 +16,7 @@ import type { AccountHolder, UserAccount } from './user-account.js'
 /** Receives the lines of connections on behalf of their readers. One object serves all readers of a kind. */
 export interface RecordReader<Reader> {
   /**
-   * Lines have arrived: until this returns, `count` of them are in the read window, with their records in `records`.
+   * Lines have arrived: until this returns, `count` of them are in the thread's read window, described by its records.
    * `received` is the number of bytes since the last call. Return false to stop reading for now.
    */
   onRecords(reader: Reader, count: number, received: number): boolean

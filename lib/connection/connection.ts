@@ -78,8 +78,8 @@ export let hasReader: (connection: Connection) => boolean
 /** Resumes reading after `onRecords` has returned false. */
 export let resumeReading: (connection: Connection) => void
 /**
- * Stops reading as if the peer had ended the stream: the reader gets the lines read so far, in turns of the event loop if
- * there are many, then the end. Writing continues.
+ * Stops reading as if the peer had ended the stream: the reader gets the lines read so far, in turns of the event loop
+ * if there are many, then the end. Writing continues.
  */
 export let endReading: (connection: Connection) => void
 /**
@@ -92,7 +92,7 @@ export let readingOf: (connection: Connection) => Reading | undefined
 /**
  * Charges bytes that a connection makes this process hold to the account of its user. Negative bytes are released.
  * `awaiting` is the part that the application has to take or finish; default: all. While the account is full, the
- * connections of the user are hardly read, and connections with awaiting bytes not at all.
+ * connections of the user are read one at a time, and connections with awaiting bytes not at all.
  */
 export let charge: (connection: Connection, bytes: number, awaiting?: number) => void
 /** Whether the account of its user is full. */
@@ -151,7 +151,7 @@ export class Connection {
   #closedListeners: Set<() => void> | undefined
   #closeReason: CloseReason | undefined
   #peerExit: PeerExitWatch | undefined
-  /** Wait until the reader has the lines that were read. */
+  /** Calls of {@link takeKeptLines} that wait until the reader has the lines that were read. */
   #stopped: Waiters | undefined
   /** Whole milliseconds, which V8 stores without an object of their own. */
   readonly #openedMs = Math.floor(monotonicMs())
@@ -293,9 +293,9 @@ export class Connection {
   }
 
   /**
-   * Fires when the process that made the other end of this connection has ended, even if a child of it keeps the connection
-   * open (Linux 6.5 and later, by pidfd_open(2); Windows). Elsewhere it fires when the connection ends. The watch begins at
-   * the first use of this property.
+   * Fires when the process that made the other end of this connection has ended, even if a child of it keeps the
+   * connection open (Linux 6.5 and later, by pidfd_open(2); Windows). Elsewhere it fires when the connection ends. The
+   * watch begins at the first use of this property.
    *
    * @throws {IpcError} ERR_IPC_SYSTEM if descriptors or memory have run out
    */
@@ -333,8 +333,8 @@ export class Connection {
    * that wait for their turn reject: close the sender instead to have them sent. Waits at most {@link
    * DEFAULT_TIMEOUT_MS}. Safe to call again; resolves when the connection is closed.
    *
-   * @throws {IpcError} ERR_IPC_TIMEOUT or ERR_IPC_CLOSED if something could not be written; the connection is closed all
-   *   the same
+   * @throws {IpcError} ERR_IPC_TIMEOUT or ERR_IPC_CLOSED if something could not be written; the connection is closed
+   *   all the same
    */
   close(): Promise<void> {
     return (this.#closing ??= this.#close())

@@ -147,10 +147,10 @@ function tryConnect(address: string, policy: NativePolicy): NativeClient | undef
 const checkRetries = wholeNumber(0, Number.MAX_SAFE_INTEGER)
 
 /**
- * Dials up to `maxRetries` times, at least once, waiting 500 ms, 1 s, 1.5 s … between tries, for a start beside a peer
- * that may not be ready (Go: `DialWithRetry`). Tries again after ERR_IPC_NOT_LISTENING and ERR_IPC_TIMEOUT, and after
- * ERR_IPC_ACCESS_DENIED, as a listener opens its socket to others just after making it. Any other error is thrown at
- * once.
+ * Dials up to `maxRetries` times, at least once, waiting 500 ms, 1 s, 1.5 s … between tries, for a program that starts
+ * at the same time as its peer (Go: `DialWithRetry`). Tries again after ERR_IPC_NOT_LISTENING and ERR_IPC_TIMEOUT, and
+ * after ERR_IPC_ACCESS_DENIED, because a listener opens its socket to others only just after making it. Any other error
+ * is thrown at once.
  *
  * @throws as {@link dial}; the error of the last try
  */

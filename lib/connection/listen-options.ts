@@ -28,8 +28,8 @@ export interface ListenOptions extends AddressOptions {
   /** Closes the listener when it fires. */
   readonly signal?: AbortSignal
   /**
-   * Clients that the kernel queues before they are accepted. Default 511; Linux caps it at `net.core.somaxconn`, Windows at
-   * 63.
+   * Clients that the kernel queues before they are accepted. Default 511; Linux caps it at `net.core.somaxconn`,
+   * Windows at 63.
    */
   readonly backlog?: number
   /** Connections open at once; further clients are turned away. Default 4096. */
@@ -39,16 +39,17 @@ export interface ListenOptions extends AddressOptions {
   /** New connections of each user within any one second; further ones are turned away. Default: no limit. */
   readonly maxNewConnectionsPerSecondPerUser?: number
   /**
-   * Bytes that all connections of one user may make this process hold: lines whose end has not come, messages and errors
-   * that the application has not taken, and what acknowledging receivers and endpoints have under way. Beyond that, those of
-   * these connections that the application reads are read one at a time, and the others not at all, until half of it is free.
-   * At twice that, only the longest unfinished line is read, and its connection closed if it gets no further (`user-budget`).
-   * Other users are not affected. From 1 MiB; Infinity: no limit. Default: 64 MiB.
+   * Bytes that all connections of one user may make this process hold: lines whose end has not come, messages and
+   * errors that the application has not taken, and what acknowledging receivers and endpoints have under way. Beyond
+   * the limit, the user's connections take turns: only connections that the application waits for are read, one at a
+   * time, until at most half of the limit is used. Beyond twice the limit, only the longest unfinished line is read on,
+   * and its connection is closed if that line makes no progress (`user-budget`). Other users are not affected. From 1
+   * MiB; Infinity: no limit. Default: 64 MiB.
    */
   readonly maxBytesPerUser?: number
   /**
-   * Invalid lines on all connections of one user within any one second; the connection whose line goes beyond is closed with
-   * the reason `too-many-invalid`. Has no effect on receivers with `maxInvalid: Infinity`. Default: 10,000.
+   * Invalid lines on all connections of one user within one second. The connection that exceeds the limit is closed
+   * with the reason `too-many-invalid`. Has no effect on receivers with `maxInvalid: Infinity`. Default: 10,000.
    */
   readonly maxInvalidPerSecondPerUser?: number
   /**
@@ -96,8 +97,8 @@ export interface ListenOptions extends AddressOptions {
   readonly onAddressLost?: (event: AddressLostEvent) => void
   /**
    * Whether to claim a lost address again. Queued clients that were not accepted yet are disconnected; accepted
-   * connections stay, and count against the limits of the old claim only. If another listener has taken the address,
-   * the claim is tried again at every check. Default: false.
+   * connections stay, and still count against the limits. If another listener has taken the address, the claim is tried
+   * again at every check. Default: false.
    */
   readonly reclaim?: boolean
 }

@@ -46,8 +46,8 @@ interface Waiter {
 let createListener: (plan: ListenPlan, acceptor: NativeAcceptor) => Listener
 
 /**
- * Accepts connections whose peers are checked (Go: `Listener`). Made by {@link listen}. Keeps the process alive until it is
- * closed, unless {@link unref} is called.
+ * Accepts connections whose peers are checked (Go: `Listener`). Made by {@link listen}. Keeps the process alive until
+ * it is closed, unless {@link unref} is called.
  */
 export class Listener implements AsyncIterable<Connection> {
   /** Path of the socket, or (Windows) name of the pipe. '' if an adopted descriptor has none. */
@@ -177,9 +177,9 @@ export class Listener implements AsyncIterable<Connection> {
   }
 
   /**
-   * Checks now whether the path still leads to this listener, instead of at the next turn of `addressCheckMs`. If it does not,
-   * reports it, and claims the address again if `reclaim` is set. Returns whether clients can reach the listener.
-   * Always true on Windows, where the name of a pipe cannot be lost.
+   * Checks now whether the path still leads to this listener, instead of at the next turn of `addressCheckMs`. If it
+   * does not, reports it, and claims the address again if `reclaim` is set. Returns whether clients can reach the
+   * listener. Always true on Windows, where the name of a pipe cannot be lost.
    */
   check(): boolean {
     if (this.#state === 'closed') return false

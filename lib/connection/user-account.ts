@@ -3,11 +3,11 @@
 //
 //   open ──held > maxBytes──▶ full ──held ≤ half of it──▶ open
 //
-// While an account is full, one connection of the user reads at a time, for a turn: a line that has not ended needs further
-// reads. Only connections that the application waits for get a turn. The others stop at the bound and leave room. Beyond
-// twice the bound, only the line that reaches beyond it may end: a message in the application's hands takes as much room as its
-// line, so further lines wait until the application has finished some. If that line gets no further, its connection is closed.
-// Connections of other users are not affected.
+// While an account is full, one connection of the user reads at a time, for a turn: a line that has not ended needs
+// further reads. Only connections that the application waits for get a turn. The others stop at the bound and leave
+// room. Beyond twice the bound, only the line that reaches beyond it may end: a message in the application's hands
+// takes as much room as its line, so further lines wait until the application has finished some. If that line gets no
+// further, its connection is closed. Connections of other users are not affected.
 
 import { clearTimeout, monotonicMs, setTimeout } from '../base/globals.js'
 import { afterRound, clearRound, type RoundEnd } from '../wire/turn.js'
@@ -35,8 +35,8 @@ export interface AccountHolder {
 }
 
 /**
- * Milliseconds that one connection reads alone before its progress is checked. Longer while it has not been read because other
- * connections are read first, of whichever user.
+ * Milliseconds that one connection reads alone before its progress is checked. The check waits longer if connections of
+ * any user are ahead of it in the current round of reading.
  */
 const TURN_MS = 5
 /** Turns in a row for a connection that makes progress: enough for the rest of a long line. */
@@ -62,9 +62,9 @@ export class UserAccount {
   /** Whether the holder of the turn has read since the last check. */
   #hasRead = false
   #timer: NodeJS.Timeout | undefined
-  /** Set until whatever had arrived when the turn began has been read. */
+  /** Set until everything that had arrived when the turn began has been read. */
   #round: RoundEnd | undefined
-  /** While no connection has the turn: see `#roomForTurn`. */
+  /** While no connection has the turn: the next turn begins when no more than this many bytes are held. */
   #nextTurnAt = -Infinity
   /** When the longest line stopped making progress at the hard bound. */
   #stuckSinceMs: number | undefined
@@ -194,9 +194,10 @@ export class UserAccount {
   }
 
   /**
-   * What a connection reads would not wait for the application, and there is room for the rest of its line: the others hold no
-   * more than the hard bound. So all of them hold at most one line more, and if nothing waits for the application, the last one
-   * that has read may go on.
+   * Whether a connection may read now: what it reads would not wait for the application, and there is room for the rest
+   * of its line, because the other connections hold no more than the hard bound. So all of them together exceed that
+   * bound by at most one line; and if nothing waits for the application, the connection that read last may always go
+   * on.
    */
   #mayGoOn(reader: AccountHolder): boolean {
     if (!mayHaveTurn(reader)) return false
@@ -205,8 +206,8 @@ export class UserAccount {
   }
 
   /**
-   * Whether a connection that wants to read could get the turn now. Otherwise it waits for room. Looks at this connection alone:
-   * a search through all of them for each of them would take quadratic time.
+   * Whether a connection that wants to read could get the turn now. Otherwise it waits for room. Looks at this
+   * connection alone: a search through all of them for each of them would take quadratic time.
    */
   #mayBeNext(holder: AccountHolder): boolean {
     if (!this.#readers.has(holder) || !mayHaveTurn(holder)) return false
@@ -285,7 +286,7 @@ export class UserAccount {
   }
 }
 
-/** The application waits for what it reads. */
+/** Whether the application waits for what this connection reads. */
 function mayHaveTurn(reader: AccountHolder): boolean {
   return reader.wantsReading && reader.queuedBytes === 0
 }

@@ -122,6 +122,7 @@ export class BufferedSender {
    * reported.
    *
    * @throws {IpcError} ERR_IPC_BUFFER_FULL, ERR_IPC_CLOSED, ERR_IPC_MESSAGE_TOO_LARGE: the message was not accepted
+   * @throws TypeError for a value that is not a message
    */
   send(message: SOCMessage): void {
     if (!(message instanceof SOCMessage)) throw notAMessage(message)
@@ -141,7 +142,8 @@ export class BufferedSender {
   /**
    * Resolves when the kernel has all messages accepted so far.
    *
-   * @throws {IpcError} ERR_IPC_CLOSED if the connection is lost first; ERR_IPC_ABORTED if the signal fires first
+   * @throws {IpcError} ERR_IPC_CLOSED if the connection is lost first; ERR_IPC_TIMEOUT if the time-out of `close`
+   *   passes first; ERR_IPC_ABORTED if the signal fires first
    * @throws TypeError for an unknown option
    */
   flush(options?: BufferedSenderWaitOptions): Promise<void> {
@@ -189,8 +191,8 @@ export class BufferedSender {
    * Resolves when at most half of the buffer is in use. For a producer that prefers to wait rather than have a message
    * rejected.
    *
-   * @throws {IpcError} ERR_IPC_CLOSED if the connection is lost or the sender closed first; ERR_IPC_ABORTED if the signal
-   *   fires first
+   * @throws {IpcError} ERR_IPC_CLOSED if the connection is lost first, or the sender was closed before; ERR_IPC_TIMEOUT
+   *   if the time-out of `close` passes first; ERR_IPC_ABORTED if the signal fires first
    * @throws TypeError for an unknown option
    */
   drained(options?: BufferedSenderWaitOptions): Promise<void> {

@@ -4,7 +4,10 @@ import { checkOptions, millisecondsOrZero, type OptionTable } from '../base/opti
 
 /** Options of `flushSync`. */
 export interface FlushSyncOptions {
-  /** Longest time to wait for the peer to read, in milliseconds; 0: write only what the kernel takes at once. Default: 1000. */
+  /**
+   * Longest time to wait for the peer to read, in milliseconds; 0: write only what the kernel takes at once. Default:
+   * 1000.
+   */
   readonly timeoutMs?: number
 }
 

@@ -70,8 +70,8 @@ const SILENCE: Record<Silence, string> = {
 const RECEIVE_TABLE: OptionTable<ReceiveOptions> = { signal: checkSignal }
 
 /**
- * Reads messages from a connection (Go: `Receiver`). A connection has at most one. `Messages` may name the payload of each
- * type of message: see {@link ReceivedMessage}.
+ * Reads messages from a connection (Go: `Receiver`). A connection has at most one. `Messages` may name the payload of
+ * each type of message: see {@link ReceivedMessage}.
  */
 export class Receiver<
   Messages = Record<string, unknown>,
@@ -119,8 +119,8 @@ export class Receiver<
   }
 
   /**
-   * @throws TypeError if `connection` is not a connection of this copy of the package or has a receiver already, or for an
-   *   unknown option, or invalid `fields`
+   * @throws TypeError if `connection` is not a connection of this copy of the package or has a receiver already, or for
+   *   an unknown option, or invalid `fields`
    * @throws RangeError for a limit or a time-out that is out of range, or too many `fields`
    */
   constructor(connection: Connection, name: string, options?: ReceiverOptions) {
@@ -158,9 +158,10 @@ export class Receiver<
    * Returns the next message; `done` at the end of the stream (Go: `Next`, which returns io.EOF). A last line without a
    * newline counts if it is a whole message.
    *
-   * @throws {IpcError} ERR_IPC_INVALID_MESSAGE or ERR_IPC_MESSAGE_TOO_LARGE for a line that is not a message: call again for
-   *   the next one. ERR_IPC_CLOSED once if the connection broke, ERR_IPC_TIMEOUT once if the peer was silent for too
-   *   long; then `done`. ERR_IPC_ABORTED if the signal fired.
+   * @throws {IpcError} ERR_IPC_INVALID_MESSAGE or ERR_IPC_MESSAGE_TOO_LARGE for a line that is not a message: call
+   *   again for the next one. Once, followed by `done`: ERR_IPC_CLOSED if the connection broke, or the peer or its user
+   *   sent too many invalid lines (reason `too-many-invalid`); ERR_IPC_TIMEOUT if the peer was silent for too long.
+   *   ERR_IPC_ABORTED if the signal fired
    * @throws TypeError for an unknown option
    */
   next(options?: ReceiveOptions): Promise<IteratorResult<Message, undefined>> {

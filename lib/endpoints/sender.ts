@@ -161,11 +161,11 @@ export class Sender {
 
   /**
    * Sends a message, up to {@link MAX_RETRIES} times in all, waiting 100, 200 ms … between tries (Go: `SendWithRetry`).
-   * If the connection is dead, it is first dialled again, provided that it was dialled; for a connection that a listener
-   * accepted there is no address to dial, so the attempts end with it. A message that the kernel had taken completely
-   * before the connection died is not sent again; a partly taken one is.
+   * If the connection is dead, it is first dialled again. A connection that a listener accepted cannot be dialled
+   * again, so the attempts end with it. A message that the kernel had taken completely before the connection died is
+   * not sent again; a partly taken one is.
    *
-   * @throws as {@link send}; the error of the last attempt
+   * @throws as {@link send}, and as `dial` if it dials again; the error of the last attempt
    */
   async sendWithRetry(message: SOCMessage, options?: SendOptions): Promise<void> {
     const { signal } = checkOptions('sendWithRetry', options, SEND_TABLE)

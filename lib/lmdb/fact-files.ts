@@ -11,8 +11,8 @@ import { PrivateDirectory } from '../binding/private-directory.js'
 const DATA = 'data.mdb'
 const LOCK = 'lock.mdb'
 /**
- * Bytes of a new lock file. LMDB maps it and writes to it in memory: a page that has no block on a full file system would end
- * the process with SIGBUS, so it gets its blocks here.
+ * Bytes of a new lock file. LMDB maps it and writes to it in memory: a page that has no block on a full file system
+ * would end the process with SIGBUS, so it gets its blocks here.
  */
 const LOCK_BYTES = 1 << 14
 
@@ -78,8 +78,8 @@ const REMEDY = 'restore it, or move it away to begin anew with the facts of the 
 /**
  * Checks that the file contains all pages of its database: reading a missing one would end the process with SIGBUS.
  *
- * Opening and closing `data.mdb` is harmless, because LMDB takes no locks on it. The size is read after the pages: another
- * process may add to the database meanwhile, and a file is never shorter than an earlier state of its database.
+ * Opening and closing `data.mdb` is harmless, because LMDB takes no locks on it. The size is read after the pages:
+ * another process may add to the database meanwhile, and a file is never shorter than an earlier state of its database.
  */
 async function checkLength(files: PrivateDirectory): Promise<void> {
   const descriptor = await files.openFile(DATA, 'read')

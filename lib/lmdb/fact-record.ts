@@ -42,7 +42,10 @@ const HAS_DOMAIN = 2
 const HAS_MODULE = 4
 const HAS_UPDATE = 8
 
-/** Flags; the lengths of id, domain, module and source in UTF-16 units; two times in Unix milliseconds. The texts follow. */
+/**
+ * Flags; the lengths of id, domain, module and source in UTF-16 units; two times in Unix milliseconds. The texts
+ * follow.
+ */
 const HEADER_BYTES = 1 + 4 * 2 + 2 * 8
 
 /** Encodes a fact as a header and its texts, one after the other. */

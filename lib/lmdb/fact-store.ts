@@ -1,5 +1,6 @@
-// Facts on disk, in LMDB. They survive the death of the process at any moment, and from `flush` on that of the machine. This
-// file is the interface `FactStore`; fact-tables.ts knows the tables, write-queue.ts commits. Must not know the wire.
+// Facts on disk, in LMDB. They survive the death of the process at any moment, and from `flush` on that of the machine.
+// This file is the interface `FactStore`; fact-tables.ts knows the tables, write-queue.ts commits. Must not know the
+// wire.
 
 import { open, type RootDatabase } from 'lmdb'
 
@@ -42,12 +43,12 @@ const TABLE: OptionTable<LmdbFactStoreOptions> = {
 }
 
 /**
- * Keeps facts in an LMDB database, for a `SwarmTransport` or on its own. A batch is one transaction. Needs the optional peer
- * dependency `lmdb`. Several processes may read one database; only one of them may add to it.
+ * Keeps facts in an LMDB database, for a `SwarmTransport` or on its own. A batch is one transaction. Needs the optional
+ * peer dependency `lmdb`. Several processes may read one database; only one of them may add to it.
  *
- * A full disk rejects the write with ERR_FACT_STORE_FULL, and the store goes on. LMDB reads the file through a memory map: if
- * another program truncates the file while it is open, or the disk fails to read a page of it, the system ends the process
- * with SIGBUS. No error can be thrown for that.
+ * A full disk rejects the write with ERR_FACT_STORE_FULL, and the store goes on. LMDB reads the file through a memory
+ * map: if another program truncates the file while it is open, or the disk fails to read a page of it, the system ends
+ * the process with SIGBUS. No error can be thrown for that.
  */
 export class LmdbFactStore implements FactStore {
   readonly id: string
@@ -64,15 +65,16 @@ export class LmdbFactStore implements FactStore {
   }
 
   /**
-   * Opens the database in a directory, which is made with mode 0700 if absent. The directory and its files must belong to
-   * this user alone: the directory of mode 0700, files of mode 0600 without links, and nothing on the path that another user
-   * could replace.
+   * Opens the database in a directory, which is made with mode 0700 if absent. The directory and its files must belong
+   * to this user alone: the directory of mode 0700, files of mode 0600 without links, and nothing on the path that
+   * another user could replace.
    *
    * @param path of the directory; a relative path is resolved now
-   * @throws {IpcError} ERR_IPC_UNSAFE_PATH (reason `unsafe-fact-store`), also for a file that was cut short; ERR_IPC_SYSTEM
+   * @throws {IpcError} ERR_IPC_UNSAFE_PATH (reason `unsafe-fact-store`), also for a file that was cut short;
+   *   ERR_IPC_SYSTEM
    * @throws {FactError} ERR_FACT_STORE_FULL if the file system has no room for an empty database
-   * @throws TypeError if `path` is not a non-empty string, for an unknown option, or if the facts were written in another
-   *   format
+   * @throws TypeError if `path` is not a non-empty string, for an unknown option, or if the facts were written in
+   *   another format
    * @throws RangeError for a `mapSize` that is not a whole number from 1,048,576
    * @throws Error as LMDB throws it
    */

@@ -1,2 +1,2 @@
-// What needs the optional peer dependency `lmdb`, imported as `sentinel-ipc/lmdb`. Re-exports only.
+// sentinel-ipc/lmdb: everything that needs the optional peer dependency `lmdb`. Re-exports only.
 export { LmdbFactStore, type LmdbFactStoreOptions } from './fact-store.js'

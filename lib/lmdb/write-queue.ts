@@ -22,7 +22,8 @@ export class WriteQueue {
   }
 
   /**
-   * Runs an action that puts and removes. When this resolves, all of it is visible and survives the death of the process.
+   * Runs an action that puts and removes. When this resolves, all of it is visible and survives the death of the
+   * process.
    *
    * @throws what the action throws, which it must do before it puts anything
    * @throws {FactError} ERR_FACT_STORE_FULL if the disk, the quota or the map is full; Error if it failed otherwise

@@ -1,5 +1,5 @@
-// The text around a payload on the wire, {"type":T,"id":I,"ts":N,"payload":P} with extra keys behind `ts`, and the longest
-// line. Must not know messages.
+// The text around a payload on the wire, {"type":T,"id":I,"ts":N,"payload":P} with extra keys behind `ts`, and the
+// longest line. Must not know messages.
 
 import { IpcError } from '../base/errors.js'
 import { INVALID_REASONS, TOO_LARGE_STATE } from '../binding/abi.js'

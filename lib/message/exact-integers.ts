@@ -1,14 +1,14 @@
-// Parses JSON whose integers may be beyond 2^53, where a number is not exact: these become BigInts. Slower than JSON.parse,
-// so it is meant for the few texts that have such an integer. (JSON.parse shows the source of a number to its reviver only
-// in Node 21 and later.)
+// Parses JSON whose integers may be beyond 2^53, where a number is not exact: these become BigInts. Slower than
+// JSON.parse, so it is meant for the few texts that have such an integer. (JSON.parse shows the source of a number to
+// its reviver only in Node 21 and later.)
 
 import { randomHex } from '../base/crypto.js'
 import { hidePrototypeKey } from './payload.js'
 
 /**
  * An integer of 16 digits or more, if it does not stand in a string: no shorter one is beyond 2^53. Not the digits of a
- * fraction or an exponent. At most 1000 digits: the time that a BigInt takes to make grows faster than their number, and the
- * peer chooses it.
+ * fraction or an exponent. At most 1000 digits: the time that a BigInt takes to make grows faster than their number,
+ * and the peer chooses it.
  */
 const LONG_INTEGER = /(?<![\d.eE+-])-?\d{16,1000}(?![\d.eE])/g
 

@@ -1,6 +1,6 @@
-// The memory of reads whose messages are kept: in a queue, in hand, or with a handler at work. A message keeps the whole read
-// that it came in alive, so a peer could send one small message in each read and make us hold the rest of it too. So each
-// read counts once, until the last of its messages is let go.
+// The memory of reads whose messages are kept: in a queue, in hand, or by a running handler. A message keeps the whole
+// read that it came in alive, so a peer that sends one small message in each read makes this process hold much more.
+// Each read therefore counts once, in full, until the last of its messages is released.
 
 import { keptBytes, sizeBound, type SOCMessage } from './message.js'
 
@@ -20,12 +20,12 @@ export class HeldRead {
     this.#total = total
   }
 
-  /** What holding one more would add to the memory. */
+  /** Bytes by which holding one more message of this read would raise the total. */
   get cost(): number {
     return this.#holders === 0 ? this.#bytes : 0
   }
 
-  /** The read turns out to take so much more. */
+  /** Adds memory that became known only after {@link HeldReads.begin}. */
   grow(bytes: number): void {
     this.#bytes += bytes
     if (this.#holders > 0) this.#total.bytes += bytes
@@ -49,7 +49,7 @@ export class HeldReads {
     return this.#total.bytes
   }
 
-  /** A read that takes this much memory once something holds it. */
+  /** Makes a read that counts for this much memory while anything holds it. */
   begin(bytes: number): HeldRead {
     return new HeldRead(bytes, this.#total)
   }

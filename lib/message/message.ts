@@ -56,15 +56,15 @@ export let composed: (
 /** The message as a line with its newline. The keys are in the order type, id, ts, payload. */
 export let frameOf: (message: SOCMessage) => Frame
 /**
- * Where the finished frame stands in the bytes of a read, as `[start, end)`; start is -1 if there is none. Messages that
- * arrived one after the other stand one after the other there.
+ * Where the finished frame stands in the bytes of a read, as `[start, end)`; start is -1 if there is none. Messages
+ * that arrived one after the other stand one after the other there.
  */
 export let readyFrameStart: (message: SOCMessage) => number
 export let readyFrameEnd: (message: SOCMessage) => number
 export let readyFrameBytes: (message: SOCMessage) => Buffer
 /**
- * Describes the frame in the words at `at` (see {@link LayoutWord}) and returns the payload's text. Returns undefined if
- * the frame must be laid out whole, with {@link frameOf}.
+ * Describes the frame in the words at `at` (see {@link LayoutWord}) and returns the payload's text. Returns undefined
+ * if the frame must be laid out whole, with {@link frameOf}.
  */
 export let describeFrame: (message: SOCMessage, words: Int32Array, at: number) => string | undefined
 /** Whether the payload is known to be valid JSON on one line. */
@@ -92,9 +92,9 @@ export let deliveryOf: (message: SOCMessage) => Delivery | undefined
 /**
  * One message (Go: `SOCMessage`). Immutable. Made by {@link newSOCMessage}, or by a `Receiver`.
  *
- * A received message cuts its parts out of the read that it came with when they are first asked for. It keeps the bytes of
- * that read alive as long as it lives: at most 116 KiB and one line. A string from `rawPayload` keeps a page of 4 KiB
- * alive, or its own line if that is longer. To keep many messages for long, copy what you need out of them.
+ * A received message cuts its parts out of the read that it came with when they are first asked for. It keeps the bytes
+ * of that read alive as long as it lives: at most 116 KiB and one line. A string from `rawPayload` keeps a page of 4
+ * KiB alive, or its own line if that is longer. To keep many messages for long, copy what you need out of them.
  *
  * Clone or compare the value of {@link SOCMessage.toJSON}: `structuredClone` and `postMessage` refuse a message with a
  * DataCloneError, and `assert.deepStrictEqual` sees its type, timestamp and peer only.
@@ -110,7 +110,8 @@ export class SOCMessage<T = unknown> {
    */
   readonly peer: PeerIdentity | undefined
   /**
-   * Makes structuredClone and postMessage refuse a message, with a DataCloneError, instead of losing most of it in silence.
+   * Makes structuredClone and postMessage refuse a message, with a DataCloneError, instead of losing most of it in
+   * silence.
    *
    * @internal
    */
@@ -249,8 +250,8 @@ export class SOCMessage<T = unknown> {
   }
 
   /**
-   * The payload as a value: `JSON.parse` of {@link rawPayload}, parsed on first use; undefined if there is none. A
-   * key `__proto__` becomes an own property that is not enumerable, so that copying the value never changes a prototype.
+   * The payload as a value: `JSON.parse` of {@link rawPayload}, parsed on first use; undefined if there is none. A key
+   * `__proto__` becomes an own property that is not enumerable, so that copying the value never changes a prototype.
    *
    * @throws SyntaxError for a message made with {@link rawJSON} from text that is not JSON
    */
@@ -277,9 +278,9 @@ export class SOCMessage<T = unknown> {
    * The value in the payload that a JSON Pointer (RFC 6901) leads to: `message.field('/host/name')`, the same as in
    * {@link payload}; undefined if it leads nowhere, and the whole payload for `''`.
    *
-   * For pointers in the `fields` of the receiver, the payload is not parsed: the value is cut out of the line where the addon
-   * found it. A string is a copy that keeps nothing else alive; objects and arrays are parsed alone, anew in each call. For
-   * any other pointer, and for messages of this process, the payload is parsed first.
+   * For pointers in the `fields` of the receiver, the payload is not parsed: the value is cut out of the line where the
+   * addon found it. A string is a copy that keeps nothing else alive; objects and arrays are parsed alone, anew in each
+   * call. For any other pointer, and for messages of this process, the payload is parsed first.
    *
    * @throws TypeError or RangeError for a text that is not a JSON Pointer, or too long
    */

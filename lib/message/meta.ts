@@ -32,8 +32,8 @@ export interface MadeMeta {
 /**
  * Checks the meta of a new message. Keys whose value is undefined are left out.
  *
- * @throws TypeError for a reserved key (`type`, `id`, `ts`, `payload`, in upper or lower case), or a value that JSON cannot
- *   express; RangeError for more than 32 keys or 4096 bytes
+ * @throws TypeError for an empty key, a reserved key (one of {@link OURS}, whatever its case), or a value that JSON
+ *   cannot express; RangeError for more than 32 keys or 4096 bytes
  */
 export function makeMeta(meta: unknown): MadeMeta {
   if (typeof meta !== 'object' || meta === null || Array.isArray(meta)) {

@@ -54,8 +54,8 @@ export function rawJSON(content: string | Uint8Array): RawJSON {
 }
 
 /**
- * Where a value begins and ends, without the line breaks around it, which would end the message's line. Blanks beside a line
- * break go with it; everything else stays as it is. `unitAt` gives a character code, or a byte.
+ * Where a value begins and ends, without the line breaks around it, which would end the message's line. Blanks beside a
+ * line break go with it; everything else stays as it is. `unitAt` gives a character code, or a byte.
  */
 function withoutBreaks(length: number, unitAt: (at: number) => number): [start: number, end: number] {
   let start = 0
@@ -93,17 +93,18 @@ export interface NewMessageOptions {
   /** Unix time in whole seconds. Default: now. */
   readonly timestamp?: number
   /**
-   * Extra keys of the envelope with their JSON values, such as `traceparent`: see {@link SOCMessage.meta}. At most 32 keys and
-   * 4096 bytes as JSON; undefined values are left out. `type`, `id`, `ts`, `timestamp`, `payload`, `seq` and `source` are not
-   * allowed in any case. Default: none.
+   * Extra keys of the envelope with their JSON values, such as `traceparent`: see {@link SOCMessage.meta}. At most 32
+   * keys and 4096 bytes as JSON; undefined values are left out. `type`, `id`, `ts`, `timestamp`, `payload`, `seq` and
+   * `source` are reserved, in upper and lower case. Default: none.
    */
   readonly meta?: Meta
 }
 
 /**
  * Makes a message (Go: `NewSOCMessage`). The payload is turned into JSON at once, so later changes to the value have no
- * effect. A payload that is nested more than 255 levels deep is refused when it is sent. Half a surrogate pair, in any text of
- * the message, is sent as an escape such as `\ud800`: this library receives it as it was; a Go peer reads U+FFFD in its place.
+ * effect. A payload that is nested more than 255 levels deep is refused when it is sent. Half a surrogate pair, in any
+ * text of the message, is sent as an escape such as `\ud800`: this library receives it as it was; a Go peer reads
+ * U+FFFD in its place.
  *
  * @param payload any JSON value, {@link rawJSON}, or undefined for none
  * @throws TypeError for an empty type, an unknown option, an id that is not a string, a value that JSON cannot express,

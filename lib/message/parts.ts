@@ -1,4 +1,5 @@
-// What messages are made of: facts known when they are made, and where their type and id come from. Must not know messages.
+// What messages are made of: facts known when they are made, and where their type and id come from. Must not know
+// messages.
 
 import { EnvelopeExtra, RecordFlag, WHOLE_FRAME } from '../binding/abi.js'
 import type { PeerIdentity } from '../peer/peer.js'

@@ -1,5 +1,5 @@
-// Converts payloads between values and text. Refuses values that JSON cannot express; received text never changes a prototype,
-// and a text that is handed out keeps no other text alive.
+// Converts payloads between values and text. Refuses values that JSON cannot express; received text never changes a
+// prototype, and a text that is handed out keeps no other text alive.
 
 /**
  * The JSON text of a value; undefined for undefined.
@@ -60,8 +60,8 @@ export function hidePrototypeKey(_key: string, value: unknown): unknown {
 const scratch = Buffer.allocUnsafeSlow(4096)
 
 /**
- * A copy of an ASCII text that shares no memory with the text it was cut from. In V8 a slice of 13 characters or more keeps
- * its whole parent alive, so an id kept in a Map would keep a whole page.
+ * A copy of an ASCII text that shares no memory with the text it was cut from. In V8 a slice of 13 characters or more
+ * keeps its whole parent alive, so an id kept in a Map would keep a whole page.
  */
 export function detached(slice: string): string {
   if (slice.length < 13) return slice

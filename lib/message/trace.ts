@@ -1,5 +1,5 @@
-// Carries the trace context of OpenTelemetry in a message's meta. The caller passes its own `@opentelemetry/api`, so that
-// this package neither depends on it nor finds another copy of it.
+// Carries the trace context of OpenTelemetry in a message's meta. The caller passes its own `@opentelemetry/api`, so
+// that this package neither depends on it nor finds another copy of it.
 
 import type { SOCMessage } from './message.js'
 import type { Meta } from './meta.js'
@@ -11,7 +11,10 @@ export interface TraceApi<Context> {
     /** The active context. */
     active(): Context
   }
-  /** Writes and reads contexts as the application has configured: by default W3C Trace Context, once an SDK is registered. */
+  /**
+   * Writes and reads contexts as the application has configured: by default W3C Trace Context, once an SDK is
+   * registered.
+   */
   readonly propagation: {
     /** Writes a context into a carrier. */
     inject(context: Context, carrier: Record<string, string>): void

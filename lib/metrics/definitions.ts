@@ -29,10 +29,10 @@ export const METRICS = {
   ),
   messages_received_total: counter('Messages read.', '{message}'),
   received_bytes_total: counter('Bytes read.', 'By'),
-  received_batches_total: counter('Reads that brought these bytes.', '{batch}'),
+  received_batches_total: counter('Reads that returned bytes.', '{batch}'),
   messages_sent_total: counter('Messages written.', '{message}'),
   sent_bytes_total: counter('Bytes given to the kernel.', 'By'),
-  sent_batches_total: counter('Batches that these were given in.', '{batch}'),
+  sent_batches_total: counter('Batches given to the kernel.', '{batch}'),
   invalid_lines_total: counter('Lines that were not messages, by reason.', '{line}', 'reason'),
   dropped_messages_total: counter('Messages given up on the sending side, by reason.', '{message}', 'reason'),
   settled_messages_total: counter(

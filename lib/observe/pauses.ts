@@ -1,9 +1,10 @@
 // Turns the pauses of one object into events, at a bounded rate: a fast peer causes hundreds of pauses a second. A long
 // pause is always reported.
 //
-//   running ──begin──▶ pausing ──reported less than 100 ms ago? then after them──▶ reported
-//      ▲ └──────end, unreported───┘                                                   │
-//      └──────────────────────────────────end, reported───────────────────────────────┘
+//   running ──begin──▶ pausing ──at once, or 100 ms after the last report──▶ reported
+//      ▲                  │                                                     │
+//      ├──end, unreported─┘                                                     │
+//      └─────────────────────────────end, reported──────────────────────────────┘
 
 import { clearTimeout, monotonicMs, setTimeout } from '../base/globals.js'
 

@@ -80,8 +80,8 @@ function partsOf(parts: Parts): Entry[] {
 }
 
 /**
- * Registers an object that reads from or writes to a connection, for as long as the connection is open. All objects of a
- * class have the same kind.
+ * Registers an object that reads from or writes to a connection, for as long as the connection is open. All objects of
+ * a class have the same kind.
  */
 export function observeOn(connection: ObservedConnection, kind: ObservedKind, object: Observed): void {
   if (!connections.has(connection)) return

@@ -45,7 +45,10 @@ export function tracesReceives(): boolean {
   return receives.hasSubscribers
 }
 
-/** Writes a batch: `start` and `end` around the call, `asyncStart` and `asyncEnd` when the kernel has all of it, or `error`. */
+/**
+ * Writes a batch: `start` and `end` around the call, `asyncStart` and `asyncEnd` when the kernel has all of it, or
+ * `error`.
+ */
 export function traceSend(source: TraceSource, batch: Uint8Array, write: () => Promise<void>): void {
   const { id, address, peer } = source
   const trace = { connection: id, address, peer, lines: linesOf(batch), bytes: batch.length }

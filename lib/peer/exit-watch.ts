@@ -64,8 +64,8 @@ class PeerExitWatcher {
 let watcher: PeerExitWatcher | undefined
 
 /**
- * Watches the process at the other end of a connected descriptor. Where the system cannot report its end (Linux before 6.5),
- * the signal fires when the connection ends instead.
+ * Watches the process at the other end of a connected descriptor. Where the system cannot report its end (Linux before
+ * 6.5), the signal fires when the connection ends instead.
  *
  * @throws {IpcError} ERR_IPC_SYSTEM when descriptors or memory have run out
  */

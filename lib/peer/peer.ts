@@ -31,8 +31,8 @@ export interface PeerIdentity {
    */
   readonly executable?: string
   /**
-   * Unit of systemd that the process belongs to, such as `soc-collector.service` (Linux 6.5 and later: /proc/PID/cgroup, under
-   * the same conditions). Undefined where there is none.
+   * Unit of systemd that the process belongs to, such as `soc-collector.service` (Linux 6.5 and later:
+   * /proc/PID/cgroup, under the same conditions). Undefined where there is none.
    */
   readonly unit?: string
   /** Label of the security module (SO_PEERSEC: SELinux, AppArmor). Undefined where there is none. */
@@ -60,14 +60,14 @@ export interface PeerPolicy {
   /** Groups whose members are admitted, by id or name. Not on Windows. */
   readonly groups?: readonly (number | string)[]
   /**
-   * Absolute paths of programs. A hint that stops mistakes, not attacks: a process of the same user can connect, write, and
-   * then become a listed program (execve(2)), or have a listed program run its code (ptrace(2), LD_PRELOAD).
+   * Absolute paths of programs. A hint that stops mistakes, not attacks: a process of the same user can connect, write,
+   * and then become a listed program (execve(2)), or have a listed program run its code (ptrace(2), LD_PRELOAD).
    */
   readonly executables?: readonly string[]
   /**
-   * Units of systemd, such as `soc-collector.service`. On Linux 6.5 and later only. A process cannot move itself into the
-   * unit of another without being root, so only what the unit itself started is in it; a process of the same user can
-   * still make it run code (ptrace(2)), unless the unit or Yama forbids that.
+   * Units of systemd, such as `soc-collector.service`. On Linux 6.5 and later only. A process cannot move itself into
+   * the unit of another without being root, so only what the unit itself started is in it; a process of the same user
+   * can still make it run code (ptrace(2)), unless the unit or Yama forbids that.
    */
   readonly units?: readonly string[]
   /** Labels of the security module (SELinux contexts, AppArmor profiles). */

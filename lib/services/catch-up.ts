@@ -1,5 +1,6 @@
-// Reads what clients had sent before their server was closed. Nothing tells how much of that the kernel still holds, so it
-// is taken as read when a whole round of reading has found next to nothing, or more than the kernel holds for a connection.
+// Reads what clients had sent before their server was closed. The system does not report how much of it the kernel
+// still holds. So everything counts as read when a whole round of reading has found next to nothing; and a single
+// connection, when more was read from it than the kernel holds for one.
 
 import { monotonicMs } from '../base/globals.js'
 import { pause } from '../base/timing.js'
@@ -18,7 +19,7 @@ const KERNEL_BYTES = 1 << 20
 /** Milliseconds between looks at readers that do not want more for now. */
 const HELD_MS = 1
 
-/** Bytes read of a connection: when its server was closed, and at the last look. */
+/** Bytes read from a connection: when its server was closed, and at the last look. */
 interface Progress {
   readonly first: number
   last: number
@@ -34,8 +35,9 @@ type Look =
   | 'moving'
 
 /**
- * Resolves when what was sent to the connections before has been read; after half of `timeoutMs` at the latest, so that
- * their handlers have time to finish. Drains a connection that is still being sent to when it has been read that far.
+ * Resolves when everything that peers had sent on the connections before this call has been read; after half of
+ * `timeoutMs` at the latest, so that handlers have time to finish. A connection whose peer keeps sending is drained
+ * once {@link KERNEL_BYTES} were read from it.
  */
 export async function catchUp(open: ReadonlyMap<Connection, unknown>, timeoutMs: number): Promise<void> {
   const untilMs = monotonicMs() + timeoutMs / 2

@@ -1,5 +1,5 @@
-// Lets code that only writes to a connection finish when its server drains. Code that reads notices the end of its stream
-// instead.
+// Lets code that only writes to a connection finish when its server drains. Code that reads notices the end of its
+// stream instead.
 
 import { endReading, hasReader, type Connection } from '../connection/connection.js'
 

@@ -74,8 +74,8 @@ export class Endpoint {
   /**
    * Reading starts in the same turn of the event loop, so register the handlers at once.
    *
-   * @throws TypeError if `connection` is not a connection of this copy of the package or has a receiver already; TypeError,
-   *   RangeError for options that are not allowed
+   * @throws TypeError if `connection` is not a connection of this copy of the package or has a receiver already;
+   *   TypeError, RangeError for options that are not allowed
    */
   constructor(connection: Connection, name: string, options: EndpointOptions = {}) {
     checkConnection(connection, 'Endpoint')
@@ -154,7 +154,8 @@ export class Endpoint {
    * @throws {IpcError} ERR_IPC_REMOTE with `remote: { code, message }` when the peer replied with an error,
    *   ERR_IPC_TIMEOUT, ERR_IPC_ABORTED, ERR_IPC_BUFFER_FULL, ERR_IPC_CLOSED (also when the peer ends while requests are
    *   under way: all of them reject then), ERR_IPC_MESSAGE_TOO_LARGE, ERR_IPC_INVALID_MESSAGE
-   * @throws TypeError for a reserved type, a payload that JSON cannot express, or options that are not allowed
+   * @throws TypeError for a reserved type, a payload that JSON cannot express, or options that are not allowed;
+   *   RangeError for a time-out that is not positive
    */
   request<T = unknown>(
     type: string,
@@ -172,7 +173,8 @@ export class Endpoint {
    * Registers the handler for a type of request. Replies are sent in the order in which handlers finish. Their payload
    * is the value that the handler returns, any JSON value or `rawJSON`; with `Reply` the compiler checks its type.
    *
-   * @throws TypeError if the type has a handler already or is reserved (`soc_reply`, `soc_cancel`)
+   * @throws TypeError if the type has a handler already, is reserved (`soc_reply`, `soc_cancel`) or empty, or if
+   *   `handler` is not a function
    */
   respond<T = unknown, Reply = unknown>(type: string, handler: RequestHandler<T, Reply>): void {
     checkType(type)
@@ -184,6 +186,7 @@ export class Endpoint {
    *
    * @throws {IpcError} ERR_IPC_TIMEOUT when requests or handlers were still under way after `timeoutMs` (default 5000):
    *   those requests reject, the signals of those handlers fire, and the connection is closed all the same
+   * @throws TypeError, RangeError for options that are not allowed
    */
   close(options: EndpointCloseOptions = {}): Promise<void> {
     const { timeoutMs } = checkCloseOptions(options)

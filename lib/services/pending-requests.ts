@@ -1,4 +1,5 @@
-// The requests of one endpoint that have no reply yet: bounded in bytes, each with a deadline and a signal that withdraw it.
+// The requests of one endpoint that have no reply yet: bounded in bytes, each with a deadline and a signal that
+// withdraw it.
 
 import { offAbort, onAbort } from '../base/abort.js'
 import { abortedError, IpcError } from '../base/errors.js'

@@ -79,8 +79,8 @@ export class Publisher {
    * endpoint. If the connection has no reader, a subscriber that hangs up is noticed within about a second.
    *
    * @throws {IpcError} ERR_IPC_CLOSED when the publisher or the connection is closed
-   * @throws TypeError if `connection` is not a connection of this copy of the package or is a subscriber already, or for
-   *   options that are not allowed
+   * @throws TypeError if `connection` is not a connection of this copy of the package or is a subscriber already, or
+   *   for options that are not allowed
    */
   add(connection: Connection, options: SubscribeOptions = {}): Subscriber {
     checkConnection(connection, 'Publisher.add')
@@ -104,6 +104,7 @@ export class Publisher {
    * Publishes a message to all subscribers that want its type. Never waits.
    *
    * @throws {IpcError} ERR_IPC_MESSAGE_TOO_LARGE, ERR_IPC_INVALID_MESSAGE, ERR_IPC_CLOSED: nothing was published
+   * @throws TypeError for a value that is not a message
    */
   publish(message: SOCMessage): void {
     if (!(message instanceof SOCMessage)) {

@@ -159,15 +159,15 @@ export class Server {
 
   /**
    * Closes the listener and drains. For another 20 ms, connections and messages in transit are accepted, and longer as
-   * far as clients had sent more before: up to 1 MiB of each connection, for at most half of `timeoutMs`. Then the server
-   * stops reading from all connections. A receiver hands out the messages that it has read, then its stream ends, so
-   * that a handler that loops over its messages finishes on its own. The connection of a `Publisher`'s subscriber that
-   * has no reader closes after the messages already published are written. Handlers can still send: replies and
-   * acknowledgements reach the peer before the connection closes. Handlers that have not finished after `timeoutMs` are
-   * aborted: their connection is destroyed and their signal fires. Safe to call again; never rejects.
+   * far as clients had sent more before: up to 1 MiB of each connection, for at most half of `timeoutMs`. Then the
+   * server stops reading from all connections. A receiver hands out the messages that it has read, then its stream
+   * ends, so that a handler that loops over its messages finishes on its own. The connection of a `Publisher`'s
+   * subscriber that has no reader closes after the messages already published are written. Handlers can still send:
+   * replies and acknowledgements reach the peer before the connection closes. Handlers that have not finished after
+   * `timeoutMs` are aborted: their connection is destroyed and their signal fires. Safe to call again; never rejects.
    *
-   * A plain sender cannot know how far its messages were read: where half of `timeoutMs` is too short, some stay unread in
-   * the kernel. Use an `AcknowledgedSender` if no message may be lost.
+   * A plain sender cannot know how far its messages were read: where half of `timeoutMs` is too short, some stay unread
+   * in the kernel. Use an `AcknowledgedSender` if no message may be lost.
    *
    * @throws TypeError, RangeError for options that are not allowed
    */

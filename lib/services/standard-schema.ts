@@ -1,5 +1,5 @@
-// The part of Standard Schema (https://standardschema.dev) that this library uses. zod, valibot and arktype implement it, so
-// that no schema library is imported here.
+// The part of Standard Schema (https://standardschema.dev) that this library uses. zod, valibot and arktype implement
+// it, so that no schema library is imported here.
 
 /** The part of the interface `StandardSchemaV1` that this library uses. */
 export interface StandardSchema<Output = unknown> {

@@ -14,8 +14,8 @@ import { LineSplitter, lineOf, messageOf, payloadMessage, refusalOf, withPlace }
 /** Options of {@link readableFrom} and {@link readableStreamFrom}. */
 export interface ReadableOptions {
   /**
-   * `object`: a stream of messages. `text`: a stream of text, one line of JSON a message (NDJSON), with the keys `type`,
-   * `id`, `ts` and `payload` as on the wire. Default: `object`.
+   * `object`: a stream of messages. `text`: a stream of text, one line of JSON a message (NDJSON), with the keys
+   * `type`, `id`, `ts` and `payload` as on the wire. Default: `object`.
    */
   readonly as?: 'object' | 'text'
   /** With `as: 'text'`: a line holds the payload alone; messages without one are left out. Default: false. */

@@ -43,7 +43,10 @@ export interface MessageSource {
 
 /** Options of {@link validated}. */
 export interface ValidatedOptions {
-  /** What to do with a violation. `throw` rejects one `next()`, and the next call goes on; `skip` only counts it. Default: `throw`. */
+  /**
+   * What to do with a violation. `throw` rejects one `next()`, and the next call goes on; `skip` only counts it.
+   * Default: `throw`.
+   */
   readonly onInvalid?: 'throw' | 'skip'
   /**
    * Violations tolerated before the iteration ends, which closes a receiver; `Infinity` for any number. Default: 1000.
@@ -156,9 +159,10 @@ class Validation<Checks extends Schemas> implements ValidatedMessages<Checks> {
  * message. A violation is published on `sentinel-ipc:invalid`; a message of an acknowledged sender is also rejected,
  * with the reason.
  *
- * @throws {IpcError} from `next()`: ERR_IPC_INVALID_MESSAGE with reason `schema`, or `unknown-type`, with the path and the
- *   text of the issues, which `cause` lists; ERR_IPC_CLOSED with reason `too-many-invalid`; and as the source
- * @throws TypeError for a schema that does not implement Standard Schema, or options that are not allowed
+ * @throws {IpcError} from `next()`: ERR_IPC_INVALID_MESSAGE with reason `schema`, or `unknown-type`, with the path and
+ *   the text of the issues, which `cause` lists; ERR_IPC_CLOSED with reason `too-many-invalid`; and as the source
+ * @throws TypeError for a source without `next()`, a schema that does not implement Standard Schema, or an option that
+ *   is not allowed; RangeError for a `maxInvalid` that is not 0 or more
  */
 export function validated<const Checks extends Schemas>(
   source: MessageSource,

@@ -1,4 +1,4 @@
-// Adds several entries to a spool together: all are stored, or none, as far as the disk lets itself be told. Must not know
+// Adds several entries to a spool together: all are stored, or none, as far as a failing disk allows. Must not know
 // messages.
 
 import { IpcError } from '../base/errors.js'

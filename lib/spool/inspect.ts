@@ -11,9 +11,9 @@ export interface SpoolSegment {
   readonly name: string
   /** Size of the file, in bytes. */
   readonly bytes: number
-  /** Records with messages that are not settled, and their bytes. */
+  /** Records with messages that are not settled. */
   readonly records: number
-  /** Bytes of records whose messages still wait. */
+  /** Bytes of these records. */
   readonly liveBytes: number
 }
 

@@ -137,8 +137,8 @@ export class LogWriter {
   }
 
   /**
-   * How many of the waiting jobs the next group may hold: without a reserve, only the urgent ones at the front. If there is
-   * no room for a reserve, throws and moves the jobs that need one into `jobs`.
+   * How many of the waiting jobs the next group may hold: without a reserve, only the urgent ones at the front. If
+   * there is no room for a reserve, throws and moves the jobs that need one into `jobs`.
    */
   async #countAllowed(jobs: WriteJob[]): Promise<number> {
     const { reserve } = this.#options
@@ -231,8 +231,8 @@ export class LogWriter {
   }
 
   /**
-   * Removes what a failed write left in its segment. Until that is done (with `sync`: on the disk), the next process may find
-   * the records, so they must not be reported as gone.
+   * Removes what a failed write left in its segment. Until that is done (with `sync`: on the disk), the next process
+   * may find the records, so they must not be reported as gone.
    */
   async #undo(segment: Segment, cause: unknown): Promise<void> {
     if (await this.#isCutOff(segment)) return

@@ -46,7 +46,10 @@ export interface SpoolOptions {
    * of power. Default: `process`.
    */
   readonly durability?: 'process' | 'fsync'
-  /** Size in bytes at which a file of the log is full and the next one begins. Default: 64 MiB, or 1/256 of `maxBytes` if that is more. */
+  /**
+   * Size in bytes at which a file of the log is full and the next one begins. Default: 64 MiB, or 1/256 of `maxBytes`
+   * if that is more.
+   */
   readonly segmentBytes?: number
   /** Called with each damage found. Default: a warning of the process. */
   readonly onDamage?: (damage: SpoolDamage) => void

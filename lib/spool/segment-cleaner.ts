@@ -32,7 +32,9 @@ export interface SegmentCleanerOptions {
 export class SegmentCleaner {
   readonly #options: SegmentCleanerOptions
   #segments: readonly Segment[]
-  /** The newest segment whose start record is in the log: it carries the state, so older ones are not needed for that. */
+  /**
+   * The newest segment whose start record is in the log: it carries the state, so older ones are not needed for that.
+   */
   #newest: Segment | undefined
   readonly #chores = new Set<Promise<unknown>>()
   #clearing = false

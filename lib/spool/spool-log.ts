@@ -31,7 +31,10 @@ export interface SpoolEntry {
 export interface SpoolEvents {
   /** Messages were given up: too old (`expired`), or damaged (`storage`). */
   onLost(count: number, reason: 'expired' | 'storage', error: IpcError): void
-  /** Records were added other than by `append`. Only for a log that fills by itself, such as one fed by a message system. */
+  /**
+   * Records were added other than by `append`. Only for a log that fills by itself, such as one fed by a message
+   * system.
+   */
   onMore?(): void
 }
 
@@ -71,9 +74,9 @@ export interface SpoolLog {
   /** Whether entries that count for this many bytes fit. */
   fits(bytes: number): boolean
   /**
-   * Gives up durable messages after number `through` until entries that count for this many bytes fit: the oldest first, or
-   * with `below` only those of a lower priority, the lowest first. Gives up nothing if that would not be enough. Returns
-   * the number of messages given up.
+   * Gives up durable messages after number `through` until entries that count for this many bytes fit: the oldest
+   * first, or with `below` only those of a lower priority, the lowest first. Gives up nothing if that would not be
+   * enough. Returns the number of messages given up.
    */
   makeRoom(bytes: number, through: number, below: number | undefined): number
   /**

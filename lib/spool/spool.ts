@@ -50,8 +50,8 @@ export interface SpoolStats {
 const MAX_GAP_MS = 86_400_000
 
 /**
- * Keeps messages on the disk until they are settled. For one `AcknowledgedSender` (option `spool`), or for the application
- * itself: {@link add}, {@link entries}, {@link settle}.
+ * Keeps messages on the disk until they are settled. For one `AcknowledgedSender` (option `spool`), or for the
+ * application itself: {@link add}, {@link entries}, {@link settle}.
  */
 export class Spool implements SpoolLog {
   /** Absolute path. */
@@ -161,12 +161,12 @@ export class Spool implements SpoolLog {
   }
 
   /**
-   * Opens a spool, or makes one. It belongs to this thread alone until `close`, or the end of the thread or process. Torn
-   * and damaged records are reported to `onDamage`; all others are kept.
+   * Opens a spool, or makes one. It belongs to this thread alone until `close`, or the end of the thread or process.
+   * Torn and damaged records are reported to `onDamage`; all others are kept.
    *
    * @throws TypeError, RangeError for options that cannot be right
-   * @throws {IpcError} ERR_IPC_UNSAFE_PATH (other users could replace, read or write the files), ERR_IPC_ADDRESS_IN_USE (it
-   *   is open already), ERR_IPC_SYSTEM
+   * @throws {IpcError} ERR_IPC_UNSAFE_PATH (other users could replace, read or write the files), ERR_IPC_ADDRESS_IN_USE
+   *   (it is open already), ERR_IPC_SYSTEM
    */
   static async open(options: SpoolOptions): Promise<Spool> {
     return openSpool(options, systemClock())
@@ -281,7 +281,9 @@ export class Spool implements SpoolLog {
     return { first, durable: observed(durable) }
   }
 
-  /** @throws {IpcError} ERR_IPC_CLOSED after `close`; ERR_IPC_SYSTEM if the disk cannot be read, and nothing is given up */
+  /**
+   * @throws {IpcError} ERR_IPC_CLOSED after `close`; ERR_IPC_SYSTEM if the disk cannot be read, and nothing is given up
+   */
   read(from: number, maxBytes: number): SpoolRecord[] {
     return this.#records.read(from, maxBytes)
   }

@@ -1,5 +1,5 @@
-// Writes the records that hold the state of a spool rather than messages: the start record of each segment, which carries
-// all of it, and records of settled numbers, which change it.
+// Writes the records that hold the state of a spool rather than messages: the start record of each segment, which
+// carries all of it, and records of settled numbers, which change it.
 
 import type { IpcError } from '../base/errors.js'
 import type { SpoolClock } from './clock.js'
@@ -46,7 +46,10 @@ export class StateRecords {
     this.#write({ sync: false, ranges, ...outcome })
   }
 
-  /** Records that messages of a failed `add` are gone, as durably as they were written. Rejects if that cannot be written. */
+  /**
+   * Records that messages of a failed `add` are gone, as durably as they were written. Rejects if that cannot be
+   * written.
+   */
   withdrawn(first: number, through: number): Promise<void> {
     return new Promise((resolve, reject) => {
       this.#write({ sync: true, ranges: [[first, through]], onWritten: resolve, onFailed: reject })

@@ -58,7 +58,9 @@ export class WaitingRecords {
     return entries
   }
 
-  /** @throws {IpcError} ERR_IPC_CLOSED after `close`; ERR_IPC_SYSTEM if the disk cannot be read, and nothing is given up */
+  /**
+   * @throws {IpcError} ERR_IPC_CLOSED after `close`; ERR_IPC_SYSTEM if the disk cannot be read, and nothing is given up
+   */
   read(from: number, maxBytes: number): SpoolRecord[] {
     // Damage must not look like the end.
     for (;;) {

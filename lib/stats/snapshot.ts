@@ -53,7 +53,7 @@ export interface ConnectionSnapshot {
 
 /** A listener, a server, an acknowledged sender or a spool. */
 export interface ObjectSnapshot {
-  /** The number that events and traces of the connection carry: unique within the process's thread. */
+  /** A number from 1, unique among these objects of the process's thread. */
   readonly id: number
   /** The kind of the object: `listener`, `server` … */
   readonly kind: string

@@ -1,5 +1,5 @@
-// exposeStats(): serves the counts of this thread, and its audit events, at an address of their own. Built on what every
-// application uses: a listener with a policy, and an endpoint per client.
+// exposeStats(): serves the counts of this thread, and its audit events, at an address of their own. Built on what
+// every application uses: a listener with a policy, and an endpoint per client.
 
 import { anything, checkOptions, signal, type OptionTable } from '../base/options.js'
 import { monotonicMs } from '../base/globals.js'
@@ -47,7 +47,9 @@ const MOST_WAITING = 1000
 // Set by the static block of StatsServer, whose constructor is private.
 let createStatsServer: (name: string, listener: Listener, onStop: AbortSignal | undefined) => StatsServer
 
-/** Exposes the counts of this thread until it is closed. Made by {@link exposeStats}. Does not keep the process alive. */
+/**
+ * Exposes the counts of this thread until it is closed. Made by {@link exposeStats}. Does not keep the process alive.
+ */
 export class StatsServer {
   /** Path of the socket, or (Windows) name of the pipe. */
   readonly address: string

@@ -75,8 +75,8 @@ export interface SwarmTransportOptions {
    */
   readonly maxBatch?: number
   /**
-   * Milliseconds between two checks of whether the listener's socket is still at its path; `Infinity` for none. Default:
-   * 10,000. See {@link SwarmTransport.checkAddress}.
+   * Milliseconds between two checks of whether the listener's socket is still at its path; `Infinity` for none.
+   * Default: 10,000. See {@link SwarmTransport.checkAddress}.
    */
   readonly addressCheckMs?: number
   /** Whether a listener whose socket was removed or replaced claims the address again. Default: false. */

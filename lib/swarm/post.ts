@@ -59,8 +59,8 @@ export class Post {
   }
 
   /**
-   * Listens until the signal fires or the address is lost for good, and hands over each peer that connects. Resolves at once
-   * if another node listens already.
+   * Listens until the signal fires or the address is lost for good, and hands over each peer that connects. Resolves at
+   * once if another node listens already.
    *
    * @throws {IpcError} as `listen` of the package, except ERR_IPC_ADDRESS_IN_USE and ERR_IPC_ABORTED
    */

@@ -109,10 +109,10 @@ export class SwarmTransport {
    * completed; false if no node listens, if this node itself listens, if the genomes differ, or if one of the two nodes
    * has rejected the other.
    *
-   * @throws {IpcError} if the exchange broke off: ERR_IPC_TIMEOUT (reason `store-stuck`: the fact store did not return),
-   *   ERR_IPC_CLOSED, ERR_IPC_ABORTED, ERR_IPC_INVALID_MESSAGE (`reason` names the rule that the peer broke),
-   *   ERR_IPC_MESSAGE_TOO_LARGE. Facts stored by then stay, and the next dial continues there. Also the errors of `dial`
-   *   of the package.
+   * @throws {IpcError} if the exchange broke off: ERR_IPC_TIMEOUT (reason `store-stuck`: the fact store did not
+   *   return), ERR_IPC_CLOSED, ERR_IPC_ABORTED, ERR_IPC_INVALID_MESSAGE (`reason` names the rule that the peer broke),
+   *   ERR_IPC_MESSAGE_TOO_LARGE. Facts stored by then stay, and the next dial continues there. Also the errors of
+   *   `dial` of the package.
    * @throws {FactError} ERR_FACT_STORE_FULL, ERR_FACT_STORE_CLOSED
    */
   async dial(options?: SwarmSignalOptions): Promise<boolean> {
@@ -140,11 +140,11 @@ export class SwarmTransport {
   }
 
   /**
-   * Checks whether the socket that this node listens at is still at its path. While it listens, a timer does the same every
-   * `addressCheckMs`. If the socket was removed or replaced, peers no longer reach this node. That raises the alert
-   * `address-lost`, once, and with `reclaimAddress` this node claims the address again (alert `address-reclaimed`). If it
-   * cannot, because another node has taken the address, `listen` resolves. On Windows nothing can remove a pipe: always
-   * `held`.
+   * Checks whether the socket that this node listens at is still at its path. While it listens, a timer does the same
+   * every `addressCheckMs`. If the socket was removed or replaced, peers no longer reach this node. That raises the
+   * alert `address-lost`, once, and with `reclaimAddress` this node claims the address again (alert
+   * `address-reclaimed`). If it cannot, because another node has taken the address, `listen` resolves. On Windows
+   * nothing can remove a pipe: always `held`.
    */
   checkAddress(): Promise<AddressCheck> {
     return this.#post.check()

@@ -1,4 +1,5 @@
-// The descriptors that systemd passes to a service with socket activation: sd_listen_fds(3), sd_listen_fds_with_names(3).
+// The descriptors that systemd passes to a service with socket activation: sd_listen_fds(3),
+// sd_listen_fds_with_names(3).
 
 import { checkOptions, flag, type OptionTable } from '../base/options.js'
 import { invalid, variable, wholeVariable } from './environment.js'

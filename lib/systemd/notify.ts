@@ -1,5 +1,5 @@
-// Tells systemd about the state of the service: sd_notify(3). One datagram to the socket of $NOTIFY_SOCKET, which only the
-// addon can send: Node has no datagrams of Unix sockets.
+// Tells systemd about the state of the service: sd_notify(3). One datagram to the socket of $NOTIFY_SOCKET, which only
+// the addon can send: Node has no datagrams of Unix sockets.
 
 import { describeError, IpcError, isIpcError } from '../base/errors.js'
 import { monotonicMs } from '../base/globals.js'
@@ -14,7 +14,9 @@ import { variable } from './environment.js'
 export interface ServiceState {
   /** The service has started, or has reloaded its configuration: `READY=1`. */
   readonly ready?: boolean
-  /** The service reloads its configuration: `RELOADING=1`, with the `MONOTONIC_USEC=` that `Type=notify-reload` needs. */
+  /**
+   * The service reloads its configuration: `RELOADING=1`, with the `MONOTONIC_USEC=` that `Type=notify-reload` needs.
+   */
   readonly reloading?: boolean
   /** The service is ending: `STOPPING=1`. */
   readonly stopping?: boolean

@@ -1,5 +1,5 @@
-// Gathers the frames of a batch and lays them out as bytes, with as few conversions and calls as possible, in memory that
-// the whole thread shares. Also checks frames before they are written.
+// Gathers the frames of a batch and lays them out as bytes, with as few conversions and calls as possible, in memory
+// that the whole thread shares. Also checks frames before they are written.
 
 import { checkFrameSize, MAX_MESSAGE_BYTES } from '../message/envelope.js'
 import { ENVELOPE_BYTES, LayoutWord, WHOLE_FRAME } from '../binding/abi.js'

@@ -106,7 +106,7 @@ export class Deadline {
       const now = monotonicMs()
       if (this.#dueAt === dueAt) this.#onPassed()
       else if (this.#dueAt > now) this.#schedule(now)
-      // A sign of life was read, so long ago that there may be another one.
+      // The peer was heard meanwhile, but so long ago that the limit has passed again. It may have sent more since.
       else this.#lookAgain()
     })
   }

@@ -164,8 +164,8 @@ export class FrameWriter {
   }
 
   /**
-   * Adds lines that were checked before. They must not change before the kernel has them or the connection has ended, and
-   * nothing may be unchecked in the batch.
+   * Adds lines that were checked before. They must not change before the kernel has them or the connection has ended,
+   * and nothing may be unchecked in the batch.
    */
   appendLines(lines: Buffer): void {
     this.#batch.addLines(lines)
@@ -211,8 +211,8 @@ export class FrameWriter {
   }
 
   /**
-   * Writes everything, without the event loop, and waits for the peer to read where it must: at most until `untilMs` on the
-   * monotonic clock. Returns whether the kernel has everything.
+   * Writes everything, without the event loop, and waits for the peer to read where it must: at most until `untilMs` on
+   * the monotonic clock. Returns whether the kernel has everything.
    */
   flushSync(untilMs: number): boolean {
     for (;;) {

@@ -8,14 +8,14 @@ import { MessageFlag } from '../message/parts.js'
 /** Options of receivers about the payloads of messages. */
 export interface PayloadOptions {
   /**
-   * Values in payloads that `message.field(pointer)` returns without parsing the payload: 1 to 16 JSON Pointers (RFC 6901),
-   * such as `/EventID` or `/host/name`. The addon finds them while it checks the line. Default: none.
+   * Values in payloads that `message.field(pointer)` returns without parsing the payload: 1 to 16 JSON Pointers (RFC
+   * 6901), such as `/EventID` or `/host/name`. The addon finds them while it checks the line. Default: none.
    */
   readonly fields?: readonly string[]
   /**
-   * How integers beyond 2^53 are read, by `payload` and `field`: `number` rounds them as JSON.parse does; `bigint` makes them
-   * BigInts, which JSON.stringify refuses. Smaller integers, those of more than 1000 digits, and numbers with a fraction or an
-   * exponent are numbers either way. Default: `number`.
+   * How integers beyond 2^53 are read, by `payload` and `field`: `number` rounds them as JSON.parse does; `bigint`
+   * makes them BigInts, which JSON.stringify refuses. Smaller integers, those of more than 1000 digits, and numbers
+   * with a fraction or an exponent are numbers either way. Default: `number`.
    */
   readonly integers?: 'number' | 'bigint'
 }

@@ -19,7 +19,9 @@ import { threadWindow } from './read-window.js'
 
 type SocketOptions = ConstructorParameters<typeof Socket>[0]
 
-/** A socket that reports its events to its owner itself: three listeners on each of thousands of sockets take memory. */
+/**
+ * A socket that reports its events to its owner itself: three listeners on each of thousands of sockets take memory.
+ */
 interface OwnedSocket extends Socket {
   readonly owner: NodeSocket<unknown>
 }
@@ -73,8 +75,8 @@ export class NodeSocket<Owner> implements ConnectionSocket {
   readonly #owner: Owner
   readonly #events: SocketEvents<Owner>
   /**
-   * Lines of the last read that the addon keeps. They are handed over before reading goes on; `draining`: in this turn of
-   * the event loop or the next.
+   * Lines of the last read that the addon keeps. They are handed over before reading goes on; `draining`: in this turn
+   * of the event loop or the next.
    *
    *     none ──> holding <──> draining ──> none
    *       │          └───────────┴──> stopping ──> none      all are handed over, then reading has ended

@@ -52,10 +52,10 @@ interface PendingWrite {
  *     holding <──> draining ──> stopping ──> paused
  *        └─────────────────────────^
  *
- * `holding`: paused, and the addon keeps lines of the last read. `draining`: these lines are about to be handed over, in this
- * turn of the event loop or the next; then reading continues. `stopping`: the same, but then the state is `paused` for good.
- * `ended`: the peer sends no more, but may still read. `finishing`: the application has nothing more to reply. Writing is
- * independent of this state until `closed`.
+ * `holding`: paused, and the addon keeps lines of the last read. `draining`: these lines are about to be handed over,
+ * in this turn of the event loop or the next; then reading continues. `stopping`: the same, but then the state is
+ * `paused` for good. `ended`: the peer sends no more, but may still read. `finishing`: the application has nothing more
+ * to reply. Writing is independent of this state until `closed`.
  */
 type State = 'paused' | 'reading' | 'holding' | 'draining' | 'stopping' | 'ended' | 'finishing' | 'closed'
 

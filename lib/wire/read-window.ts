@@ -13,7 +13,9 @@ const RECORDS = 1024
  * program.
  */
 const BLOCK_BYTES = 1 << 13
-/** The window shrinks after this many reads in a row that did not need its size. Long lines may come between short ones. */
+/**
+ * The window shrinks after this many reads in a row that did not need its size. Long lines may come between short ones.
+ */
 const MAX_ROOMY_READS = 64
 
 /** The window's size for an unfinished line of `carried` bytes: whole units of the headroom, with one to spare. */

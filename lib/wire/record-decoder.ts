@@ -268,8 +268,8 @@ export class RefusedLines {
 }
 
 /**
- * Makes an error without a stack. It would show where this package reads lines, while the fault is the peer's; and it takes
- * several times as long as the error itself, or much longer if the program has raised `Error.stackTraceLimit`.
+ * Makes an error without a stack. It would show where this package reads lines, while the fault is the peer's; and it
+ * takes several times as long as the error itself, or much longer if the program has raised `Error.stackTraceLimit`.
  */
 function withoutStack(make: () => IpcError): IpcError {
   const { stackTraceLimit } = Error

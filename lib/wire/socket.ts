@@ -10,8 +10,8 @@ import { inNextTurn, type KeptLines } from './turn.js'
 /** The callbacks for the owner of a socket. One object serves all owners of a kind. */
 export interface SocketEvents<Owner> {
   /**
-   * Lines have arrived: `count` of them stand in the thread's read window, described by its records, until this returns.
-   * `received` is the number of bytes read since the last call. Returns false to stop reading for now.
+   * Lines have arrived: `count` of them stand in the thread's read window, described by its records, until this
+   * returns. `received` is the number of bytes read since the last call. Returns false to stop reading for now.
    */
   readonly onRecords: (owner: Owner, count: number, received: number) => boolean
   /**
@@ -78,8 +78,8 @@ export type AfterLines =
   | 'waiting'
 
 /**
- * Hands the lines of one read to their owner, step by step. The owner may close the stream meanwhile; the addon needs its
- * reader until all steps are done, so the reader is closed afterwards.
+ * Hands the lines of one read to their owner, step by step. The owner may close the stream meanwhile; the addon needs
+ * its reader until all steps are done, so the reader is closed afterwards.
  *
  *     idle ── handOver ──> delivering ── close ──> closing
  *       ^──────────────────────┴──────────────────────┘
@@ -173,8 +173,8 @@ export function passOnKept<Owner>(descriptor: number, owner: Owner, events: Sock
 }
 
 /**
- * Hands over the lines that were kept, whether or not the owner wants more. Returns false if some wait for the next turn:
- * call {@link goOnWithKept}.
+ * Hands over the lines that were kept, whether or not the owner wants more. Returns false if some wait for the next
+ * turn: call {@link goOnWithKept}.
  */
 export function passOnAllKept<Owner>(descriptor: number, owner: Owner, events: SocketEvents<Owner>): boolean {
   return delivery.handOverKept(descriptor, owner, events, true) !== 'waiting'

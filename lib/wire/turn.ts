@@ -1,10 +1,12 @@
-// Spreads reading over turns of the event loop. The addon counts what all connections of the thread have read in a turn (see
-// TurnCost in abi.ts) and stops reading once that is enough; the lines that are left of a read wait here for the next turn.
+// Spreads reading over turns of the event loop. The addon counts what all connections of the thread have read in a turn
+// (see TurnCost in abi.ts) and stops reading once that is enough; the lines that are left of a read wait here for the
+// next turn.
 //
-// A turn belongs either to what is ready or to what was kept: if reading has used a turn up, the next one is for kept lines
-// alone, so that neither can starve the other, and an iteration of the loop never does the work of two turns.
+// A turn belongs either to what is ready or to what was kept: if reading has used a turn up, the next one is for kept
+// lines alone, so that neither can starve the other, and an iteration of the loop never does the work of two turns.
 //
-// So what has arrived may wait for many turns. Before code concludes that a peer is silent, it waits for a round: see afterRound.
+// So what has arrived may wait for many turns. Before code concludes that a peer is silent, it waits for a round: see
+// afterRound.
 
 import { setImmediate } from '../base/globals.js'
 import { Soon } from '../base/soon.js'
@@ -54,11 +56,11 @@ export class RoundEnd implements KeptLines {
     this.#callback = callback
   }
 
-  /** Returns whether all that had arrived at first has been read. */
+  /** Returns whether everything that had arrived when it began to wait has been read. */
   isReached(): boolean {
     // Without a count of rounds, the sockets of Node read all that is ready in one turn.
     if (roundsEnded() === 0) return looks - this.#sinceLook >= FULL_TURN
-    // The round that was going on at first may have read a connection before something arrived on it.
+    // The round that was under way then may have read a connection before something arrived on it.
     return ((roundsEnded() - this.#sinceRound) | 0) >= FULL_ROUND
   }
 
@@ -83,9 +85,9 @@ function roundsEnded(): number {
 }
 
 /**
- * Calls back once everything has been read that has arrived by now on connections of this thread that are read, and lines that
- * were kept have had their turn. Takes two turns of the event loop if little is ready. However much peers send: each
- * connection is read in its turn, so a round comes to its end.
+ * Calls back once everything has been read that has arrived by now on the connections that this thread reads, and kept
+ * lines have had their turn. Takes two turns of the event loop if little is ready. A round ends however much peers
+ * send, because each connection is read in its turn.
  */
 export function afterRound(callback: () => void): RoundEnd {
   const end = new RoundEnd(callback)

@@ -148,7 +148,7 @@ struct RecordCount {
 // stays below 128 KiB, the size from which C libraries map and unmap each block (mallopt(3), M_MMAP_THRESHOLD).
 inline constexpr std::size_t kReadBytes = std::size_t{112} << 10;
 
-// More bytes than the number of a message adds to its line.
+// Upper bound of the bytes that its number adds to a line.
 inline constexpr std::size_t kNumberBytes = 24;
 
 // The outcome of asking a PeerWatcher to watch a process.

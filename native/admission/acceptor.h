@@ -100,7 +100,7 @@ class Acceptor {
 
   // Ends the thread, and closes the address and all clients not yet taken. May be called again.
   void Stop();
-  // After a Stop: accepts at another endpoint. The connections of before go on counting against the limits.
+  // After a Stop: accepts at another endpoint. Connections admitted before still count against the limits.
   Status Restart(std::unique_ptr<ServerEndpoint> endpoint, OwnedDescriptor notify_thread_end);
 
  private:

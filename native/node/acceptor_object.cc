@@ -20,8 +20,8 @@ UserKey ToUserKey(Value value) {
   return static_cast<std::uint32_t>(value.ToSize());
 }
 
-// address: { path, createDirectory, sharedDirectory, groupAccess, publicAccess, group: number | null }, or {
-// descriptor }
+// address: { path, createDirectory, sharedDirectory, groupAccess, publicAccess, group: number | null }, or
+// { descriptor }
 Result<std::unique_ptr<ServerEndpoint>> OpenEndpoint(Value address, Value limits, const PeerPolicy& policy) {
   if (const Value descriptor = address.Get("descriptor"); descriptor.IsNumber()) {
     return Adopt(FromLoopNumber(descriptor.ToInt32()));
@@ -169,7 +169,7 @@ class AcceptorObject final : public ThreadOwner<Acceptor> {
     return {};
   }
 
-  // restart(address, policy, limits): after a stop, with what the constructor was given; then takeNotifyDescriptor
+  // restart(address, policy, limits): accepts again after a stop; afterwards takeNotifyDescriptor returns a new one
   Value Restart(const Invocation& call) {
     if (!call[0].IsObject() || !call[1].IsObject() || !call[2].IsObject()) {
       ThrowMisuse(call.env(), "restart: wrong arguments");

@@ -2,8 +2,7 @@
 // ready, so a descriptor may be ready for many turns before it is read. Whatever was ready when a round began has
 // been read when that round ends:
 //
-//   - if a list of ready descriptors that was not full has been read, or the event loop has found nothing ready at
-//   all;
+//   - if a list of ready descriptors that was not full has been read, or the event loop has found nothing ready;
 //   - or if as many were read as could have been ready when the round began. The system lists those first that have
 //     waited longest, so a round ends even if all of them are always ready.
 //

@@ -5,6 +5,7 @@ import { connect } from '@nats-io/transport-node'
 import { hostname } from 'node:os'
 import { onTestFinished } from 'vitest'
 
+import type { BridgeEvent } from '../../lib/bridge/bridge.js'
 import { bridgeCommand } from '../../lib/bridge/command.js'
 import { InBridge } from '../../lib/bridge/in-bridge.js'
 import { NatsSink } from '../../lib/bridge/nats-sink.js'
@@ -37,12 +38,18 @@ export async function wayOut(directory: string, servers: string, more: object = 
 }
 
 /** A way in to the local name `test`, where `receiving` listens. `more` are options of NatsSource. */
-export async function wayIn(directory: string, servers: string, more: object = {}): Promise<InBridge> {
+export async function wayIn(
+  directory: string,
+  servers: string,
+  more: object = {},
+  onEvent: (event: BridgeEvent) => void = () => undefined,
+): Promise<InBridge> {
   const bridge = await InBridge.open({
     to: 'test',
     dial: { directory },
     source: new NatsSource({ servers, consumer: 'in', ...more }),
     checkpointMs: 10,
+    onEvent,
   })
   onTestFinished(() => bridge.close({ timeoutMs: 1 }).catch(() => undefined))
   return bridge

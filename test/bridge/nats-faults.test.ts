@@ -217,6 +217,20 @@ describe.skipIf(whyNoServer !== undefined)(`a bridge over NATS JetStream${whyNoS
     expect(ids).toEqual(idsTo(20))
   }, 60_000)
 
+  it('reports that it waits while the server is away, even with nothing to carry', async () => {
+    const directory = temporaryDirectory()
+    const nats = await server(directory)
+    const states: string[] = []
+    const back = await wayIn(directory, nats.url, {}, (event) => {
+      if (event.type === 'state') states.push(event.state)
+    })
+    await nats.kill()
+    await until(() => back.state === 'waiting')
+    await nats.resume()
+    await until(() => back.state === 'running')
+    expect(states).toEqual(['running', 'waiting', 'running'])
+  }, 60_000)
+
   it('reads a work queue, which wants each message acknowledged by itself', async () => {
     const directory = temporaryDirectory()
     const { url } = await server(directory)

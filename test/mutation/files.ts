@@ -61,7 +61,7 @@ export const fileMutations: readonly Mutation[] = [
     name: 'a socket that replies is not replaced',
     claim: REPLACED,
     file: claim,
-    from: 'if (probe.ok()) return InUse(path + " answers");',
+    from: 'if (probe.ok()) return InUse("a process listens at " + path);',
     to: '',
     tests: [LISTENER],
   },

@@ -22,12 +22,12 @@ import {
 /** Milliseconds that a workload may take beyond its duration. */
 const GRACE_MS = 10_000
 
-/** A stream. */
+/** The result of a stream. */
 export interface Rate {
   readonly perSecond: number
 }
 
-/** A stream, or the durations of round trips in milliseconds. */
+/** The result of a stream, or a summary of the durations of round trips. */
 export type Measured = Rate | Summary
 
 export async function measure(library: Library, workload: Workload, signal: AbortSignal): Promise<Measured> {

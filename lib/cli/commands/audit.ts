@@ -25,7 +25,7 @@ export const auditCommand: Command = {
     event: {
       value: 'EVENT',
       multiple: true,
-      help: 'print these events alone: accept, reject, close, invalid …',
+      help: 'print only these events: accept, reject, close, invalid …',
     },
     count: { value: 'N', short: 'n', help: 'end after N events' },
     ...TIMEOUT_OPTION,

@@ -83,7 +83,9 @@ async function load(): Promise<BridgeLibrary> {
   }
 }
 
-/** Whether a module, or one that it needs, could not be found because a package of {@link PACKAGES} is not installed. */
+/**
+ * Whether a module, or one that it needs, could not be found because a package of {@link PACKAGES} is not installed.
+ */
 function isMissingPackage(error: unknown): boolean {
   if (!isError(error)) return false
   const { code } = error as NodeJS.ErrnoException

@@ -32,10 +32,10 @@ export const listenCommand: Command = {
   options: {
     ...ADDRESS_OPTIONS,
     ack: { help: 'acknowledge messages once they are printed, for acknowledged senders' },
-    type: { value: 'TYPE', multiple: true, help: 'print messages of this type alone' },
+    type: { value: 'TYPE', multiple: true, help: 'print only messages of this type' },
     fields: {
       value: 'LIST',
-      help: 'print these parts of the payload alone: JSON Pointers, separated by commas',
+      help: 'print only these parts of the payload: JSON Pointers, separated by commas',
     },
     count: { value: 'N', short: 'n', help: 'end after N messages' },
     peer: { help: 'print who sent each message' },

@@ -229,7 +229,7 @@ function diagnoseSystem(report: Report, { error, place }: Attempt): void {
       report.blame(
         'no-directory',
         `the directory ${missing ?? directory} does not exist`,
-        'create it: listen makes the last component alone',
+        'create it: listen makes only the last component',
       )
       return
     case 'ELOOP':

@@ -10,7 +10,7 @@ import type { Report } from './report.js'
 
 /** Features by version of Linux, and the consequence of a missing one. */
 const SUPPORT: readonly (readonly [since: readonly [number, number], name: string, without: string])[] = [
-  [[4, 13], 'SO_PEERGROUPS', 'policies by group see the main group of a peer alone'],
+  [[4, 13], 'SO_PEERGROUPS', 'policies by group see only the main group of a peer'],
   [
     [6, 5],
     'SO_PEERPIDFD',
@@ -67,7 +67,7 @@ function idOf(kind: string): string {
   return /\d+/.exec(readLink(`/proc/self/ns/${kind}`) ?? '')?.[0] ?? 'unknown'
 }
 
-/** Below this many free descriptors, accepting is about to fail. */
+/** A limit below this leaves too few descriptors to accept clients. */
 const FEW_DESCRIPTORS = 64
 
 function examineLimits(report: Report): void {

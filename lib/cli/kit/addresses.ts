@@ -23,7 +23,7 @@ export const POLICY_OPTIONS: Readonly<Record<string, OptionSpec>> = {
   'allow-executable': { value: 'PATH', multiple: true, help: 'narrow that to a program' },
   'allow-unit': { value: 'UNIT', multiple: true, help: 'narrow that to a unit of systemd' },
   'allow-label': { value: 'LABEL', multiple: true, help: 'narrow that to a label of the security module' },
-  'foreign-namespaces': { help: 'let in peers of other pid namespaces (containers) by user and group alone' },
+  'foreign-namespaces': { help: 'let in peers of other pid namespaces (containers) by user and group only' },
 }
 
 /** Options for the permissions of a socket that the command makes. */

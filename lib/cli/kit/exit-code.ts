@@ -86,7 +86,7 @@ function hintOf(cause: unknown): string | undefined {
   }
 }
 
-/** The error with the one of the system behind it, where its text does not say that already. */
+/** Adds the system error behind an error, unless the text contains its code already. */
 function withCause(text: string, cause: unknown): string {
   if (!isError(cause)) return text
   const { code } = cause as NodeJS.ErrnoException

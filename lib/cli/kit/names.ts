@@ -1,14 +1,14 @@
-// The names of listeners that exist, for a name that has none: a slip of the fingers is found where it was made.
+// Suggests the name of an existing listener for a mistyped one.
 
 import { readdirSync } from 'node:fs'
 
 import { nearestOf } from '../../base/options.js'
 
 const SUFFIX = '.sock'
-/** What the sockets of a process that exposes its counts end with. */
+/** The end of the file names at which processes expose their counts. */
 export const STATS_SUFFIX = '.stats.sock'
 
-/** The nearest name to one without a listener, in the directory where that was looked for; undefined if none is near. */
+/** Returns the most similar name of a socket in the directory of `name`; undefined if no name is similar. */
 export function nearestName(
   name: string,
   directory: string | undefined,

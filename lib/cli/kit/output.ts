@@ -66,7 +66,10 @@ export class Output {
     return `\x1b[${styles.map((style) => STYLES[style]).join(';')}m${text}\x1b[0m`
   }
 
-  /** Writes text as it is: never text of peers or names of files. Returns a promise to await if the reader is slower than the command, otherwise undefined. */
+  /**
+   * Writes text as it is: never text of peers or names of files. Returns a promise to await if the reader is slower
+   * than the command, otherwise undefined.
+   */
   write(text: string): Promise<void> | undefined {
     if (this.#ended || this.#stream.write(text)) return undefined
     return new Promise((resolve) => {

@@ -3,7 +3,10 @@
 import { FieldSet } from '../../message/fields.js'
 import { usageError } from './exit-code.js'
 
-/** @throws CommandError for a text that is not a list of pointers; TypeError or RangeError for more than a receiver takes */
+/**
+ * @throws CommandError for a text that is not a list of pointers; TypeError or RangeError for more than a receiver
+ *   takes
+ */
 export function parsePointers(text: string): readonly string[] {
   const pointers = text.split(',')
   for (const pointer of pointers) {

@@ -98,7 +98,7 @@ export class TransferText {
   }
 }
 
-/** An estimate, so in whole seconds. */
+/** Formats an estimate, so in whole seconds. */
 export function timeLeft(ms: number): string {
   if (ms < 1000) return 'under 1 s left'
   return `${ms < 60_000 ? `${Math.round(ms / 1000)} s` : formatDuration(ms)} left`

@@ -42,8 +42,8 @@ export function pad(text: string, width: number, right = false): string {
 }
 
 /**
- * Cuts a text to a width. The last column of a cut text is an ellipsis. Escape sequences of colours stay complete; other
- * characters that would steer a terminal are dropped.
+ * Cuts a text to a width. The last column of a cut text is an ellipsis. Escape sequences of colours stay complete;
+ * other characters that would steer a terminal are dropped.
  */
 export function cut(given: string, columns: number): string {
   const text = given.replace(STEERING, (part) => (part.endsWith('m') ? part : ''))

@@ -116,7 +116,7 @@ function spoolView(spool: ObjectSnapshot): SpoolView {
   }
 }
 
-/** Little's law. Returns undefined if nothing waits, Infinity if nothing moves. */
+/** Returns the lag in milliseconds by Little's law: undefined if nothing waits, Infinity if nothing moves. */
 function lagOf(pending: number, rate: number): number | undefined {
   return pending === 0 ? undefined : (pending / Math.max(0, rate)) * 1000
 }

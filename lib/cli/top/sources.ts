@@ -1,5 +1,5 @@
-// The processes that top watches: found by name or by their sockets, read once per interval, and dialled again when they
-// return.
+// The processes that top watches: found by name or by their sockets, read once per interval, and dialled again when
+// they return.
 
 import { readdirSync } from 'node:fs'
 import { dirname } from 'node:path'

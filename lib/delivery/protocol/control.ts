@@ -1,5 +1,6 @@
-// The control messages of acknowledged delivery: statements of the sender and acknowledgements of the receiver, byte for
-// byte as docs/delivery.md describes them. This file checks their shape strictly; their meaning is decided elsewhere.
+// The control messages of acknowledged delivery: statements of the sender and acknowledgements of the receiver, byte
+// for byte as docs/delivery.md describes them. This file checks their shape strictly; their meaning is decided
+// elsewhere.
 
 import { randomHex } from '../../base/crypto.js'
 import type { DeliveryViolation } from '../../base/error-reasons.js'

@@ -27,7 +27,9 @@ export function offsetOfLine(lines: Buffer, index: number): number {
   return offset
 }
 
-/** Calls `onRange` with each stretch of lines whose indexes `isWanted`, as [begin, end) in bytes and the first index. */
+/**
+ * Calls `onRange` with each stretch of lines whose indexes `isWanted`, as [begin, end) in bytes and the first index.
+ */
 export function forEachStretch(
   lines: Buffer,
   count: number,

@@ -58,7 +58,7 @@ export class SilenceWatch {
     const heardAt = this.#heardAt
     this.#looking ??= afterRound(() => {
       this.#looking = undefined
-      // What was heard meanwhile may be long ago, but then there may be more.
+      // Something was read meanwhile: the clock has started again, or starts now.
       if (this.#isHeard() || this.#heardAt !== heardAt) return
       this.stop()
       this.#watched.onSilent(monotonicMs() - heardAt)

@@ -23,8 +23,8 @@ import { ReceivedRun } from './received-run.js'
 const NEXT_TABLE: OptionTable<ReceiveOptions> = { signal: signalCheck }
 
 /**
- * Receives the messages of an `AcknowledgedSender`: each one once, in order, across reconnects of the sender, until it is
- * settled. The messages of a sender that does not number them (`Sender`, Go) are handed out the same way.
+ * Receives the messages of an `AcknowledgedSender`: each one once, in order, across reconnects of the sender, until it
+ * is settled. The messages of a sender that does not number them (`Sender`, Go) are handed out the same way.
  */
 export class AcknowledgingReceiver implements AsyncIterableIterator<SOCMessage, undefined, undefined> {
   /** The name of this receiver in error messages. */
@@ -39,8 +39,8 @@ export class AcknowledgingReceiver implements AsyncIterableIterator<SOCMessage, 
   readonly #loops = new Set<Reader>()
 
   /**
-   * @throws TypeError if `connection` is not a connection of this copy of the package or has a receiver already, or for an
-   *   unknown option or a value of the wrong kind; RangeError for a value that is out of range
+   * @throws TypeError if `connection` is not a connection of this copy of the package or has a receiver already, or for
+   *   an unknown option or a value of the wrong kind; RangeError for a value that is out of range
    */
   constructor(connection: Connection, name: string, options?: AcknowledgingReceiverOptions) {
     checkConnection(connection, 'AcknowledgingReceiver')
@@ -100,12 +100,12 @@ export class AcknowledgingReceiver implements AsyncIterableIterator<SOCMessage, 
    * loops of their own.
    *
    * @param options.signal withdraws the wait; a message that arrives later goes to the next call
-   * @throws TypeError with `autoAck` while another call is under way, and for an unknown option; the refused call accepts
-   *   nothing
-   * @throws {IpcError} ERR_IPC_INVALID_MESSAGE or ERR_IPC_MESSAGE_TOO_LARGE for a line that is not a message: call again
-   *   for the next one. ERR_IPC_ABORTED if the signal fired. Once, followed by `done`: ERR_IPC_TIMEOUT if the sender
-   *   fell silent, ERR_IPC_INVALID_MESSAGE without an offset if it violated the protocol, ERR_IPC_CLOSED if the
-   *   connection broke
+   * @throws TypeError with `autoAck` while another call is under way, and for an unknown option; the refused call
+   *   accepts nothing
+   * @throws {IpcError} ERR_IPC_INVALID_MESSAGE or ERR_IPC_MESSAGE_TOO_LARGE for a line that is not a message: call
+   *   again for the next one. ERR_IPC_ABORTED if the signal fired. Once, followed by `done`: ERR_IPC_TIMEOUT if the
+   *   sender fell silent, ERR_IPC_INVALID_MESSAGE without an offset if it violated the protocol, ERR_IPC_CLOSED if the
+   *   connection broke or the sender sent too many invalid lines (reason `too-many-invalid`)
    */
   next(options?: ReceiveOptions): Promise<IteratorResult<SOCMessage, undefined>> {
     if (options === undefined) return this.#ask(this.#direct, true)
@@ -136,8 +136,8 @@ export class AcknowledgingReceiver implements AsyncIterableIterator<SOCMessage, 
    * resolved), and released when it throws or rejects; `message.reject` rejects it for good. Resolves when the
    * connection has ended. For a receiver with `autoAck: false`.
    *
-   * @throws TypeError with `autoAck`, for a handler that is not a function, or an unknown option; RangeError for an option
-   *   that is out of range
+   * @throws TypeError with `autoAck`, for a handler that is not a function, or an unknown option; RangeError for an
+   *   option that is out of range
    * @throws {IpcError} as {@link next}, except for lines that are not messages, which are only counted
    */
   async handle(handler: (message: SOCMessage) => unknown, options?: HandleOptions): Promise<void> {

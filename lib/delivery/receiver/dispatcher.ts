@@ -1,8 +1,8 @@
 // Hands out messages to waiting loops: decides which call gets messages, and when the stream is finished. Must not know
 // connections.
 //
-// Order: messages are handed out in the order of their numbers. A released message comes again as soon as its delay is over,
-// before messages that were never handed out.
+// Order: messages are handed out in the order of their numbers. A released message comes again as soon as its delay is
+// over, before messages that were never handed out.
 //
 //     open ──the input ends──> ended ──close──> closed     (nothing more is read; then nothing more is handed out)
 //       └──close, fence───────────────────────────^
@@ -46,7 +46,7 @@ export class Dispatcher {
   readonly #events: DispatchEvents
   readonly #tally = new Tally()
   readonly #reads = new HeldReads()
-  /** Bytes of these that were reported. */
+  /** The bytes of {@link #reads} as last reported. */
   #reported = 0
   readonly #returned: ReturnedMessages
   readonly #selection: Selection
@@ -140,7 +140,7 @@ export class Dispatcher {
    * Returns the next message for a loop, or the next run.
    *
    * @throws TypeError for an overlapping call of a loop with `autoAck`, because it would be unclear which message is
-   * finished
+   *   finished
    */
   next(
     reader: Reader,
@@ -254,7 +254,10 @@ export class Dispatcher {
     }
   }
 
-  /** When a step is complete: a message that is given back leaves one run for another. */
+  /**
+   * Reports how the held bytes have changed. Called at the end of a step: a released message leaves one run and enters
+   * another, and the difference in between must not be reported.
+   */
   #reportHeld(): void {
     const change = this.#reads.bytes - this.#reported
     if (change === 0) return

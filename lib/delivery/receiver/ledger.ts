@@ -68,7 +68,9 @@ export class DeliveryLedger {
   readonly #users = new Map<number | string, Map<string, Session>>()
   #forgotten = 0
 
-  /** @throws TypeError for an unknown option or a value of the wrong kind; RangeError for a limit that is out of range */
+  /**
+   * @throws TypeError for an unknown option or a value of the wrong kind; RangeError for a limit that is out of range
+   */
   constructor(options?: DeliveryLedgerOptions) {
     const { maxSessionsPerUser = 4096, onForgotten } = checkOptions('DeliveryLedger', options, TABLE)
     this.#maxSessionsPerUser = maxSessionsPerUser

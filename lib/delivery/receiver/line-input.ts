@@ -39,15 +39,17 @@ export interface LineInputEvents {
   /** Begins a read, whose lines together take this much memory. */
   beginRead(bytes: number): HeldRead
   /**
-   * Called with messages that have the numbers from `first` on; 0 if they have no numbers. @throws {IpcError} for
-   * invalid numbers
+   * Called with messages that have the numbers from `first` on; 0 if they have no numbers.
+   *
+   * @throws {IpcError} for invalid numbers
    */
   onRun(messages: SOCMessage[], first: number, bytes: number, read: HeldRead): void
   /** @throws {IpcError} for an invalid control message */
   onControl(message: SOCMessage): void
   /**
-   * Called when a line was refused. `error` is undefined if it is not to be reported. @throws {IpcError} for too many
-   * refused lines
+   * Called when a line was refused. `error` is undefined if it is not to be reported.
+   *
+   * @throws {IpcError} for too many refused lines
    */
   onRefused(reason: string, error: IpcError | undefined): void
   /** Called when the peer violated the protocol or a limit. Nothing more is read. */
@@ -258,7 +260,7 @@ export class LineInput {
     }
     this.#events.onRefused(reason, wanted ? error : undefined)
     if (this.#invalid > this.#maxInvalid) {
-      this.#hangUp(`more than ${this.#maxInvalid} lines were no messages`)
+      this.#hangUp(`the peer sent more than ${this.#maxInvalid} invalid lines (maxInvalid)`)
     } else if (this.#input?.takeInvalid(1) === false && this.#maxInvalid !== Infinity) {
       this.#hangUp(
         'the user of the peer sent more invalid lines in a second than one user may (maxInvalidPerSecondPerUser)',

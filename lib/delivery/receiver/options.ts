@@ -30,8 +30,8 @@ export interface AcknowledgingReceiverOptions extends PayloadOptions {
   readonly ledger?: DeliveryLedger
   /**
    * How to report a line that is not a message: `throw` rejects one `next()` with ERR_IPC_INVALID_MESSAGE or
-   * ERR_IPC_MESSAGE_TOO_LARGE (at most 64 such errors wait), `skip` only counts it. Either way, the sender of a numbered
-   * line learns that it was rejected. Default `throw`.
+   * ERR_IPC_MESSAGE_TOO_LARGE (at most 64 such errors wait), `skip` only counts it. Either way, the sender of a
+   * numbered line learns that it was rejected. Default `throw`.
    */
   readonly onInvalid?: 'throw' | 'skip'
   /** Longest line in bytes, which the sender learns. Default and maximum: {@link MAX_MESSAGE_BYTES}. */
@@ -84,8 +84,9 @@ export interface AcknowledgingReceiverOptions extends PayloadOptions {
 }
 
 /**
- * Counts since the receiver was made. Always: received = accepted + rejected + inHand + waiting + duplicates + superseded, and
- * delivered = accepted + rejected + inHand + released, where rejected counts messages and not `refused` lines.
+ * Counts since the receiver was made. Always: received = accepted + rejected + inHand + waiting + duplicates +
+ * superseded, and delivered = accepted + rejected + inHand + released, where rejected counts messages and not `refused`
+ * lines.
  */
 export interface AcknowledgingReceiverStats {
   /** Messages of the application that were read. */

@@ -39,7 +39,7 @@ export class Session {
   readonly #rejected = new AscendingNumbers()
   /** Rejected numbers that were not reported on the current connection. */
   #untold = new AscendingNumbers()
-  /** The islands that were not reported since the progress was this, and the number from which they are. */
+  /** How many islands were not reported since `#toldProgress`, and the number from which to continue with them. */
   #islandsLeft = 0
   #islandsFrom = 0
   #toldProgress = 0
@@ -47,7 +47,7 @@ export class Session {
   readonly #releases = new Map<number, number>()
   /** In hand at earlier readers. */
   readonly #former = new Set<number>()
-  /** The same numbers, ascending, and some that are no longer in hand. */
+  /** The same numbers, ascending. May also contain numbers that are no longer in hand. */
   #formerOnes = new AscendingNumbers()
   /** The current reader. Previous readers were stopped. */
   #reader: SessionReader | undefined

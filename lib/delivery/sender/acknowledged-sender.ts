@@ -1,6 +1,6 @@
-// Sends until the receiving application has finished the messages: across lost connections, restarts of the receiver, and
-// with a spool across restarts of this process. Dials by itself; each connection is a SenderLink, and the messages are in the
-// Backlog.
+// Sends until the receiving application has finished the messages: across lost connections, restarts of the receiver,
+// and with a spool across restarts of this process. Dials by itself; each connection is a SenderLink, and the messages
+// are in the Backlog.
 //
 //     connecting <──> acknowledging | unacknowledged
 //         └──────────────────┴──> closed | failed
@@ -30,8 +30,8 @@ const RELEASE_WITHIN_MS = 1000
 const CLOSE_TABLE: OptionTable<{ timeoutMs?: number }> = { timeoutMs: milliseconds }
 
 /**
- * Sends messages to the listener at an address, in order, until they are acknowledged. Dials at once, and again whenever the
- * connection is lost.
+ * Sends messages to the listener at an address, in order, until they are acknowledged. Dials at once, and again
+ * whenever the connection is lost.
  */
 export class AcknowledgedSender {
   /** Name of the pipe. */
@@ -52,8 +52,8 @@ export class AcknowledgedSender {
   readonly #running: Promise<void>
 
   /**
-   * @throws TypeError for an unknown option, a value of the wrong kind, or a spool that has a sender already; RangeError for a
-   *   value that is out of range; {@link IpcError} ERR_IPC_PATH_TOO_LONG
+   * @throws TypeError for an unknown option, a value of the wrong kind, or a spool that has a sender already;
+   *   RangeError for a value that is out of range; {@link IpcError} ERR_IPC_PATH_TOO_LONG
    */
   constructor(name: string, options?: AcknowledgedSenderOptions) {
     this.name = name
@@ -104,10 +104,11 @@ export class AcknowledgedSender {
    * spool has it; see {@link SendResult}. Rejects if the message was refused here or given up. An unhandled rejection
    * of an accepted message does not end the process: the message is counted as dropped, and `onDrop` is called.
    *
-   * @throws {IpcError} ERR_IPC_BUFFER_FULL (`reason`: the `onFull` that decided), ERR_IPC_CLOSED, ERR_IPC_TIMEOUT
-   *   (`close` ran out of time), ERR_IPC_MESSAGE_TOO_LARGE, ERR_IPC_INVALID_MESSAGE, ERR_IPC_SYSTEM (the spool failed;
-   *   with reason `maybe-kept` the message is still pending: when the spool is opened again, it is either delivered or no
-   *   longer in the spool)
+   * @throws {IpcError} ERR_IPC_BUFFER_FULL (`reason`: the `onFull` that decided, or `disk-full`), ERR_IPC_CLOSED,
+   *   ERR_IPC_TIMEOUT (`close` ran out of time, or the sender failed: see `giveUpAfterMs` and `onSilentPeer`),
+   *   ERR_IPC_MESSAGE_TOO_LARGE, ERR_IPC_INVALID_MESSAGE, ERR_IPC_SYSTEM (the spool failed; with reason `maybe-kept`
+   *   the message is still pending: when the spool is opened again, it is either delivered or no longer in the spool)
+   * @throws TypeError for a value that is not a message
    */
   send(message: SOCMessage): Promise<SendResult> {
     return this.sendBatch([message])
@@ -119,7 +120,7 @@ export class AcknowledgedSender {
    * `maxMessages` at once.
    *
    * @throws as {@link send}, with the error of the first message that was given up; the other messages are still
-   * delivered
+   *   delivered
    */
   sendBatch(messages: readonly SOCMessage[]): Promise<SendResult> {
     const failure = this.#refusal()
@@ -132,7 +133,7 @@ export class AcknowledgedSender {
    * Resolves when at most half of the room is in use. If the kernel accepts no more for now, the promise resolves in a
    * later turn of the event loop, so that a producer that only awaits this does not starve it.
    *
-   * @throws {IpcError} ERR_IPC_CLOSED when the sender is closed or has failed
+   * @throws {IpcError} ERR_IPC_CLOSED when the sender is closed or has failed; its error if it fails while this waits
    */
   drained(): Promise<void> {
     const failure = this.#refusal()
@@ -141,10 +142,11 @@ export class AcknowledgedSender {
   }
 
   /**
-   * Resolves when nothing is pending: every message is acknowledged, rejected, written (to a peer that does not acknowledge),
-   * or given up.
+   * Resolves when nothing is pending: every message is acknowledged, rejected, written (to a peer that does not
+   * acknowledge), or given up.
    *
-   * @throws {IpcError} ERR_IPC_CLOSED when the sender is closed or has failed before
+   * @throws {IpcError} the error of the sender if it has failed, or fails, while messages are pending; ERR_IPC_TIMEOUT
+   *   if `close` gives messages up
    */
   flush(): Promise<void> {
     if (this.#failure !== undefined && this.pending > 0) return Promise.reject(this.#failure)
@@ -155,11 +157,13 @@ export class AcknowledgedSender {
    * Accepts no more messages, waits until nothing is pending, then closes the connection. Safe to call again. Settles
    * within `timeoutMs` plus one second, regardless of the peer and the disk.
    *
-   * @param options.timeoutMs how long to wait. Default: {@link DEFAULT_TIMEOUT_MS}. Messages still pending then are given
-   *   up, counted and reported; a spool keeps them for the next process instead. The spool is closed with the sender.
+   * @param options.timeoutMs how long to wait. Default: {@link DEFAULT_TIMEOUT_MS}. Messages still pending then are
+   *   given up, counted and reported; a spool keeps them for the next process instead. The spool is closed with the
+   *   sender.
    * @throws {IpcError} ERR_IPC_TIMEOUT when something was given up; `cause` is the last error of the connection. The
-   * error of a failed sender, if messages were given up because of it. ERR_IPC_TIMEOUT, reason `spool-hangs`, if the
-   * disk does not respond: the spool is released when it does, and sends that wait for it settle then
+   *   error of a failed sender, if messages were given up because of it. ERR_IPC_TIMEOUT, reason `spool-hangs`, if the
+   *   disk does not respond: the spool is released when it does, and sends that wait for it settle then
+   * @throws TypeError, RangeError for options that are not allowed
    */
   close(options?: { timeoutMs?: number }): Promise<void> {
     let timeoutMs: number

@@ -1,5 +1,5 @@
-// One connection of an acknowledged sender: writes lines, reads acknowledgements, and notices when the peer falls silent.
-// Must not know the connections before and after it.
+// One connection of an acknowledged sender: writes lines, reads acknowledgements, and notices when the peer falls
+// silent. Must not know the connections before and after it.
 //
 //     greeting ── first acknowledgement ──> acknowledging ──┐
 //        └── answerTimeoutMs passed ──> unacknowledged ─────┴──> ended
@@ -41,8 +41,9 @@ export interface LinkEvents {
    */
   onUnanswered(error: IpcError): 'written' | 'close'
   /**
-   * Called with each acknowledgement. Returns how many messages it settles. @throws {IpcError} if the acknowledgement
-   * contradicts what was sent
+   * Called with each acknowledgement. Returns how many messages it settles.
+   *
+   * @throws {IpcError} if the acknowledgement contradicts what was sent
    */
   onAcknowledgement(acknowledgement: Acknowledgement): number
   /** Called when the kernel has every line through this number, for a peer that does not acknowledge. */

@@ -82,7 +82,7 @@ export interface AcknowledgedSenderOptions extends Omit<DialOptions, 'signal' | 
   readonly maxBackoffMs?: number
   /** Milliseconds without an acknowledging peer after which the sender fails. Default: never. */
   readonly giveUpAfterMs?: number
-  /** Called with accepted messages that are given up. Messages that are only on disk are included in `count` alone. */
+  /** Called with accepted messages that are given up. Messages that are only on disk are counted but not passed. */
   readonly onDrop?: (drop: DeliveryDrop) => void
   /** Called with each event of the sender. Also on the diagnostics channel `sentinel-ipc:lifecycle`. */
   readonly onEvent?: (event: DeliveryEvent) => void

@@ -31,8 +31,8 @@ export class SendWindow {
   }
 
   /**
-   * Adds the next run. Numbers between it and the one before were given up. Calls `onSettled` with lines that turn out to
-   * be settled already.
+   * Adds the next run. Numbers between it and the one before were given up. Calls `onSettled` with lines that turn out
+   * to be settled already.
    */
   add(run: Run, onSettled: OnSettled): void {
     if (run.first > this.#next) this.#settled.add(this.#next, run.first - 1)

@@ -42,8 +42,8 @@ export interface Store {
   /** Notes that lines of a taken run are settled, by index. */
   release(run: Run, begin: number, end: number, outcome: Outcome): void
   /**
-   * Settles numbers, including those passed to {@link release} before. Returns how many messages that were. `rejection` is the
-   * receiver's reason if it rejected them.
+   * Settles numbers, including those passed to {@link release} before. Returns how many messages that were. `rejection`
+   * is the receiver's reason if it rejected them.
    */
   settle(first: number, last: number, rejection?: string): number
   /** Gives up all messages that are not in a spool. `sent` are the runs that were taken and are not settled. */

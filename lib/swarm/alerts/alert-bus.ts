@@ -100,13 +100,13 @@ export class AlertBus {
   }
 
   /**
-   * Calls `listener` with each alert raised from now on, one call at a time: if the listener returns a promise, the next
-   * call waits until it settles. While it runs, up to `capacity` alerts wait for it; beyond that the oldest are dropped
-   * and counted in {@link Subscription.dropped}.
+   * Calls `listener` with each alert raised from now on, one call at a time: if the listener returns a promise, the
+   * next call waits until it settles. While it runs, up to `capacity` alerts wait for it; beyond that the oldest are
+   * dropped and counted in {@link Subscription.dropped}.
    *
    * A listener that throws, or whose promise rejects, breaks nothing else. The bus counts it in
-   * {@link Subscription.failed} and raises the alert `listener-failed` for the other subscribers, once until the listener
-   * succeeds again.
+   * {@link Subscription.failed} and raises the alert `listener-failed` for the other subscribers, once until the
+   * listener succeeds again.
    *
    * @throws TypeError if `listener` is not a function
    */
@@ -252,9 +252,9 @@ interface Window {
 }
 
 /**
- * Returns a function that passes on at most 16 alerts a second of each type about each user, so that a peer that fails a
- * thousand times a second cannot push everything else out of the ring. The next alert that passes counts those left out
- * in `counts.omitted`.
+ * Returns a function that passes on at most 16 alerts a second of each type about each user, so that a peer that fails
+ * a thousand times a second cannot push everything else out of the ring. The next alert that passes counts those left
+ * out in `counts.omitted`.
  */
 export function limitAlerts(emit: (alert: Alert) => void): (alert: Alert) => void {
   const windows = new Map<string, Window>()

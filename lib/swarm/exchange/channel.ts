@@ -1,5 +1,5 @@
-// One connection as an exchange sees it: messages in, messages out, and one deadline for all of it. Must not know what the
-// messages mean.
+// One connection as an exchange sees it: messages in, messages out, and one deadline for all of it. Must not know what
+// the messages mean.
 
 import { clearTimeout, setTimeout } from '../../base/globals.js'
 import type { Connection } from '../../connection/connection.js'
@@ -138,8 +138,8 @@ export class Channel {
   }
 
   /**
-   * Settles as `work` does. After the exchange has failed, `work` can only be waiting for the fact store, which may take as
-   * long again as the whole exchange to finish what it is writing.
+   * Settles as `work` does. After the exchange has failed, `work` can only be waiting for the fact store, which may
+   * take as long again as the whole exchange to finish what it is writing.
    *
    * @throws {IpcError} ERR_IPC_TIMEOUT, reason `store-stuck`, if it did not return in time; what `work` rejects with
    */

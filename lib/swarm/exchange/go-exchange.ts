@@ -1,5 +1,6 @@
-// The exchange as the Go package knows it: one line of facts from dialer to listener. A Go listener reads short lines only,
-// so the facts that fit are sent now, newest first, and the rest at the next dials; an alert counts the remaining ones.
+// The exchange as the Go package knows it: one line of facts from dialer to listener. A Go listener reads short lines
+// only, so the facts that fit are sent now, newest first, and the rest at the next dials; an alert counts the remaining
+// ones.
 
 import { processStart } from '../../base/process-identity.js'
 import { swarmMessage, type Channel } from './channel.js'

@@ -57,7 +57,10 @@ export class PageServer {
     return this.#state === 'done'
   }
 
-  /** With {@link done}: up to this position, the peer's own store contains only what this node sent, so a reader may skip it. */
+  /**
+   * With {@link done}: up to this position, the peer's own store contains only what this node sent, so a reader may
+   * skip it.
+   */
   get skipTo(): number | undefined {
     return this.#skipTo
   }

@@ -1,5 +1,5 @@
-// The exchange in pages, the same for both roles: each side asks for the other's facts and sends its own, over one connection
-// and at the same time. Must not know how pages are stored or made.
+// The exchange in pages, the same for both roles: each side asks for the other's facts and sends its own, over one
+// connection and at the same time. Must not know how pages are stored or made.
 
 import type { Channel } from './channel.js'
 import { rememberPeer, type ExchangeContext, type Progress } from './exchange.js'
@@ -11,8 +11,8 @@ import { quoteName } from '../../base/quote.js'
 import { invalid } from '../protocol/protocol-error.js'
 
 /**
- * Exchanges pages until both sides have everything. If it breaks off, the pages stored so far stay, and the next exchange
- * continues after them.
+ * Exchanges pages until both sides have everything. If it breaks off, the pages stored so far stay, and the next
+ * exchange continues after them.
  */
 export async function exchangePages(
   channel: Channel,

@@ -53,9 +53,10 @@ export interface AddResult {
 }
 
 /**
- * Stores facts (Go: `memory.FactStore`). Each fact that enters gets a position: the time in Unix microseconds, or one more
- * than the last position, whichever is greater. So positions rise strictly in the order of entry, a listing can be continued
- * from any of them, and each is a point in time (on the wire: `since`). An update gives the fact a new position.
+ * Stores facts (Go: `memory.FactStore`). Each fact that enters gets a position: the time in Unix microseconds, or one
+ * more than the last position, whichever is greater. So positions rise strictly in the order of entry, a listing can be
+ * continued from any of them, and each is a point in time (on the wire: `since`). An update gives the fact a new
+ * position.
  *
  * If a method throws or rejects, the transport fails the exchange. If a method does not return within the time-out of
  * the exchange, the transport abandons the exchange (alert `store-stuck`).

@@ -1,4 +1,5 @@
-// A fact: its fields, their bounds, and when two facts of one id contradict each other. Must not know stores or the wire.
+// A fact: its fields, their bounds, and when two facts of one id contradict each other. Must not know stores or the
+// wire.
 
 /** How far a fact reaches: 0 project, 1 domain, 2 module, 3 snippet (on the wire: `level`). */
 export type FactLevel = 0 | 1 | 2 | 3
@@ -113,9 +114,9 @@ export function isTime(value: unknown): boolean {
 export type Agreement = 'same' | 'updated' | 'conflict'
 
 /**
- * Compares an arriving fact with the fact of the same id in the store. `same`: content and gene flag are equal. `updated`: they
- * differ, and one of the two was updated on its node. `conflict`: they differ although neither was updated, so one of them is
- * forged; or one of them is a gene, which can never be updated.
+ * Compares an arriving fact with the fact of the same id in the store. `same`: content and gene flag are equal.
+ * `updated`: they differ, and one of the two was updated on its node. `conflict`: they differ although neither was
+ * updated, so one of them is forged; or one of them is a gene, which can never be updated.
  */
 export function agreementOf(
   here: Pick<Fact, 'content' | 'isGene'> & { readonly updatedAt?: unknown },

@@ -1,5 +1,5 @@
-// The registry of the swarm: this node's own id, the peers it has met, how far it trusts them and how far it has read their
-// stores. Must not know connections or the form of messages.
+// The registry of the swarm: this node's own id, the peers it has met, how far it trusts them and how far it has read
+// their stores. Must not know connections or the form of messages.
 
 import { randomHex } from '../../base/crypto.js'
 import { GeneArchive } from './gene-archive.js'
@@ -58,7 +58,7 @@ export interface RegistryStats {
   readonly expired: number
   /** Backups of the genes of expired peers. */
   readonly backups: number
-  /** Exchanges in which facts were moved, of all peers remembered. */
+  /** Exchanges that were completed, or in which facts were stored, with all peers remembered. */
   readonly syncs: number
   /** Facts that came from peers. */
   readonly factsReceived: number
@@ -199,8 +199,8 @@ export class PeerRegistry {
   }
 
   /**
-   * Rejects a peer: nothing is exchanged with it until {@link completeHandshake} is called for it. Returns false, and changes
-   * nothing, if it is not known.
+   * Rejects a peer: nothing is exchanged with it until {@link completeHandshake} is called for it. Returns false, and
+   * changes nothing, if it is not known.
    */
   reject(peerId: string): boolean {
     const heardAtMs = this.#heardAtMs.get(peerId)
@@ -267,8 +267,8 @@ export class PeerRegistry {
   }
 
   /**
-   * Saves the registry to its storage, if anything changed since the last save. Calls while a save is under way share the
-   * next one. Without a storage this does nothing.
+   * Saves the registry to its storage, if anything changed since the last save. Calls while a save is under way share
+   * the next one. Without a storage this does nothing.
    *
    * @throws any error of the storage's `save`
    */

@@ -29,8 +29,8 @@ export interface RegistryStorage {
 }
 
 /**
- * Keeps the registry in a JSON file of mode 0600, which is replaced as a whole and synced to the disk. Its directory is made
- * with mode 0700 if it is absent; it must belong to this user alone.
+ * Keeps the registry in a JSON file of mode 0600, which is replaced as a whole and synced to the disk. Its directory is
+ * made with mode 0700 if it is absent; it must belong to this user alone.
  */
 export class FileRegistryStorage implements RegistryStorage {
   /** The path of the file. */

@@ -103,8 +103,8 @@ export interface SwarmPayloads {
 }
 
 /**
- * One line of the swarm's socket as JSON (Go: `Message`): for programs that speak to it themselves. {@link SwarmTransport}
- * reads and writes them for you.
+ * One line of the swarm's socket as JSON (Go: `Message`): for programs that speak to it themselves.
+ * {@link SwarmTransport} reads and writes them for you.
  */
 export type SwarmMessage<Type extends SwarmMsgType = SwarmMsgType> = {
   readonly [T in Type]: {

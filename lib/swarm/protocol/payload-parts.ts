@@ -1,5 +1,6 @@
-// Cuts the text of a long payload into parts that are each quick to parse. JSON.parse cannot be interrupted, and a line of
-// 1 MiB of the smallest objects or of ever new keys holds it for a quarter of a second. Must not know what the parts mean.
+// Cuts the text of a long payload into parts that are each quick to parse. JSON.parse cannot be interrupted, and a line
+// of 1 MiB that consists of the smallest objects, or of ever new keys, takes it a quarter of a second. Must not know
+// what the parts mean.
 
 import { invalid } from './protocol-error.js'
 
@@ -33,8 +34,8 @@ export interface PayloadParts {
 /**
  * Parses the short parts of a payload, and cuts its long lists.
  *
- * @throws {IpcError} ERR_IPC_INVALID_MESSAGE if it is longer than {@link PART_UNITS} outside of its lists, or an entry of
- *   them holds too many values
+ * @throws {IpcError} ERR_IPC_INVALID_MESSAGE if it is longer than {@link PART_UNITS} outside of its lists, or an entry
+ *   of them holds too many values
  */
 export async function partsOf(text: string, takeTurn: TakeTurn): Promise<PayloadParts> {
   await takeTurn()
@@ -101,9 +102,9 @@ const LIST_START = '"facts":[{"id":"'
 const ENTRY_START = '},{"id":"'
 
 /**
- * Cuts a payload that is written as Go and this package write it: without white space, `id` first in each fact. In valid
- * JSON the texts searched for cannot stand inside a string, as their quotes would end it. Returns undefined if the payload
- * is written in any other way.
+ * Cuts a payload that is written as Go and this package write it: without white space, `id` first in each fact. In
+ * valid JSON the texts searched for cannot stand inside a string, as their quotes would end it. Returns undefined if
+ * the payload is written in any other way.
  */
 function cutAsWritten(text: string): PayloadParts | undefined {
   const found = text.indexOf(LIST_START)

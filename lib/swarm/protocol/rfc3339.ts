@@ -1,5 +1,5 @@
-// Times on the wire: RFC 3339 to and from Unix milliseconds, and positions of a fact store as times in microseconds. A page
-// has thousands of times, most of the same minute, so the minute converted last is kept. Must not know messages.
+// Times on the wire: RFC 3339 to and from Unix milliseconds, and positions of a fact store as times in microseconds. A
+// page has thousands of times, most of the same minute, so the minute converted last is kept. Must not know messages.
 
 const TIME = /^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d{1,9})?(Z|[+-]\d\d:\d\d)$/
 const DAY_UNITS = 10

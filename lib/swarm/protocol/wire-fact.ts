@@ -8,7 +8,10 @@ import { eachPart, type PayloadParts, type TakeTurn } from './payload-parts.js'
 import { invalid } from './protocol-error.js'
 import { formatTime, parseTime } from './rfc3339.js'
 
-/** A fact on the wire, with Go's keys. `updated_at` is an addition of this package, which Go ignores. Times are RFC 3339. */
+/**
+ * A fact on the wire, with Go's keys. `updated_at` is an addition of this package, which Go ignores. Times are RFC
+ * 3339.
+ */
 export interface WireFact {
   /** Unique id. */
   readonly id: string

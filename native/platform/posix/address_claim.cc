@@ -69,10 +69,10 @@ Status AddressClaim::RemoveStaleSocket() const {
   }
   // A listener that takes no lock, such as a Go peer, can only be detected by connecting.
   Result<OwnedDescriptor> probe = Connect(path);
-  if (probe.ok()) return InUse(path + " answers");
+  if (probe.ok()) return InUse("a process listens at " + path);
   switch (probe.failure().kind) {
     case FailureKind::kNotListening: break;
-    case FailureKind::kWouldBlock: return InUse(path + " answers, though it is busy");
+    case FailureKind::kWouldBlock: return InUse("a process listens at " + path + ", and its queue is full");
     default: return probe.failure();
   }
   if (unlinkat(address_.directory.number(), address_.name.c_str(), 0) != 0 && errno != ENOENT) {

@@ -59,8 +59,7 @@ enum class MissingDirectories { kFail, kMakeLast, kMakeAll };
 // Who may own the directories on the way.
 enum class Trust {
   // This user or root, and no other user may write to them unless they are sticky; the same for symbolic links. So
-  // no
-  // other user can make the path refer to another file later. For files of this user.
+  // no other user can make the path refer to another file later. For files of this user.
   kOwnDirectories,
   // The same, for a socket. Errors about the last directory say how to declare it shared.
   kAddressDirectories,

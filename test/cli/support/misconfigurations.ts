@@ -29,7 +29,7 @@ export const CASES: readonly Case[] = [
   {
     title: 'two missing directories, to listen',
     cause: 'no-directory',
-    remedy: /create it: listen makes the last component alone/,
+    remedy: /create it: listen makes only the last component/,
     setUp: (directory) => at(join(directory, 'missing/too'), '--listen'),
   },
   {
