@@ -1,6 +1,6 @@
 // The files of a spool from outside: copies as a crash would leave them, and damage.
 
-import { cpSync, readdirSync, readFileSync, writeFileSync } from 'node:fs'
+import { chmodSync, cpSync, readdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 
 import { HEADER_BYTES, readHeader, type RecordHeader } from '../../lib/spool/record.js'
@@ -10,6 +10,7 @@ import { temporaryDirectory } from './directory.js'
 export function leftBehind(directory: string): string {
   const copy = join(temporaryDirectory(), 'spool')
   cpSync(directory, copy, { recursive: true })
+  chmodSync(copy, 0o700) // cpSync of Node 22 makes directories that others may read
   return copy
 }
 
