@@ -4,7 +4,7 @@
 //   --from     begins with that one of the list, which `--list` shows
 //   --minutes  begins no other once this time has passed, and says with which number to go on
 //   --jobs     how many at a time, each in a copy of its own; default 1, because tests may wait for each other's processor
-//   --today    a part of at most 4 minutes that the date chooses, so that all get their turn
+//   --today    a part of at most 3 minutes that the date chooses, so that all get their turn
 
 import { fileURLToPath } from 'node:url'
 import { parseArgs } from 'node:util'
@@ -15,9 +15,9 @@ import type { Mutation } from './mutation.js'
 
 const DAY_MS = 86_400_000
 /** The last one may begin just before, and take a minute. */
-const TODAY_MINUTES = 3
+const TODAY_MINUTES = 2
 /** How many fit into one day's part. The next day goes on behind them, so a larger number would leave some out for ever. */
-const TODAY_COUNT = 8
+const TODAY_COUNT = 5
 
 const { values } = parseArgs({
   options: {
