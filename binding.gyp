@@ -15,6 +15,8 @@
     "conditions": [
       ["sanitize!=''", {
         "cflags": ["-fsanitize=<(sanitize)", "-fno-omit-frame-pointer", "-fno-sanitize-recover=all", "-g"],
+        "cflags_cc!": ["-O3"],
+        "cflags_cc": ["-O1", "-Wno-maybe-uninitialized"],
         "ldflags": ["-fsanitize=<(sanitize)"]
       }]
     ]
