@@ -303,28 +303,18 @@ export class InboundLog implements SpoolLog {
   }
 
   #indexOfRecord(number: number): number {
-    return lowerBound(this.#records, number)
+    return indexAtLeast(this.#records, number, lastNumber)
   }
 
   #indexOfItem(number: number): number {
-    return lowerBound(this.#items, number)
+    return indexAtLeast(this.#items, number, lastNumber)
   }
 }
 
 const lastOf = ({ last }: Rejected): number => last
 
-/** Index of the first entry that ends at `number` or later. */
-function lowerBound(entries: readonly { first: number; count: number }[], number: number): number {
-  let low = 0
-  let high = entries.length
-  while (low < high) {
-    const middle = (low + high) >>> 1
-    const { first, count } = entries[middle] as { first: number; count: number }
-    if (first + count - 1 < number) low = middle + 1
-    else high = middle
-  }
-  return low
-}
+/** The last number of a record or an item. */
+const lastNumber = ({ first, count }: { first: number; count: number }): number => first + count - 1
 
 function endOfRecord(lines: Buffer, offset: number): number {
   if (lines.length - offset <= RECORD_BYTES) return lines.length

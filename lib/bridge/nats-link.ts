@@ -1,5 +1,5 @@
-// One connection to NATS: made once and kept by the client; publishes and matches acknowledgements. Must not know
-// batches.
+// One connection to NATS, made once and kept by the client: its state, its requests, and the streams that must exist. Must
+// not know batches.
 //
 //     down ──connect(), or the client reconnects──▶ up ──the connection is lost──▶ down
 //      └─────────────────────────────────────────────┴──close()──▶ closed
@@ -12,19 +12,14 @@ import {
   type JetStreamManager,
   type StreamInfo,
 } from '@nats-io/jetstream'
-import {
-  connect,
-  createInbox,
-  PermissionViolationError,
-  type MsgHdrs,
-  type NatsConnection,
-} from '@nats-io/transport-node'
+import { connect, createInbox, type MsgHdrs, type NatsConnection } from '@nats-io/transport-node'
 
 import { describeError, IpcError, toError } from '../base/errors.js'
-import { clearInterval, monotonicMs, setInterval } from '../base/globals.js'
+import { monotonicMs } from '../base/globals.js'
 import { pause } from '../base/timing.js'
 import { Waiters } from '../base/waiters.js'
 import type { NatsSettings, NewStream } from './nats-options.js'
+import { NatsPublishes, type PublishAck } from './nats-publishes.js'
 
 const FIRST_RETRY_MS = 100
 const LONGEST_RETRY_MS = 2000
@@ -34,41 +29,9 @@ const STREAM_NAME_IN_USE = 10058
 const SUBJECTS_OVERLAP = 10065
 /** What the server reports when another client creates the same stream. */
 const MADE_ELSEWHERE = [STREAM_NAME_IN_USE, SUBJECTS_OVERLAP]
-const MESSAGE_TOO_LARGE = 10054
-const HEADERS_TOO_LARGE = 10097
-export const WRONG_LAST_SEQUENCE = 10071
 
 /** Called with each error after which the operation is tried again. */
 export type OnRetry = (error: Error) => void
-
-interface Publish {
-  readonly subject: string
-  readonly deadlineMs: number
-  readonly resolve: (acknowledgement: PublishAck) => void
-  readonly reject: (error: Error) => void
-}
-
-/** JetStream's acknowledgement of a stored message. */
-export interface PublishAck {
-  readonly seq: number
-  readonly duplicate: boolean
-}
-
-interface RawAck {
-  readonly seq?: number
-  readonly duplicate?: boolean
-  readonly error?: { readonly code: number; readonly err_code?: number; readonly description?: string }
-}
-
-/** JetStream has refused a message. */
-export class RefusedByStream extends Error {
-  readonly code: number
-
-  constructor(code: number, description: string) {
-    super(`JetStream refused a message: ${description} (${code})`)
-    this.code = code
-  }
-}
 
 export class NatsLink {
   readonly #settings: NatsSettings
@@ -79,13 +42,11 @@ export class NatsLink {
   #failure: Error | undefined
   readonly #up = new Waiters()
   readonly #onDown = new Set<() => void>()
-  readonly #publishes = new Map<string, Publish>()
-  #inbox = ''
-  #nextToken = 0
-  #sweep: NodeJS.Timeout | undefined
+  readonly #publishes: NatsPublishes
 
   constructor(settings: NatsSettings) {
     this.#settings = settings
+    this.#publishes = new NatsPublishes(settings.ackTimeoutMs)
   }
 
   get isUp(): boolean {
@@ -181,28 +142,13 @@ export class NatsLink {
   publish(subject: string, data: Uint8Array, hdrs: MsgHdrs): Promise<PublishAck> {
     const nc = this.#nc
     if (nc === undefined || this.#state !== 'up') return Promise.reject(notConnected())
-    const token = String(this.#nextToken++)
-    return new Promise((resolve, reject) => {
-      try {
-        nc.publish(subject, data, { reply: this.#inbox + token, headers: hdrs })
-      } catch (error) {
-        reject(isTooLarge(error) ? tooLarge(error) : toError(error))
-        return
-      }
-      this.#publishes.set(token, {
-        subject,
-        deadlineMs: monotonicMs() + this.#settings.ackTimeoutMs,
-        resolve,
-        reject,
-      })
-    })
+    return this.#publishes.publish(nc, subject, data, hdrs)
   }
 
   async close(): Promise<void> {
     if (this.#state === 'closed') return
     this.#state = 'closed'
-    clearInterval(this.#sweep)
-    this.#failPublishes(notConnected())
+    this.#publishes.stop(notConnected())
     this.#up.wake()
     await this.#nc?.close().catch(() => undefined)
   }
@@ -239,22 +185,14 @@ export class NatsLink {
 
   /** @param onGivenUp called when the client has given up the connection, and a new one may succeed */
   async #begin(nc: NatsConnection, onGivenUp: () => void): Promise<void> {
+    const manager = await jetstreamManager(nc, { checkAPI: false, timeout: this.#settings.ackTimeoutMs })
     if (this.#state === 'closed') {
       await nc.close()
       throw notConnected()
     }
     this.#nc = nc
-    this.#jsm = await jetstreamManager(nc, { checkAPI: false, timeout: this.#settings.ackTimeoutMs })
-    this.#inbox = `${createInbox(this.#settings.connection.inboxPrefix)}.`
-    nc.subscribe(`${this.#inbox}*`, {
-      callback: (error, { subject, data, headers: status }) => {
-        if (error === null) this.#onReply(subject.slice(this.#inbox.length), data, status)
-      },
-    })
-    clearInterval(this.#sweep)
-    this.#sweep = setInterval(() => {
-      this.#expire()
-    }, 250).unref()
+    this.#jsm = manager
+    this.#publishes.begin(nc, createInbox(this.#settings.connection.inboxPrefix))
     this.#state = 'up'
     void this.#watch(nc, onGivenUp)
   }
@@ -273,7 +211,7 @@ export class NatsLink {
     })
     for await (const status of nc.status()) {
       if (status.type === 'disconnect') this.#goDown()
-      else if (status.type === 'error') this.#onServerError(status.error)
+      else if (status.type === 'error') this.#publishes.onServerError(status.error)
       else if (status.type === 'reconnect' && this.#state === 'down') {
         this.#state = 'up'
         this.#up.wake()
@@ -281,71 +219,11 @@ export class NatsLink {
     }
   }
 
-  /** The server sends no acknowledgement, not even a negative one, for a message that it does not permit. */
-  #onServerError(error: Error): void {
-    if (!(error instanceof PermissionViolationError) || error.operation !== 'publish') return
-    for (const [token, { subject, reject }] of this.#publishes) {
-      if (subject !== error.subject) continue
-      this.#publishes.delete(token)
-      const why = `NATS does not permit a message to ${subject}: give this user permission to publish there`
-      reject(new IpcError('ERR_IPC_SYSTEM', why, { cause: error }))
-    }
-  }
-
   #goDown(): void {
     if (this.#state === 'up') this.#state = 'down'
-    this.#failPublishes(notConnected())
+    this.#publishes.fail(notConnected())
     if (this.#failure !== undefined) this.#up.wake()
     for (const listener of [...this.#onDown]) listener()
-  }
-
-  #failPublishes(error: Error): void {
-    const publishes = [...this.#publishes.values()]
-    this.#publishes.clear()
-    for (const { reject } of publishes) reject(error)
-  }
-
-  #onReply(token: string, data: Uint8Array, status: MsgHdrs | undefined): void {
-    const publish = this.#publishes.get(token)
-    if (publish === undefined) return
-    this.#publishes.delete(token)
-    if (status !== undefined && status.code >= 400) {
-      publish.reject(new IpcError('ERR_IPC_CLOSED', `no stream takes the subject (${status.code})`))
-      return
-    }
-    let ack: RawAck
-    try {
-      ack = JSON.parse(Buffer.from(data.buffer, data.byteOffset, data.byteLength).toString()) as RawAck
-    } catch (error) {
-      publish.reject(
-        new IpcError('ERR_IPC_INVALID_MESSAGE', 'JetStream sent an invalid acknowledgement', {
-          cause: error,
-        }),
-      )
-      return
-    }
-    if (ack.error !== undefined) {
-      const { err_code: code = 0, description = '' } = ack.error
-      const refusal = new RefusedByStream(code, description)
-      publish.reject(code === MESSAGE_TOO_LARGE || code === HEADERS_TOO_LARGE ? tooLarge(refusal) : refusal)
-    } else {
-      publish.resolve({ seq: ack.seq ?? 0, duplicate: ack.duplicate === true })
-    }
-  }
-
-  #expire(): void {
-    const nowMs = monotonicMs()
-    for (const [token, { deadlineMs, reject }] of this.#publishes) {
-      // In the order of publishing; all have the same time-out.
-      if (deadlineMs > nowMs) return
-      this.#publishes.delete(token)
-      reject(
-        new IpcError(
-          'ERR_IPC_TIMEOUT',
-          `JetStream did not acknowledge within ${this.#settings.ackTimeoutMs} ms`,
-        ),
-      )
-    }
   }
 
   async #ensure(stream: NewStream, signal: AbortSignal): Promise<StreamInfo> {
@@ -397,16 +275,6 @@ function ignore(): void {
 /** The error while there is no connection. */
 export function notConnected(): IpcError {
   return new IpcError('ERR_IPC_CLOSED', 'there is no connection to NATS')
-}
-
-function tooLarge(cause: unknown): IpcError {
-  return new IpcError('ERR_IPC_MESSAGE_TOO_LARGE', `NATS does not take it: ${describeError(cause)}`, {
-    cause,
-  })
-}
-
-function isTooLarge(error: unknown): boolean {
-  return /max_payload/i.test(describeError(error))
 }
 
 /**

@@ -26,7 +26,7 @@ import { pause } from '../base/timing.js'
 import type { BatchSource, BridgeDeadLetter, SavedCheckpoint, SourceItem } from './bridge.js'
 import { consumerFault, filterOf } from './nats-consumer.js'
 import { publishDeadLetter } from './nats-dead-letters.js'
-import { hasApiCode, NatsLink, notConnected, RefusedByStream, WRONG_LAST_SEQUENCE } from './nats-link.js'
+import { hasApiCode, NatsLink, notConnected } from './nats-link.js'
 import {
   checkNatsOptions,
   deadLetterStream,
@@ -36,6 +36,7 @@ import {
   type NatsOptions,
   type NatsSettings,
 } from './nats-options.js'
+import { RefusedByStream, WRONG_LAST_SEQUENCE } from './nats-publishes.js'
 import { Header, itemOf } from './nats-subjects.js'
 
 /** Options of {@link NatsSource}. */

@@ -1,5 +1,5 @@
-// The connection to NATS when the server lets nobody in for a while: a server that many clients reach at once closes
-// connections with `Authentication Timeout`, which is not the same as wrong credentials.
+// A NATS server that is too busy to check credentials closes the connection with `Authentication Timeout`. The bridge tries
+// again: the credentials may be right.
 
 import { createServer, type AddressInfo, type Socket } from 'node:net'
 import { expect, it, onTestFinished } from 'vitest'
