@@ -83,7 +83,7 @@ export function viewOf(now: StatsSnapshot, given: StatsSnapshot | undefined): Pr
   return {
     name: now.name,
     pid: now.pid,
-    cpu: before === undefined ? 0 : rounded(Math.max(0, now.cpuMs - before.cpuMs) / seconds / 10),
+    cpu: before === undefined ? 0 : rounded(growth(now.cpuMs, before.cpuMs) / seconds / 10),
     rssBytes: now.rssBytes,
     loopLagMs: now.loopLagMs,
     uptimeMs: now.uptimeMs,
@@ -96,7 +96,7 @@ export function viewOf(now: StatsSnapshot, given: StatsSnapshot | undefined): Pr
     refusedRate:
       before === undefined
         ? 0
-        : rounded(Math.max(0, refused - total(before.objects, 'listener', 'refused')) / seconds),
+        : rounded(growth(refused, total(before.objects, 'listener', 'refused')) / seconds),
     refused,
     lagMs: lagOf(senders.pending, before === undefined ? 0 : settled / seconds),
     open: now.connections.length + now.omitted,
@@ -151,7 +151,7 @@ function connectionView(
 ): ConnectionView {
   // A connection opened since the earlier snapshot counts from 0.
   const rate = (key: 'received' | 'sent' | 'receivedBytes' | 'sentBytes'): number =>
-    known ? rounded(Math.max(0, now[key] - (before?.[key] ?? 0)) / seconds) : 0
+    known ? rounded(growth(now[key], before?.[key] ?? 0) / seconds) : 0
   return {
     id: now.id,
     address: now.address,
@@ -167,6 +167,11 @@ function connectionView(
     latencyMs: now.latency?.p50,
     uses: now.uses.join(' '),
   }
+}
+
+/** By how much a count has grown. A process may report any counts, also smaller ones than before. */
+function growth(now: number, before: number): number {
+  return Math.max(0, now - before)
 }
 
 function rounded(value: number): number {

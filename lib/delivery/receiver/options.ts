@@ -115,8 +115,8 @@ export interface AcknowledgingReceiverStats {
   /** Times that the sender stated that it gave up messages. */
   readonly gaps: number
   /**
-   * Messages that the sender gave up and this process had not settled, and those that this receiver discarded although
-   * their sender does not send them again.
+   * Messages that do not come again. The sender gave them up before this process settled them, or this receiver
+   * discarded them and their sender does not number messages.
    */
   readonly lost: number
   /** Acknowledgements written. */

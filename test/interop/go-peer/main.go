@@ -46,18 +46,23 @@ type fact struct {
 	CreatedAt time.Time `json:"created_at"`
 }
 
+// What the incidents of both protocols begin with.
+type incidentCore struct {
+	ID              string `json:"id"`
+	Status          string `json:"status"`
+	Severity        string `json:"severity"`
+	Title           string `json:"title"`
+	Description     string `json:"description"`
+	EventCount      int    `json:"event_count"`
+	CorrelationRule string `json:"correlation_rule"`
+}
+
 type incident struct {
-	ID              string    `json:"id"`
-	Status          string    `json:"status"`
-	Severity        string    `json:"severity"`
-	Title           string    `json:"title"`
-	Description     string    `json:"description"`
-	EventCount      int       `json:"event_count"`
-	CorrelationRule string    `json:"correlation_rule"`
-	KillChainPhase  string    `json:"kill_chain_phase"`
-	MitreMapping    []string  `json:"mitre_mapping,omitempty"`
-	CreatedAt       time.Time `json:"created_at"`
-	SourcePeerID    string    `json:"source_peer_id"`
+	incidentCore
+	KillChainPhase string    `json:"kill_chain_phase"`
+	MitreMapping   []string  `json:"mitre_mapping,omitempty"`
+	CreatedAt      time.Time `json:"created_at"`
+	SourcePeerID   string    `json:"source_peer_id"`
 }
 
 type syncPayload struct {
@@ -180,7 +185,7 @@ func swarmDial(path, genome string, count int) {
 		})
 	}
 	if count > 0 {
-		payload.Incidents = []incident{{ID: "go-incident", Status: "open", Severity: "high", CreatedAt: time.Now()}}
+		payload.Incidents = []incident{{incidentCore: incidentCore{ID: "go-incident", Status: "open", Severity: "high"}, CreatedAt: time.Now()}}
 	}
 	must(write(conn, "sync_payload", payload))
 	// The listener imports and closes.

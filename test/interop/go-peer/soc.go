@@ -31,14 +31,8 @@ type socEvent struct {
 }
 
 type socIncident struct {
-	ID              string    `json:"id"`
-	Status          string    `json:"status"`
-	Severity        string    `json:"severity"`
-	Title           string    `json:"title"`
-	Description     string    `json:"description"`
-	EventCount      int       `json:"event_count"`
-	CorrelationRule string    `json:"correlation_rule"`
-	CreatedAt       time.Time `json:"created_at"`
+	incidentCore
+	CreatedAt time.Time `json:"created_at"`
 }
 
 func pathOf(name string) string {
@@ -124,7 +118,7 @@ func correlate() {
 		count++
 		id := fmt.Sprintf("inc-%d", count)
 		title := "seen by the original: " + event.Payload
-		incident := socIncident{id, "OPEN", "CRITICAL", title, "", 1, "any-event", time.Now()}
+		incident := socIncident{incidentCore{id, "OPEN", "CRITICAL", title, "", 1, "any-event"}, time.Now()}
 		send(encoder, responder, "soc_incident", incident)
 	})
 	must(responder.Close())
