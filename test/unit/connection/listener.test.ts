@@ -119,7 +119,9 @@ describe('listen', () => {
     const path = join(directory, 'test.sock')
     make(path)
     const before = lstatSync(path)
-    expect(await rejectionOf(listen('test', { directory }))).toMatchObject({ code: 'ERR_IPC_UNSAFE_PATH' })
+    const refused = await rejectionOf(listen('test', { directory }))
+    expect(refused).toMatchObject({ code: 'ERR_IPC_UNSAFE_PATH' })
+    expect(refused).toHaveProperty('message', expect.stringContaining(`${path} exists and is not a socket`))
     expect(lstatSync(path).ino).toBe(before.ino)
   })
 
