@@ -35,6 +35,8 @@ export interface Verdict {
   readonly caughtBy: readonly string[]
   /** How many tests ran and passed. */
   readonly passed: number
+  /** How many tests there are by the names that were asked for, run or skipped. */
+  readonly chosen: number
   readonly output: string
 }
 
@@ -148,7 +150,7 @@ export class Copy {
       [...args, `--testTimeout=${TEST_TIMEOUT_MS}`, ...chosen, ...tests],
       this.#directory,
     )
-    return { ...outcomeOf(stdout), ...(succeeded && { caughtBy: [] }), output: stdout + stderr }
+    return { ...outcomeOf(stdout, named), ...(succeeded && { caughtBy: [] }), output: stdout + stderr }
   }
 }
 
@@ -181,8 +183,8 @@ function wordsOf(path: string): string[] {
   return readFileSync(path, 'utf8').split(/\s+/)
 }
 
-/** The names of the tests that failed, or something else if the run itself did; and how many passed. */
-function outcomeOf(stdout: string): Pick<Verdict, 'caughtBy' | 'passed'> {
+/** The names of the tests that failed, or something else if the run itself did; how many passed, and how many there are. */
+function outcomeOf(stdout: string, named = ''): Pick<Verdict, 'caughtBy' | 'passed' | 'chosen'> {
   try {
     const report = JSON.parse(stdout.slice(stdout.indexOf('{'))) as {
       testResults: { assertionResults: { status: string; fullName: string }[] }[]
@@ -190,8 +192,9 @@ function outcomeOf(stdout: string): Pick<Verdict, 'caughtBy' | 'passed'> {
     const results = report.testResults.flatMap(({ assertionResults }) => assertionResults)
     const failed = results.filter(({ status }) => status === 'failed').map(({ fullName }) => fullName)
     const passed = results.filter(({ status }) => status === 'passed').length
-    return { caughtBy: failed.length > 0 ? failed : ['the run as a whole'], passed }
+    const chosen = results.filter(({ fullName }) => new RegExp(named).test(fullName)).length
+    return { caughtBy: failed.length > 0 ? failed : ['the run as a whole'], passed, chosen }
   } catch {
-    return { caughtBy: ['the run as a whole'], passed: -1 }
+    return { caughtBy: ['the run as a whole'], passed: -1, chosen: -1 }
   }
 }

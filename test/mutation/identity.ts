@@ -264,7 +264,7 @@ export const identityMutations: readonly Mutation[] = [
     from: 'default: return Failure{FailureKind::kPeerUnknown, errno, "getsockopt SO_PEERGROUPS", {}};',
     to: 'default: return std::vector<std::uint32_t>();',
     tests: ['test/integration/faults.test.ts'],
-    named: 'with ENOMEM is told',
+    named: 'with ENOMEM is reported',
   },
   {
     name: 'no program inherits a connection',
