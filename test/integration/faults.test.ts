@@ -166,6 +166,14 @@ describe.skipIf(process.env['SANITIZED'] === '1')('a call of the addon that fail
     expect(errors.length).toBeGreaterThan(TOLD.length + 2)
   })
 
+  it.each(WANT)(
+    'with %s to read the groups of a peer refuses the peer, rather than take it for one without groups',
+    async (name) => {
+      const { errors } = await runWith([fault('getsockopt/59', name)])
+      expect(errors).toEqual([`exchange ERR_IPC_PEER_UNKNOWN ${name} getsockopt SO_PEERGROUPS`])
+    },
+  )
+
   it.each(WANT)('with %s is made again, where that or doing without is enough', async (name) => {
     const ofMemory = name === 'ENOBUFS' || name === 'ENOMEM' ? UNTOLD_OF_MEMORY : []
     const { errors, exhausted } = await runWith([...UNTOLD, ...ofMemory].map((call) => fault(call, name)))

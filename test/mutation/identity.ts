@@ -264,7 +264,7 @@ export const identityMutations: readonly Mutation[] = [
     from: 'default: return Failure{FailureKind::kPeerUnknown, errno, "getsockopt SO_PEERGROUPS", {}};',
     to: 'default: return std::vector<std::uint32_t>();',
     tests: ['test/integration/faults.test.ts'],
-    named: 'with ENOMEM is reported',
+    named: 'with ENOMEM to read the groups',
   },
   {
     name: 'no program inherits a connection',
