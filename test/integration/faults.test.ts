@@ -170,7 +170,9 @@ describe.skipIf(process.env['SANITIZED'] === '1')('a call of the addon that fail
     'with %s to read the groups of a peer refuses the peer, rather than take it for one without groups',
     async (name) => {
       const { errors } = await runWith([fault('getsockopt/59', name)])
-      expect(errors).toEqual([`exchange ERR_IPC_PEER_UNKNOWN ${name} getsockopt SO_PEERGROUPS`])
+      // The side that is refused hears nothing: which side read the groups first is left to the threads.
+      const ofRefuser = `exchange ERR_IPC_PEER_UNKNOWN ${name} getsockopt SO_PEERGROUPS`
+      expect([[ofRefuser], ['exchange ERR_IPC_TIMEOUT  ']]).toContainEqual(errors)
     },
   )
 

@@ -69,10 +69,10 @@ async function attempt(copy: Copy, mutation: Mutation): Promise<string> {
   const before = sound.get(key) ?? (await copy.runTests(mutation))
   sound.set(key, before)
   if (before.chosen === 0) return `BROKEN  ${mutation.name}: no test has a name like ${mutation.named ?? ''}`
-  if (before.passed === 0) return `skipped ${mutation.name}: its tests do not run here`
   if (before.caughtBy.length > 0) {
     return `UNSOUND ${mutation.name}: fails without it: ${before.caughtBy.join('; ')}\n${before.output.slice(-3000)}`
   }
+  if (before.passed === 0) return `skipped ${mutation.name}: its tests do not run here`
   let undo
   try {
     undo = await copy.mutate(mutation)
