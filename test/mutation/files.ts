@@ -104,8 +104,8 @@ export const fileMutations: readonly Mutation[] = [
     file: claim,
     from: 'if (there.ok() && there.value().SameFile(mine.value())) {',
     to: 'if (there.ok() || !there.ok()) {',
-    tests: ['test/integration/starting.test.ts'],
-    named: 'two starters',
+    tests: ['test/integration/faults.test.ts'],
+    named: 'a lock whose file is removed',
   },
   {
     name: 'a path that is too long is refused before anything is made',
@@ -182,7 +182,7 @@ export const fileMutations: readonly Mutation[] = [
     from: 'if (directory.facts.owner != OwnUserId()) {',
     to: 'if (directory.facts.owner != OwnUserId() && request.path.empty()) {',
     tests: [FILES],
-    named: 'other users and',
+    named: 'a private directory of root',
   },
   {
     name: 'a private directory is open to nobody else',

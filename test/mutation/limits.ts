@@ -332,12 +332,12 @@ export const limitMutations: readonly Mutation[] = [
     named: 'a worker thread that is terminated',
   },
   {
-    name: 'a promise of the addon is not settled in an environment that ends',
+    name: 'the event loop of a worker that ends calls the addon no more',
     claim: 'Terminating a worker within any function',
-    file: 'native/node/files.cc',
-    from: 'if (!number.ok()) return (*this)(number.failure());',
-    to: '',
+    file: 'native/node/event_loop.cc',
+    from: 'if (napi_add_async_cleanup_hook(env, Close, handles.get(), &handles->cleanup_) != napi_ok) {',
+    to: 'if (env == nullptr) {',
     tests: ['test/integration/termination.test.ts'],
-    named: 'files',
+    named: 'readiness',
   },
 ]

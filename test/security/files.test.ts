@@ -261,6 +261,17 @@ describe.skipIf(!root).each(STORES)(`other users and $what${why}`, ({ file, use 
   })
 })
 
+describe.skipIf(!root)(`a private directory of root${why}`, () => {
+  it('is refused by a process of another user, as one of root above it is not', async () => {
+    const directory = temporaryDirectory()
+    const report = async (): Promise<unknown> =>
+      startChild('spool-holder', { directory }, { uid: ALICE, gid: ALICE }).report()
+    expect(await report()).toEqual({ failed: UNSAFE.code })
+    chownSync(directory, ALICE, ALICE)
+    expect(await report()).toEqual({ opened: 1 })
+  })
+})
+
 describe.skipIf(!root)(`a directory that is declared shared${why}`, () => {
   it.each([0o777, 0o2777])(
     'is refused without the declaration, which the error names (mode %o)',
