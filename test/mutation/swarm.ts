@@ -64,14 +64,12 @@ export const swarmMutations: readonly Mutation[] = [
     bundled: true,
   },
   {
-    name: 'confirmations that a peer does not read are bounded',
+    name: 'pages that wait for the store are bounded',
     claim: 'Eight swarm peers that stop half-way',
     file: 'lib/swarm/exchange/page-reader.ts',
     from: 'const MAX_WAITING_UNITS = 1 << 19',
     to: 'const MAX_WAITING_UNITS = 1 << 30',
-    tests: [BUDGET],
-    named: 'stop half-way',
-    bundled: true,
+    tests: [USER_CODE],
   },
   {
     name: 'a store that does not return is given up',

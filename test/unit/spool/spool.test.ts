@@ -171,9 +171,17 @@ describe('a spool', () => {
     await spool.append(entry(['a', 'b'], 1)).durable
     await spool.append(entry(['c'], 3)).durable
     await new Promise((resolve) => setTimeout(resolve, 10))
-    spool.expire(2)
+    spool.expire(1) // 'b', which is of the same record, waits with 'a'
     await Promise.resolve()
     expect(lost).toEqual([[1, 'expired']])
     expect(spool.messages).toBe(2)
+  })
+
+  it('gives out a record once it is durable, not before', async () => {
+    const spool = await opened(join(temporaryDirectory(), 'spool'))
+    const { durable } = spool.append(entry(['a'], 1))
+    expect(spool.read(1, 1)).toEqual([])
+    await durable
+    expect(spool.read(1, 1)).toMatchObject([{ first: 1 }])
   })
 })

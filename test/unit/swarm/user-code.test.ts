@@ -1,6 +1,9 @@
 // The application's own code in the transport: callbacks, stores and buses that throw, re-enter or never return.
 
-import { describe, expect, it } from 'vitest'
+import { once } from 'node:events'
+import { connect } from 'node:net'
+import { setTimeout as sleep } from 'node:timers/promises'
+import { describe, expect, it, onTestFinished } from 'vitest'
 
 import { AlertBus, type Alert } from '../../../lib/swarm/alerts/alert-bus.js'
 import type { FactStore } from '../../../lib/swarm/facts/fact-store.js'
@@ -8,6 +11,8 @@ import { MemoryFactStore } from '../../../lib/swarm/facts/memory-fact-store.js'
 import { PeerRegistry } from '../../../lib/swarm/peers/peer-registry.js'
 import { temporaryDirectory } from '../../support/directory.js'
 import { fact, facts, listening, node } from '../../support/facts.js'
+import { page, pagedHello, wire } from '../../support/hostile-lines.js'
+import { socketIn } from '../../support/platform.js'
 import { rejectionOf, until } from '../../support/wait.js'
 
 const types = (bus: AlertBus): string[] => bus.recent().map(({ type }) => type)
@@ -95,6 +100,32 @@ describe('a store', () => {
     await stop()
   })
 
+  it('whose addBatch never returns is sent no more pages than may wait for it', async () => {
+    const directory = temporaryDirectory()
+    const store = storeWith('addBatch', () => new Promise<never>(() => undefined))
+    const stop = await listening(node(directory, 'a', { store }))
+    const socket = connect(socketIn(directory, 'swarm'))
+    onTestFinished(() => {
+      socket.destroy()
+    })
+    socket.on('error', () => undefined)
+    socket.write(pagedHello())
+    await once(socket, 'data')
+    const content = 'x'.repeat(100_000)
+    for (let i = 100; i < 200; ++i) {
+      const next = `2026-01-01T00:00:00.000${i}Z`
+      socket.write(page([wire(`x${i}`, { content })], { has_more: true, next }))
+    }
+    const sent = socket.bytesWritten
+    const held = (): number => sent - socket.writableLength
+    // Until nothing has been taken for a while.
+    for (let taken = -1; taken < held(); await sleep(300)) taken = held()
+    // One page at the store, half a million units behind it, and what the buffers of the kernel hold; of 10 MB.
+    expect(held()).toBeLessThan(3 << 20)
+    socket.destroy()
+    await stop()
+  })
+
   it('that never returns keeps a bounded number of exchanges waiting', async () => {
     const directory = temporaryDirectory()
     const release: (() => void)[] = []
@@ -141,6 +172,21 @@ describe('a registry storage', () => {
     await until(() => a.reports.length === 1)
     expect(a.reports).toMatchObject([{ outcome: 'synced', received: 3 }])
     expect(types(a.alerts)).toContain('registry-not-saved')
+  })
+
+  it('that never returns keeps no exchange waiting for longer than it may take', async () => {
+    const directory = temporaryDirectory()
+    const save = (): Promise<never> => new Promise(() => undefined)
+    const registry = new PeerRegistry('a', { storage: { load: () => Promise.resolve(undefined), save } })
+    const a = node(directory, 'a', { registry })
+    const b = node(directory, 'b')
+    await b.store.addBatch(facts(3))
+    await listening(a)
+    expect(await b.transport.dial()).toBe(true)
+    await until(() => a.reports.length === 1)
+    expect(a.reports).toMatchObject([{ outcome: 'synced', received: 3 }])
+    const [alert] = a.alerts.recent().filter(({ type }) => type === 'registry-not-saved')
+    expect(alert?.message).toContain('did not return within')
   })
 })
 
