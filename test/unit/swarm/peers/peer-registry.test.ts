@@ -110,6 +110,25 @@ describe('PeerRegistry', () => {
     expect(registry.stats).toMatchObject({ backups: 1 })
   })
 
+  it('drops the oldest backups when there are too many, or too large ones', () => {
+    let now = 1000
+    const registry = new PeerRegistry('n', { peerTimeoutMs: 100, now: () => now, monotonicNow: () => now })
+    const expire = (first: number, count: number, content: string): void => {
+      for (let i = first; i < first + count; ++i) {
+        registry.completeHandshake(info(i))
+        registry.recordSync(id(i), { received: 0, sent: 0, genes: [{ id: 'g', content }] })
+        now += 101
+        expect(registry.checkTimeouts()).toMatchObject([{ id: id(i) }])
+      }
+    }
+    expire(0, 70, 'c')
+    expect(registry.stats.backups).toBe(64)
+    expect([5, 6, 69].map((i) => registry.geneBackup(id(i)) !== undefined)).toEqual([false, true, true])
+    expire(100, 20, 'c'.repeat(900_000))
+    expect(registry.stats.backups).toBe(18) // of 16 Mi units together
+    expect([101, 102, 119].map((i) => registry.geneBackup(id(i)) !== undefined)).toEqual([false, true, true])
+  })
+
   it('stays small enough for one file if peers make up genes', () => {
     let now = 1000
     const registry = new PeerRegistry('n', { peerTimeoutMs: 100, now: () => now, monotonicNow: () => now })
