@@ -2,6 +2,7 @@
 // whatever their types; messages of different sessions may overtake each other, which keeps batches large where many
 // senders mix types.
 
+import { indexAtLeast } from '../base/sorted.js'
 import type { AcknowledgingReceiver } from '../delivery/receiver/acknowledging-receiver.js'
 import { sizeBound, type SOCMessage } from '../message/message.js'
 import { FrameText } from '../wire/batch.js'
@@ -134,14 +135,7 @@ export class Gatherer {
   #draftFor(type: string, origin: Origin, number: number): Draft {
     let open = this.#open.get(type)
     if (open === undefined) this.#open.set(type, (open = []))
-    let low = 0
-    let high = open.length
-    while (low < high) {
-      const middle = (low + high) >>> 1
-      if ((open[middle] as Draft).index < origin.draft) low = middle + 1
-      else high = middle
-    }
-    const found = open[low]
+    const found = open[indexAtLeast(open, origin.draft, indexOf)]
     if (found !== undefined) {
       if (found.takes(origin, number)) return found
       this.#shut(found)
@@ -161,6 +155,10 @@ export class Gatherer {
     open.splice(at, 1)
     if (open.length === 0) this.#open.delete(draft.type)
   }
+}
+
+function indexOf({ index }: Draft): number {
+  return index
 }
 
 /** Whether the message with this number continues a stretch. */

@@ -41,18 +41,24 @@ export function frameBytes(frame: Frame): Buffer {
   return Buffer.concat((typeof frame === 'string' ? [frame] : frame).map((part) => Buffer.from(part)))
 }
 
-/** @throws {IpcError} ERR_IPC_MESSAGE_TOO_LARGE for a line that a receiver would refuse */
-export function checkFrameSize(frame: Frame): void {
-  // A UTF-16 unit takes at most three bytes, so most lines need no count.
-  if (typeof frame === 'string' && frame.length * 3 <= MAX_MESSAGE_BYTES) return
+/** The size of a frame without its newline, as limits count it. */
+export function lineBytes(frame: Frame): number {
   const bytes =
     typeof frame === 'string'
       ? Buffer.byteLength(frame)
       : Buffer.byteLength(frame[0]) + frame[1].length + frame[2].length
-  if (bytes - 1 <= MAX_MESSAGE_BYTES) return
+  return bytes - 1
+}
+
+/** @throws {IpcError} ERR_IPC_MESSAGE_TOO_LARGE for a line that a receiver would refuse */
+export function checkFrameSize(frame: Frame): void {
+  // A UTF-16 unit takes at most three bytes, so most lines need no count.
+  if (typeof frame === 'string' && frame.length * 3 <= MAX_MESSAGE_BYTES) return
+  const bytes = lineBytes(frame)
+  if (bytes <= MAX_MESSAGE_BYTES) return
   throw new IpcError(
     'ERR_IPC_MESSAGE_TOO_LARGE',
-    `the message is ${bytes - 1} bytes long as a line; the limit is ${MAX_MESSAGE_BYTES}`,
+    `the message is ${bytes} bytes long as a line; the limit is ${MAX_MESSAGE_BYTES}`,
     { reason: 'too-large' },
   )
 }

@@ -44,6 +44,16 @@ export function mayBeTooDeep(text: string): boolean {
   return true
 }
 
+/** Whether a text is JSON. */
+export function isJson(text: string): boolean {
+  try {
+    JSON.parse(text)
+    return true
+  } catch {
+    return false
+  }
+}
+
 /** The value of a JSON text, in which a key `__proto__` stays data. */
 export function parsePayload(text: string): unknown {
   return SUSPICIOUS.test(text) ? JSON.parse(text, hidePrototypeKey) : JSON.parse(text)

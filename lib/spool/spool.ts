@@ -1,8 +1,8 @@
 // A spool: messages wait here, in order, until they are settled, and survive the process. An append-only log of
-// segments with an index in memory. This file numbers messages and joins the parts: recovery.ts reads the log when it
-// is opened, log-writer.ts appends to it, state-records.ts makes the records that hold no messages, waiting-records.ts
-// reads messages back, retention.ts gives them up, settled-notes.ts records settlements, segment-cleaner.ts keeps the
-// log small.
+// segments with an index in memory. This file numbers messages, and reports losses; spool-parts.ts joins the parts that
+// do the rest: recovery.ts reads the log when it is opened, log-writer.ts appends to it, state-records.ts makes the
+// records that hold no messages, waiting-records.ts reads messages back, retention.ts gives them up, settled-notes.ts
+// records settlements, segment-cleaner.ts keeps the log small.
 //
 //   appended ──written──▶ durable ──settle, makeRoom, expire──▶ gone ──all of its segment──▶ deleted from the disk
 //       ├──write fails──▶ gone
@@ -11,26 +11,21 @@
 import { IpcError } from '../base/errors.js'
 import { queueMicrotask } from '../base/globals.js'
 import { forget, observe } from '../observe/registry.js'
-import { callUser } from '../base/user-code.js'
-import { randomHex } from '../base/crypto.js'
 import type { SOCMessage } from '../message/message.js'
 import { appendAllOrNone } from './all-or-none.js'
-import { isSameBoot, SpoolClock, systemClock, type SystemClock } from './clock.js'
+import { systemClock, type SystemClock } from './clock.js'
 import { inspect, type SpoolInspection } from './inspect.js'
 import { LogFiles } from './log-files.js'
-import { linesJob, LogWriter } from './log-writer.js'
+import { linesJob } from './log-writer.js'
 import { entriesOf, messagesOf, type SpooledMessage } from './messages.js'
 import { checkSpoolOptions, type SpoolOptions } from './options.js'
 import { HEADER_BYTES } from './record.js'
-import { OVERHEAD_BYTES, type RecordIndex } from './record-index.js'
+import { OVERHEAD_BYTES } from './record-index.js'
+import { Recovery } from './recovery.js'
 import { Reserve } from './reserve.js'
-import { Retention } from './retention.js'
-import { Recovery, type Recovered } from './recovery.js'
-import { SegmentCleaner } from './segment-cleaner.js'
-import { SettledNotes } from './settled-notes.js'
 import type { SpoolEntry, SpoolEvents, SpoolLog, SpoolRecord } from './spool-log.js'
-import { StateRecords, type SpoolState } from './state-records.js'
-import { damagedError, WaitingRecords } from './waiting-records.js'
+import { assemble, begin, end, type SpoolBasis, type SpoolParts } from './spool-parts.js'
+import { damagedError } from './waiting-records.js'
 
 /** The content of a {@link Spool}, in numbers. */
 export interface SpoolStats {
@@ -46,9 +41,6 @@ export interface SpoolStats {
   readonly settledThrough: number
 }
 
-/** Maximum time that the machine is assumed to have been off, if messages never expire. */
-const MAX_GAP_MS = 86_400_000
-
 /**
  * Keeps messages on the disk until they are settled. For one `AcknowledgedSender` (option `spool`), or for the
  * application itself: {@link add}, {@link entries}, {@link settle}.
@@ -63,101 +55,29 @@ export class Spool implements SpoolLog {
   readonly overheadBytes = OVERHEAD_BYTES
   /** The failures that a stored message survives. See {@link SpoolOptions.durability}. */
   readonly durability: 'process' | 'fsync'
-  readonly #options: Required<SpoolOptions>
-  readonly #files: LogFiles
-  readonly #clock: SpoolClock
-  readonly #index: RecordIndex
-  readonly #states: StateRecords
-  readonly #writer: LogWriter
-  readonly #records: WaitingRecords
-  readonly #retention: Retention
-  readonly #notes: SettledNotes
-  readonly #cleaner: SegmentCleaner
+  readonly #maxAgeMs: number
+  readonly #parts: SpoolParts
   #next: number
   /** Messages found damaged that were not reported to a sender yet. */
   #untold: number
   #events: SpoolEvents | undefined
   #closing: Promise<void> | undefined
 
-  private constructor(
-    options: Required<SpoolOptions>,
-    files: LogFiles,
-    system: SystemClock,
-    recovered: Recovered,
-    reserve: Reserve,
-  ) {
-    const { start, last } = recovered
-    this.#options = options
+  private constructor(basis: SpoolBasis) {
+    const { options, files, recovered } = basis
     this.directory = files.directory
     this.maxBytes = options.maxBytes
     this.durability = options.durability
-    this.#files = files
-    // A wrong wall clock alone must not make messages expire.
-    const maxGapMs = options.maxAgeMs === Infinity ? MAX_GAP_MS : options.maxAgeMs / 2
-    this.#clock = new SpoolClock(system, last, maxGapMs)
-    // After a loss of power, numbers may be missing from the log that were sent already. In a new session, receivers do
-    // not mistake the messages that get these numbers now for the old ones.
-    const goesOn = start !== undefined && last !== undefined && (start.fsync || isSameBoot(system, last))
-    this.session = goesOn ? start.session : randomHex(16)
-    const { index } = recovered
-    this.#index = index
+    this.#maxAgeMs = options.maxAgeMs
     this.#next = recovered.next
     this.#untold = recovered.lost
-    this.#records = new WaitingRecords({
-      directory: this.directory,
-      index,
-      reported: recovered.reported,
-      onDamage: options.onDamage,
-      onGone: (first, through) => {
-        this.#notes.add(first, through)
-      },
+    this.#parts = assemble(basis, {
+      next: () => this.#next,
       onLost: (count, reason, error) => {
         this.#onLost(count, reason, error)
       },
     })
-    this.#retention = new Retention(this.#records, index, this.#clock, options)
-    this.#states = new StateRecords(
-      () => this.#writer,
-      this.#clock,
-      () => this.#stateNow(),
-    )
-    this.#writer = new LogWriter({
-      files,
-      reserve,
-      nextSequence: (recovered.segments.at(-1)?.sequence ?? 0) + 1,
-      segmentBytes: options.segmentBytes,
-      sync: options.durability === 'fsync',
-      start: (segment) => this.#states.start(segment),
-      onSegment: (segment) => {
-        this.#cleaner.add(segment)
-      },
-    })
-    this.#cleaner = new SegmentCleaner({
-      files,
-      index,
-      records: this.#records,
-      writer: this.#writer,
-      clock: this.#clock,
-      segmentBytes: options.segmentBytes,
-      segments: recovered.segments,
-      newest: recovered.newest,
-      checkpoint: () => this.#states.checkpoint(),
-      onMore: (when) => {
-        this.#notes[when]()
-      },
-    })
-    this.#notes = new SettledNotes(
-      (ranges, outcome) => {
-        this.#states.settled(ranges, outcome)
-      },
-      () => this.settledThrough,
-      () => {
-        this.#cleaner.shrink()
-      },
-    )
-    index.onEmpty = () => {
-      this.#cleaner.deleteSettled()
-    }
+    this.session = this.#parts.session
   }
 
   /**
@@ -189,8 +109,9 @@ export class Spool implements SpoolLog {
       const recovered = await new Recovery(files, system, 'write').run()
       const reserve = new Reserve(files)
       await reserve.find()
-      const spool = new this(checked, files, system, recovered, reserve)
-      await spool.#begin(recovered)
+      const basis = { options: checked, files, system, recovered, reserve }
+      const spool = new this(basis)
+      await begin(spool.#parts, basis)
       observe('spool', spool)
       return spool
     } catch (error) {
@@ -206,11 +127,11 @@ export class Spool implements SpoolLog {
   }
 
   get settledThrough(): number {
-    return this.#index.oldest(this.#next) - 1
+    return this.#parts.index.oldest(this.#next) - 1
   }
 
   get recordedThrough(): number {
-    return this.#notes.recordedThrough
+    return this.#parts.notes.recordedThrough
   }
 
   get next(): number {
@@ -218,11 +139,11 @@ export class Spool implements SpoolLog {
   }
 
   get messages(): number {
-    return this.#index.messages + this.#untold
+    return this.#parts.index.messages + this.#untold
   }
 
   get bytes(): number {
-    return this.#index.bytes
+    return this.#parts.index.bytes
   }
 
   attach(events: SpoolEvents): void {
@@ -235,7 +156,7 @@ export class Spool implements SpoolLog {
   }
 
   fits(bytes: number): boolean {
-    return this.#retention.fits(bytes)
+    return this.#parts.retention.fits(bytes)
   }
 
   append({ count, value, priorities }: SpoolEntry): {
@@ -252,25 +173,26 @@ export class Spool implements SpoolLog {
       }
     }
     this.#next += count
-    const timeMs = this.#clock.nowMs()
-    const wallMs = this.#clock.wallMs()
-    const entry = this.#index.add(first, count, timeMs, priorities, value.length, value.length - HEADER_BYTES)
+    const { clock, index, writer, notes } = this.#parts
+    const timeMs = clock.nowMs()
+    const wallMs = clock.wallMs()
+    const entry = index.add(first, count, timeMs, priorities, value.length, value.length - HEADER_BYTES)
     const durable = new Promise<void>((resolve, reject) => {
-      this.#writer.enqueue(
+      writer.enqueue(
         linesJob(
           value,
           { count, first, timeMs, wallMs, priorities },
           {
             onWritten: (segment, offset, size) => {
               entry.durable = true
-              if (!entry.removed) this.#index.place(entry, segment, offset, size)
+              if (!entry.removed) index.place(entry, segment, offset, size)
               resolve()
             },
             onFailed: (error, remains) => {
               // A message that may be in the log stays pending, for the next process.
               if (!remains) {
-                this.#index.remove(entry)
-                this.#notes.add(first, first + count - 1)
+                index.remove(entry)
+                notes.add(first, first + count - 1)
               }
               reject(error)
             },
@@ -285,7 +207,7 @@ export class Spool implements SpoolLog {
    * @throws {IpcError} ERR_IPC_CLOSED after `close`; ERR_IPC_SYSTEM if the disk cannot be read, and nothing is given up
    */
   read(from: number, maxBytes: number): SpoolRecord[] {
-    return this.#records.read(from, maxBytes)
+    return this.#parts.records.read(from, maxBytes)
   }
 
   /** @throws RangeError for numbers that are not safe integers */
@@ -297,17 +219,17 @@ export class Spool implements SpoolLog {
     }
     if (through < first) return 0
     if (through >= this.#next) this.#next = through + 1
-    return this.#records.settle(first, through)
+    return this.#parts.records.settle(first, through)
   }
 
   makeRoom(bytes: number, through: number, below: number | undefined): number {
-    return this.#retention.makeRoom(bytes, through, below)
+    return this.#parts.retention.makeRoom(bytes, through, below)
   }
 
   expire(through: number): void {
-    const count = this.#retention.expire(through)
+    const count = this.#parts.retention.expire(through)
     if (count === 0) return
-    const message = `messages waited in the spool for ${this.#options.maxAgeMs} ms`
+    const message = `messages waited in the spool for ${this.#maxAgeMs} ms`
     this.#onLost(count, 'expired', new IpcError('ERR_IPC_TIMEOUT', message, { reason: 'expired' }))
   }
 
@@ -339,8 +261,8 @@ export class Spool implements SpoolLog {
     const log = {
       directory: this.directory,
       append: (entry: SpoolEntry) => this.append(entry),
-      settle: (from: number, through: number) => this.#records.settle(from, through),
-      recorded: (from: number, through: number) => this.#states.withdrawn(from, through),
+      settle: (from: number, through: number) => this.#parts.records.settle(from, through),
+      recorded: (from: number, through: number) => this.#parts.states.withdrawn(from, through),
     }
     await appendAllOrNone(log, entries, first)
     return first
@@ -373,46 +295,9 @@ export class Spool implements SpoolLog {
     await this.close()
   }
 
-  async #close(): Promise<void> {
+  #close(): Promise<void> {
     forget(this)
-    this.#records.close()
-    this.#cleaner.close()
-    this.#notes.close()
-    this.#notes.flush()
-    await this.#writer.idle()
-    this.#cleaner.shrink()
-    await this.#writer.idle()
-    await this.#cleaner.idle()
-    this.#files.close()
-  }
-
-  /** Writes a changed state into the log before anything depends on it. */
-  async #begin({ damages, start, last }: Recovered): Promise<void> {
-    const { onDamage } = this.#options
-    for (const damage of damages) callUser('onDamage', onDamage, damage)
-    const changed =
-      start?.session !== this.session || last?.bootId !== this.#clock.bootId || damages.length > 0
-    this.#cleaner.deleteSettled()
-    if (!changed || !this.#cleaner.hasSegments) return
-    await this.#cleaner.idle()
-    try {
-      await this.#states.checkpoint()
-    } catch (error) {
-      // On a full disk, the first record that fits begins the segment. Until then no number is assigned that the log
-      // does not cover, because recovery leaves the damage in place.
-      if ((error as IpcError).reason !== 'disk-full') throw error
-    }
-  }
-
-  #stateNow(): SpoolState {
-    return {
-      session: this.session,
-      fsync: this.durability === 'fsync',
-      settledThrough: this.settledThrough,
-      next: this.#next,
-      settled: this.#index.settledRanges(this.#next),
-      reported: this.#records.reported,
-    }
+    return end(this.#parts)
   }
 
   #tellLost(): void {

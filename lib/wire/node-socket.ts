@@ -159,20 +159,12 @@ export class NodeSocket<Owner> implements ConnectionSocket {
 
   takeKept(): void {
     if (this.destroyed) return
-    if (this.#kept === 'stopping') this.#finishStopping()
+    if (this.#kept === 'stopping' && passOnAllKept(this, this.#owner, this.#events)) {
+      this.#kept = 'none'
+      this.#events.onStopped(this.#owner)
+    }
     if (this.#kept !== 'draining') return
     if (this.#goesOn(passOnKept(this.descriptor, this.#owner, this.#events))) this.#socket.resume()
-  }
-
-  #finishStopping(): void {
-    const all = passOnAllKept(this.descriptor, this.#owner, this.#events)
-    if (this.destroyed) return
-    if (!all) {
-      goOnWithKept(this)
-      return
-    }
-    this.#kept = 'none'
-    this.#events.onStopped(this.#owner)
   }
 
   /** Whether reading goes on after the owner has taken lines. */

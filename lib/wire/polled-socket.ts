@@ -158,21 +158,13 @@ export class PolledSocket<Owner> implements ConnectionSocket {
   }
 
   takeKept(): void {
-    if (this.#state === 'stopping') this.#finishStopping()
+    if (this.#state === 'stopping' && passOnAllKept(this, this.#owner, this.#events)) {
+      this.#state = 'paused'
+      this.#events.onStopped(this.#owner)
+    }
     if (this.#state !== 'draining') return
     this.#state = 'reading'
     this.#goOn(passOnKept(this.descriptor, this.#owner, this.#events))
-  }
-
-  #finishStopping(): void {
-    const all = passOnAllKept(this.descriptor, this.#owner, this.#events)
-    if (this.#state !== 'stopping') return // the owner has closed this socket
-    if (!all) {
-      goOnWithKept(this)
-      return
-    }
-    this.#state = 'paused'
-    this.#events.onStopped(this.#owner)
   }
 
   /** Continues after the owner has taken lines. It may have closed this socket meanwhile. */

@@ -173,11 +173,20 @@ export function passOnKept<Owner>(descriptor: number, owner: Owner, events: Sock
 }
 
 /**
- * Hands over the lines that were kept, whether or not the owner wants more. Returns false if some wait for the next
- * turn: call {@link goOnWithKept}.
+ * Hands over the lines that were kept, whether or not the owner wants more, because the socket is being stopped.
+ * Returns true when it has none left: reading has ended. Returns false if some wait for the next turn, in which
+ * `takeKept` is called again, or if the owner has closed the socket meanwhile.
  */
-export function passOnAllKept<Owner>(descriptor: number, owner: Owner, events: SocketEvents<Owner>): boolean {
-  return delivery.handOverKept(descriptor, owner, events, true) !== 'waiting'
+export function passOnAllKept<Owner>(
+  socket: ConnectionSocket & KeptLines,
+  owner: Owner,
+  events: SocketEvents<Owner>,
+): boolean {
+  const after = delivery.handOverKept(socket.descriptor, owner, events, true)
+  if (socket.destroyed) return false
+  if (after !== 'waiting') return true
+  goOnWithKept(socket)
+  return false
 }
 
 /** Has the lines of a stream that were kept handed over: soon, or in the next turn if this one is over. */

@@ -31,7 +31,7 @@ export const limitMutations: readonly Mutation[] = [
     file: 'lib/message/held-reads.ts',
     from: 'if (this.#holders++ === 0) this.#total.bytes += this.#bytes',
     to: 'if (this.#holders++ === 0) this.#total.bytes += 0',
-    tests: ['test/unit/connection/account-charges.test.ts'],
+    tests: ['test/unit/delivery/account-charges.test.ts'],
   },
   {
     name: 'a user who fills its account hears of its lines in turns',
@@ -47,7 +47,7 @@ export const limitMutations: readonly Mutation[] = [
     file: 'lib/connection/user-account.ts',
     from: 'return reader.unfinishedBytes > 0 && this.#held - reader.unfinishedBytes <= this.#hardBound',
     to: 'return reader.unfinishedBytes > 0',
-    tests: ['test/unit/connection/user-account.test.ts', 'test/unit/connection/account-charges.test.ts'],
+    tests: ['test/unit/connection/user-account.test.ts', 'test/unit/delivery/account-charges.test.ts'],
   },
   {
     name: 'what a line keeps alive beside itself counts',
@@ -82,7 +82,7 @@ export const limitMutations: readonly Mutation[] = [
     file: 'lib/services/endpoint.ts',
     from: 'charge(this.connection, more, moreAwaiting)',
     to: 'void [charge, more, moreAwaiting]',
-    tests: ['test/unit/connection/account-charges.test.ts'],
+    tests: ['test/unit/services/account-charges.test.ts'],
     named: 'the connection of an endpoint',
   },
   {
@@ -91,7 +91,7 @@ export const limitMutations: readonly Mutation[] = [
     file: 'lib/services/message-feed.ts',
     from: '|| isCrowded(this.connection))',
     to: '|| (this.#maxBytes < 0 && isCrowded(this.connection)))',
-    tests: ['test/unit/connection/account-charges.test.ts'],
+    tests: ['test/unit/services/account-charges.test.ts'],
     named: 'the connection of an endpoint',
   },
   {

@@ -93,7 +93,7 @@ export const spoolMutations: readonly Mutation[] = [
   {
     name: 'after a loss of power a session that did not wait for the disk ends',
     claim: DAMAGED,
-    file: spool('spool'),
+    file: spool('spool-parts'),
     from: '(start.fsync || isSameBoot(system, last))',
     to: '(start.fsync || isSameBoot(system, last) || true)',
     tests: [DAMAGE],
@@ -177,7 +177,7 @@ export const spoolMutations: readonly Mutation[] = [
     name: 'a number that was given to a record that failed is not used again',
     claim: DISK,
     file: spool('spool'),
-    from: 'this.#notes.add(first, first + count - 1)\n              }\n              reject(error)',
+    from: 'notes.add(first, first + count - 1)\n              }\n              reject(error)',
     to: '}\n              reject(error)',
     tests: [FULL],
   },

@@ -3,6 +3,7 @@
 import { monotonicMs } from '../../base/globals.js'
 import { printable } from '../../base/quote.js'
 import type { SOCMessage } from '../../message/message.js'
+import { isJson } from '../../message/payload.js'
 import {
   addressOf,
   ADDRESS_OPTIONS,
@@ -104,15 +105,6 @@ async function run(args: Arguments, context: Context): Promise<ExitCode> {
   if (signal.aborted) return ExitCode.interrupted
   if (result.error !== undefined) throw result.error
   return counts.invalid + result.rejected > 0 ? ExitCode.failed : ExitCode.ok
-}
-
-function isJson(text: string): boolean {
-  try {
-    JSON.parse(text)
-    return true
-  } catch {
-    return false
-  }
 }
 
 /** How long what is under way may still take after SIGINT. */

@@ -1,6 +1,7 @@
 // Items that return after a delay, with one timer for all of them.
 
 import { clearTimeout, monotonicMs, setTimeout } from '../../base/globals.js'
+import { indexAbove } from '../../base/sorted.js'
 import { MAX_TIMER_MS } from '../../base/timing.js'
 
 export class DelayQueue<Item> {
@@ -19,14 +20,9 @@ export class DelayQueue<Item> {
 
   add(item: Item, delayMs: number): void {
     const dueAt = monotonicMs() + delayMs
-    let low = 0
-    for (let high = this.#entries.length; low < high;) {
-      const middle = (low + high) >>> 1
-      if ((this.#entries[middle] as { dueAt: number }).dueAt <= dueAt) low = middle + 1
-      else high = middle
-    }
-    this.#entries.splice(low, 0, { item, dueAt })
-    if (low === 0) this.#arm()
+    const at = indexAbove(this.#entries, dueAt, dueOf)
+    this.#entries.splice(at, 0, { item, dueAt })
+    if (at === 0) this.#arm()
   }
 
   /** Removes and returns all items. */
@@ -56,4 +52,8 @@ export class DelayQueue<Item> {
     this.#arm()
     if (items.length > 0) this.#onDue(items)
   }
+}
+
+function dueOf({ dueAt }: { readonly dueAt: number }): number {
+  return dueAt
 }

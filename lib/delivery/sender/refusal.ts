@@ -1,8 +1,9 @@
 // Decides whether a message can be sent at all, as early as possible: at `send`, by the limits of the last receiver.
 
-import { MAX_MESSAGE_BYTES, frameBytes, invalidPayload } from '../../message/envelope.js'
+import { MAX_MESSAGE_BYTES, frameBytes, invalidPayload, lineBytes } from '../../message/envelope.js'
 import { IpcError } from '../../base/errors.js'
 import { frameOf, isChecked, sizeBound, SOCMessage } from '../../message/message.js'
+import { isJson } from '../../message/payload.js'
 import { countFrames } from '../../wire/batch.js'
 import { isControl } from '../protocol/control.js'
 import { NUMBER_BYTES } from '../../binding/abi.js'
@@ -46,31 +47,18 @@ export function needsCheck(message: SOCMessage): boolean {
 export function refusalOf(message: SOCMessage): IpcError | undefined {
   if (countFrames(frameBytes(frameOf(message))) === 1) return undefined
   const { rawPayload = '' } = message
-  if (!isJSON(rawPayload) || rawPayload.includes('\n')) return invalidPayload()
+  if (!isJson(rawPayload) || rawPayload.includes('\n')) return invalidPayload()
   return new IpcError('ERR_IPC_INVALID_MESSAGE', 'the payload is nested more than 255 levels deep', {
     reason: 'too-deep',
   })
 }
 
 function checkSize(message: SOCMessage, maxBytes: number): void {
-  const frame = frameOf(message)
-  const bytes =
-    typeof frame === 'string'
-      ? Buffer.byteLength(frame)
-      : Buffer.byteLength(frame[0]) + frame[1].length + frame[2].length
-  if (bytes - 1 + NUMBER_BYTES <= maxBytes) return
+  const bytes = lineBytes(frameOf(message))
+  if (bytes + NUMBER_BYTES <= maxBytes) return
   throw new IpcError(
     'ERR_IPC_MESSAGE_TOO_LARGE',
-    `the message is ${bytes - 1} bytes long; with its number, the receiver takes at most ${maxBytes - NUMBER_BYTES}`,
+    `the message is ${bytes} bytes long; with its number, the receiver takes at most ${maxBytes - NUMBER_BYTES}`,
     { reason: 'too-large' },
   )
-}
-
-function isJSON(text: string): boolean {
-  try {
-    JSON.parse(text)
-    return true
-  } catch {
-    return false
-  }
 }

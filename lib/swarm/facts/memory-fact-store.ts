@@ -4,6 +4,7 @@
 import { randomHex } from '../../base/crypto.js'
 import { checkOptions, wholeNumber, type OptionTable } from '../../base/options.js'
 import { quoteName } from '../../base/quote.js'
+import { indexAbove } from '../../base/sorted.js'
 import { agreementOf, checkFact, FactError, type Fact, type FactLevel } from './fact.js'
 import {
   unitsOf,
@@ -241,14 +242,11 @@ export class MemoryFactStore implements FactStore {
 
 /** Returns the index of the first entry whose position is above `position`. */
 function indexAfter(list: readonly Entry[], position: number): number {
-  let low = 0
-  let high = list.length
-  while (low < high) {
-    const middle = (low + high) >>> 1
-    if ((list[middle] as Entry).position <= position) low = middle + 1
-    else high = middle
-  }
-  return low
+  return indexAbove(list, position, positionOf)
+}
+
+function positionOf({ position }: Entry): number {
+  return position
 }
 
 function entryOf(fact: Fact, position: number): Entry {

@@ -3,7 +3,7 @@
 import { execFileSync, spawnSync } from 'node:child_process'
 import { existsSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
-import { onTestFinished } from 'vitest'
+import { describe, onTestFinished } from 'vitest'
 
 import { temporaryDirectory } from '../../support/directory.js'
 import { until } from '../../support/wait.js'
@@ -13,6 +13,14 @@ const hasTmux = spawnSync('tmux', ['-V']).status === 0
 
 /** Why tests with a terminal cannot run here, behind their titles; '' if they can. */
 export const whyNoScreen = hasTmux ? '' : ' (skipped: needs tmux)'
+
+/** As `describe`, for tests with a terminal. */
+export function describeScreen(title: string, tests: () => void): void {
+  describe.skipIf(!hasTmux)(`${title}${whyNoScreen}`, tests)
+}
+
+/** What a program may write to a terminal: text, ends of lines, colours, and a line that is written over. */
+export const HARMLESS = /^(?:[^\p{Cc}\p{Cf}\p{Zl}\p{Zp}]|[\r\n]|\x1b\[[\d;]*m|\x1b\[K)*$/u
 
 /** Text in single quotes for a shell. */
 export function quoted(text: string): string {

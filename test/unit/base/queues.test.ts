@@ -4,7 +4,7 @@ import { describe, expect, it } from 'vitest'
 
 import { Fifo } from '../../../lib/base/fifo.js'
 import { Soon } from '../../../lib/base/soon.js'
-import { indexAtLeast } from '../../../lib/base/sorted.js'
+import { indexAbove, indexAtLeast } from '../../../lib/base/sorted.js'
 
 describe('Fifo', () => {
   it('hands out in order what was pushed, across many compactions', () => {
@@ -58,5 +58,16 @@ describe('indexAtLeast', () => {
         expect(indexAtLeast(items, number, ({ key }) => key, from)).toBe(found < 0 ? items.length : found)
       }
     }
+  })
+})
+
+describe('indexAbove', () => {
+  it('finds what a search from the front finds, between whole numbers and at the ends too', () => {
+    const items = [1, 1, 4, 4, 4, 9.5, 12].map((key) => ({ key }))
+    for (const number of [-Infinity, 0, 1, 1.5, 4, 9, 9.5, 10, 12, 13, Infinity]) {
+      const found = items.findIndex(({ key }) => key > number)
+      expect(indexAbove(items, number, ({ key }) => key)).toBe(found < 0 ? items.length : found)
+    }
+    expect(indexAbove<{ key: number }>([], 1, ({ key }) => key)).toBe(0)
   })
 })
