@@ -4,10 +4,17 @@
 
 import { IpcError, toError } from '../base/errors.js'
 import type { Spool } from '../spool/spool.js'
-import type { GatheredBatch, Origin, Stretch } from './batches.js'
+import { bytesOf, type GatheredBatch, type Origin, type Stretch } from './batches.js'
 
 /** Bytes read back at a time. */
 const READ_BYTES = 1 << 20
+/** Maximum bytes of a note, besides its type and stretches. */
+const NOTE_BYTES = 80
+/**
+ * The smallest spool that a bridge takes. A record has at most 7/16 of the spool's size, as the bridge bounds lines,
+ * batches and groups by it, and besides that the note of one session with the longest names.
+ */
+export const LEAST_SPOOL_BYTES = 1 << 14
 
 type StretchNote = readonly [
   uid: number,
@@ -46,6 +53,11 @@ interface Waiting {
   durable: boolean
 }
 
+/** Returns the maximum bytes that a batch takes in a record. */
+export function recordBytesOf(batch: GatheredBatch): number {
+  return bytesOf(batch) + NOTE_BYTES + Buffer.byteLength(JSON.stringify(batch.type))
+}
+
 export class BatchSpool {
   readonly #spool: Spool
   readonly #findOrigin: FindOrigin
@@ -64,6 +76,11 @@ export class BatchSpool {
     // The losses that the spool reports are of no use: they include the note in each record, and messages that were
     // damaged before the bridge counted them as received. `next` finds losses by gaps in the numbers instead.
     spool.attach({ onLost: () => undefined })
+  }
+
+  /** Maximum bytes of the records in it. */
+  get maxBytes(): number {
+    return this.#spool.maxBytes
   }
 
   /** Messages that were in the spool when it was opened, or stored since, and that it has lost. */

@@ -79,8 +79,8 @@ export function headerBytesOf({ sid = '', unit = '' }: Pick<Origin, 'sid' | 'uni
   return RUN_BYTES + sid.length + 2 * unit.length
 }
 
-/** Returns the bytes of the lines and headers. */
-function bytesOf({ lines, stretches }: GatheredBatch): number {
+/** Returns the maximum bytes of the lines and headers. */
+export function bytesOf({ lines, stretches }: GatheredBatch): number {
   let bytes = lines.length
   for (const { origin } of stretches) bytes += headerBytesOf(origin)
   return bytes

@@ -14,6 +14,7 @@ import {
 import { connect, headers, type NatsConnection } from '@nats-io/transport-node'
 
 import { describeError } from '../base/errors.js'
+import { ApiCode } from './jetstream-errors.js'
 import { consumerFault } from './nats-consumer.js'
 import { checkNatsOptions, type NatsOptions, type NatsSettings } from './nats-options.js'
 import { subjectOf } from './nats-subjects.js'
@@ -38,8 +39,6 @@ export interface NatsCheckOptions extends NatsOptions {
 }
 
 const NOT_FOUND = 404
-/** Error code of the JetStream API. */
-const STREAM_NOT_MATCH = 10060
 /** Messages, dead letters, checkpoints. */
 const NEW_STREAMS = 3
 const CONNECT_TIMEOUT_MS = 3000
@@ -174,7 +173,7 @@ async function checkPermission(
   try {
     const { data } = await nc.request(subject, '', { headers: hdrs, timeout: CONNECT_TIMEOUT_MS })
     const { error } = JSON.parse(Buffer.from(data).toString()) as { error?: { err_code?: number } }
-    if (error?.err_code === STREAM_NOT_MATCH) report('ok', `may publish to ${subject}`)
+    if (error?.err_code === ApiCode.streamNotMatch) report('ok', `may publish to ${subject}`)
     else report('error', `${subject} goes to something that is not ${stream}`)
   } catch (error) {
     const why = describeError(error)

@@ -6,29 +6,19 @@
 //
 // A connection that the client gives up without need is replaced by a new one.
 
-import {
-  JetStreamApiError,
-  jetstreamManager,
-  type JetStreamManager,
-  type StreamInfo,
-} from '@nats-io/jetstream'
+import { jetstreamManager, type JetStreamManager, type StreamInfo } from '@nats-io/jetstream'
 import { connect, createInbox, type MsgHdrs, type NatsConnection } from '@nats-io/transport-node'
 
 import { describeError, IpcError, toError } from '../base/errors.js'
 import { monotonicMs } from '../base/globals.js'
 import { pause } from '../base/timing.js'
 import { Waiters } from '../base/waiters.js'
+import { ApiCode, hasApiCode, isFinalRefusal, isMadeElsewhere } from './jetstream-errors.js'
 import type { NatsSettings, NewStream } from './nats-options.js'
 import { NatsPublishes, type PublishAck } from './nats-publishes.js'
 
 const FIRST_RETRY_MS = 100
 const LONGEST_RETRY_MS = 2000
-/** Error codes of the JetStream API. */
-const STREAM_NOT_FOUND = 10059
-const STREAM_NAME_IN_USE = 10058
-const SUBJECTS_OVERLAP = 10065
-/** What the server reports when another client creates the same stream. */
-const MADE_ELSEWHERE = [STREAM_NAME_IN_USE, SUBJECTS_OVERLAP]
 
 /** Called with each error after which the operation is tried again. */
 export type OnRetry = (error: Error) => void
@@ -122,10 +112,10 @@ export class NatsLink {
         for (const stream of streams) infos.push(await this.#ensure(stream, signal))
         return infos
       } catch (error) {
-        if (error instanceof JetStreamApiError && error.status < 500) {
+        if (isFinalRefusal(error)) {
           throw new IpcError('ERR_IPC_SYSTEM', `NATS refuses the stream: ${error.message}`, { cause: error })
         }
-        // JetStream is not ready or has no room for the stream, or the connection was lost.
+        // JetStream is not ready, has no room or too few servers for the stream, or the connection was lost.
         onRetry(toError(error))
         await pause(delayMs, signal, 'the wait for JetStream')
       }
@@ -232,7 +222,7 @@ export class NatsLink {
     try {
       return await this.ask(({ streams }) => streams.add(stream))
     } catch (error) {
-      if (!MADE_ELSEWHERE.some((code) => hasApiCode(error, code))) throw error
+      if (!isMadeElsewhere(error)) throw error
       return this.#awaitStream(stream.name, toError(error), signal)
     }
   }
@@ -257,15 +247,10 @@ export class NatsLink {
     try {
       return await this.ask(({ streams }) => streams.info(name))
     } catch (error) {
-      if (hasApiCode(error, STREAM_NOT_FOUND)) return undefined
+      if (hasApiCode(error, ApiCode.streamNotFound)) return undefined
       throw error
     }
   }
-}
-
-/** Whether an error is one of the JetStream API with this code. */
-export function hasApiCode(error: unknown, code: number): boolean {
-  return error instanceof JetStreamApiError && error.code === code
 }
 
 function ignore(): void {

@@ -5,11 +5,8 @@ import { PermissionViolationError, type MsgHdrs, type NatsConnection } from '@na
 
 import { describeError, IpcError, toError } from '../base/errors.js'
 import { clearInterval, monotonicMs, setInterval } from '../base/globals.js'
+import { isTooLargeCode } from './jetstream-errors.js'
 
-/** Error codes of the JetStream API. */
-const MESSAGE_TOO_LARGE = 10054
-const HEADERS_TOO_LARGE = 10097
-export const WRONG_LAST_SEQUENCE = 10071
 const SWEEP_MS = 250
 
 interface Publish {
@@ -128,7 +125,7 @@ export class NatsPublishes {
     if (ack.error !== undefined) {
       const { err_code: code = 0, description = '' } = ack.error
       const refusal = new RefusedByStream(code, description)
-      publish.reject(code === MESSAGE_TOO_LARGE || code === HEADERS_TOO_LARGE ? tooLarge(refusal) : refusal)
+      publish.reject(isTooLargeCode(code) ? tooLarge(refusal) : refusal)
     } else {
       publish.resolve({ seq: ack.seq ?? 0, duplicate: ack.duplicate === true })
     }

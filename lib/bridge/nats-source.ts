@@ -26,7 +26,8 @@ import { pause } from '../base/timing.js'
 import type { BatchSource, BridgeDeadLetter, SavedCheckpoint, SourceItem } from './bridge.js'
 import { consumerFault, filterOf } from './nats-consumer.js'
 import { publishDeadLetter } from './nats-dead-letters.js'
-import { hasApiCode, NatsLink, notConnected } from './nats-link.js'
+import { ApiCode, hasApiCode, isWrongLastSequence } from './jetstream-errors.js'
+import { NatsLink, notConnected } from './nats-link.js'
 import {
   checkNatsOptions,
   deadLetterStream,
@@ -36,7 +37,7 @@ import {
   type NatsOptions,
   type NatsSettings,
 } from './nats-options.js'
-import { RefusedByStream, WRONG_LAST_SEQUENCE } from './nats-publishes.js'
+import { RefusedByStream } from './nats-publishes.js'
 import { Header, itemOf } from './nats-subjects.js'
 
 /** Options of {@link NatsSource}. */
@@ -58,7 +59,6 @@ export const SOURCE_TABLE: OptionTable<NatsSourceOptions> = {
   host: text,
 }
 
-const CONSUMER_NOT_FOUND = 10014
 const ACK_WAIT_NS = 30e9
 const MAX_ACK_PENDING = 1 << 14
 /**
@@ -178,7 +178,7 @@ export class NatsSource implements BatchSource {
       const { seq } = await this.#link.publish(this.#checkpointSubject, checkpoint, hdrs)
       this.#checkpointSeq = seq
     } catch (error) {
-      if (!(error instanceof RefusedByStream) || error.code !== WRONG_LAST_SEQUENCE) throw error
+      if (!(error instanceof RefusedByStream) || !isWrongLastSequence(error.code)) throw error
       await this.#claimAgain(error)
     }
   }
@@ -220,6 +220,8 @@ export class NatsSource implements BatchSource {
    */
   async #claimAgain(cause: Error): Promise<never> {
     const stored = await this.#readCheckpoint()
+    // One is on its way in, from this process or another: the next attempt tells.
+    if ((stored?.seq ?? 0) === this.#checkpointSeq) throw cause
     const writer = stored?.header.get(Header.writer) ?? ''
     if (stored !== null && !writer.startsWith(`${this.#writer}.`)) {
       throw new IpcError(
@@ -268,7 +270,7 @@ export class NatsSource implements BatchSource {
       const { stream } = this.#settings
       return await this.#link.ask(({ consumers }) => consumers.info(stream, this.#consumer))
     } catch (error) {
-      if (hasApiCode(error, CONSUMER_NOT_FOUND)) return undefined
+      if (hasApiCode(error, ApiCode.consumerNotFound)) return undefined
       throw error
     }
   }

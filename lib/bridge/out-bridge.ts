@@ -26,7 +26,7 @@ import { MAX_MESSAGE_BYTES } from '../message/envelope.js'
 import type { SOCMessage } from '../message/message.js'
 import { serve, type Server } from '../services/server.js'
 import type { Spool } from '../spool/spool.js'
-import { BatchSpool } from './batch-spool.js'
+import { BatchSpool, LEAST_SPOOL_BYTES } from './batch-spool.js'
 import { acceptBatch, type GatheredBatch, type Origin } from './batches.js'
 import type { BatchSink, BridgeEvent, BridgeStats } from './bridge.js'
 import { Gatherer } from './gatherer.js'
@@ -49,7 +49,8 @@ export interface OutBridgeOptions {
   /**
    * Stores messages on disk, so that they are accepted when they are durable there even while the message system is
    * unreachable. Used by this bridge alone, which closes it. Messages longer than an eighth of its `maxBytes` are
-   * refused. Default: none, so a message is accepted when the message system has it.
+   * refused. Its `maxBytes` must be 16,384 or more. Default: none, so a message is accepted when the message system has
+   * it.
    */
   readonly spool?: Spool
   /** Maximum number of batches in flight. Default: 32. */
@@ -191,7 +192,8 @@ export class OutBridge extends BridgeBase {
    * Listens for local senders and begins to store. Resolves when it listens, whether or not the message system is
    * reachable.
    *
-   * @throws TypeError, RangeError for options that are not allowed; then nothing is closed. TypeError for a spool that
+   * @throws TypeError, RangeError for options that are not allowed, a spool that is too small among them; then nothing is
+   *   closed. TypeError for a spool that
    *   is in use; IpcError ERR_IPC_INVALID_MESSAGE for a spool with messages that no bridge has stored,
    *   ERR_IPC_SYSTEM for one that cannot be read, and the errors of `listen`. Then the sink is closed, and the spool
    *   unless it is in use
@@ -200,6 +202,12 @@ export class OutBridge extends BridgeBase {
     const checked = checkOptions('OutBridge.open', options, TABLE)
     for (const key of ['from', 'host', 'sink'] as const) {
       if (checked[key] === undefined) throw new TypeError(`OutBridge.open: ${key} is required`)
+    }
+    const { spool } = checked
+    if (spool !== undefined && spool.maxBytes < LEAST_SPOOL_BYTES) {
+      throw new RangeError(
+        `OutBridge.open: the spool in ${spool.directory} holds at most ${spool.maxBytes} bytes, too few for a bridge; open it with a maxBytes of ${LEAST_SPOOL_BYTES} or more`,
+      )
     }
     const given = { ...checked, from: checked.from, host: checked.host, sink: checked.sink }
     const taken: (() => Promise<void>)[] = [() => given.sink.close()]

@@ -3,7 +3,7 @@
 
 import { hasCode, isIpcError, toError } from '../base/errors.js'
 import { pause } from '../base/timing.js'
-import type { BatchSpool } from './batch-spool.js'
+import { recordBytesOf, type BatchSpool } from './batch-spool.js'
 import { acceptBatch, type GatheredBatch } from './batches.js'
 import type { Gatherer } from './gatherer.js'
 import type { BridgeLife } from './life.js'
@@ -96,12 +96,16 @@ export class SpoolKeeper {
       while (!this.#gatherer.empty && !this.#life.isOver) {
         const group: GatheredBatch[] = []
         let bytes = 0
+        let recordBytes = 0
         const most = this.#options.maxGroupBytes()
-        while (bytes < most) {
+        // The notes of short batches can take far more than their lines, and the record must fit an empty spool.
+        const mostInRecord = this.#spool.maxBytes / 16
+        while (bytes < most && recordBytes < mostInRecord) {
           const batch = this.#gatherer.take()
           if (batch === undefined) break
           group.push(batch)
           bytes += batch.lines.length
+          recordBytes += recordBytesOf(batch)
         }
         this.#heldBytes += bytes
         await this.#keepGroup(group)

@@ -105,6 +105,8 @@ export let busyPollOf: (connection: Connection) => PollRequest
 export let redialOf: (connection: Connection) => ConnectionOrigin['redial']
 /** Closes at once, with a reason for the audit channel. */
 export let closeBecause: (connection: Connection, reason: CloseReason) => void
+/** Whether the application has called `destroy`: it wants nothing more of this connection. */
+export let wasDestroyed: (connection: Connection) => boolean
 /** Calls `listener` once, when the connection has ended. */
 export let onClosed: (connection: Connection, listener: () => void) => void
 
@@ -150,6 +152,7 @@ export class Connection {
   #closing: Promise<void> | undefined
   #closedListeners: Set<() => void> | undefined
   #closeReason: CloseReason | undefined
+  #destroyed = false
   #peerExit: PeerExitWatch | undefined
   /** Calls of {@link takeKeptLines} that wait until the reader has the lines that were read. */
   #stopped: Waiters | undefined
@@ -276,6 +279,7 @@ export class Connection {
       connection.#writer?.fail(connection.#closedError())
       connection.#socket.destroy()
     }
+    wasDestroyed = (connection) => connection.#destroyed
     onClosed = (connection, listener) => {
       if (connection.#state === 'closed') queueMicrotask(listener)
       else (connection.#closedListeners ??= new Set()).add(listener)
@@ -349,13 +353,19 @@ export class Connection {
         await writer.settled(DEFAULT_TIMEOUT_MS)
       }
     } finally {
-      this.destroy()
+      closeBecause(this, 'closed')
       await this.whenClosed()
     }
   }
 
-  /** Closes at once. Bytes that the kernel has not taken are lost, and their sends reject with ERR_IPC_CLOSED. */
+  /**
+   * Closes at once. Bytes that the kernel has not taken are lost, and their sends reject with ERR_IPC_CLOSED. Handlers
+   * that run are told by their signal, and none begins: an `Endpoint` refuses the requests that were read before, and an
+   * `AcknowledgingReceiver` discards the messages that it has not handed out. A `Receiver` still hands out messages that
+   * were read before, as after {@link close}.
+   */
   destroy(): void {
+    this.#destroyed = true
     closeBecause(this, 'closed')
   }
 

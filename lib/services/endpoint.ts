@@ -171,7 +171,9 @@ export class Endpoint {
 
   /**
    * Registers the handler for a type of request. Replies are sent in the order in which handlers finish. Their payload
-   * is the value that the handler returns, any JSON value or `rawJSON`; with `Reply` the compiler checks its type.
+   * is the value that the handler returns, any JSON value or `rawJSON`; with `Reply` the compiler checks its type. When
+   * the connection closes, the signals of the running handlers fire, and requests that were read and not begun are
+   * refused: `stats.refused` and `stats.unsentReplies` count them.
    *
    * @throws TypeError if the type has a handler already, is reserved (`soc_reply`, `soc_cancel`) or empty, or if
    *   `handler` is not a function

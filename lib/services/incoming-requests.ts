@@ -75,14 +75,18 @@ export class IncomingRequests {
     this.#running.beginRun(bytes)
   }
 
-  /** Handles or refuses a message if it is a request; returns false if it is not. */
+  /**
+   * Handles or refuses a message if it is a request; returns false if it is not. Once the connection is closed, no
+   * handler begins, even for requests that were read before: their replies cannot be sent, and the signals of the
+   * handlers have fired.
+   */
   take(message: SOCMessage): boolean {
     const handler = this.#handlers.get(message.type)
     const { id } = message
     if (!id.startsWith(wire.REQUEST_ID_PREFIX) && (handler === undefined || id === '')) return false
     const { unknownType, duplicateId, full, closed } = wire.ReplyErrorCode
     if (handler === undefined) this.#refuse(id, unknownType, `there is no handler for ${message.type}`)
-    else if (this.#closed) this.#refuse(id, closed, 'the peer is closing')
+    else if (this.#closed || this.#outbox.closed) this.#refuse(id, closed, 'the peer is closing')
     else if (this.#running.has(id)) this.#refuse(id, duplicateId, 'a request with this id is being handled')
     else if (!this.#running.fits()) this.#refuse(id, full, 'too many requests are being handled')
     else this.#handle(message, handler, this.#running.start(id))

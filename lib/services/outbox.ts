@@ -10,6 +10,7 @@ import { DEFAULT_MAX_PENDING_BYTES } from './endpoint-options.js'
 const MAX_PENDING_SENDS = 1_000_000
 
 export class Outbox {
+  readonly #connection: Connection
   readonly #sender: Sender
   readonly #maxBytes: number
   readonly #onTaken: () => void
@@ -19,12 +20,18 @@ export class Outbox {
 
   /** @param onTaken called when a posted message has been taken, or has failed */
   constructor(connection: Connection, name: string, maxBytes: number, onTaken: () => void) {
+    this.#connection = connection
     this.#maxBytes = maxBytes
     this.#onTaken = onTaken
     this.#sender = new Sender(connection, name, {
       maxPending: MAX_PENDING_SENDS,
       maxPendingBytes: Math.max(maxBytes, DEFAULT_MAX_PENDING_BYTES),
     })
+  }
+
+  /** Whether the connection is closed, so that nothing can be sent any more. */
+  get closed(): boolean {
+    return this.#connection.closed
   }
 
   /** Bytes of posted messages that the kernel has not taken. */

@@ -9,7 +9,7 @@ import { checkTimeout, MAX_TIMER_MS, pause, waitAtMost } from '../base/timing.js
 import { callUser, reportUserError } from '../base/user-code.js'
 import { userAbortController } from '../base/user-signal.js'
 import { Waiters } from '../base/waiters.js'
-import type { Connection } from '../connection/connection.js'
+import { onClosed, wasDestroyed, type Connection } from '../connection/connection.js'
 import type { Listener } from '../connection/listener.js'
 import { forget, observe } from '../observe/registry.js'
 import { catchUp } from './catch-up.js'
@@ -18,13 +18,17 @@ import { drain } from './draining.js'
 /** Passed to a {@link ConnectionHandler} beside the connection. */
 export interface ConnectionContext {
   /**
-   * Fires when the server aborts this connection: `close` has waited `timeoutMs`, and the handler has not returned. The
-   * connection is already destroyed.
+   * Fires when the connection is destroyed while the handler runs: by the server, because `close` has waited
+   * `timeoutMs` (ERR_IPC_TIMEOUT), or by other code of this process (ERR_IPC_CLOSED). Does not fire when the peer ends the
+   * connection.
    */
   readonly signal: AbortSignal
 }
 
-/** Serves one connection. The connection is closed when the handler returns, or its promise settles. */
+/**
+ * Serves one connection. The connection is closed when the handler returns, or its promise settles. Not called for a
+ * connection that is closed before.
+ */
 export type ConnectionHandler = (connection: Connection, context: ConnectionContext) => unknown
 
 /** Options of {@link serve}. */
@@ -55,11 +59,13 @@ export interface ServerCloseResult {
 
 /** Counts since the server was made: accepted = open + served + aborted. */
 export interface ServerStats {
-  /** Connections given to the handler. */
+  /** Connections accepted. */
   readonly accepted: number
   /** Connections whose handler has not finished. */
   readonly open: number
-  /** Connections whose handler finished, with or without an error. */
+  /**
+   * Connections whose handler finished, with or without an error, and those closed before it began.
+   */
   readonly served: number
   /** Served connections that ended with an error. */
   readonly failed: number
@@ -83,22 +89,52 @@ const LONGEST_RETRY_MS = 1000
  */
 type ServerState = 'serving' | 'catching-up' | 'draining' | 'closed'
 
-/** One connection and its handler. */
+/**
+ * One connection and its handler.
+ *
+ *     running ──the handler returns or throws──▶ finished
+ *        └──the connection is destroyed──▶ aborted
+ */
 class Serving implements ConnectionContext {
+  readonly #connection: Connection
+  #state: 'running' | 'finished' | 'aborted' = 'running'
   #controller: AbortController | undefined
   #reason: IpcError | undefined
 
+  constructor(connection: Connection) {
+    this.#connection = connection
+  }
+
+  /** Made on first access, because most handlers never use it. */
   get signal(): AbortSignal {
     if (this.#controller === undefined) {
       this.#controller = userAbortController('listener on the signal of a connection')
       if (this.#reason !== undefined) this.#controller.abort(this.#reason)
+      else
+        onClosed(this.#connection, () => {
+          this.#onClosed()
+        })
     }
     return this.#controller.signal
   }
 
+  finish(): void {
+    if (this.#state === 'running') this.#state = 'finished'
+  }
+
   abort(reason: IpcError): void {
+    if (this.#state !== 'running') return
+    this.#state = 'aborted'
     this.#reason = reason
     this.#controller?.abort(reason)
+  }
+
+  #onClosed(): void {
+    if (!wasDestroyed(this.#connection)) return
+    const { address } = this.#connection
+    this.abort(
+      new IpcError('ERR_IPC_CLOSED', `the connection to ${address} was destroyed while its handler ran`),
+    )
   }
 }
 
@@ -228,7 +264,7 @@ export class Server {
       connection.destroy()
       return
     }
-    const serving = new Serving()
+    const serving = new Serving(connection)
     ++this.#accepted
     this.#open.set(connection, serving)
     void this.#run(connection, serving)
@@ -239,9 +275,12 @@ export class Server {
     await Promise.resolve() // the handler gets a microtask of its own
     let failure: { readonly error: unknown } | undefined
     try {
-      await this.#handler(connection, serving)
+      // Other code may have destroyed it in the meantime: it is in `connections` already.
+      if (!connection.closed) await this.#handler(connection, serving)
+      serving.finish()
       await connection.close()
     } catch (error) {
+      serving.finish()
       failure = { error }
       connection.destroy()
     }

@@ -3,7 +3,7 @@
 
 import { constants } from 'node:os'
 
-import { nextTick, setImmediate } from '../base/globals.js'
+import { clearTimeout, nextTick, setImmediate, setTimeout } from '../base/globals.js'
 import { pollWords } from './busy-poll.js'
 import {
   closeStream,
@@ -38,11 +38,21 @@ function start(readiness: NativeReadiness): void {
 /** The peer has closed without reading everything. Reported when everything that it sent has been read. */
 const RESET = -constants.errno.ECONNRESET
 
+/**
+ * Milliseconds until a write is tried again for which the kernel had no memory (ENOBUFS, ENOMEM): doubled each time. The
+ * kernel reports such a socket as writable, so waiting for readiness would take all of the processor.
+ */
+const FIRST_REST_MS = 5
+const LONGEST_REST_MS = 500
+
 /** Bytes that the kernel has not taken yet. */
 interface PendingWrite {
   readonly bytes: Buffer
   readonly done: (error?: Error | null) => void
   at: number
+  /** Set while the write waits for this timer instead of for readiness. */
+  rest: NodeJS.Timeout | undefined
+  restMs: number
 }
 
 /**
@@ -66,6 +76,7 @@ export class PolledSocket<Owner> implements ConnectionSocket {
   readonly #events: SocketEvents<Owner>
   #state: State = 'paused'
   #pending: PendingWrite | undefined
+  #keepsAlive = true
 
   constructor(readiness: NativeReadiness, descriptor: number, owner: Owner, events: SocketEvents<Owner>) {
     this.#readiness = readiness
@@ -111,20 +122,24 @@ export class PolledSocket<Owner> implements ConnectionSocket {
   }
 
   write(bytes: Buffer, done: (error?: Error | null) => void): void {
-    this.#pending = { bytes, done, at: 0 }
+    this.#pending = { bytes, done, at: 0, rest: undefined, restMs: FIRST_REST_MS }
     if (this.#state === 'closed') this.#giveUpWriting()
     else this.#want()
   }
 
   writeNow(): void {
-    if (!this.destroyed) this.onWritable()
+    if (!this.destroyed && this.#pending !== undefined) this.#writePending(this.#pending)
   }
 
   unref(): void {
+    this.#keepsAlive = false
+    this.#pending?.rest?.unref()
     if (!this.destroyed) this.#readiness.keepAlive(this.descriptor, false)
   }
 
   ref(): void {
+    this.#keepsAlive = true
+    this.#pending?.rest?.ref()
     if (!this.destroyed) this.#readiness.keepAlive(this.descriptor, true)
   }
 
@@ -179,15 +194,33 @@ export class PolledSocket<Owner> implements ConnectionSocket {
     this.#want()
   }
 
-  /** Called when the kernel may accept bytes again. */
+  /** Called when the kernel reports that it accepts bytes again. */
   onWritable(): void {
     const pending = this.#pending
     if (pending === undefined) return
+    const before = pending.at
+    this.#writePending(pending)
+    if (this.#pending === pending && pending.at === before) this.#rest(pending)
+  }
+
+  #rest(pending: PendingWrite): void {
+    pending.rest = setTimeout(() => {
+      pending.rest = undefined
+      this.onWritable()
+      if (this.#pending === pending) this.#want()
+    }, pending.restMs)
+    if (!this.#keepsAlive) pending.rest.unref()
+    pending.restMs = Math.min(2 * pending.restMs, LONGEST_REST_MS)
+    this.#want()
+  }
+
+  #writePending(pending: PendingWrite): void {
     const { bytes, done } = pending
     const written = addon.writeBatch(this.descriptor, bytes, pending.at, bytes.length)
     pending.at += Math.max(written, 0)
+    if (written > 0) pending.restMs = FIRST_REST_MS
     if (written >= 0 && pending.at < bytes.length) return
-    this.#pending = undefined
+    this.#endPending(pending)
     // `done` is likely to write more. A peer that is gone may have left something to read.
     if (written >= 0) done()
     else done(systemError(written, 'send'))
@@ -222,14 +255,19 @@ export class PolledSocket<Owner> implements ConnectionSocket {
   #giveUpWriting(): void {
     const pending = this.#pending
     if (pending === undefined) return
-    this.#pending = undefined
+    this.#endPending(pending)
     nextTick(pending.done, new Error('the socket was closed'))
+  }
+
+  #endPending(pending: PendingWrite): void {
+    this.#pending = undefined
+    clearTimeout(pending.rest)
   }
 
   #want(): void {
     if (this.#state === 'closed') return
     const reading = this.#state === 'reading'
-    const writing = this.#pending !== undefined
+    const writing = this.#pending !== undefined && this.#pending.rest === undefined
     try {
       start(this.#readiness)
       this.#readiness.want(this.descriptor, reading, writing)

@@ -1,7 +1,7 @@
 // The receiving side of one connection of an acknowledged sender: hands its messages to the application's loops, and
 // reports their outcomes to the sender. State that outlives a connection is in the ledger.
 
-import { charge, checkConnection, type Connection } from '../../connection/connection.js'
+import { charge, checkConnection, wasDestroyed, type Connection } from '../../connection/connection.js'
 import { rejected, type IpcError } from '../../base/errors.js'
 import { checkOptions, signal as signalCheck, wrongKind, type OptionTable } from '../../base/options.js'
 import { hangUp } from '../../endpoints/hang-up.js'
@@ -49,6 +49,7 @@ export class AcknowledgingReceiver implements AsyncIterableIterator<SOCMessage, 
     this.#connection = connection
     this.#autoAck = dispatch.autoAck
     this.#dispatcher = new Dispatcher(dispatch, deadLetters, {
+      isDestroyed: () => wasDestroyed(connection),
       onRoom: () => {
         this.#link.resume()
       },
@@ -136,6 +137,11 @@ export class AcknowledgingReceiver implements AsyncIterableIterator<SOCMessage, 
    * resolved), and released when it throws or rejects; `message.reject` rejects it for good. Resolves when the
    * connection has ended. For a receiver with `autoAck: false`.
    *
+   * Messages that were read are still handled when the connection breaks or the peer ends it. When the application
+   * destroys the connection, no further message is handed out: an `AcknowledgedSender` sends them again, those of another
+   * sender are counted as `lost`. The outcome of messages in hand still counts, and the next connection reports it.
+   * After {@link close}, which releases the messages in hand, no further handler begins either.
+   *
    * @throws TypeError with `autoAck`, for a handler that is not a function, or an unknown option; RangeError for an
    *   option that is out of range
    * @throws {IpcError} as {@link next}, except for lines that are not messages, which are only counted
@@ -146,7 +152,10 @@ export class AcknowledgingReceiver implements AsyncIterableIterator<SOCMessage, 
     const handling = checkHandling(options)
     const loops = Array.from({ length: handling.concurrency }, async () => {
       const reader = new Reader()
-      const loop = { next: (): Promise<IteratorResult<SOCMessage, undefined>> => this.#ask(reader, true) }
+      const loop = {
+        next: (): Promise<IteratorResult<SOCMessage, undefined>> => this.#ask(reader, true),
+        isInHand: (message: SOCMessage): boolean => this.#isInHand(message),
+      }
       await handleMessages(
         loop,
         handler,
@@ -226,6 +235,11 @@ export class AcknowledgingReceiver implements AsyncIterableIterator<SOCMessage, 
       return END
     }
     return { reader, leave }
+  }
+
+  #isInHand(message: SOCMessage): boolean {
+    const run = deliveryOf(message)
+    return run instanceof ReceivedRun && run.isInHand(run.indexOf(message))
   }
 
   #positionAt(sequence: number): Position {

@@ -4,8 +4,8 @@
 // Order: messages are handed out in the order of their numbers. A released message comes again as soon as its delay is
 // over, before messages that were never handed out.
 //
-//     open ──the input ends──> ended ──close──> closed     (nothing more is read; then nothing more is handed out)
-//       └──close, fence───────────────────────────^
+//     open ──the input ends──> ended ──close────────────────────> closed     (nothing more is read; then nothing more is
+//       └──close, fence, the application destroys the connection───^          handed out)
 
 import { abortable } from '../../base/abort.js'
 import { abortedError, IpcError, rejected } from '../../base/errors.js'
@@ -33,6 +33,8 @@ export interface DispatchOptions {
 }
 
 export interface DispatchEvents {
+  /** Returns whether the application has destroyed the connection, so that nothing more is to be handed out. */
+  isDestroyed(): boolean
   /** Called when there is room again after {@link Dispatcher.full}. */
   onRoom(): void
   /** Called when everything was handed out and nothing more will arrive. */
@@ -235,6 +237,10 @@ export class Dispatcher {
   }
 
   #serve(): void {
+    if (this.#state !== 'closed' && this.#events.isDestroyed()) {
+      this.#state = 'closed'
+      this.#selection.discard()
+    }
     while (this.#waits.length > 0) {
       const { reader, one, answer } = this.#waits[0] as Wait
       const room = this.#room()

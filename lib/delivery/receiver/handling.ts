@@ -17,6 +17,8 @@ export interface HandleOptions {
 
 export interface HandledLoop {
   next(): Promise<IteratorResult<SOCMessage, undefined>>
+  /** Whether a message is still in hand: closing the receiver releases it, perhaps before its handler has begun. */
+  isInHand(message: SOCMessage): boolean
 }
 
 export interface Handling {
@@ -67,6 +69,7 @@ export async function handleMessages(
         continue
       throw error
     }
+    if (!loop.isInHand(message)) continue
     try {
       await handler(message)
       accept(message)

@@ -6,7 +6,7 @@
 //        └──a message without one──> plain ──┴──> ended
 
 import { IpcError } from '../../base/errors.js'
-import type { Connection } from '../../connection/connection.js'
+import { closeBecause, type Connection } from '../../connection/connection.js'
 import { EndpointEvents } from '../../endpoints/endpoint-events.js'
 import type { SOCMessage } from '../../message/message.js'
 import { isObserved, type OnEvent } from '../../observe/lifecycle.js'
@@ -192,7 +192,7 @@ export class ReceiverLink {
     onFenced: (): number[] => {
       const numbers = this.#dispatcher.fence()
       this.end()
-      this.#connection.destroy()
+      closeBecause(this.#connection, 'closed')
       return numbers
     },
     onSettled: (): void => {
@@ -220,7 +220,7 @@ export class ReceiverLink {
     // Messages that were read before are valid; the error follows them.
     this.#dispatcher.addError(error)
     this.end(error)
-    this.#connection.destroy()
+    closeBecause(this.#connection, 'closed')
   }
 
   /** Returns undefined while nothing listens to events. */

@@ -1,13 +1,25 @@
-// The long fleet run: node out/test/bridge/fleet/main.js [--senders 1000] [--messages N] [--rate N]. Exits with 1 if a message was
-// lost, came twice, or came out of order.
+// The long fleet run: node out/test/bridge/fleet/main.js; --help lists the options. Exits with 1 if a message was lost, came twice,
+// or came out of order.
 
 import { parseArgs } from 'node:util'
 
 import { whyNoServer } from '../nats-server.js'
 import { runFleet } from './run.js'
 
+const HELP = `Usage: node out/test/bridge/fleet/main.js [options]
+
+Starts a NATS server, a way out, a way in with a receiver, and senders that all send to the way out. Prints the rate, the latencies, and
+the processor time and memory of each process.
+
+  --senders N     senders, each with a connection. Default 1000
+  --messages N    messages of each sender. Default 200
+  --rate N        messages a second that each sender offers; 0: all at once. Default 0
+  --processes N   processes that the senders share. Default 2
+`
+
 const { values } = parseArgs({
   options: {
+    help: { type: 'boolean', default: false },
     senders: { type: 'string', default: '1000' },
     messages: { type: 'string', default: '200' },
     rate: { type: 'string', default: '0' },
@@ -15,7 +27,9 @@ const { values } = parseArgs({
   },
 })
 
-if (whyNoServer !== undefined) {
+if (values.help) {
+  console.log(HELP)
+} else if (whyNoServer !== undefined) {
   console.log(whyNoServer)
 } else {
   const result = await runFleet({
