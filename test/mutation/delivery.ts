@@ -12,6 +12,7 @@ const BUDGET = 'test/unit/delivery/budget.test.ts'
 const ACKNOWLEDGED = 'test/unit/delivery/acknowledged.test.ts'
 const FLOODS = 'test/unit/delivery/floods.test.ts'
 const FAULTY = 'test/unit/delivery/faulty-spool.test.ts'
+const COLD = 'test/security/cold-start.test.ts'
 const MODEL = 'test/property/delivery.test.ts'
 
 const protocol = (file: string): string => `lib/delivery/protocol/${file}.ts`
@@ -234,6 +235,14 @@ export const deliveryMutations: readonly Mutation[] = [
     from: 'this.#paused = !this.#ended && this.#events.full',
     to: 'this.#paused = false',
     tests: [BUDGET],
+  },
+  {
+    name: 'a cold turn hands out a bounded number of messages',
+    claim: 'In one turn of the event loop',
+    file: receiver('dispatcher'),
+    from: 'if (one && coldStart.mustWait(this)) break',
+    to: '',
+    tests: [COLD],
   },
   {
     name: 'errors that wait are bounded',

@@ -11,6 +11,7 @@ import { abortable } from '../../base/abort.js'
 import { abortedError, IpcError, rejected } from '../../base/errors.js'
 import { HeldReads, type HeldRead } from '../../message/held-reads.js'
 import type { SOCMessage } from '../../message/message.js'
+import { coldStart, type ColdServer } from './cold-start.js'
 import type { DeadLetters } from './dead-letters.js'
 import { keysOf } from './key-order.js'
 import { END, rejection, type Hand, type Reader, type Result, type Wait } from './reader.js'
@@ -43,7 +44,7 @@ export interface DispatchEvents {
   onHeld(bytes: number): void
 }
 
-export class Dispatcher {
+export class Dispatcher implements ColdServer {
   readonly #options: DispatchOptions
   readonly #events: DispatchEvents
   readonly #tally = new Tally()
@@ -186,6 +187,11 @@ export class Dispatcher {
     this.#serve()
   }
 
+  /** Hands out what had to wait for a turn of the event loop. */
+  onTurn(): void {
+    this.#serve()
+  }
+
   /** Releases the messages that the application has in hand and discards those that wait. Hands out nothing more. */
   close(): void {
     this.#state = 'closed'
@@ -243,6 +249,7 @@ export class Dispatcher {
     }
     while (this.#waits.length > 0) {
       const { reader, one, answer } = this.#waits[0] as Wait
+      if (one && coldStart.mustWait(this)) break
       const room = this.#room()
       const next = room > 0 ? this.#selection.take(one, room) : undefined
       if (next === undefined && !(room > 0 && this.#isFinished())) break
@@ -286,6 +293,7 @@ export class Dispatcher {
     this.#settlements.handOut(hand)
     if (run.isNumbered) this.#last = run.first + end - 1
     if (this.#options.autoAck) reader.hold(hand)
+    if (one) coldStart.noteHandOut()
     return one ? (run.messages[begin] as SOCMessage) : run.messages.slice(begin, end)
   }
 }

@@ -35,7 +35,13 @@ export class ReceivedRun implements Delivery {
   readonly #settler: Settler
   /** The keys by which the messages are ordered; undefined if they are not. */
   readonly #keys: readonly (string | undefined)[] | undefined
-  readonly #states: Uint8Array
+  /**
+   * The state of each message. Undefined while messages are handed out and finished in their order, as in most runs:
+   * then those before `#doneEnd` are done, and the others before `#handedEnd` are in hand.
+   */
+  #states: Uint8Array | undefined
+  #doneEnd = 0
+  #handedEnd = 0
   /** By index: how many times a message was handed out, if not once. */
   #deliveries: Map<number, number> | undefined
   /** Index of the next message to be processed. */
@@ -59,7 +65,6 @@ export class ReceivedRun implements Delivery {
     this.bytes = bytes
     this.read = read
     read?.hold()
-    this.#states = new Uint8Array(messages.length)
     this.#left = messages.length
     // Read once: in the bundle for require(), that is a call.
     const bind = bindDelivery
@@ -94,11 +99,13 @@ export class ReceivedRun implements Delivery {
   }
 
   isInHand(index: number): boolean {
-    return this.#states[index] === IN_HAND
+    if (this.#states !== undefined) return this.#states[index] === IN_HAND
+    return this.#doneEnd <= index && index < this.#handedEnd
   }
 
   handOut(begin: number, end: number): void {
-    this.#states.fill(IN_HAND, begin, end)
+    if (this.#states === undefined && begin === this.#handedEnd) this.#handedEnd = end
+    else this.#eachState().fill(IN_HAND, begin, end)
   }
 
   noteDeliveries(index: number, deliveries: number): void {
@@ -117,19 +124,21 @@ export class ReceivedRun implements Delivery {
   /** Marks a single message as done. */
   finishOne(index: number): void {
     this.#mixed = true
-    this.#states[index] = DONE
+    this.#eachState()[index] = DONE
     this.#done(1)
   }
 
   /** Marks the messages of [begin, end) that are in hand as done; calls `onFinished` with each stretch of them. */
   finish(begin: number, end: number, onFinished: (begin: number, end: number) => void): void {
-    const states = this.#states
     if (!this.#mixed) {
-      states.fill(DONE, begin, end)
+      const inOrder = begin === this.#doneEnd && end <= this.#handedEnd
+      if (this.#states === undefined && inOrder) this.#doneEnd = end
+      else this.#eachState().fill(DONE, begin, end)
       this.#done(end - begin)
       onFinished(begin, end)
       return
     }
+    const states = this.#eachState()
     for (let at = begin; at < end; ++at) {
       const start = at
       while (at < end && states[at] === IN_HAND) states[at++] = DONE
@@ -146,7 +155,14 @@ export class ReceivedRun implements Delivery {
 
   /** Indexes of the messages in hand. */
   *inHand(): Iterable<number> {
-    for (let index = 0; index < this.next; ++index) if (this.#states[index] === IN_HAND) yield index
+    for (let index = 0; index < this.next; ++index) if (this.isInHand(index)) yield index
+  }
+
+  /** Returns the state of each message, kept one by one from now on. */
+  #eachState(): Uint8Array {
+    return (this.#states ??= new Uint8Array(this.count)
+      .fill(DONE, 0, this.#doneEnd)
+      .fill(IN_HAND, this.#doneEnd, this.#handedEnd))
   }
 
   /** Returns the index of a message; -1 for a message of another run. */

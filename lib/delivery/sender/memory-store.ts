@@ -76,7 +76,10 @@ export class MemoryStore implements Store {
     this.#events.onAccepted(messages.length)
     if (queue.onFull === 'reject') {
       queue.pass(messages.length, bytes)
-      for (const message of messages) if (!this.#draft.add(message, owner)) this.#layOut()
+      for (let next = 0; next < messages.length;) {
+        next = this.#draft.addRun(messages, next, owner)
+        if (this.#draft.full) this.#layOut()
+      }
     } else {
       for (const message of messages) {
         if (!queue.push(message, owner)) this.#dropForRoom(message, owner)
