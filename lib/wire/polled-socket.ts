@@ -17,17 +17,19 @@ import {
   type SocketEvents,
 } from './socket.js'
 import { NO_ROOM, NOTHING_RECEIVED, Progress, WRITABLE } from '../binding/abi.js'
-import { addon, type NativeReadiness } from '../binding/addon.js'
+import { addon } from '../binding/addon.js'
 import { systemError, toSystemError } from '../binding/native-error.js'
 import { threadWindow } from './read-window.js'
 
+/** Shared by all sockets. Without it there are none. */
+const { readiness } = addon
 /** The sockets that wait for readiness, by descriptor. */
 const waiting: (PolledSocket<unknown> | undefined)[] = []
 let started = false
 
-function start(readiness: NativeReadiness): void {
+function start(): void {
   if (started) return
-  readiness.start((descriptor, records) => {
+  readiness?.start((descriptor, records) => {
     const socket = waiting[descriptor]
     if (records === WRITABLE) socket?.onWritable()
     else socket?.onRead(records)
@@ -61,14 +63,12 @@ type State = 'paused' | 'reading' | 'holding' | 'draining' | 'stopping' | 'ended
 
 export class PolledSocket<Owner> implements ConnectionSocket {
   readonly descriptor: number
-  readonly #readiness: NativeReadiness
   readonly #owner: Owner
   readonly #events: SocketEvents<Owner>
   #state: State = 'paused'
   #pending: PendingWrite | undefined
 
-  constructor(readiness: NativeReadiness, descriptor: number, owner: Owner, events: SocketEvents<Owner>) {
-    this.#readiness = readiness
+  constructor(descriptor: number, owner: Owner, events: SocketEvents<Owner>) {
     this.descriptor = descriptor
     this.#owner = owner
     this.#events = events
@@ -121,11 +121,11 @@ export class PolledSocket<Owner> implements ConnectionSocket {
   }
 
   unref(): void {
-    if (!this.destroyed) this.#readiness.keepAlive(this.descriptor, false)
+    if (!this.destroyed) readiness?.keepAlive(this.descriptor, false)
   }
 
   ref(): void {
-    if (!this.destroyed) this.#readiness.keepAlive(this.descriptor, true)
+    if (!this.destroyed) readiness?.keepAlive(this.descriptor, true)
   }
 
   destroy(error?: Error): void {
@@ -133,7 +133,7 @@ export class PolledSocket<Owner> implements ConnectionSocket {
     this.#state = 'closed'
     waiting[this.descriptor] = undefined
     closeStream(this.descriptor)
-    this.#readiness.close(this.descriptor)
+    readiness?.close(this.descriptor)
     this.#giveUpWriting()
     nextTick(() => {
       if (error !== undefined) this.#events.onFailure(this.#owner, error)
@@ -239,8 +239,8 @@ export class PolledSocket<Owner> implements ConnectionSocket {
     const reading = this.#state === 'reading'
     const writing = this.#pending !== undefined
     try {
-      start(this.#readiness)
-      this.#readiness.want(this.descriptor, reading, writing)
+      start()
+      readiness?.want(this.descriptor, reading, writing)
     } catch (error) {
       this.destroy(toSystemError(error))
       return
