@@ -29,6 +29,27 @@ export interface RecordReader<Reader> {
   isAwaited(reader: Reader): boolean
 }
 
+/** The connections that inputs belong to. One object serves all connections. */
+export interface InputOwners<Owner> {
+  socketOf(owner: Owner): ConnectionSocket
+  /** Called when the connection must be closed, with the reason why. */
+  onOverrun(owner: Owner, error: IpcError): void
+}
+
+/** What a connection has read so far, and what of it is charged to the account. */
+class Tally {
+  bytes = 0
+  lines = 0
+  /** Bytes charged that the reader reported; `unfinished` is charged for the unfinished line. */
+  queued = 0
+  /**
+   * The part of `queued` that the application has to take or finish before a full account lets this connection read.
+   */
+  awaitingApplication = 0
+  unfinished = 0
+  remainder: Remainder | undefined
+}
+
 /** The bytes that an ended connection still holds, so that they do not stay charged forever. */
 interface Remainder {
   readonly account: UserAccount
@@ -41,41 +62,29 @@ const dropped = new FinalizationRegistry<Remainder>(({ account, bytes }) => {
 })
 
 export class ConnectionInput<Owner> implements AccountHolder {
-  readonly #owner: Owner
-  readonly #socket: ConnectionSocket
+  /** The connection. */
+  readonly owner: Owner
+  readonly #owners: InputOwners<Owner>
   readonly #reader: object
   readonly #kind: RecordReader<object>
-  readonly #onOverrun: (owner: Owner, error: IpcError) => void
   #account: UserAccount | undefined
   /** Whether the reader wants more. */
   #wanted = true
   /** Whether the account lets other connections read instead. */
   #stopped = false
-  #ended = false
-  /** Whether the reader is being called: its decisions take effect when it returns. */
-  #delivering = false
-  /** Bytes charged to the account that the reader reported; `#unfinished` is charged for the unfinished line. */
-  #queued = 0
-  /**
-   * The part of `#queued` that the application has to take or finish before a full account lets this connection read.
-   */
-  #awaitingApplication = 0
-  #unfinished = 0
-  #remainder: Remainder | undefined
-  #bytes = 0
-  #lines = 0
+  /** `delivering`: the reader is being called. Its decisions take effect when it returns. */
+  #state: 'waiting' | 'delivering' | 'ended' = 'waiting'
+  /** Made by the first read, because most connections are idle. */
+  #tally: Tally | undefined
 
-  /** @param onOverrun is called when the connection must be closed, with the reason why */
   constructor(
     owner: Owner,
-    socket: ConnectionSocket,
+    owners: InputOwners<Owner>,
     { reader, kind }: { readonly reader: object; readonly kind: RecordReader<object> },
     account: UserAccount | undefined,
-    onOverrun: (owner: Owner, error: IpcError) => void,
   ) {
-    this.#owner = owner
-    this.#onOverrun = onOverrun
-    this.#socket = socket
+    this.owner = owner
+    this.#owners = owners
     this.#reader = reader
     this.#kind = kind
     this.#account = account
@@ -83,12 +92,12 @@ export class ConnectionInput<Owner> implements AccountHolder {
 
   /** Bytes read. */
   get bytes(): number {
-    return this.#bytes
+    return this.#tally?.bytes ?? 0
   }
 
   /** Lines read, valid or not. */
   get lines(): number {
-    return this.#lines
+    return this.#tally?.lines ?? 0
   }
 
   /** Whether lines are read as they arrive: neither the reader nor the account wants to wait. */
@@ -101,7 +110,7 @@ export class ConnectionInput<Owner> implements AccountHolder {
   }
 
   get queuedBytes(): number {
-    return this.#awaitingApplication
+    return this.#tally?.awaitingApplication ?? 0
   }
 
   /** Whether the account of the user is full. */
@@ -110,7 +119,7 @@ export class ConnectionInput<Owner> implements AccountHolder {
   }
 
   get unfinishedBytes(): number {
-    return this.#unfinished
+    return this.#tally?.unfinished ?? 0
   }
 
   /**
@@ -122,6 +131,10 @@ export class ConnectionInput<Owner> implements AccountHolder {
     return this.#account?.awaitsApplication === true ? 'application' : 'peer'
   }
 
+  get #socket(): ConnectionSocket {
+    return this.#owners.socketOf(this.owner)
+  }
+
   /** Starts reading lines of at most `maxLineBytes`. */
   start(maxLineBytes: number, reading: LineReading): void {
     openStream(this.#socket.descriptor, maxLineBytes, reading)
@@ -131,7 +144,7 @@ export class ConnectionInput<Owner> implements AccountHolder {
 
   /** Resumes reading after `onRecords` has returned false. */
   resume(): void {
-    if (this.#ended) return
+    if (this.#state === 'ended') return
     this.#wanted = true
     if (this.#stopped) this.#account?.wanting(this)
     else this.#socket.resume()
@@ -145,14 +158,14 @@ export class ConnectionInput<Owner> implements AccountHolder {
   setStopped(stopped: boolean): void {
     if (this.#stopped === stopped) return
     this.#stopped = stopped
-    if (this.#delivering || this.#ended || !this.#wanted) return
+    if (this.#state !== 'waiting' || !this.#wanted) return
     if (stopped) this.#socket.pause()
     else this.#socket.resume()
   }
 
   overrun(): void {
-    this.#onOverrun(
-      this.#owner,
+    this.#owners.onOverrun(
+      this.owner,
       new IpcError(
         'ERR_IPC_CLOSED',
         'the connections of this user hold twice what one user may (maxBytesPerUser of listen), and this one has the longest unfinished line',
@@ -162,12 +175,13 @@ export class ConnectionInput<Owner> implements AccountHolder {
   }
 
   onRecords(count: number, received: number): boolean {
-    this.#bytes += received
-    this.#lines += count
-    this.#delivering = true
+    const tally = (this.#tally ??= new Tally())
+    tally.bytes += received
+    tally.lines += count
+    if (this.#state === 'waiting') this.#state = 'delivering'
     this.#wanted = this.#kind.onRecords(this.#reader, count, received)
-    if (this.#account !== undefined) this.#chargeLine(received)
-    this.#delivering = false
+    if (this.#account !== undefined) this.#chargeLine(tally, received)
+    if (this.#state === 'delivering') this.#state = 'waiting'
     return this.#wanted && !this.#stopped
   }
 
@@ -176,9 +190,10 @@ export class ConnectionInput<Owner> implements AccountHolder {
    * `awaiting`: of these, bytes that the application has to take or to finish.
    */
   charge(bytes: number, awaiting = bytes): void {
-    this.#queued += bytes
-    this.#awaitingApplication += awaiting
-    if (this.#remainder !== undefined) this.#remainder.bytes = this.#queued
+    const tally = (this.#tally ??= new Tally())
+    tally.queued += bytes
+    tally.awaitingApplication += awaiting
+    if (tally.remainder !== undefined) tally.remainder.bytes = tally.queued
     this.#account?.change(this, bytes, 0)
     // The application may have finished with messages whose bytes stay charged.
     if (awaiting < 0 && this.#stopped) this.#account?.wanting(this)
@@ -191,8 +206,8 @@ export class ConnectionInput<Owner> implements AccountHolder {
 
   /** Ends reading. Returns whether the application has yet to take something. */
   end(error: IpcError | undefined): boolean {
-    if (!this.#ended) this.#account?.remove(this)
-    this.#ended = true
+    if (this.#state !== 'ended') this.#account?.remove(this)
+    this.#state = 'ended'
     return this.#kind.onEnd(this.#reader, error)
   }
 
@@ -203,27 +218,28 @@ export class ConnectionInput<Owner> implements AccountHolder {
   close(byThisSide: boolean): void {
     const account = this.#account
     if (account === undefined) return
-    if (!this.#ended) account.remove(this)
-    this.#ended = true
-    const queued = byThisSide ? 0 : this.#queued
-    account.change(this, queued - this.#queued - this.#unfinished, -this.#unfinished)
-    this.#unfinished = 0
-    if (byThisSide) {
-      this.#account = undefined
-    } else if (queued > 0) {
-      this.#remainder = { account, bytes: queued }
-      dropped.register(this.#reader, this.#remainder)
-    }
+    if (this.#state !== 'ended') account.remove(this)
+    this.#state = 'ended'
+    if (this.#tally !== undefined) this.#settle(account, this.#tally, byThisSide)
+    if (byThisSide) this.#account = undefined
+  }
+
+  #settle(account: UserAccount, tally: Tally, byThisSide: boolean): void {
+    const kept = byThisSide ? 0 : tally.queued
+    account.change(this, kept - tally.queued - tally.unfinished, -tally.unfinished)
+    tally.unfinished = 0
+    if (kept === 0) return
+    tally.remainder = { account, bytes: kept }
+    dropped.register(this.#reader, tally.remainder)
   }
 
   /** Charges the unfinished line, and lines of the last read that the reader has not taken. */
-  #chargeLine(received: number): void {
+  #chargeLine(tally: Tally, received: number): void {
     const window = threadWindow
-    const before = this.#unfinished
+    const before = tally.unfinished
     const left = window.hasMore ? before + received - (window.linesEnd - window.linesBegin) : window.carried
-    this.#unfinished = Math.max(0, left)
-    if (this.#unfinished !== before) {
-      this.#account?.change(this, this.#unfinished - before, this.#unfinished - before)
-    }
+    tally.unfinished = Math.max(0, left)
+    const change = tally.unfinished - before
+    if (change !== 0) this.#account?.change(this, change, change)
   }
 }

@@ -11,22 +11,21 @@ import { abortable } from '../base/abort.js'
 import { DEFAULT_TIMEOUT_MS } from '../base/timing.js'
 import { monotonicMs, queueMicrotask } from '../base/globals.js'
 import { IpcError } from '../base/errors.js'
-import { Waiters } from '../base/waiters.js'
 import { checkOptions, describeValue, signal, type OptionTable } from '../base/options.js'
 import { addon, type NativeClient } from '../binding/addon.js'
 import type { CloseReason, ConnectionCounts, OnEvent } from '../observe/lifecycle.js'
 import { traceReceive, tracesReceives } from '../observe/tracing.js'
 import { forgetConnection, observeConnection, observeOn } from '../observe/registry.js'
 import { toPeerIdentity, type PeerIdentity } from '../peer/peer.js'
-import { watchPeerExit, type PeerExitWatch } from '../peer/exit-watch.js'
 import type { PollRequest } from '../wire/busy-poll.js'
 import { FrameWriter } from '../wire/frame-writer.js'
 import { PLAIN_READING, type LineReading } from '../wire/line-reading.js'
 import { NodeSocket } from '../wire/node-socket.js'
 import { PolledSocket } from '../wire/polled-socket.js'
 import type { ConnectionSocket, SocketEvents } from '../wire/socket.js'
+import { ConnectionEnd } from './connection-end.js'
 import { reportConnected, reportEnd } from './connection-events.js'
-import { ConnectionInput, type RecordReader } from './connection-input.js'
+import { ConnectionInput, type InputOwners, type RecordReader } from './connection-input.js'
 import { HangupSweep } from './hangup-sweep.js'
 import type { UserAccount } from './user-account.js'
 
@@ -126,7 +125,7 @@ let lastId = 0
 /** Connections without a reader. */
 let unread: HangupSweep<Connection>
 let socketEvents: SocketEvents<Connection>
-let overrun: (connection: Connection, error: IpcError) => void
+let inputOwners: InputOwners<Connection>
 
 /**
  * A connection to a checked peer (Go: `net.Conn`), made by `dial` or by a `Listener`. A `Sender` or `BufferedSender`
@@ -147,24 +146,16 @@ export class Connection {
   #state: 'open' | 'ended' | 'closed' = 'open'
   #writer: FrameWriter | undefined
   #input: ConnectionInput<Connection> | undefined
-  #error: Error | undefined
-  /** The result of the first call of `close`. */
-  #closing: Promise<void> | undefined
-  #closedListeners: Set<() => void> | undefined
-  #closeReason: CloseReason | undefined
-  #destroyed = false
-  #peerExit: PeerExitWatch | undefined
-  /** Calls of {@link takeKeptLines} that wait until the reader has the lines that were read. */
-  #stopped: Waiters | undefined
+  /** Undefined as long as nothing ends the connection or waits for its end. */
+  #end: ConnectionEnd | undefined
   /** Whole milliseconds, which V8 stores without an object of their own. */
   readonly #openedMs = Math.floor(monotonicMs())
 
   private constructor(client: NativeClient, address: string, origin: ConnectionOrigin) {
-    const { readiness } = addon
     this.#socket =
-      readiness === undefined
+      addon.readiness === undefined
         ? new NodeSocket<Connection>(client.descriptor, this, socketEvents)
-        : new PolledSocket<Connection>(readiness, client.descriptor, this, socketEvents)
+        : new PolledSocket<Connection>(client.descriptor, this, socketEvents)
     this.#origin = origin
     this.address = address
     this.peer = toPeerIdentity(client)
@@ -184,7 +175,7 @@ export class Connection {
       },
       onEnd: (connection) => {
         connection.#state = 'ended'
-        connection.#closeReason ??= 'peer-closed'
+        connection.#ending.because('peer-closed')
         const keep = connection.#endReading(undefined)
         if (keep) unread.add(connection)
         return keep
@@ -192,11 +183,11 @@ export class Connection {
       onStopped: (connection) => {
         connection.#state = 'ended'
         connection.#endReading(undefined)
-        connection.#stopped?.wake()
+        connection.#end?.stopped()
       },
       onFailure: (connection, error) => {
-        connection.#error = error
-        connection.#closeReason ??= 'failed'
+        connection.#ending.error = error
+        connection.#ending.because('failed')
       },
       onClose: (connection) => {
         connection.#afterClose()
@@ -226,7 +217,7 @@ export class Connection {
         // the connection.
         const unread =
           reason === 'peer-closed' && connection.#input !== undefined && connection.#state === 'open'
-        if (unread) connection.#closeReason ??= reason
+        if (unread) connection.#ending.because(reason)
         else closeBecause(connection, reason)
       }
       const writer = (connection.#writer ??= new FrameWriter(connection.#socket, giveUp, connection))
@@ -238,7 +229,7 @@ export class Connection {
       if (connection.#input !== undefined)
         throw new TypeError(`the connection to ${connection.address} already has a receiver`)
       const account = connection.#origin.accountOf?.(connection.peer)
-      const input = new ConnectionInput(connection, connection.#socket, { reader, kind }, account, overrun)
+      const input = new ConnectionInput(connection, inputOwners, { reader, kind }, account)
       connection.#input = input
       unread.remove(connection)
       if (connection.#state !== 'open') input.end(undefined)
@@ -259,7 +250,7 @@ export class Connection {
     takeKeptLines = (connection) => {
       if (connection.#state !== 'open' || connection.closed || !connection.#socket.keepsLines)
         return undefined
-      const stopped = (connection.#stopped ??= new Waiters()).wait()
+      const stopped = connection.#ending.untilStopped()
       connection.#socket.stop()
       return stopped
     }
@@ -269,20 +260,23 @@ export class Connection {
     }
     busyPollOf = (connection) => connection.#origin.busyPoll
     redialOf = (connection) => connection.#origin.redial
-    overrun = (connection, error) => {
-      connection.#error ??= error
-      closeBecause(connection, 'user-budget')
+    inputOwners = {
+      socketOf: (connection) => connection.#socket,
+      onOverrun: (connection, error) => {
+        connection.#ending.error ??= error
+        closeBecause(connection, 'user-budget')
+      },
     }
     closeBecause = (connection, reason) => {
-      connection.#closeReason ??= reason
+      connection.#ending.because(reason)
       // Before the socket closes, because closing ends a write in progress as if it had succeeded.
       connection.#writer?.fail(connection.#closedError())
       connection.#socket.destroy()
     }
-    wasDestroyed = (connection) => connection.#destroyed
+    wasDestroyed = (connection) => connection.#end?.destroyed === true
     onClosed = (connection, listener) => {
       if (connection.#state === 'closed') queueMicrotask(listener)
-      else (connection.#closedListeners ??= new Set()).add(listener)
+      else connection.#ending.addListener(listener)
     }
   }
 
@@ -304,8 +298,8 @@ export class Connection {
    * @throws {IpcError} ERR_IPC_SYSTEM if descriptors or memory have run out
    */
   get peerExited(): AbortSignal {
-    if (this.closed && this.#peerExit === undefined) return AbortSignal.any([])
-    return (this.#peerExit ??= watchPeerExit(this.#socket.descriptor)).signal
+    if (this.closed && this.#end?.watchesPeer !== true) return AbortSignal.any([])
+    return this.#ending.peerExited(this.#socket.descriptor)
   }
 
   /**
@@ -326,7 +320,7 @@ export class Connection {
         }
         onClosed(this, listener)
         return () => {
-          this.#closedListeners?.delete(listener)
+          this.#end?.removeListener(listener)
         }
       },
     )
@@ -341,7 +335,7 @@ export class Connection {
    *   all the same
    */
   close(): Promise<void> {
-    return (this.#closing ??= this.#close())
+    return (this.#ending.closing ??= this.#close())
   }
 
   async #close(): Promise<void> {
@@ -365,7 +359,7 @@ export class Connection {
    * were read before, as after {@link close}.
    */
   destroy(): void {
-    this.#destroyed = true
+    this.#ending.destroyed = true
     closeBecause(this, 'closed')
   }
 
@@ -389,10 +383,12 @@ export class Connection {
     await this.close()
   }
 
+  get #ending(): ConnectionEnd {
+    return (this.#end ??= new ConnectionEnd())
+  }
+
   #closedError(): IpcError {
-    return new IpcError('ERR_IPC_CLOSED', `the connection to ${this.address} is closed`, {
-      cause: this.#error,
-    })
+    return this.#ending.closedError(this.address)
   }
 
   #counts(): ConnectionCounts {
@@ -416,15 +412,15 @@ export class Connection {
     unread.remove(this)
     forgetConnection(this)
     // Queues the event before waiters for the end are notified.
-    const reason = this.#closeReason ?? 'closed'
-    reportEnd(this, this.#origin.onEvent, { reason, error: this.#error }, () => this.#counts())
-    this.#peerExit?.connectionEnded()
-    this.#stopped?.wake()
+    const end = this.#ending
+    const { reason = 'closed', error } = end
+    reportEnd(this, this.#origin.onEvent, { reason, error }, () => this.#counts())
+    end.endPeerWatch()
+    end.stopped()
     this.#writer?.fail(this.#closedError())
-    if (!ended) this.#endReading(this.#error === undefined ? undefined : this.#closedError())
+    if (!ended) this.#endReading(error === undefined ? undefined : this.#closedError())
     this.#input?.close(reason === 'closed')
     this.#origin.onClosed?.(this)
-    for (const listener of this.#closedListeners ?? []) listener()
-    this.#closedListeners = undefined
+    end.callListeners()
   }
 }

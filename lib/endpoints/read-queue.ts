@@ -7,6 +7,8 @@ import { Fifo } from '../base/fifo.js'
 import type { SOCMessage } from '../message/message.js'
 import type { RefusedLines } from '../wire/record-decoder.js'
 
+type Entry = ReadRun | RefusedLines | IpcError
+
 export interface ReadRun {
   readonly messages: SOCMessage[]
   /** Number of the first message; 0 if the sender does not number them. */
@@ -38,25 +40,22 @@ const REFUSED_BYTES = 96
 const REFUSED_RUN_BYTES = 416
 const ERROR_BYTES = 1024
 
+/** The entries of each queue that never had one, so that an idle connection needs no array of its own. */
+const NO_ENTRIES = new Fifo<Entry>()
+
 export class ReadQueue {
-  readonly #entries = new Fifo<ReadRun | RefusedLines | IpcError>()
+  #entries = NO_ENTRIES
   /** Bytes added since the queue was last empty: the messages of a read share memory until the last of them is gone. */
   #bytes = 0
   /** The first waiting reader has a slot of its own: usually there is no other, and an array would take memory. */
   #answer: Answer | undefined
   #wantsOne = false
   #others: Waiter[] | undefined
-  #resume: (() => void) | undefined
   #endGiven = false
 
   /** Whether a reader waits. */
   get any(): boolean {
     return this.#answer !== undefined
-  }
-
-  /** Whether the first reader waits for one message rather than a run. */
-  get wantsOne(): boolean {
-    return this.#wantsOne
   }
 
   /**
@@ -146,17 +145,22 @@ export class ReadQueue {
 
   addRun(messages: SOCMessage[], first: number): void {
     this.#bytes += messages.length * MESSAGE_BYTES
-    this.#entries.push({ messages, first, at: 0 })
+    this.#push({ messages, first, at: 0 })
   }
 
   addRefused(lines: RefusedLines): void {
     this.#bytes += lines.length * REFUSED_BYTES + REFUSED_RUN_BYTES
-    this.#entries.push(lines)
+    this.#push(lines)
   }
 
   addError(error: IpcError): void {
     this.#bytes += ERROR_BYTES
-    this.#entries.push(error)
+    this.#push(error)
+  }
+
+  #push(entry: Entry): void {
+    if (this.#entries === NO_ENTRIES) this.#entries = new Fifo()
+    this.#entries.push(entry)
   }
 
   /** Removes the first entry: a run that was handed out, or an error. */
@@ -205,32 +209,6 @@ export class ReadQueue {
         this.give(this.#wantsOne ? this.takeOne(entry) : this.takeRun(entry))
       }
     }
-  }
-
-  /** Discards all messages and returns their number. Errors stay. */
-  clear(): number {
-    let messages = 0
-    for (const entry of this.#entries.clear()) {
-      if ('messages' in entry) messages += entry.messages.length - entry.at
-      else this.#entries.push(entry)
-    }
-    this.#bytes = 0
-    return messages
-  }
-
-  /** Resolves when {@link resume} is called. */
-  async roomy(): Promise<void> {
-    await new Promise<void>((resolve) => (this.#resume = resolve))
-    this.#resume = undefined
-  }
-
-  /** Whether reading waits for room. */
-  get stopped(): boolean {
-    return this.#resume !== undefined
-  }
-
-  resume(): void {
-    this.#resume?.()
   }
 }
 

@@ -3,7 +3,7 @@
 
 import type { LimitReason } from '../base/error-reasons.js'
 import { publishInvalid, wantsInvalid } from '../connection/audit.js'
-import { requestPoll, type PollRequest } from '../wire/busy-poll.js'
+import { requestPoll } from '../wire/busy-poll.js'
 import {
   attachReader,
   busyPollOf,
@@ -80,12 +80,10 @@ export class Receiver<
 > implements AsyncIterableIterator<Message, undefined, undefined> {
   /** The name of this receiver in errors. */
   readonly name: string
-  readonly #connection: Connection
   readonly #plan: ReceiverPlan
   /** Made on first use: most connections are idle, and most peers finish their lines. */
   #silence: SilenceLimit | undefined
   readonly #input: ConnectionInput<Connection>
-  readonly #busyPoll: PollRequest
   readonly #queue = new ReadQueue()
   /**
    *     reading <──> paused      the queue is full, and then empty again
@@ -94,7 +92,6 @@ export class Receiver<
   #state: 'reading' | 'paused' | 'ended' = 'reading'
   #received = 0
   #invalid = 0
-  #bytes = 0
   #batches = 0
   #byteOrderMarks = 0
   #events: EndpointEvents | undefined
@@ -126,9 +123,7 @@ export class Receiver<
   constructor(connection: Connection, name: string, options?: ReceiverOptions) {
     checkConnection(connection, 'Receiver')
     this.name = name
-    this.#connection = connection
     this.#plan = receiverPlanOf(options)
-    this.#busyPoll = this.#plan.busyPoll ?? busyPollOf(connection)
     // Before any timer: a second receiver must not disturb the first.
     const { maxMessageBytes, reading } = this.#plan
     const reader = this as unknown as Receiver // the types of messages play no part below
@@ -140,7 +135,7 @@ export class Receiver<
 
   /** The connection that this receiver reads from. */
   get connection(): Connection {
-    return this.#connection
+    return this.#input.owner
   }
 
   /** Counts since the receiver was made. */
@@ -148,7 +143,7 @@ export class Receiver<
     return {
       received: this.#received,
       invalid: this.#invalid,
-      bytes: this.#bytes,
+      bytes: this.#input.bytes,
       batches: this.#batches,
       byteOrderMarks: this.#byteOrderMarks,
     }
@@ -218,9 +213,9 @@ export class Receiver<
 
   /** Closes the connection (Go: `Close`). Messages that were read before can still be requested. */
   async close(): Promise<void> {
-    const kept = takeKeptLines(this.#connection)
+    const kept = takeKeptLines(this.connection)
     if (kept !== undefined) await kept
-    await hangUp(this.#connection)
+    await hangUp(this.connection)
   }
 
   /** Calls `close`. */
@@ -232,7 +227,7 @@ export class Receiver<
     this.#serve()
     if (this.#queue.any) {
       this.#input.asked()
-      requestPoll(this.#busyPoll)
+      requestPoll(this.#plan.busyPoll ?? busyPollOf(this.connection))
     }
     return waiting
   }
@@ -240,7 +235,7 @@ export class Receiver<
   #serve(): void {
     this.#queue.serve(this.#state === 'ended')
     this.#charge()
-    if (this.#queue.endGiven) finishReading(this.#connection)
+    if (this.#queue.endGiven) finishReading(this.connection)
     if (this.#state === 'paused' && this.#queue.empty) {
       this.#state = 'reading'
       this.#events?.resumed()
@@ -265,7 +260,6 @@ export class Receiver<
 
   #onRecords(count: number, received: number): boolean {
     if (received > 0) ++this.#batches
-    this.#bytes += received
     if (!threadWindow.hasMore) this.#noteSilence(count > 0)
     if (this.#state === 'ended') return false
     if (count > 0) this.#takeLines(count)
@@ -293,7 +287,7 @@ export class Receiver<
     this.#queue.charge(linesEnd - linesBegin + count * fieldBytes(this.#plan.reading))
     const isFirst = this.#received === 0 && this.#invalid === 0
     if (isFirst && followsByteOrderMark(threadWindow)) ++this.#byteOrderMarks
-    const { peer } = this.#connection
+    const { peer } = this.connection
     const invalidBefore = this.#invalid
     const reader = this as unknown as Receiver // the types of messages play no part below
     decodeLines<Receiver>(threadWindow, count, peer, reader, Receiver.#lineConsumer, this.#plan.reading)
@@ -320,7 +314,7 @@ export class Receiver<
     if (this.#plan.skipInvalid && !wanted) return
     const lines = RefusedLines.keep(window, at, count, this.name)
     if (wanted) {
-      const { address, peer } = this.#connection
+      const { address, peer } = this.connection
       for (const error of lines.errors()) publishInvalid({ address, peer, error })
     }
     if (!this.#plan.skipInvalid) this.#queue.addRefused(lines)
@@ -364,7 +358,7 @@ export class Receiver<
     const error = new IpcError(code, `${this.name}: ${why}`, { reason })
     this.#queue.addError(error)
     this.#observed()?.ended(error)
-    closeBecause(this.#connection, reason)
+    closeBecause(this.connection, reason)
     this.#serve()
   }
 }

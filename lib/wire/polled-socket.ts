@@ -17,17 +17,19 @@ import {
   type SocketEvents,
 } from './socket.js'
 import { NO_ROOM, NOTHING_RECEIVED, Progress, WRITABLE } from '../binding/abi.js'
-import { addon, type NativeReadiness } from '../binding/addon.js'
+import { addon } from '../binding/addon.js'
 import { systemError, toSystemError } from '../binding/native-error.js'
 import { threadWindow } from './read-window.js'
 
+/** Shared by all sockets. Without it there are none. */
+const { readiness } = addon
 /** The sockets that wait for readiness, by descriptor. */
 const waiting: (PolledSocket<unknown> | undefined)[] = []
 let started = false
 
-function start(readiness: NativeReadiness): void {
+function start(): void {
   if (started) return
-  readiness.start((descriptor, records) => {
+  readiness?.start((descriptor, records) => {
     const socket = waiting[descriptor]
     if (records === WRITABLE) socket?.onWritable()
     else socket?.onRead(records)
@@ -71,15 +73,13 @@ type State = 'paused' | 'reading' | 'holding' | 'draining' | 'stopping' | 'ended
 
 export class PolledSocket<Owner> implements ConnectionSocket {
   readonly descriptor: number
-  readonly #readiness: NativeReadiness
   readonly #owner: Owner
   readonly #events: SocketEvents<Owner>
   #state: State = 'paused'
   #pending: PendingWrite | undefined
   #keepsAlive = true
 
-  constructor(readiness: NativeReadiness, descriptor: number, owner: Owner, events: SocketEvents<Owner>) {
-    this.#readiness = readiness
+  constructor(descriptor: number, owner: Owner, events: SocketEvents<Owner>) {
     this.descriptor = descriptor
     this.#owner = owner
     this.#events = events
@@ -134,13 +134,13 @@ export class PolledSocket<Owner> implements ConnectionSocket {
   unref(): void {
     this.#keepsAlive = false
     this.#pending?.rest?.unref()
-    if (!this.destroyed) this.#readiness.keepAlive(this.descriptor, false)
+    if (!this.destroyed) readiness?.keepAlive(this.descriptor, false)
   }
 
   ref(): void {
     this.#keepsAlive = true
     this.#pending?.rest?.ref()
-    if (!this.destroyed) this.#readiness.keepAlive(this.descriptor, true)
+    if (!this.destroyed) readiness?.keepAlive(this.descriptor, true)
   }
 
   destroy(error?: Error): void {
@@ -148,7 +148,7 @@ export class PolledSocket<Owner> implements ConnectionSocket {
     this.#state = 'closed'
     waiting[this.descriptor] = undefined
     closeStream(this.descriptor)
-    this.#readiness.close(this.descriptor)
+    readiness?.close(this.descriptor)
     this.#giveUpWriting()
     nextTick(() => {
       if (error !== undefined) this.#events.onFailure(this.#owner, error)
@@ -269,8 +269,8 @@ export class PolledSocket<Owner> implements ConnectionSocket {
     const reading = this.#state === 'reading'
     const writing = this.#pending !== undefined && this.#pending.rest === undefined
     try {
-      start(this.#readiness)
-      this.#readiness.want(this.descriptor, reading, writing)
+      start()
+      readiness?.want(this.descriptor, reading, writing)
     } catch (error) {
       this.destroy(toSystemError(error))
       return
