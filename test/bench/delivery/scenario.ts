@@ -34,7 +34,7 @@ export function delivery(scale: Scale): Scenario {
         contestant: 'acknowledged',
         metric: 'messagesPerSecond',
         of: 'ratio',
-        atLeast: 0.6,
+        atLeast: 0.7,
       },
       {
         path: 'spooled delivery',
