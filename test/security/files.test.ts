@@ -335,9 +335,11 @@ describe.skipIf(!root)(`a directory that is declared shared${why}`, () => {
     const directory = shared(0o777)
     const victim = join(directory, 'victim')
     writeFileSync(victim, 'secret', { mode: 0o600 })
-    // Another user replaces the socket by a link to the victim as fast as possible.
+    // Another user replaces the socket by a link to the victim as fast as possible. Without the check, an attack succeeds
+    // within a second or two, by chance: test:mutation gives it more of them.
+    const attackMs = process.env['MUTATION'] === '1' ? 20_000 : 1500
     const swap = `const fs = require('node:fs'), [, victim, path] = process.argv
-      for (const end = Date.now() + 1500; Date.now() < end;) {
+      for (const end = Date.now() + ${attackMs}; Date.now() < end;) {
         try { fs.unlinkSync(path) } catch {}
         try { fs.symlinkSync(victim, path) } catch {}
         try { fs.unlinkSync(path) } catch {}
@@ -352,7 +354,8 @@ describe.skipIf(!root)(`a directory that is declared shared${why}`, () => {
     let running = true
     void ended.then(() => (running = false))
     const options = { directory, sharedDirectory: true, mode: 0o666, policy: { users: [0, ALICE] } } as const
-    while (running) {
+    const mode = (): number => statSync(victim).mode & 0o777
+    while (running && mode() === 0o600) {
       await listen('test', options).then(
         (listener) => {
           listener.close()
@@ -361,7 +364,9 @@ describe.skipIf(!root)(`a directory that is declared shared${why}`, () => {
       )
       await new Promise(setImmediate)
     }
-    expect(statSync(victim).mode & 0o777).toBe(0o600)
+    attacker.kill()
+    await ended
+    expect(mode()).toBe(0o600)
   })
 })
 
