@@ -34,8 +34,9 @@ export const ApiCode = {
  * 10118 …). One with a lower status is final: another stream has the name or the subjects (10058, 10065), or the account
  * does not allow such a stream at all (10113, 10120, 10122).
  *
- * Refused messages are not in this table: they all stay where they are and are sent again, except those that are too
- * large. Neither are errors of consumers: their messages wait in the stream, so the bridge reports each and tries again.
+ * The table has no errors of publishing. A message that is too large becomes a dead letter; every other message that
+ * JetStream refuses is sent again. Nor has it errors of consumers: the bridge reports each of them and tries again,
+ * because the messages wait in the stream.
  */
 const EXCEPTIONS: ReadonlyMap<number, 'passes' | 'final'> = new Map([
   // 400 JSAccountResourcesExceededErr, JSMaximumStreamsLimitErr: the account is full, until streams of it are deleted.

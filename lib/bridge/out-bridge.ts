@@ -192,11 +192,10 @@ export class OutBridge extends BridgeBase {
    * Listens for local senders and begins to store. Resolves when it listens, whether or not the message system is
    * reachable.
    *
-   * @throws TypeError, RangeError for options that are not allowed, a spool that is too small among them; then nothing is
-   *   closed. TypeError for a spool that
-   *   is in use; IpcError ERR_IPC_INVALID_MESSAGE for a spool with messages that no bridge has stored,
-   *   ERR_IPC_SYSTEM for one that cannot be read, and the errors of `listen`. Then the sink is closed, and the spool
-   *   unless it is in use
+   * @throws TypeError for an option that is not allowed, RangeError for one that is out of range or a spool that is too
+   *   small; then nothing is closed. TypeError for a spool that is in use; IpcError ERR_IPC_INVALID_MESSAGE for a spool
+   *   with messages that no bridge has stored, ERR_IPC_SYSTEM for one that cannot be read, and the errors of `listen`.
+   *   Then the sink is closed, and the spool unless it is in use
    */
   static async open(options: OutBridgeOptions): Promise<OutBridge> {
     const checked = checkOptions('OutBridge.open', options, TABLE)

@@ -1,4 +1,5 @@
-// Errors of the JetStream API, against the real server: those that pass are waited for and reported, the final ones end the bridge.
+// Errors of the JetStream API, tried with the real server. The bridge reports an error that passes and waits; a final error
+// ends it.
 
 import { once } from 'node:events'
 import { mkdirSync } from 'node:fs'

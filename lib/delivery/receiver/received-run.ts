@@ -167,10 +167,10 @@ export class ReceivedRun implements Delivery {
 
   /** Returns the index of a message; -1 for a message of another run. */
   indexOf(message: SOCMessage): number {
-    // Messages are mostly settled in their order.
+    // Messages are mostly settled in their order, and one may be looked up several times.
     const found = this.messages.indexOf(message, this.#searchFrom)
     const index = found >= 0 ? found : this.messages.indexOf(message)
-    this.#searchFrom = index + 1
+    this.#searchFrom = Math.max(index, 0)
     return index
   }
 

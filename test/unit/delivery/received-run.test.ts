@@ -77,3 +77,21 @@ describe('a run of received messages', () => {
     )
   })
 })
+
+it('finds messages in their order at once, however often each is looked up', () => {
+  const count = 1000
+  const messages = numbered(count)
+  let reads = 0
+  const counted = new Proxy(messages, {
+    get(target, key, receiver) {
+      if (typeof key === 'string' && /^\d/.test(key)) ++reads
+      return Reflect.get(target, key, receiver) as unknown
+    },
+  })
+  const run = new ReceivedRun(settler, counted, 1, 100)
+  reads = 0
+  for (const [index, message] of messages.entries()) {
+    for (let times = 0; times < 3; ++times) expect(run.indexOf(message)).toBe(index)
+  }
+  expect(reads).toBeLessThan(5 * count)
+})

@@ -48,7 +48,7 @@ describe('a snapshot', () => {
     expect(found).toMatchObject({ kind: 'listener', stats: { accepted: 1, refused: 0, open: 1 } })
   })
 
-  it('lists open spools with what they hold', async () => {
+  it('lists open spools with their messages and bytes', async () => {
     const { options } = await exposed()
     const directory = join(temporaryDirectory(), 'spool')
     const spool = await Spool.open({ directory, maxBytes: 1 << 20 })

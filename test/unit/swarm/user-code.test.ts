@@ -119,7 +119,10 @@ describe('a store', () => {
     const sent = socket.bytesWritten
     const held = (): number => sent - socket.writableLength
     // Until nothing has been taken for a while.
-    for (let taken = -1; taken < held(); await sleep(300)) taken = held()
+    for (let taken = -1; taken < held();) {
+      taken = held()
+      await sleep(300)
+    }
     // One page at the store, half a million units behind it, and what the buffers of the kernel hold; of 10 MB.
     expect(held()).toBeLessThan(3 << 20)
     socket.destroy()
@@ -154,29 +157,17 @@ describe('a store', () => {
 })
 
 describe('a registry storage', () => {
-  it('that throws or never returns costs an alert, not the exchange', async () => {
-    const directory = temporaryDirectory()
-    const registry = new PeerRegistry('a', {
-      storage: {
-        load: () => Promise.resolve(undefined),
-        save: () => {
-          throw new Error('on purpose')
-        },
+  it.each<[string, () => Promise<never>, string]>([
+    [
+      'throws',
+      () => {
+        throw new Error('on purpose')
       },
-    })
-    const a = node(directory, 'a', { registry })
-    const b = node(directory, 'b')
-    await b.store.addBatch(facts(3))
-    await listening(a)
-    expect(await b.transport.dial()).toBe(true)
-    await until(() => a.reports.length === 1)
-    expect(a.reports).toMatchObject([{ outcome: 'synced', received: 3 }])
-    expect(types(a.alerts)).toContain('registry-not-saved')
-  })
-
-  it('that never returns keeps no exchange waiting for longer than it may take', async () => {
+      'on purpose',
+    ],
+    ['never returns', () => new Promise(() => undefined), 'did not return within'],
+  ])('that %s costs an alert, not the exchange', async (_what, save, why) => {
     const directory = temporaryDirectory()
-    const save = (): Promise<never> => new Promise(() => undefined)
     const registry = new PeerRegistry('a', { storage: { load: () => Promise.resolve(undefined), save } })
     const a = node(directory, 'a', { registry })
     const b = node(directory, 'b')
@@ -186,7 +177,7 @@ describe('a registry storage', () => {
     await until(() => a.reports.length === 1)
     expect(a.reports).toMatchObject([{ outcome: 'synced', received: 3 }])
     const [alert] = a.alerts.recent().filter(({ type }) => type === 'registry-not-saved')
-    expect(alert?.message).toContain('did not return within')
+    expect(alert?.message).toContain(why)
   })
 })
 
