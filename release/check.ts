@@ -3,9 +3,9 @@
 
 import { existsSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
-import { parseArgs } from 'node:util'
 
 import { missingNotices } from './notices.js'
+import { readOptions } from './options.js'
 import { root } from './root.js'
 import { output } from './run.js'
 import { billOfMaterials } from './sbom.js'
@@ -38,9 +38,8 @@ interface Step {
   readonly check: () => readonly string[]
 }
 
-const { values } = parseArgs({
+const { values } = readOptions(HELP, {
   options: {
-    help: { type: 'boolean', short: 'h', default: false },
     rehearsal: { type: 'boolean', default: false },
     quick: { type: 'boolean', default: false },
   },
@@ -134,18 +133,15 @@ const steps: readonly Step[] = [
   },
 ]
 
-if (values.help) process.stdout.write(HELP)
-else {
-  const failed = steps
-    .filter(({ slow }) => !(values.quick && slow === true))
-    .filter(({ name, check }) => {
-      const begin = performance.now()
-      const complaints = check()
-      const seconds = ((performance.now() - begin) / 1000).toFixed(0)
-      console.log(`${complaints.length === 0 ? 'ok    ' : 'FAILED'}  ${name} (${seconds} s)`)
-      for (const complaint of complaints) console.log(`        ${complaint}`)
-      return complaints.length > 0
-    })
-  console.log(failed.length === 0 ? 'ready' : `not ready: ${failed.length} of these`)
-  if (failed.length > 0) process.exitCode = 1
-}
+const failed = steps
+  .filter(({ slow }) => !(values.quick && slow === true))
+  .filter(({ name, check }) => {
+    const begin = performance.now()
+    const complaints = check()
+    const seconds = ((performance.now() - begin) / 1000).toFixed(0)
+    console.log(`${complaints.length === 0 ? 'ok    ' : 'FAILED'}  ${name} (${seconds} s)`)
+    for (const complaint of complaints) console.log(`        ${complaint}`)
+    return complaints.length > 0
+  })
+console.log(failed.length === 0 ? 'ready' : `not ready: ${failed.length} of these`)
+if (failed.length > 0) process.exitCode = 1

@@ -5,9 +5,9 @@
 import { existsSync, readdirSync, rmSync, statSync } from 'node:fs'
 import { createRequire } from 'node:module'
 import { join, relative } from 'node:path'
-import { parseArgs } from 'node:util'
 
 import { crossCompile } from './cross-compile.js'
+import { misused, readOptions } from './options.js'
 import { root } from './root.js'
 import { run } from './run.js'
 import { asksFor, tooNew } from './symbol-versions.js'
@@ -103,12 +103,21 @@ async function build({ name, note, elf, make }: Build): Promise<string> {
 }
 
 function chosen(): readonly Build[] {
-  const { values, positionals } = parseArgs({ options: { all: { type: 'boolean' } }, allowPositionals: true })
+  const names = builds.map(({ name }) => name)
+  const help = `Usage: npm run prebuild -- [target ...] [--all]
+
+Builds the binary of this machine's own platform, or those of the targets: ${names.join(', ')}.
+
+  --all   all of them
+  --help  this text`
+  const { values, positionals } = readOptions(help, {
+    options: { all: { type: 'boolean' } },
+    allowPositionals: true,
+  })
   if (values.all === true) return builds
   if (positionals.length === 0) return builds.slice(0, 1)
-  const names = builds.map(({ name }) => name)
   const unknown = positionals.filter((name) => !names.includes(name))
-  if (unknown.length > 0) throw new Error(`no target ${unknown.join(', ')}; there are ${names.join(', ')}`)
+  if (unknown.length > 0) misused(`no target ${unknown.join(', ')}; there are ${names.join(', ')}`)
   return builds.filter(({ name }) => positionals.includes(name))
 }
 

@@ -208,4 +208,4 @@ class CrashRun {
 }
 
 const options = parseOptions()
-if (options !== undefined) process.exitCode = (await new CrashRun(options).run()) ? 0 : 1
+process.exitCode = (await new CrashRun(options).run()) ? 0 : 1

@@ -1,6 +1,6 @@
 // What the crash run was asked for, and chance that a seed repeats.
 
-import { parseArgs } from 'node:util'
+import { misused, readOptions, wholeNumber } from '../../release/options.js'
 
 export interface CrashOptions {
   readonly kills: number
@@ -12,7 +12,9 @@ export interface CrashOptions {
   readonly minutes: number
 }
 
-const HELP = `Kills sender, receiver or both with SIGKILL at random moments, while connections are cut, messages are refused, handlers
+const HELP = `Usage: npm run test:crash -- [options]
+
+Kills sender, receiver or both with SIGKILL at random moments, while connections are cut, messages are refused, handlers
 throw and the clock jumps, and looks whether a message was lost, came twice, out of order, or came although it was refused.
 
   --kills N       how often (default 100; --long: 1000)
@@ -24,8 +26,8 @@ throw and the clock jumps, and looks whether a message was lost, came twice, out
   --long          the long run
   --help          this text`
 
-export function parseOptions(): CrashOptions | undefined {
-  const { values } = parseArgs({
+export function parseOptions(): CrashOptions {
+  const { values } = readOptions(HELP, {
     options: {
       kills: { type: 'string' },
       messages: { type: 'string' },
@@ -34,33 +36,20 @@ export function parseOptions(): CrashOptions | undefined {
       'full-disk': { type: 'boolean', default: false },
       minutes: { type: 'string', default: 'Infinity' },
       long: { type: 'boolean', default: false },
-      help: { type: 'boolean', default: false },
     },
   })
-  if (values.help) {
-    console.log(HELP)
-    return undefined
-  }
   if (values.durability !== 'process' && values.durability !== 'fsync') {
-    throw new RangeError('--durability must be process or fsync')
+    misused('--durability must be process or fsync')
   }
-  if (!(Number(values.minutes) > 0)) throw new RangeError('--minutes must be a positive number')
+  if (!(Number(values.minutes) > 0)) misused('--minutes must be a positive number')
   return {
-    kills: count('kills', values.kills ?? (values.long ? '1000' : '100')),
-    messages: count('messages', values.messages ?? (values.long ? '1000000' : '100000')),
-    seed: values.seed === undefined ? Math.floor(Math.random() * 2 ** 32) : count('seed', values.seed),
+    kills: wholeNumber('kills', values.kills ?? (values.long ? '1000' : '100')),
+    messages: wholeNumber('messages', values.messages ?? (values.long ? '1000000' : '100000')),
+    seed: values.seed === undefined ? Math.floor(Math.random() * 2 ** 32) : wholeNumber('seed', values.seed),
     durability: values.durability,
     fullDisk: values['full-disk'],
     minutes: Number(values.minutes),
   }
-}
-
-function count(what: string, text: string): number {
-  const value = Number(text)
-  if (!Number.isInteger(value) || value < 0 || value >= 2 ** 32) {
-    throw new RangeError(`--${what} must be a whole number`)
-  }
-  return value
 }
 
 /** Messages that the application rejects, or whose line the receiver refuses. */

@@ -1,14 +1,9 @@
 // Removes checks of the library one at a time, each in a copy, and runs the tests that must notice. A removal that no test
-// notices fails the run. Usage: npm run test:mutation -- [--only TEXT] [--from NUMBER] [--minutes NUMBER] [--today]
-//   --only     those whose name or file contains TEXT
-//   --from     begins with that one of the list, which `--list` shows
-//   --minutes  begins no other once this time has passed, and says with which number to go on
-//   --jobs     how many at a time, each in a copy of its own; default 1, because tests may wait for each other's processor
-//   --today    a part of at most 3 minutes that the date chooses, so that all get their turn
+// notices fails the run.
 
 import { fileURLToPath } from 'node:url'
-import { parseArgs } from 'node:util'
 
+import { misused, readOptions, wholeNumber } from '../../release/options.js'
 import { MUTATIONS } from './all.js'
 import { Copy, type Verdict } from './copy.js'
 import type { Mutation } from './mutation.js'
@@ -19,7 +14,19 @@ const TODAY_MINUTES = 2
 /** How many fit into one day's part. The next day goes on behind them, so a larger number would leave some out for ever. */
 const TODAY_COUNT = 5
 
-const { values } = parseArgs({
+const HELP = `Usage: npm run test:mutation -- [options]
+
+Removes checks of the library one at a time, each in a copy, and runs the tests that must notice. Fails if none does.
+
+  --only TEXT     those whose name or file contains it
+  --from NUMBER   begins with that one of the list (default 0)
+  --minutes N     begins no other once this time has passed, and says with which number to go on (default: no limit)
+  --jobs N        how many at a time, each in a copy of its own; default 1, because tests may wait for each other's processor
+  --today         five, and at most 3 minutes, that the date chooses, so that all get their turn
+  --list          shows the list
+  --help          this text`
+
+const { values } = readOptions(HELP, {
   options: {
     only: { type: 'string', default: '' },
     from: { type: 'string', default: '0' },
@@ -29,6 +36,11 @@ const { values } = parseArgs({
     list: { type: 'boolean', default: false },
   },
 })
+
+const from = wholeNumber('from', values.from)
+const jobs = wholeNumber('jobs', values.jobs, 1)
+const minutes = values.today ? TODAY_MINUTES : Number(values.minutes)
+if (!(minutes > 0)) misused(`--minutes must be a positive number, not ${JSON.stringify(values.minutes)}`)
 
 /** The tests of a mutation: what all mutations with the same ones have in common. */
 function keyOf({ tests, named }: Mutation): string {
@@ -42,7 +54,7 @@ function chosen(): { readonly number: number; readonly mutation: Mutation }[] {
   const all = inOrder
     .map((mutation, number) => ({ number, mutation }))
     .filter(({ mutation: { name, file } }) => `${name} ${file}`.includes(values.only))
-  if (!values.today) return all.filter(({ number }) => number >= Number(values.from))
+  if (!values.today) return all.filter(({ number }) => number >= from)
   const first = (Math.floor(Date.now() / DAY_MS) * TODAY_COUNT) % all.length
   return [...all.slice(first), ...all.slice(0, first)].slice(0, TODAY_COUNT)
 }
@@ -57,7 +69,7 @@ process.once('SIGTERM', () => process.exit(143))
 
 const root = fileURLToPath(new URL('../../..', import.meta.url))
 const beginMs = performance.now()
-const endMs = beginMs + (values.today ? TODAY_MINUTES : Number(values.minutes)) * 60_000
+const endMs = beginMs + minutes * 60_000
 /** The tests pass as long as nothing is removed: run once for all mutations that have the same. */
 const sound = new Map<string, Verdict>()
 const problems: string[] = []
@@ -127,7 +139,7 @@ async function work(): Promise<void> {
 if (values.list) {
   for (const { number, mutation } of waiting) console.log(`${number} ${mutation.name} (${mutation.file})`)
 } else {
-  await Promise.all(Array.from({ length: Number(values.jobs) }, work))
+  await Promise.all(Array.from({ length: jobs }, work))
   if (goOnWith < Infinity) console.log(`time is up; go on with: --from ${goOnWith}`)
 }
 console.log(`${caught} of ${tried} mutations caught in ${secondsSince(beginMs)}`)

@@ -1,7 +1,7 @@
-// Conventions outside of lib/ and native/: every source file says its job in its first line, and nothing names a registry or
-// holds a token.
+// Conventions outside of lib/ and native/: every source file says its job in its first line, developers' commands explain
+// themselves, and nothing names a registry or holds a token.
 
-import { execFileSync } from 'node:child_process'
+import { execFileSync, spawnSync } from 'node:child_process'
 import { readFileSync } from 'node:fs'
 import { fileURLToPath } from 'node:url'
 import { describe, expect, it } from 'vitest'
@@ -31,6 +31,30 @@ describe('a source file', () => {
       expect(read(file)).toMatch(/^(#!.*\n)?# \S/)
     },
   )
+})
+
+describe("a developer's command", () => {
+  const programs = files.filter(
+    (file) =>
+      /^(test|release)\/.*\.ts$/.test(file) && !file.endsWith('.test.ts') && read(file).includes('parseArgs'),
+  )
+  const commands = files.filter(
+    (file) => /^(test|release)\/.*\.ts$/.test(file) && /\breadOptions\(\w*(HELP|help|\n)/.test(read(file)),
+  )
+
+  it('reads its options in one place', () => {
+    expect(programs).toEqual(['release/options.ts', 'test/bench/command-line.ts'])
+  })
+
+  it.each(commands.filter((file) => file !== 'release/options.ts'))('%s explains itself', (file) => {
+    const program = `${root}out/${file.replace(/(options)?\.ts$/, (_, options) => (options === undefined ? '.js' : 'main.js'))}`
+    const help = spawnSync(process.execPath, [program, '--help'], { encoding: 'utf8' })
+    expect(help).toMatchObject({ status: 0, stderr: '' })
+    expect(help.stdout).toMatch(/^Usage: .+\n\n[\s\S]*  --help /)
+    const wrong = spawnSync(process.execPath, [program, '--unknown'], { encoding: 'utf8' })
+    expect(wrong).toMatchObject({ status: 2, stdout: '' })
+    expect(wrong.stderr).toMatch(/^Unknown option '--unknown'.*--help lists the options\)\n$/)
+  })
 })
 
 describe('the repository', () => {

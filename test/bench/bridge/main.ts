@@ -6,26 +6,35 @@ import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
-import { parseArgs } from 'node:util'
 
 import { jetstreamManager } from '@nats-io/jetstream'
 import { connect } from '@nats-io/transport-node'
 
+import { readOptions, wholeNumber } from '../../../release/options.js'
 import { NatsServer, serverVersion, whyNoServer } from '../../bridge/nats-server.js'
 import { summarize } from '../harness/statistics.js'
 import type { Task } from './roles.js'
 import { reportOf } from '../../support/report.js'
 
-const { values } = parseArgs({
+const HELP = `Usage: npm run bench:bridge -- [options]
+
+Prints messages a second through NATS JetStream, the client alone against the bridge, in turns on one server.
+
+  --rounds N    turns of each (default 5)
+  --messages N  of each turn (default 20000)
+  --window N    that may be under way at once (default 256)
+  --help        this text`
+
+const { values } = readOptions(HELP, {
   options: {
     rounds: { type: 'string', default: '5' },
     messages: { type: 'string', default: '20000' },
     window: { type: 'string', default: '256' },
   },
 })
-const rounds = Number(values.rounds)
-const messages = Number(values.messages)
-const window = Number(values.window)
+const rounds = wholeNumber('rounds', values.rounds, 1)
+const messages = wholeNumber('messages', values.messages, 1)
+const window = wholeNumber('window', values.window, 1)
 
 interface Contestant {
   readonly name: string

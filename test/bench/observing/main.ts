@@ -5,22 +5,30 @@ import { tracingChannel } from 'node:diagnostics_channel'
 import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { parseArgs } from 'node:util'
 
 import { Registry } from 'prom-client'
 import { BufferedSender, dial, listen, newSOCMessage, Receiver, SOCMsgType } from 'sentinel-ipc'
 import { registerPrometheus } from 'sentinel-ipc/metrics'
 
+import { readOptions, wholeNumber } from '../../../release/options.js'
 import { summarize } from '../harness/statistics.js'
 
-const { values } = parseArgs({
+const HELP = `Usage: npm run bench:observing -- [options]
+
+Prints the processor time that metrics and tracing channels add to a message.
+
+  --pairs N     of trials with and without (default 100)
+  --messages N  of each trial (default 20000)
+  --help        this text`
+
+const { values } = readOptions(HELP, {
   options: {
     pairs: { type: 'string', default: '100' },
     messages: { type: 'string', default: '20000' },
   },
 })
-const pairs = Number(values.pairs)
-const messages = Number(values.messages)
+const pairs = wholeNumber('pairs', values.pairs, 1)
+const messages = wholeNumber('messages', values.messages, 1)
 
 /** Messages sent before the sender waits for the receiver. */
 const WINDOW = 256

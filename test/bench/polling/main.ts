@@ -4,21 +4,33 @@
 import { mkdtempSync, readFileSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { parseArgs } from 'node:util'
 import { Worker } from 'node:worker_threads'
 
 import { listen, Receiver } from 'sentinel-ipc'
 
+import { readOptions, wholeNumber } from '../../../release/options.js'
 import { summarize } from '../harness/statistics.js'
 
-const { values } = parseArgs({
+const HELP = `Usage: node out/test/bench/polling/main.js [options]
+
+Prints the share of a processor that a receiver takes with and without polling, while messages come at a steady distance.
+
+  --distances US[,US]  microseconds between two messages (default 20,40,100)
+  --messages N         of each trial (default 50000)
+  --rounds N           trials of each kind (default 3)
+  --help               this text`
+
+const { values } = readOptions(HELP, {
   options: {
     distances: { type: 'string', default: '20,40,100' },
     messages: { type: 'string', default: '50000' },
     rounds: { type: 'string', default: '3' },
   },
 })
-const messages = Number(values.messages)
+const messages = wholeNumber('messages', values.messages, 1)
+
+const rounds = wholeNumber('rounds', values.rounds, 1)
+const distances = values.distances.split(',').map((text) => wholeNumber('distances', text, 1))
 
 /** Messages before the measurement begins: the receiver learns first whether polling pays. */
 const WARM_UP = 2000
@@ -74,9 +86,9 @@ async function measure(distanceUs: number, polls: boolean): Promise<number> {
   }
 }
 
-for (const distance of values.distances.split(',').map(Number)) {
+for (const distance of distances) {
   const [polling, not]: [number[], number[]] = [[], []]
-  for (let round = 0; round < Number(values.rounds); ++round) {
+  for (let round = 0; round < rounds; ++round) {
     polling.push(await measure(distance, true))
     not.push(await measure(distance, false))
   }

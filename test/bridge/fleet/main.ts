@@ -1,8 +1,7 @@
 // The long fleet run: node out/test/bridge/fleet/main.js; --help lists the options. Exits with 1 if a message was lost, came twice,
 // or came out of order.
 
-import { parseArgs } from 'node:util'
-
+import { readOptions, wholeNumber } from '../../../release/options.js'
 import { whyNoServer } from '../nats-server.js'
 import { runFleet } from './run.js'
 
@@ -15,11 +14,10 @@ the processor time and memory of each process.
   --messages N    messages of each sender. Default 200
   --rate N        messages a second that each sender offers; 0: all at once. Default 0
   --processes N   processes that the senders share. Default 2
-`
+  --help          this text`
 
-const { values } = parseArgs({
+const { values } = readOptions(HELP, {
   options: {
-    help: { type: 'boolean', default: false },
     senders: { type: 'string', default: '1000' },
     messages: { type: 'string', default: '200' },
     rate: { type: 'string', default: '0' },
@@ -27,16 +25,14 @@ const { values } = parseArgs({
   },
 })
 
-if (values.help) {
-  console.log(HELP)
-} else if (whyNoServer !== undefined) {
+if (whyNoServer !== undefined) {
   console.log(whyNoServer)
 } else {
   const result = await runFleet({
-    senders: Number(values.senders),
-    messagesEach: Number(values.messages),
-    perSecond: Number(values.rate),
-    processes: Number(values.processes),
+    senders: wholeNumber('senders', values.senders, 1),
+    messagesEach: wholeNumber('messages', values.messages, 1),
+    perSecond: wholeNumber('rate', values.rate),
+    processes: wholeNumber('processes', values.processes, 1),
     timeoutMs: 240_000,
   })
   console.log(`${Math.round(result.messages / result.seconds)} messages a second`)

@@ -1,12 +1,10 @@
 // npm run test:matrix: the tests with each supported line of Node, its newest version, from npm's node-linux-* packages.
-// Names of lines (20, 22, 24, newest) choose some; --today chooses by the date one
-// that this process does not have; what follows -- goes to vitest.
 
 import { spawnSync } from 'node:child_process'
 import { delimiter, join } from 'node:path'
-import { parseArgs } from 'node:util'
 
 import { fetchPackage, newestVersion } from '../../../release/npm-package.js'
+import { misused, readOptions } from '../../../release/options.js'
 import { root } from '../../../release/root.js'
 
 const LINES = ['20', '22', '24', 'newest']
@@ -15,7 +13,14 @@ const DAY_MS = 86_400_000
 const given = process.argv.slice(2)
 const end = given.includes('--') ? given.indexOf('--') : given.length
 const forVitest = given.slice(end + 1)
-const { values, positionals } = parseArgs({
+const HELP = `Usage: npm run test:matrix -- [line ...] [options] [-- arguments of vitest]
+
+Runs the tests with the newest version of each supported line of Node: ${LINES.join(', ')}. Fetches them from npm into .cache.
+
+  --today  one line that the date chooses, other than that of this process
+  --help   this text`
+
+const { values, positionals } = readOptions(HELP, {
   args: given.slice(0, end),
   options: { today: { type: 'boolean' } },
   allowPositionals: true,
@@ -23,7 +28,7 @@ const { values, positionals } = parseArgs({
 
 function chosen(): readonly string[] {
   const unknown = positionals.filter((line) => !LINES.includes(line))
-  if (unknown.length > 0) throw new Error(`no line ${unknown.join(', ')}; there are ${LINES.join(', ')}`)
+  if (unknown.length > 0) misused(`no line ${unknown.join(', ')}; there are ${LINES.join(', ')}`)
   if (values.today === true) {
     // Not the line that npm test runs with.
     const others = LINES.filter((line) => !process.versions.node.startsWith(`${line}.`))

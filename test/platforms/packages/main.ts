@@ -5,8 +5,8 @@
 import assert from 'node:assert/strict'
 import { copyFileSync, existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
-import { parseArgs } from 'node:util'
 
+import { readOptions } from '../../../release/options.js'
 import { root } from '../../../release/root.js'
 import { output } from '../../../release/run.js'
 import {
@@ -78,7 +78,16 @@ function use(host: Host, folder: string): void {
   console.log(`  Node ${version}: 1000 messages in order, a malformed payload, line and a stranger refused`)
 }
 
-const { values } = parseArgs({ options: { all: { type: 'boolean' } } })
+const { values } = readOptions(
+  `Usage: npm run test:packages -- [--all]
+
+Packs the package with the binaries of npm run prebuild:all, installs it from that file with no script and no compiler for
+each system that can be tried on this machine, and uses it there.
+
+  --all   a system that cannot be tried here is a failure
+  --help  this text`,
+  { options: { all: { type: 'boolean' } } },
+)
 rmSync(place, { recursive: true, force: true })
 mkdirSync(place, { recursive: true })
 const packed = pack()

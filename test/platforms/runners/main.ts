@@ -1,8 +1,9 @@
 // npm run test:runners: the package as test runners, old and new TypeScript and bundlers see it. Its programs come from npm, in the
-// newest version of each line that is named here, and stay in .cache. Arguments choose checks whose names hold one of them.
+// newest version of each line that is named here, and stay in .cache.
 
 import { rmSync } from 'node:fs'
 
+import { misused, readOptions } from '../../../release/options.js'
 import { checkBundles } from './bundles.js'
 import { place } from './place.js'
 import { projects } from './projects.js'
@@ -31,10 +32,19 @@ const checks: readonly Check[] = [
   { name: 'bundles', run: checkBundles },
 ]
 
-const asked = process.argv.slice(2)
+const HELP = `Usage: npm run test:runners -- [text ...]
+
+Uses the package in test runners, with old and new TypeScript, and in bundlers. Texts choose checks whose names contain one
+of them:
+
+${checks.map(({ name }) => `  ${name}`).join('\n')}
+
+  --help  this text`
+
+const { positionals: asked } = readOptions(HELP, { allowPositionals: true })
 const chosen = checks.filter(({ name }) => asked.length === 0 || asked.some((part) => name.includes(part)))
 if (chosen.length === 0)
-  throw new Error(`no check is named so; there are ${checks.map(({ name }) => name).join('; ')}`)
+  misused(`no check is named so; there are ${checks.map(({ name }) => name).join('; ')}`)
 rmSync(place, { recursive: true, force: true })
 const failed: string[] = []
 for (const { name, run } of chosen) {
