@@ -4,12 +4,15 @@
 import { wrongKind } from '../base/options.js'
 import { FieldWord } from '../binding/abi.js'
 import { checkPointer } from './json-pointer.js'
+import { RecentStrings } from './recent-strings.js'
 
 /** The pointers that a receiver requested. */
 export class FieldSet {
   readonly pointers: readonly string[]
   /** Words of a row of these fields; see {@link FieldWord}. */
   readonly rowWords: number
+  /** Values of these fields. */
+  readonly recentStrings = new RecentStrings()
   readonly #indexes: ReadonlyMap<string, number>
 
   /** @throws TypeError or RangeError unless the value is a list of 1 to 16 different pointers. `what` names it. */

@@ -295,7 +295,8 @@ export class SOCMessage<T = unknown> {
     const start = fields.startOf(row, index)
     const end = fields.endOf(row, index)
     if (start === end) return undefined
-    const value = plainScalar(this.#page as ReadPage, start, end, (this.#flags & MessageFlag.ascii) !== 0)
+    const ascii = (this.#flags & MessageFlag.ascii) !== 0
+    const value = plainScalar(this.#page as ReadPage, start, end, ascii, fields.set.recentStrings)
     return value === NOT_PLAIN ? this.#parse(this.#slice(start, end)) : value
   }
 

@@ -95,6 +95,16 @@ export class ReadPage {
     return detached(this.#text.slice(start - this.#start, end - this.#start))
   }
 
+  /** Whether the bytes from `start` on, which must lie on this page, are those of an ASCII string. */
+  equalsAscii(start: number, ascii: string): boolean {
+    const bytes = this.#bytes
+    if (bytes === undefined) return (this.#text as string).startsWith(ascii, start - this.#start)
+    for (let i = 0; i < ascii.length; ++i) {
+      if (bytes[start + i] !== ascii.charCodeAt(i)) return false
+    }
+    return true
+  }
+
   /** The byte at a position that lies on this page. */
   byteAt(at: number): number {
     return this.#bytes === undefined

@@ -1,6 +1,7 @@
 // Reads simple JSON values directly from the bytes of a page, without a parser. Must not know messages.
 
 import type { ReadPage } from './page.js'
+import type { RecentStrings } from './recent-strings.js'
 
 const QUOTE = 0x22
 const MINUS = 0x2d
@@ -14,12 +15,22 @@ const MAX_DIGITS = 15
 /** Returned for a value that is not a scalar, or that needs a parser. */
 export const NOT_PLAIN = Symbol('not plain')
 
-/** A string without escapes, a short integer, true, false or null; {@link NOT_PLAIN} for anything else. */
-export function plainScalar(page: ReadPage, start: number, end: number, ascii: boolean): unknown {
+/**
+ * A string without escapes, a short integer, true, false or null; {@link NOT_PLAIN} for anything else. `recent`: where
+ * ASCII strings that repeat are found.
+ */
+export function plainScalar(
+  page: ReadPage,
+  start: number,
+  end: number,
+  ascii: boolean,
+  recent: RecentStrings,
+): unknown {
   const first = page.byteAt(start)
   switch (first) {
     case QUOTE: {
-      const text = ascii ? page.asciiCopy(start + 1, end - 1) : page.utf8(start + 1, end - 1)
+      if (ascii) return recent.take(page, start + 1, end - 1) ?? NOT_PLAIN
+      const text = page.utf8(start + 1, end - 1)
       return text.includes('\\') ? NOT_PLAIN : text
     }
     case LETTER_T:

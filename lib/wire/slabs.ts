@@ -30,6 +30,8 @@ export function takeSlab(bytes: number): Buffer {
 /** Returns a slab to the pool. Call it once, when nothing reads the slab any more. */
 export function returnSlab(slab: Buffer): void {
   for (const { bytes, maxSpare, spare } of SIZES) {
-    if (slab.length === bytes && spare.length < maxSpare) spare.push(slab)
+    if (slab.length !== bytes) continue
+    if (spare.length < maxSpare) spare.push(slab)
+    return
   }
 }

@@ -21,11 +21,10 @@ class PollHistory {
   // The longest poll of its own accord: about as long as it takes to wake another process and receive its reply.
   static constexpr std::int64_t kMostMicroseconds = 50;
 
-  // Messages are in time within 20 µs; where polls do not pay, one wait in 1025 polls.
-  static PollHistory OfOwnAccord() { return {20, 2, 10}; }
-  // Every message that ends a poll is in time; where polls do not pay, one wait in 257 polls, so that the 99th
-  // percentile is that of sleeping.
-  static PollHistory OnRequest() { return {std::numeric_limits<std::int64_t>::max(), 1, 8}; }
+  // Messages are in time within 20 µs.
+  static PollHistory OfOwnAccord() { return {20, 2}; }
+  // Every message that ends a poll is in time.
+  static PollHistory OnRequest() { return {std::numeric_limits<std::int64_t>::max(), 1}; }
 
   // Returns whether this wait should poll. Call it once per wait.
   bool WorthTrying() {
@@ -39,23 +38,26 @@ class PollHistory {
       lateness_ = std::max(lateness_ - 1, 0);
       doubts_ = std::max(doubts_ - 1, 0);
     } else if ((lateness_ += weight_) >= kMostLateness) {
-      GiveUp(most_doubts_);
+      GiveUp(kMostDoubts);
     }
   }
 
   // One or two polls without a message have no effect, because garbage collection on the other side can cause them.
   // Each further one makes polls rarer.
   void Lost() {
-    doubts_ = std::min(doubts_ + weight_, most_doubts_);
+    doubts_ = std::min(doubts_ + weight_, kMostDoubts);
     if (doubts_ > kFewDoubts) GiveUp(doubts_);
   }
 
  private:
   static constexpr int kMostLateness = 32;
   static constexpr int kFewDoubts = 2;
+  // Where polls do not pay, one wait in 1025 polls. With one in 257, both sides together make one round trip in a
+  // hundred late by a whole poll, and the 99th percentile is no longer that of sleeping.
+  static constexpr int kMostDoubts = 10;
 
-  PollHistory(std::int64_t soon_microseconds, int weight, int most_doubts)
-      : soon_microseconds_(soon_microseconds), weight_(weight), most_doubts_(most_doubts) {}
+  PollHistory(std::int64_t soon_microseconds, int weight)
+      : soon_microseconds_(soon_microseconds), weight_(weight) {}
 
   void GiveUp(int doubts) {
     doubts_ = doubts;
@@ -66,8 +68,6 @@ class PollHistory {
   std::int64_t soon_microseconds_;
   // A late or missing message weighs as much as this many messages in time.
   int weight_;
-  // At most 2 to the power of this many waits are skipped.
-  int most_doubts_;
   int doubts_ = 0;
   int lateness_ = 0;
   int to_pass_over_ = 0;

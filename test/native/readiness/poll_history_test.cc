@@ -42,13 +42,13 @@ int main() {
   EXPECT(PollsOf(requested, 1000, SoonOrLost) == 1000);
   EXPECT(PollsOf(requested, 10'000, LostOfThree) < 5000);
 
-  // Where all polls are in vain, few waits poll: one in 1025, or one in 257 on request.
+  // Where all polls are in vain, one wait in 1025 polls.
   EXPECT(PollsOf(own, 1'025'000, Lost) <= 1010);
-  EXPECT(PollsOf(requested, 257'000, Lost) <= 1010);
+  EXPECT(PollsOf(requested, 1'025'000, Lost) <= 1010);
 
   // Once they pay again, every wait polls soon.
   PollsOf(own, 1100, Soon);
-  PollsOf(requested, 260, Soon);
+  PollsOf(requested, 1100, Soon);
   EXPECT(PollsOf(own, 100, Soon) == 100);
   EXPECT(PollsOf(requested, 100, Soon) == 100);
   return 0;
