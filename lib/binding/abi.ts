@@ -45,7 +45,7 @@ export const RecordFlag = {
   typeEscaped: 4,
   /** The id holds escapes. */
   idEscaped: 8,
-  /** The payload has no key `__proto__`. The flag may be missing from a payload without one. */
+  /** No key of the payload is `__proto__` or has an escape. The flag may be missing from such a payload. */
   plainNames: 16,
   /** The stream began with a byte order mark, which was skipped. On its first line only. */
   afterMark: 32,

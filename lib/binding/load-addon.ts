@@ -6,6 +6,7 @@ import { createRequire } from 'node:module'
 import { dirname, join, sep } from 'node:path'
 import { fileURLToPath } from 'node:url'
 
+import { parseJson } from '../base/json.js'
 import { describeError, IpcError, isError } from '../base/errors.js'
 
 const supported = ['linux', 'darwin', 'win32']
@@ -56,7 +57,7 @@ function packageRoot(): string {
 function isOwnRoot(folder: string): boolean {
   const file = join(folder, 'package.json')
   if (!existsSync(file)) return false
-  const { name } = JSON.parse(readFileSync(file, 'utf8')) as { name?: unknown }
+  const { name } = parseJson(readFileSync(file, 'utf8')) as { name?: unknown }
   return name === 'sentinel-ipc'
 }
 

@@ -2,6 +2,7 @@
 // a time, each whole or not at all, so that the spool never contains a message while an earlier one of its session is
 // missing.
 
+import { parseJson } from '../base/json.js'
 import { IpcError, toError } from '../base/errors.js'
 import type { Spool } from '../spool/spool.js'
 import { bytesOf, type GatheredBatch, type Origin, type Stretch } from './batches.js'
@@ -212,7 +213,7 @@ export class BatchSpool {
   #notesOf(lines: Buffer, end: number): readonly BatchNote[] {
     let cause: Error | undefined
     try {
-      const notes: unknown = JSON.parse(lines.toString('utf8', 0, end))
+      const notes: unknown = parseJson(lines.toString('utf8', 0, end))
       if (Array.isArray(notes) && notes.every(isNote)) {
         const bytes = notes.reduce((sum, note) => sum + note.bytes, 0)
         if (bytes === lines.length - end - 1) return notes

@@ -1,6 +1,7 @@
 // The state of an incoming bridge, as stored in the message system: the position and the local number through which
 // everything is settled. A line of JSON, then the table of sessions.
 
+import { parseJson } from '../base/json.js'
 import { isError } from '../base/errors.js'
 import { IpcError } from '../base/errors.js'
 import type { SessionTable } from './session-table.js'
@@ -29,7 +30,7 @@ export function encodeCheckpoint({ position, session, number }: Checkpoint, tabl
 export function decodeCheckpoint(bytes: Buffer, table: SessionTable): Checkpoint {
   try {
     const end = bytes.indexOf(NEWLINE)
-    const head = JSON.parse(bytes.toString('utf8', 0, end)) as Partial<Checkpoint> & { version?: number }
+    const head = parseJson(bytes.toString('utf8', 0, end)) as Partial<Checkpoint> & { version?: number }
     const { version, position, session, number } = head
     if (version !== 1) throw new RangeError(`it has version ${String(version)}, and this package knows 1`)
     if (

@@ -1,6 +1,7 @@
 // Checks lines from a message system, where anyone with permission may have stored them: each must be a message that a
 // sender of this package could have sent.
 
+import { parseJson } from '../base/json.js'
 import { CONTROL_ID } from '../delivery/protocol/control.js'
 import { SOCMsgType } from '../message/type.js'
 import { countFrames } from '../wire/batch.js'
@@ -38,7 +39,7 @@ function isSuspicious(lines: Buffer): boolean {
  */
 function isControlLine(line: Buffer): boolean {
   if (!isSuspicious(line)) return false
-  const { type, id } = JSON.parse(line.toString()) as { type?: unknown; id?: unknown }
+  const { type, id } = parseJson(line.toString()) as { type?: unknown; id?: unknown }
   return id === CONTROL_ID && (type === SOCMsgType.Heartbeat || type === SOCMsgType.Ack)
 }
 

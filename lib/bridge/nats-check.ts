@@ -13,6 +13,7 @@ import {
 } from '@nats-io/jetstream'
 import { connect, headers, type NatsConnection } from '@nats-io/transport-node'
 
+import { parseJson } from '../base/json.js'
 import { describeError } from '../base/errors.js'
 import { ApiCode } from './jetstream-errors.js'
 import { consumerFault } from './nats-consumer.js'
@@ -172,7 +173,7 @@ async function checkPermission(
   hdrs.set('Nats-Expected-Stream', `${stream}_NOT`)
   try {
     const { data } = await nc.request(subject, '', { headers: hdrs, timeout: CONNECT_TIMEOUT_MS })
-    const { error } = JSON.parse(Buffer.from(data).toString()) as { error?: { err_code?: number } }
+    const { error } = parseJson(Buffer.from(data).toString()) as { error?: { err_code?: number } }
     if (error?.err_code === ApiCode.streamNotMatch) report('ok', `may publish to ${subject}`)
     else report('error', `${subject} goes to something that is not ${stream}`)
   } catch (error) {

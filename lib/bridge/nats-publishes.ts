@@ -3,6 +3,7 @@
 
 import { PermissionViolationError, type MsgHdrs, type NatsConnection } from '@nats-io/transport-node'
 
+import { parseJson } from '../base/json.js'
 import { describeError, IpcError, toError } from '../base/errors.js'
 import { clearInterval, monotonicMs, setInterval } from '../base/globals.js'
 import { isTooLargeCode } from './jetstream-errors.js'
@@ -113,7 +114,7 @@ export class NatsPublishes {
     }
     let ack: RawAck
     try {
-      ack = JSON.parse(Buffer.from(data.buffer, data.byteOffset, data.byteLength).toString()) as RawAck
+      ack = parseJson(Buffer.from(data.buffer, data.byteOffset, data.byteLength).toString()) as RawAck
     } catch (error) {
       publish.reject(
         new IpcError('ERR_IPC_INVALID_MESSAGE', 'JetStream sent an invalid acknowledgement', {

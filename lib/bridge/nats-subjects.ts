@@ -2,6 +2,7 @@
 
 import type { MsgHdrs } from '@nats-io/transport-node'
 
+import { parseJson } from '../base/json.js'
 import type { Batch, BatchRun, SourceItem } from './bridge.js'
 
 export const Header = {
@@ -119,7 +120,7 @@ function partsOf(prefix: string, subject: string): SubjectParts | undefined {
 
 function runsOf(text: string): BatchRun[] | undefined {
   try {
-    const runs = JSON.parse(text) as unknown
+    const runs = parseJson(text)
     return Array.isArray(runs) && runs.length > 0 && runs.every(isRun) ? runs : undefined
   } catch {
     return undefined

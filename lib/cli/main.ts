@@ -5,6 +5,7 @@ import { existsSync, readFileSync } from 'node:fs'
 import { dirname, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 
+import { parseJson } from '../base/json.js'
 import { AbortController } from '../base/globals.js'
 import { runProgram } from './program.js'
 
@@ -16,7 +17,7 @@ function version(): string {
     folder = dirname(folder)
   ) {
     const file = join(folder, 'package.json')
-    if (existsSync(file)) return (JSON.parse(readFileSync(file, 'utf8')) as { version: string }).version
+    if (existsSync(file)) return (parseJson(readFileSync(file, 'utf8')) as { version: string }).version
   }
   return 'unknown'
 }

@@ -2,6 +2,8 @@
 // JSON.parse, so it is meant for the few texts that have such an integer. (JSON.parse shows the source of a number to
 // its reviver only in Node 21 and later.)
 
+import { parseJson } from '../base/json.js'
+import { JsonStrings } from '../base/json-strings.js'
 import { randomHex } from '../base/crypto.js'
 import { hidePrototypeKey } from './payload.js'
 
@@ -22,15 +24,15 @@ function newMark(): string {
 /** Parses a valid JSON text: integers beyond 2^53 become BigInts, and a key `__proto__` stays data. */
 export function parseExact(text: string): unknown {
   mark ??= newMark()
-  const strings = new StringSkipper(text)
+  const strings = new JsonStrings(text)
   let marked = ''
   let copied = 0
   for (const { 0: digits, index } of text.matchAll(LONG_INTEGER)) {
-    if (strings.contain(index) || Number.isSafeInteger(Number(digits))) continue
+    if (isInString(strings, index) || Number.isSafeInteger(Number(digits))) continue
     marked += `${text.slice(copied, index)}"${mark}${digits}"`
     copied = index + digits.length
   }
-  return JSON.parse(marked + text.slice(copied), revive)
+  return parseJson(marked + text.slice(copied), revive)
 }
 
 /** Returns the JSON text of a value that {@link parseExact} may have returned; undefined for undefined. */
@@ -44,44 +46,13 @@ export function stringifyExact(value: unknown): string | undefined {
   return found ? text?.replaceAll(new RegExp(`"${mark}(-?\\d+)"`, 'g'), '$1') : text
 }
 
-/** Finds out which positions of a JSON text lie within a string. Positions must be queried in rising order. */
-class StringSkipper {
-  readonly #text: string
-  /** Past the last string that was skipped. */
-  #end = 0
-  /** The next backslash; the text is searched once for each, however many strings there are. */
-  #escape: number
-
-  constructor(text: string) {
-    this.#text = text
-    this.#escape = this.#find('\\', 0)
-  }
-
-  contain(index: number): boolean {
-    for (let quote = this.#find('"', this.#end); quote < index; quote = this.#find('"', this.#end)) {
-      this.#end = this.#closeOf(quote) + 1
-    }
-    return index < this.#end
-  }
-
-  #closeOf(quote: number): number {
-    let close = this.#find('"', quote + 1)
-    while (this.#escape < close) {
-      const past = this.#escape + 2
-      this.#escape = this.#find('\\', past)
-      // The quote was escaped.
-      if (past > close) close = this.#find('"', past)
-    }
-    return close
-  }
-
-  #find(character: string, from: number): number {
-    const found = this.#text.indexOf(character, from)
-    return found === -1 ? this.#text.length : found
-  }
+/** Whether a position lies within a string. Positions must be queried in rising order. */
+function isInString(strings: JsonStrings, index: number): boolean {
+  while (strings.end <= index && strings.next(index));
+  return index < strings.end
 }
 
-function revive(key: string, value: unknown): unknown {
+function revive(value: unknown): unknown {
   if (typeof value === 'string' && value.startsWith(mark as string)) return BigInt(value.slice(mark?.length))
-  return hidePrototypeKey(key, value)
+  return hidePrototypeKey(value)
 }

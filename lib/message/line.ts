@@ -1,6 +1,7 @@
 // Splits lines that this package has written into their parts: spooled lines, and lines of text as `lineOf` makes them.
 // The keys stand in the order type, id, ts, extra keys, payload, seq. Must not know sockets.
 
+import { parseJson } from '../base/json.js'
 import { PAYLOAD_KEY } from './envelope.js'
 import { composed, type SOCMessage } from './message.js'
 import { readMeta, type MadeMeta, type Meta } from './meta.js'
@@ -34,8 +35,8 @@ export function partsOfLine(line: string): LineParts | undefined {
   const payloadKey = findPayload(line, start, end)
   if (payloadKey === undefined) return undefined
   return {
-    type: JSON.parse(type) as string,
-    id: id === undefined ? '' : (JSON.parse(id) as string),
+    type: parseJson(type) as string,
+    id: id === undefined ? '' : (parseJson(id) as string),
     timestamp: Number(head[3]),
     metaText: line.slice(start, payloadKey),
     payload: payloadKey === end ? undefined : line.slice(payloadKey + PAYLOAD_KEY.length, end),
@@ -84,7 +85,7 @@ export function messageOfLine(line: string): SOCMessage {
 
 /** Returns the parts of an object whose keys stand in another order. */
 function partsOfObject(line: string): LineParts {
-  const parsed = JSON.parse(line) as { type: string; id?: string; ts?: number; payload?: unknown }
+  const parsed = parseJson(line) as { type: string; id?: string; ts?: number; payload?: unknown }
   const { type, id = '', ts: timestamp = 0, payload } = parsed
   let metaText = ''
   for (const [key, value] of Object.entries(readMeta(line)))

@@ -3,6 +3,7 @@
 
 import { inspect, type InspectOptions } from 'node:util'
 
+import { parsePlainNames } from '../base/json.js'
 import { WHOLE_FRAME, LayoutWord } from '../binding/abi.js'
 import type { PeerIdentity } from '../peer/peer.js'
 import { NOT_CLONEABLE, SOC_MESSAGE } from './brand.js'
@@ -265,7 +266,7 @@ export class SOCMessage<T = unknown> {
 
   #parse(text: string): unknown {
     if ((this.#flags & MessageFlag.exactIntegers) !== 0) return parseExact(text)
-    return (this.#flags & MessageFlag.plainNames) !== 0 ? JSON.parse(text) : parsePayload(text)
+    return (this.#flags & MessageFlag.plainNames) !== 0 ? parsePlainNames(text) : parsePayload(text)
   }
 
   /** The payload's text exactly as it was received or will be sent; undefined if there is none. */

@@ -41,7 +41,7 @@ export const MessageFlag = {
   canonical: RecordFlag.canonical,
   /** The bytes of its line are ASCII, so that its page can be cut as text. */
   ascii: RecordFlag.ascii,
-  /** No name in its payload can be `__proto__`. */
+  /** No name in its payload can be `__proto__`, or has an escape. */
   plainNames: RecordFlag.plainNames,
   /** It may contain integers beyond 2^53, and they become BigInts. */
   exactIntegers: RecordFlag.longNumber,

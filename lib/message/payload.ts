@@ -1,6 +1,8 @@
 // Converts payloads between values and text. Refuses values that JSON cannot express; received text never changes a
 // prototype, and a text that is handed out keeps no other text alive.
 
+import { parseJson, parsePlainNames } from '../base/json.js'
+
 /**
  * The JSON text of a value; undefined for undefined.
  *
@@ -47,7 +49,7 @@ export function mayBeTooDeep(text: string): boolean {
 /** Whether a text is JSON. */
 export function isJson(text: string): boolean {
   try {
-    JSON.parse(text)
+    parsePlainNames(text) // its names do not matter
     return true
   } catch {
     return false
@@ -56,11 +58,11 @@ export function isJson(text: string): boolean {
 
 /** The value of a JSON text, in which a key `__proto__` stays data. */
 export function parsePayload(text: string): unknown {
-  return SUSPICIOUS.test(text) ? JSON.parse(text, hidePrototypeKey) : JSON.parse(text)
+  return parseJson(text, SUSPICIOUS.test(text) ? hidePrototypeKey : undefined)
 }
 
-/** A reviver for JSON.parse that keeps a key `__proto__` as data. */
-export function hidePrototypeKey(_key: string, value: unknown): unknown {
+/** For {@link parseJson}: keeps a key `__proto__` as data. */
+export function hidePrototypeKey(value: unknown): unknown {
   if (typeof value === 'object' && value !== null && Object.hasOwn(value, '__proto__')) {
     Object.defineProperty(value, '__proto__', { enumerable: false })
   }

@@ -2,6 +2,7 @@
 
 import { StringDecoder } from 'node:string_decoder'
 
+import { parseJson } from '../base/json.js'
 import { describeError, IpcError, isIpcError } from '../base/errors.js'
 import { quoteText } from '../base/quote.js'
 import { checkFrameSize, frameBytes, invalidPayload, MAX_MESSAGE_BYTES } from '../message/envelope.js'
@@ -32,7 +33,7 @@ export function messageOf(line: string): SOCMessage {
   try {
     const parts = partsOfLine(line)
     if (parts !== undefined && parts.type !== '' && parts.payload !== '') return messageOfParts(parts)
-    return messageOfValue(line, JSON.parse(line))
+    return messageOfValue(line, parseJson(line))
   } catch (error) {
     if (error instanceof IpcError) throw error
     // SyntaxError of JSON.parse; TypeError and RangeError of extra keys that messages cannot have.

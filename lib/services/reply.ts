@@ -148,12 +148,9 @@ function replyWith(reply: SOCMessage, request: string, text: string, begin: numb
   )
 }
 
-/**
- * Marks payloads without a key `__proto__`, so that parsing need not check: two searches for rare characters are
- * faster.
- */
+/** Marks payloads whose names are plain, so that parsing need not check: two searches for rare characters are faster. */
 function flagsOf(text: string): number {
-  const plain = !text.includes('__proto__') && !text.includes('\\u00')
+  const plain = !text.includes('__proto__') && !text.includes('\\')
   return plain ? MessageFlag.checked | MessageFlag.plainNames : MessageFlag.checked
 }
 

@@ -1,6 +1,7 @@
 // Reads a log when it is opened: every record in every segment, in the order in which they were written. Cuts the torn
 // end off the last segment, and leaves all other damage in place.
 
+import { parseJson } from '../base/json.js'
 import { isSameBoot, type LastMoment, type SystemClock } from './clock.js'
 import type { LogFiles, Segment } from './log-files.js'
 import type { SpoolDamage } from './options.js'
@@ -116,7 +117,7 @@ export class Recovery {
     const { timeMs, wallMs } = header
     switch (header.kind) {
       case RecordKind.start: {
-        const start = JSON.parse(body.toString('utf8')) as StartState
+        const start = parseJson(body.toString('utf8')) as StartState
         this.#start = start
         this.#newest = segment
         this.#last = { bootId: start.bootId, baseMs: start.baseMs, timeMs, wallMs }
@@ -127,7 +128,7 @@ export class Recovery {
         return
       }
       case RecordKind.settled:
-        for (const [first, through] of JSON.parse(body.toString('utf8')) as Range[]) {
+        for (const [first, through] of parseJson(body.toString('utf8')) as Range[]) {
           this.#settled.add(first, through)
           this.#next = Math.max(this.#next, through + 1)
         }

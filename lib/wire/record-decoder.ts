@@ -1,6 +1,7 @@
 // Turns the records of checked lines into messages, and the records of refused lines into errors on demand. Cuts the
 // lines of a read into pages, whose messages share their text.
 
+import { parseJson } from '../base/json.js'
 import { IpcError } from '../base/errors.js'
 import { INVALID_REASONS, MESSAGE_STATE, RecordFlag, RecordWord, TOO_LARGE_STATE } from '../binding/abi.js'
 import { FieldTable } from '../message/fields.js'
@@ -187,7 +188,7 @@ function typeAt(window: ReadWindow, at: number, flags: number): string {
 /** A string of the envelope, from within its quotes. */
 function cut(window: ReadWindow, start: number, end: number, escaped: boolean): string {
   const text = window.bytes.toString('utf8', start, end)
-  return escaped ? (JSON.parse(`"${text}"`) as string) : text
+  return escaped ? (parseJson(`"${text}"`) as string) : text
 }
 
 /** First bytes of a refused line that its error shows. */

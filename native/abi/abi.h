@@ -57,7 +57,7 @@ struct FrameRecord {
   static constexpr std::int32_t kCanonical = 2;
   static constexpr std::int32_t kTypeEscaped = 4;  // `type` holds escapes
   static constexpr std::int32_t kIdEscaped = 8;    // `id` holds escapes
-  // The payload has no key `__proto__`. May be missing from a payload without one.
+  // No key of the payload is `__proto__` or has an escape. May be missing from such a payload.
   static constexpr std::int32_t kPlainNames = 16;
   // The stream began with a byte order mark, which was skipped. On its first line only.
   static constexpr std::int32_t kAfterMark = 32;

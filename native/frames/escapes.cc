@@ -188,7 +188,8 @@ int HexValue(std::uint8_t byte) {
   return -1;
 }
 
-std::size_t FindBadEscape(const std::uint8_t* text, std::size_t start, std::size_t end) {
+Escapes FindEscapes(const std::uint8_t* text, std::size_t start, std::size_t end) {
+  std::size_t first = end;
   std::uint64_t carry = 0;  // 1 if an escape begins with the last byte of the previous block
   for (std::size_t block = start; block < end; block += kBlock) {
     const std::uint8_t* bytes = text + block;
@@ -200,6 +201,7 @@ std::size_t FindBadEscape(const std::uint8_t* text, std::size_t start, std::size
     }
     const std::uint64_t backslashes = Backslashes(bytes);
     if ((backslashes | carry) == 0) continue;
+    if (first == end) first = block + LowestBit(backslashes);
     // Treats `\u` as a two-character escape: the digits of a valid one contain no backslash, and after an invalid
     // one the rest does not matter.
     const std::uint64_t starts = EscapeStarts(backslashes & ~carry);
@@ -208,10 +210,10 @@ std::size_t FindBadEscape(const std::uint8_t* text, std::size_t start, std::size
     carry = starts >> (kBlock - 1);
     for (std::uint64_t left = Uncommon(bytes, second); left != 0; left &= left - 1) {
       const std::size_t at = block + LowestBit(left) - 1;
-      if (!IsEscape(text, at, end)) return at;
+      if (!IsEscape(text, at, end)) return {first, at};
     }
   }
-  return carry == 0 ? end : end - 1;
+  return {first, carry == 0 ? end : end - 1};
 }
 
 std::optional<std::size_t> Unescape(const std::uint8_t* text, std::size_t size, std::uint8_t* out,

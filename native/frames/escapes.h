@@ -12,9 +12,14 @@ namespace sentinel {
 // Returns the value of a hexadecimal digit, or -1 for any other byte.
 int HexValue(std::uint8_t byte);
 
-// Returns the position of the first backslash in [start, end) that does not begin a valid escape, or `end`.
-// Surrogate pairs are not checked.
-std::size_t FindBadEscape(const std::uint8_t* text, std::size_t start, std::size_t end);
+// Positions in a text, or its end if there is none.
+struct Escapes {
+  std::size_t first;  // backslash
+  std::size_t bad;    // the first backslash that does not begin a valid escape
+};
+
+// Finds the backslashes of [start, end). Surrogate pairs are not checked.
+Escapes FindEscapes(const std::uint8_t* text, std::size_t start, std::size_t end);
 
 // Writes the text that a JSON string stands for to `out` as UTF-8, and returns its size. The `size` bytes of the
 // string stand at `text`, within its quotes; its escapes must be spelled correctly. Returns nothing if there is

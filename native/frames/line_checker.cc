@@ -32,12 +32,29 @@ MessageType TypeOf(const std::uint8_t* bytes, std::size_t length) {
 
 std::int32_t Word(std::size_t value) { return static_cast<std::int32_t>(value); }
 
+// Whether an object of a line that is JSON has a name with an escape. `escape` is the first backslash of the line,
+// or its end; `from` and `to` bound its structural positions. None of these lies within a string, so the first one
+// behind a backslash shows whether its string is a name.
+bool HasEscapedName(const std::uint8_t* text, std::size_t escape, const std::uint32_t* from,
+                    const std::uint32_t* to, std::size_t end) {
+  while (escape < end) {
+    from = std::upper_bound(from, to, escape);
+    if (from == to) return false;
+    if (text[*from] == ':') return true;
+    const void* const next = std::memchr(text + *from, '\\', end - *from);
+    if (next == nullptr) return false;
+    escape = static_cast<std::size_t>(static_cast<const std::uint8_t*>(next) - text);
+  }
+  return false;
+}
+
 }  // namespace
 
 bool LineChecker::Check(std::size_t start, std::size_t end, bool ascii, std::int32_t* record) {
   walker_.error = start;
   walker_.unusual_names = 0;
   walker_.long_number = false;
+  const std::uint32_t* const first = walker_.cursor;
   Envelope envelope;
   LineState state = LineState::kSyntax;
   // A line of blanks has no structural position: the next one belongs to another line.
@@ -66,8 +83,11 @@ bool LineChecker::Check(std::size_t start, std::size_t end, bool ascii, std::int
   record[FrameRecord::kTimestampHigh] = static_cast<std::int32_t>(seconds >> 32U);
   record[FrameRecord::kSequenceLow] = static_cast<std::int32_t>(envelope.sequence & 0xffffffffU);
   record[FrameRecord::kSequenceHigh] = static_cast<std::int32_t>(envelope.sequence >> 32U);
+  const bool plain_names =
+      (walker_.unusual_names >> 31U) == 0 &&
+      (!has_escapes_ || !HasEscapedName(walker_.text, first_escape_, first, walker_.cursor, end));
   record[FrameRecord::kFlags] = FlagsOf(envelope, start, end) | (ascii ? FrameRecord::kAscii : 0) |
-                                ((walker_.unusual_names >> 31U) != 0 ? 0 : FrameRecord::kPlainNames) |
+                                (plain_names ? FrameRecord::kPlainNames : 0) |
                                 (walker_.long_number ? FrameRecord::kLongNumber : 0);
   return true;
 }
@@ -316,9 +336,10 @@ LineState LineChecker::TakeSequence(Envelope& envelope) {
 
 // Every backslash of the line must begin an escape. Outside of a string it is not JSON either way.
 bool LineChecker::CheckEscapes(std::size_t start, std::size_t end) {
-  const std::size_t bad = FindBadEscape(walker_.text, start, end);
-  if (bad == end) return true;
-  walker_.error = bad;
+  const Escapes escapes = FindEscapes(walker_.text, start, end);
+  first_escape_ = escapes.first;
+  if (escapes.bad == end) return true;
+  walker_.error = escapes.bad;
   return false;
 }
 

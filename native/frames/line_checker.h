@@ -72,6 +72,7 @@ class LineChecker {
   const bool has_escapes_;
   const std::size_t origin_;
   FieldFinder* const finder_;
+  std::size_t first_escape_ = 0;  // of the line, or its end; only set if the block has escapes
   // Rare, and therefore not part of each Envelope: set if its `seen` has the bit.
   Extras extras_;
   std::size_t sequence_at_ = 0;  // where the key is

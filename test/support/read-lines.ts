@@ -2,6 +2,7 @@
 
 import { expect } from 'vitest'
 
+import { RecordWord } from '../../lib/binding/abi.js'
 import { addon } from '../../lib/binding/addon.js'
 import type { SOCMessage } from '../../lib/message/message.js'
 import type { PeerIdentity } from '../../lib/peer/peer.js'
@@ -44,6 +45,20 @@ export function readLines(lines: readonly string[], options: PayloadOptions = {}
   }
   expect(messages).toHaveLength(lines.length)
   return messages
+}
+
+/** The flags of the record that the addon makes of a line. */
+export function recordFlags(line: string): number {
+  addon.openReader(STREAM, 1 << 20, undefined)
+  addon.beginTurn()
+  const bytes = Buffer.from(`${line}\n`)
+  try {
+    expect(addon.pushRecords(STREAM, bytes, bytes.length)).toBe(1)
+    return threadWindow.records[RecordWord.flags] as number
+  } finally {
+    addon.closeReader(STREAM)
+    threadWindow.settle()
+  }
 }
 
 /** The message of one line with this payload. */

@@ -1,5 +1,6 @@
 // `sentinel-ipc send NAME`: sends NDJSON from standard input, or one message from the arguments.
 
+import { parseJson } from '../../base/json.js'
 import { monotonicMs } from '../../base/globals.js'
 import { printable } from '../../base/quote.js'
 import type { SOCMessage } from '../../message/message.js'
@@ -205,7 +206,7 @@ async function sendInput(
 
 /** The payload is checked here, so that one invalid line does not end a batch. */
 function payloadOf(library: Library, type: string, text: string): SOCMessage {
-  JSON.parse(text)
+  parseJson(text)
   return library.payloadMessage(type, text)
 }
 

@@ -5,6 +5,7 @@ import { fstat, fsync, read, write } from 'node:fs'
 import { basename, dirname, resolve } from 'node:path'
 import { promisify } from 'node:util'
 
+import { parseJson } from '../../base/json.js'
 import { isError } from '../../base/errors.js'
 import { randomHex } from '../../base/crypto.js'
 import { text } from '../../base/options.js'
@@ -59,7 +60,7 @@ export class FileRegistryStorage implements RegistryStorage {
       if (isAbsent(error)) return undefined
       throw error
     })
-    return content === undefined ? undefined : parseSnapshot(JSON.parse(content))
+    return content === undefined ? undefined : parseSnapshot(parseJson(content))
   }
 
   /** @throws {IpcError} ERR_IPC_UNSAFE_PATH, ERR_IPC_SYSTEM; system errors of Node. The file is then as it was */

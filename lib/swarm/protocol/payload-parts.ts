@@ -2,6 +2,7 @@
 // of 1 MiB that consists of the smallest objects, or of ever new keys, takes it a quarter of a second. Must not know
 // what the parts mean.
 
+import { parseJson } from '../../base/json.js'
 import { invalid } from './protocol-error.js'
 
 /** Returns undefined while the caller may go on in this turn of the event loop, otherwise a promise to wait for. */
@@ -40,7 +41,7 @@ export interface PayloadParts {
 export async function partsOf(text: string, takeTurn: TakeTurn): Promise<PayloadParts> {
   await takeTurn()
   if (text === '') return { rest: undefined, lists: new Map() }
-  if (text.length <= PART_UNITS) return { rest: JSON.parse(text) as unknown, lists: new Map() }
+  if (text.length <= PART_UNITS) return { rest: parseJson(text), lists: new Map() }
   return cutAsWritten(text) ?? (await new Scan(text).run(takeTurn))
 }
 
@@ -57,7 +58,7 @@ export async function shortPayloadOf(text: string, what: string, takeTurn: TakeT
       `the payload of a ${what} is ${text.length} units long; at most ${PART_UNITS} are allowed`,
     )
   }
-  return text === '' ? undefined : (JSON.parse(text) as unknown)
+  return text === '' ? undefined : parseJson(text)
 }
 
 /**
@@ -91,7 +92,7 @@ export async function eachPart(
 
 function entriesOf(text: string, name: ListName): readonly unknown[] {
   try {
-    return JSON.parse(text) as unknown[]
+    return parseJson(text) as unknown[]
   } catch {
     // Valid JSON that was cut in the wrong place. That happens only with facts nested in facts.
     throw invalid('bad-page', `an entry of ${name} in a sync_payload holds a list of objects with ids`)
@@ -122,7 +123,7 @@ function cutAsWritten(text: string): PayloadParts | undefined {
     at = partEnd + 1
   }
   try {
-    const rest = JSON.parse(text.slice(0, begin) + text.slice(end)) as unknown
+    const rest = parseJson(text.slice(0, begin) + text.slice(end))
     return { rest, lists: new Map([['facts', parts]]) }
   } catch {
     return undefined
@@ -169,7 +170,7 @@ class Scan {
       await takeTurn()
     }
     this.#keepRest(this.#text.length)
-    return { rest: JSON.parse(this.#rest) as unknown, lists: this.#lists }
+    return { rest: parseJson(this.#rest), lists: this.#lists }
   }
 
   /** Processes the token at `at`. Returns the position of the next one. */
@@ -203,7 +204,7 @@ class Scan {
   #string(at: number): number {
     const end = this.#endOfString(at)
     if (this.#depth === 1 && !this.#afterColon) {
-      this.#key = end - at > 2 * PART_UNITS ? '' : (JSON.parse(this.#text.slice(at, end)) as string)
+      this.#key = end - at > 2 * PART_UNITS ? '' : (parseJson(this.#text.slice(at, end)) as string)
     }
     this.#count()
     return end

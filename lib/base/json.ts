@@ -1,0 +1,80 @@
+// Parses JSON whose names may have escapes. V8 12.8 and later (Node 23, 24, 26) may take such a name for another one that it
+// parsed before: it compares as many characters of the source as the name has once it is decoded, so that `"\n"` can be read
+// as `\` (nodejs/node#63785). A peer could give an object other names than those that were checked. Therefore names are
+// replaced before such a text is parsed. Everything in lib/ uses this; the lint rule no-restricted-properties keeps the
+// bare JSON.parse out.
+
+import { JsonStrings } from './json-strings.js'
+
+const [major = 0, minor = 0] = (process.versions.v8 as string | undefined)?.split('.').map(Number) ?? []
+const CONFUSES_NAMES = major > 12 || (major === 12 && minor >= 8)
+
+/** Takes each value that is parsed, the innermost first, and returns what stands in its place. */
+export type Revive = (value: unknown) => unknown
+
+/** JSON.parse with the names that the text has. @throws SyntaxError */
+export function parseJson(text: string, revive?: Revive): unknown {
+  if (CONFUSES_NAMES && hasEscapedName(text)) return parseEscapedNames(text, revive)
+  return JSON.parse(text, revive === undefined ? undefined : (_name, value) => revive(value))
+}
+
+/** JSON.parse, for a text in which no name has an escape. @throws SyntaxError */
+export const parsePlainNames: (text: string) => unknown = JSON.parse
+
+/** Whether a JSON text has an object with a name that has an escape. */
+export function hasEscapedName(text: string): boolean {
+  if (!text.includes('\\')) return false
+  const strings = new JsonStrings(text)
+  while (strings.next()) {
+    if (strings.escaped && isName(text, strings)) return true
+  }
+  return false
+}
+
+/**
+ * JSON.parse that lets V8 see no name of the text: each gets a number, and each object is made anew with its names, in
+ * the order of the text. So the last value of a name that occurs twice counts, as ever. @throws SyntaxError
+ */
+export function parseEscapedNames(text: string, revive: Revive = (value) => value): unknown {
+  const names: string[] = []
+  const strings = new JsonStrings(text)
+  let numbered = ''
+  let copied = 0
+  while (strings.next()) {
+    if (!isName(text, strings)) continue
+    numbered += `${text.slice(copied, strings.begin)}"${STAND_IN}${names.length}"`
+    copied = strings.end
+    names.push(JSON.parse(text.slice(strings.begin, strings.end)) as string)
+  }
+  return JSON.parse(numbered + text.slice(copied), (_name, value: unknown) =>
+    revive(isObject(value) ? named(value, names) : value),
+  )
+}
+
+/** In front of the number: a name that is a number alone would move to the front of its object. */
+const STAND_IN = 'n'
+
+function named(object: Readonly<Record<string, unknown>>, names: readonly string[]): unknown {
+  const result: Record<string, unknown> = {}
+  for (const standIn of Object.keys(object)) {
+    const name = names[Number(standIn.slice(STAND_IN.length))] as string
+    const value = object[standIn]
+    if (name === '__proto__') {
+      Object.defineProperty(result, name, { value, writable: true, enumerable: true, configurable: true })
+    } else {
+      result[name] = value
+    }
+  }
+  return result
+}
+
+function isObject(value: unknown): value is Readonly<Record<string, unknown>> {
+  return typeof value === 'object' && value !== null && !Array.isArray(value)
+}
+
+/** Whether the last string is the name of a member: a colon follows. */
+function isName(text: string, { end }: JsonStrings): boolean {
+  let at = end
+  while (text[at] === ' ' || text[at] === '\t' || text[at] === '\n' || text[at] === '\r') ++at
+  return text[at] === ':'
+}
