@@ -17,7 +17,8 @@ export function readOptions<const T extends ParseArgsConfig>(usage: string, conf
   try {
     return parseArgs(config)
   } catch (error) {
-    return misused((error as Error).message)
+    // Without Node's advice on names that begin with a dash: none does.
+    return misused((error as Error).message.replace(/\. To specify .*/s, ''))
   }
 }
 

@@ -5,7 +5,9 @@ const BACKSLASH = '\\'
 /** The strings of a text that is JSON, from its beginning on. In other texts, what stands between quotation marks. */
 export class JsonStrings {
   readonly #text: string
-  /** The next backslash; the text is searched once for each, however many strings there are. */
+  // Each quotation mark and backslash is searched for once, however many strings there are and however often `next`
+  // is called.
+  #quote: number
   #escape: number
   /** Where the opening quotation mark of the last string stands. */
   begin = 0
@@ -16,16 +18,17 @@ export class JsonStrings {
 
   constructor(text: string) {
     this.#text = text
+    this.#quote = this.#find('"', 0)
     this.#escape = this.#find(BACKSLASH, 0)
   }
 
   /** Goes on to the next string that begins before `limit`. Returns whether there is one. */
   next(limit = this.#text.length): boolean {
-    const begin = this.#find('"', this.end)
-    if (begin >= limit) return false
-    this.begin = begin
+    if (this.#quote >= limit) return false
+    this.begin = this.#quote
     this.escaped = false
-    this.end = this.#closeOf(begin) + 1
+    this.end = this.#closeOf(this.begin) + 1
+    this.#quote = this.#find('"', this.end)
     return true
   }
 

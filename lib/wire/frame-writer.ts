@@ -2,7 +2,7 @@
 // has taken it. A frame is written whole, or the connection is closed.
 
 import { IpcError } from '../base/errors.js'
-import { monotonicMs } from '../base/globals.js'
+import { monotonicMs, queueMicrotask } from '../base/globals.js'
 import { sleepSync } from '../base/timing.js'
 import { addon } from '../binding/addon.js'
 import { systemError } from '../binding/native-error.js'
@@ -192,13 +192,19 @@ export class FrameWriter {
   cork(): void {
     if (this.#corked) return
     this.#corked = true
-    // A third of what queueMicrotask costs, which makes an AsyncResource for each call.
-    void DONE.then(
-      (this.#uncork ??= () => {
-        this.#corked = false
+    this.#uncork ??= () => {
+      this.#corked = false
+      try {
         this.flush()
-      }),
-    )
+      } catch (error) {
+        // Not a rejection, which an application may only log.
+        queueMicrotask(() => {
+          throw error
+        })
+      }
+    }
+    // A third of what queueMicrotask costs, which makes an AsyncResource for each call.
+    void DONE.then(this.#uncork)
   }
 
   /** Writes the batch with one system call. */

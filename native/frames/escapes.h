@@ -12,7 +12,7 @@ namespace sentinel {
 // Returns the value of a hexadecimal digit, or -1 for any other byte.
 int HexValue(std::uint8_t byte);
 
-// Positions in a text, or its end if there is none.
+// Each is the end of the text if there is none.
 struct Escapes {
   std::size_t first;  // backslash
   std::size_t bad;    // the first backslash that does not begin a valid escape

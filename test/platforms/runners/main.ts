@@ -44,7 +44,7 @@ ${checks.map(({ name }) => `  ${name}`).join('\n')}
 const { positionals: asked } = readOptions(HELP, { allowPositionals: true })
 const chosen = checks.filter(({ name }) => asked.length === 0 || asked.some((part) => name.includes(part)))
 if (chosen.length === 0)
-  misused(`no check is named so; there are ${checks.map(({ name }) => name).join('; ')}`)
+  misused(`no check has a name like that; there are ${checks.map(({ name }) => name).join('; ')}`)
 rmSync(place, { recursive: true, force: true })
 const failed: string[] = []
 for (const { name, run } of chosen) {
