@@ -1,6 +1,6 @@
-// Cuts the text of a long payload into parts that are each quick to parse. JSON.parse cannot be interrupted, and a line
-// of 1 MiB that consists of the smallest objects, or of ever new keys, takes it a quarter of a second. Must not know
-// what the parts mean.
+// Cuts the text of a long payload into parts that are each quick to parse. Parsing cannot be interrupted, and a line of
+// 1 MiB that consists of the smallest objects, or of ever new keys, takes a quarter of a second, or half of one if its
+// names have escapes (base/json.ts). Must not know what the parts mean.
 
 import { parseJson } from '../../base/json.js'
 import { invalid } from './protocol-error.js'
