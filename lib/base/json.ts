@@ -1,8 +1,7 @@
-// Parses JSON whose names may have escapes. V8 12.8 and later (Node 23, 24, 26) may take such a name for another one that it
-// parsed before: it compares as many characters of the source as the name has once it is decoded, so that `"\n"` can be read
-// as `\` (nodejs/node#63785). A peer could give an object other names than those that were checked. Therefore names are
-// replaced before such a text is parsed. Everything in lib/ uses this; the lint rule no-restricted-properties keeps the
-// bare JSON.parse out.
+// Parses JSON, with the names that the text has. JSON.parse of V8 12.8 and later (Node 23, 24, 26) may mistake a name with an
+// escape for a name from a text parsed earlier (nodejs/node#63785). It compares too few characters of the source: only as
+// many as the decoded name has. So `"\n"` can be read as `\`, and a peer can hide a name from a check. Therefore this module
+// replaces the names before it parses such a text. The lint rule no-restricted-properties keeps bare JSON.parse out of lib/.
 
 import { JsonStrings } from './json-strings.js'
 
@@ -44,8 +43,8 @@ export function parseEscapedNames(text: string, revive: Revive = (value) => valu
       revive(isObject(value) ? named(value, names) : value),
     )
   } catch (error) {
-    // The error must describe the text that was given. Names have no part in whether it is JSON.
-    if (error instanceof SyntaxError) JSON.parse(text)
+    // If the text is not JSON, this throws an error that describes it, and not the one with numbers.
+    JSON.parse(text)
     throw error
   }
 }
