@@ -50,6 +50,7 @@
         "native/frames/line_checker.cc",
         "native/frames/line_numbers.cc",
         "native/frames/line_scanner.cc",
+        "native/frames/own_form.cc",
         "native/node/abi.cc",
         "native/node/acceptor_object.cc",
         "native/node/addon.cc",

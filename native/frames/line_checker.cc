@@ -11,14 +11,10 @@ namespace sentinel {
 namespace {
 
 constexpr std::int64_t kMaxSafeInteger = (std::int64_t{1} << 53) - 1;
-constexpr std::size_t kMaxSafeDigits = 16;
-constexpr std::string_view kPayloadKey = R"(,"payload":)";
 
 bool Same(const std::uint8_t* bytes, const char* text, std::size_t length) {
   return std::memcmp(bytes, text, length) == 0;
 }
-
-unsigned Bit(EnvelopeKey key) { return 1U << static_cast<unsigned>(key); }
 
 MessageType TypeOf(const std::uint8_t* bytes, std::size_t length) {
   switch (length) {
@@ -99,44 +95,8 @@ std::int32_t LineChecker::FlagsOf(const Envelope& envelope, std::size_t line_sta
     if (HasEscapes(envelope.id)) flags |= FrameRecord::kIdEscaped;
   }
   const std::uint8_t* const text = walker_.text;
-  if (flags != 0 || text[line_end] != '\n') return HasMeta(envelope) ? flags | FrameRecord::kHasMeta : flags;
-  // An envelope that TakeOwnEnvelope recognised is canonical if nothing stands in front of it or
-  // behind the payload.
-  if (envelope.own && envelope.type.start == line_start + sizeof(R"({"type":")") - 1 &&
-      envelope.payload.end + 1 == line_end) {
-    return FrameRecord::kCanonical;
-  }
-  // The encoder of this package writes {"type":"T","id":"I","ts":N,"payload":P}, and omits an empty
-  // id. If the parts stand in that order and the line has exactly their bytes, there is nothing
-  // else in it.
-  const bool in_order = envelope.type.start < envelope.timestamp.start &&
-                        envelope.timestamp.start < envelope.payload.start &&
-                        (envelope.id.size() == 0 ||
-                         (envelope.type.start < envelope.id.start && envelope.id.start < envelope.timestamp.start));
-  const std::size_t id_bytes = envelope.id.size() == 0 ? 0 : envelope.id.size() + sizeof(R"(,"id":"")") - 1;
-  const std::size_t head_bytes =
-      sizeof(R"({"type":"","ts":)") - 1 + envelope.type.size() + id_bytes + envelope.timestamp.size();
-  const bool minus_zero = envelope.seconds == 0 && envelope.timestamp.size() > 1;
-  if (!HasMeta(envelope)) {
-    const bool canonical = in_order && !minus_zero &&
-                           line_end - line_start == head_bytes + kPayloadKey.size() + envelope.payload.size() + 1;
-    return canonical ? FrameRecord::kCanonical : 0;
-  }
-  // With other keys it writes them behind `ts`, and a sequence number, if any, behind the payload.
-  const bool numbered_behind =
-      (envelope.seen & Bit(EnvelopeKey::kSequence)) == 0 || sequence_at_ > envelope.payload.end;
-  const bool in_place = in_order && !minus_zero && numbered_behind &&
-                        envelope.timestamp.end - line_start == head_bytes && text[envelope.timestamp.end] == ',' &&
-                        extras_.first == envelope.timestamp.end + 1 &&
-                        extras_.end + kPayloadKey.size() == envelope.payload.start &&
-                        Same(text + extras_.end, kPayloadKey.data(), kPayloadKey.size());
-  if (!in_place) return FrameRecord::kHasMeta;
-  const bool canonical = envelope.payload.end + 1 == line_end;
-  return FrameRecord::kHasMeta | FrameRecord::kMetaInPlace | (canonical ? FrameRecord::kCanonical : 0);
-}
-
-bool LineChecker::HasMeta(const Envelope& envelope) const {
-  return (envelope.seen & Bit(EnvelopeKey::kUnknown)) != 0 && extras_.InBounds();
+  if (flags != 0 || text[line_end] != '\n') return HasMeta(envelope, rare_) ? flags | FrameRecord::kHasMeta : flags;
+  return FormOf(text, {line_start, line_end}, envelope, rare_);
 }
 
 bool LineChecker::HasEscapes(const Span& span) const {
@@ -150,7 +110,7 @@ LineState LineChecker::CheckEnvelope(std::size_t end, Envelope& envelope) {
     const LineState state = CheckValue(value);
     return state == LineState::kMessage ? walker_.FailAt(open, LineState::kNotAnObject) : state;
   }
-  const bool own = TakeOwnEnvelope(end, envelope);
+  const bool own = own_form_.TakeEnvelope(walker_, end, envelope);
   if (!own) ++walker_.cursor;
   if (!own && walker_.text[*walker_.cursor] == '}') {
     ++walker_.cursor;
@@ -164,90 +124,10 @@ LineState LineChecker::CheckEnvelope(std::size_t end, Envelope& envelope) {
       const std::size_t at = *walker_.cursor++;
       if (walker_.text[at] == '}') break;
       if (walker_.text[at] != ',') return walker_.FailAt(at, LineState::kSyntax);
-      if (payload_last && TakeOwnSequence(end, envelope)) break;
+      if (payload_last && OwnForm::TakeSequence(walker_, end, envelope)) break;
     }
   }
   return envelope.type.size() == 0 ? walker_.FailAt(open, LineState::kTypeMissing) : LineState::kMessage;
-}
-
-// Takes the envelope up to the payload's value at once, if it has the form that this package's
-// encoder writes. The structural characters are where the text has them only if no string was left
-// open before, so each position is compared.
-bool LineChecker::TakeOwnEnvelope(std::size_t end, Envelope& envelope) {
-  constexpr std::string_view kOpen = R"({"type":")";
-  constexpr std::string_view kBeforeId = R"(","id":")";
-  constexpr std::string_view kBeforeTimestamp = R"(","ts":)";
-  const std::uint32_t* const at = walker_.cursor;
-  const auto stands = [&](std::size_t where, std::string_view what) {
-    return where + what.size() <= end && Same(walker_.text + where, what.data(), what.size());
-  };
-
-  const std::size_t open = at[0];
-  if (!stands(open, kOpen) || at[1] != open + 1 || at[2] != open + 7 || at[3] != open + 8) return false;
-  const Span type = {open + kOpen.size(), at[4] - std::size_t{1}};
-  if (type.end <= type.start || !stands(type.end, kBeforeId) || at[5] != type.end + 2 || at[6] != type.end + 6 ||
-      at[7] != type.end + 7) {
-    return false;
-  }
-  const Span id = {type.end + kBeforeId.size(), at[8] - std::size_t{1}};
-  if (id.end <= id.start || !stands(id.end, kBeforeTimestamp) || at[9] != id.end + 2 || at[10] != id.end + 6 ||
-      at[11] != id.end + 7) {
-    return false;
-  }
-  const Span timestamp = {id.end + kBeforeTimestamp.size(), at[12]};
-  if (!stands(timestamp.end, kPayloadKey) || at[13] != timestamp.end + 1 || at[14] != timestamp.end + 10 ||
-      at[15] != timestamp.end + kPayloadKey.size()) {
-    return false;
-  }
-  // A number without sign or leading zero, short enough to be safe. CheckMember handles the others.
-  if (timestamp.size() == 0 || timestamp.size() >= kMaxSafeDigits || walker_.text[timestamp.start] == '0')
-    return false;
-  // Most lines of a block have the same timestamp.
-  if (timestamp.size() != last_timestamp_.size() ||
-      std::memcmp(walker_.text + timestamp.start, walker_.text + last_timestamp_.start, timestamp.size()) != 0) {
-    std::int64_t seconds = 0;
-    for (std::size_t i = timestamp.start; i < timestamp.end; ++i) {
-      if (!IsDigit(walker_.text[i])) return false;
-      seconds = seconds * 10 + (walker_.text[i] - '0');
-    }
-    last_timestamp_ = timestamp;
-    last_seconds_ = seconds;
-  }
-
-  envelope.type = type;
-  envelope.id = id;
-  envelope.timestamp = timestamp;
-  envelope.seconds = last_seconds_;
-  envelope.seen =
-      Bit(EnvelopeKey::kType) | Bit(EnvelopeKey::kId) | Bit(EnvelopeKey::kTimestamp) | Bit(EnvelopeKey::kPayload);
-  envelope.own = true;
-  walker_.cursor = at + 15;
-  return true;
-}
-
-// Takes `"seq":N}` at once behind a comma, if the line ends there, in the form that a numbering
-// sender writes.
-bool LineChecker::TakeOwnSequence(std::size_t end, Envelope& envelope) {
-  constexpr std::string_view kKey = R"("seq":)";
-  const std::uint32_t* const at = walker_.cursor;
-  const std::size_t digits = at[0] + kKey.size();
-  // The key first: only then do the positions after it belong to this line.
-  if (digits >= end || !Same(walker_.text + at[0], kKey.data(), kKey.size()) || at[1] != at[0] + 5 ||
-      at[2] != digits) {
-    return false;
-  }
-  const std::size_t close = at[3];
-  if (close <= digits || close - digits >= kMaxSafeDigits || walker_.text[close] != '}' ||
-      walker_.text[digits] == '0')
-    return false;
-  std::uint64_t sequence = 0;
-  for (std::size_t i = digits; i < close; ++i) {
-    if (!IsDigit(walker_.text[i])) return false;
-    sequence = sequence * 10 + static_cast<std::uint64_t>(walker_.text[i] - '0');
-  }
-  envelope.sequence = sequence;
-  walker_.cursor = at + 4;
-  return true;
 }
 
 LineState LineChecker::CheckMember(Envelope& envelope) {
@@ -271,18 +151,22 @@ LineState LineChecker::CheckMember(Envelope& envelope) {
     case EnvelopeKey::kId: return TakeString(envelope.id, LineState::kIdInvalid);
     case EnvelopeKey::kTimestamp: return TakeTimestamp(envelope);
     case EnvelopeKey::kPayload: return CheckPayload(envelope);
-    default: sequence_at_ = quote; return TakeSequence(envelope);
+    default: rare_.sequence_at = quote; return TakeSequence(envelope);
   }
 }
 
 LineState LineChecker::TakeExtra(std::size_t start, Envelope& envelope) {
-  if ((envelope.seen & Bit(EnvelopeKey::kUnknown)) == 0) extras_ = {0, 0, start, 0};
+  if ((envelope.seen & Bit(EnvelopeKey::kUnknown)) == 0) {
+    rare_.extra_keys = 0;
+    rare_.extra_bytes = 0;
+    rare_.extras_start = start;
+  }
   envelope.seen |= Bit(EnvelopeKey::kUnknown);
   Span value;
   const LineState state = CheckValue(value);
-  ++extras_.keys;
-  extras_.bytes += value.end - start;
-  extras_.end = value.end;
+  ++rare_.extra_keys;
+  rare_.extra_bytes += value.end - start;
+  rare_.extras_end = value.end;
   return state;
 }
 

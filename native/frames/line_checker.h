@@ -7,9 +7,11 @@
 #include <cstddef>
 #include <cstdint>
 
+#include "frames/envelope.h"
 #include "frames/field_finder.h"
 #include "frames/frame_record.h"
 #include "frames/json_walker.h"
+#include "frames/own_form.h"
 
 namespace sentinel {
 
@@ -33,29 +35,7 @@ class LineChecker {
   }
 
  private:
-  // Members of the envelope whose keys are not reserved.
-  struct Extras {
-    std::size_t keys = 0;
-    std::size_t bytes = 0;
-    std::size_t first = 0;  // where the first one begins
-    std::size_t end = 0;    // where the last one ends
-
-    bool InBounds() const { return keys <= EnvelopeExtra::kMostKeys && bytes <= EnvelopeExtra::kMostBytes; }
-  };
-  struct Envelope {
-    Span type;  // within the quotes, as that of id
-    Span id;
-    Span timestamp;
-    Span payload;
-    std::int64_t seconds = 0;
-    std::uint64_t sequence = 0;
-    unsigned seen = 0;  // bit per EnvelopeKey
-    bool own = false;   // up to the payload it has the form that this package's encoder writes
-  };
-
   LineState CheckEnvelope(std::size_t end, Envelope& envelope);
-  bool TakeOwnEnvelope(std::size_t end, Envelope& envelope);
-  bool TakeOwnSequence(std::size_t end, Envelope& envelope);
   LineState CheckMember(Envelope& envelope);
   LineState TakeString(Span& content, LineState otherwise);
   LineState TakeTimestamp(Envelope& envelope);
@@ -64,7 +44,6 @@ class LineChecker {
   LineState CheckPayload(Envelope& envelope);
   LineState CheckValue(Span& value);
   bool CheckEscapes(std::size_t start, std::size_t end);
-  bool HasMeta(const Envelope& envelope) const;
   bool HasEscapes(const Span& span) const;
   std::int32_t FlagsOf(const Envelope& envelope, std::size_t line_start, std::size_t line_end) const;
 
@@ -73,12 +52,8 @@ class LineChecker {
   const std::size_t origin_;
   FieldFinder* const finder_;
   std::size_t first_escape_ = 0;  // of the line, or its end; only set if the block has escapes
-  // Rare, and therefore not part of each Envelope: set if its `seen` has the bit.
-  Extras extras_;
-  std::size_t sequence_at_ = 0;  // where the key is
-  // The last timestamp that TakeOwnEnvelope converted.
-  Span last_timestamp_;
-  std::int64_t last_seconds_ = 0;
+  RareMembers rare_;
+  OwnForm own_form_;
 };
 
 }  // namespace sentinel

@@ -26,7 +26,7 @@ fuzz() {
     grep -E '^(#[0-9]+.*(DONE|INITED)|stat::|==|violated|SUMMARY|artifact)' ; return "${PIPESTATUS[0]}"
 }
 
-lines=(native/frames/line_scanner.cc native/frames/line_checker.cc native/frames/envelope_key.cc native/frames/field_set.cc
+lines=(native/frames/line_scanner.cc native/frames/line_checker.cc native/frames/own_form.cc native/frames/envelope_key.cc native/frames/field_set.cc
   native/frames/escapes.cc "$place/simdjson.o")
 fuzz frame_reader native/frames/frame_reader.cc "${lines[@]}"
 fuzz fields "${lines[@]}"

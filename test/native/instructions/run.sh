@@ -18,7 +18,7 @@ if [ ! "$place/simdjson.o" -nt "$simdjson/simdjson.cpp" ]; then
   g++ "${flags[@]}" -w -c "$simdjson/simdjson.cpp" -o "$place/simdjson.o"
 fi
 g++ "${flags[@]}" -Wall -Wextra -Werror "$here/frame_reader_driver.cc" native/frames/frame_reader.cc native/frames/line_scanner.cc \
-  native/frames/line_checker.cc native/frames/envelope_key.cc native/frames/field_set.cc native/frames/escapes.cc "$place/simdjson.o" -o "$place/frame_reader_driver"
+  native/frames/line_checker.cc native/frames/own_form.cc native/frames/envelope_key.cc native/frames/field_set.cc native/frames/escapes.cc "$place/simdjson.o" -o "$place/frame_reader_driver"
 
 counts=()
 for input in logon event fields foreign invalid torn; do
