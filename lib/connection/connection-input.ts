@@ -22,7 +22,7 @@ export interface RecordReader<Reader> {
   onRecords(reader: Reader, count: number, received: number): boolean
   /**
    * Nothing more will arrive. `error` is set if the connection broke. Returns true while the application has not taken
-   * everything: until `finishReading`, replies can be sent to a peer that still reads.
+   * everything: until `finish`, replies can be sent to a peer that still reads.
    */
   onEnd(reader: Reader, error: IpcError | undefined): boolean
   /** Returns whether the application waits for input. When it begins to wait, call `asked`. */
@@ -100,6 +100,11 @@ export class ConnectionInput<Owner> implements AccountHolder {
     return this.#tally?.lines ?? 0
   }
 
+  /** Whether nothing more will be read. */
+  get ended(): boolean {
+    return this.#state === 'ended'
+  }
+
   /** Whether lines are read as they arrive: neither the reader nor the account wants to wait. */
   get flows(): boolean {
     return this.#wanted && !this.#stopped
@@ -150,6 +155,11 @@ export class ConnectionInput<Owner> implements AccountHolder {
     else this.#socket.resume()
   }
 
+  /** Notes that the application has taken everything that the peer sent before it stopped sending. */
+  finish(): void {
+    this.#socket.finish()
+  }
+
   /** Notes that the application has begun to wait for input. */
   asked(): void {
     if (this.#stopped) this.#account?.wanting(this)
@@ -186,8 +196,9 @@ export class ConnectionInput<Owner> implements AccountHolder {
   }
 
   /**
-   * Charges bytes that this connection makes the process hold, besides unfinished lines. Negative bytes are released.
-   * `awaiting`: of these, bytes that the application has to take or to finish.
+   * Charges bytes that this connection makes the process hold, besides unfinished lines, to the account of its user.
+   * Negative bytes are released. `awaiting`: of these, bytes that the application has to take or to finish. While the
+   * account is full, the connections of the user are read one at a time, and those with awaiting bytes not at all.
    */
   charge(bytes: number, awaiting = bytes): void {
     const tally = (this.#tally ??= new Tally())

@@ -29,15 +29,6 @@ import { ConnectionInput, type InputOwners, type RecordReader } from './connecti
 import { HangupSweep } from './hangup-sweep.js'
 import type { UserAccount } from './user-account.js'
 
-export type { RecordReader } from './connection-input.js'
-
-/** How far a connection has been read. */
-export interface Reading {
-  readonly bytes: number
-  /** Whether lines are read as they arrive: neither the reader nor the account of the user wants to wait. */
-  readonly flows: boolean
-}
-
 /** The origin of a connection. One object serves all connections of a listener. */
 export interface ConnectionOrigin {
   /** Makes another connection to the same address. Undefined for accepted connections. */
@@ -72,10 +63,8 @@ export let attachReader: <Reader extends object>(
   maxLineBytes: number,
   reading?: LineReading,
 ) => ConnectionInput<Connection>
-/** Whether the connection has, or had, a reader. */
-export let hasReader: (connection: Connection) => boolean
-/** Resumes reading after `onRecords` has returned false. */
-export let resumeReading: (connection: Connection) => void
+/** Returns the reading half of a connection that has, or had, a reader. */
+export let inputOf: (connection: Connection) => ConnectionInput<Connection> | undefined
 /**
  * Stops reading as if the peer had ended the stream: the reader gets the lines read so far, in turns of the event loop
  * if there are many, then the end. Writing continues.
@@ -86,22 +75,8 @@ export let endReading: (connection: Connection) => void
  * there are none.
  */
 export let takeKeptLines: (connection: Connection) => Promise<void> | undefined
-/** How far a connection has been read. Undefined if it has no reader, or its reading has ended. */
-export let readingOf: (connection: Connection) => Reading | undefined
-/**
- * Charges bytes that a connection makes this process hold to the account of its user. Negative bytes are released.
- * `awaiting` is the part that the application has to take or finish; default: all. While the account is full, the
- * connections of the user are read one at a time, and connections with awaiting bytes not at all.
- */
-export let charge: (connection: Connection, bytes: number, awaiting?: number) => void
-/** Whether the account of its user is full. */
-export let isCrowded: (connection: Connection) => boolean
-/** Notes that the application has taken everything that the peer sent before it stopped sending. */
-export let finishReading: (connection: Connection) => void
-/** The busy-poll setting that receivers on this connection inherit. */
-export let busyPollOf: (connection: Connection) => PollRequest
-/** Returns the function that makes another connection to the same address; undefined unless this one was dialled. */
-export let redialOf: (connection: Connection) => ConnectionOrigin['redial']
+/** Returns where the connection comes from, and what receivers on it inherit. */
+export let originOf: (connection: Connection) => ConnectionOrigin
 /** Closes at once, with a reason for the audit channel. */
 export let closeBecause: (connection: Connection, reason: CloseReason) => void
 /** Whether the application has called `destroy`: it wants nothing more of this connection. */
@@ -236,14 +211,7 @@ export class Connection {
       else if (!connection.#socket.destroyed) input.start(maxLineBytes, reading)
       return input
     }
-    hasReader = (connection) => connection.#input !== undefined
-    resumeReading = (connection) => {
-      connection.#input?.resume()
-    }
-    charge = (connection, bytes, awaiting) => {
-      connection.#input?.charge(bytes, awaiting)
-    }
-    isCrowded = (connection) => connection.#input?.crowded === true
+    inputOf = (connection) => connection.#input
     endReading = (connection) => {
       if (connection.#state === 'open') connection.#socket.stop()
     }
@@ -254,12 +222,7 @@ export class Connection {
       connection.#socket.stop()
       return stopped
     }
-    readingOf = (connection) => (connection.#state === 'open' ? connection.#input : undefined)
-    finishReading = (connection) => {
-      connection.#socket.finish()
-    }
-    busyPollOf = (connection) => connection.#origin.busyPoll
-    redialOf = (connection) => connection.#origin.redial
+    originOf = (connection) => connection.#origin
     inputOwners = {
       socketOf: (connection) => connection.#socket,
       onOverrun: (connection, error) => {

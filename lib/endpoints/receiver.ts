@@ -6,10 +6,9 @@ import { publishInvalid, wantsInvalid } from '../connection/audit.js'
 import { requestPoll } from '../wire/busy-poll.js'
 import {
   attachReader,
-  busyPollOf,
   checkConnection,
   closeBecause,
-  finishReading,
+  originOf,
   takeKeptLines,
   type Connection,
 } from '../connection/connection.js'
@@ -227,7 +226,7 @@ export class Receiver<
     this.#serve()
     if (this.#queue.any) {
       this.#input.asked()
-      requestPoll(this.#plan.busyPoll ?? busyPollOf(this.connection))
+      requestPoll(this.#plan.busyPoll ?? originOf(this.connection).busyPoll)
     }
     return waiting
   }
@@ -235,7 +234,7 @@ export class Receiver<
   #serve(): void {
     this.#queue.serve(this.#state === 'ended')
     this.#charge()
-    if (this.#queue.endGiven) finishReading(this.connection)
+    if (this.#queue.endGiven) this.#input.finish()
     if (this.#state === 'paused' && this.#queue.empty) {
       this.#state = 'reading'
       this.#events?.resumed()

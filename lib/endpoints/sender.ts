@@ -1,7 +1,7 @@
 // Sends messages one by one or in batches, and reports when the kernel has them. Delivery is at most once: after that,
 // the fate of a message depends on the receiver.
 
-import { checkConnection, redialOf, writerOf, type Connection } from '../connection/connection.js'
+import { checkConnection, originOf, writerOf, type Connection } from '../connection/connection.js'
 import { monotonicMs } from '../base/globals.js'
 import { abortedError, hasCode, IpcError, rejected } from '../base/errors.js'
 import {
@@ -179,7 +179,7 @@ export class Sender {
         const mayHelp =
           hasCode(error, 'ERR_IPC_TIMEOUT', 'ERR_IPC_BUFFER_FULL') ||
           (hasCode(error, 'ERR_IPC_CLOSED', 'ERR_IPC_NOT_LISTENING') &&
-            redialOf(this.#connection) !== undefined)
+            originOf(this.#connection).redial !== undefined)
         if (!mayHelp || this.#closed || tries >= MAX_RETRIES) throw error
         this.#observed()?.retrying(error, tries, tries * RETRY_WAIT_MS)
       }
@@ -302,7 +302,7 @@ export class Sender {
 
   async #redial(signal: AbortSignal | undefined): Promise<void> {
     try {
-      const connection = await redialOf(this.#connection)?.(signal)
+      const connection = await originOf(this.#connection).redial?.(signal)
       if (connection === undefined) return
       if (this.#closed) {
         connection.destroy()

@@ -4,7 +4,7 @@
 
 import { monotonicMs } from '../base/globals.js'
 import { pause } from '../base/timing.js'
-import { readingOf, type Connection } from '../connection/connection.js'
+import { inputOf, type Connection } from '../connection/connection.js'
 import { afterRound } from '../wire/turn.js'
 import { drain } from './draining.js'
 
@@ -62,9 +62,9 @@ function round(): Promise<void> {
 function look(open: ReadonlyMap<Connection, unknown>, progress: Map<Connection, Progress>): Look {
   let found: Look = 'quiet'
   for (const connection of open.keys()) {
-    const reading = readingOf(connection)
-    if (reading === undefined) continue
-    const { bytes, flows } = reading
+    const input = inputOf(connection)
+    if (input === undefined || input.ended) continue
+    const { bytes, flows } = input
     const before = progress.get(connection)
     if (before === undefined) {
       progress.set(connection, { first: bytes, last: bytes })

@@ -1,7 +1,7 @@
 // Lets code that only writes to a connection finish when its server drains. Code that reads notices the end of its
 // stream instead.
 
-import { endReading, hasReader, type Connection } from '../connection/connection.js'
+import { endReading, inputOf, type Connection } from '../connection/connection.js'
 
 /** Begins to finish. Resolves when everything is written; must not reject. */
 type Finish = () => Promise<void>
@@ -27,7 +27,7 @@ export function onDraining(connection: Connection, finish: Finish): () => void {
 export function drain(connection: Connection): void {
   endReading(connection)
   const all = writers.get(connection)
-  if (all === undefined || all.size === 0 || hasReader(connection)) return
+  if (all === undefined || all.size === 0 || inputOf(connection) !== undefined) return
   void closeAfter(connection, [...all])
 }
 

@@ -5,7 +5,7 @@
 import { abortedError, hasCode, IpcError, rejected } from '../base/errors.js'
 import { checkTimeout, waitAtMost } from '../base/timing.js'
 import { Waiters } from '../base/waiters.js'
-import { charge, checkConnection, type Connection } from '../connection/connection.js'
+import { checkConnection, inputOf, type Connection } from '../connection/connection.js'
 import { Receiver } from '../endpoints/receiver.js'
 import type { SendOptions } from '../endpoints/sender.js'
 import { memoryOf } from '../message/held-reads.js'
@@ -259,7 +259,7 @@ export class Endpoint {
     const [more, moreAwaiting] = [total - this.#charged, awaiting - this.#chargedAwaiting]
     this.#charged = total
     this.#chargedAwaiting = awaiting
-    charge(this.connection, more, moreAwaiting)
+    inputOf(this.connection)?.charge(more, moreAwaiting)
   }
 
   #take(message: SOCMessage): void {

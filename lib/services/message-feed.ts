@@ -1,7 +1,7 @@
 // The messages of an endpoint that are neither requests nor replies, queued until the application reads them.
 
 import { Fifo } from '../base/fifo.js'
-import { isCrowded, type Connection } from '../connection/connection.js'
+import { inputOf, type Connection } from '../connection/connection.js'
 import { HeldReads, type HeldRead } from '../message/held-reads.js'
 import type { SOCMessage } from '../message/message.js'
 
@@ -80,12 +80,17 @@ export class MessageFeed implements AsyncIterableIterator<SOCMessage, undefined,
     const waiting = this.#waiting.shift()
     if (waiting !== undefined) {
       waiting.resolve({ value: message, done: false })
-    } else if (this.#state === 'unread' && (this.bytes >= this.#maxBytes || isCrowded(this.connection))) {
+    } else if (this.#state === 'unread' && (this.bytes >= this.#maxBytes || this.#crowded)) {
       ++this.#dropped
     } else {
       this.#read.hold()
       this.#messages.push({ message, read: this.#read })
     }
+  }
+
+  /** Whether the account of the peer's user is full. */
+  get #crowded(): boolean {
+    return inputOf(this.connection)?.crowded === true
   }
 
   /** Ends the feed: queued messages are handed out first, then `failure`, once. */

@@ -49,8 +49,8 @@ export const servicesMutations: readonly Mutation[] = [
     name: 'messages that are not read are bounded',
     claim: BOUNDED,
     file: 'lib/services/message-feed.ts',
-    from: "if (this.#state === 'unread' && (this.bytes >= this.#maxBytes || isCrowded(this.connection))) {",
-    to: 'if (this.bytes === Infinity && this.#maxBytes > 0 && isCrowded(this.connection)) {',
+    from: "if (this.#state === 'unread' && (this.bytes >= this.#maxBytes || this.#crowded)) {",
+    to: 'if (this.bytes === Infinity && this.#maxBytes > 0 && this.#crowded) {',
     tests: [...ENDPOINT, ...HOSTILE],
   },
   {

@@ -1,7 +1,7 @@
 // The receiving side of one connection of an acknowledged sender: hands its messages to the application's loops, and
 // reports their outcomes to the sender. State that outlives a connection is in the ledger.
 
-import { charge, checkConnection, wasDestroyed, type Connection } from '../../connection/connection.js'
+import { checkConnection, inputOf, wasDestroyed, type Connection } from '../../connection/connection.js'
 import { rejected, type IpcError } from '../../base/errors.js'
 import { checkOptions, signal as signalCheck, wrongKind, type OptionTable } from '../../base/options.js'
 import { hangUp } from '../../endpoints/hang-up.js'
@@ -57,7 +57,7 @@ export class AcknowledgingReceiver implements AsyncIterableIterator<SOCMessage, 
         this.#link.leaveSession()
       },
       onHeld: (bytes) => {
-        charge(connection, bytes)
+        inputOf(connection)?.charge(bytes)
       },
     })
     this.#link = new ReceiverLink(connection, name, link, this.#dispatcher)

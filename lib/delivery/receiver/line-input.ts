@@ -2,14 +2,7 @@
 // extracts control messages and refused lines at their place between them. Stops reading while the receiver is full.
 
 import { publishInvalid, wantsInvalid } from '../../connection/audit.js'
-import {
-  attachReader,
-  busyPollOf,
-  closeBecause,
-  resumeReading,
-  type Connection,
-  type RecordReader,
-} from '../../connection/connection.js'
+import { attachReader, closeBecause, originOf, type Connection } from '../../connection/connection.js'
 import { INVALID_REASONS, MESSAGE_STATE, MessageTypeCode, RecordWord } from '../../binding/abi.js'
 import { IpcError } from '../../base/errors.js'
 import type { HeldRead } from '../../message/held-reads.js'
@@ -18,7 +11,7 @@ import { requestPoll } from '../../wire/busy-poll.js'
 import { fieldBytes, lineReading, type LineReading, type PayloadOptions } from '../../wire/line-reading.js'
 import { threadWindow } from '../../wire/read-window.js'
 import { PageCutter, RefusedLines } from '../../wire/record-decoder.js'
-import type { ConnectionInput } from '../../connection/connection-input.js'
+import type { ConnectionInput, RecordReader } from '../../connection/connection-input.js'
 import { isControl } from '../protocol/control.js'
 
 export interface LineInputOptions extends PayloadOptions {
@@ -155,13 +148,13 @@ export class LineInput {
   resume(): void {
     if (!this.#paused || this.#ended) return
     this.#paused = false
-    resumeReading(this.#connection)
+    this.#input?.resume()
   }
 
   /** Call when a loop begins to wait for messages. */
   asked(): void {
     this.#input?.asked()
-    requestPoll(busyPollOf(this.#connection))
+    requestPoll(originOf(this.#connection).busyPoll)
   }
 
   /** Ignores all further input. */
@@ -184,7 +177,7 @@ export class LineInput {
     const before = this.#paused
     this.#paused = !this.#ended && this.#events.full
     if (this.#paused && !before) this.#events.onPaused()
-    if (!this.#paused && this.#events.isWanted) requestPoll(busyPollOf(this.#connection))
+    if (!this.#paused && this.#events.isWanted) requestPoll(originOf(this.#connection).busyPoll)
     return !this.#paused
   }
 
