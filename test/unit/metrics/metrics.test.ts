@@ -19,6 +19,7 @@ import { openTelemetryName } from '../../../lib/metrics/opentelemetry.js'
 import { newSOCMessage } from '../../../lib/message/new-message.js'
 import { temporaryDirectory } from '../../support/directory.js'
 import { connectedPair, listening } from '../../support/pair.js'
+import { until } from '../../support/wait.js'
 
 /** The values of a scrape: name with labels, as the text format has them. */
 async function scrape(registry: Registry): Promise<Record<string, number>> {
@@ -256,13 +257,9 @@ describe('a logger', () => {
     const server = await listener.accept()
     client.destroy()
     await server.whenClosed()
-    await sleep(20)
-    expect(lines.map(([level, text]) => `${level} ${text}`)).toContain(
-      'info sentinel-ipc: a client was let in',
-    )
-    expect(lines.map(([level, text]) => `${level} ${text}`)).toContain(
-      'info sentinel-ipc: a connection has ended',
-    )
+    const texts = (): string[] => lines.map(([level, text]) => `${level} ${text}`)
+    await until(() => texts().includes('info sentinel-ipc: a connection has ended'))
+    expect(texts()).toContain('info sentinel-ipc: a client was let in')
     // Connections of other tests may end meanwhile.
     expect(lines.map(([, , fields]) => fields)).toContainEqual(
       expect.objectContaining({ event: 'accept', address: listener.address }),
