@@ -1,10 +1,12 @@
 // The counts of one receiver, and its bounds: when enough messages wait to be handed out, reading stops.
 
-import type { AcknowledgingReceiverStats } from './options.js'
+/** Reading stops when this many messages or bytes wait to be handed out, and resumes at half of that. */
+const MAX_WAITING = 1024
+const MAX_WAITING_BYTES = 1 << 18
 
-/** The counts that handing out and settling change. */
+/** The counts that handing out and settling change: part of `AcknowledgingReceiverStats`, which says what they mean. */
 export type Counts = Pick<
-  AcknowledgingReceiverStats,
+  Tally,
   | 'received'
   | 'delivered'
   | 'accepted'
@@ -15,10 +17,6 @@ export type Counts = Pick<
   | 'duplicates'
   | 'superseded'
 >
-
-/** Reading stops when this many messages or bytes wait to be handed out, and resumes at half of that. */
-const MAX_WAITING = 1024
-const MAX_WAITING_BYTES = 1 << 18
 
 export class Tally {
   received = 0
