@@ -64,7 +64,8 @@ export type { Meta } from './message/meta.js'
 export { newSOCMessage, rawJSON, type NewMessageOptions, type RawJSON } from './message/new-message.js'
 export { extractTrace, injectTrace, type TraceApi } from './message/trace.js'
 export type { PayloadOptions } from './wire/line-reading.js'
-export type { PeerIdentity, PeerPolicy } from './peer/peer.js'
+export type { PeerIdentity } from './peer/peer.js'
+export type { PeerPolicy } from './peer/policy.js'
 export {
   Receiver,
   type ReceivedMessage,
