@@ -137,7 +137,9 @@ export class Spool implements SpoolLog {
     this.#events = events
     if (this.#untold === 0) return
     queueMicrotask(() => {
-      this.#tellLost()
+      const lost = this.#untold
+      this.#untold = 0
+      events.onLost(lost, 'storage', damagedError(this.directory, lost))
     })
   }
 
@@ -148,7 +150,7 @@ export class Spool implements SpoolLog {
   append({ count, value, priorities }: SpoolEntry): {
     /** Number of the first message. */
     readonly first: number
-    /** Resolves when the messages survive what `durability` says. */
+    /** Resolves when the messages survive the failures that `durability` names. */
     readonly durable: Promise<void>
   } {
     const first = this.#next
@@ -284,12 +286,6 @@ export class Spool implements SpoolLog {
   #close(): Promise<void> {
     forget(this)
     return end(this.#parts)
-  }
-
-  #tellLost(): void {
-    const lost = this.#untold
-    this.#untold = 0
-    this.#events?.onLost(lost, 'storage', damagedError(this.directory, lost))
   }
 
   #onLost(count: number, reason: 'expired' | 'storage', error: IpcError): void {

@@ -4,7 +4,7 @@
 const MAX_WAITING = 1024
 const MAX_WAITING_BYTES = 1 << 18
 
-/** The counts that handing out and settling change: part of `AcknowledgingReceiverStats`, which says what they mean. */
+/** The counts that handing out and settling change. `AcknowledgingReceiverStats` documents them. */
 export type Counts = Pick<
   Tally,
   | 'received'
@@ -61,7 +61,10 @@ export class Tally {
     return this.#wasFull
   }
 
-  /** Whether enough waits: from the bound down to half of it. A receiver that no longer reads is never full. */
+  /**
+   * Returns whether so much waits that reading must stop: from the bound on, until at most half of it is left. A receiver
+   * that no longer reads is never full.
+   */
   isFull(reads: boolean): boolean {
     const full = this.#wasFull
       ? this.waiting > MAX_WAITING / 2 || this.#waitingBytes > MAX_WAITING_BYTES / 2

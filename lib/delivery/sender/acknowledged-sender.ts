@@ -44,7 +44,7 @@ export class AcknowledgedSender {
   #connection: Connection | undefined
   #state: AcknowledgedSenderState = 'connecting'
   #everAcknowledged = false
-  /** Why the sender is not connected, or was not the last time. */
+  /** The last error of a connection or of an attempt. Undefined after the peer has acknowledged. */
   #lastError: IpcError | undefined
   #failure: IpcError | undefined
   #closing: Promise<void> | undefined
@@ -94,7 +94,7 @@ export class AcknowledgedSender {
     return this.#backlog.pending
   }
 
-  /** Counts since it was made. */
+  /** Counts since this sender was made. */
   get stats(): AcknowledgedSenderStats {
     return { ...this.#backlog.counts, connections: this.#connections }
   }

@@ -16,7 +16,7 @@ import {
 import { checkedRegistry, type PeerRegistryOptions, type RegistryStats } from './registry-options.js'
 import { RegistrySaver } from './registry-saver.js'
 
-/** The content of a handshake about a peer. */
+/** A peer, as it describes itself in a handshake. */
 export interface HandshakeInfo {
   /** Id of the peer. */
   readonly peerId: string
