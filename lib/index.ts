@@ -64,7 +64,8 @@ export type { Meta } from './message/meta.js'
 export { newSOCMessage, rawJSON, type NewMessageOptions, type RawJSON } from './message/new-message.js'
 export { extractTrace, injectTrace, type TraceApi } from './message/trace.js'
 export type { PayloadOptions } from './wire/line-reading.js'
-export type { PeerIdentity, PeerPolicy } from './peer/peer.js'
+export type { PeerIdentity } from './peer/peer.js'
+export type { PeerPolicy } from './peer/policy.js'
 export {
   Receiver,
   type ReceivedMessage,
@@ -74,9 +75,9 @@ export {
 } from './endpoints/receiver.js'
 export { MAX_RETRIES, Sender, type SenderOptions, type SendOptions } from './endpoints/sender.js'
 export type { InspectedRecord, SpoolInspection, SpoolSegment } from './spool/inspect.js'
-export type { SpoolDamage, SpoolOptions } from './spool/options.js'
+export type { SpoolDamage, SpoolOptions, SpoolStats } from './spool/options.js'
 export type { SpooledMessage } from './spool/messages.js'
-export { Spool, type SpoolStats } from './spool/spool.js'
+export { Spool } from './spool/spool.js'
 export type { SpoolEntry, SpoolEvents, SpoolLog, SpoolRecord } from './spool/spool-log.js'
 export * from './swarm/index.js'
 export { listenFds, type ListenFd, type ListenFdsOptions } from './systemd/listen-fds.js'

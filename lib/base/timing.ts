@@ -40,6 +40,23 @@ export async function waitAtMost(done: Promise<void>, timeoutMs: number, onLate:
   }
 }
 
+/** Returns whether `done` settles within `timeoutMs`, either way. Its rejection counts as handled. */
+export async function settlesWithin(done: Promise<void>, timeoutMs: number): Promise<boolean> {
+  let timer: NodeJS.Timeout | undefined
+  const late = new Promise<boolean>((resolve) => {
+    timer = setTimeout(resolve, timeoutMs, false)
+  })
+  const settled = done.then(
+    () => true,
+    () => true,
+  )
+  try {
+    return await Promise.race([settled, late])
+  } finally {
+    clearTimeout(timer)
+  }
+}
+
 /**
  * Returns a time-out in milliseconds, or `fallback` if none is given. Infinity becomes the longest time of a timer.
  *

@@ -15,7 +15,7 @@ import {
 } from '../base/options.js'
 import { addon, type NativeLimits, type NativeListenAddress, type NativePolicy } from '../binding/addon.js'
 import type { OnEvent } from '../observe/lifecycle.js'
-import { resolveGroupId, resolvePolicy, type PeerPolicy } from '../peer/peer.js'
+import { resolveGroupId, resolvePolicy, type PeerPolicy } from '../peer/policy.js'
 import { toPollRequest, type BusyPollOptions, type PollRequest } from '../wire/busy-poll.js'
 import { ADDRESS_TABLE, directoryOf, resolveAddress, type AddressOptions } from './address.js'
 import type { AddressLostEvent } from './audit.js'

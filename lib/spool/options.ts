@@ -1,4 +1,4 @@
-// Options of a spool: their meaning, defaults and checks.
+// Options and counts of a spool, and the damage that it reports: their meaning, defaults and checks.
 
 import {
   callback,
@@ -53,6 +53,20 @@ export interface SpoolOptions {
   readonly segmentBytes?: number
   /** Called with each damage found. Default: a warning of the process. */
   readonly onDamage?: (damage: SpoolDamage) => void
+}
+
+/** The content of a {@link Spool}, in numbers. */
+export interface SpoolStats {
+  /** Messages that wait. */
+  readonly messages: number
+  /** Bytes of the messages that wait. */
+  readonly bytes: number
+  /** Maximum size of the kept messages in bytes. */
+  readonly maxBytes: number
+  /** The number that the next message gets. */
+  readonly next: number
+  /** Every number through this one is settled. */
+  readonly settledThrough: number
 }
 
 const TABLE: OptionTable<SpoolOptions> = {

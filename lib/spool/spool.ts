@@ -18,7 +18,7 @@ import { inspect, type SpoolInspection } from './inspect.js'
 import { LogFiles } from './log-files.js'
 import { linesJob } from './log-writer.js'
 import { entriesOf, messagesOf, type SpooledMessage } from './messages.js'
-import { checkSpoolOptions, type SpoolOptions } from './options.js'
+import { checkSpoolOptions, type SpoolOptions, type SpoolStats } from './options.js'
 import { HEADER_BYTES } from './record.js'
 import { OVERHEAD_BYTES } from './record-index.js'
 import { Recovery } from './recovery.js'
@@ -26,20 +26,6 @@ import { Reserve } from './reserve.js'
 import type { SpoolEntry, SpoolEvents, SpoolLog, SpoolRecord } from './spool-log.js'
 import { assemble, begin, end, type SpoolBasis, type SpoolParts } from './spool-parts.js'
 import { damagedError } from './waiting-records.js'
-
-/** The content of a {@link Spool}, in numbers. */
-export interface SpoolStats {
-  /** Messages that wait. */
-  readonly messages: number
-  /** Bytes of the messages that wait. */
-  readonly bytes: number
-  /** Maximum size of the kept messages in bytes. */
-  readonly maxBytes: number
-  /** The number that the next message gets. */
-  readonly next: number
-  /** Every number through this one is settled. */
-  readonly settledThrough: number
-}
 
 /**
  * Keeps messages on the disk until they are settled. For one `AcknowledgedSender` (option `spool`), or for the
@@ -151,7 +137,9 @@ export class Spool implements SpoolLog {
     this.#events = events
     if (this.#untold === 0) return
     queueMicrotask(() => {
-      this.#tellLost()
+      const lost = this.#untold
+      this.#untold = 0
+      events.onLost(lost, 'storage', damagedError(this.directory, lost))
     })
   }
 
@@ -162,7 +150,7 @@ export class Spool implements SpoolLog {
   append({ count, value, priorities }: SpoolEntry): {
     /** Number of the first message. */
     readonly first: number
-    /** Resolves when the messages survive what `durability` says. */
+    /** Resolves when the messages survive the failures that `durability` names. */
     readonly durable: Promise<void>
   } {
     const first = this.#next
@@ -298,12 +286,6 @@ export class Spool implements SpoolLog {
   #close(): Promise<void> {
     forget(this)
     return end(this.#parts)
-  }
-
-  #tellLost(): void {
-    const lost = this.#untold
-    this.#untold = 0
-    this.#events?.onLost(lost, 'storage', damagedError(this.directory, lost))
   }
 
   #onLost(count: number, reason: 'expired' | 'storage', error: IpcError): void {

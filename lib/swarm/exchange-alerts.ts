@@ -1,11 +1,11 @@
 // The alerts that the transport raises about exchanges and peers. Must not know how an exchange runs.
 
-import { clearTimeout, setTimeout } from '../base/globals.js'
 import { hasCode } from '../base/errors.js'
 import type { PeerIdentity } from '../peer/peer.js'
 import { describeThrown } from './alerts/alert-bus.js'
 import type { ExchangeContext, ExchangeReport, Progress } from './exchange/exchange.js'
 import { quoteName } from '../base/quote.js'
+import { settlesWithin } from '../base/timing.js'
 import { classify } from './protocol/protocol-error.js'
 
 /** Advice for a Go dialer that sends too much. */
@@ -54,21 +54,16 @@ export function expireSilentPeers({ registry, alert }: ExchangeContext): void {
 
 /** Saves the registry, and raises an alert if that fails or takes longer than `timeoutMs`. Never rejects. */
 export async function saveRegistry({ registry, alert }: ExchangeContext, timeoutMs: number): Promise<void> {
-  let timer: NodeJS.Timeout | undefined
-  const late = new Promise<never>((_, reject) => {
-    timer = setTimeout(() => {
-      reject(new Error(`its storage did not return within ${timeoutMs} ms`))
-    }, timeoutMs)
-  })
   try {
-    await Promise.race([registry.save(), late])
+    const saved = registry.save()
+    if (!(await settlesWithin(saved, timeoutMs)))
+      throw new Error(`its storage did not return within ${timeoutMs} ms`)
+    await saved
   } catch (error) {
     alert({
       severity: 'error',
       type: 'registry-not-saved',
       message: `the peer registry could not be saved: ${describeThrown(error)}`,
     })
-  } finally {
-    clearTimeout(timer)
   }
 }

@@ -48,10 +48,13 @@ export {
   PeerRegistry,
   type HandshakeDecision,
   type HandshakeInfo,
-  type RegistryStats,
   type SyncRecord,
 } from './peers/peer-registry.js'
-export { DEFAULT_PEER_TIMEOUT_MS, type PeerRegistryOptions } from './peers/registry-options.js'
+export {
+  DEFAULT_PEER_TIMEOUT_MS,
+  type PeerRegistryOptions,
+  type RegistryStats,
+} from './peers/registry-options.js'
 export { FileRegistryStorage, type RegistryStorage } from './peers/registry-storage.js'
 export type { SwarmSignalOptions, SwarmTransportOptions } from './options.js'
 export type { AddressCheck } from './post.js'

@@ -18,7 +18,7 @@ import {
 import { checkTimeout } from '../base/timing.js'
 import type { ListenOptions } from '../connection/listen-options.js'
 import type { OnEvent } from '../observe/lifecycle.js'
-import type { PeerPolicy } from '../peer/peer.js'
+import type { PeerPolicy } from '../peer/policy.js'
 import type { AlertBus } from './alerts/alert-bus.js'
 import type { ExchangeReport } from './exchange/exchange.js'
 import type { Fact } from './facts/fact.js'

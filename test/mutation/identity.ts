@@ -172,18 +172,18 @@ export const identityMutations: readonly Mutation[] = [
   {
     name: 'a policy without entries is refused',
     claim: 'A policy with unknown names',
-    file: 'lib/peer/peer.ts',
+    file: 'lib/peer/policy.ts',
     from: 'if (resolved.users.length + resolved.groups.length === 0) {',
     to: 'if (false) {',
-    tests: ['test/unit/peer/peer.test.ts'],
+    tests: ['test/unit/peer/policy.test.ts'],
   },
   {
     name: 'a policy with an unknown name is refused',
     claim: 'A policy with unknown names',
-    file: 'lib/peer/peer.ts',
+    file: 'lib/peer/policy.ts',
     from: 'if (id === null) throw new TypeError(`policy.${what}: this system has no ${describeValue(entry)}`)',
     to: 'if (id === null) return 0',
-    tests: ['test/unit/peer/peer.test.ts'],
+    tests: ['test/unit/peer/policy.test.ts'],
   },
   {
     name: 'connections are limited in total',

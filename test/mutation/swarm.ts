@@ -99,8 +99,8 @@ export const swarmMutations: readonly Mutation[] = [
     name: 'a storage that does not return is not waited for',
     claim: THROWS,
     file: 'lib/swarm/exchange-alerts.ts',
-    from: 'await Promise.race([registry.save(), late])',
-    to: 'await Promise.race([registry.save(), late.catch(() => new Promise(() => undefined))])',
+    from: 'if (!(await settlesWithin(saved, timeoutMs)))',
+    to: 'if (await saved.then(() => false))',
     tests: [USER_CODE],
   },
   {

@@ -1,4 +1,4 @@
-// The architecture as a test: the folders are the layers, and imports point down only.
+// The architecture as a test: the folders are the layers, and imports point down only, never in a circle.
 
 import { readdirSync, readFileSync } from 'node:fs'
 import { posix } from 'node:path'
@@ -78,7 +78,7 @@ describe('lib', () => {
   const inFolders = files.filter((file) => file.includes('/'))
   const layerOf = (file: string): number => LAYERS.indexOf(posix.dirname(file))
   const importsOf = (file: string): string[] =>
-    matches(source(`lib/${file}`), /(?:from|import\() ?'(\.[^']+)\.js'/g).map((path) =>
+    matches(source(`lib/${file}`), /(?:from|import) ?\(?'(\.[^']+)\.js'/g).map((path) =>
       posix.join(posix.dirname(file), `${path}.ts`),
     )
 
@@ -96,6 +96,19 @@ describe('lib', () => {
     for (const imported of importsOf(file)) {
       expect(layerOf(imported), `${file} imports ${imported}`).toBeGreaterThanOrEqual(layerOf(file))
     }
+  })
+
+  it('has no circle of imports, not even of types', () => {
+    const circles: string[] = []
+    const visited = new Set<string>()
+    const follow = (file: string, path: readonly string[]): void => {
+      if (path.includes(file)) circles.push([...path.slice(path.indexOf(file)), file].join(' -> '))
+      if (visited.has(file)) return
+      visited.add(file)
+      for (const imported of importsOf(file)) follow(imported, [...path, file])
+    }
+    for (const file of files) follow(file, [])
+    expect(circles).toEqual([])
   })
 
   it.each(files)('%s says its job in its first line', (file) => {

@@ -5,7 +5,7 @@ import { createServer, Socket } from 'node:net'
 import { onTestFinished } from 'vitest'
 
 import { addon } from '../../lib/binding/addon.js'
-import { resolvePolicy } from '../../lib/peer/peer.js'
+import { resolvePolicy } from '../../lib/peer/policy.js'
 import { windows } from './platform.js'
 
 /** Serves until the test is over. */

@@ -3,7 +3,7 @@
 import { readlinkSync } from 'node:fs'
 
 import { resolveAddress } from '../../lib/connection/address.js'
-import type { PeerPolicy } from '../../lib/peer/peer.js'
+import type { PeerPolicy } from '../../lib/peer/policy.js'
 
 export const windows = process.platform === 'win32'
 

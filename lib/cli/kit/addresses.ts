@@ -2,7 +2,7 @@
 
 import type { AddressOptions } from '../../connection/address.js'
 import type { ListenOptions } from '../../connection/listen-options.js'
-import type { PeerPolicy } from '../../peer/peer.js'
+import type { PeerPolicy } from '../../peer/policy.js'
 import type { Arguments, OptionSpec } from './command.js'
 import { usageError } from './exit-code.js'
 import { parseDuration } from './units.js'

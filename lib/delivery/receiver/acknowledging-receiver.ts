@@ -69,7 +69,7 @@ export class AcknowledgingReceiver implements AsyncIterableIterator<SOCMessage, 
     return this.#connection
   }
 
-  /** Counts since it was made. */
+  /** Counts since this receiver was made. */
   get stats(): AcknowledgingReceiverStats {
     const { lost, ...counts } = this.#link.counts
     return { ...this.#dispatcher.counts, ...counts, lost: lost + this.#dispatcher.lost }

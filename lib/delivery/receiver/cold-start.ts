@@ -8,7 +8,7 @@ import { Soon } from '../../base/soon.js'
 
 /** Messages that a cold turn hands out one by one, at most. */
 export const MOST_COLD_HAND_OUTS = 128
-/** By then V8 has compiled what runs for each message. */
+/** After this many messages, V8 has compiled the code that runs for each. */
 export const WARM_AFTER = 4096
 
 /** A part of the delivery that hands out messages one by one. */
@@ -36,7 +36,7 @@ class ColdStart {
     this.#turn.ask()
   }
 
-  /** Returns whether `server` has to wait for the next turn. Then it is called. */
+  /** Returns whether `server` has to wait for the next turn. If so, its `onTurn` is called in that turn. */
   mustWait(server: ColdServer): boolean {
     if (this.#thisTurn < MOST_COLD_HAND_OUTS) return false
     this.#waiting.add(server)
@@ -44,5 +44,5 @@ class ColdStart {
   }
 }
 
-/** The start of this thread. */
+/** Shared by all receivers of this thread. */
 export const coldStart = new ColdStart()

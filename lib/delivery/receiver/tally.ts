@@ -1,10 +1,12 @@
 // The counts of one receiver, and its bounds: when enough messages wait to be handed out, reading stops.
 
-import type { AcknowledgingReceiverStats } from './options.js'
+/** Reading stops when this many messages or bytes wait to be handed out, and resumes at half of that. */
+const MAX_WAITING = 1024
+const MAX_WAITING_BYTES = 1 << 18
 
-/** The counts that handing out and settling change. */
+/** The counts that handing out and settling change. `AcknowledgingReceiverStats` documents them. */
 export type Counts = Pick<
-  AcknowledgingReceiverStats,
+  Tally,
   | 'received'
   | 'delivered'
   | 'accepted'
@@ -15,10 +17,6 @@ export type Counts = Pick<
   | 'duplicates'
   | 'superseded'
 >
-
-/** Reading stops when this many messages or bytes wait to be handed out, and resumes at half of that. */
-const MAX_WAITING = 1024
-const MAX_WAITING_BYTES = 1 << 18
 
 export class Tally {
   received = 0
@@ -63,7 +61,10 @@ export class Tally {
     return this.#wasFull
   }
 
-  /** Whether enough waits: from the bound down to half of it. A receiver that no longer reads is never full. */
+  /**
+   * Returns whether so much waits that reading must stop: from the bound on, until at most half of it is left. A receiver
+   * that no longer reads is never full.
+   */
   isFull(reads: boolean): boolean {
     const full = this.#wasFull
       ? this.waiting > MAX_WAITING / 2 || this.#waitingBytes > MAX_WAITING_BYTES / 2

@@ -5,11 +5,11 @@
 //     connecting <──> acknowledging | unacknowledged
 //         └──────────────────┴──> closed | failed
 
-import { AbortController, clearTimeout, setImmediate, setTimeout } from '../../base/globals.js'
+import { AbortController, setImmediate } from '../../base/globals.js'
 import type { Connection } from '../../connection/connection.js'
 import { IpcError, rejected } from '../../base/errors.js'
 import { checkOptions, milliseconds, type OptionTable } from '../../base/options.js'
-import { checkTimeout } from '../../base/timing.js'
+import { checkTimeout, settlesWithin } from '../../base/timing.js'
 import type { SOCMessage } from '../../message/message.js'
 import { isObserved, report, type LifecycleChange } from '../../observe/lifecycle.js'
 import { forget, observe } from '../../observe/registry.js'
@@ -44,7 +44,7 @@ export class AcknowledgedSender {
   #connection: Connection | undefined
   #state: AcknowledgedSenderState = 'connecting'
   #everAcknowledged = false
-  /** Why the sender is not connected, or was not the last time. */
+  /** The last error of a connection or of an attempt. Undefined after the peer has acknowledged. */
   #lastError: IpcError | undefined
   #failure: IpcError | undefined
   #closing: Promise<void> | undefined
@@ -94,7 +94,7 @@ export class AcknowledgedSender {
     return this.#backlog.pending
   }
 
-  /** Counts since it was made. */
+  /** Counts since this sender was made. */
   get stats(): AcknowledgedSenderStats {
     return { ...this.#backlog.counts, connections: this.#connections }
   }
@@ -205,7 +205,6 @@ export class AcknowledgedSender {
     if (this.#state === 'closed') this.#emit({ type: 'closed' })
     const released = backlog.close()
     if (!(await settlesWithin(released, RELEASE_WITHIN_MS))) {
-      released.catch(() => undefined) // the error below has said so
       const why = `${this.name}: the spool could not be closed within ${RELEASE_WITHIN_MS} ms; it is released when the disk responds`
       throw new IpcError('ERR_IPC_TIMEOUT', why, { reason: 'spool-hangs', cause: late })
     }
@@ -301,23 +300,6 @@ export class AcknowledgedSender {
     const { name } = this
     const { address = '', id: connection } = this.#connection ?? {}
     report(onEvent, { role: 'acknowledged-sender', name, address, connection }, change)
-  }
-}
-
-/** Whether a promise settles in time, either way. */
-async function settlesWithin(promise: Promise<void>, ms: number): Promise<boolean> {
-  let timer: NodeJS.Timeout | undefined
-  const late = new Promise<boolean>((resolve) => {
-    timer = setTimeout(resolve, ms, false)
-  })
-  const settled = promise.then(
-    () => true,
-    () => true,
-  )
-  try {
-    return await Promise.race([settled, late])
-  } finally {
-    clearTimeout(timer)
   }
 }
 

@@ -13,10 +13,10 @@ import {
   type ReadPosition,
   type RegistrySnapshot,
 } from './peer-record.js'
-import { checkedRegistry, type PeerRegistryOptions } from './registry-options.js'
+import { checkedRegistry, type PeerRegistryOptions, type RegistryStats } from './registry-options.js'
 import { RegistrySaver } from './registry-saver.js'
 
-/** The content of a handshake about a peer. */
+/** A peer, as it describes itself in a handshake. */
 export interface HandshakeInfo {
   /** Id of the peer. */
   readonly peerId: string
@@ -46,26 +46,6 @@ export interface SyncRecord {
   readonly read?: ReadPosition
   /** The facts that a Go listener was given. */
   readonly given?: GivenFacts
-}
-
-/** Counts of a registry, as of now. */
-export interface RegistryStats {
-  /** Peers remembered, in whatever state. */
-  readonly peers: number
-  /** Peers verified and not expired. */
-  readonly trusted: number
-  /** Peers that were silent for too long. */
-  readonly expired: number
-  /** Backups of the genes of expired peers. */
-  readonly backups: number
-  /** Exchanges that were completed, or in which facts were stored, with all peers remembered. */
-  readonly syncs: number
-  /** Facts that came from peers. */
-  readonly factsReceived: number
-  /** Facts that went to peers. */
-  readonly factsSent: number
-  /** Peers forgotten because there were more than `maxPeers`. */
-  readonly forgotten: number
 }
 
 /** Remembers the peers of the swarm (Go: `peer.Registry`). */

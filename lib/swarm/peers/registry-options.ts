@@ -1,4 +1,4 @@
-// The options of a peer registry, their defaults and checks.
+// Options and counts of a peer registry: their meaning, defaults and checks.
 
 import { monotonicMs } from '../../base/globals.js'
 import {
@@ -29,6 +29,26 @@ export interface PeerRegistryOptions {
   readonly now?: () => number
   /** Returns the time of a monotonic clock in milliseconds, for the time-out. Default: `performance.now`. */
   readonly monotonicNow?: () => number
+}
+
+/** Counts of a registry, as of now. */
+export interface RegistryStats {
+  /** Peers remembered, in whatever state. */
+  readonly peers: number
+  /** Peers verified and not expired. */
+  readonly trusted: number
+  /** Peers that were silent for too long. */
+  readonly expired: number
+  /** Backups of the genes of expired peers. */
+  readonly backups: number
+  /** Exchanges that were completed, or in which facts were stored, with all peers remembered. */
+  readonly syncs: number
+  /** Facts that came from peers. */
+  readonly factsReceived: number
+  /** Facts that went to peers. */
+  readonly factsSent: number
+  /** Peers forgotten because there were more than `maxPeers`. */
+  readonly forgotten: number
 }
 
 /** The default of `peerTimeoutMs`, in milliseconds (Go: 30 minutes). */

@@ -5,7 +5,7 @@ import { createServer } from 'node:net'
 import { join } from 'node:path'
 
 import { addon } from '../../../lib/binding/addon.js'
-import { resolvePolicy } from '../../../lib/peer/peer.js'
+import { resolvePolicy } from '../../../lib/peer/policy.js'
 
 /** Calls of readiness, each with the number of a descriptor: 0 is the first of two. */
 type Step = readonly [call: 'want' | 'keepAlive' | 'close', which: number, ...rest: boolean[]]
