@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Checks the C++ sources: their format, and what clang-tidy has to say. Changes nothing.
+# Checks the C++ sources: their format, and the findings of clang-tidy. Changes nothing.
 # Needs clang-format and clang-tidy 14 or newer (Debian: apt-get install clang-format clang-tidy).
 set -euo pipefail
 cd "$(dirname "$0")/.."

@@ -1,6 +1,6 @@
-// npm run bundle: makes dist/ from out/lib. One CommonJS implementation, an ES wrapper for each entry point that re-exports it by
-// name, and one set of declarations, so that `require`, `import` and TypeScript all see the same classes. Each command is one
-// file besides, which loads the library when it needs it.
+// npm run bundle: makes dist/ from out/lib. One CommonJS implementation, an ES wrapper for each entry point that
+// re-exports it by name, and one set of declarations, so that `require`, `import` and TypeScript all see the same
+// classes. Each command is another file, which loads the library when it needs it.
 
 import { build as esbuild, type Metafile, type Plugin } from 'esbuild'
 import { chmodSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
@@ -41,8 +41,9 @@ const libraries = commands.flatMap((command) =>
 const entryFiles = new Set([...modules, ...libraries].map((entry) => join(compiled, `${entry}.js`)))
 
 /**
- * Has every other entry point import the whole of the main one, so that all of it is one shared file. Between files of
- * CommonJS each use of an imported constant calls a getter, which costs loops over messages a tenth of their time and more.
+ * Makes every other entry point import the whole of the main one, so that all of it is one shared file. Between files
+ * of CommonJS each use of an imported constant calls a getter, which costs loops over messages a tenth of their time
+ * and more.
  */
 const importMain: Plugin = {
   name: 'import-main',
@@ -177,7 +178,7 @@ function writeDeclarations(entries: readonly string[]): void {
   for (const entry of entries) write(`${entry}.d.mts`, `export * from './${posix.basename(entry)}.cjs'\n`)
 }
 
-/** Adds what tells tools that copy the files of a program (nft) of the binaries: they evaluate paths made from `__dirname`. */
+/** Names the binaries to tools that copy the files of a program (nft): they evaluate paths made from `__dirname`. */
 function nameBinaries(shared: string): void {
   const file = join(dist, shared)
   const hint = `require('node:path').join(__dirname, '${relative(dirname(file), join(root, 'prebuilds'))}')`

@@ -1,6 +1,6 @@
-// npm run compile:native: builds the addon for this machine with node-gyp, and skips whatever has not changed: everything
-// when no input changed, the configure step when only sources did. --debug builds
-// build/Debug without optimisation, for a debugger, and removes the release build so that the debug build is loaded.
+// npm run compile:native: builds the addon for this machine with node-gyp, and skips whatever has not changed:
+// everything when no input changed, the configure step when only sources did. --debug builds build/Debug without
+// optimisation, for a debugger, and removes the release build so that the debug build is loaded.
 
 import { createHash } from 'node:crypto'
 import { existsSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'

@@ -1,6 +1,6 @@
 // npm run prebuild: the binary of this machine's own platform. With --all also those for which there are cross compilers;
 // with names of targets only those. Ends with what was made and what this machine lacks for the rest; exit code 1 if
-// anything is not there in the end.
+// anything is missing at the end.
 
 import { existsSync, readdirSync, rmSync, statSync } from 'node:fs'
 import { createRequire } from 'node:module'

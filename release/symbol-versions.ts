@@ -56,7 +56,7 @@ export function asksFor(binary: string): string[] {
   return [...newest].map(([library, version]) => `${library}_${version}`).sort()
 }
 
-/** Like the comparison of `sort`. */
+/** Negative, 0 or positive, as a comparison for `sort`. */
 export function compareVersions(one: string, other: string): number {
   const left = one.split('.').map(Number)
   const right = other.split('.').map(Number)

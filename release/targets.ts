@@ -13,7 +13,7 @@ export interface CrossTarget {
   readonly name: string
   /** gyp's name of the system, which chooses the sources. */
   readonly os: 'linux' | 'mac'
-  /** Relative to the package. A check only is not shipped. */
+  /** Relative to the package. A target that is only a check is not shipped. */
   readonly file: string
   /** What was tried with such a binary. */
   readonly note: string

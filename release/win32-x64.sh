@@ -14,7 +14,7 @@ napi=$(node -p "require('node-addon-api').include_dir")
 headers=node_modules/node-api-headers
 simdjson=$(dirname "$(node -p "require.resolve('@nozbe/simdjson/package.json')")")/src
 
-# What is taken from the program that loads us: all of Node-API, and two functions of libuv.
+# What is taken from the program that loads us: all of Node-API, and three functions of libuv.
 {
   printf 'LIBRARY node.exe\nEXPORTS\n'
   for list in js_native_api node_api; do

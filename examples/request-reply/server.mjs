@@ -1,4 +1,4 @@
-// Replies to requests: the host name of an address. What a handler throws becomes an error at the asker.
+// Replies to requests: the host name of an address. What a handler throws becomes an error at the client.
 import { Endpoint, listen, serve } from 'sentinel-ipc'
 
 const hosts = new Map([['10.0.0.1', 'db'], ['10.0.0.2', 'web-01']]) // prettier-ignore

@@ -157,7 +157,7 @@ class Correlate {
     return fact === undefined ? [] : [fact]
   }
 
-  /** What decides about an event; undefined if it is none. */
+  /** What decides about an event; undefined if the message is no event. */
   #headOf(message: SOCMessage): { sentAt: number; origin: string; isWanted: boolean } | undefined {
     if (this.#stage.config.sentinel) {
       const payload = this.#payloadOf(message)

@@ -1,4 +1,5 @@
-// Serves a pipe to the stage before: says whom the kernel says it let in, and keeps its connections apart.
+// Serves a pipe to the stage before: reports which process it let in, as the kernel identifies it, and keeps its
+// connections apart.
 
 import { listen, serve, type Connection, type ListenOptions, type Server } from 'sentinel-ipc'
 

@@ -1,5 +1,5 @@
 // The payloads of the pipes, and the reports of the three processes for the live view.
-// Events and incidents go over sentinel-ipc only; reports and the one command go over Node's own fork channel.
+// Events and incidents go over sentinel-ipc only; reports and commands go over Node's own fork channel.
 
 /** Beginning of the origin of events of the burst, which wait in queues and say nothing of what a hop takes. */
 export const BURST_ORIGIN = 'burst:'

@@ -1,4 +1,4 @@
-// What the demo does of its own accord when it is given no files: a stranger at the door, a kill in the middle, harmless
+// The scenes that the demo plays when it is given no files: a stranger at the door, a kill in the middle, harmless
 // actions, a burst at full rate, and round trips. Each scene is announced, and has an outcome for the summary.
 
 import { spawn } from 'node:child_process'
@@ -19,7 +19,7 @@ export interface Outcome {
   readonly ok: boolean
 }
 
-/** A user that needs no name. (65534 would be refused as one that no user is mapped to.) */
+/** A user id that needs no account. (65534 would be refused as the id that stands for unmapped users.) */
 const STRANGER = 61_234
 /** As stranger.ts reports it. */
 const NOT_CLOSED = 'not closed: the other end reads'
@@ -27,7 +27,7 @@ const REQUESTS = 2000
 /** The flow in which soc-correlate is killed, and how far into it. */
 const FLOW_SECONDS = 0.8
 const KILL_AFTER_MS = 400
-/** When each scene begins, as parts of the whole time, and how long the burst lasts of it. */
+/** When each scene begins, and how long the burst lasts, as fractions of the whole time. */
 const AT = { stranger: 0.1, kill: 0.25, actions: 0.5, burst: 0.64, ask: 0.86 }
 const BURST = 2 / 15
 
@@ -90,7 +90,7 @@ async function stranger(directory: string, announce: (text: string) => void): Pr
   return { scene, text, ok: !letIn }
 }
 
-/** What a process of another user sees that connects; in words why it could not be started. */
+/** What a connecting process of another user sees; or, in words, why it could not be started. */
 function attemptOf(path: string): Promise<Attempt | string> {
   const script = fileURLToPath(new URL('./stranger.js', import.meta.url))
   const child = spawn(process.execPath, [script, path], {

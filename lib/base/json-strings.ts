@@ -1,4 +1,4 @@
-// Finds the strings of a JSON text, in time in proportion to it.
+// Finds the strings of a JSON text, in linear time.
 
 const BACKSLASH = '\\'
 

@@ -1,7 +1,8 @@
-// Parses JSON, with the names that the text has. JSON.parse of V8 12.8 and later (Node 23, 24, 26) may mistake a name with an
-// escape for a name from a text parsed earlier (nodejs/node#63785). It compares too few characters of the source: only as
-// many as the decoded name has. So `"\n"` can be read as `\`, and a peer can hide a name from a check. Therefore this module
-// replaces the names before it parses such a text. The lint rule no-restricted-properties keeps bare JSON.parse out of lib/.
+// Parses JSON, with the names that the text has. JSON.parse of V8 12.8 and later (Node 23, 24, 26) may mistake a name
+// with an escape for a name from a text parsed earlier (nodejs/node#63785). It compares too few characters of the
+// source: only as many as the decoded name has. So `"\n"` can be read as `\`, and a peer can hide a name from a check.
+// Therefore this module replaces the names before it parses such a text. The lint rule no-restricted-properties keeps
+// bare JSON.parse out of lib/.
 
 import { JsonStrings } from './json-strings.js'
 

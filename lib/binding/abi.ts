@@ -144,7 +144,7 @@ export const Progress = {
   given: 5,
   /** 1: the rest of the lines, and other reads, wait for the next turn of the event loop. See {@link TurnCost}. */
   turnOver: 6,
-  /** Set by TypeScript: lines that were kept wait for a turn of their own, so the next one reads nothing. */
+  /** Set by TypeScript: the next turn is for lines that were kept, and reads nothing. */
   keptWait: 7,
   /**
    * Rounds in which all connections were read, modulo 2^32. 0: not counted (yet). See native/readiness/read_rounds.h.

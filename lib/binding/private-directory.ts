@@ -64,7 +64,7 @@ export class PrivateDirectory {
     return addon.checkFile(this.#id, name)
   }
 
-  /** Gives a file another name, and replaces the file that has it, in one step. */
+  /** Renames a file, and atomically replaces a file that already has the new name. */
   renameFile(from: string, to: string): Promise<void> {
     return addon.renameFile(this.#id, from, to)
   }

@@ -44,7 +44,7 @@ export interface Surroundings {
   readonly stderr: TextStream
   readonly stdin: typeof process.stdin
   readonly env: NodeJS.ProcessEnv
-  /** Fires at SIGINT or SIGTERM. */
+  /** Fires on SIGINT, SIGTERM or SIGHUP. */
   readonly signal: AbortSignal
   readonly version: () => string
 }

@@ -28,7 +28,10 @@ export interface ListenerStats {
   readonly exhausted: number
   /** Bytes held for the connections of all users now, as `maxBytesPerUser` counts them. */
   readonly heldBytes: number
-  /** Users who hold more than `maxBytesPerUser` now, so that their connections are read one at a time. */
+  /**
+   * Users whose connections are read one at a time, because they hold more than `maxBytesPerUser`, or did and still
+   * hold more than half of it.
+   */
   readonly usersOverBudget: number
 }
 

@@ -48,7 +48,7 @@ export interface RejectEvent {
   readonly label: string
   /** Security identifier of the client (Windows). */
   readonly sid: string
-  /** Refusals left out just before this one. */
+  /** Refusals left out just after this one. */
   readonly omitted: number
 }
 

@@ -67,7 +67,7 @@ export class Listener implements AsyncIterable<Connection> {
     this.address = plan.address
     this.#plan = plan
     this.#events = new ListenerEvents(plan)
-    // First, because it is the user's: if it throws, only the acceptor must be stopped.
+    // First, because the signal is the user's: if it throws, only the acceptor must be stopped.
     if (plan.signal !== undefined) onAbort(plan.signal, this.#onAbort)
     this.#admission = new Admission(
       plan,

@@ -5,7 +5,7 @@ import { IpcError } from '../base/errors.js'
 import { INVALID_REASONS, TOO_LARGE_STATE } from '../binding/abi.js'
 
 /**
- * Longest message in bytes, as a line without its newline. The Go `Receiver` accepts no longer ones: its scanner's
+ * Longest message in bytes, as a line without its newline. The Go `Receiver` accepts nothing longer: its scanner's
  * buffer of 1 MiB has to hold the newline too.
  */
 export const MAX_MESSAGE_BYTES = (1 << 20) - 1

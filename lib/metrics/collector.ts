@@ -28,10 +28,10 @@ export const LATENCY_BOUNDS = [
 
 /** Durations of the requests of endpoints. */
 export interface LatencyHistogram {
-  /** Number of requests that took at most each of {@link LATENCY_BOUNDS}, in that order. */
+  /** Number of requests that took at most each of {@link LATENCY_BOUNDS}, in that order. The bounds apply within 10 %. */
   readonly atMost: readonly number[]
   readonly count: number
-  /** In seconds, within 10 %. */
+  /** In seconds. */
   readonly sum: number
 }
 

@@ -57,7 +57,7 @@ export interface SwarmTransportOptions {
   readonly policy?: PeerPolicy
   /** Permissions of the listener's socket. Default: 0o600, this process's user only. Not on Windows. */
   readonly mode?: 0o600 | 0o660 | 0o666
-  /** Group of the socket by id or name, for mode 0o660. Default: this process's own. Not on Windows. */
+  /** Group of the socket by id or name, for mode 0o660 or 0o666. Default: the system's choice. Not on Windows. */
   readonly group?: string | number
   /** Milliseconds that connecting may take. Default: 2000. */
   readonly dialTimeoutMs?: number

@@ -144,7 +144,7 @@ export class SwarmTransport {
    * every `addressCheckMs`. If the socket was removed or replaced, peers no longer reach this node. That raises the
    * alert `address-lost`, once, and with `reclaimAddress` this node claims the address again (alert
    * `address-reclaimed`). If it cannot, because another node has taken the address, `listen` resolves. On Windows
-   * nothing can remove a pipe: always `held`.
+   * nothing can remove a pipe: `held` while it listens.
    */
   checkAddress(): Promise<AddressCheck> {
     return this.#post.check()

@@ -53,7 +53,8 @@ const RETRY_MS = 10
  *
  * @throws {IpcError} ERR_IPC_SYSTEM if the socket cannot be reached, or its queue stays full for 5 seconds,
  *   ERR_IPC_PATH_TOO_LONG
- * @throws TypeError for a state that is not allowed; RangeError for more than 4096 bytes
+ * @throws TypeError for a state that is not allowed; RangeError for more than 4096 bytes, or an `extendTimeoutMs` that
+ *   is not positive
  */
 export async function notify(state: string | ServiceState): Promise<boolean> {
   const text = typeof state === 'string' ? state : textOf(checkOptions('notify', state, STATE))

@@ -22,7 +22,7 @@ export interface BusyPollOptions {
 export type PollRequest = number
 
 const NEVER = 0
-/** For 50 µs, as long as most messages arrive within that time; see native/readiness/poll_history.h. */
+/** For 50 µs, while most messages arrive within 20 µs; see native/readiness/poll_history.h. */
 const IF_IT_PAYS = -1
 
 const MOST_MICROSECONDS = 1000

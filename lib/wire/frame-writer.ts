@@ -197,13 +197,13 @@ export class FrameWriter {
       try {
         this.flush()
       } catch (error) {
-        // Not a rejection, which an application may only log.
+        // Thrown, not rejected: an application may merely log a rejection.
         queueMicrotask(() => {
           throw error
         })
       }
     }
-    // A third of what queueMicrotask costs, which makes an AsyncResource for each call.
+    // This costs a third of queueMicrotask, which makes an AsyncResource for each call.
     void DONE.then(this.#uncork)
   }
 

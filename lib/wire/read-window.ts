@@ -61,7 +61,7 @@ export class ReadWindow {
     return received === NOTHING_RECEIVED ? 0 : Math.min(0, received)
   }
 
-  /** Whether the last step left records of the same read for another step. */
+  /** Whether the last step left lines of the same read for another step. */
   get hasMore(): boolean {
     return this.progress[Progress.more] === 1
   }

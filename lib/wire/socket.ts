@@ -189,7 +189,7 @@ export function passOnAllKept<Owner>(
   return false
 }
 
-/** Has the lines of a stream that were kept handed over: soon, or in the next turn if this one is over. */
+/** Schedules the hand-over of kept lines: soon, or in the next turn if this one is over. */
 export function goOnWithKept(lines: KeptLines): void {
   // Not at once: the window may have the lines of another connection just now.
   queueMicrotask(() => {

@@ -24,7 +24,7 @@ export interface KeptLines {
 const waiting = new Set<KeptLines>()
 const turn = new Soon(handOver, setImmediate)
 
-/** Has kept lines handed over when there is room in a turn of the event loop. */
+/** Schedules the hand-over of kept lines for a turn of the event loop that has room. */
 export function inNextTurn(lines: KeptLines): void {
   waiting.add(lines)
   turn.ask()

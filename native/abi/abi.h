@@ -21,7 +21,7 @@ enum class LineState : std::int32_t {
   kTypeMissing = 5,       // no `type`, or an empty one
   kTypeInvalid = 6,       // `type` is not a string
   kIdInvalid = 7,         // `id` is not a string
-  kTimestampInvalid = 8,  // `ts` is not an integer within 2^53
+  kTimestampInvalid = 8,  // `ts` is not an integer within ±(2^53 - 1)
   kDuplicateKey = 9,      // an envelope key occurs twice
   kTooLarge = 10,         // longer than the limit; start and end delimit its first bytes
   kTruncated = 11,        // the stream ended in the middle of it
@@ -97,7 +97,7 @@ struct FrameProgress {
   // Set by JavaScript: messages own the window, so nothing may be read into it any more.
   static constexpr std::size_t kGiven = 5;
   static constexpr std::size_t kTurnOver = 6;  // 1: the rest of the lines, and other reads, wait for the next turn
-  // Set by JavaScript: lines that were kept wait for a turn of their own, so the next one reads nothing.
+  // Set by JavaScript: the next turn is for lines that were kept, and reads nothing.
   static constexpr std::size_t kKeptWait = 7;
   // Rounds in which all connections were read, modulo 2^32. 0: not counted (yet). See readiness/read_rounds.h.
   static constexpr std::size_t kRounds = 8;

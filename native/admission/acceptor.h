@@ -124,7 +124,7 @@ class Acceptor {
   void Refuse(Verdict verdict, PeerIdentity peer, int code);
   // Checks the room in the queue and returns the next state.
   Intake UpdateIntake();
-  // Waits until the pause is over.
+  // Stops accepting until EndPause.
   void Exhaust();
   void EndPause();
   void NotifyLoop();

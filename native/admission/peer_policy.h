@@ -37,7 +37,7 @@ enum class Verdict : std::uint8_t {
   kNotListed,           // neither user nor group is in the policy
   kExecutableUnknown,   // the policy lists executables, and the peer's cannot be read
   kExecutableNotListed,
-  kUnitUnknown,  // the policy lists units, and the peer belongs to none
+  kUnitUnknown,  // the policy lists units, and the peer belongs to none that can be read
   kUnitNotListed,
   kLabelUnknown,  // the policy lists labels, and the peer has none
   kLabelNotListed,

@@ -14,7 +14,7 @@ namespace {
 // U+017F to s. (U+212A folds to k, which no reserved key contains.)
 constexpr unsigned kLongS = 0x17f;
 
-// Compares bytes with a text in small letters, whatever the case of their ASCII letters.
+// Compares bytes with a lower-case text, ignoring the case of their ASCII letters.
 bool SameFolded(const std::uint8_t* bytes, std::string_view small) {
   for (const char character : small) {
     const auto letter = static_cast<std::uint8_t>(character);
@@ -44,7 +44,7 @@ EnvelopeKey IdentifyEscaped(const std::uint8_t* name, std::size_t size) {
     }
     const bool long_s = character == kLongS;
     if (length == decoded.size() || (character > 0x7f && !long_s)) return EnvelopeKey::kUnknown;
-    // Capital, so that it is equal to the letter that Go folds it to, but only then.
+    // As a capital letter, which equals that of a reserved key only when case is ignored, as Go does.
     decoded[length++] = long_s ? 'S' : static_cast<std::uint8_t>(character);
   }
   const std::string_view key(reinterpret_cast<const char*>(decoded.data()), length);

@@ -22,7 +22,7 @@ namespace sentinel {
 // A visitor of JsonWalker.
 class FieldFinder {
  public:
-  // Begins with a text. Positions in rows count from `origin` bytes before it. The set must outlive its use.
+  // Begins a text. Positions in rows count from `origin` bytes before it. The set must outlive its use.
   void Reset(const FieldSet& set, std::size_t origin, bool may_have_escapes) {
     set_ = &set;
     origin_ = origin;
@@ -30,7 +30,7 @@ class FieldFinder {
     if (may_have_escapes) unescaped_.resize(set.most_name_bytes());
   }
 
-  // Begins with a line that ends at `end`. `row` has the layout of FieldWord; its positions must be 0.
+  // Begins a line that ends at `end`. `row` has the layout of FieldWord; its positions must be 0.
   void Begin(std::int32_t* row, std::size_t end) {
     row_ = row;
     end_ = end;
@@ -87,7 +87,7 @@ class FieldFinder {
   }
 
  private:
-  // Written when it opens; the last two if it is in the set.
+  // Written when it opens; `start` and `elements` only if it is in the set.
   struct Container {
     std::uint64_t child_bits = 0;  // 0 if no field lies in it
     std::uint32_t start = 0;

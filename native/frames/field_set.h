@@ -21,7 +21,8 @@ class FieldSet {
   static constexpr std::uint16_t kNone = 0;
   static constexpr std::uint16_t kPayload = 1;
 
-  // Returns nullptr unless there are 1 to FieldWord::kMost pointers of valid syntax, of at most kMostTokens tokens.
+  // Returns nullptr unless there are 1 to FieldWord::kMost different pointers of valid syntax, each of at most
+  // kMostTokens tokens.
   static std::unique_ptr<const FieldSet> Make(const std::vector<std::string>& pointers);
 
   static constexpr std::size_t kNameLists = 16;
@@ -35,8 +36,8 @@ class FieldSet {
     std::uint32_t index = kNoIndex;  // its index in an array, if the name is one
     std::int32_t field = kNoField;   // the pointer that ends here
     std::uint32_t fields = 0;        // a bit for each pointer that ends here or further in
-    std::uint64_t child_bits = 0;    // those of each child's name: see NameSlot
-    std::uint64_t index_bits = 0;    // those of each child's index: see IndexBit
+    std::uint64_t child_bits = 0;    // a bit for each child's name: see NameSlot
+    std::uint64_t index_bits = 0;    // a bit for each child's index: see IndexBit
     std::uint32_t index_end = 0;     // above each child's index
     std::uint16_t first_child = kNone;
     std::uint16_t next_sibling = kNone;
@@ -51,7 +52,7 @@ class FieldSet {
   const Node& operator[](std::uint16_t node) const { return nodes_[node]; }
 
   static std::uint64_t IndexBit(std::uint32_t index) { return std::uint64_t{1} << (index % 64); }
-  // Returns a number below 64 for a name without escapes. Most names have another one than the few that are wanted.
+  // Returns a number below 64 for a name without escapes. It tells most names from the few that are wanted.
   static std::size_t NameSlot(const std::uint8_t* name, std::size_t size) {
     if (size == 0) return 0;
     return (size + 3 * std::size_t{name[size / 2]} + 7 * std::size_t{name[size - 1]}) % 64;

@@ -55,7 +55,7 @@ class FrameReader {
     std::size_t size = 0;
   };
   struct Progress {
-    std::size_t text_begin = 0;  // the records of this step lie in [text_begin, text_end) of the window
+    std::size_t text_begin = 0;  // the lines of this step lie in [text_begin, text_end) of the window
     std::size_t text_end = 0;
     bool more = false;  // the sink was too small: call Continue or Suspend before the window is used otherwise
   };

@@ -42,7 +42,7 @@ class RecordSink {
   }
   std::int32_t* first() { return words_; }
   void RemoveLast() { --count_; }
-  // The last record is that of a refused line, which takes the work of several and leaves room for fewer.
+  // Call when the last record is that of a refused line: it takes the work of several and leaves room for fewer.
   void Refuse() {
     ++refused_;
     capacity_ -= std::min(capacity_ - count_, TurnCost::kRefusedLine - 1);

@@ -118,7 +118,7 @@ struct JsonWalker {
 
   // Returns the cursor just past a member's name and its colon, or nullptr. Sets the highest bit of `unusual` for a
   // name that may be `__proto__`: however that is written, it begins with an underscore or a backslash. (Two other
-  // characters that names hardly begin with count as these.)
+  // characters, with which names hardly ever begin, count too.)
   static const std::uint32_t* SkipName(const std::uint8_t* text, const std::uint32_t* cursor,
                                        std::uint32_t& unusual) {
     const std::size_t quote = cursor[0];

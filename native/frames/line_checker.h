@@ -25,9 +25,9 @@ class LineChecker {
       : walker_(text, structurals), has_escapes_(has_escapes), origin_(origin), finder_(finder) {}
 
   // Checks [start, end), which holds no newline but is followed by a line ending, and fills the record, whose
-  // positions count from `origin` bytes before the block. Lines must be given in order, and the finder its row
-  // before each. Returns false if the line is not a message; then no further line may be checked, and if the block
-  // has other lines, they may have influenced the record.
+  // positions count from `origin` bytes before the block. Lines must be given in order, each after the
+  // finder's Begin. Returns false if the line is not a message; then no further line may be checked, and if the
+  // block has other lines, they may have influenced the record.
   bool Check(std::size_t start, std::size_t end, bool ascii, std::int32_t* record);
   // Skips a line that ends at `end` instead.
   void Skip(std::size_t end) {

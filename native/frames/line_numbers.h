@@ -1,4 +1,4 @@
-// Gives lines that are laid out the numbers that acknowledged delivery states: `,"seq":N` as the last key of each.
+// Adds the numbers of acknowledged delivery to lines that are laid out: `,"seq":N` as the last key of each.
 // std only; must not know Node-API or sockets.
 
 #ifndef SENTINEL_LINE_NUMBERS_H_

@@ -32,8 +32,8 @@ class EnvironmentMember {
   virtual void EnvironmentEnds() = 0;
 };
 
-// JavaScript memory to which frame readers write their records and the outcome of a step. Attached once, the rows
-// when the first stream has fields.
+// JavaScript memory to which frame readers write their records and the outcome of a step. Attached once; the
+// rows of fields are attached when the first stream has fields.
 struct RecordMemory {
   std::int32_t* records = nullptr;
   std::size_t record_capacity = 0;

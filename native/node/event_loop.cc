@@ -44,7 +44,7 @@ using Clock = std::chrono::steady_clock;
 
 // The longest poll if a timer is due within the next millisecond.
 constexpr std::int64_t kTimerMicroseconds = 100;
-// A poll that takes so much longer than it should have was preempted, or a thread that it waited for was slow.
+// A poll that takes longer than this may have been preempted: the thread's context switches show whether it was.
 constexpr std::int64_t kSuspiciousMicroseconds = 20;
 
 // Makes the event loop wait for all connections of an environment with one handle, after busy polling for them if
@@ -153,7 +153,7 @@ class ReadinessHandles {
     const bool if_it_pays = words_[PollWord::kIfItPays] != 0;
     words_[PollWord::kMicroseconds] = 0;
     words_[PollWord::kIfItPays] = 0;
-    history_ = microseconds == 0 ? &of_own_accord_ : &on_request_;
+    history_ = microseconds == 0 ? &unrequested_ : &on_request_;
     if (microseconds == 0 && !if_it_pays) return 0;
     if (!history_->WorthTrying()) return 0;
     return microseconds == 0 ? PollHistory::kMostMicroseconds : microseconds;
@@ -205,9 +205,9 @@ class ReadinessHandles {
   ReadyReader reader_;
   std::int32_t* const words_;
   const Reference kept_words_;
-  PollHistory of_own_accord_ = PollHistory::OfOwnAccord();
+  PollHistory unrequested_ = PollHistory::Unrequested();
   PollHistory on_request_ = PollHistory::OnRequest();
-  PollHistory* history_ = &of_own_accord_;  // of the last poll
+  PollHistory* history_ = &unrequested_;  // of the last poll
   Contention contention_;
   std::chrono::microseconds waited_{};
   bool found_ready_ = false;  // by the last poll, in time; OnReady finds out which descriptor
@@ -219,7 +219,7 @@ class ReadinessHandles {
 Descriptor ToDescriptor(Value number) { return FromLoopNumber(number.ToInt32()); }
 
 // readiness.start(onReady: (descriptor, records) => void, pollWords: Int32Array): once, before the first `want`.
-// `records` as readRecords returns, or RecordCount::kWritable.
+// `records` is what readRecords returns, or RecordCount::kWritable.
 Value Start(const Invocation& call) {
   Environment& environment = Environment::Of(call.env());
   const std::optional<View<std::int32_t>> words = call[1].ToView<std::int32_t>();

@@ -62,7 +62,7 @@ Outcome ToOutcome(Result<T> result) {
   return std::move(result.value());
 }
 
-// The same, on the open directory whose id is the first argument.
+// Like Start, with the open directory whose id is the first argument.
 Value StartIn(const Invocation& call, std::function<Outcome(FileDirectory&)> run) {
   const auto& directories = Environment::Of(call.env()).files->directories;
   const auto found = directories.find(static_cast<std::uint32_t>(call[0].ToSize()));

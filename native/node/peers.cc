@@ -16,7 +16,7 @@ namespace sentinel {
 namespace {
 
 // connect(path, policy) → an identity with a `descriptor`, or with a `reason` when the policy refuses the server.
-// Throws if the connection cannot be made, or its peer's identity not be read.
+// Throws if the connection cannot be made, or its peer's identity cannot be read.
 Value ConnectFromScript(const Invocation& call) {
   if (!call[0].IsString()) {
     ThrowMisuse(call.env(), "connect: wrong arguments");

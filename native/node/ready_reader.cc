@@ -21,7 +21,7 @@ constexpr std::size_t kCrowdReadBytes = 4096;
 bool ReadyReader::ReadAlone() {
   if (alone_turns_ == kMostAlone || !environment_.connected.WantsReading(alone_)) return false;
   if (Read(alone_, kReadBytes) == Outcome::kNothing) return false;
-  // A connection that takes up a whole turn does not need the shortest way.
+  // A connection that takes up a whole turn does not need this shortcut.
   alone_turns_ = MustWait(environment_) ? kMostAlone : alone_turns_ + 1;
   return true;
 }

@@ -42,7 +42,7 @@ class ThreadOwner : public EnvironmentMember {
   Value HandNotifyEnd(const Invocation& call) { return handed_.HandNotifyEnd(call, notify_loop_end_); }
 
  private:
-  Environment* environment_;  // nullptr once that has ended
+  Environment* environment_;  // nullptr once it has ended
   const std::unique_ptr<Thread> thread_;
   OwnedDescriptor notify_loop_end_;
   HandedDescriptors handed_;

@@ -67,7 +67,7 @@ struct PeerIdentity {
   std::vector<std::uint32_t> groups;  // supplementary groups, without group_id
   // The following are empty if the system does not provide them.
   std::string executable;   // path of the program; a hint, see linux/peer.cc
-  std::string unit;         // the unit of systemd that the process belongs to, likewise
+  std::string unit;         // the unit of systemd that the process belongs to; reliable, see linux/peer.cc
   std::string label;        // of the security module (SELinux, AppArmor)
   std::string security_id;  // the user, as S-1-5-…
 };
@@ -238,8 +238,8 @@ Status SendDatagram(const std::string& address, const std::string& text);
 std::optional<std::uint64_t> DescriptorCookie(Descriptor descriptor);
 
 // Writes as many of the bytes as the kernel takes now, in one system call.
-// Returns their count, which is 0 when it takes none; the event loop then writes the rest, also in one call.
-// Always 0 on systems where only the loop can know how many bytes were written (Windows).
+// Returns their count, which is 0 when it takes none; call again for the rest when the descriptor is writable.
+// Always 0 on systems where only the event loop can know how many bytes were written (Windows).
 Result<std::size_t> WriteBatch(Descriptor connected, const std::uint8_t* bytes, std::size_t size);
 
 // Reads what has arrived. Returns 0 at the end of the stream, kWouldBlock if nothing has arrived, and kNotSupported
@@ -279,7 +279,7 @@ class FileDirectory {
   // Checks an existing file without opening it. For a file whose locks would end if this process closed any
   // descriptor of it (fcntl(2)).
   virtual Status Check(const std::string& name) = 0;
-  // Gives a file another name, and replaces the file that has it, in one step.
+  // Renames a file, and atomically replaces a file that already has the new name.
   virtual Status Rename(const std::string& from, const std::string& to) = 0;
   // Returns once names that were created and removed survive a loss of power.
   virtual Status Sync() = 0;
@@ -305,7 +305,7 @@ void RestProcessor();
 // How often the scheduler has preempted this thread; 0 if the system does not report it.
 std::int64_t InvoluntarySwitches();
 
-// Runs `body(argument)` on a new thread that receives no signals, and waits for a thread to end.
+// A thread that receives no signals and runs `body(argument)`. Join waits until it has ended.
 using ThreadBody = void (*)(void* argument);
 class Thread {
  public:

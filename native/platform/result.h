@@ -28,13 +28,13 @@ struct Failure {
   FailureKind kind = FailureKind::kSystem;
   int code = 0;                // the error number as in Node, but positive; 0 if there is none
   const char* operation = "";  // the system call, for people
-  std::string detail;          // a sentence for people; may be empty
+  std::string detail;          // for people: a path, a name or a phrase; may be empty
 };
 
 template <typename T>
 class Result {
  public:
-  // Implicit both, so that a function simply returns the one or the other.
+  // Both are implicit, so that a function can return either.
   // NOLINTBEGIN(google-explicit-constructor)
   Result(T value) : state_(std::in_place_index<0>, std::move(value)) {}
   Result(Failure failure) : state_(std::in_place_index<1>, std::move(failure)) {}

@@ -9,7 +9,7 @@
 //                                     ▲                            │ ready for what is not wanted: Watch
 //                                     └────────────────────────────┘
 //
-// Writing is rare, and a socket is almost always writable, so a change of it always changes the watch.
+// Writing is rare, and a socket is almost always writable, so a change of interest in it always changes the watch.
 
 #ifndef SENTINEL_CONNECTED_DESCRIPTORS_H_
 #define SENTINEL_CONNECTED_DESCRIPTORS_H_
@@ -42,7 +42,7 @@ class ConnectedDescriptors {
   void KeepAlive(Descriptor connected, bool keep);
   // Number of descriptors that are waited for and keep the process alive.
   std::size_t keeping() const { return keeping_; }
-  // At most so many can be ready.
+  // The most descriptors that can be ready.
   std::size_t watches() const { return watches_; }
   // The descriptors that have the readiness they are waited for, in turn. Valid until the next call.
   const std::vector<Readiness>& TakeReady();

@@ -34,8 +34,8 @@ class Contention {
     return !sleeping_;
   }
 
-  // Call after a poll that took longer than it should, with that time and the thread's involuntary context switches
-  // so far.
+  // Call after a poll that took long enough to have been preempted, with that time and the thread's involuntary
+  // context switches so far.
   void Checked(std::int64_t now, std::int64_t waited, std::int64_t switches) {
     const bool preempted = switches > switches_;
     switches_ = switches;

@@ -1,7 +1,7 @@
 // Decides whether to poll for the next message, by whether polling has paid off lately. While it
 // does, every wait polls; otherwise only one wait in many. There are two kinds:
 //
-// - Of its own accord a thread polls while most messages arrive within the time that sleeping and waking up would
+// - Without a request a thread polls while most messages arrive within the time that sleeping and waking up would
 //   take. A message that comes late shows that the other process had to be woken first. Once that process polls
 //   too, its replies come in time, so a few more polls follow to give both sides the chance to poll together.
 // - On request it polls while at least half of the messages arrive in the requested time. If fewer do, they are
@@ -18,11 +18,11 @@ namespace sentinel {
 
 class PollHistory {
  public:
-  // The longest poll of its own accord: about as long as it takes to wake another process and receive its reply.
+  // The longest unrequested poll: about as long as it takes to wake another process and receive its reply.
   static constexpr std::int64_t kMostMicroseconds = 50;
 
   // Messages are in time within 20 µs.
-  static PollHistory OfOwnAccord() { return {20, 2}; }
+  static PollHistory Unrequested() { return {20, 2}; }
   // Every message that ends a poll is in time.
   static PollHistory OnRequest() { return {std::numeric_limits<std::int64_t>::max(), 1}; }
 

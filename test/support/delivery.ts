@@ -117,7 +117,7 @@ export function sums(made: AcknowledgedSender): boolean {
 
 export const idsTo = (count: number): string[] => Array.from({ length: count }, (_, i) => String(i))
 
-/** A peer whose words are up to the test. */
+/** A peer that sends what the test makes it send. */
 export async function rawPeer(directory: string): Promise<{ sockets: Socket[]; lines: string[] }> {
   const sockets: Socket[] = []
   const lines: string[] = []
@@ -139,7 +139,7 @@ function noteLines(socket: Socket, lines: string[]): void {
 
 export const SESSION = 'ab'.repeat(16)
 
-/** A sender whose words are up to the test, connected to a listener. */
+/** A sender that sends what the test makes it send, connected to a listener. */
 export function rawSender(address: string): {
   socket: Socket
   lines: string[]

@@ -1,5 +1,5 @@
-// A service manager for tests, in Python: a datagram socket that says which notifications it got from whom, and a starter
-// that passes listening sockets.
+// A service manager for tests, in Python: a datagram socket that reports each notification and its sender, and a
+// starter that passes listening sockets.
 
 import { spawn, type ChildProcess } from 'node:child_process'
 import { createInterface } from 'node:readline'

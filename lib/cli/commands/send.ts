@@ -108,7 +108,7 @@ async function run(args: Arguments, context: Context): Promise<ExitCode> {
   return counts.invalid + result.rejected > 0 ? ExitCode.failed : ExitCode.ok
 }
 
-/** How long what is under way may still take after SIGINT. */
+/** Milliseconds that messages under way may still take after a signal. */
 const INTERRUPTED_MS = 200
 
 async function closeOutlet(outlet: Outlet, timeoutMs: number, signal: AbortSignal): Promise<OutletResult> {

@@ -183,7 +183,7 @@ function diagnoseRejection(report: Report, { error, place }: Attempt): void {
   } else {
     report.blame(
       'wrong-user',
-      `the listener at ${place.address} is not of a user that the policy admits (${who}; reason ${reason})`,
+      `the listener at ${place.address} belongs to no user that the policy admits (${who}; reason ${reason})`,
       `if that is the service that you expect, name its user: policy { users: [${/uid (\d+)/.exec(who)?.[1] ?? '…'}] } (--allow-user); if not, find out who took the name`,
     )
   }

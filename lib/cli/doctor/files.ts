@@ -13,7 +13,7 @@ const MOST_LINKS = 40
 export interface Place {
   readonly address: string
   readonly directory: string
-  /** The first path on the way that does not exist or cannot be seen; undefined if the directory exists. */
+  /** The first path on the way that does not exist; undefined if the directory exists or a path cannot be examined. */
   readonly missing: string | undefined
   readonly socket: Stats | undefined
 }
@@ -26,7 +26,7 @@ export function examineFiles(report: Report, address: string): Place {
   return { address, directory, missing, socket }
 }
 
-/** Returns the first path that does not exist. */
+/** Returns the first path that does not exist; undefined if there is none, or one cannot be examined. */
 function walk(report: Report, directory: string): string | undefined {
   const pending = directory.split(sep).filter((part) => part !== '')
   let at: string = sep

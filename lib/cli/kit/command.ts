@@ -37,7 +37,7 @@ export interface Context {
   readonly out: Output
   readonly err: Output
   readonly env: NodeJS.ProcessEnv
-  /** Fires on SIGINT or SIGTERM, and when the reader of the output has closed it. */
+  /** Fires on SIGINT, SIGTERM or SIGHUP, and when the reader of the output has closed it. */
   readonly signal: AbortSignal
   readonly input: typeof process.stdin
 }

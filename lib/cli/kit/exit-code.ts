@@ -16,7 +16,7 @@ export const ExitCode = {
   refused: 4,
   /** The peer did not respond in time. */
   timeout: 5,
-  /** SIGINT or SIGTERM ended an operation before it was done. */
+  /** SIGINT, SIGTERM or SIGHUP ended an operation before it was done. */
   interrupted: 130,
 } as const
 export type ExitCode = (typeof ExitCode)[keyof typeof ExitCode]

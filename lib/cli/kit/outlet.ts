@@ -27,7 +27,7 @@ export interface OutletResult {
   readonly reason: string | undefined
   /** Still in the spool. */
   readonly spooled: number
-  /** At most so many messages may be in the spool or not: it failed, or was not done, before it confirmed them. */
+  /** The most messages that may or may not be in the spool: it failed, or had not finished, before it confirmed them. */
   readonly unconfirmed: number
   /** Written to a peer that does not acknowledge. */
   readonly written: number

@@ -169,7 +169,7 @@ function connectionView(
   }
 }
 
-/** By how much a count has grown. A process may report any counts, also smaller ones than before. */
+/** By how much a count has grown. A process may report any counts, even smaller ones than before. */
 function growth(now: number, before: number): number {
   return Math.max(0, now - before)
 }

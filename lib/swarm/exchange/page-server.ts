@@ -24,7 +24,7 @@ const LEVELS: readonly FactLevel[] = [0, 1]
 const PAGE_UNITS = 1 << 17
 /** Maximum number of unconfirmed pages: twice as many as the peer stores together. */
 const WINDOW = 8
-/** Bytes of a line beside its payload. */
+/** Bytes of a line besides its payload. */
 const ENVELOPE_BYTES = 128
 
 /**

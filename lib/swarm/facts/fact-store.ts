@@ -112,7 +112,7 @@ export interface FactStore {
   flush(): Promise<void>
 }
 
-/** UTF-16 units that a fact takes on the wire beside its texts: keys, quotes, flags, times. */
+/** UTF-16 units that a fact takes on the wire besides its texts: keys, quotes, flags, times. */
 export const FACT_OVERHEAD_UNITS = 140
 
 /** Returns about how many UTF-16 units a fact takes on the wire if nothing needs escapes. */

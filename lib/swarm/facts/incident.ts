@@ -114,6 +114,7 @@ export class MemoryIncidentStore implements IncidentStore {
     return this.#incidents.get(id)
   }
 
+  /** @throws TypeError for an incident that is not allowed; then none is added */
   async addBatch(incidents: readonly Incident[]): Promise<number> {
     for (const incident of incidents) checkIncident(incident)
     let added = 0

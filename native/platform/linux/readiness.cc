@@ -36,7 +36,7 @@ class EpollSet final : public ReadinessSet {
     }
   }
 
-  // Level-triggered: the kernel returns those first that have waited longest.
+  // Level-triggered: the kernel returns first those that have waited longest.
   void Take(std::vector<Readiness>& ready) override {
     ready.clear();
     std::array<epoll_event, kMostAtOnce> events{};

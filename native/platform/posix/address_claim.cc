@@ -88,7 +88,7 @@ AddressClaim::~AddressClaim() {
     if (there.ok() && there.value().SameFile(*socket_))
       unlinkat(address_.directory.number(), address_.name.c_str(), 0);
   }
-  // Removed while still locked, so the next starter notices that the file it opened is gone and begins again. Not
+  // Removed while still locked, so the next claimant notices that the file it opened is gone, and begins again. Not
   // if a cleaner removed it before: then the file of that name is another listener's.
   const std::string name = LockName(address_.name);
   Result<FileFacts> mine = InspectDescriptor(Number(lock_));

@@ -1,4 +1,4 @@
-// The right to listen at a path: a lock that exactly one starter gets, and the socket file that it protects.
+// The right to listen at a path: a lock that exactly one process gets, and the socket file that it protects.
 // Must not know clients or threads.
 
 #ifndef SENTINEL_POSIX_CLAIM_H_

@@ -49,8 +49,8 @@ Result<OwnedDescriptor> Connect(const std::string& path) {
   if (Result<sockaddr_un> address = SocketAddress(plain); !address.ok()) return address.failure();
   OwnedDescriptor socket = CreateSocket();
   if (!socket.valid()) return SocketFailure("socket");
-  // Through the descriptor, where there is a way: the name may refer to another file by now, or to a link. Where
-  // /proc is not mounted, the way does not exist.
+  // Through the path of the descriptor if there is one: by now the name may refer to another file, or to a link.
+  // That path does not exist where /proc is not mounted.
   int code = pinned.value().path.empty() ? ENOENT : ConnectTo(socket, pinned.value().path);
   if (code == ENOENT) code = ConnectTo(socket, plain);
   if (code == 0) return socket;
@@ -74,7 +74,7 @@ std::vector<std::size_t> FindGone(const std::vector<Descriptor>& connected) {
     const std::size_t count = std::min(kPart, connected.size() - begin);
     // No event is requested, because a hangup is always reported. A negative number is skipped (poll(2)).
     for (std::size_t i = 0; i < count; ++i) watched[i] = {Number(connected[begin + i]), 0, 0};
-    if (poll(watched.data(), static_cast<nfds_t>(count), 0) <= 0) continue;  // none, or no memory: another time
+    if (poll(watched.data(), static_cast<nfds_t>(count), 0) <= 0) continue;  // none, or no memory: try again later
     for (std::size_t i = 0; i < count; ++i) {
       int unread = 0;
       if ((watched[i].revents & POLLHUP) != 0 && ioctl(watched[i].fd, FIONREAD, &unread) == 0 && unread == 0) {

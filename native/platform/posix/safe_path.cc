@@ -83,7 +83,7 @@ std::string Parent(const std::string& directory) {
 Status MakeDirectory(const SafeDirectory& parent, const std::string& name) {
   const std::string path = parent.PathOf(name);
   if (mkdirat(parent.number(), name.c_str(), S_IRWXU) != 0) {
-    // EEXIST: another starter was faster; its directory is checked like any other.
+    // EEXIST: another process was faster; its directory is checked like any other.
     if (errno == EEXIST) return Done{};
     return Failure{FailureKind::kSystem, errno, "mkdir", path};
   }

@@ -84,9 +84,9 @@ struct SafePath {
 };
 Result<SafePath> ResolveSafely(const std::string& path, Trust trust, MissingDirectories missing);
 
-// A regular file of this user in a directory, opened with `flags` (O_NOFOLLOW and O_CLOEXEC are added), and 0600
-// when O_CREAT makes it. kUnsafePath if it is anything else, has a second hard link, or gives other users access.
-// Nothing is done to such a file.
+// A regular file of this user in a directory, opened with `flags` (O_NOFOLLOW and O_CLOEXEC are added) and given
+// mode 0600. kUnsafePath if it is anything else, has a second hard link, or gives other users access. Nothing is
+// done to such a file.
 Result<OwnedDescriptor> OpenOwnFile(const SafeDirectory& directory, const std::string& name, int flags);
 
 // Checks by its facts that a file is one that OpenOwnFile would open.

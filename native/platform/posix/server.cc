@@ -126,8 +126,8 @@ Status BindFile(const OwnedDescriptor& socket, AddressClaim& claim, const Listen
     return Failure{FailureKind::kUnsafePath, 0, "bind",
                    "the file system of " + path + " does not keep a socket private"};
   }
-  // Without such a way by path: unless the directory is shared, ResolveSafely made sure that no other user can
-  // change what it refers to. fchmod on a bound socket does not affect its file.
+  // Without a path of the descriptor, the name is used: unless the directory is shared, ResolveSafely made sure
+  // that no other user can change what it refers to. fchmod on a bound socket does not affect its file.
   const bool by_descriptor = !pinned.value().path.empty() && access(pinned.value().path.c_str(), F_OK) == 0;
   if (request.shared_directory && !by_descriptor) {
     return Failure{

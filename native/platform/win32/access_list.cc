@@ -21,7 +21,7 @@ constexpr std::array kOfTheSystem = {
     "S-1-5-80-956008885-3418522649-1831038044-1853292631-2271478464",  // TrustedInstaller
 };
 
-// Stand-ins for the owner, whom CheckAccess checks apart: OWNER RIGHTS and CREATOR OWNER.
+// Stand-ins for the owner, whom CheckAccess checks separately: OWNER RIGHTS and CREATOR OWNER.
 constexpr std::array kOfTheOwner = {"S-1-3-4", "S-1-3-0"};
 
 // FILE_ADD_FILE and FILE_ADD_SUBDIRECTORY are not among them: new files replace none.
@@ -44,7 +44,7 @@ std::string Grantee(const ACE_HEADER* entry, ACCESS_MASK rights) {
   switch (entry->AceType) {
     case ACCESS_ALLOWED_ACE_TYPE:
     case ACCESS_ALLOWED_CALLBACK_ACE_TYPE: {
-      // Both begin alike.
+      // Both structures begin with the same fields.
       const auto* allowed = reinterpret_cast<const ACCESS_ALLOWED_ACE*>(entry);
       if ((allowed->Mask & rights) == 0) return {};
       // NOLINTNEXTLINE(cppcoreguidelines-pro-type-const-cast): PSID has no const form

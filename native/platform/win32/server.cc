@@ -14,7 +14,7 @@
 namespace sentinel {
 namespace {
 
-// The number that lets one thread wait for all of them and for its waker.
+// As many as one thread can wait for, besides its waker.
 constexpr int kMostWaiting = MAXIMUM_WAIT_OBJECTS - 1;
 constexpr DWORD kFailurePauseMs = 50;
 constexpr DWORD kProbeMs = 1;

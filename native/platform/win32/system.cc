@@ -81,7 +81,7 @@ unsigned __stdcall RunThread(void* raw) {
 void CloseDescriptor(Descriptor descriptor) { CloseHandle(Handle(descriptor)); }
 
 OwnedDescriptor Own(HANDLE handle) {
-  // Some calls fail with the one, some with the other.
+  // Some calls fail with nullptr, others with INVALID_HANDLE_VALUE.
   if (handle == nullptr || handle == INVALID_HANDLE_VALUE) return {};
   return OwnedDescriptor(static_cast<Descriptor>(reinterpret_cast<std::intptr_t>(handle)));
 }

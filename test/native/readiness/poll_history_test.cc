@@ -29,12 +29,12 @@ void LostOfThree(PollHistory& history, int poll) { poll % 3 == 0 ? history.Came(
 
 int main() {
   // Every wait polls while messages come in time.
-  PollHistory own = PollHistory::OfOwnAccord();
+  PollHistory own = PollHistory::Unrequested();
   PollHistory requested = PollHistory::OnRequest();
   EXPECT(PollsOf(own, 1000, Soon) == 1000);
   EXPECT(PollsOf(requested, 1000, Soon) == 1000);
 
-  // Messages that come within the requested time are in time, however late; of its own accord a thread gives up.
+  // Messages that come within the requested time are in time, however late; without a request a thread gives up.
   EXPECT(PollsOf(requested, 1000, Late) == 1000);
   EXPECT(PollsOf(own, 100'000, Late) < 2000);
 

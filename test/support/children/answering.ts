@@ -1,4 +1,4 @@
-// Dials, and sends every message back that it receives.
+// Dials, and sends back every message that it receives.
 
 import { dial, Receiver, Sender } from 'sentinel-ipc'
 

@@ -1,6 +1,6 @@
-// Makes a listener hold as much as it can, as the user given: lines that never end, messages that the application does not take,
-// connections that leave messages behind, a long message
-// each that the application has in hand, or invalid lines. Reports when all of it was offered.
+// Makes a listener hold as much as it can, as the user given: lines that never end, messages that the application does
+// not take, connections that leave messages behind, a long message each that the application has in hand, or invalid
+// lines. Reports when all of it was offered.
 
 import { connect, type Socket } from 'node:net'
 

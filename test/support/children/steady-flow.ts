@@ -1,4 +1,5 @@
-// One side of a steady flow of messages. After each stretch, collects garbage and reports the memory still in use. Must be started with --expose-gc.
+// One side of a steady flow of messages. After each stretch, collects garbage and reports the memory still in use.
+// Must be started with --expose-gc.
 
 import { getHeapSpaceStatistics } from 'node:v8'
 
