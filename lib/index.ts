@@ -65,13 +65,8 @@ export { newSOCMessage, rawJSON, type NewMessageOptions, type RawJSON } from './
 export { extractTrace, injectTrace, type TraceApi } from './message/trace.js'
 export type { PayloadOptions } from './wire/line-reading.js'
 export type { PeerIdentity, PeerPolicy } from './peer/peer.js'
-export {
-  Receiver,
-  type ReceivedMessage,
-  type ReceiverOptions,
-  type ReceiveOptions,
-  type ReceiverStats,
-} from './endpoints/receiver.js'
+export { Receiver, type ReceivedMessage } from './endpoints/receiver.js'
+export type { ReceiverOptions, ReceiveOptions, ReceiverStats } from './endpoints/receiver-options.js'
 export { MAX_RETRIES, Sender, type SenderOptions, type SendOptions } from './endpoints/sender.js'
 export type { InspectedRecord, SpoolInspection, SpoolSegment } from './spool/inspect.js'
 export type { SpoolDamage, SpoolOptions } from './spool/options.js'

@@ -14,7 +14,7 @@ import {
   type Connection,
 } from '../connection/connection.js'
 import type { ConnectionInput, RecordReader } from '../connection/connection-input.js'
-import { checkOptions, signal as checkSignal, type OptionTable } from '../base/options.js'
+import { checkOptions } from '../base/options.js'
 import { abortedError, IpcError, rejected, type IpcErrorCode } from '../base/errors.js'
 import { decodeLines, followsByteOrderMark, RefusedLines, type LineConsumer } from '../wire/record-decoder.js'
 import { fieldBytes } from '../wire/line-reading.js'
@@ -24,11 +24,16 @@ import { isObserved } from '../observe/lifecycle.js'
 import { EndpointEvents } from './endpoint-events.js'
 import { hangUp } from './hang-up.js'
 import { END, iterateRuns, ReadQueue } from './read-queue.js'
-import { receiverPlanOf, type ReceiverOptions, type ReceiverPlan } from './receiver-options.js'
-import { SilenceLimit, type Silence } from './silence-limit.js'
+import {
+  RECEIVE_TABLE,
+  receiverPlanOf,
+  type ReceiveOptions,
+  type ReceiverOptions,
+  type ReceiverPlan,
+  type ReceiverStats,
+} from './receiver-options.js'
+import { SilenceLimit } from './silence-limit.js'
 import { observeOn } from '../observe/registry.js'
-
-export type { ReceiverOptions } from './receiver-options.js'
 
 /**
  * The messages of a receiver whose types and payloads are known: `Receiver<{ logon: Logon; count: number }>` hands out
@@ -41,33 +46,6 @@ export type ReceivedMessage<Messages> = {
     readonly type: Type
   }
 }[keyof Messages & string]
-
-/** Counts since the receiver was made. */
-export interface ReceiverStats {
-  /** Messages read, including those not yet requested. */
-  readonly received: number
-  /** Lines that were not messages. */
-  readonly invalid: number
-  /** Bytes read. */
-  readonly bytes: number
-  /** Reads that returned these bytes. */
-  readonly batches: number
-  /** 1 if the stream began with a UTF-8 byte order mark, which was skipped; otherwise 0. */
-  readonly byteOrderMarks: number
-}
-
-/** Options of one wait for a message. */
-export interface ReceiveOptions {
-  /** Withdraws the wait. No message is lost: the next wait gets it. */
-  readonly signal?: AbortSignal
-}
-
-const SILENCE: Record<Silence, string> = {
-  'no-first-message': 'sent no message within',
-  idle: 'sent nothing for',
-  'unfinished-message': 'did not finish a message within',
-}
-const RECEIVE_TABLE: OptionTable<ReceiveOptions> = { signal: checkSignal }
 
 /**
  * Reads messages from a connection (Go: `Receiver`). A connection has at most one. `Messages` may name the payload of
@@ -329,25 +307,9 @@ export class Receiver<
   }
 
   #watchSilence(): void {
-    this.#silence = new SilenceLimit(this.#plan.limits, (why, afterMs) => {
-      if (this.#isExcused(why)) this.#watchAgain(why)
-      else this.#hangUp(why, 'ERR_IPC_TIMEOUT', `the peer ${SILENCE[why]} ${afterMs} ms`)
+    this.#silence = new SilenceLimit(this.#plan.limits, this.#input, (why, description) => {
+      this.#hangUp(why, 'ERR_IPC_TIMEOUT', `the peer ${description}`)
     })
-  }
-
-  /**
-   * Whether the silence is not the peer's fault, because the account of its user stops the reading; its own unfinished
-   * line is no excuse.
-   */
-  #isExcused(why: Silence): boolean {
-    const { stoppedFor } = this.#input
-    return stoppedFor === 'application' || (stoppedFor === 'peer' && why !== 'unfinished-message')
-  }
-
-  #watchAgain(why: Silence): void {
-    this.#watchSilence()
-    if (this.#received > 0) this.#silence?.understood()
-    if (why === 'unfinished-message') this.#silence?.heard(false, true)
   }
 
   /** Ends the connection, and the stream with an error that states the reason. */

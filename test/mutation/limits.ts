@@ -178,8 +178,8 @@ export const limitMutations: readonly Mutation[] = [
     name: 'the first message must come in time',
     claim: SILENT,
     file: silence,
-    from: "this.#first = this.#deadline('no-first-message', limits.firstMessageMs)",
-    to: '',
+    from: "if (firstMessageMs !== Infinity) this.#first = this.#deadline('no-first-message', firstMessageMs)",
+    to: 'void firstMessageMs',
     tests: [LIMITS],
   },
   {
