@@ -35,7 +35,7 @@ export class SilenceLimit {
   #inLine = false
 
   /**
-   * @param input the connection that the peer writes to
+   * @param input tells whether the account of the peer's user stops the reading
    * @param onSilence called at most once, with what the peer did or failed to do
    */
   constructor(

@@ -7,7 +7,7 @@ import { checkTimeout, waitAtMost } from '../base/timing.js'
 import { Waiters } from '../base/waiters.js'
 import { charge, checkConnection, type Connection } from '../connection/connection.js'
 import { Receiver } from '../endpoints/receiver.js'
-import type { SendOptions } from '../endpoints/sender.js'
+import type { SendOptions } from '../endpoints/sender-options.js'
 import { memoryOf } from '../message/held-reads.js'
 import type { SOCMessage } from '../message/message.js'
 import {
