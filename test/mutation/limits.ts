@@ -79,8 +79,8 @@ export const limitMutations: readonly Mutation[] = [
   {
     name: 'what an endpoint has taken counts towards the account of its user',
     claim: 'That includes what an `AcknowledgingReceiver` has handed out',
-    file: 'lib/services/endpoint.ts',
-    from: 'charge(this.connection, more, moreAwaiting)',
+    file: 'lib/services/inbox.ts',
+    from: 'charge(this.#receiver.connection, more, moreAwaiting)',
     to: 'void [charge, more, moreAwaiting]',
     tests: ['test/unit/services/account-charges.test.ts'],
     named: 'the connection of an endpoint',
