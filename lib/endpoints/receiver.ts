@@ -23,6 +23,7 @@ import type { SOCMessage } from '../message/message.js'
 import { isObserved } from '../observe/lifecycle.js'
 import { EndpointEvents } from './endpoint-events.js'
 import { hangUp } from './hang-up.js'
+import { tooManyInvalid } from './invalid-limit.js'
 import { END, iterateRuns, ReadQueue } from './read-queue.js'
 import {
   RECEIVE_TABLE,
@@ -270,20 +271,14 @@ export class Receiver<
     const reader = this as unknown as Receiver // the types of messages play no part below
     decodeLines<Receiver>(threadWindow, count, peer, reader, Receiver.#lineConsumer, this.#plan.reading)
     this.#queue.charge(threadWindow.takeExcess())
-    if (this.#invalid > this.#plan.maxInvalid) {
-      this.#hangUp(
-        'too-many-invalid',
-        'ERR_IPC_CLOSED',
-        `the peer sent more than ${this.#plan.maxInvalid} invalid lines (maxInvalid)`,
-      )
-    } else if (this.#invalid > invalidBefore && !this.#input.takeInvalid(this.#invalid - invalidBefore)) {
-      if (this.#plan.maxInvalid === Infinity) return
-      this.#hangUp(
-        'too-many-invalid',
-        'ERR_IPC_CLOSED',
-        'the user of the peer sent more invalid lines in a second than one user may (maxInvalidPerSecondPerUser)',
-      )
-    }
+    if (this.#invalid === invalidBefore) return
+    const why = tooManyInvalid(
+      this.#input,
+      this.#invalid - invalidBefore,
+      this.#invalid,
+      this.#plan.maxInvalid,
+    )
+    if (why !== undefined) this.#hangUp('too-many-invalid', 'ERR_IPC_CLOSED', why)
   }
 
   #onRefused(window: ReadWindow, at: number, count: number): void {

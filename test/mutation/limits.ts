@@ -97,9 +97,9 @@ export const limitMutations: readonly Mutation[] = [
   {
     name: 'the 1,001st invalid line ends the connection',
     claim: 'By default the 1,001st invalid line',
-    file: 'lib/endpoints/receiver.ts',
-    from: 'if (this.#invalid > this.#plan.maxInvalid) {',
-    to: 'if (false) {',
+    file: 'lib/endpoints/invalid-limit.ts',
+    from: 'if (total > maxInvalid) return',
+    to: 'if (false as boolean) return',
     tests: [BUDGET],
   },
   {
