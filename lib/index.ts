@@ -66,14 +66,10 @@ export { extractTrace, injectTrace, type TraceApi } from './message/trace.js'
 export type { PayloadOptions } from './wire/line-reading.js'
 export type { PeerIdentity } from './peer/peer.js'
 export type { PeerPolicy } from './peer/policy.js'
-export {
-  Receiver,
-  type ReceivedMessage,
-  type ReceiverOptions,
-  type ReceiveOptions,
-  type ReceiverStats,
-} from './endpoints/receiver.js'
-export { MAX_RETRIES, Sender, type SenderOptions, type SendOptions } from './endpoints/sender.js'
+export { Receiver, type ReceivedMessage } from './endpoints/receiver.js'
+export type { ReceiverOptions, ReceiveOptions, ReceiverStats } from './endpoints/receiver-options.js'
+export { MAX_RETRIES, Sender } from './endpoints/sender.js'
+export type { SenderOptions, SendOptions } from './endpoints/sender-options.js'
 export type { InspectedRecord, SpoolInspection, SpoolSegment } from './spool/inspect.js'
 export type { SpoolDamage, SpoolOptions, SpoolStats } from './spool/options.js'
 export type { SpooledMessage } from './spool/messages.js'
@@ -94,16 +90,14 @@ export type {
 } from './services/endpoint-options.js'
 export type { RequestHandler } from './services/incoming-requests.js'
 export type { RequestContext } from './services/running-handlers.js'
-export {
-  serve,
-  Server,
-  type ConnectionContext,
-  type ConnectionHandler,
-  type ServeOptions,
-  type ServerCloseOptions,
-  type ServerCloseResult,
-  type ServerStats,
-} from './services/server.js'
+export { serve, Server } from './services/server.js'
+export type {
+  ServeOptions,
+  ServerCloseOptions,
+  ServerCloseResult,
+  ServerStats,
+} from './services/server-options.js'
+export type { ConnectionContext, ConnectionHandler } from './services/serving.js'
 export { Publisher, type PublisherOptions, type SubscribeOptions } from './services/publisher.js'
 export type { PublisherOnFull, Subscriber, SubscriberStats } from './services/subscriber.js'
 export type { LatencyStats } from './observe/latency.js'

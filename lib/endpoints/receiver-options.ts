@@ -1,4 +1,4 @@
-// The options of a receiver: their meaning, defaults and checks.
+// The options and counts of a receiver: their meaning, defaults and checks.
 
 import {
   anything,
@@ -7,6 +7,7 @@ import {
   limit,
   milliseconds,
   oneOf,
+  signal,
   wholeNumber,
   type OptionTable,
 } from '../base/options.js'
@@ -63,6 +64,26 @@ export interface ReceiverOptions extends PayloadOptions {
   readonly onEvent?: OnEvent
 }
 
+/** Options of one wait for a message. */
+export interface ReceiveOptions {
+  /** Withdraws the wait. No message is lost: the next wait gets it. */
+  readonly signal?: AbortSignal
+}
+
+/** Counts since the receiver was made. */
+export interface ReceiverStats {
+  /** Messages read, including those not yet requested. */
+  readonly received: number
+  /** Lines that were not messages. */
+  readonly invalid: number
+  /** Bytes read. */
+  readonly bytes: number
+  /** Reads that returned these bytes. */
+  readonly batches: number
+  /** 1 if the stream began with a UTF-8 byte order mark, which was skipped; otherwise 0. */
+  readonly byteOrderMarks: number
+}
+
 const TABLE: OptionTable<ReceiverOptions> = {
   onInvalid: oneOf('throw', 'skip'),
   maxMessageBytes: wholeNumber(1, MAX_MESSAGE_BYTES),
@@ -75,6 +96,8 @@ const TABLE: OptionTable<ReceiverOptions> = {
   fields: fieldPointers,
   integers: integerKind,
 }
+
+export const RECEIVE_TABLE: OptionTable<ReceiveOptions> = { signal }
 
 /** Enough for a peer with a bug; a hostile peer is disconnected before it costs much. */
 const DEFAULT_MAX_INVALID = 1000

@@ -13,7 +13,7 @@ import {
   type Connection,
 } from '../connection/connection.js'
 import type { ConnectionInput, RecordReader } from '../connection/connection-input.js'
-import { checkOptions, signal as checkSignal, type OptionTable } from '../base/options.js'
+import { checkOptions } from '../base/options.js'
 import { abortedError, IpcError, rejected, type IpcErrorCode } from '../base/errors.js'
 import { decodeLines, followsByteOrderMark, RefusedLines, type LineConsumer } from '../wire/record-decoder.js'
 import { fieldBytes } from '../wire/line-reading.js'
@@ -22,12 +22,18 @@ import type { SOCMessage } from '../message/message.js'
 import { isObserved } from '../observe/lifecycle.js'
 import { EndpointEvents } from './endpoint-events.js'
 import { hangUp } from './hang-up.js'
+import { tooManyInvalid } from './invalid-limit.js'
 import { END, iterateRuns, ReadQueue } from './read-queue.js'
-import { receiverPlanOf, type ReceiverOptions, type ReceiverPlan } from './receiver-options.js'
-import { SilenceLimit, type Silence } from './silence-limit.js'
+import {
+  RECEIVE_TABLE,
+  receiverPlanOf,
+  type ReceiveOptions,
+  type ReceiverOptions,
+  type ReceiverPlan,
+  type ReceiverStats,
+} from './receiver-options.js'
+import { SilenceLimit } from './silence-limit.js'
 import { observeOn } from '../observe/registry.js'
-
-export type { ReceiverOptions } from './receiver-options.js'
 
 /**
  * The messages of a receiver whose types and payloads are known: `Receiver<{ logon: Logon; count: number }>` hands out
@@ -40,33 +46,6 @@ export type ReceivedMessage<Messages> = {
     readonly type: Type
   }
 }[keyof Messages & string]
-
-/** Counts since the receiver was made. */
-export interface ReceiverStats {
-  /** Messages read, including those not yet requested. */
-  readonly received: number
-  /** Lines that were not messages. */
-  readonly invalid: number
-  /** Bytes read. */
-  readonly bytes: number
-  /** Reads that returned these bytes. */
-  readonly batches: number
-  /** 1 if the stream began with a UTF-8 byte order mark, which was skipped; otherwise 0. */
-  readonly byteOrderMarks: number
-}
-
-/** Options of one wait for a message. */
-export interface ReceiveOptions {
-  /** Withdraws the wait. No message is lost: the next wait gets it. */
-  readonly signal?: AbortSignal
-}
-
-const SILENCE: Record<Silence, string> = {
-  'no-first-message': 'sent no message within',
-  idle: 'sent nothing for',
-  'unfinished-message': 'did not finish a message within',
-}
-const RECEIVE_TABLE: OptionTable<ReceiveOptions> = { signal: checkSignal }
 
 /**
  * Reads messages from a connection (Go: `Receiver`). A connection has at most one. `Messages` may name the payload of
@@ -291,20 +270,14 @@ export class Receiver<
     const reader = this as unknown as Receiver // the types of messages play no part below
     decodeLines<Receiver>(threadWindow, count, peer, reader, Receiver.#lineConsumer, this.#plan.reading)
     this.#queue.charge(threadWindow.takeExcess())
-    if (this.#invalid > this.#plan.maxInvalid) {
-      this.#hangUp(
-        'too-many-invalid',
-        'ERR_IPC_CLOSED',
-        `the peer sent more than ${this.#plan.maxInvalid} invalid lines (maxInvalid)`,
-      )
-    } else if (this.#invalid > invalidBefore && !this.#input.takeInvalid(this.#invalid - invalidBefore)) {
-      if (this.#plan.maxInvalid === Infinity) return
-      this.#hangUp(
-        'too-many-invalid',
-        'ERR_IPC_CLOSED',
-        'the user of the peer sent more invalid lines in a second than one user may (maxInvalidPerSecondPerUser)',
-      )
-    }
+    if (this.#invalid === invalidBefore) return
+    const why = tooManyInvalid(
+      this.#input,
+      this.#invalid - invalidBefore,
+      this.#invalid,
+      this.#plan.maxInvalid,
+    )
+    if (why !== undefined) this.#hangUp('too-many-invalid', 'ERR_IPC_CLOSED', why)
   }
 
   #onRefused(window: ReadWindow, at: number, count: number): void {
@@ -328,25 +301,9 @@ export class Receiver<
   }
 
   #watchSilence(): void {
-    this.#silence = new SilenceLimit(this.#plan.limits, (why, afterMs) => {
-      if (this.#isExcused(why)) this.#watchAgain(why)
-      else this.#hangUp(why, 'ERR_IPC_TIMEOUT', `the peer ${SILENCE[why]} ${afterMs} ms`)
+    this.#silence = new SilenceLimit(this.#plan.limits, this.#input, (why, description) => {
+      this.#hangUp(why, 'ERR_IPC_TIMEOUT', `the peer ${description}`)
     })
-  }
-
-  /**
-   * Whether the silence is not the peer's fault, because the account of its user stops the reading; its own unfinished
-   * line is no excuse.
-   */
-  #isExcused(why: Silence): boolean {
-    const { stoppedFor } = this.#input
-    return stoppedFor === 'application' || (stoppedFor === 'peer' && why !== 'unfinished-message')
-  }
-
-  #watchAgain(why: Silence): void {
-    this.#watchSilence()
-    if (this.#received > 0) this.#silence?.understood()
-    if (why === 'unfinished-message') this.#silence?.heard(false, true)
   }
 
   /** Ends the connection, and the stream with an error that states the reason. */

@@ -4,15 +4,7 @@
 import { checkConnection, originOf, writerOf, type Connection } from '../connection/connection.js'
 import { monotonicMs } from '../base/globals.js'
 import { abortedError, hasCode, IpcError, rejected } from '../base/errors.js'
-import {
-  callback,
-  checkOptions,
-  milliseconds,
-  signal as checkSignal,
-  wholeNumber,
-  wrongKind,
-  type OptionTable,
-} from '../base/options.js'
+import { checkOptions, wrongKind } from '../base/options.js'
 import type { FrameWriter } from '../wire/frame-writer.js'
 import { flushSyncTimeoutOf, type FlushSyncOptions } from './flush-sync.js'
 import { BUFFER_SIZE, DEFAULT_MAX_BYTES } from './message-queue.js'
@@ -21,46 +13,11 @@ import { isChecked, SOCMessage } from '../message/message.js'
 import { checkTimeout, pause } from '../base/timing.js'
 import { isObserved, type OnEvent } from '../observe/lifecycle.js'
 import { EndpointEvents } from './endpoint-events.js'
+import { SEND_TABLE, SENDER_TABLE, type SenderOptions, type SendOptions } from './sender-options.js'
 import { WaitingSends, type WaitingSend } from './waiting-sends.js'
 
 /** Number of attempts of `sendWithRetry` (Go: `MaxRetries`). */
 export const MAX_RETRIES = 3
-
-/** Options of {@link Sender}. */
-export interface SenderOptions {
-  /** Milliseconds that one send may take. Default: {@link DEFAULT_TIMEOUT_MS}. */
-  readonly timeoutMs?: number
-  /**
-   * Maximum number of sends that wait while the peer does not read. Further sends reject with ERR_IPC_BUFFER_FULL.
-   * Default: 4096.
-   */
-  readonly maxPending?: number
-  /**
-   * Maximum bytes of the messages in waiting sends, counted as in `BufferedSenderOptions.maxBytes`. Further sends
-   * reject with ERR_IPC_BUFFER_FULL. A single send may be larger if no other waits. Default: 8 MiB.
-   */
-  readonly maxPendingBytes?: number
-  /**
-   * Called with the lifecycle events of the sender: see {@link LifecycleEvent}. The events are also published on the
-   * diagnostics channel `sentinel-ipc:lifecycle`.
-   */
-  readonly onEvent?: OnEvent
-}
-
-/** Options of one send. */
-export interface SendOptions {
-  /** Withdraws the send. If it has begun already, the message may still reach the peer. */
-  readonly signal?: AbortSignal
-}
-
-const atLeastOne = wholeNumber(1, Number.MAX_SAFE_INTEGER)
-const TABLE: OptionTable<SenderOptions> = {
-  timeoutMs: milliseconds,
-  maxPending: atLeastOne,
-  maxPendingBytes: atLeastOne,
-  onEvent: callback,
-}
-const SEND_TABLE: OptionTable<SendOptions> = { signal: checkSignal }
 
 const RETRY_WAIT_MS = 100
 
@@ -94,7 +51,7 @@ export class Sender {
       maxPending = BUFFER_SIZE,
       maxPendingBytes = DEFAULT_MAX_BYTES,
       onEvent,
-    } = checkOptions('Sender', options, TABLE)
+    } = checkOptions('Sender', options, SENDER_TABLE)
     this.name = name
     this.#timeoutMs = checkTimeout(timeoutMs)
     this.#waiting = new WaitingSends(name, { timeoutMs: this.#timeoutMs, maxPending, maxPendingBytes })

@@ -1,5 +1,7 @@
 // Limits how long a peer may take: until its first message, between two reads, and to finish a line that it has begun.
+// Decides which silence is the peer's fault.
 
+import type { ConnectionInput } from '../connection/connection-input.js'
 import { Deadline } from '../wire/deadline.js'
 
 /** The limit that was exceeded. */
@@ -15,23 +17,36 @@ export interface SilenceLimits {
   readonly messageMs: number
 }
 
+const DESCRIPTION: Record<Silence, string> = {
+  'no-first-message': 'sent no message within',
+  idle: 'sent nothing for',
+  'unfinished-message': 'did not finish a message within',
+}
+
 /** Watches the silence of one peer. Time in which this process is stalled or does not read is not counted. */
 export class SilenceLimit {
   readonly #limits: SilenceLimits
-  readonly #onSilence: (why: Silence, afterMs: number) => void
+  readonly #input: Pick<ConnectionInput<unknown>, 'stoppedFor'>
+  readonly #onSilence: (why: Silence, description: string) => void
   #first: Deadline | undefined
   #idle: Deadline | undefined
   #line: Deadline | undefined
   /** Whether the peer has begun a line and not ended it. */
   #inLine = false
 
-  /** `onSilence` is called at most once. */
-  constructor(limits: SilenceLimits, onSilence: (why: Silence, afterMs: number) => void) {
+  /**
+   * @param input tells whether the account of the peer's user stops the reading
+   * @param onSilence called at most once, with what the peer did or failed to do
+   */
+  constructor(
+    limits: SilenceLimits,
+    input: Pick<ConnectionInput<unknown>, 'stoppedFor'>,
+    onSilence: (why: Silence, description: string) => void,
+  ) {
     this.#limits = limits
+    this.#input = input
     this.#onSilence = onSilence
-    if (limits.firstMessageMs !== Infinity) {
-      this.#first = this.#deadline('no-first-message', limits.firstMessageMs)
-    }
+    this.#watchFirst()
     this.resume()
   }
 
@@ -52,7 +67,7 @@ export class SilenceLimit {
     this.#first = undefined
   }
 
-  /** Stops the idle time: while this side does not read, the peer is not at fault. */
+  /** Stops the time between reads and the time of a line: while this side does not read, the peer is not at fault. */
   pause(): void {
     this.#idle?.clear()
     this.#idle = undefined
@@ -69,6 +84,11 @@ export class SilenceLimit {
     this.pause()
     this.understood()
     this.#inLine = false
+  }
+
+  #watchFirst(): void {
+    const { firstMessageMs } = this.#limits
+    if (firstMessageMs !== Infinity) this.#first = this.#deadline('no-first-message', firstMessageMs)
   }
 
   #watchLine(): void {
@@ -97,7 +117,23 @@ export class SilenceLimit {
   }
 
   #passed(why: Silence, ms: number): void {
+    const awaitsFirst = this.#first !== undefined
     this.end()
-    this.#onSilence(why, ms)
+    if (this.#isExcused(why)) {
+      this.#inLine = why === 'unfinished-message'
+      if (awaitsFirst) this.#watchFirst()
+      this.resume()
+    } else {
+      this.#onSilence(why, `${DESCRIPTION[why]} ${ms} ms`)
+    }
+  }
+
+  /**
+   * Whether the silence is not the peer's fault, because the account of its user stops the reading. The peer's own
+   * unfinished line is no excuse.
+   */
+  #isExcused(why: Silence): boolean {
+    const { stoppedFor } = this.#input
+    return stoppedFor === 'application' || (stoppedFor === 'peer' && why !== 'unfinished-message')
   }
 }

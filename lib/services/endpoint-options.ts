@@ -2,7 +2,7 @@
 
 import { anything, checkOptions, milliseconds, signal, wholeNumber } from '../base/options.js'
 import type { Checked, OptionTable } from '../base/options.js'
-import type { ReceiverOptions } from '../endpoints/receiver.js'
+import type { ReceiverOptions } from '../endpoints/receiver-options.js'
 import type { LatencyStats } from '../observe/latency.js'
 
 /** Options of {@link Endpoint}. */

@@ -1,14 +1,13 @@
 // Both directions of one connection: messages, requests to the peer, and the peer's requests. This file contains the
-// life of an endpoint; outbox.ts sends, outgoing-requests.ts and incoming-requests.ts handle requests, message-feed.ts
-// messages, and reply.ts has the wire format.
+// life of an endpoint; inbox.ts reads, outbox.ts sends, outgoing-requests.ts and incoming-requests.ts handle requests,
+// message-feed.ts messages, and reply.ts has the wire format.
 
 import { abortedError, hasCode, IpcError, rejected } from '../base/errors.js'
 import { checkTimeout, waitAtMost } from '../base/timing.js'
 import { Waiters } from '../base/waiters.js'
-import { checkConnection, inputOf, type Connection } from '../connection/connection.js'
+import { checkConnection, type Connection } from '../connection/connection.js'
 import { Receiver } from '../endpoints/receiver.js'
-import type { SendOptions } from '../endpoints/sender.js'
-import { memoryOf } from '../message/held-reads.js'
+import type { SendOptions } from '../endpoints/sender-options.js'
 import type { SOCMessage } from '../message/message.js'
 import {
   checkCloseOptions,
@@ -21,13 +20,14 @@ import {
   type EndpointStats,
   type RequestOptions,
 } from './endpoint-options.js'
+import { Inbox } from './inbox.js'
 import { IncomingRequests, type RequestHandler } from './incoming-requests.js'
 import { MessageFeed } from './message-feed.js'
 import { setLatencySource } from '../observe/latency.js'
 import { observeOn } from '../observe/registry.js'
 import { Outbox } from './outbox.js'
 import { OutgoingRequests } from './outgoing-requests.js'
-import { CANCEL_TYPE, REPLY_TYPE } from './reply.js'
+import { checkRequestType } from './reply.js'
 
 /**
  * The life of an endpoint.
@@ -53,23 +53,14 @@ export class Endpoint {
   /** The connection in use. */
   readonly connection: Connection
   readonly #timeoutMs: number
-  readonly #receiver: Receiver
+  readonly #inbox: Inbox
   readonly #outbox: Outbox
   readonly #outgoing: OutgoingRequests
   readonly #incoming: IncomingRequests
   readonly #feed: MessageFeed
-  readonly #room = new Waiters()
   readonly #idle = new Waiters()
   #state: EndpointState = 'open'
   #closing: Promise<void> | undefined
-  /** Memory of a run whose processing waits for room. */
-  #stuckBytes = 0
-  /**
-   * Bytes charged to the account of the peer's user; and the part of them that the application or the peer has yet to
-   * read.
-   */
-  #charged = 0
-  #chargedAwaiting = 0
 
   /**
    * Reading starts in the same turn of the event loop, so register the handlers at once.
@@ -82,27 +73,30 @@ export class Endpoint {
     const checked = checkEndpointOptions(options)
     const maxBytes = checked.maxPendingBytes ?? DEFAULT_MAX_PENDING_BYTES
     const onTaken = (): void => {
-      this.#charge()
-      this.#checkRoom()
+      this.#inbox.charge()
+      this.#inbox.checkRoom()
     }
     const checkIdle = (): void => {
       this.#checkIdle()
     }
     const onFinished = (): void => {
-      this.#charge()
+      this.#inbox.charge()
       this.#checkIdle()
     }
     this.name = name
     this.connection = connection
     this.#timeoutMs = checkTimeout(checked.timeoutMs)
-    this.#receiver = new Receiver(connection, name, checked.receiver)
+    const receiver = new Receiver(connection, name, checked.receiver)
     this.#outbox = new Outbox(connection, name, maxBytes, onTaken)
     this.#outgoing = new OutgoingRequests(name, this.#outbox, maxBytes, checkIdle)
     this.#incoming = new IncomingRequests(name, this.#outbox, maxBytes, onFinished)
     this.#feed = new MessageFeed(name, connection, maxBytes, onTaken)
+    this.#inbox = new Inbox(receiver, this.#outbox, this.#outgoing, this.#incoming, this.#feed)
     observeOn(connection, 'endpoint', this)
     setLatencySource(this, () => this.#outgoing.measured)
-    void this.#readAll()
+    void this.#inbox.readAll((failure) => {
+      this.#onStreamEnd(failure)
+    })
     void connection.whenClosed().then(() => {
       this.#onConnectionClosed()
     })
@@ -179,7 +173,7 @@ export class Endpoint {
    *   `handler` is not a function
    */
   respond<T = unknown, Reply = unknown>(type: string, handler: RequestHandler<T, Reply>): void {
-    checkType(type)
+    checkRequestType(type)
     this.#incoming.respond(type, handler as RequestHandler)
   }
 
@@ -206,7 +200,7 @@ export class Endpoint {
   }
 
   #request(type: string, payload: unknown, options: RequestOptions): Promise<SOCMessage> {
-    checkType(type)
+    checkRequestType(type)
     const { timeoutMs, signal } = checkRequestOptions(options)
     const message = this.#outgoing.message(type, payload)
     if (signal?.aborted === true) throw abortedError(signal, `${this.name}: request ${type}`)
@@ -214,72 +208,9 @@ export class Endpoint {
     return this.#outgoing.ask(message, checkTimeout(timeoutMs, this.#timeoutMs), signal)
   }
 
-  /** Never rejects. */
-  async #readAll(): Promise<void> {
-    let failure: Error | undefined
-    try {
-      const runs = this.#receiver.batches()
-      for (let run = await runs.next(); run.done !== true; run = await runs.next()) {
-        const bytes = this.#beginRun(run.value)
-        for (const message of run.value) {
-          this.#take(message)
-          while (this.#mustWait()) await this.#waitForRoom(bytes)
-        }
-        this.#charge()
-      }
-    } catch (error) {
-      failure = error as Error
-    }
-    this.#onStreamEnd(failure)
-  }
-
-  /** Returns the memory that the run keeps alive. */
-  #beginRun(run: readonly SOCMessage[]): number {
-    const bytes = memoryOf(run)
-    this.#incoming.beginRun(bytes)
-    this.#feed.beginRun(bytes)
-    return bytes
-  }
-
-  async #waitForRoom(runBytes: number): Promise<void> {
-    this.#stuckBytes = runBytes
-    this.#charge()
-    await this.#room.wait()
-    this.#stuckBytes = 0
-  }
-
-  /** Charges the peer's user for the memory that this endpoint holds. Call when that has changed. */
-  #charge(): void {
-    const { bytes, unread } = this.#feed
-    const others = this.#incoming.bytes + this.#outbox.unsentBytes + this.#stuckBytes
-    const total = others + bytes
-    // In a full account, messages that no loop reads are dropped, so that they do not block requests.
-    const awaiting = unread ? others : total
-    if (total === this.#charged && awaiting === this.#chargedAwaiting) return
-    const [more, moreAwaiting] = [total - this.#charged, awaiting - this.#chargedAwaiting]
-    this.#charged = total
-    this.#chargedAwaiting = awaiting
-    inputOf(this.connection)?.charge(more, moreAwaiting)
-  }
-
-  #take(message: SOCMessage): void {
-    if (message.type === REPLY_TYPE) this.#outgoing.takeReply(message)
-    else if (message.type === CANCEL_TYPE) this.#incoming.takeCancellation(message)
-    else if (!this.#incoming.take(message)) this.#feed.push(message)
-  }
-
   #enter(state: Exclude<EndpointState, 'open'>): void {
     this.#state = state
     this.#incoming.stop()
-  }
-
-  #mustWait(): boolean {
-    if (!this.#feed.full && !this.#outbox.full) return false
-    return this.#state !== 'closed' && !this.connection.closed
-  }
-
-  #checkRoom(): void {
-    if (!this.#mustWait()) this.#room.wake()
   }
 
   get #busy(): boolean {
@@ -317,7 +248,7 @@ export class Endpoint {
   #onConnectionClosed(): void {
     if (this.#state === 'peer-ended') this.#end(undefined)
     this.#incoming.cancelAll(this.#closedError())
-    this.#checkRoom()
+    this.#inbox.checkRoom()
   }
 
   /** Ends everything that is under way. */
@@ -328,7 +259,7 @@ export class Endpoint {
     this.#outgoing.stop()
     this.#feed.end(failure)
     this.#outgoing.failAll(error)
-    this.#room.wake()
+    this.#inbox.stop()
     this.#idle.wake()
     this.#incoming.cancelAll(error)
   }
@@ -364,11 +295,4 @@ export class Endpoint {
       ? new IpcError('ERR_IPC_CLOSED', `${this.name}: ${why}`)
       : new IpcError('ERR_IPC_CLOSED', `${this.name}: ${cause.message}`, { cause })
   }
-}
-
-function checkType(type: string): void {
-  if (type === REPLY_TYPE || type === CANCEL_TYPE) {
-    throw new TypeError(`${type} is reserved: requests need a type of their own`)
-  }
-  if (typeof type !== 'string' || type === '') throw new TypeError('a request needs a type that is not empty')
 }

@@ -2,7 +2,8 @@
 // whose bytes are counted until the kernel has them. Must not know what a reply is.
 
 import type { Connection } from '../connection/connection.js'
-import { Sender, type SendOptions } from '../endpoints/sender.js'
+import { Sender } from '../endpoints/sender.js'
+import type { SendOptions } from '../endpoints/sender-options.js'
 import { sizeBound, type SOCMessage } from '../message/message.js'
 import { DEFAULT_MAX_PENDING_BYTES } from './endpoint-options.js'
 

@@ -36,6 +36,14 @@ export const ReplyErrorCode = {
   invalid: 'ERR_IPC_INVALID_MESSAGE',
 } as const satisfies Readonly<Record<string, RemoteErrorCode>>
 
+/** @throws TypeError for a type that a request cannot have */
+export function checkRequestType(type: string): void {
+  if (type === REPLY_TYPE || type === CANCEL_TYPE) {
+    throw new TypeError(`${type} is reserved: requests need a type of their own`)
+  }
+  if (typeof type !== 'string' || type === '') throw new TypeError('a request needs a type that is not empty')
+}
+
 const MAX_CODE_LENGTH = 128
 const MAX_MESSAGE_LENGTH = 1024
 

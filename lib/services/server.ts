@@ -4,79 +4,24 @@
 import { offAbort, onAbort } from '../base/abort.js'
 import { hasCode, IpcError } from '../base/errors.js'
 import { AbortController, monotonicMs } from '../base/globals.js'
-import { callback, checkOptions, milliseconds, signal, wrongKind, type OptionTable } from '../base/options.js'
+import { callback, checkOptions, wrongKind } from '../base/options.js'
 import { checkTimeout, MAX_TIMER_MS, pause, waitAtMost } from '../base/timing.js'
 import { callUser, reportUserError } from '../base/user-code.js'
-import { userAbortController } from '../base/user-signal.js'
 import { Waiters } from '../base/waiters.js'
-import { onClosed, wasDestroyed, type Connection } from '../connection/connection.js'
+import type { Connection } from '../connection/connection.js'
 import type { Listener } from '../connection/listener.js'
 import { forget, observe } from '../observe/registry.js'
 import { catchUp } from './catch-up.js'
 import { drain } from './draining.js'
-
-/** Passed to a {@link ConnectionHandler} beside the connection. */
-export interface ConnectionContext {
-  /**
-   * Fires when the connection is destroyed while the handler runs: by the server, because `close` has waited
-   * `timeoutMs` (ERR_IPC_TIMEOUT), or by other code of this process (ERR_IPC_CLOSED). Does not fire when the peer ends the
-   * connection.
-   */
-  readonly signal: AbortSignal
-}
-
-/**
- * Serves one connection. The connection is closed when the handler returns, or its promise settles. Not called for a
- * connection that is closed before.
- */
-export type ConnectionHandler = (connection: Connection, context: ConnectionContext) => unknown
-
-/** Options of {@link serve}. */
-export interface ServeOptions {
-  /**
-   * Called with the error of a handler, and with the error of a failed accept (then without a connection). An error
-   * that the callback throws is reported as an error of user code. Default: the error itself is reported that way: on
-   * the diagnostics channel `sentinel-ipc:user-error`, or where nothing subscribes to it, as a warning of the process.
-   */
-  readonly onError?: (error: unknown, connection: Connection | undefined) => void
-  /** Closes the server when it fires, as {@link Server.close} without options. */
-  readonly signal?: AbortSignal
-}
-
-/** Options of {@link Server.close}. */
-export interface ServerCloseOptions {
-  /** Milliseconds that handlers may take to finish. Default: {@link DEFAULT_TIMEOUT_MS}. */
-  readonly timeoutMs?: number
-}
-
-/** The outcome of {@link Server.close}: connections since the server was made. */
-export interface ServerCloseResult {
-  /** Connections whose handler finished, with or without an error. */
-  readonly served: number
-  /** Connections aborted because their handler did not finish in time. */
-  readonly aborted: number
-}
-
-/** Counts since the server was made: accepted = open + served + aborted. */
-export interface ServerStats {
-  /** Connections accepted. */
-  readonly accepted: number
-  /** Connections whose handler has not finished. */
-  readonly open: number
-  /**
-   * Connections whose handler finished, with or without an error, and those closed before it began.
-   */
-  readonly served: number
-  /** Served connections that ended with an error. */
-  readonly failed: number
-  /** Connections aborted by `close`. */
-  readonly aborted: number
-  /** Failed accepts, for example because the process ran out of descriptors. */
-  readonly acceptErrors: number
-}
-
-const OPTIONS: OptionTable<ServeOptions> = { onError: callback, signal }
-const CLOSE_OPTIONS: OptionTable<ServerCloseOptions> = { timeoutMs: milliseconds }
+import {
+  CLOSE_TABLE,
+  SERVE_TABLE,
+  type ServeOptions,
+  type ServerCloseOptions,
+  type ServerCloseResult,
+  type ServerStats,
+} from './server-options.js'
+import { Serving, type ConnectionHandler } from './serving.js'
 
 /** Milliseconds between consecutive failed accepts. */
 const FIRST_RETRY_MS = 10
@@ -88,55 +33,6 @@ const LONGEST_RETRY_MS = 1000
  *     serving ──close()──▶ catching-up ──20 ms, and read──▶ draining ──last handler has finished, or timeoutMs──▶ closed
  */
 type ServerState = 'serving' | 'catching-up' | 'draining' | 'closed'
-
-/**
- * One connection and its handler.
- *
- *     running ──the handler returns or throws──▶ finished
- *        └──the connection is destroyed──▶ aborted
- */
-class Serving implements ConnectionContext {
-  readonly #connection: Connection
-  #state: 'running' | 'finished' | 'aborted' = 'running'
-  #controller: AbortController | undefined
-  #reason: IpcError | undefined
-
-  constructor(connection: Connection) {
-    this.#connection = connection
-  }
-
-  /** Made on first access, because most handlers never use it. */
-  get signal(): AbortSignal {
-    if (this.#controller === undefined) {
-      this.#controller = userAbortController('listener on the signal of a connection')
-      if (this.#reason !== undefined) this.#controller.abort(this.#reason)
-      else
-        onClosed(this.#connection, () => {
-          this.#onClosed()
-        })
-    }
-    return this.#controller.signal
-  }
-
-  finish(): void {
-    if (this.#state === 'running') this.#state = 'finished'
-  }
-
-  abort(reason: IpcError): void {
-    if (this.#state !== 'running') return
-    this.#state = 'aborted'
-    this.#reason = reason
-    this.#controller?.abort(reason)
-  }
-
-  #onClosed(): void {
-    if (!wasDestroyed(this.#connection)) return
-    const { address } = this.#connection
-    this.abort(
-      new IpcError('ERR_IPC_CLOSED', `the connection to ${address} was destroyed while its handler ran`),
-    )
-  }
-}
 
 // Set by the static block of Server, whose constructor is private.
 let createServer: (listener: Listener, handler: ConnectionHandler, options: ServeOptions) => Server
@@ -208,7 +104,7 @@ export class Server {
    * @throws TypeError, RangeError for options that are not allowed
    */
   close(options: ServerCloseOptions = {}): Promise<ServerCloseResult> {
-    const { timeoutMs } = checkOptions('close', options, CLOSE_OPTIONS)
+    const { timeoutMs } = checkOptions('close', options, CLOSE_TABLE)
     return (this.#closing ??= this.#close(checkTimeout(timeoutMs)))
   }
 
@@ -331,5 +227,5 @@ export function serve(listener: Listener, handler: ConnectionHandler, options: S
     throw wrongKind('listener of serve', 'a Listener', listener)
   }
   callback(handler, 'handler of serve')
-  return createServer(listener, handler, checkOptions('serve', options, OPTIONS))
+  return createServer(listener, handler, checkOptions('serve', options, SERVE_TABLE))
 }

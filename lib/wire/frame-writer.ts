@@ -11,6 +11,7 @@ import { tracesSends, traceSend, type TraceSource } from '../observe/tracing.js'
 import { Deadline } from './deadline.js'
 import { FrameBatch, type OnRefused } from './frame-batch.js'
 import { returnSlab } from './slabs.js'
+import type { ConnectionSocket } from './socket.js'
 
 /** A remainder up to this size is copied, so that its slab becomes free. A larger one keeps the slab. */
 const SMALL_REMAINDER = 1 << 14
@@ -18,16 +19,10 @@ const DONE = Promise.resolve()
 /** Milliseconds between two attempts of a write without the event loop. */
 const SYNC_RETRY_MS = 1
 
-/** The socket of a writer. */
-export interface WritableSocket {
-  readonly descriptor: number
-  readonly destroyed: boolean
-  /** Writes bytes that the kernel did not accept, when it accepts them. */
-  write(bytes: Buffer, done: (error?: Error | null) => void): void
-  /** Tries to write the waiting bytes at once. */
-  writeNow(): void
-}
+/** The writing half of a socket. */
+type WritableSocket = Pick<ConnectionSocket, 'descriptor' | 'destroyed' | 'write' | 'writeNow'>
 
+/** The promise that everything added so far is written, and the functions that settle it. */
 interface Outcome {
   readonly promise: Promise<void>
   readonly resolve: () => void
@@ -41,7 +36,7 @@ function createOutcome(): Outcome {
     resolve = onResolve
     reject = onReject
   })
-  // A caller that waits gets the error from `promise`; there may be no such caller.
+  // Perhaps no caller waits for it, and an unhandled rejection would end the process.
   promise.catch(() => undefined)
   return { promise, resolve, reject }
 }
@@ -197,7 +192,7 @@ export class FrameWriter {
       try {
         this.flush()
       } catch (error) {
-        // Thrown, not rejected: an application may merely log a rejection.
+        // As an uncaught exception: an application may merely log a rejection.
         queueMicrotask(() => {
           throw error
         })
@@ -272,7 +267,7 @@ export class FrameWriter {
     }
   }
 
-  /** Lets the socket write what the kernel did not take, as soon as it does. */
+  /** Lets the socket write what the kernel did not take, as soon as the kernel takes more. */
   #handOver(bytes: Buffer, slab: Buffer | undefined): void {
     this.#state = 'blocked'
     let remainder = bytes
@@ -307,7 +302,7 @@ export class FrameWriter {
     if (this.#timeoutMs === Infinity || this.#deadline?.running === true) return
     this.#deadline ??= new Deadline(() => {
       this.#giveUp(
-        // Part of a frame may be on the wire. Anything written after it would be corrupted, so nothing is written.
+        // Part of a frame may be on the wire. It would corrupt whatever followed, so nothing more is written.
         new IpcError(
           'ERR_IPC_TIMEOUT',
           `the peer did not take a message within ${this.#timeoutMs} ms, and the connection was closed`,

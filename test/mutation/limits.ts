@@ -79,9 +79,9 @@ export const limitMutations: readonly Mutation[] = [
   {
     name: 'what an endpoint has taken counts towards the account of its user',
     claim: 'That includes what an `AcknowledgingReceiver` has handed out',
-    file: 'lib/services/endpoint.ts',
-    from: 'inputOf(this.connection)?.charge(more, moreAwaiting)',
-    to: 'void [more, moreAwaiting]',
+    file: 'lib/services/inbox.ts',
+    from: 'inputOf(this.#receiver.connection)?.charge(more, moreAwaiting)',
+    to: 'void [inputOf, more, moreAwaiting]',
     tests: ['test/unit/services/account-charges.test.ts'],
     named: 'the connection of an endpoint',
   },
@@ -97,9 +97,9 @@ export const limitMutations: readonly Mutation[] = [
   {
     name: 'the 1,001st invalid line ends the connection',
     claim: 'By default the 1,001st invalid line',
-    file: 'lib/endpoints/receiver.ts',
-    from: 'if (this.#invalid > this.#plan.maxInvalid) {',
-    to: 'if (false) {',
+    file: 'lib/endpoints/invalid-limit.ts',
+    from: 'if (total > maxInvalid) return',
+    to: 'if (false as boolean) return',
     tests: [BUDGET],
   },
   {
@@ -178,8 +178,8 @@ export const limitMutations: readonly Mutation[] = [
     name: 'the first message must come in time',
     claim: SILENT,
     file: silence,
-    from: "this.#first = this.#deadline('no-first-message', limits.firstMessageMs)",
-    to: '',
+    from: "if (firstMessageMs !== Infinity) this.#first = this.#deadline('no-first-message', firstMessageMs)",
+    to: 'void firstMessageMs',
     tests: [LIMITS],
   },
   {

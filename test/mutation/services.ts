@@ -87,7 +87,7 @@ export const servicesMutations: readonly Mutation[] = [
   {
     name: 'services: an endpoint that is full reads no further',
     claim: BOUNDED,
-    file: 'lib/services/endpoint.ts',
+    file: 'lib/services/inbox.ts',
     from: 'while (this.#mustWait()) await this.#waitForRoom(bytes)',
     to: 'if (false as boolean) await this.#waitForRoom(bytes)',
     tests: [...ENDPOINT, ...HOSTILE],

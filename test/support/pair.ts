@@ -7,7 +7,8 @@ import { dial, type DialOptions } from '../../lib/connection/dial.js'
 import type { Connection } from '../../lib/connection/connection.js'
 import type { ListenOptions } from '../../lib/connection/listen-options.js'
 import { listen, type Listener } from '../../lib/connection/listener.js'
-import { Receiver, type ReceiverOptions } from '../../lib/endpoints/receiver.js'
+import { Receiver } from '../../lib/endpoints/receiver.js'
+import type { ReceiverOptions } from '../../lib/endpoints/receiver-options.js'
 import { temporaryDirectory } from './directory.js'
 
 export interface Pair {

@@ -5,7 +5,7 @@ import { checkConnection, inputOf, wasDestroyed, type Connection } from '../../c
 import { rejected, type IpcError } from '../../base/errors.js'
 import { checkOptions, signal as signalCheck, wrongKind, type OptionTable } from '../../base/options.js'
 import { hangUp } from '../../endpoints/hang-up.js'
-import type { ReceiveOptions } from '../../endpoints/receiver.js'
+import type { ReceiveOptions } from '../../endpoints/receiver-options.js'
 import { deliveryOf, type SOCMessage } from '../../message/message.js'
 import { observeOn } from '../../observe/registry.js'
 import { Dispatcher } from './dispatcher.js'

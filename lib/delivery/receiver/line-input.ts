@@ -5,6 +5,7 @@ import { publishInvalid, wantsInvalid } from '../../connection/audit.js'
 import { attachReader, closeBecause, originOf, type Connection } from '../../connection/connection.js'
 import { INVALID_REASONS, MESSAGE_STATE, MessageTypeCode, RecordWord } from '../../binding/abi.js'
 import { IpcError } from '../../base/errors.js'
+import { tooManyInvalid } from '../../endpoints/invalid-limit.js'
 import type { HeldRead } from '../../message/held-reads.js'
 import type { SOCMessage } from '../../message/message.js'
 import { requestPoll } from '../../wire/busy-poll.js'
@@ -252,16 +253,8 @@ export class LineInput {
       publishInvalid({ address: this.#connection.address, peer: this.#connection.peer, error })
     }
     this.#events.onRefused(reason, wanted ? error : undefined)
-    if (this.#invalid > this.#maxInvalid) {
-      this.#hangUp(`the peer sent more than ${this.#maxInvalid} invalid lines (maxInvalid)`)
-    } else if (this.#input?.takeInvalid(1) === false && this.#maxInvalid !== Infinity) {
-      this.#hangUp(
-        'the user of the peer sent more invalid lines in a second than one user may (maxInvalidPerSecondPerUser)',
-      )
-    }
-  }
-
-  #hangUp(why: string): void {
+    const why = tooManyInvalid(this.#input, 1, this.#invalid, this.#maxInvalid)
+    if (why === undefined) return
     closeBecause(this.#connection, 'too-many-invalid')
     this.#fail(new IpcError('ERR_IPC_CLOSED', `${this.#name}: ${why}`, { reason: 'too-many-invalid' }))
   }

@@ -12,12 +12,9 @@ import { AcknowledgingReceiver } from '../../../lib/delivery/receiver/acknowledg
 import { DeliveryLedger } from '../../../lib/delivery/receiver/ledger.js'
 import { Receiver } from '../../../lib/endpoints/receiver.js'
 import { Sender } from '../../../lib/endpoints/sender.js'
-import {
-  serve,
-  type ConnectionHandler,
-  type Server,
-  type ServeOptions,
-} from '../../../lib/services/server.js'
+import { serve, type Server } from '../../../lib/services/server.js'
+import type { ServeOptions } from '../../../lib/services/server-options.js'
+import type { ConnectionHandler } from '../../../lib/services/serving.js'
 import { IpcError } from '../../../lib/base/errors.js'
 import { newSOCMessage } from '../../../lib/message/new-message.js'
 import { heard } from '../../support/audit.js'
