@@ -242,10 +242,10 @@ export class InBridge extends BridgeBase {
   }
 
   #process(item: SourceItem): void {
-    ++this.counts.batches
+    ++this.life.counts.batches
     const { lines, count, progress, letters, received, duplicates, repeated } = this.#sieve.sift(item)
-    this.counts.received += received
-    this.counts.duplicates += duplicates
+    this.life.counts.received += received
+    this.life.counts.duplicates += duplicates
     this.#repeated += repeated
     const deadBytes = letters.reduce((sum, { data }) => sum + data.length, 0)
     const added = this.#log.add(item.position, lines, count, progress, letters.length, deadBytes)
@@ -259,7 +259,7 @@ export class InBridge extends BridgeBase {
   }
 
   #keepDeadLetter(letter: BridgeDeadLetter, item: InboundItem, done?: () => void): void {
-    ++this.counts.deadLetters
+    ++this.life.counts.deadLetters
     const { reason, host, type } = letter
     this.life.emit({ type: 'dead-letter', reason, host, messageType: type })
     void this.life
@@ -273,7 +273,7 @@ export class InBridge extends BridgeBase {
 
   #onSettled(item: InboundItem): void {
     this.#saver.settle(item)
-    this.counts.delivered += item.count
+    this.life.counts.delivered += item.count
     this.#room.wake()
   }
 }
