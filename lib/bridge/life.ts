@@ -25,7 +25,7 @@ export class BridgeLife {
   readonly #stop = new AbortController()
   readonly #onEvent: ((event: BridgeEvent) => void) | undefined
   #state: BridgeState = 'starting'
-  /** What does not work now. At the start, the message system was not reached yet. */
+  /** The parts that do not work now. At the start, the message system has not been reached. */
   readonly #awaited = new Set<Awaited>(['system'])
   #error: Error | undefined
   #resolve!: () => void

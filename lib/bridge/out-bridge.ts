@@ -100,7 +100,7 @@ export class OutBridge extends BridgeBase {
   readonly #room = new Waiters()
   readonly #idle = new Waiters()
   #server: Server | undefined
-  /** In a later turn of the event loop, so that the messages of one read share a batch. */
+  /** Runs in a later turn of the event loop, so that the messages of one read share a batch. */
   readonly #storing: Soon
   /** Bytes in memory that are being stored in the message system without a spool. */
   #puttingBytes = 0
@@ -191,7 +191,7 @@ export class OutBridge extends BridgeBase {
    * @throws TypeError for an option that is not allowed, RangeError for one that is out of range or a spool that is too
    *   small; then nothing is closed. TypeError for a spool that is in use; IpcError ERR_IPC_INVALID_MESSAGE for a spool
    *   with messages that no bridge has stored, ERR_IPC_SYSTEM for one that cannot be read, and the errors of `listen`.
-   *   Then the sink is closed, and the spool unless it is in use
+   *   Then the sink is closed, and so is the spool unless it is in use.
    */
   static async open(options: OutBridgeOptions): Promise<OutBridge> {
     const checked = checkOptions('OutBridge.open', options, TABLE)
