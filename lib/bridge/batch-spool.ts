@@ -12,8 +12,8 @@ const READ_BYTES = 1 << 20
 /** Maximum bytes of a note, besides its type and stretches. */
 const NOTE_BYTES = 80
 /**
- * The smallest spool that a bridge takes. A record has at most 7/16 of the spool's size, as the bridge bounds lines,
- * batches and groups by it, and besides that the note of one session with the longest names.
+ * The least `maxBytes` of a spool that a bridge accepts. A record takes at most 7/16 of it, because the bridge bounds
+ * lines, batches and groups by it, and in addition the note of one session with the longest names.
  */
 export const LEAST_SPOOL_BYTES = 1 << 14
 
@@ -44,7 +44,7 @@ export interface SpooledBatches {
   readonly through: number
 }
 
-/** A record that was not read yet, whose messages the bridge has counted as received. */
+/** A record that has not been read yet, whose messages the bridge has counted as received. */
 interface Waiting {
   /** Number of the record's first line in the spool. */
   readonly first: number

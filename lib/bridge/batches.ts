@@ -1,5 +1,5 @@
-// Batches of lines in memory on their way out: which messages of which sessions they hold, and how a batch is split
-// that is too large for the message system.
+// Batches of lines in memory on their way out: which messages of which sessions they hold, and how a batch that is too
+// large for the message system is split.
 
 import type { AcknowledgingReceiver } from '../delivery/receiver/acknowledging-receiver.js'
 import { offsetOfLine } from '../delivery/protocol/lines.js'
@@ -39,7 +39,7 @@ export interface Taken {
   readonly messages: readonly SOCMessage[]
 }
 
-/** Messages of one type, laid out. */
+/** Messages of one type, as lines. */
 export interface GatheredBatch {
   readonly type: string
   readonly stretches: readonly Stretch[]

@@ -29,8 +29,8 @@ export interface BatchRun {
 }
 
 /**
- * Messages of one type from one host, stored together. The way in makes a batch of more than 262,144 messages a dead letter
- * (`not-a-batch`).
+ * Messages of one type from one host, stored together. A batch of more than 262,144 messages becomes a dead letter
+ * (`not-a-batch`) when an incoming bridge reads it.
  */
 export interface Batch {
   /** Name of the host that the messages come from. */
@@ -172,8 +172,8 @@ export type BridgeState = 'starting' | 'running' | 'waiting' | 'closed' | 'faile
 /** Events of a bridge, for logs and alarms. */
 export type BridgeEvent =
   /**
-   * The state has changed, or there is one more reason to wait: an unreachable message system and a spool that cannot be
-   * written are reported each. `error` is the reason, if there is one.
+   * The state has changed, or there is one more reason to wait: an unreachable message system and a spool that cannot
+   * be written are reported separately. `error` is the reason, if there is one.
    */
   | {
       /** What happened. */
@@ -212,8 +212,8 @@ export interface BridgeStats {
   /** Batches stored or read. */
   readonly batches: number
   /**
-   * Out: batches sent again. In: messages skipped because an earlier one of their session was missing; they are read
-   * again later.
+   * Outgoing: batches sent again. Incoming: messages skipped because an earlier one of their session was missing; they
+   * are read again later.
    */
   readonly repeated: number
 }

@@ -17,15 +17,15 @@ const CHECKPOINT_BYTES_PER_MS = 1 << 10
 
 /** What a {@link CheckpointSaver} reports. */
 export interface CheckpointEvents {
-  /** A saved checkpoint covers everything through this local number. */
+  /** Called when a saved checkpoint covers everything through this local number. */
   readonly onSaved: (number: number) => void
-  /** Another bridge has claimed the consumer. */
+  /** Called when another bridge has claimed the consumer. */
   readonly onLost: (error: Error) => void
 }
 
 export class CheckpointSaver {
   readonly #source: BatchSource
-  /** As of the last item that is settled. */
+  /** The sessions as of the last settled item. */
   readonly #table: SessionTable
   readonly #everyMs: number
   readonly #life: BridgeLife

@@ -20,7 +20,7 @@ export interface GatherLimits {
   readonly maxBatchMessages: number
 }
 
-/** Batches are laid out one at a time. */
+/** Shared by all drafts: one batch is encoded at a time. */
 const text = new FrameText()
 /** Batches of at most this many bytes share memory. */
 const SMALL_BYTES = 2048

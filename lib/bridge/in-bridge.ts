@@ -20,9 +20,7 @@ import { Waiters } from '../base/waiters.js'
 import type { DialOptions } from '../connection/dial.js'
 import { AcknowledgedSender } from '../delivery/sender/acknowledged-sender.js'
 import type { DeliveryEvent } from '../delivery/sender/options.js'
-import { offsetOfLine } from '../delivery/protocol/lines.js'
 import type {
-  Batch,
   BatchSource,
   BridgeDeadLetter,
   BridgeEvent,
@@ -32,10 +30,10 @@ import type {
 } from './bridge.js'
 import { decodeCheckpoint } from './checkpoint.js'
 import { CheckpointSaver } from './checkpoint-saver.js'
-import { areDeliverable, sortLines } from './inbound-lines.js'
-import { InboundLog, MOST_OF_ITEM, type InboundItem } from './inbound-log.js'
+import { InboundLog, type InboundItem } from './inbound-log.js'
+import { InboundSieve } from './inbound-sieve.js'
 import { BridgeBase, BridgeLife, inTurn } from './life.js'
-import { SessionKeys, SessionTable } from './session-table.js'
+import { SessionTable } from './session-table.js'
 
 /** Options of {@link InBridge.open}. */
 export interface InBridgeOptions {
@@ -81,25 +79,14 @@ const TABLE: OptionTable<InBridgeOptions> = {
 
 /** Most items in memory: each may hold few bytes. */
 const MOST_ITEMS = 8192
-/** Most lines of an item that become dead letters of their own. If there are more, one letter holds all of them. */
-const MOST_LETTERS = 64
 /** How often a bridge that starts reads the checkpoint anew because an earlier bridge has replaced it. */
 const MOST_CLAIMS = 5
-const NOTHING = Buffer.alloc(0)
-
-/** Lines [begin, end) of a batch. */
-interface Stretch {
-  readonly begin: number
-  readonly end: number
-}
 
 /** Carries the messages of a message system to a local listener. */
 export class InBridge extends BridgeBase {
   readonly #source: BatchSource
   readonly #maxBytes: number
-  readonly #keys: SessionKeys
-  /** The sessions as of the last item read. */
-  readonly #table: SessionTable
+  readonly #sieve: InboundSieve
   readonly #log: InboundLog
   readonly #saver: CheckpointSaver
   readonly #sender: AcknowledgedSender
@@ -111,7 +98,6 @@ export class InBridge extends BridgeBase {
     super(life)
     this.#source = source
     this.#maxBytes = options.maxBytes ?? 16 << 20
-    this.#keys = new SessionKeys(maxSessions)
     const table = new SessionTable(maxSessions)
     const settled =
       saved === undefined
@@ -120,7 +106,7 @@ export class InBridge extends BridgeBase {
             ...decodeCheckpoint(saved.checkpoint, table),
             ...(saved.restarted && { position: 0 }),
           }
-    this.#table = table.copy()
+    this.#sieve = new InboundSieve(table.copy(), maxSessions)
     this.#saver = new CheckpointSaver(
       source,
       life,
@@ -255,67 +241,15 @@ export class InBridge extends BridgeBase {
     return this.#log.bytes >= this.#maxBytes || this.#log.items >= MOST_ITEMS || this.#log.isFarAhead
   }
 
-  #process({ position, batch, reason, data }: SourceItem): void {
-    ++this.counts.batches
-    if (batch === undefined) {
-      this.#addDead(position, { host: '', type: '', reason: reason ?? 'not-a-batch', data: data ?? NOTHING })
-      return
-    }
-    const { stretches, progress } = this.#judge(batch)
-    const count = stretches.reduce((sum, { begin, end }) => sum + end - begin, 0)
-    const whole = count === batch.runs.reduce((sum, run) => sum + run.count, 0)
-    const lines = whole ? batch.lines : cut(batch.lines, stretches)
-    const isClean = areDeliverable(lines, count)
-    const { good, bad } = isClean ? { good: [lines], bad: [] } : sortLines(lines)
-    const messages = isClean ? count : good.length
-    const { host, type } = batch
-    if (messages > MOST_OF_ITEM) {
-      this.#addDead(position, { host, type, reason: 'not-a-batch', data: lines }, progress)
-      return
-    }
-    this.counts.received += count
-    const dead = bad.length > MOST_LETTERS ? [Buffer.concat(bad)] : bad
-    const deadBytes = dead.reduce((sum, { length }) => sum + length, 0)
-    const kept = isClean ? lines : Buffer.concat(good)
-    const item = this.#log.add(position, kept, messages, progress, dead.length, deadBytes)
-    dead.forEach((data, i) => {
-      this.#keepDeadLetter({ id: `item-${position}-${i}`, host, type, reason: 'invalid', data }, item)
-    })
-  }
-
-  /** Adds an item without messages, whose data becomes a dead letter. */
-  #addDead(
-    position: number,
-    letter: Omit<BridgeDeadLetter, 'id'>,
-    progress: InboundItem['progress'] = [],
-  ): void {
-    const item = this.#log.add(position, NOTHING, 0, progress, 1, letter.data.length)
-    this.#keepDeadLetter({ id: `item-${position}`, ...letter }, item)
-  }
-
-  /** Returns which messages of a batch are to be delivered, and how far its sessions are after it. */
-  #judge(batch: Batch): { stretches: Stretch[]; progress: [string, number][] } {
-    const stretches: Stretch[] = []
-    const progress: [string, number][] = []
-    let at = 0
-    for (const run of batch.runs) {
-      const key = this.#keys.of(batch.host, run)
-      const verdict = this.#table.judge(key, run)
-      const last = run.first + run.count - 1
-      if (verdict === 'missing') {
-        this.#repeated += run.count
-      } else {
-        const known = Math.min(run.count, verdict - run.first)
-        this.counts.duplicates += known
-        this.#table.note(key, last)
-        progress.push([key, last])
-        // A batch without lines only states that its numbers will not arrive.
-        if (known < run.count && batch.lines.length > 0)
-          stretches.push({ begin: at + known, end: at + run.count })
-      }
-      at += run.count
-    }
-    return { stretches, progress }
+  #process(item: SourceItem): void {
+    ++this.life.counts.batches
+    const { lines, count, progress, letters, received, duplicates, repeated } = this.#sieve.sift(item)
+    this.life.counts.received += received
+    this.life.counts.duplicates += duplicates
+    this.#repeated += repeated
+    const deadBytes = letters.reduce((sum, { data }) => sum + data.length, 0)
+    const added = this.#log.add(item.position, lines, count, progress, letters.length, deadBytes)
+    for (const letter of letters) this.#keepDeadLetter(letter, added)
   }
 
   #onRejected(line: Buffer, item: InboundItem, number: number, reason: string, done: () => void): void {
@@ -325,7 +259,7 @@ export class InBridge extends BridgeBase {
   }
 
   #keepDeadLetter(letter: BridgeDeadLetter, item: InboundItem, done?: () => void): void {
-    ++this.counts.deadLetters
+    ++this.life.counts.deadLetters
     const { reason, host, type } = letter
     this.life.emit({ type: 'dead-letter', reason, host, messageType: type })
     void this.life
@@ -339,17 +273,7 @@ export class InBridge extends BridgeBase {
 
   #onSettled(item: InboundItem): void {
     this.#saver.settle(item)
-    this.counts.delivered += item.count
+    this.life.counts.delivered += item.count
     this.#room.wake()
   }
-}
-
-/** Copies stretches of lines. */
-function cut(lines: Buffer, stretches: readonly Stretch[]): Buffer {
-  return Buffer.concat(
-    stretches.map(({ begin, end }) => {
-      const from = offsetOfLine(lines, begin)
-      return lines.subarray(from, from + offsetOfLine(lines.subarray(from), end - begin))
-    }),
-  )
 }

@@ -8,7 +8,7 @@ import { countFrames } from '../wire/batch.js'
 
 const NEWLINE = 10
 const CLOSING_BRACE = 0x7d
-/** The id may be written with escapes. */
+/** Lines with neither text are no control messages. The id may be written with escapes. */
 const SUSPICIOUS = [CONTROL_ID, '\\u']
 
 /** Whether these are exactly `count` lines, all of which can be numbered and sent. */

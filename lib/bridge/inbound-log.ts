@@ -1,18 +1,14 @@
 // The messages between the message system and the local receiver, as the log that an AcknowledgedSender sends from. The
-// message system stores them; this log keeps them in memory until they are settled.
+// message system stores them. This log knows which messages are settled, and reports the items that are.
 
 import { IpcError } from '../base/errors.js'
 import { setImmediate } from '../base/globals.js'
 import { indexAtLeast } from '../base/sorted.js'
 import { Soon } from '../base/soon.js'
-import { NUMBER_BYTES } from '../binding/abi.js'
-import { numberLines, offsetOfLine } from '../delivery/protocol/lines.js'
 import { NumberSet } from '../delivery/protocol/number-set.js'
 import type { SpoolEvents, SpoolLog, SpoolRecord } from '../spool/spool-log.js'
+import { InboundRecords } from './inbound-records.js'
 
-const NEWLINE = 10
-/** Records of about this size are written together. */
-const RECORD_BYTES = 1 << 16
 /**
  * A bridge that is this many messages ahead of its checkpoint reads no more until it has saved the next one. This
  * bounds the numbers that an earlier process can have sent, and so what a receiver can report about messages not read
@@ -67,7 +63,7 @@ export class InboundLog implements SpoolLog {
     this.#sender?.onMore?.()
   }, setImmediate)
   #items: InboundItem[] = []
-  #records: SpoolRecord[] = []
+  readonly #records = new InboundRecords()
   readonly #settled: NumberSet
   #next: number
   #recordedThrough: number
@@ -153,16 +149,7 @@ export class InboundLog implements SpoolLog {
     this.#next += count
     this.#messages += count
     this.#bytes += bytes
-    for (let offset = 0, number = first; offset < lines.length;) {
-      const end = endOfRecord(lines, offset)
-      const part = lines.subarray(offset, end)
-      const messages = end === lines.length ? this.#next - number : countLines(part)
-      const out = Buffer.allocUnsafe(part.length + messages * NUMBER_BYTES)
-      const size = numberLines(part, part.length, out, 0, number)
-      this.#records.push({ first: number, count: messages, lines: out.subarray(0, size), patchy: false })
-      number += messages
-      offset = end
-    }
+    this.#records.add(lines, count, first)
     this.#settleKnown(item)
     if (count > 0) this.#announcement.ask()
     this.#advance()
@@ -176,15 +163,7 @@ export class InboundLog implements SpoolLog {
   }
 
   read(from: number, maxBytes: number): SpoolRecord[] {
-    const found: SpoolRecord[] = []
-    let bytes = 0
-    for (let i = this.#indexOfRecord(from); i < this.#records.length; ++i) {
-      const record = this.#records[i] as SpoolRecord
-      if (found.length > 0 && bytes + record.lines.length > maxBytes) break
-      found.push(record)
-      bytes += record.lines.length
-    }
-    return found
+    return this.#records.read(from, maxBytes)
   }
 
   settle(first: number, through: number, rejection?: string): number {
@@ -200,11 +179,7 @@ export class InboundLog implements SpoolLog {
     }
     this.#settled.add(first, through)
     this.#messages -= count
-    let kept = 0
-    const { through: gone } = this.#settled
-    for (let record = this.#records[kept]; record !== undefined; record = this.#records[++kept])
-      if (record.first + record.count - 1 > gone) break
-    if (kept > 0) this.#records.splice(0, kept)
+    this.#records.removeThrough(this.#settled.through)
     this.#advance()
     return count
   }
@@ -267,7 +242,7 @@ export class InboundLog implements SpoolLog {
   }
 
   #settleItems(first: number, last: number, rejection: string | undefined): void {
-    for (let i = this.#indexOfItem(first); i < this.#items.length; ++i) {
+    for (let i = indexAtLeast(this.#items, first, lastNumber); i < this.#items.length; ++i) {
       const item = this.#items[i] as InboundItem
       if (item.first > last) return
       const from = Math.max(first, item.first)
@@ -278,7 +253,7 @@ export class InboundLog implements SpoolLog {
         continue
       }
       for (let number = from; number <= to; ++number) {
-        this.#events.onRejected(this.#lineOf(number), item, number, rejection, () => {
+        this.#events.onRejected(this.#records.lineOf(number), item, number, rejection, () => {
           this.onDeadLetterKept(item)
         })
       }
@@ -293,37 +268,7 @@ export class InboundLog implements SpoolLog {
     if (done === 0) return
     for (const item of this.#items.splice(0, done)) this.#events.onSettled(item)
   }
-
-  /** Returns a line with its newline, as it is sent to the receiver. */
-  #lineOf(number: number): Buffer {
-    const record = this.#records[this.#indexOfRecord(number)]
-    if (record === undefined) return Buffer.alloc(0)
-    const begin = offsetOfLine(record.lines, number - record.first)
-    return record.lines.subarray(begin, record.lines.indexOf(NEWLINE, begin) + 1)
-  }
-
-  #indexOfRecord(number: number): number {
-    return indexAtLeast(this.#records, number, lastNumber)
-  }
-
-  #indexOfItem(number: number): number {
-    return indexAtLeast(this.#items, number, lastNumber)
-  }
 }
 
 const lastOf = ({ last }: Rejected): number => last
-
-/** The last number of a record or an item. */
-const lastNumber = ({ first, count }: { first: number; count: number }): number => first + count - 1
-
-function endOfRecord(lines: Buffer, offset: number): number {
-  if (lines.length - offset <= RECORD_BYTES) return lines.length
-  const end = lines.lastIndexOf(NEWLINE, offset + RECORD_BYTES)
-  return end >= offset ? end + 1 : lines.indexOf(NEWLINE, offset) + 1
-}
-
-function countLines(lines: Buffer): number {
-  let count = 0
-  for (let at = lines.indexOf(NEWLINE); at >= 0; at = lines.indexOf(NEWLINE, at + 1)) ++count
-  return count
-}
+const lastNumber = ({ first, count }: InboundItem): number => first + count - 1

@@ -1,5 +1,5 @@
-// The errors of the JetStream API that a bridge meets: which of them pass, so that the bridge waits and tries again, and which
-// are final until an operator changes something.
+// The errors of the JetStream API: which of them are temporary, so that the bridge waits and tries again, and which are
+// final until an operator changes something.
 //
 // Source: server/errors.json of github.com/nats-io/nats-server, which lists each code with its status and text. A code
 // never changes its meaning; newer servers only add some.
@@ -16,40 +16,40 @@ export const ApiCode = {
   streamNameInUse: 10058,
   /** JSStreamNotFoundErr: the bridge creates the stream. */
   streamNotFound: 10059,
-  /** JSStreamNotMatchErr: what the probe of `--check` provokes. */
+  /** JSStreamNotMatchErr: the expected reply to the probe of `--check`. */
   streamNotMatch: 10060,
   /** JSStreamSubjectOverlapErr: see {@link isMadeElsewhere}. */
   subjectsOverlap: 10065,
   /** JSStreamWrongLastSequenceErrF: another bridge may have stored a checkpoint. */
   wrongLastSequence: 10071,
-  /** JSStreamHeaderExceedsMaximumErr: as a message that is too large. */
+  /** JSStreamHeaderExceedsMaximumErr: handled as a message that is too large. */
   headersTooLarge: 10097,
-  /** JSStreamWrongLastSequenceConstantErr: as 10071, without the sequence; also while a message is on its way in. */
+  /** JSStreamWrongLastSequenceConstantErr: as 10071, without the sequence; also sent while another message is being stored. */
   wrongLastSequenceUnknown: 10164,
 } as const
 
 /**
- * Errors of creating a stream whose status misleads. Otherwise, an error with a status from 500 on passes: JetStream has no
- * leader at present, is starting, or has no room on its disks (10004, 10007, 10008, 10009, 10023, 10028, 10047, 10076,
- * 10118 …). One with a lower status is final: another stream has the name or the subjects (10058, 10065), or the account
- * does not allow such a stream at all (10113, 10120, 10122).
+ * Errors of creating a stream whose status misleads. All others are judged by their status. One of 500 or more is
+ * temporary: JetStream has no leader at present, is starting, or has no room on its disks (10004, 10007, 10008, 10009,
+ * 10023, 10028, 10047, 10076, 10118 …). One with a lower status is final: another stream has the name or the subjects
+ * (10058, 10065), or the account does not allow such a stream at all (10113, 10120, 10122).
  *
- * The table has no errors of publishing. A message that is too large becomes a dead letter; every other message that
- * JetStream refuses is sent again. Nor has it errors of consumers: the bridge reports each of them and tries again,
- * because the messages wait in the stream.
+ * Errors of publishing are not in this table: a message that is too large becomes a dead letter, and every other message
+ * that JetStream refuses is sent again. Errors of consumers are not in it either: the bridge reports each of them and
+ * tries again, because the messages wait in the stream.
  */
-const EXCEPTIONS: ReadonlyMap<number, 'passes' | 'final'> = new Map([
-  // 400 JSAccountResourcesExceededErr, JSMaximumStreamsLimitErr: the account is full, until streams of it are deleted.
-  [10002, 'passes'],
-  [10027, 'passes'],
+const EXCEPTIONS: ReadonlyMap<number, 'temporary' | 'final'> = new Map([
+  // 400 JSAccountResourcesExceededErr, JSMaximumStreamsLimitErr: the account is full until some of its streams are deleted.
+  [10002, 'temporary'],
+  [10027, 'temporary'],
   // 400 JSClusterNoPeersErrF: "no suitable peers for placement", while servers of the cluster are away or full.
-  [10005, 'passes'],
+  [10005, 'temporary'],
   // 404: the stream was deleted between two requests.
-  [ApiCode.streamNotFound, 'passes'],
+  [ApiCode.streamNotFound, 'temporary'],
   // 429 JSStreamTooManyRequests.
-  [10167, 'passes'],
+  [10167, 'temporary'],
   // 400 JSClusterServerMemberChangeInflightErr.
-  [10202, 'passes'],
+  [10202, 'temporary'],
   // 503 JSClusterUnSupportFeatureErr: "not currently supported in clustered mode".
   [10036, 'final'],
   // 500 JSStreamInvalidConfigF: the server does not allow the configuration.
@@ -61,10 +61,10 @@ const EXCEPTIONS: ReadonlyMap<number, 'passes' | 'final'> = new Map([
 /** Whether a refusal to create a stream is final, so that trying again with the same options cannot succeed. */
 export function isFinalRefusal(error: unknown): error is JetStreamApiError {
   if (!(error instanceof JetStreamApiError)) return false
-  return (EXCEPTIONS.get(error.code) ?? (error.status < 500 ? 'final' : 'passes')) === 'final'
+  return (EXCEPTIONS.get(error.code) ?? (error.status < 500 ? 'final' : 'temporary')) === 'final'
 }
 
-/** Whether the error may mean that another client creates the same stream at this moment. */
+/** Whether the error may mean that another client is creating the same stream at this moment. */
 export function isMadeElsewhere(error: unknown): boolean {
   return hasApiCode(error, ApiCode.streamNameInUse) || hasApiCode(error, ApiCode.subjectsOverlap)
 }

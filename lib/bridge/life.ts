@@ -17,13 +17,15 @@ const CLOSE_TABLE: OptionTable<BridgeCloseOptions> = { timeoutMs: milliseconds }
 /** What a bridge may have to wait for: the message system, or its spool. */
 export type Awaited = 'system' | 'spool'
 
-/** The state of a bridge, which reports each change. */
+/** The state of a bridge, which reports each change, and its counts. */
 export class BridgeLife {
   readonly ended: Promise<void>
+  /** The counts that its parts add to. `BridgeBase.load` computes the others when they are read. */
+  readonly counts = { received: 0, delivered: 0, duplicates: 0, deadLetters: 0, batches: 0 }
   readonly #stop = new AbortController()
   readonly #onEvent: ((event: BridgeEvent) => void) | undefined
   #state: BridgeState = 'starting'
-  /** What does not work now. At the start, the message system was not reached yet. */
+  /** The parts that do not work now. At the start, the message system has not been reached. */
   readonly #awaited = new Set<Awaited>(['system'])
   #error: Error | undefined
   #resolve!: () => void
@@ -114,15 +116,10 @@ export async function inTurn(...steps: readonly (() => Promise<unknown> | undefi
   if (failed !== undefined) throw failed
 }
 
-/** The counts that grow with each batch. `load` computes the others when they are read. */
-type Counts = Record<'received' | 'delivered' | 'duplicates' | 'deadLetters' | 'batches', number>
-
 /** The part of a bridge that does not depend on its direction. */
 export abstract class BridgeBase implements Bridge {
   /** @internal */
   protected readonly life: BridgeLife
-  /** @internal */
-  protected readonly counts: Counts = { received: 0, delivered: 0, duplicates: 0, deadLetters: 0, batches: 0 }
   #closing: Promise<void> | undefined
 
   protected constructor(life: BridgeLife) {
@@ -146,7 +143,7 @@ export abstract class BridgeBase implements Bridge {
    * in the spool.
    */
   get stats(): BridgeStats {
-    return { ...this.counts, ...this.load }
+    return { ...this.life.counts, ...this.load }
   }
 
   /**

@@ -1,10 +1,10 @@
-// One connection to NATS, made once and kept by the client: its state, its requests, and the streams that must exist. Must
-// not know batches.
+// One connection to NATS, made once and kept by the client: its state, its requests, and the streams that must exist.
+// Must not know batches.
 //
 //     down ──connect(), or the client reconnects──▶ up ──the connection is lost──▶ down
 //      └─────────────────────────────────────────────┴──close()──▶ closed
 //
-// A connection that the client gives up without need is replaced by a new one.
+// A connection that the client gives up although a new one may succeed is replaced.
 
 import { jetstreamManager, type JetStreamManager, type StreamInfo } from '@nats-io/jetstream'
 import { connect, createInbox, type MsgHdrs, type NatsConnection } from '@nats-io/transport-node'
@@ -228,8 +228,8 @@ export class NatsLink {
   }
 
   /**
-   * Waits for a stream that another bridge creates at this moment, perhaps with other limits. Until that has finished,
-   * the server reports its subjects as taken and does not know its name.
+   * Waits for a stream that another bridge is creating, perhaps with other limits. Until it exists, the server reports
+   * its subjects as taken and does not know its name.
    *
    * @throws `refusal` if the stream does not appear: another stream has its subjects
    */
@@ -263,8 +263,8 @@ export function notConnected(): IpcError {
 }
 
 /**
- * Whether the server had no time to check the credentials, as when many clients connect at once. The client takes that for wrong
- * credentials: it gives up at the second time, however long ago the first one was.
+ * Whether the server had no time to check the credentials, as when many clients connect at once. The client mistakes
+ * that for wrong credentials: it gives up the second time, however long ago the first one was.
  */
 function isAuthenticationTimeout(error: unknown): boolean {
   return /authentication timeout/i.test((Object(error) as { message?: string }).message ?? '')

@@ -51,7 +51,7 @@ export class NatsPublishes {
     this.#ackTimeoutMs = ackTimeoutMs
   }
 
-  /** Takes acknowledgements from a new connection, at subjects under `inbox`. */
+  /** Receives the acknowledgements of a new connection, at subjects under `inbox`. */
   begin(nc: NatsConnection, inbox: string): void {
     this.#inbox = `${inbox}.`
     nc.subscribe(`${this.#inbox}*`, {
@@ -80,14 +80,14 @@ export class NatsPublishes {
     })
   }
 
-  /** Rejects all of them: the connection is lost. */
+  /** Rejects all waiting publishes: the connection is lost. */
   fail(error: Error): void {
     const publishes = [...this.#waiting.values()]
     this.#waiting.clear()
     for (const { reject } of publishes) reject(error)
   }
 
-  /** Rejects all of them, for good. */
+  /** Rejects all waiting publishes, and stops the timer of their time-outs. */
   stop(error: Error): void {
     clearInterval(this.#sweep)
     this.fail(error)

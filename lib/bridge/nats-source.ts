@@ -4,29 +4,16 @@
 // unacknowledged are delivered again later, behind newer ones. Whenever deliveries may be missing, the gap is therefore
 // read from the stream itself, by position.
 
-import {
-  AckPolicy,
-  DeliverPolicy,
-  RetentionPolicy,
-  type ConsumerConfig,
-  type ConsumerInfo,
-  type JsMsg,
-  type MsgRequest,
-  type SeqMsgRequest,
-  type StoredMsg,
-  type StreamInfo,
-} from '@nats-io/jetstream'
-import { headers } from '@nats-io/transport-node'
+import { AckPolicy, type JsMsg, type SeqMsgRequest, type StreamInfo } from '@nats-io/jetstream'
 
 import { onAbort, offAbort } from '../base/abort.js'
-import { randomHex } from '../base/crypto.js'
-import { IpcError, isIpcError, toError } from '../base/errors.js'
+import { isIpcError, toError } from '../base/errors.js'
 import { text, type OptionTable } from '../base/options.js'
 import { pause } from '../base/timing.js'
 import type { BatchSource, BridgeDeadLetter, SavedCheckpoint, SourceItem } from './bridge.js'
-import { consumerFault, filterOf } from './nats-consumer.js'
+import { NatsCheckpoint } from './nats-checkpoint.js'
+import { filterOf, openConsumer } from './nats-consumer.js'
 import { publishDeadLetter } from './nats-dead-letters.js'
-import { ApiCode, hasApiCode, isWrongLastSequence } from './jetstream-errors.js'
 import { NatsLink, notConnected } from './nats-link.js'
 import {
   checkNatsOptions,
@@ -37,8 +24,7 @@ import {
   type NatsOptions,
   type NatsSettings,
 } from './nats-options.js'
-import { RefusedByStream } from './nats-publishes.js'
-import { Header, itemOf } from './nats-subjects.js'
+import { itemOf } from './nats-subjects.js'
 
 /** Options of {@link NatsSource}. */
 export interface NatsSourceOptions extends NatsOptions {
@@ -59,8 +45,6 @@ export const SOURCE_TABLE: OptionTable<NatsSourceOptions> = {
   host: text,
 }
 
-const ACK_WAIT_NS = 30e9
-const MAX_ACK_PENDING = 1 << 14
 /**
  * Range of the number of messages per request. Small messages are requested in larger numbers, because each request
  * costs a round trip.
@@ -71,8 +55,6 @@ const MOST_FETCHED = 1024
 const FETCH_BYTES = 8 << 20
 const FETCH_EXPIRES_MS = 5000
 const RETRY_MS = 200
-/** If an earlier process left more messages than this unsettled, the consumer is created anew at the first of them. */
-const MOST_READ_SINGLY = 2048
 
 /** Reads batches from a stream of NATS JetStream. */
 export class NatsSource implements BatchSource {
@@ -81,11 +63,7 @@ export class NatsSource implements BatchSource {
   readonly #consumer: string
   readonly #host: string | undefined
   readonly #filter: string
-  readonly #writer = randomHex(8)
-  #writes = 0
-  /** Sequence of the latest checkpoint in its stream. */
-  #checkpointSeq = 0
-  #created = ''
+  readonly #checkpoint: NatsCheckpoint
   /** By position: messages handed out and not acknowledged. */
   readonly #unacknowledged = new Map<number, JsMsg>()
   #acknowledged = 0
@@ -106,6 +84,7 @@ export class NatsSource implements BatchSource {
     this.#consumer = consumer
     this.#host = host
     this.#filter = filterOf(this.#settings.prefix, host)
+    this.#checkpoint = new NatsCheckpoint(this.#link, this.#settings, consumer)
   }
 
   /** Connects, creates missing streams, and reads the checkpoint of the consumer. */
@@ -113,13 +92,7 @@ export class NatsSource implements BatchSource {
     for (;;) {
       const [info] = await this.#ready(signal, onRetry)
       try {
-        this.#created = info?.created ?? ''
-        const stored = await this.#readCheckpoint()
-        if (stored === null) return undefined
-        this.#checkpointSeq = stored.seq
-        const { data, header } = stored
-        const restarted = header.get(Header.created) !== this.#created
-        return { checkpoint: Buffer.from(data.buffer, data.byteOffset, data.byteLength), restarted }
+        return await this.#checkpoint.read(info?.created ?? '')
       } catch (error) {
         if (isIpcError(error) && error.code !== 'ERR_IPC_CLOSED') throw error
         onRetry?.(toError(error))
@@ -140,7 +113,13 @@ export class NatsSource implements BatchSource {
       try {
         if (!this.#link.isUp) report(notConnected())
         await this.#ready(signal, report)
-        const consumer = await this.#openConsumer(cursor.last)
+        const consumer = await openConsumer(
+          this.#link,
+          this.#settings,
+          this.#consumer,
+          this.#host,
+          cursor.last,
+        )
         report(undefined)
         this.#isCumulative = consumer.config.ack_policy === AckPolicy.All
         yield* this.#readTo(cursor, consumer.delivered.stream_seq)
@@ -168,19 +147,8 @@ export class NatsSource implements BatchSource {
   }
 
   /** Stores the checkpoint, unless another process has stored one since. */
-  async saveCheckpoint(checkpoint: Buffer): Promise<void> {
-    const hdrs = headers()
-    const id = `${this.#writer}.${++this.#writes}`
-    hdrs.set(Header.writer, id)
-    hdrs.set(Header.created, this.#created)
-    hdrs.set('Nats-Expected-Last-Subject-Sequence', String(this.#checkpointSeq))
-    try {
-      const { seq } = await this.#link.publish(this.#checkpointSubject, checkpoint, hdrs)
-      this.#checkpointSeq = seq
-    } catch (error) {
-      if (!(error instanceof RefusedByStream) || !isWrongLastSequence(error.code)) throw error
-      await this.#claimAgain(error)
-    }
+  saveCheckpoint(checkpoint: Buffer): Promise<void> {
+    return this.#checkpoint.save(checkpoint)
   }
 
   /** Publishes a dead letter. */
@@ -193,10 +161,6 @@ export class NatsSource implements BatchSource {
     return this.#link.close()
   }
 
-  get #checkpointSubject(): string {
-    return `${this.#settings.prefix}_state.${this.#consumer}`
-  }
-
   #ready(signal: AbortSignal, onRetry?: (error: Error) => void): Promise<StreamInfo[]> {
     const settings = this.#settings
     return this.#link.readyWith(
@@ -206,84 +170,15 @@ export class NatsSource implements BatchSource {
     )
   }
 
-  #readCheckpoint(): Promise<StoredMsg | null> {
-    return this.#getMessage(`${this.#settings.stream}_STATE`, { last_by_subj: this.#checkpointSubject })
-  }
-
-  #getMessage(stream: string, query: MsgRequest): Promise<StoredMsg | null> {
-    return this.#link.ask(({ streams }) => streams.getMessage(stream, query))
-  }
-
-  /**
-   * Handles a checkpoint other than the expected one: an earlier attempt of this process has stored it, or another
-   * process.
-   */
-  async #claimAgain(cause: Error): Promise<never> {
-    const stored = await this.#readCheckpoint()
-    // One is on its way in, from this process or another: the next attempt tells.
-    if ((stored?.seq ?? 0) === this.#checkpointSeq) throw cause
-    const writer = stored?.header.get(Header.writer) ?? ''
-    if (stored !== null && !writer.startsWith(`${this.#writer}.`)) {
-      throw new IpcError(
-        'ERR_IPC_ADDRESS_IN_USE',
-        `another bridge reads the consumer ${this.#consumer} of ${this.#settings.stream}; give this one another name`,
-        { reason: 'consumer-in-use', cause },
-      )
-    }
-    this.#checkpointSeq = stored?.seq ?? 0
-    throw cause
-  }
-
-  /** Finds the consumer, or creates it so that it continues after a position. */
-  async #openConsumer(last: number): Promise<ConsumerInfo> {
-    const { stream } = this.#settings
-    const { retention } = (await this.#link.ask(({ streams }) => streams.info(stream))).config
-    const isLog = retention === RetentionPolicy.Limits
-    const found = await this.#findConsumer()
-    if (found !== undefined) {
-      const fault = consumerFault(found.config, this.#settings.prefix, this.#host)
-      if (fault !== undefined) {
-        const why = `the consumer ${this.#consumer} of ${stream} ${fault}: give the bridge another name`
-        throw new IpcError('ERR_IPC_SYSTEM', why)
-      }
-      // In other streams, deleting the consumer would delete its messages.
-      if (found.delivered.stream_seq - last <= MOST_READ_SINGLY || !isLog) return found
-      await this.#link.ask(({ consumers }) => consumers.delete(stream, this.#consumer))
-    }
-    const wanted: Partial<ConsumerConfig> = {
-      durable_name: this.#consumer,
-      // A work queue requires an acknowledgement of each message.
-      ack_policy: isLog ? AckPolicy.All : AckPolicy.Explicit,
-      ack_wait: ACK_WAIT_NS,
-      max_ack_pending: MAX_ACK_PENDING,
-      filter_subject: this.#filter,
-      // A work queue only has unacknowledged messages.
-      ...(last === 0 || !isLog
-        ? { deliver_policy: DeliverPolicy.All }
-        : { deliver_policy: DeliverPolicy.StartSequence, opt_start_seq: last + 1 }),
-    }
-    return this.#link.ask(({ consumers }) => consumers.add(stream, wanted))
-  }
-
-  async #findConsumer(): Promise<ConsumerInfo | undefined> {
-    try {
-      const { stream } = this.#settings
-      return await this.#link.ask(({ consumers }) => consumers.info(stream, this.#consumer))
-    } catch (error) {
-      if (hasApiCode(error, ApiCode.consumerNotFound)) return undefined
-      throw error
-    }
-  }
-
   /** Yields the messages of the stream from the cursor through a position. */
   async *#readTo(cursor: { last: number }, through: number): AsyncIterable<SourceItem> {
     while (cursor.last < through) {
-      // The first message with such a subject from `seq` on: what the types of the client lack.
+      // The client's types lack `next_by_subj`: the first message from `seq` on whose subject matches.
       const query: SeqMsgRequest & { next_by_subj: string } = {
         seq: cursor.last + 1,
         next_by_subj: this.#filter,
       }
-      const stored = await this.#getMessage(this.#settings.stream, query)
+      const stored = await this.#link.ask(({ streams }) => streams.getMessage(this.#settings.stream, query))
       if (stored === null || stored.seq > through) {
         cursor.last = through
         return

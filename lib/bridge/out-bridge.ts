@@ -1,6 +1,6 @@
-// The outgoing direction: listens for local senders and stores their messages in a message system. put-window.ts
-// guarantees order and completeness; this file receives messages, bounds the memory, and accepts messages when they are
-// safe.
+// The outgoing direction: listens for local senders and stores their messages in a message system. local-intake.ts
+// receives them, spool-keeper.ts makes them durable, and put-window.ts guarantees order and completeness. This file opens
+// these parts, connects and closes them, and bounds the memory.
 
 import { randomHex } from '../base/crypto.js'
 import { toError } from '../base/errors.js'
@@ -17,23 +17,19 @@ import {
 import { Soon } from '../base/soon.js'
 import { checkTimeout, waitAtMost } from '../base/timing.js'
 import { Waiters } from '../base/waiters.js'
-import type { Connection } from '../connection/connection.js'
 import type { ListenOptions } from '../connection/listen-options.js'
 import { listen } from '../connection/listener.js'
-import { AcknowledgingReceiver } from '../delivery/receiver/acknowledging-receiver.js'
-import { DeliveryLedger } from '../delivery/receiver/ledger.js'
 import { MAX_MESSAGE_BYTES } from '../message/envelope.js'
-import type { SOCMessage } from '../message/message.js'
 import { serve, type Server } from '../services/server.js'
 import type { Spool } from '../spool/spool.js'
 import { BatchSpool, LEAST_SPOOL_BYTES } from './batch-spool.js'
-import { acceptBatch, type GatheredBatch, type Origin } from './batches.js'
+import { acceptBatch, type GatheredBatch } from './batches.js'
 import type { BatchSink, BridgeEvent, BridgeStats } from './bridge.js'
 import { Gatherer } from './gatherer.js'
 import { BridgeBase, BridgeLife, inTurn } from './life.js'
+import { LocalIntake } from './local-intake.js'
 import { Origins } from './origins.js'
 import { PutWindow, type Placed } from './put-window.js'
-import { RefusedLines } from './refused-lines.js'
 import { SpoolKeeper } from './spool-keeper.js'
 
 /** Options of {@link OutBridge.open}. */
@@ -98,18 +94,13 @@ const MOST_ORIGINS = 16_384
 export class OutBridge extends BridgeBase {
   readonly #sink: BatchSink
   readonly #spool: SpoolKeeper | undefined
-  readonly #maxBytes: number
-  /** Longest line that the spool has room for. */
-  readonly #maxLineBytes: number
-  readonly #ledger = new DeliveryLedger()
-  readonly #origins: Origins
   readonly #gatherer: Gatherer
   readonly #window: PutWindow
-  readonly #refused: RefusedLines
+  readonly #intake: LocalIntake
   readonly #room = new Waiters()
   readonly #idle = new Waiters()
   #server: Server | undefined
-  /** In a later turn of the event loop, so that the messages of one read share a batch. */
+  /** Runs in a later turn of the event loop, so that the messages of one read share a batch. */
   readonly #storing: Soon
   /** Bytes in memory that are being stored in the message system without a spool. */
   #puttingBytes = 0
@@ -123,10 +114,7 @@ export class OutBridge extends BridgeBase {
       this.#idle.wake()
     })
     this.#sink = sink
-    this.#origins = origins
-    this.#refused = new RefusedLines(sink, host, this.life)
-    this.#maxBytes = options.maxBytes ?? 16 << 20
-    const { gatherMs = 0 } = options
+    const { gatherMs = 0, maxBytes = 16 << 20 } = options
     this.#storing = new Soon(
       () => {
         if (this.#spool === undefined) this.#window.pump()
@@ -136,10 +124,18 @@ export class OutBridge extends BridgeBase {
     )
     // Approximate maximum size of a spool record, so that the spool has room for several.
     const groupBytes = spool === undefined ? Infinity : Math.max(1, spool.maxBytes / 16)
-    // A record that the spool could never hold would stop all senders.
-    this.#maxLineBytes = spool === undefined ? MAX_MESSAGE_BYTES : Math.max(1, Math.floor(spool.maxBytes / 8))
     const maxBatchBytes = (): number => Math.min(sink.limits.maxBatchBytes, groupBytes)
     this.#gatherer = new Gatherer(() => ({ maxBatchBytes: maxBatchBytes(), maxBatchMessages }))
+    this.#intake = new LocalIntake(sink, origins, this.#gatherer, this.life, {
+      host,
+      // A record that the spool could never hold would stop all senders.
+      maxLineBytes: spool === undefined ? MAX_MESSAGE_BYTES : Math.max(1, Math.floor(spool.maxBytes / 8)),
+      isFull: () => this.#heldBytes >= maxBytes,
+      room: this.#room,
+      onGathered: () => {
+        this.#storing.ask()
+      },
+    })
     this.#spool =
       batches &&
       new SpoolKeeper(batches, this.#gatherer, this.life, {
@@ -159,7 +155,7 @@ export class OutBridge extends BridgeBase {
           void this.fail(error)
         },
       })
-    this.counts.received = this.#spool?.recovered ?? 0
+    this.life.counts.received = this.#spool?.recovered ?? 0
     this.#window = new PutWindow(
       sink,
       {
@@ -195,7 +191,7 @@ export class OutBridge extends BridgeBase {
    * @throws TypeError for an option that is not allowed, RangeError for one that is out of range or a spool that is too
    *   small; then nothing is closed. TypeError for a spool that is in use; IpcError ERR_IPC_INVALID_MESSAGE for a spool
    *   with messages that no bridge has stored, ERR_IPC_SYSTEM for one that cannot be read, and the errors of `listen`.
-   *   Then the sink is closed, and the spool unless it is in use
+   *   Then the sink is closed, and so is the spool unless it is in use.
    */
   static async open(options: OutBridgeOptions): Promise<OutBridge> {
     const checked = checkOptions('OutBridge.open', options, TABLE)
@@ -221,7 +217,7 @@ export class OutBridge extends BridgeBase {
         listener.close()
       })
       const made = (bridge = new OutBridge(given, origins, batches))
-      made.#server = serve(listener, (connection) => made.#serve(connection), {
+      made.#server = serve(listener, (connection) => made.#intake.receive(connection), {
         onError: () => undefined, // a lost connection is the sender's to repeat
       })
     } catch (error) {
@@ -238,7 +234,12 @@ export class OutBridge extends BridgeBase {
   }
 
   get #pending(): number {
-    return this.counts.received - this.counts.delivered - this.counts.deadLetters - (this.#spool?.lost ?? 0)
+    return (
+      this.life.counts.received -
+      this.life.counts.delivered -
+      this.life.counts.deadLetters -
+      (this.#spool?.lost ?? 0)
+    )
   }
 
   /**
@@ -263,70 +264,9 @@ export class OutBridge extends BridgeBase {
     )
   }
 
-  /** Receives the messages of one connection until it ends. */
-  async #serve(connection: Connection): Promise<void> {
-    const { maxLineBytes } = this.#sink.limits
-    const receiver = new AcknowledgingReceiver(connection, 'bridge', {
-      ledger: this.#ledger,
-      autoAck: false,
-      maxMessageBytes: Math.min(MAX_MESSAGE_BYTES, this.#maxLineBytes, maxLineBytes - 1),
-      ackDelayMs: 1,
-    })
-    let invented: Origin | undefined
-    for await (const messages of this.#batchesOf(receiver)) {
-      const position = receiver.positionOf(messages[0] as SOCMessage)
-      if (position !== undefined) {
-        const origin = this.#origins.of(connection.peer, position.session)
-        this.#take(origin, receiver, messages, position.sequence)
-      } else {
-        invented ??= this.#origins.invent(connection.peer)
-        this.#take(invented, receiver, messages, invented.gathered + 1)
-      }
-      while (!this.life.isOver && this.#isFull) await this.#room.wait()
-    }
-    while (!this.life.isOver && !connection.closed && receiver.stats.inHand > 0) await this.#room.wait()
-  }
-
-  /** Yields the batches of a receiver. Refused lines become dead letters. */
-  async *#batchesOf(receiver: AcknowledgingReceiver): AsyncGenerator<SOCMessage[]> {
-    const batches = receiver.batches()
-    for (;;) {
-      try {
-        const { value, done } = await batches.next()
-        if (done === true) return
-        yield value
-      } catch (error) {
-        if (!this.#refused.take(error)) throw error
-        ++this.counts.received
-        ++this.counts.deadLetters
-      }
-    }
-  }
-
-  #take(origin: Origin, receiver: AcknowledgingReceiver, messages: SOCMessage[], first: number): void {
-    this.counts.received += messages.length
-    // Messages that are safe already, whose acknowledgement the sender has not received.
-    const known = Math.max(0, Math.min(messages.length, origin.safe - first + 1))
-    if (known > 0) {
-      this.counts.duplicates += known
-      this.counts.received -= known
-      receiver.acknowledge(messages.slice(0, known))
-    }
-    if (known === messages.length) return
-    const fresh = known === 0 ? messages : messages.slice(known)
-    this.#gatherer.add(origin, receiver, fresh, first + known)
-    origin.gathered = Math.max(origin.gathered, first + messages.length - 1)
-    origin.pending += fresh.length
-    this.#storing.ask()
-  }
-
   /** Bytes of messages in memory that are not safe yet. */
   get #heldBytes(): number {
     return this.#gatherer.bytes + this.#puttingBytes + (this.#spool?.heldBytes ?? 0)
-  }
-
-  get #isFull(): boolean {
-    return this.#heldBytes >= this.#maxBytes
   }
 
   #nextGathered(): Placed | undefined {
@@ -345,12 +285,12 @@ export class OutBridge extends BridgeBase {
   }
 
   #onPlaced({ count, type }: GatheredBatch, deadLetter: boolean, host: string): void {
-    ++this.counts.batches
+    ++this.life.counts.batches
     if (deadLetter) {
-      this.counts.deadLetters += count
+      this.life.counts.deadLetters += count
       this.life.emit({ type: 'dead-letter', reason: 'too-large', host, messageType: type })
     } else {
-      this.counts.delivered += count
+      this.life.counts.delivered += count
     }
     if (this.#pending === 0) this.#idle.wake()
   }

@@ -250,7 +250,7 @@ export class PutWindow {
     this.#entries.splice(this.#entries.indexOf(entry), 1, ...entries)
   }
 
-  /** Queues all batches that are not in place again. */
+  /** Puts all batches that are not in place back into the queue. */
   #requeue(): void {
     ++this.#generation
     for (const entry of this.#entries) entry.state = 'queued'

@@ -24,13 +24,16 @@ export class RefusedLines {
   }
 
   /**
-   * Stores the line that a receiver's error reports as a dead letter. Returns false if the error is not about a line.
+   * Counts the line that a receiver's error is about, and stores it as a dead letter. Returns false if the error is not
+   * about a line.
    */
   take(error: unknown): boolean {
     if (!isRefusal(error)) return false
     const { reason = 'invalid', sample = '' } = error
     const host = this.#host
     this.#life.emit({ type: 'dead-letter', reason, host, messageType: '' })
+    ++this.#life.counts.received
+    ++this.#life.counts.deadLetters
     const id = `${this.#incarnation}-refused-${++this.#count}`
     if (this.#waiting < MOST_WAITING)
       void this.#keep({ id, host, type: '', reason, data: Buffer.from(sample) })

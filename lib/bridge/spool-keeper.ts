@@ -22,7 +22,7 @@ export interface KeeperOptions {
   readonly onSettled: () => void
   /** Called when stored messages are lost, by damage. */
   readonly onLost: () => void
-  /** The spool cannot be used until it is opened again. What was not accepted stays with the senders. */
+  /** Called when the spool cannot be used until it is opened again. Messages not accepted stay with the senders. */
   readonly onFailed: (error: Error) => void
 }
 
@@ -34,7 +34,7 @@ export class SpoolKeeper {
   /** Messages found in the spool when it was opened. */
   readonly recovered: number
   #keeping = false
-  /** Batches of a record that was read which have not entered the window yet. */
+  /** The batches of the record read last that have not entered the window yet. */
   #read: Placed[] = []
   #heldBytes = 0
 
@@ -158,7 +158,7 @@ function isFull(error: unknown): boolean {
   return isIpcError(error) && error.code === 'ERR_IPC_BUFFER_FULL' && error.reason !== 'disk-full'
 }
 
-/** Whether the spool keeps nothing more after this error. */
+/** Whether the spool accepts no more messages after this error. */
 function isFinal(error: unknown): boolean {
   if (hasCode(error, 'ERR_IPC_CLOSED')) return true
   return isIpcError(error) && (error.reason === 'maybe-kept' || error.reason === 'spool-failed')

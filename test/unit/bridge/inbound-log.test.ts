@@ -1,5 +1,5 @@
-// What the log between a message system and a local receiver makes of outcomes that the receiver reports before the messages are
-// here.
+// The log between a message system and a local receiver, when the receiver reports outcomes of messages that have not been
+// read yet.
 
 import { describe, expect, it } from 'vitest'
 
