@@ -28,7 +28,7 @@ const WINDOWS_REASON =
   'the listener lets in only the users that its policy names; name the user of this process there'
 
 function reasonOf(what: 'dial' | 'listen', address: string, cause: NodeJS.ErrnoException): string {
-  if (cause.syscall === 'lchown') {
+  if (cause.syscall === 'fchownat') {
     return `only a member of a group can give it the socket; ${describeSelf()}. Choose a group of this process.`
   }
   const closed = firstUnsearchable(address)

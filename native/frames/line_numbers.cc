@@ -58,8 +58,9 @@ std::uint8_t* NumberLines(const std::uint8_t* begin, const std::uint8_t* end, st
     const void* const found = std::memchr(begin, '\n', static_cast<std::size_t>(end - begin));
     if (found == nullptr || found == begin) return nullptr;
     const auto* const newline = static_cast<const std::uint8_t*>(found);
-    const auto body = static_cast<std::size_t>(newline - begin) - 1;  // without the closing brace
-    if (body + kNumberBytes > static_cast<std::size_t>(out_end - out)) return nullptr;
+    const auto size = static_cast<std::size_t>(newline - begin) + 1;
+    if (size + kNumberBytes > static_cast<std::size_t>(out_end - out)) return nullptr;
+    const std::size_t body = size - kTail.size();
     std::memcpy(out, begin, body);
     out = tail.Put(out + body);
     tail.CountUp();

@@ -2,6 +2,7 @@
 
 import { dirname } from 'node:path'
 
+import type { RefusalReason } from '../../base/error-reasons.js'
 import { describeError, hasCode, isError } from '../../base/errors.js'
 import { describeSelf, type Listeners, type Place } from './files.js'
 import type { Report } from './report.js'
@@ -159,7 +160,7 @@ function diagnoseUnsafe(report: Report, { error, place }: Attempt): void {
 const PROGRAM_RULE = /^(executable|unit|label)/
 
 function diagnoseRejection(report: Report, { error, place }: Attempt): void {
-  const { reason = '' } = error as { reason?: string }
+  const { reason } = error as { reason?: RefusalReason }
   const text = describeError(error)
   const [, who = 'unknown'] = /\((uid[^)]*|sid[^)]*)\)/.exec(text) ?? []
   if (reason === 'foreign-process') {
@@ -168,13 +169,13 @@ function diagnoseRejection(report: Report, { error, place }: Attempt): void {
       `the listener at ${place.address} runs in another pid namespace (${who})`,
       "run both in one pid namespace, or give the policy foreignNamespaces: 'by-uid' (--foreign-namespaces)",
     )
-  } else if (reason === 'unmapped-user' || reason === 'unmapped-group') {
+  } else if (reason === 'unmapped-user') {
     report.blame(
       'unmapped-user',
       `the user of the listener at ${place.address} has no id in this user namespace`,
       'map that user into this namespace (newuidmap(1)), or run both in one user namespace',
     )
-  } else if (PROGRAM_RULE.test(reason)) {
+  } else if (reason !== undefined && PROGRAM_RULE.test(reason)) {
     report.blame(
       'wrong-program',
       `the policy of this command refuses the listener by its ${reason.split('-')[0] ?? ''} (${who})`,
@@ -183,7 +184,7 @@ function diagnoseRejection(report: Report, { error, place }: Attempt): void {
   } else {
     report.blame(
       'wrong-user',
-      `the listener at ${place.address} belongs to no user that the policy admits (${who}; reason ${reason})`,
+      `the listener at ${place.address} belongs to no user that the policy admits (${who}; reason ${reason ?? 'unknown'})`,
       `if that is the service that you expect, name its user: policy { users: [${/uid (\d+)/.exec(who)?.[1] ?? '…'}] } (--allow-user); if not, find out who took the name`,
     )
   }

@@ -6,10 +6,6 @@ import { messageOfLine } from '../../message/line.js'
 import type { SOCMessage } from '../../message/message.js'
 
 const NEWLINE = 10
-/**
- * Maximum bytes that a number adds to a line: `,"seq":` and 16 digits, and one to spare. The same as in
- * native/frames/line_numbers.h.
- */
 /** Copies the lines of [0, end) to `out` with the numbers from `first` on; returns where they end. */
 export function numberLines(lines: Buffer, end: number, out: Buffer, at: number, first: number): number {
   return addon.numberLines(lines, end, out, at, first)

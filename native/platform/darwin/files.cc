@@ -28,7 +28,7 @@ Result<FileFacts> FactsOf(const struct stat& status) {
 
 }  // namespace
 
-// macOS has no way to open a directory that this user may enter but not read.
+// Versions of macOS without O_SEARCH cannot open a directory that this user may enter but not read.
 const int kSearchFlags = O_RDONLY;
 
 Result<FileFacts> InspectAt(int directory, const std::string& name) {

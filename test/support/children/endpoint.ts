@@ -8,6 +8,7 @@ interface Order {
   readonly directory: string
   readonly policy?: PeerPolicy
   readonly mode?: 0o660 | 0o666
+  readonly group?: number
   readonly sharedDirectory?: boolean
   readonly umask?: number
   readonly become?: { readonly uid: number; readonly gid: number; readonly groups: number[] }
@@ -32,8 +33,12 @@ async function listening(): Promise<void> {
   subscribe('sentinel-ipc:reject', (refusal) => {
     report({ refused: refusal })
   })
-  const { mode } = order
-  const listener = await listen('test', { ...options, ...(mode !== undefined && { mode }) })
+  const { mode, group } = order
+  const listener = await listen('test', {
+    ...options,
+    ...(mode !== undefined && { mode }),
+    ...(group !== undefined && { group }),
+  })
   report({ listening: listener.address })
   for await (const connection of listener) {
     report({ accepted: connection.peer })
