@@ -7,6 +7,7 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <array>
 #include <cerrno>
 #include <cstdio>
 #include <cstdlib>
@@ -71,10 +72,10 @@ std::string ReadPeerLabel(int number) {
 
 // Returns "" if it cannot be read whole, because a truncated value could be mistaken for another one.
 std::string ReadSmallFile(int directory, const char* name) {
-  constexpr std::size_t kMostBytes = 16384;
+  // Not initialized, which would take longer than reading these files.
+  std::array<char, 16384> text;
   const OwnedDescriptor file(static_cast<Descriptor>(openat(directory, name, O_RDONLY | O_CLOEXEC)));
   if (!file.valid()) return {};
-  std::string text(kMostBytes, '\0');
   std::size_t size = 0;
   while (size < text.size()) {
     const ssize_t more = read(Number(file.get()), text.data() + size, text.size() - size);
@@ -82,8 +83,7 @@ std::string ReadSmallFile(int directory, const char* name) {
     if (more < 0) return {};
     size += static_cast<std::size_t>(more);
   }
-  text.resize(size < text.size() ? size : 0);
-  return text;
+  return size < text.size() ? std::string(text.data(), size) : std::string();
 }
 
 // The process of a pidfd, and its directory in /proc. A read there returns data of that process or fails, because
@@ -102,10 +102,9 @@ class PeerProcess {
 
   // "" if it may not be read, as for processes of other users.
   std::string Executable() const {
-    std::string path(PATH_MAX, '\0');
+    std::array<char, PATH_MAX> path;
     const ssize_t length = readlinkat(Number(directory_.get()), "exe", path.data(), path.size());
-    path.resize(length > 0 ? static_cast<std::size_t>(length) : 0);
-    return path;
+    return length > 0 ? std::string(path.data(), static_cast<std::size_t>(length)) : std::string();
   }
 
   std::string ControlGroups() const { return ReadSmallFile(Number(directory_.get()), "cgroup"); }
@@ -177,9 +176,9 @@ void ReadPeerDetails(Descriptor connected, PeerIdentity& peer) {
   Result<OwnedDescriptor> opened = OpenPeerProcess(connected);
   if (!opened.ok()) return;
   const PeerProcess process(std::move(opened.value()), peer.process_id);
-  if (!process.Holds()) return;
   std::string executable = process.Executable();
   std::string unit = UnitOfControlGroups(process.ControlGroups());
+  // After the reads, so that it covers them too.
   if (!process.Holds()) return;
   // This is the program that runs now, which may differ from the one that connected because of execve(2). The unit
   // is reliable: only root, or the owner of a delegated subtree of control groups, can move a process.
