@@ -3,8 +3,8 @@
 // been read when that round ends:
 //
 //   - if a list of ready descriptors that was not full has been read, or the event loop has found nothing ready;
-//   - or if as many were read as could have been ready when the round began. The system lists first those that have
-//     waited longest, so a round ends even if all of them are always ready.
+//   - or if as many descriptors were read as could have been ready when the round began. The system reports the
+//     descriptors that have waited longest first, so a round ends even if all of them are always ready.
 //
 // Must not know descriptors.
 

@@ -36,7 +36,8 @@ class EpollSet final : public ReadinessSet {
     }
   }
 
-  // Level-triggered: the kernel returns first those that have waited longest.
+  // The kernel moves each descriptor that it reports to the end of its list. So the descriptors that have waited
+  // longest come first.
   void Take(std::vector<Readiness>& ready) override {
     ready.clear();
     std::array<epoll_event, kMostAtOnce> events{};
