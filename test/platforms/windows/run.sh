@@ -93,7 +93,7 @@ run_tests() {
   # A run that broke off has told less than there is.
   if [ $status != 0 ] && [ $fails = 0 ]; then
     echo "the run broke off (exit code $status):"
-    tail -20 "$report" "$report.errors"
+    tail -n 20 "$report" "$report.errors"
     fails=1
   fi
   failed=$((failed + fails))
